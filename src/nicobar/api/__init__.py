@@ -1,0 +1,1 @@
+"""The merchant's API: decode, authorise, call one flow or one read, render."""

@@ -1,0 +1,66 @@
+"""Every error leaves through here, in one envelope: `{"code": "UPPER_SNAKE", "message": "..."}`.
+
+The official SDKs retry 408, 409, 429 and everything from 500 on, unless `x-should-retry` says otherwise. A decided
+refusal will be the same next time, so each carries `x-should-retry: false`.
+"""
+
+from typing import Final
+
+import msgspec
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nicobar.core.problems import Problem
+from nicobar.storage.database import DatabaseUnavailable
+
+_log = structlog.get_logger(__name__)
+
+_RETRYABLE: Final = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class ErrorEnvelope(msgspec.Struct, frozen=True):
+    """The body of every error."""
+
+    code: str
+    message: str
+
+
+def problem_response(problem: Problem) -> Response:
+    """Render a refusal."""
+    message = problem.message if problem.path is None else f"{problem.path}: {problem.message}"
+    body = msgspec.json.encode(ErrorEnvelope(problem.code, message))
+    headers = {} if problem.status in _RETRYABLE else {"x-should-retry": "false"}
+    return Response(body, problem.status, headers, "application/json")
+
+
+async def on_problem(_request: Request, error: Exception) -> Response:
+    """Answer a decided refusal."""
+    assert isinstance(error, Problem)  # noqa: S101 - the handler is registered for this class alone
+    return problem_response(error)
+
+
+async def on_database_unavailable(request: Request, error: Exception) -> Response:
+    """Answer 503 when PostgreSQL is away; nothing was decided, so clients may retry."""
+    _log.error("database_unavailable", why=str(error), path=request.url.path)
+    return problem_response(Problem("SERVICE_UNAVAILABLE"))
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer what the router refuses: no such path (404) or no such method on it (405)."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for this class alone
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("allow", "another method")
+        response = problem_response(Problem("METHOD_NOT_ALLOWED", method=request.method, allowed=allowed))
+        response.headers["allow"] = allowed
+        return response
+    return problem_response(Problem("NOT_FOUND", what=f"{request.method} {request.url.path[:200]}"))
+
+
+HANDLERS: Final = {
+    Problem: on_problem,
+    DatabaseUnavailable: on_database_unavailable,
+    HTTPException: on_http_exception,
+}
+"""Exception class to handler, for Starlette."""

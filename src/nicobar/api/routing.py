@@ -1,0 +1,194 @@
+"""One table of operations makes the routes, the authorisation, the decoding and the OpenAPI document.
+
+A handler is `async def f(call: Call[Body, Query]) -> Answer`. Everything around it happens here once: find the key,
+read at most `MAXIMUM_BODY` bytes, decode them into the operation's body type, encode the answer.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from nicobar.api.auth import KeyRing
+from nicobar.core.problems import Problem
+from nicobar.core.tenant import Tenant
+from nicobar.flows.runtime import Runtime
+from nicobar.wire.common import NoQuery
+
+MAXIMUM_BODY: Final = 256 * 1024
+"""Bytes of a request body; a cart of 100 lines with full metadata needs about 60 KiB."""
+
+BodyT = TypeVar("BodyT")
+QueryT = TypeVar("QueryT")
+
+Method = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
+
+
+class Call(NamedTuple, Generic[BodyT, QueryT]):
+    """One authorised, decoded request."""
+
+    runtime: Runtime
+    tenant: Tenant
+    path: dict[str, str]
+    """Path parameters by name."""
+    body: BodyT
+    query: QueryT
+
+
+class Operation(NamedTuple):
+    """One row of the table: how to reach a handler and what goes in and out."""
+
+    method: Method
+    path: str
+    handler: Callable[[Call[Any, Any]], Awaitable[Any]]
+    answer: Any
+    """The answer's type; None for an empty answer."""
+    body: Any = None
+    """The body's type; None where no body is read."""
+    query: Any = NoQuery
+    summary: str = ""
+    problems: tuple[str, ...] = ()
+    """Catalogue codes that this operation can refuse with, besides the general ones."""
+    status: int = 200
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build_routes(operations: list[Operation], runtime: Runtime, keys: KeyRing) -> list[Route]:
+    """Turn the table into one route a path, which also answers OPTIONS with 204 and the allowed methods."""
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for operation in operations:
+        endpoint = _endpoint(operation, runtime, keys)
+        by_path.setdefault(operation.path, {})[operation.method] = endpoint
+    return [_route(path, endpoints) for path, endpoints in by_path.items()]
+
+
+def _route(path: str, endpoints: dict[str, Endpoint]) -> Route:
+    allowed = ", ".join(endpoints)
+
+    async def endpoint(request: Request) -> Response:
+        found = endpoints.get(request.method)
+        if found is not None:
+            return await found(request)
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": allowed})
+        raise HTTPException(405, headers={"allow": allowed})
+
+    # A function would be limited to GET by default; every method comes here, so that 405 can name the others.
+    return Route(path, endpoint, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
+
+
+def _endpoint(operation: Operation, runtime: Runtime, keys: KeyRing) -> Endpoint:
+    decoder = None if operation.body is None else msgspec.json.Decoder(operation.body)
+    encoder = msgspec.json.Encoder()
+    writes = operation.method != "GET"
+
+    async def endpoint(request: Request) -> Response:
+        key = await keys.authorise(request, runtime, writes=writes)
+        body = None if decoder is None else decode_body(await read_body(request), decoder)
+        query = decode_query(request, operation.query)
+        path = {name: _clean(value) for name, value in request.path_params.items()}
+        answer = await operation.handler(Call(runtime, key.tenant, path, body, query))
+        if operation.status == 204:
+            return Response(status_code=204)
+        return Response(encoder.encode(answer), operation.status, media_type="application/json")
+
+    return endpoint
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the raw body. Raises Problem INVALID_REQUEST_BODY for a wrong content type (415) or size (413)."""
+    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise Problem(
+            "INVALID_REQUEST_BODY",
+            status=415,
+            detail=f"Send it as `Content-Type: application/json`; got `{content_type[:100]}`.",
+        )
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAXIMUM_BODY:
+                raise Problem("INVALID_REQUEST_BODY", status=413, detail=f"It is larger than {MAXIMUM_BODY} bytes.")
+            chunks.append(chunk)
+    except ClientDisconnect as error:
+        raise Problem("INVALID_REQUEST_BODY", status=400, detail="The connection ended before the body did.") from error
+    return b"".join(chunks)
+
+
+def decode_body(raw: bytes, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
+    """Decode a JSON body. Raises Problem INVALID_REQUEST_BODY whose message names the JSON path at fault."""
+    if not raw.strip():
+        raise Problem("INVALID_REQUEST_BODY", status=400, path="$", detail="It is empty; send a JSON object.")
+    try:
+        raw.decode()  # the decoder skips unknown fields without looking whether they are UTF-8
+        decoded = decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise _schema_problem(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        detail = "It is nested too deeply." if isinstance(error, RecursionError) else f"{error}."
+        raise Problem("INVALID_REQUEST_BODY", status=400, path="$", detail=detail) from error
+    if rb"\u0000" in raw and (where := _path_of_nul(msgspec.to_builtins(decoded), "")) is not None:
+        raise Problem("INVALID_REQUEST_BODY", path=where, detail="The character U+0000 cannot be stored.")
+    return decoded
+
+
+def decode_query(request: Request, shape: type[QueryT]) -> QueryT:
+    """Decode the query string. Raises Problem INVALID_QUERY_PARAMS whose message names the parameter."""
+    pairs = dict(request.query_params) if request.scope["query_string"] else {}
+    try:
+        query = msgspec.convert(pairs, shape, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).rpartition(" - at `$.")
+        path = path.rstrip("`") if message else "query"
+        raise Problem("INVALID_QUERY_PARAMS", path=path, detail=f"{message or error}.") from error
+    for name, value in pairs.items():
+        if "\x00" in value or "\x00" in name:
+            raise Problem(
+                "INVALID_QUERY_PARAMS", path=name.replace("\x00", ""), detail="It holds the character U+0000."
+            )
+    return query
+
+
+_MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
+
+
+def _schema_problem(words: str) -> Problem:
+    """Split msgspec's "Expected `int`, got `str` - at `$.product_cart[0].quantity`" into sentence and path."""
+    message, _, at = words.rpartition(" - at `$")
+    message, path = (message, at.rstrip("`").removeprefix(".")) if message else (words, "")
+    if missing := _MISSING.fullmatch(message):
+        path = f"{path}.{missing[1]}".removeprefix(".")
+        message = "It is required"
+    return Problem("INVALID_REQUEST_BODY", path=path or "$", detail=f"{message}.")
+
+
+def _path_of_nul(value: Any, path: str) -> str | None:
+    """Return the JSON path of the first text with U+0000, which PostgreSQL cannot store, or None."""
+    if isinstance(value, str):
+        return (path.removeprefix(".") or "$") if "\x00" in value else None
+    if isinstance(value, list):
+        steps = ((item, f"{path}[{index}]") for index, item in enumerate(value))
+    elif isinstance(value, dict):
+        for name in value:
+            if "\x00" in name:
+                return path.removeprefix(".") or "$"
+        steps = ((item, f"{path}.{name}") for name, item in value.items())
+    else:
+        return None
+    return next((found for item, where in steps if (found := _path_of_nul(item, where)) is not None), None)
+
+
+@lru_cache(maxsize=1024)
+def _clean(text: str) -> str:
+    """Cut a path parameter to what an id can be; an impossible one is simply not found."""
+    return text[:64] if "\x00" not in text else ""

@@ -1,0 +1,81 @@
+"""The composition root: puts the rooms together into one ASGI application. The only file that knows everyone."""
+
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Final
+
+import structlog
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nicobar.api import errors
+from nicobar.api.auth import KeyRing
+from nicobar.api.routing import Operation, build_routes
+from nicobar.core.problems import Problem
+from nicobar.flows.runtime import Runtime
+
+_log = structlog.get_logger("nicobar.request")
+
+OPERATIONS: Final[list[Operation]] = []
+"""Every operation of the merchant's API. The first are found first: the hot path leads."""
+
+
+def create_app(runtime: Runtime) -> ASGIApp:
+    """Return the ASGI application around an open runtime."""
+    routes = [
+        *build_routes(OPERATIONS, runtime, KeyRing()),
+        Route("/health", _health(runtime)),
+    ]
+    return RequestLog(ExceptionMiddleware(Router(routes), handlers=errors.HANDLERS), runtime)
+
+
+def _health(runtime: Runtime) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(_request: Request) -> Response:
+        async with runtime.database.read() as read:
+            await read.fetchval("SELECT 1")
+        return Response(b'{"status":"ok"}', media_type="application/json")
+
+    return endpoint
+
+
+class RequestLog:
+    """Gives each request an id, on the response (`request-id`) and on every log line, and logs one line for it.
+
+    It is the outermost layer, so a bug anywhere below ends here: logged once, answered with 500.
+    """
+
+    def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
+        self._app = app
+        self._runtime = runtime
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope; anything but HTTP passes untouched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._runtime.new_id("req", self._runtime.clock.now())
+        scope["app"] = self  # makes the router raise its 404 and 405, so that they get our envelope
+        status = 0
+        started = perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"request-id", request_id.encode()))
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            except Exception as error:
+                _log.exception("unexpected_error", path=scope["path"], exc_info=error)
+                if status == 0:
+                    problem = Problem("INTERNAL_SERVER_ERROR", request_id=request_id)
+                    await errors.problem_response(problem)(scope, receive, send_with_id)
+            finally:
+                milliseconds = round((perf_counter() - started) * 1000, 1)
+                _log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)

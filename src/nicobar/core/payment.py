@@ -1,0 +1,244 @@
+"""The life of a payment: its statuses, what may follow what, and the outcomes a processor can report.
+
+The status names are the contract's (eleven literals); `TRANSITIONS` is the one table of allowed moves. The guarded
+UPDATE in storage takes the allowed origins from this table, so Python and SQL cannot disagree.
+"""
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from nicobar.core.tenant import Mode, Tenant
+
+Status = Literal[
+    "succeeded",
+    "failed",
+    "cancelled",
+    "processing",
+    "requires_customer_action",
+    "requires_merchant_action",
+    "requires_payment_method",
+    "requires_confirmation",
+    "requires_capture",
+    "partially_captured",
+    "partially_captured_and_capturable",
+]
+
+TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
+    "requires_payment_method": frozenset({"processing", "succeeded", "cancelled"}),
+    "processing": frozenset({"requires_customer_action", "succeeded", "failed"}),
+    "requires_customer_action": frozenset({"processing", "succeeded", "failed"}),
+    "failed": frozenset({"processing"}),
+    "succeeded": frozenset(),
+    "cancelled": frozenset(),
+    "requires_merchant_action": frozenset(),
+    "requires_confirmation": frozenset(),
+    "requires_capture": frozenset(),
+    "partially_captured": frozenset(),
+    "partially_captured_and_capturable": frozenset(),
+}
+"""From each status, the statuses that may follow (contract, "Life of the payment").
+
+`requires_payment_method -> succeeded` is the free payment (total 0), which no processor sees. `failed -> processing`
+is the customer's next try through the same link. Statuses without a row entry are final or, for the last five
+(manual capture), never produced by this server.
+"""
+
+PAYABLE: Final[frozenset[Status]] = frozenset({"requires_payment_method", "failed"})
+"""Statuses in which a customer may start an attempt."""
+
+
+def origins(target: Status) -> list[Status]:
+    """Return the statuses from which `target` may be entered, sorted, for a guarded UPDATE."""
+    return sorted(status for status, followers in TRANSITIONS.items() if target in followers)
+
+
+class CardDetails(msgspec.Struct, frozen=True):
+    """What may be kept of a card: never its number or security code."""
+
+    last_four: str
+    network: str
+    """Lower case, for example `visa`."""
+    funding: Literal["credit", "debit", "prepaid"]
+    issuing_country: str | None
+    """ISO 3166-1 alpha-2."""
+    holder_name: str | None
+    exp_month: str
+    """Two digits."""
+    exp_year: str
+    """Four digits."""
+
+
+class Succeeded(msgspec.Struct, frozen=True, tag="succeeded"):
+    """The processor said, in explicit words, that the money was taken."""
+
+    reference: str
+    """The processor's own id of the charge."""
+
+
+class Declined(msgspec.Struct, frozen=True, tag="declined"):
+    """The processor said no."""
+
+    error_code: str
+    """A unified failure code, for example `INSUFFICIENT_FUNDS`."""
+    error_message: str
+    """Headline and advice for the merchant."""
+    reference: str | None = None
+
+
+class NeedsAction(msgspec.Struct, frozen=True, tag="needs_action"):
+    """The customer has to do something first, for example a 3-D Secure challenge at `url`."""
+
+    reference: str
+    url: str
+
+
+class Pending(msgspec.Struct, frozen=True, tag="pending"):
+    """The processor accepted the charge and will say later how it ended (bank debits, vouchers)."""
+
+    reference: str
+
+
+class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
+    """Nobody knows what happened at the processor: a time-out or a broken answer. The resolver asks again."""
+
+    why: str
+
+
+Outcome = Succeeded | Declined | NeedsAction | Pending | Unknown
+"""What a processor said about one attempt. Success and failure need explicit words from the processor."""
+
+
+def status_after(outcome: Outcome) -> Status:
+    """Return the payment's status after `outcome`; in doubt a payment stays `processing`."""
+    match outcome:
+        case Succeeded():
+            return "succeeded"
+        case Declined():
+            return "failed"
+        case NeedsAction():
+            return "requires_customer_action"
+        case Pending() | Unknown():
+            return "processing"
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A billing address; all but the country may be unknown."""
+
+    country: str
+    """ISO 3166-1 alpha-2."""
+    city: str | None = None
+    state: str | None = None
+    street: str | None = None
+    zipcode: str | None = None
+
+
+class Buyer(msgspec.Struct, frozen=True):
+    """The customer as a payment shows it."""
+
+    customer_id: str
+    email: str
+    name: str
+    phone_number: str | None
+    metadata: dict[str, Any]
+
+
+class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the creation asked for beyond the money, kept for the steps that need it."""
+
+    payment_link: bool = False
+    short_link: bool = False
+    return_url: str | None = None
+    redirect_immediately: bool = False
+    require_phone_number: bool = False
+    show_saved_payment_methods: bool = False
+    force_3ds: bool | None = None
+    allowed_payment_method_types: list[str] | None = None
+    """None means every eligible type."""
+    payment_method_id: str | None = None
+    billing_currency: str | None = None
+    adaptive_currency_fees_inclusive: bool | None = None
+    discount_codes: list[str] = []
+    tax_id: str | None = None
+    customer_business_name: str | None = None
+
+
+class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the cart as it was priced, in minor units of the payment's currency unless said otherwise."""
+
+    position: int
+    """From 0, in the order of the request."""
+    product_id: str
+    name: str
+    description: str | None
+    quantity: int
+    amount: int | None
+    """The request's pay-what-you-want amount for one unit, in the product's currency; None if there was none."""
+    unit_price: int
+    """Price of one unit before discounts, in the product's currency."""
+    tax_category: str
+    tax_inclusive: bool
+    subtotal: int
+    """Before discounts, without tax."""
+    discount: int
+    tax: int
+    total: int
+    """What the customer pays for this line: subtotal - discount + tax."""
+
+
+class Payment(msgspec.Struct, frozen=True, kw_only=True):
+    """A one-time payment. Amounts are minor units of `currency`."""
+
+    business_id: str
+    mode: Mode
+    payment_id: str
+    brand_id: str
+    customer: Buyer
+    status: Status
+    currency: str
+    subtotal: int
+    discount: int
+    tax: int
+    total_amount: int
+    settlement_currency: str
+    settlement_amount: int
+    settlement_tax: int
+    billing: Address
+    metadata: dict[str, Any]
+    options: PaymentOptions
+    link_id: str | None
+    """The 8 characters of the payment link, if one was asked for."""
+    expires_on: datetime
+    """When the link stops working and an unpaid payment is cancelled."""
+    payment_method: str | None
+    """Family, for example `card`."""
+    payment_method_type: str | None
+    """For cards `credit` or `debit`, otherwise the contract's type."""
+    card: CardDetails | None
+    error_code: str | None
+    error_message: str | None
+    created_at: datetime
+    updated_at: datetime | None
+    lines: list[PaymentLine]
+
+    @property
+    def tenant(self) -> Tenant:
+        """Whose payment it is."""
+        return Tenant(self.business_id, self.mode)
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at charging a payment. Its id is the processor's idempotency key."""
+
+    attempt_id: str
+    payment_id: str
+    processor: str
+    amount: int
+    currency: str
+    card: CardDetails | None
+    outcome: Outcome | None
+    """The last word of the processor; None while its first answer is awaited."""
+    created_at: datetime
+    resolved_at: datetime | None
+    """When the end was known: succeeded or declined."""

@@ -1,0 +1,183 @@
+"""The closed catalogue of what Nicobar refuses: code, HTTP status and sentence.
+
+A refusal is raised as `Problem` anywhere below the edge and rendered once, in `api/errors.py`, as the
+contract's envelope `{"code": ..., "message": ...}`. Codes and quoted sentences follow the contract's error
+catalogue; `PRODUCT_CART_EMTPY` is spelled as clients know it. A code that is not in `CATALOGUE` cannot be raised.
+"""
+
+from typing import Final, NamedTuple
+
+
+class Entry(NamedTuple):
+    """One row of the catalogue."""
+
+    status: int
+    """HTTP status that the edge answers with, unless the problem names another."""
+    sentence: str
+    """Default message; `{name}` places are filled from the problem's keyword arguments."""
+    when: str
+    """When it is raised, for `docs/errors.md`."""
+
+
+CATALOGUE: Final[dict[str, Entry]] = {
+    # --- access ---------------------------------------------------------------------------------------------
+    "UNAUTHORIZED": Entry(
+        401,
+        "You are not authorised to perform this action",
+        "No API key, an unknown or revoked key (401), or a read-only key on a write (403).",
+    ),
+    # --- shape of the request -------------------------------------------------------------------------------
+    "INVALID_REQUEST_BODY": Entry(
+        422,
+        "Your request body is invalid. {detail}",
+        "The JSON cannot be parsed (400), is too large (413), has the wrong type (415), or breaks the schema (422).",
+    ),
+    "INVALID_QUERY_PARAMS": Entry(
+        422, "Your query parameters are invalid. {detail}", "A known query parameter cannot be read."
+    ),
+    "INVALID_REQUEST_PARAMETERS": Entry(422, "{detail}", "Each field is well formed but together they make no sense."),
+    "MAXIMUM_KEYS_REACHED": Entry(422, "Exceeds 50 key-value pairs", "`metadata` has more than 50 pairs."),
+    "INTEGER_CONVERSION_FAILURE": Entry(
+        422, "Integer Conversion Failure: {detail}", "An amount does not fit the contract's 32-bit integer."
+    ),
+    "NOT_FOUND": Entry(404, "{what} not found", "The object does not exist, or belongs to another business or mode."),
+    "METHOD_NOT_ALLOWED": Entry(
+        405, "{method} is not allowed here; try {allowed}", "The path exists, but not with this HTTP method."
+    ),
+    "UNSUPPORTED_ACTION": Entry(422, "{detail}", "The object exists but does not permit this."),
+    # --- cart and products ----------------------------------------------------------------------------------
+    "PRODUCT_CART_EMTPY": Entry(422, "product_cart is empty", "`product_cart` has no line."),
+    "BRAND_MISMATCH": Entry(
+        422,
+        "All items in the product cart should belong to the same brand",
+        "The cart mixes products of several brands.",
+    ),
+    "BRAND_NOT_ENABLED": Entry(422, "Brand provided is not enabled", "The brand is disabled or archived."),
+    "UNABLE_TO_EDIT_PRIMARY_BRAND": Entry(
+        403,
+        "Primary brand cannot be updated via this API endpoint.",
+        "PATCH of the brand whose id is the business id.",
+    ),
+    "PRODUCT_IS_DELETED": Entry(
+        422,
+        "Product {product_id} is archived",
+        "An archived product in a cart (422), or archived twice (410).",
+    ),
+    "MISSING_PRODUCT_INFORMATION": Entry(
+        422,
+        "Product {product_id} exists but other mandatory information is missing or invalid",
+        "The stored product cannot be sold, for example it has no name.",
+    ),
+    "PAY_AS_YOU_WANT_AMOUNT_REQUIRED": Entry(
+        422, "Amount is mandatory for pay as you want product", "A pay-what-you-want line has no `amount`."
+    ),
+    "REQUEST_AMOUNT_BELOW_MINIMUM": Entry(
+        422,
+        "Amount cannot be less than minimum amount specified for the product",
+        "The `amount` of a pay-what-you-want line is below the product's price.",
+    ),
+    "INVALID_SUGGESTED_PRICE": Entry(
+        422, "Suggested Price cannot be lower than minimum price.", "`suggested_price` is below `price`."
+    ),
+    # --- country, currency, tax -----------------------------------------------------------------------------
+    "UNSUPPORTED_COUNTRY": Entry(
+        422,
+        "Country {country} currently not supported",
+        "The billing country is on the business's block list.",
+    ),
+    "UNSUPPORTED_CURRENCY": Entry(
+        422,
+        "Currency Not Supported: {detail}",
+        "The currency cannot be charged, or the cart mixes currencies.",
+    ),
+    "EXCHANGE_RATE_NOT_FOUND": Entry(
+        422,
+        "Exchange rate not found to convert from {source} to {target}",
+        "A conversion is needed and one of the two currencies has no rate.",
+    ),
+    "INVALID_TAX_ID": Entry(422, "Tax Id is invalid. {detail}", "The buyer's tax id fails its country's check."),
+    "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT": Entry(
+        422,
+        "Minimum amount of {amount} is required to process payment",
+        "The total is above zero and below the smallest charge of its currency.",
+    ),
+    # --- discount codes -------------------------------------------------------------------------------------
+    "INVALID_DISCOUNT_CODE": Entry(422, "Invalid Discount Code: {code}", "The code is unknown, or fits no line."),
+    "DISCOUNT_NOT_YET_ACTIVE": Entry(
+        422,
+        "Discount code is not yet active (starts_at is in the future)",
+        "The code is used before its `starts_at`.",
+    ),
+    "DISCOUNT_CODE_EXPIRED": Entry(422, "Discount code expired", "The code is used at or after its `expires_at`."),
+    "DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED": Entry(
+        422, "Discount code hit usage limit", "All uses of the code are taken or reserved."
+    ),
+    "DISCOUNT_CUSTOMER_NOT_ELIGIBLE": Entry(
+        422,
+        "Customer is not eligible for this discount code",
+        "The code is for first purchases, for earlier buyers, or for a list of customers.",
+    ),
+    "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED": Entry(
+        422,
+        "Per-customer usage limit exceeded for this discount code",
+        "The customer has used the code as often as it allows.",
+    ),
+    "DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT": Entry(
+        422,
+        "Discount coupon not available for this product",
+        "The code is restricted to products that the cart does not hold.",
+    ),
+    "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET": Entry(
+        422,
+        "Cart subtotal is below the discount's minimum required subtotal",
+        "The list prices of the lines that the code covers sum to less than its `minimum_subtotal`.",
+    ),
+    "DISCOUNT_CURRENCY_OPTION_INVALID": Entry(
+        422,
+        "A flat discount requires at least one currency option with a resolvable default",
+        "A flat code has neither a row in the charge currency nor a default row with an amount.",
+    ),
+    # --- paying ---------------------------------------------------------------------------------------------
+    "NO_ELIGIBLE_PAYMENT_METHODS": Entry(
+        422, "No eligible payment methods found", "The allow-list leaves no method that could be offered."
+    ),
+    # --- our fault ------------------------------------------------------------------------------------------
+    "INTERNAL_SERVER_ERROR": Entry(
+        500,
+        "Something went wrong on our side. Quote the request id: {request_id}",
+        "A bug, or a lost database.",
+    ),
+    "SERVICE_UNAVAILABLE": Entry(
+        503,
+        "The database cannot be reached at the moment; try again",
+        "PostgreSQL is down or out of connections.",
+    ),
+}
+
+
+class Problem(Exception):
+    """A decided refusal from the catalogue.
+
+    `code` is the catalogue key, `status` the HTTP status, `message` the finished sentence. `path` is the JSON path
+    of the field at fault (for example `product_cart[0].amount`) or None; the edge puts it in front of the message.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        status: int | None = None,
+        message: str | None = None,
+        path: str | None = None,
+        **values: object,
+    ) -> None:
+        """Look `code` up and fill its sentence with `values`; `message` replaces the sentence as a whole.
+
+        Raises KeyError when the code is not in the catalogue or a value of its sentence is missing: a bug of ours.
+        """
+        entry = CATALOGUE[code]
+        self.code = code
+        self.status = entry.status if status is None else status
+        self.path = path
+        self.message = entry.sentence.format(**values) if message is None else message
+        super().__init__(f"{code}: {self.message}")

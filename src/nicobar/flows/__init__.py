@@ -1,0 +1,1 @@
+"""Verbs: the only place where a transaction opens or a processor is called."""

@@ -1,0 +1,33 @@
+"""What flows and edges work with: the database, the clock, the processors. Built once, in `app.py`."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from nicobar.clock import Clock
+from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, object_id, text_secret
+from nicobar.storage.database import Database
+
+
+class Runtime(NamedTuple):
+    """The long-lived parts of one server process."""
+
+    database: Database
+    clock: Clock
+    public_url: str
+    """Where customers reach the hosted pages, without a slash at the end."""
+
+    def new_id(self, prefix: str, moment: datetime) -> str:
+        """Return a fresh object id of this kind."""
+        return object_id(prefix, moment, self.clock.random_bits(RANDOM_BITS))
+
+    def new_secret(self, length: int = SECRET_LENGTH) -> str:
+        """Return a fresh random text for a key or a client secret."""
+        return text_secret(self.clock.random_bytes(length + 8), length)
+
+    def new_link_id(self) -> str:
+        """Return a fresh id of a payment link: 8 characters, about 47 bits."""
+        return self.new_secret(LINK_LENGTH)
+
+    def link_url(self, link_id: str) -> str:
+        """Return the address of a payment link; it ends with the id, as the checkout script expects."""
+        return f"{self.public_url}/{link_id}"

@@ -1,0 +1,1 @@
+"""Plug-ins that translate between Nicobar and a payment processor."""

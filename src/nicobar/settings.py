@@ -1,0 +1,186 @@
+"""What an installation can be told: one frozen struct, read from the environment and the command line.
+
+This is the only module that reads the program's environment variables. An option of the command line wins over its
+variable, and everything has a default that runs.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal, cast, get_args
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+import msgspec
+
+LogLevel = Literal["debug", "info", "warning"]
+"""How much is logged: everything, requests and changes, or only what needs attention."""
+
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 8787
+
+_EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not bound
+_HIDDEN: Final = "***"
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message says which, why, and what would do."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything that a process is told from outside."""
+
+    host: str = DEFAULT_HOST
+    """NICOBAR_HOST, `--host`: the address to listen on. `0.0.0.0` listens on every IPv4 address of the computer."""
+    port: int = DEFAULT_PORT
+    """NICOBAR_PORT, `--port`: the TCP port to listen on; 0 lets the operating system choose a free one."""
+    data: Path | None = None
+    """NICOBAR_DATA, `--data`: the folder of the embedded database. None means the default folder of this user."""
+    database_url: str | None = None
+    """NICOBAR_DATABASE_URL, `--database-url`: an external PostgreSQL. None means the embedded one."""
+    public_url: str | None = None
+    """NICOBAR_PUBLIC_URL: where customers reach this server; the start of every payment link, without a slash at the
+    end. None means the address that the server listens on."""
+    log: LogLevel = "info"
+    """NICOBAR_LOG: the least important level that is logged."""
+
+    def base_url(self, port: int) -> str:
+        """Return where customers reach the server that listens on `port`."""
+        return self.public_url or local_url(self.host, port)
+
+    @property
+    def masked_database_url(self) -> str:
+        """The database's address without its password, for messages and logs."""
+        return mask_password(self.database_url or "")
+
+
+def read_settings(
+    environment: Mapping[str, str] | None = None,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    data: Path | None = None,
+    database_url: str | None = None,
+) -> Settings:
+    """Return the settings of this process; keyword arguments are the options of the command line.
+
+    A variable that is set to nothing counts as not set. Raises SettingsError.
+    """
+    given = os.environ if environment is None else environment
+    variables = {name: value for name, value in given.items() if value}
+    data, database_url = _place(variables, data, database_url)
+    return Settings(
+        host=_host(host if host is not None else variables.get("NICOBAR_HOST", DEFAULT_HOST)),
+        port=_port(variables) if port is None else _in_range(port, "--port"),
+        data=data,
+        database_url=database_url,
+        public_url=_public_url(variables.get("NICOBAR_PUBLIC_URL")),
+        log=_log_level(variables.get("NICOBAR_LOG", "info")),
+    )
+
+
+def _place(variables: Mapping[str, str], data: Path | None, url: str | None) -> tuple[Path | None, str | None]:
+    """Decide between a folder and an address. A choice on the command line overrules both variables."""
+    names = ("--data", "--database-url")
+    if data is None and url is None:
+        names = ("NICOBAR_DATA", "NICOBAR_DATABASE_URL")
+        data = Path(variables["NICOBAR_DATA"]) if "NICOBAR_DATA" in variables else None
+        url = variables.get("NICOBAR_DATABASE_URL")
+    if data is not None and url is not None:
+        raise SettingsError(
+            f"{names[0]} (embedded PostgreSQL) and {names[1]} (a PostgreSQL of yours) exclude each other. Give only one."
+        )
+    return data, None if url is None else _database_url(url, names[1])
+
+
+def _database_url(url: str, name: str) -> str:
+    """Check the form of the address. The message never quotes it, because it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        readable = parts.scheme in {"postgresql", "postgres"} and (parts.port is None or parts.port > 0)
+    except ValueError:
+        readable = False
+    if not readable or "://" not in url:
+        raise SettingsError(
+            f"{name} is not the address of a PostgreSQL database. It looks like "
+            "postgresql://user:password@host:5432/name; special characters in the password are percent-encoded."
+        )
+    return url
+
+
+def _host(host: str) -> str:
+    if not host or any(character.isspace() or character == "/" for character in host):
+        raise SettingsError(f"--host takes an address or a name such as 127.0.0.1, not {host!r}.")
+    return host.removeprefix("[").removesuffix("]")
+
+
+def _port(variables: Mapping[str, str]) -> int:
+    text = variables.get("NICOBAR_PORT", str(DEFAULT_PORT))
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        raise SettingsError(f"NICOBAR_PORT takes a number from 0 to 65535, not {text[:40]!r}.")
+    return _in_range(int(text), "NICOBAR_PORT")
+
+
+def _in_range(port: int, name: str) -> int:
+    if not 0 <= port <= 65535:
+        raise SettingsError(f"{name} takes a number from 0 to 65535 (0 chooses a free port), not {port}.")
+    return port
+
+
+def _public_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment or parts.username is not None:
+        raise SettingsError(
+            "NICOBAR_PUBLIC_URL is where customers reach this server, for example https://pay.example.com, "
+            f"without a query: not {url[:80]!r}."
+        )
+    return url.rstrip("/")
+
+
+def _log_level(level: str) -> LogLevel:
+    if level.lower() not in get_args(LogLevel):
+        raise SettingsError(f"NICOBAR_LOG takes debug, info or warning, not {level[:40]!r}.")
+    return cast(LogLevel, level.lower())
+
+
+def local_url(host: str, port: int) -> str:
+    """Return the address of a server on this computer; one that listens everywhere is reached on the loopback."""
+    if host in _EVERY_ADDRESS:
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104 - recognised here, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def mask_password(url: str) -> str:
+    """Return a database address with its password replaced, in the user part and in the query alike."""
+    parts = urlsplit(url)
+    user, at, server = parts.netloc.rpartition("@")
+    if ":" in user:
+        user = f"{user.partition(':')[0]}:{_HIDDEN}"
+    query = parts.query
+    if "password" in query:
+        pairs = parse_qsl(query, keep_blank_values=True)
+        hidden = [(name, _HIDDEN if "password" in name else value) for name, value in pairs]
+        query = urlencode(hidden, safe="/*")
+    return parts._replace(netloc=f"{user}{at}{server}", query=query).geturl()
+
+
+def without_password(text: str, url: str | None) -> str:
+    """Return a text of a library with the database's password cut out of it, should it be there.
+
+    A password that is also the name of the user, the database or the computer stays: hiding it would only garble
+    the message, which says nothing about what it is.
+    """
+    if url is None:
+        return text
+    parts = urlsplit(url)
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    secrets = {password, *(value for name, value in parse_qsl(parts.query) if "password" in name)}
+    public = {"", unquote(user), parts.path.removeprefix("/"), parts.hostname}
+    for secret in sorted({*secrets, *map(unquote, secrets)} - public, key=len, reverse=True):
+        text = text.replace(secret, _HIDDEN)
+    return text

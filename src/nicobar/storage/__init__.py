@@ -1,0 +1,1 @@
+"""SQL and nothing else: functions that take a connection and return core structs."""

@@ -1,0 +1,260 @@
+"""Payments and their lines."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from nicobar.core.ids import object_id
+from nicobar.core.payment import Buyer, CardDetails, Payment, PaymentLine, Status, origins
+from nicobar.core.tenant import Tenant
+from nicobar.storage.database import Read, Record, Tx
+
+_COLUMNS: Final = """
+    p.business_id, p.mode, p.payment_id, p.brand_id, p.status, p.currency, p.subtotal, p.discount, p.tax,
+    p.total_amount, p.settlement_currency, p.settlement_amount, p.settlement_tax, p.billing, p.metadata, p.options,
+    p.link_id, p.expires_on, p.payment_method, p.payment_method_type, p.card, p.error_code, p.error_message,
+    p.created_at, p.updated_at,
+    c.customer_id, c.email, c.name AS customer_name, c.phone_number, c.metadata AS customer_metadata
+    FROM payments p JOIN customers c USING (business_id, mode, customer_id)
+"""
+
+_GET: Final = f"SELECT {_COLUMNS} WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3"
+_BY_LINK: Final = f"SELECT {_COLUMNS} WHERE p.link_id = $1"
+_LOCK: Final = _GET + " FOR UPDATE OF p"
+
+_LINES: Final = """
+SELECT position, product_id, name, description, quantity, amount, unit_price, tax_category, tax_inclusive,
+       subtotal, discount, tax, total
+FROM payment_lines WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY position
+"""
+
+# One statement, so one round trip and one transaction of its own. $1 to $20 are the payment, the arrays from $21 its
+# lines, $34 the customer's id and from $35 the rest of a customer to store. When one with this e-mail exists by now,
+# it is the payment's customer and only gets what it lacked: a stored name or phone number is never overwritten.
+_PAYMENT_AND_LINES: Final = """
+payment AS (
+    INSERT INTO payments (
+        business_id, mode, payment_id, brand_id, status, currency, subtotal, discount, tax, total_amount,
+        settlement_currency, settlement_amount, settlement_tax, billing, metadata, options, link_id, expires_on,
+        client_secret_hash, created_at, customer_id)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, customer_id
+    FROM buyer
+), lines AS (
+    INSERT INTO payment_lines (
+        business_id, mode, payment_id, position, product_id, name, description, quantity, amount, unit_price,
+        tax_category, tax_inclusive, subtotal, discount, tax, total)
+    SELECT $1, $2, $3, * FROM unnest(
+        $21::smallint[], $22::text[], $23::text[], $24::text[], $25::integer[], $26::bigint[], $27::bigint[],
+        $28::text[], $29::boolean[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[])
+)
+"""
+
+_INSERT: Final = f"WITH buyer AS (SELECT $34::text AS customer_id), {_PAYMENT_AND_LINES} SELECT customer_id FROM buyer"
+
+_INSERT_WITH_CUSTOMER: Final = f"""
+WITH buyer AS (
+    INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, phone_number, metadata,
+                           created_at, updated_at)
+    VALUES ($1, $2, $34, $35, $36, $37, $38, '{{}}', $20, $20)
+    ON CONFLICT (business_id, mode, email_key) DO UPDATE SET
+        name = CASE customers.name WHEN '' THEN excluded.name ELSE customers.name END,
+        phone_number = coalesce(customers.phone_number, excluded.phone_number),
+        updated_at = excluded.updated_at
+    RETURNING customer_id, email, name, phone_number, metadata
+), {_PAYMENT_AND_LINES} SELECT customer_id, email, name, phone_number, metadata FROM buyer
+"""
+
+_MOVE: Final = """
+UPDATE payments SET status = $4, updated_at = $5, error_code = $6, error_message = $7,
+    payment_method = coalesce($8, payment_method), payment_method_type = coalesce($9, payment_method_type),
+    card = coalesce($10, card)
+WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND status = ANY($11::text[])
+RETURNING true
+"""
+
+
+class NewCustomer(msgspec.Struct, frozen=True):
+    """A customer that is made, or completed by name and phone number, together with a payment."""
+
+    customer_id: str
+    email: str
+    email_key: str
+    name: str
+    phone_number: str | None
+
+
+async def insert_payment(
+    tx: Tx, payment: Payment, client_secret_hash: bytes, new_customer: NewCustomer | None
+) -> Buyer:
+    """Store a payment with its lines, and its customer if it is new, in one statement.
+
+    Return the customer that the payment belongs to: with `new_customer` it may be one that a simultaneous creation
+    with the same e-mail made first.
+    """
+    values = _payment_values(payment, client_secret_hash)
+    if new_customer is None:
+        await tx.fetchrow(_INSERT, *values, payment.customer.customer_id)
+        return payment.customer
+    row = await tx.fetchrow(
+        _INSERT_WITH_CUSTOMER,
+        *values,
+        new_customer.customer_id,
+        new_customer.email,
+        new_customer.email_key,
+        new_customer.name,
+        new_customer.phone_number,
+    )
+    return msgspec.convert(row, Buyer, from_attributes=False)
+
+
+def _payment_values(payment: Payment, client_secret_hash: bytes) -> list[Any]:
+    lines = payment.lines
+    return [
+        payment.business_id,
+        payment.mode,
+        payment.payment_id,
+        payment.brand_id,
+        payment.status,
+        payment.currency,
+        payment.subtotal,
+        payment.discount,
+        payment.tax,
+        payment.total_amount,
+        payment.settlement_currency,
+        payment.settlement_amount,
+        payment.settlement_tax,
+        payment.billing,
+        payment.metadata,
+        payment.options,
+        payment.link_id,
+        payment.expires_on,
+        client_secret_hash,
+        payment.created_at,
+        [line.position for line in lines],
+        [line.product_id for line in lines],
+        [line.name for line in lines],
+        [line.description for line in lines],
+        [line.quantity for line in lines],
+        [line.amount for line in lines],
+        [line.unit_price for line in lines],
+        [line.tax_category for line in lines],
+        [line.tax_inclusive for line in lines],
+        [line.subtotal for line in lines],
+        [line.discount for line in lines],
+        [line.tax for line in lines],
+        [line.total for line in lines],
+    ]
+
+
+async def get_payment(read: Read, tenant: Tenant, payment_id: str) -> Payment | None:
+    """Return one payment with its lines."""
+    return await _with_lines(read, await read.fetchrow(_GET, tenant.business_id, tenant.mode, payment_id))
+
+
+async def find_payment_by_link(read: Read, link_id: str) -> Payment | None:
+    """Return the payment behind a link id: the link itself is the customer's permission, so no tenant is asked."""
+    return await _with_lines(read, await read.fetchrow(_BY_LINK, link_id))
+
+
+async def lock_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | None:
+    """Return one payment and hold its row until the transaction ends."""
+    return await _with_lines(tx, await tx.fetchrow(_LOCK, tenant.business_id, tenant.mode, payment_id))
+
+
+async def move_payment(
+    tx: Tx,
+    tenant: Tenant,
+    payment_id: str,
+    target: Status,
+    at: datetime,
+    *,
+    payment_method: str | None = None,
+    payment_method_type: str | None = None,
+    card: CardDetails | None = None,
+    error_code: str | None = None,
+    error_message: str | None = None,
+) -> bool:
+    """Move a payment to `target` if the transition table allows it from where it stands; say whether it moved.
+
+    The error fields become what is given, so they are cleared by every move that names none.
+    """
+    moved = await tx.fetchval(
+        _MOVE,
+        tenant.business_id,
+        tenant.mode,
+        payment_id,
+        target,
+        at,
+        error_code,
+        error_message,
+        payment_method,
+        payment_method_type,
+        card,
+        origins(target),
+    )
+    return moved is not None
+
+
+async def list_payments(
+    read: Read, tenant: Tenant, filters: Mapping[str, Any], limit: int, offset: int
+) -> Sequence[Payment]:
+    """Return a page of payments without their lines, newest first.
+
+    `filters` may hold `created_at_gte`, `created_at_lte`, `status`, `currency`, `customer_id`, `product_id` and
+    `brand_id`; None means no filter. Ids hold their moment, so a range of dates is a range of the primary key.
+    """
+    conditions = ["p.business_id = $1", "p.mode = $2"]
+    values: list[Any] = [tenant.business_id, tenant.mode]
+    for template, value in _conditions(filters):
+        values.append(value)
+        conditions.append(template.format(f"${len(values)}"))
+    query = (
+        f"SELECT {_COLUMNS} WHERE {' AND '.join(conditions)} "  # noqa: S608 - made of constants, values are parameters
+        f"ORDER BY p.payment_id DESC LIMIT {limit:d} OFFSET {offset:d}"
+    )
+    return [_payment(row, []) for row in await read.fetch(query, *values)]
+
+
+def _conditions(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    if (since := filters["created_at_gte"]) is not None:
+        found += [("p.created_at >= {}", since), ("p.payment_id >= {}", object_id("pay", since, 0))]
+    if (until := filters["created_at_lte"]) is not None:
+        next_millisecond = until + timedelta(milliseconds=1)
+        found += [("p.created_at <= {}", until), ("p.payment_id < {}", object_id("pay", next_millisecond, 0))]
+    found += [
+        (f"p.{column} = {{}}", filters[column])
+        for column in ("status", "currency", "customer_id", "brand_id")
+        if filters[column] is not None
+    ]
+    if filters["product_id"] is not None:
+        found.append(
+            (
+                "p.payment_id IN (SELECT l.payment_id FROM payment_lines l"
+                " WHERE l.business_id = $1 AND l.mode = $2 AND l.product_id = {})",
+                filters["product_id"],
+            )
+        )
+    return found
+
+
+async def _with_lines(read: Read, row: Record | None) -> Payment | None:
+    if row is None:
+        return None
+    lines = await read.fetch(_LINES, row["business_id"], row["mode"], row["payment_id"])
+    return _payment(row, [msgspec.convert(line, PaymentLine) for line in lines])
+
+
+def _payment(row: Record, lines: list[PaymentLine]) -> Payment:
+    fields: dict[str, Any] = dict(row)
+    fields["customer"] = {
+        "customer_id": fields.pop("customer_id"),
+        "email": fields.pop("email"),
+        "name": fields.pop("customer_name"),
+        "phone_number": fields.pop("phone_number"),
+        "metadata": fields.pop("customer_metadata"),
+    }
+    fields["lines"] = lines
+    return msgspec.convert(fields, Payment)

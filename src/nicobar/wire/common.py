@@ -1,0 +1,120 @@
+"""What the wire types of all nouns share: bounded scalars, metadata, addresses, the list envelope.
+
+Requests ignore unknown fields (older SDKs send some) and answers carry every key, with null where nothing applies.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Generic, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from nicobar.core.problems import Problem
+from nicobar.wire.codes import CountryCode
+
+INT32_MAX: Final = 2_147_483_647
+
+Amount = Annotated[int, Meta(ge=0, le=INT32_MAX, description="Minor units of its currency (cents, yen, fils)")]
+PositiveInt32 = Annotated[int, Meta(ge=1, le=INT32_MAX)]
+BasisPoints = Annotated[int, Meta(ge=0, le=10_000, description="Basis points: 100 are one percent")]
+ObjectId = Annotated[str, Meta(max_length=64)]
+Text100 = Annotated[str, Meta(max_length=100)]
+Text250 = Annotated[str, Meta(max_length=250)]
+Text1000 = Annotated[str, Meta(max_length=1000)]
+Email = Annotated[str, Meta(max_length=254, description="An e-mail address (RFC 5321)")]
+Phone = Annotated[str, Meta(max_length=40)]
+Url = Annotated[str, Meta(max_length=2048)]
+
+MetadataKey = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[A-Za-z0-9_-]+$")]
+MetadataText = Annotated[str, Meta(max_length=500)]
+MetadataInteger = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Metadata = dict[MetadataKey, MetadataText | MetadataInteger | float | bool]
+"""At most 50 pairs of scalars (contract, "metadata"); each value comes back with the JSON type it was sent with."""
+
+MAXIMUM_METADATA_PAIRS: Final = 50
+
+
+class RequestBody(Struct, frozen=True, kw_only=True):
+    """Base of request bodies: keyword fields, unknown fields ignored."""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """Base of answers: every key is always sent."""
+
+
+class BillingAddress(RequestBody):
+    """A billing address; only the country is required."""
+
+    country: CountryCode
+    city: Text250 | None = None
+    state: Text250 | None = None
+    street: Text250 | None = None
+    zipcode: Annotated[str, Meta(max_length=32)] | None = None
+
+
+class PageQuery(Struct, frozen=True, kw_only=True):
+    """Paging of lists: pages count from zero and a page past the end is empty (contract, "GET /payments")."""
+
+    page_number: Annotated[int, Meta(ge=0)] = 0
+    page_size: Annotated[int, Meta(ge=1, le=100)] = 10
+
+    @property
+    def offset(self) -> int:
+        """Rows before this page. Raises Problem INVALID_QUERY_PARAMS past 10 000 rows, where paging gets slow."""
+        offset = self.page_number * self.page_size
+        if offset > MAXIMUM_OFFSET:
+            raise Problem(
+                "INVALID_QUERY_PARAMS",
+                path="page_number",
+                detail=f"Pages end after {MAXIMUM_OFFSET} rows; narrow the list, for example by created_at_lte.",
+            )
+        return offset
+
+
+MAXIMUM_OFFSET: Final = 10_000
+
+ItemT = TypeVar("ItemT")
+
+
+class Items(Answer, Generic[ItemT]):
+    """A page of a list: no total and no next link, as the contract has it."""
+
+    items: list[ItemT]
+
+
+class NoQuery(Struct, frozen=True):
+    """For calls whose query string means nothing; unknown query keys are ignored everywhere."""
+
+
+ValueT = TypeVar("ValueT")
+
+
+def given(value: ValueT | UnsetType, otherwise: ValueT) -> ValueT:
+    """Return the value of a PATCH field, or `otherwise` when the field was left out."""
+    return otherwise if value is UNSET else value
+
+
+def blank_to_none(text: str | None) -> str | None:
+    """Trim; nothing or only white space counts as null, because a known client sends blanks for "not given"."""
+    return (text.strip() or None) if text is not None else None
+
+
+def checked_metadata(metadata: dict[str, Any] | None, path: str = "metadata") -> dict[str, Any]:
+    """Return the pairs, {} for null. Raises Problem MAXIMUM_KEYS_REACHED above 50."""
+    if not metadata:
+        return {}
+    if len(metadata) > MAXIMUM_METADATA_PAIRS:
+        raise Problem("MAXIMUM_KEYS_REACHED", path=path)
+    return metadata
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """Return a query's moment in UTC; one without an offset is taken as UTC."""
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def to_builtins(value: Struct) -> Any:
+    """Return plain dicts and lists, ready for a jsonb column."""
+    return msgspec.to_builtins(value)
