@@ -1,30 +1,27 @@
-"""`nicobar serve`: open everything, serve until told to stop, leave nothing running.
-
-The order is chosen so that what can be refused is refused first (the port, then the database), and so that the two slow
-steps of a start, PostgreSQL and the imports, run side by side.
-"""
+"""The server while it runs: requests, the sweep beside them, and an orderly end."""
 
 import asyncio
-import signal
 import socket
-import sys
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Final
 
 import structlog
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 
-from nicobar.banner import Banner, step
-from nicobar.demo import DEMO_NAME, prepare_demo
+from nicobar.app import create_app
+from nicobar.banner import ready, say, step
+from nicobar.demo import BUSINESS_NAME, prepare_demo
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.sweep import sweep
-from nicobar.installation import Postgres, claim_port, data_folder, open_runtime, own_business, port_error
+from nicobar.installation import explained, open_runtime, own_business
 from nicobar.logs import configure_logs
+from nicobar.ports import listen
+from nicobar.postgres import Postgres, data_folder
 from nicobar.settings import Settings
+from nicobar.startup import Stop
 from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.embedded import EmbeddedError
 from nicobar.storage.keys import list_keys
@@ -32,59 +29,113 @@ from nicobar.storage.keys import list_keys
 _log = structlog.get_logger("nicobar.server")
 
 DRAIN_SECONDS: Final = 10
-"""How long requests that are running may take to finish after the first Ctrl-C or SIGTERM."""
+"""How long running requests may take to finish after the first request to stop."""
 
 SWEEP_SECONDS: Final = 5.0
-"""How often the sweep runs, which is also how soon a dead embedded PostgreSQL is noticed."""
+"""How often the sweep runs, which is also how soon a dead embedded PostgreSQL is noticed and started again."""
 
 KEEP_ALIVE_SECONDS: Final = 75
-"""How long an idle connection stays open: longer than the 60 seconds of common reverse proxies, which would otherwise
-now and then send a request on a connection that is just being closed."""
-
-_BACKLOG: Final = 2048
-"""Connections that the operating system holds until they are accepted."""
+"""How long an idle connection stays open: longer than the 60 seconds that reverse proxies commonly keep one, since they
+would otherwise now and then send a request on a connection that is just being closed."""
 
 
-def serve(settings: Settings, *, demo: bool) -> None:
-    """Serve until Ctrl-C or SIGTERM, then return with everything released.
-
-    Raises InstallationError, EmbeddedError or MigrationError, each with complete advice, when it cannot start.
-    """
+def run_server(settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool) -> None:
+    """Serve on a bound socket until told to stop. Raises PortError, InstallationError or MigrationError."""
     configure_logs(settings.log)
-    with Stop() as stop, claim_port(settings.host, settings.port) as listener:
-        postgres = _open_beside_imports(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
+        runner.run(_serve(settings, postgres, listener, stop, demo=demo))
+
+
+async def _serve(settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool) -> None:
+    server: _Server | None = None
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+    def react() -> None:
+        """Drain at the first request to stop; break off at the second, or when the server is not up yet."""
+        if server is not None and server.started and stop.asked == 1:
+            server.should_exit = True
+        elif task is not None:
+            task.cancel()
+
+    with stop.calling(lambda: loop.call_soon_threadsafe(react)):
+        async with AsyncExitStack() as opened:
+            with step("Preparing the database"):
+                runtime = await opened.enter_async_context(
+                    open_runtime(postgres, settings, listener.getsockname()[1])
+                )
+                banner = await _prepare(runtime, settings, postgres, demo=demo)
+            server = _Server(_config(create_app(runtime)), lambda: say(banner))
+            listen(listener, settings.host)
+            tending = asyncio.create_task(_tend(runtime, postgres))
+            opened.push_async_callback(_end, tending)
+            await server.serve([listener])
+
+
+async def _prepare(runtime: Runtime, settings: Settings, postgres: Postgres, *, demo: bool) -> str:
+    """See to it that there is a business and, for a demo, something to show; return the banner."""
+    with explained(settings):
+        business_id = await own_business(runtime, BUSINESS_NAME) if demo else await own_business(runtime)
+        goods = await prepare_demo(runtime, business_id, data_folder(settings)) if demo else None
+        async with runtime.database.read() as read:
+            has_key = any(revoked_at is None for _, _, revoked_at in await list_keys(read, business_id))
+    return ready(settings, runtime.public_url, postgres.place, demo=goods, has_key=has_key)
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,  # logs.py has it
+        access_log=False,  # the application logs its requests itself, with their ids
+        proxy_headers=False,  # nothing here depends on what a proxy says about the client
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own handling of signals, which would end the process by the signal and not with status 0."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `Stop`."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, then announce it."""
+        await super().startup(sockets)
+        self._on_ready()
+
+
+async def _tend(runtime: Runtime, postgres: Postgres) -> None:
+    """Run the sweep from time to time, and start the embedded PostgreSQL again should it have died."""
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
         try:
-            if not stop.asked:
-                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
-                    runner.run(_serve(settings, postgres, listener, stop, demo=demo))
-        finally:
-            with step("Stopping PostgreSQL"):
-                postgres.release()
+            await sweep(runtime)
+        except DatabaseUnavailable as error:
+            _log.warning("sweep_skipped", why=str(error))
+            await _revive(runtime, postgres)
+        except Exception:  # noqa: BLE001 - whatever it is, the next round gets its chance
+            _log.exception("sweep_failed")
 
 
-def _open_beside_imports(settings: Settings) -> Postgres:
-    """Open PostgreSQL in a thread while this one imports the application, which takes about as long."""
-    what = "Starting the embedded PostgreSQL" if settings.database_url is None else "Importing the application"
-    with step(what), ThreadPoolExecutor(1) as threads:
-        opening = threads.submit(Postgres, settings)
-        try:
-            import nicobar.app  # noqa: F401 - imported for its time, see above
-        except BaseException:
-            opening.result().release()
-            raise
-        postgres = opening.result()
-    for notice in postgres.notices:
-        print(notice, file=sys.stderr)  # noqa: T201 - for the person who starts the server
-    return postgres
+async def _revive(runtime: Runtime, postgres: Postgres) -> None:
+    try:
+        await asyncio.to_thread(postgres.revive)
+    except EmbeddedError as error:
+        _log.error("postgres_not_revived", why=str(error))
+    else:
+        runtime.database.dsn = postgres.dsn
 
 
-async def _serve(settings: Settings, postgres: Postgres, listener: socket.socket, stop: "Stop", *, demo: bool) -> None:
-    from nicobar.app import create_app
-
-    port: int = listener.getsockname()[1]
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - a coroutine that runs is a task
-    with stop.calling(task.cancel):
-        with step(f"Preparing the database {postgres.place}"):
-            runtime_context = open_runtime(postgres, settings, port)
-            runtime = await runtime_context.__aenter__()
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -31,9 +31,10 @@ CHARGEABLE = {"USD", "EUR", "JPY", "INR"}
 def test_rates_are_read_exactly() -> None:
     rate = usd_rate("0.92", DAY, "central bank")
     assert (rate.numerator, rate.denominator, rate.as_of, rate.source) == (23, 25, DAY, "central bank")
-    assert usd_rate(" 1525.027265 ", DAY, "").numerator * 1_000_000 == 1_525_027_265 * usd_rate(
-        "1525.027265", DAY, ""
-    ).denominator
+    assert (
+        usd_rate(" 1525.027265 ", DAY, "").numerator * 1_000_000
+        == 1_525_027_265 * usd_rate("1525.027265", DAY, "").denominator
+    )
     assert usd_rate("7", DAY, "").denominator == 1
 
 

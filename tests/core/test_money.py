@@ -75,7 +75,7 @@ def test_shares_sum_and_stay_within_one_unit(total: int, weights: list[int]) -> 
 
 @pytest.mark.parametrize(("total", "weights"), [(-1, [1]), (1, [2, -1]), (1, [0, 0]), (1, [])])
 def test_impossible_shares_are_refused(total: int, weights: list[int]) -> None:
-    with pytest.raises(ValueError, match="negative|nothing to share"):
+    with pytest.raises(ValueError, match=r"negative|nothing to share"):
         allocate(total, weights)
 
 

@@ -34,6 +34,15 @@ TABLE = TaxTable(
 )
 
 
+NEWER_AND_EXPIRED = TaxTable(
+    [
+        TaxRow("SK", None, "VAT", 200_000),
+        TaxRow("SK", None, "VAT", 230_000, valid_from=date(2025, 1, 1)),
+        TaxRow("BG", None, "VAT", 90_000, valid_to=date(2025, 1, 1)),
+    ]
+)
+
+
 def decide(
     country: str,
     region: str | None = None,
@@ -99,6 +108,16 @@ def test_region_names_fold_case_beyond_ascii() -> None:
 )
 def test_rows_hold_from_their_first_day_until_the_next_row(on: date, expected: int) -> None:
     assert decide("EE", on=on).rate_ppm == expected
+
+
+def test_of_two_rows_that_hold_the_newer_one_counts() -> None:
+    assert NEWER_AND_EXPIRED.decide("SK", None, "saas", date(2024, 12, 31)).rate_ppm == 200_000
+    assert NEWER_AND_EXPIRED.decide("SK", None, "saas", date(2025, 1, 1)).rate_ppm == 230_000
+
+
+def test_a_row_ends_on_its_last_day() -> None:
+    assert NEWER_AND_EXPIRED.decide("BG", None, "saas", date(2024, 12, 31)).rate_ppm == 90_000
+    assert NEWER_AND_EXPIRED.decide("BG", None, "saas", date(2025, 1, 1)).rule == "no tax row for BG"
 
 
 @pytest.mark.parametrize(

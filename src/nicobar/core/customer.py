@@ -12,15 +12,20 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     business_id: str
     customer_id: str
     email: str
+    """As the customer or the merchant wrote it."""
     name: str
     """Empty when nobody told it yet."""
     phone_number: str | None
     metadata: dict[str, Any]
     preferred_locale: str | None
+    """A code of GET /locales; None means English."""
     created_at: datetime
     updated_at: datetime
 
 
 def email_key(email: str) -> str:
-    """Return the form in which addresses are compared. Local parts are case-sensitive in theory (RFC 5321), nowhere in practice."""
+    """Return the form in which addresses are compared: trimmed, in lower case.
+
+    Local parts are case-sensitive in theory (RFC 5321), nowhere in practice.
+    """
     return email.strip().lower()

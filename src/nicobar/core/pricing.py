@@ -309,10 +309,13 @@ def _bears_fee(line: CartLine, charge: ChargeTerms) -> bool:
 
 
 def _fee_on_top(lines: Sequence[CartLine], charge: ChargeTerms) -> int:
-    """Return the fee that raises the rate, in basis points: none when inclusive, which a localized price forces."""
+    """Return the fee that raises the rate, in basis points.
+
+    There is none when fees are inclusive, which a localized price forces on the whole cart, or without conversion.
+    """
     if not charge.fee_bps or charge.fees_inclusive or any(line.localized for line in lines):
         return 0
-    return charge.fee_bps
+    return charge.fee_bps if any(_bears_fee(line, charge) for line in lines) else 0
 
 
 def _settlement(

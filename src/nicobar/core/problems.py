@@ -79,6 +79,9 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "INVALID_SUGGESTED_PRICE": Entry(
         422, "Suggested Price cannot be lower than minimum price.", "`suggested_price` is below `price`."
     ),
+    "DUPLICATE_METER_IDS_IN_REQUEST": Entry(
+        422, "Duplicate Meter Ids are not allowed", "A usage-based price names one meter twice."
+    ),
     # --- country, currency, tax -----------------------------------------------------------------------------
     "UNSUPPORTED_COUNTRY": Entry(
         422,

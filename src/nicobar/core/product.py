@@ -1,11 +1,15 @@
 """Products and their prices."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from nicobar.core.money import round_half_up
+from nicobar.core.problems import Problem
+
+LONGEST_PERIOD: Final = {"Day": 7305, "Week": 1043, "Month": 240, "Year": 20}
+"""The longest subscription period of 20 years, by its unit (library 1.123.0, `subscription_period_count`)."""
 
 
 class OneTimePrice(msgspec.Struct, frozen=True, tag_field="type", tag="one_time_price", omit_defaults=False):
@@ -53,6 +57,7 @@ class UsagePrice(msgspec.Struct, frozen=True, tag_field="type", tag="usage_based
     subscription_period_interval: str
     discount_bps: int = 0
     meters: list[dict[str, Any]] | None = None
+    """What is measured, each as the contract shapes it; this server measures nothing."""
     purchasing_power_parity: bool = False
     tax_inclusive: bool | None = None
 
@@ -79,6 +84,58 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
+
+
+def check_price(price: Price) -> None:
+    """Refuse a price whose fields contradict each other (contract, "Unit price" and "Products").
+
+    Raises Problem INVALID_SUGGESTED_PRICE, DUPLICATE_METER_IDS_IN_REQUEST or INVALID_REQUEST_PARAMETERS.
+    """
+    if isinstance(price, OneTimePrice):
+        suggested = price.suggested_price
+        if price.pay_what_you_want and suggested is not None and suggested < price.price:
+            raise Problem("INVALID_SUGGESTED_PRICE", path="price.suggested_price")
+        return
+    _check_period(price)
+    if isinstance(price, RecurringPrice):
+        if price.trial_amount and not price.trial_period_days:
+            raise _contradiction("trial_amount", "A paid trial needs trial_period_days above 0.")
+    else:
+        _check_meters(price.meters or [])
+
+
+def _check_period(price: RecurringPrice | UsagePrice) -> None:
+    for field in ("payment_frequency", "subscription_period"):
+        unit = getattr(price, f"{field}_interval")
+        if getattr(price, f"{field}_count") > LONGEST_PERIOD[unit]:
+            raise _contradiction(f"{field}_count", f"It cannot be longer than 20 years, here {LONGEST_PERIOD[unit]}.")
+
+
+def _check_meters(meters: list[dict[str, Any]]) -> None:
+    seen: set[str] = set()
+    for index, meter in enumerate(meters):
+        if meter["meter_id"] in seen:
+            raise Problem("DUPLICATE_METER_IDS_IN_REQUEST", path=f"price.meters[{index}].meter_id")
+        seen.add(meter["meter_id"])
+        if meter["credit_entitlement_id"] is not None and meter["meter_units_per_credit"] is None:
+            raise _contradiction(f"meters[{index}].meter_units_per_credit", "credit_entitlement_id needs it.")
+        per_unit = meter["price_per_unit"]
+        if per_unit is not None and not per_unit.strip("0."):
+            raise _contradiction(f"meters[{index}].price_per_unit", "It must be above zero.")
+
+
+def _contradiction(field: str, detail: str) -> Problem:
+    return Problem("INVALID_REQUEST_PARAMETERS", path=f"price.{field}", detail=detail)
+
+
+def charged_amount(price: Price) -> int:
+    """Return the amount that a list shows for a price: minor units, before discounts and metered use."""
+    return price.fixed_price if isinstance(price, UsagePrice) else price.price
+
+
+def is_recurring(price: Price) -> bool:
+    """Say whether the price belongs to a subscription; usage is billed in periods, too."""
+    return not isinstance(price, OneTimePrice)
 
 
 def discount_percent(discount_bps: int) -> int:

@@ -1,10 +1,13 @@
 """What flows and edges work with: the database, the clock, the processors. Built once, in `app.py`."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from nicobar.clock import Clock
 from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, object_id, text_secret
+from nicobar.processors.base import Processor
 from nicobar.storage.database import Database
 
 
@@ -15,6 +18,8 @@ class Runtime(NamedTuple):
     clock: Clock
     public_url: str
     """Where customers reach the hosted pages, without a slash at the end."""
+    processors: Mapping[str, Processor] = MappingProxyType({})
+    """The processors by name; without one for its mode a payment cannot be paid."""
 
     def new_id(self, prefix: str, moment: datetime) -> str:
         """Return a fresh object id of this kind."""

@@ -24,6 +24,7 @@ class CardInput:
         self.holder_name = holder_name
 
     def __repr__(self) -> str:
+        """Say that there is a card, and nothing of it."""
         return "CardInput(<hidden>)"
 
     def __reduce__(self) -> str:
@@ -58,6 +59,7 @@ class ChargeRequest:
         self.return_url = return_url
 
     def __repr__(self) -> str:
+        """Name the attempt and the amount; the card hides itself."""
         return f"ChargeRequest({self.attempt_id}, {self.amount} {self.currency}, {self.card})"
 
 

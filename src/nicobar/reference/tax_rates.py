@@ -76,7 +76,7 @@ def region_names() -> Mapping[str, Mapping[str, str]]:
     for rate in rates():
         if rate.region is not None:
             names.setdefault(rate.country, {}).update(dict.fromkeys(rate.region_names, rate.region))
-    return MappingProxyType(names)
+    return MappingProxyType({country: MappingProxyType(codes) for country, codes in names.items()})
 
 
 def _ppm(percent: str) -> int:

@@ -74,8 +74,12 @@ CREATE TABLE products (
     updated_at   timestamptz NOT NULL,
     archived_at  timestamptz,
     PRIMARY KEY (business_id, mode, product_id),
-    FOREIGN KEY (business_id, mode, brand_id) REFERENCES brands
+    FOREIGN KEY (business_id, mode, brand_id) REFERENCES brands,
+    CONSTRAINT products_kind CHECK (is_recurring = (price ->> 'type' <> 'one_time_price')),
+    CONSTRAINT products_price CHECK (
+        coalesce((price ->> 'price')::bigint, (price ->> 'fixed_price')::bigint, -1) BETWEEN 0 AND 2147483647)
 );
+CREATE INDEX products_brand ON products (business_id, mode, brand_id, product_id);
 
 CREATE TABLE payments (
     business_id         text COLLATE "C" NOT NULL,

@@ -1,0 +1,95 @@
+"""The operations on brands."""
+
+from typing import Final
+
+from nicobar.api.routing import Call, Operation
+from nicobar.core.problems import Problem
+from nicobar.flows.archive_brand import archive_brand
+from nicobar.flows.create_brand import create_brand
+from nicobar.flows.update_brand import update_brand
+from nicobar.storage import brands
+from nicobar.wire.brands import (
+    BrandArchive,
+    BrandArchived,
+    BrandCreate,
+    BrandList,
+    BrandListQuery,
+    BrandRead,
+    BrandUpdate,
+    render_brand,
+)
+from nicobar.wire.common import NoQuery
+
+
+async def _create(call: Call[BrandCreate, NoQuery]) -> BrandRead:
+    return render_brand(await create_brand(call.runtime, call.tenant, call.body))
+
+
+async def _get(call: Call[None, NoQuery]) -> BrandRead:
+    async with call.runtime.database.read() as read:
+        brand = await brands.get_brand(read, call.tenant, call.path["id"])
+    if brand is None:
+        raise Problem("NOT_FOUND", what="Brand")
+    return render_brand(brand)
+
+
+async def _update(call: Call[BrandUpdate, NoQuery]) -> BrandRead:
+    return render_brand(await update_brand(call.runtime, call.tenant, call.path["id"], call.body))
+
+
+async def _archive(call: Call[BrandArchive, NoQuery]) -> BrandArchived:
+    return await archive_brand(call.runtime, call.tenant, call.path["id"], call.body)
+
+
+async def _list(call: Call[None, BrandListQuery]) -> BrandList:
+    async with call.runtime.database.read() as read:
+        found = await brands.list_brands(read, call.tenant, include_archived=bool(call.query.include_archived))
+    return BrandList(items=[render_brand(brand) for brand in found])
+
+
+OPERATIONS: Final[list[Operation]] = [
+    Operation(
+        "POST",
+        "/brands",
+        _create,
+        BrandRead,
+        body=BrandCreate,
+        summary="Create a brand",
+        problems=("INVALID_REQUEST_BODY", "UNSUPPORTED_ACTION"),
+    ),
+    Operation(
+        "GET",
+        "/brands",
+        _list,
+        BrandList,
+        query=BrandListQuery,
+        summary="List brands: the primary one, then newest first",
+        problems=("INVALID_QUERY_PARAMS",),
+    ),
+    Operation("GET", "/brands/{id}", _get, BrandRead, summary="Read a brand", problems=("NOT_FOUND",)),
+    Operation(
+        "PATCH",
+        "/brands/{id}",
+        _update,
+        BrandRead,
+        body=BrandUpdate,
+        summary="Change a brand, except the primary one",
+        problems=("NOT_FOUND", "INVALID_REQUEST_BODY", "UNABLE_TO_EDIT_PRIMARY_BRAND", "BRAND_NOT_ENABLED"),
+    ),
+    Operation(
+        "POST",
+        "/brands/{id}/archive",
+        _archive,
+        BrandArchived,
+        body=BrandArchive,
+        summary="Archive a brand for good and move its products",
+        problems=(
+            "NOT_FOUND",
+            "INVALID_REQUEST_PARAMETERS",
+            "UNABLE_TO_EDIT_PRIMARY_BRAND",
+            "BRAND_NOT_ENABLED",
+            "UNSUPPORTED_ACTION",
+        ),
+    ),
+]
+"""The brands' part of the table in `app.py`."""

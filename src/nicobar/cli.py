@@ -1,0 +1,298 @@
+"""The command line. Each command reads its settings, opens what it needs, and calls one thing.
+
+Exit status: 0 done, 1 `doctor` found something wrong, 2 the command could not run (one sentence says why), 130 broken
+off with Ctrl-C. Imports are late, so that a command loads only what it uses.
+"""
+
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
+
+from cyclopts import App, Parameter
+from cyclopts.exceptions import CycloptsError
+
+from nicobar.banner import say, step, version
+from nicobar.settings import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from nicobar.flows.runtime import Runtime
+
+ResultT = TypeVar("ResultT")
+
+_DATA: Final = "Folder of the embedded database [env: NICOBAR_DATA]."
+_URL: Final = (
+    "Use this PostgreSQL instead of the embedded one [env: NICOBAR_DATABASE_URL, which keeps a password out of the "
+    "list of processes]."
+)
+
+Data = Annotated[Path | None, Parameter(help=_DATA)]
+DatabaseUrl = Annotated[str | None, Parameter(help=_URL)]
+
+_WHERE: Final = """
+Without --data and --database-url the data is in the default folder: ~/.local/share/nicobar, for root
+/var/lib/nicobar."""
+
+app = App(
+    name="nicobar",
+    help="Nicobar is a self-hosted payment server that speaks the Dodo Payments HTTP API.",
+    help_epilogue="""Examples:
+  nicobar serve --demo          a server with something to try out
+  nicobar keys create           an API key for your application
+  nicobar doctor                is everything in order?
+
+Each command explains itself: nicobar serve --help""",
+    help_format="plaintext",
+    version=version,
+    default_parameter=Parameter(negative="", show_default=False),
+)
+
+keys = App(
+    name="keys",
+    help="Make, list and revoke API keys.",
+    help_epilogue="""Examples:
+  nicobar keys create
+  nicobar keys list
+  nicobar keys revoke key_0ABCdefGHIjklMNOpqrST""",
+)
+app.command(keys)
+
+
+@app.command(
+    help_epilogue=f"""{_WHERE}
+
+More settings from the environment: NICOBAR_PUBLIC_URL, where customers reach this server and the start of every
+payment link (default: http://HOST:PORT); NICOBAR_LOG, what is logged: debug, info or warning (default: info).
+
+Examples:
+  nicobar serve --demo
+  nicobar serve --port 9000 --data ./data
+  NICOBAR_PUBLIC_URL=https://pay.example.com nicobar serve --host 0.0.0.0
+  NICOBAR_DATABASE_URL=postgresql://nicobar:secret@db.example.com/nicobar nicobar serve"""
+)
+def serve(
+    *,
+    host: Annotated[str | None, Parameter(help="Address to listen on [env: NICOBAR_HOST; default: 127.0.0.1].")] = None,
+    port: Annotated[
+        int | None, Parameter(help="Port to listen on; 0 takes a free one [env: NICOBAR_PORT; default: 8787].")
+    ] = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    demo: Annotated[
+        bool, Parameter(help="Set up a shop to try out: products, a test key, a payment that waits to be paid.")
+    ] = False,
+) -> int:
+    """Serve the API and the payment pages until Ctrl-C.
+
+    The embedded database is made at the first start, and stops together with the server.
+    """
+    settings = read_settings(host=host, port=port, data=data, database_url=database_url)
+    from nicobar import startup
+
+    startup.serve(settings, demo=demo)
+    return 0
+
+
+@keys.command(
+    help_epilogue=f"""{_WHERE}
+
+Examples:
+  nicobar keys create
+  nicobar keys create --mode live --read-only
+  export DODO_PAYMENTS_API_KEY=$(nicobar keys create)"""
+)
+def create(
+    *,
+    mode: Annotated[Literal["test", "live"], Parameter(help="Test money or real money [default: test].")] = "test",
+    read_only: Annotated[bool, Parameter(help="The key can read, but not change anything.")] = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Make an API key and print it, and nothing else, on the standard output.
+
+    It is shown this once: only its hash is stored. It works at once, also on a server that runs already.
+    """
+    settings = read_settings(data=data, database_url=database_url)
+
+    async def work(runtime: "Runtime") -> str:
+        from nicobar.core.tenant import Tenant
+        from nicobar.flows.create_key import create_key
+        from nicobar.installation import own_business
+
+        _, text = await create_key(runtime, Tenant(await own_business(runtime), mode), read_only)
+        return text
+
+    say(_with_runtime(settings, work))
+    return 0
+
+
+@keys.command(
+    name="list",
+    help_epilogue=f"""{_WHERE}
+
+Examples:
+  nicobar keys list
+  nicobar keys list --data ./data""",
+)
+def list_(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
+    """List the API keys, the revoked ones too. The keys themselves are not stored; the hint is how a key ends."""
+    settings = read_settings(data=data, database_url=database_url)
+    _refuse_without_database(settings)
+
+    async def work(runtime: "Runtime") -> list[list[str]]:
+        from nicobar.installation import own_business
+        from nicobar.storage.keys import list_keys
+
+        business_id = await own_business(runtime)
+        async with runtime.database.read() as read:
+            found = await list_keys(read, business_id)
+        return [
+            [
+                key.key_id,
+                key.tenant.mode,
+                "read" if key.read_only else "write",
+                f"...{key.hint}",
+                f"{created_at:%Y-%m-%d %H:%M}",
+                "-" if revoked_at is None else f"{revoked_at:%Y-%m-%d %H:%M}",
+            ]
+            for key, created_at, revoked_at in found
+        ]
+
+    rows = _with_runtime(settings, work)
+    if not rows:
+        from nicobar.banner import command
+
+        say(f"There are no API keys yet. Make one with: {command(settings, 'keys create')}", sys.stderr)
+        return 0
+    _print_table(["ID", "MODE", "ACCESS", "HINT", "CREATED (UTC)", "REVOKED (UTC)"], rows)
+    return 0
+
+
+@keys.command(
+    help_epilogue=f"""{_WHERE}
+
+Examples:
+  nicobar keys list
+  nicobar keys revoke key_0ABCdefGHIjklMNOpqrST"""
+)
+def revoke(
+    key_id: Annotated[str, Parameter(help="The id of the key, as 'nicobar keys list' shows it.")],
+    /,
+    *,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Make an API key worthless, for good. A running server may take it for a few seconds more."""
+    settings = read_settings(data=data, database_url=database_url)
+    _refuse_without_database(settings)
+
+    async def work(runtime: "Runtime") -> None:
+        from nicobar.core.problems import Problem
+        from nicobar.flows.revoke_key import revoke_key
+        from nicobar.installation import own_business
+
+        try:
+            await revoke_key(runtime, await own_business(runtime), key_id)
+        except Problem as problem:
+            raise SettingsError(
+                f"There is no valid key with the id {key_id!r}. 'nicobar keys list' shows the ids; the key itself, "
+                "nicobar_..., is not one."
+            ) from problem
+
+    _with_runtime(settings, work)
+    say(f"The key {key_id} is revoked.", sys.stderr)
+    return 0
+
+
+@app.command(
+    help_epilogue=f"""{_WHERE}
+
+Exit status: 0 when everything is in order, 1 when something is not.
+
+Examples:
+  nicobar doctor
+  nicobar doctor --data ./data"""
+)
+def doctor(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
+    """Check this installation: the database, its durability, disk, clocks, keys. Nothing is changed."""
+    settings = read_settings(data=data, database_url=database_url)
+    with step("Examining", sys.stderr):
+        from nicobar.doctor import examine
+
+        findings = examine(settings)
+    for finding in findings:
+        say(finding.text())
+    return 1 if any(finding.good is False for finding in findings) else 0
+
+
+def _refuse_without_database(settings: Settings) -> None:
+    from nicobar.postgres import data_folder, has_database
+
+    if not has_database(settings):
+        raise SettingsError(f"There is no database in {data_folder(settings)}, so there are no keys. Check --data.")
+
+
+def _with_runtime(settings: Settings, work: Callable[["Runtime"], Awaitable[ResultT]]) -> ResultT:
+    """Open the installation, do the work, and release everything again."""
+    import asyncio
+
+    from nicobar.installation import open_runtime
+    from nicobar.postgres import Postgres
+
+    async def opened() -> ResultT:
+        async with open_runtime(postgres, settings, settings.port) as runtime:
+            return await work(runtime)
+
+    with step("Opening the database", sys.stderr):
+        postgres = Postgres(settings)
+        try:
+            result = asyncio.run(opened())
+        finally:
+            postgres.release()
+    for notice in postgres.notices:
+        say(notice, sys.stderr)
+    if postgres.made_now:
+        say(f"There was no database in {postgres.place}, so a new one was made.", sys.stderr)
+    return result
+
+
+def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(titles, *rows, strict=True)]
+    for row in (titles, *rows):
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return the exit status."""
+    # Commands clean up on Ctrl-C; a polite request to end is handled the same way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        status = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        say(f"nicobar: {_plain(error)}", sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if not _explains_itself(error):
+            raise
+        say(f"nicobar: {error}", sys.stderr)
+        return 2
+    return status if isinstance(status, int) else 0
+
+
+def _plain(error: CycloptsError) -> str:
+    """Return a wrong command line's sentence, with the way to the right one."""
+    words = " ".join(error.command_chain or ())
+    return f"{str(error).strip()} See: {' '.join(filter(None, ('nicobar', words, '--help')))}"
+
+
+def _explains_itself(error: Exception) -> bool:
+    """Say whether an error's message is written for the person at the terminal; anything else is a bug of ours."""
+    from nicobar.installation import InstallationError
+    from nicobar.ports import PortError
+    from nicobar.storage.embedded import EmbeddedError
+    from nicobar.storage.migrate import MigrationError
+
+    return isinstance(error, SettingsError | PortError | InstallationError | EmbeddedError | MigrationError)

@@ -1,0 +1,57 @@
+"""Brands: the names under which a business sells. The primary brand has the id of the business itself."""
+
+import re
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+DESCRIPTOR_LENGTH: Final = 22
+"""Characters that card networks carry on a statement."""
+
+_FORBIDDEN_ON_STATEMENTS: Final = re.compile(r"[^A-Za-z0-9 .,&/+-]+", re.ASCII)
+
+_NAMELESS_DESCRIPTOR: Final = "ONLINE STORE"
+
+
+class Brand(msgspec.Struct, frozen=True, kw_only=True):
+    """A name under which a business sells, with what buyers see of it."""
+
+    business_id: str
+    brand_id: str
+    name: str | None
+    description: str | None
+    statement_descriptor: str
+    """What a card statement shows: at most 22 characters."""
+    support_email: str | None
+    url: str | None
+    image: str | None
+    enabled: bool
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+    @property
+    def is_primary(self) -> bool:
+        """Say whether this is the brand that came with the business: it can be neither changed nor archived."""
+        return self.brand_id == self.business_id
+
+    @property
+    def is_usable(self) -> bool:
+        """Say whether products may be put under this brand."""
+        return self.enabled and self.archived_at is None
+
+
+def is_descriptor(text: str) -> bool:
+    """Say whether a card statement can show `text`: a letter in it, 22 characters, no special signs."""
+    return (
+        0 < len(text) <= DESCRIPTOR_LENGTH
+        and _FORBIDDEN_ON_STATEMENTS.search(text) is None
+        and any(character.isalpha() for character in text)
+    )
+
+
+def descriptor_from(name: str | None) -> str:
+    """Return the statement text of a brand that chose none: what a statement can show of its name."""
+    shown = " ".join(_FORBIDDEN_ON_STATEMENTS.sub(" ", name or "").split())[:DESCRIPTOR_LENGTH].strip()
+    return shown if is_descriptor(shown) else _NAMELESS_DESCRIPTOR

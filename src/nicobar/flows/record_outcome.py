@@ -1,0 +1,59 @@
+"""The one door through which a payment reaches its end: what a processor said becomes a status, in one transaction."""
+
+from datetime import datetime
+
+import structlog
+
+from nicobar.core.payment import Attempt, Declined, Outcome, Payment, Succeeded, Unknown, status_after
+from nicobar.storage.attempts import update_attempt
+from nicobar.storage.database import Tx
+from nicobar.storage.payments import move_payment
+
+_log = structlog.get_logger(__name__)
+
+
+async def record_outcome(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime) -> bool:
+    """Store an outcome and move the payment; say whether anything changed.
+
+    The caller holds the payment's row (`lock_payment`) and read `attempt` under that lock; None stands for a free
+    payment, which no processor sees. An attempt that has ended keeps its end: a second word on it changes nothing.
+    A doubt never replaces something that the processor has said.
+
+    Raises RuntimeError when the transition table refuses the move, which rolls everything back: a bug of ours.
+    """
+    if attempt is not None:
+        if attempt.resolved_at is not None:
+            _warn_of_contradiction(payment, attempt, outcome)
+            return False
+        if isinstance(outcome, Unknown) and attempt.outcome is not None:
+            return False
+        ended = isinstance(outcome, Succeeded | Declined)
+        if not await update_attempt(tx, payment.tenant, attempt.attempt_id, outcome, at, resolved=ended):
+            return False
+    target = status_after(outcome)
+    if target == payment.status:
+        return True
+    moved = await move_payment(
+        tx,
+        payment.tenant,
+        payment.payment_id,
+        target,
+        at,
+        error_code=outcome.error_code if isinstance(outcome, Declined) else None,
+        error_message=outcome.error_message if isinstance(outcome, Declined) else None,
+    )
+    if not moved:
+        raise RuntimeError(f"{payment.payment_id} cannot move from {payment.status} to {target}")
+    _log.info("payment_moved", payment_id=payment.payment_id, origin=payment.status, status=target)
+    return True
+
+
+def _warn_of_contradiction(payment: Payment, attempt: Attempt, outcome: Outcome) -> None:
+    """Tell the operator when money was taken for an attempt that counts as declined: it has to be given back."""
+    if isinstance(outcome, Succeeded) and isinstance(attempt.outcome, Declined):
+        _log.error(
+            "charged_after_decline",
+            payment_id=payment.payment_id,
+            attempt_id=attempt.attempt_id,
+            reference=outcome.reference,
+        )

@@ -1,0 +1,83 @@
+"""Ask the processor what happened to an attempt whose end is not known: after a time-out, a crash, a challenge."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from nicobar.core.payment import Attempt, Declined, NeedsAction, Outcome, Unknown
+from nicobar.core.tenant import Tenant
+from nicobar.flows.record_outcome import record_outcome
+from nicobar.flows.runtime import Runtime
+from nicobar.reference import failures
+from nicobar.storage.attempts import claim_attempt, get_attempt, live_attempt, silent_payments
+from nicobar.storage.payments import lock_payment
+
+_log = structlog.get_logger(__name__)
+
+SILENCE: Final = timedelta(seconds=60)
+"""How long nothing was heard of an attempt before the processor is asked. It is longer than a charge may take
+(`CHARGE_TIMEOUT`), so "never heard of it" then means that the order cannot arrive any more."""
+
+FIND_TIMEOUT: Final = 10.0
+"""Seconds that a processor may take to look an attempt up."""
+
+BATCH: Final = 20
+"""Attempts that one round of `resolve_attempts_due` asks about."""
+
+
+async def resolve_attempt(runtime: Runtime, tenant: Tenant, payment_id: str, *, came_back: bool = False) -> None:
+    """Ask about the payment's live attempt, if it has one, and record the answer.
+
+    With `came_back` (the customer returned from a page of the processor) the processor is asked at once; otherwise
+    only after `SILENCE`, and by one of all that ask at that moment.
+    """
+    now = runtime.clock.now()
+    async with runtime.database.read() as read:
+        attempt = await live_attempt(read, tenant, payment_id)
+    if attempt is None or not await _may_ask(runtime, tenant, attempt, now, came_back=came_back):
+        return
+    outcome = await _ask(runtime, attempt, now)
+    async with runtime.database.transaction() as tx:
+        payment = await lock_payment(tx, tenant, payment_id)
+        stored = await get_attempt(tx, tenant, attempt.attempt_id)
+        if payment is not None and stored is not None and outcome != stored.outcome:
+            await record_outcome(tx, payment, stored, outcome, runtime.clock.now())
+
+
+async def resolve_attempts_due(runtime: Runtime, now: datetime) -> int:
+    """Ask about the attempts that have been silent the longest, at most `BATCH`; return how many were looked at."""
+    async with runtime.database.read() as read:
+        silent = await silent_payments(read, now - SILENCE, BATCH)
+    await asyncio.gather(*(resolve_attempt(runtime, tenant, payment_id) for tenant, payment_id in silent))
+    return len(silent)
+
+
+async def _may_ask(runtime: Runtime, tenant: Tenant, attempt: Attempt, now: datetime, *, came_back: bool) -> bool:
+    if came_back and isinstance(attempt.outcome, NeedsAction):
+        return True
+    async with runtime.database.statement() as tx:
+        return await claim_attempt(tx, tenant, attempt.attempt_id, now - SILENCE, now)
+
+
+async def _ask(runtime: Runtime, attempt: Attempt, now: datetime) -> Outcome:
+    """Return the processor's answer; a failure to answer is Unknown, which changes nothing."""
+    processor = runtime.processors.get(attempt.processor)
+    if processor is None:
+        _log.warning("processor_not_configured", attempt_id=attempt.attempt_id, processor=attempt.processor)
+        return Unknown("processor not configured")
+    try:
+        async with asyncio.timeout(FIND_TIMEOUT):
+            found = await processor.find(attempt.attempt_id)
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+        why = type(error).__name__
+        _log.warning("attempt_in_doubt", attempt_id=attempt.attempt_id, processor=attempt.processor, why=why)
+        return Unknown(why)
+    if found is not None:
+        return found
+    if now - attempt.created_at < SILENCE:
+        return Unknown("the order may still be on its way")
+    lost_challenge = isinstance(attempt.outcome, NeedsAction)
+    failure = failures.get("AUTHENTICATION_TIMEOUT" if lost_challenge else "NETWORK_TIMEOUT")
+    return Declined(failure.code, failure.error_message)

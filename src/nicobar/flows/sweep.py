@@ -1,0 +1,11 @@
+"""The regular round over what time has changed. The server runs it every few seconds."""
+
+from nicobar.flows.expire_payments import expire_payments
+from nicobar.flows.resolve_attempt import resolve_attempts_due
+from nicobar.flows.runtime import Runtime
+
+
+async def sweep(runtime: Runtime) -> None:
+    """Settle attempts in doubt, then end expired payments. Any number of processes may run it at the same time."""
+    await resolve_attempts_due(runtime, runtime.clock.now())
+    await expire_payments(runtime)

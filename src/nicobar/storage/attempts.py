@@ -1,0 +1,102 @@
+"""Attempts: each row is one try at charging a payment, committed before the processor is called."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from nicobar.core.payment import Attempt, Outcome
+from nicobar.core.tenant import Tenant
+from nicobar.storage.database import Read, Record, Tx
+
+_COLUMNS: Final = "attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at"
+
+_INSERT: Final = """
+INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, amount, currency, card,
+                      created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+"""
+
+_GET: Final = f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND attempt_id = $3"
+
+_LIVE: Final = (
+    f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND resolved_at IS NULL"
+)
+
+_UPDATE: Final = """
+UPDATE attempts SET outcome = $4, updated_at = $5, resolved_at = $6
+WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL
+RETURNING true
+"""
+
+_CLAIM: Final = """
+UPDATE attempts SET updated_at = $5
+WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL AND updated_at <= $4
+RETURNING true
+"""
+
+# Live attempts are few, and only they are in the partial index that guards against two at once.
+_SILENT: Final = """
+SELECT business_id, mode, payment_id FROM attempts
+WHERE resolved_at IS NULL AND updated_at <= $1 ORDER BY updated_at LIMIT $2
+"""
+
+
+async def insert_attempt(tx: Tx, tenant: Tenant, attempt: Attempt) -> None:
+    """Store a new attempt, whose outcome is not known yet.
+
+    Raises UniqueViolation `attempts_one_live` at the end of the block when the payment has a live attempt already.
+    """
+    await tx.execute(
+        _INSERT,
+        tenant.business_id,
+        tenant.mode,
+        attempt.attempt_id,
+        attempt.payment_id,
+        attempt.processor,
+        attempt.amount,
+        attempt.currency,
+        attempt.card,
+        attempt.created_at,
+    )
+
+
+async def get_attempt(read: Read, tenant: Tenant, attempt_id: str) -> Attempt | None:
+    """Return one attempt."""
+    return _attempt(await read.fetchrow(_GET, tenant.business_id, tenant.mode, attempt_id))
+
+
+async def live_attempt(read: Read, tenant: Tenant, payment_id: str) -> Attempt | None:
+    """Return the payment's attempt whose end is not known, if it has one; it never has two."""
+    return _attempt(await read.fetchrow(_LIVE, tenant.business_id, tenant.mode, payment_id))
+
+
+async def update_attempt(
+    tx: Tx, tenant: Tenant, attempt_id: str, outcome: Outcome, at: datetime, *, resolved: bool
+) -> bool:
+    """Store what the processor said; `resolved` ends the attempt. False, and no change, when it ended before."""
+    resolved_at = at if resolved else None
+    updated = await tx.fetchval(_UPDATE, tenant.business_id, tenant.mode, attempt_id, outcome, at, resolved_at)
+    return updated is not None
+
+
+async def claim_attempt(tx: Tx, tenant: Tenant, attempt_id: str, silent_since: datetime, at: datetime) -> bool:
+    """Take the right to ask the processor about a live attempt that nothing was heard of since `silent_since`.
+
+    The claim counts as a sign of life, so of several that ask at the same moment one gets it.
+    """
+    claimed = await tx.fetchval(_CLAIM, tenant.business_id, tenant.mode, attempt_id, silent_since, at)
+    return claimed is not None
+
+
+async def silent_payments(read: Read, silent_since: datetime, limit: int) -> list[tuple[Tenant, str]]:
+    """Return payments with a live attempt that nothing was heard of since then, the longest silent first."""
+    rows = await read.fetch(_SILENT, silent_since, limit)
+    return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]
+
+
+def _attempt(row: Record | None) -> Attempt | None:
+    if row is None:
+        return None
+    fields: dict[str, Any] = dict(row)
+    return msgspec.convert(fields, Attempt)

@@ -1,0 +1,57 @@
+"""What a database says about itself, for `nicobar doctor`; and a lock for what must happen only once in it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from nicobar.storage.database import Read
+
+_FACTS: Final = """
+SELECT current_setting('server_version') AS version,
+       current_setting('server_version_num')::integer AS version_number,
+       current_setting('fsync') AS fsync,
+       current_setting('synchronous_commit') AS synchronous_commit,
+       current_setting('full_page_writes') AS full_page_writes,
+       to_regclass('schema_migrations') IS NOT NULL AS has_schema,
+       clock_timestamp() AS now
+"""
+
+FIRST_BUSINESS: Final = 0x6E69636F62757331
+"""Key of the advisory lock around making the first business: the letters "nicobus1" as a number."""
+
+
+class DatabaseFacts(msgspec.Struct, frozen=True):
+    """The server's version and settings, and its clock."""
+
+    version: str
+    version_number: int
+    """180001 is 18.1."""
+    fsync: str
+    synchronous_commit: str
+    full_page_writes: str
+    has_schema: bool
+    now: datetime
+
+
+async def database_facts(read: Read) -> DatabaseFacts:
+    """Return what the server says about itself."""
+    return msgspec.convert(await read.fetchrow(_FACTS), DatabaseFacts)
+
+
+async def schema_version(read: Read) -> int:
+    """Return the number of the newest migration that ran; 0 for none."""
+    number: int = await read.fetchval("SELECT coalesce(max(number), 0) FROM schema_migrations")
+    return number
+
+
+@asynccontextmanager
+async def advisory_lock(read: Read, key: int) -> AsyncIterator[None]:
+    """Hold an advisory lock of this connection while the block runs: one process at a time, the others wait."""
+    await read.execute("SELECT pg_advisory_lock($1)", key)
+    try:
+        yield
+    finally:
+        await read.execute("SELECT pg_advisory_unlock($1)", key)

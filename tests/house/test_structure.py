@@ -1,0 +1,89 @@
+"""The house rules that a machine can hold: sizes, names, purity, where transactions open."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "src" / "nicobar").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+LONGEST_FUNCTION = 70
+LONGEST_FILE = 420
+BANNED_NAMES = ("service", "utils", "util", "helpers", "helper", "manager", "misc", "common_utils", "base_utils")
+ALLOWED_NAMES = {"src/nicobar/api/misc.py"}  # the contract's own name for the resource ("misc" in the SDKs)
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", SOURCES + TESTS, ids=_name)
+def test_files_are_short_and_named_by_what_they_say(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+    if _name(path) not in ALLOWED_NAMES:
+        assert not set(path.stem.split("_")) & set(BANNED_NAMES)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_functions_fit_a_screen(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= LONGEST_FUNCTION, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if "/core/" in p.as_posix()], ids=_name)
+def test_no_float_in_the_core(path: Path) -> None:
+    """Money is exact: the core has no float literal, no `float`, no `/`, and asks no clock."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant):
+            assert not isinstance(node.value, float), f"line {node.lineno}: a float literal"
+        if isinstance(node, ast.Name):
+            assert node.id not in ("float", "Decimal"), f"line {node.lineno}: {node.id}"
+        if isinstance(node, ast.BinOp | ast.AugAssign):
+            assert not isinstance(node.op, ast.Div), f"line {node.lineno}: true division"
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in ("now", "utcnow", "today"), f"line {node.lineno}: the clock is an argument"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_transactions_open_only_in_flows(path: Path) -> None:
+    if "/flows/" in path.as_posix() or path.name in ("migrate.py", "database.py"):
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr in ("transaction", "statement"):
+            raise AssertionError(f"line {node.lineno}: {node.attr}() outside flows/")
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if "/flows/" in p.as_posix()], ids=_name)
+def test_a_flow_has_one_public_function_with_the_name_of_its_file(path: Path) -> None:
+    if path.stem in ("__init__", "runtime"):
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    public = [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
+    ]
+    assert public == [path.stem]
+
+
+def test_import_contracts_hold() -> None:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_no_path_of_one_machine_and_no_registry_in_tracked_files() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    forbidden = ("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/", "py" + "pi.org", "npm" + "js.org")
+    for name in tracked:
+        path = ROOT / name
+        if path.suffix in (".csv", ".png", ".svg") or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        assert not [word for word in forbidden if word in text], name
