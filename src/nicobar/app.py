@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nicobar.api import errors
+from nicobar.api import brands, customers, errors, misc, products
 from nicobar.api.auth import KeyRing
 from nicobar.api.routing import Operation, build_routes
 from nicobar.core.problems import Problem
@@ -19,7 +19,12 @@ from nicobar.flows.runtime import Runtime
 
 _log = structlog.get_logger("nicobar.request")
 
-OPERATIONS: Final[list[Operation]] = []
+OPERATIONS: Final[list[Operation]] = [
+    *products.OPERATIONS,
+    *customers.OPERATIONS,
+    *brands.OPERATIONS,
+    *misc.OPERATIONS,
+]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 
 

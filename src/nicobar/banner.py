@@ -49,7 +49,7 @@ def version() -> str:
 
 def say(text: str, stream: TextIO | None = None) -> None:
     """Print one sentence for a person, to the standard output unless told otherwise."""
-    print(text, file=stream or sys.stdout, flush=True)  # noqa: T201 - this is the place that prints
+    print(text, file=stream or sys.stdout, flush=True)
 
 
 @contextmanager
@@ -118,18 +118,18 @@ def _demo_lines(base_url: str, demo: DemoGoods, paint: "_Colours") -> list[str]:
     return [
         f"  Test API key   {paint(demo.api_key, '1')}",
         f"  Payment link   {paint(demo.payment_link, '1')}",
-        f"                 {demo.amount}, waiting to be paid: open it, card 4242 4242 4242 4242, expiry 12/34, code 123",
+        f"                 {demo.amount}, waiting to be paid, with the card 4242 4242 4242 4242, 12/34, 123",
         "  Products       " + "\n                 ".join(f"{product_id}  {what}" for product_id, what in demo.products),
         "",
         title("The same payment with curl"),
         "",
         curl_example(base_url, demo),
         "",
-        title("In Python: pip install dodopayments"),
+        title("The same in Python: pip install dodopayments"),
         "",
         python_example(base_url, demo),
         "",
-        title("In JavaScript: npm install dodopayments, save as pay.mjs, node pay.mjs"),
+        title("The same in JavaScript, as pay.mjs: npm install dodopayments"),
         "",
         javascript_example(base_url, demo),
         "",
@@ -150,10 +150,13 @@ def curl_example(base_url: str, demo: DemoGoods) -> str:
 
 def python_example(base_url: str, demo: DemoGoods) -> str:
     """Return a Python program that makes the demo's payment with the official SDK."""
-    arguments = "".join(f"    {name}={value!r},\n" for name, value in demo.body.items())
+    arguments = "".join(f"    {name}={value!r},\n" for name, value in demo.body.items()).replace("'", '"')
     return (
         "from dodopayments import DodoPayments\n\n"
-        f'client = DodoPayments(bearer_token="{demo.api_key}", base_url="{base_url}")\n'
+        "client = DodoPayments(\n"
+        f'    bearer_token="{demo.api_key}",\n'
+        f'    base_url="{base_url}",\n'
+        ")\n"
         f"payment = client.payments.create(\n{arguments})\n"
         "print(payment.payment_link)"
     )
@@ -164,7 +167,10 @@ def javascript_example(base_url: str, demo: DemoGoods) -> str:
     members = "".join(f"  {name}: {json.dumps(value)},\n" for name, value in demo.body.items())
     return (
         'import DodoPayments from "dodopayments";\n\n'
-        f'const client = new DodoPayments({{ bearerToken: "{demo.api_key}", baseURL: "{base_url}" }});\n'
+        "const client = new DodoPayments({\n"
+        f'  bearerToken: "{demo.api_key}",\n'
+        f'  baseURL: "{base_url}",\n'
+        "});\n"
         f"const payment = await client.payments.create({{\n{members}}});\n"
         "console.log(payment.payment_link);"
     )
@@ -181,5 +187,3 @@ class _Colours:
 
     def title(self, text: str) -> str:
         return self(f"--- {text} ".ljust(_RULE_WIDTH, "-"), "36")
-
-

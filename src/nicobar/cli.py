@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 from cyclopts import App, Parameter
-from cyclopts.exceptions import CycloptsError
+from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from nicobar.banner import say, step, version
 from nicobar.settings import Settings, SettingsError, read_settings
@@ -23,16 +23,16 @@ ResultT = TypeVar("ResultT")
 
 _DATA: Final = "Folder of the embedded database [env: NICOBAR_DATA]."
 _URL: Final = (
-    "Use this PostgreSQL instead of the embedded one [env: NICOBAR_DATABASE_URL, which keeps a password out of the "
-    "list of processes]."
+    "An external PostgreSQL instead of the embedded one [env: NICOBAR_DATABASE_URL, which keeps the password out of "
+    "the list of processes]."
 )
 
 Data = Annotated[Path | None, Parameter(help=_DATA)]
 DatabaseUrl = Annotated[str | None, Parameter(help=_URL)]
 
-_WHERE: Final = """
-Without --data and --database-url the data is in the default folder: ~/.local/share/nicobar, for root
-/var/lib/nicobar."""
+_WHERE: Final = """\
+Without --data and --database-url the data is in the default folder:
+~/.local/share/nicobar, or /var/lib/nicobar for root."""
 
 app = App(
     name="nicobar",
@@ -62,14 +62,16 @@ app.command(keys)
 @app.command(
     help_epilogue=f"""{_WHERE}
 
-More settings from the environment: NICOBAR_PUBLIC_URL, where customers reach this server and the start of every
-payment link (default: http://HOST:PORT); NICOBAR_LOG, what is logged: debug, info or warning (default: info).
+More settings from the environment:
+  NICOBAR_PUBLIC_URL  where customers reach this server; every payment link
+                      starts with it (default: http://HOST:PORT)
+  NICOBAR_LOG         what is logged: debug, info or warning (default: info)
 
 Examples:
   nicobar serve --demo
   nicobar serve --port 9000 --data ./data
   NICOBAR_PUBLIC_URL=https://pay.example.com nicobar serve --host 0.0.0.0
-  NICOBAR_DATABASE_URL=postgresql://nicobar:secret@db.example.com/nicobar nicobar serve"""
+  NICOBAR_DATABASE_URL=postgresql://me:secret@db/nicobar nicobar serve"""
 )
 def serve(
     *,
@@ -141,12 +143,12 @@ def list_(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     _refuse_without_database(settings)
 
     async def work(runtime: "Runtime") -> list[list[str]]:
-        from nicobar.installation import own_business
+        from nicobar.storage.businesses import first_business
         from nicobar.storage.keys import list_keys
 
-        business_id = await own_business(runtime)
         async with runtime.database.read() as read:
-            found = await list_keys(read, business_id)
+            business_id = await first_business(read)
+            found = [] if business_id is None else await list_keys(read, business_id)
         return [
             [
                 key.key_id,
@@ -190,10 +192,12 @@ def revoke(
     async def work(runtime: "Runtime") -> None:
         from nicobar.core.problems import Problem
         from nicobar.flows.revoke_key import revoke_key
-        from nicobar.installation import own_business
+        from nicobar.storage.businesses import first_business
 
+        async with runtime.database.read() as read:
+            business_id = await first_business(read)
         try:
-            await revoke_key(runtime, await own_business(runtime), key_id)
+            await revoke_key(runtime, business_id or "", key_id)
         except Problem as problem:
             raise SettingsError(
                 f"There is no valid key with the id {key_id!r}. 'nicobar keys list' shows the ids; the key itself, "
@@ -284,8 +288,11 @@ def run(arguments: Sequence[str]) -> int:
 
 def _plain(error: CycloptsError) -> str:
     """Return a wrong command line's sentence, with the way to the right one."""
-    words = " ".join(error.command_chain or ())
-    return f"{str(error).strip()} See: {' '.join(filter(None, ('nicobar', words, '--help')))}"
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        sentence = f"{error.unused_tokens[0]!r} is more than this command takes."
+    else:
+        sentence = str(error).strip()
+    return f"{sentence} See: {' '.join(('nicobar', *(error.command_chain or ()), '--help'))}"
 
 
 def _explains_itself(error: Exception) -> bool:

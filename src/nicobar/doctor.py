@@ -156,9 +156,9 @@ async def check_clock(examined: Examined) -> Finding:
     """Expiry and the order of records rest on clocks that agree."""
     difference = examined.clock_difference
     if difference > LARGEST_CLOCK_DIFFERENCE:
-        sentence = f"The clocks of this computer and of the database differ by {difference.total_seconds():.1f} seconds."
+        sentence = f"The clocks of this computer and the database differ by {difference.total_seconds():.1f} seconds."
         return Finding(False, sentence, "Set both by NTP, for example with: timedatectl set-ntp true")
-    return Finding(True, "The clocks of this computer and of the database agree.")
+    return Finding(True, "The clocks of this computer and the database agree.")
 
 
 async def check_keys(examined: Examined) -> Finding:

@@ -10,7 +10,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.postgres import Postgres, data_folder
 from nicobar.settings import Settings, without_password
 from nicobar.storage.businesses import first_business
-from nicobar.storage.database import Database, DatabaseUnavailable
+from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable
 from nicobar.storage.inspection import FIRST_BUSINESS, advisory_lock
 from nicobar.storage.migrate import migrate
 
@@ -23,7 +23,7 @@ _ADVICE: Final = {
     "53300": "Close other programs that use it, or raise max_connections of that PostgreSQL.",
     "57P03": "It is starting or stopping; try again in a moment.",
 }
-_UNREACHABLE: Final = "Check that PostgreSQL runs there and that the address and the port are right."
+_UNREACHABLE: Final = "Check that PostgreSQL runs, and that the address and the port are right."
 
 
 class InstallationError(Exception):
@@ -55,7 +55,19 @@ def explained(settings: Settings) -> Iterator[None]:
         state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None)
         if state is None and not isinstance(error, DatabaseUnavailable):
             raise  # not PostgreSQL's words: an error that explains itself, or a bug of ours
-        raise InstallationError(_sentence(settings, str(error), state)) from error
+        raise InstallationError(_sentence(settings, _words(error), state)) from error
+
+
+def _words(error: Exception) -> str:
+    """Return why PostgreSQL cannot be used, in plain words where the system's are none."""
+    cause = error.__cause__
+    if isinstance(cause, ConnectionRefusedError):
+        return "nothing listens there"
+    if isinstance(cause, TimeoutError):
+        return f"it did not answer within {CONNECT_TIMEOUT:.0f} seconds"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return str(error)
 
 
 def _sentence(settings: Settings, words: str, state: str | None) -> str:
@@ -63,7 +75,8 @@ def _sentence(settings: Settings, words: str, state: str | None) -> str:
     if settings.database_url is None:
         log = data_folder(settings) / "postgres.log"
         return f"The embedded PostgreSQL does not work: {words}. Its log may tell why: {log}"
-    return f"The database {settings.masked_database_url} cannot be used: {words}. {_ADVICE.get(state or '', _UNREACHABLE)}"
+    advice = _ADVICE.get(state or "", _UNREACHABLE)
+    return f"The database {settings.masked_database_url} cannot be used: {words}. {advice}"
 
 
 async def own_business(runtime: Runtime, name: str = "My business") -> str:

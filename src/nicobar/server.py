@@ -60,9 +60,7 @@ async def _serve(settings: Settings, postgres: Postgres, listener: socket.socket
     with stop.calling(lambda: loop.call_soon_threadsafe(react)):
         async with AsyncExitStack() as opened:
             with step("Preparing the database"):
-                runtime = await opened.enter_async_context(
-                    open_runtime(postgres, settings, listener.getsockname()[1])
-                )
+                runtime = await opened.enter_async_context(open_runtime(postgres, settings, listener.getsockname()[1]))
                 banner = await _prepare(runtime, settings, postgres, demo=demo)
             server = _Server(_config(create_app(runtime)), lambda: say(banner))
             listen(listener, settings.host)

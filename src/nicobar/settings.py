@@ -87,7 +87,7 @@ def _place(variables: Mapping[str, str], data: Path | None, url: str | None) -> 
         url = variables.get("NICOBAR_DATABASE_URL")
     if data is not None and url is not None:
         raise SettingsError(
-            f"{names[0]} (embedded PostgreSQL) and {names[1]} (a PostgreSQL of yours) exclude each other. Give only one."
+            f"{names[0]} (embedded PostgreSQL) and {names[1]} (a PostgreSQL of yours) exclude each other. Give one."
         )
     return data, None if url is None else _database_url(url, names[1])
 

@@ -158,4 +158,5 @@ def test_rules_say_why() -> None:
         "7 % regional tax stays for a valid tax id, instead of GST+PST 12 % of CA-BC"
     )
     assert decide("US", "CA").rule == "US-CA does not tax digital_products"
+    assert decide("US", "Atlantis").rule == "US taxes by state, and the address names none that is known"
     assert decide("PR", tax_id=True).rule == "4 % for a registered business, instead of SUT 11.5 % of PR"

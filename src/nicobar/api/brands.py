@@ -21,11 +21,13 @@ from nicobar.wire.brands import (
 from nicobar.wire.common import NoQuery
 
 
-async def _create(call: Call[BrandCreate, NoQuery]) -> BrandRead:
+async def create(call: Call[BrandCreate, NoQuery]) -> BrandRead:
+    """Create a brand."""
     return render_brand(await create_brand(call.runtime, call.tenant, call.body))
 
 
-async def _get(call: Call[None, NoQuery]) -> BrandRead:
+async def retrieve(call: Call[None, NoQuery]) -> BrandRead:
+    """Return one brand."""
     async with call.runtime.database.read() as read:
         brand = await brands.get_brand(read, call.tenant, call.path["id"])
     if brand is None:
@@ -33,15 +35,18 @@ async def _get(call: Call[None, NoQuery]) -> BrandRead:
     return render_brand(brand)
 
 
-async def _update(call: Call[BrandUpdate, NoQuery]) -> BrandRead:
+async def update(call: Call[BrandUpdate, NoQuery]) -> BrandRead:
+    """Change a brand and return it."""
     return render_brand(await update_brand(call.runtime, call.tenant, call.path["id"], call.body))
 
 
-async def _archive(call: Call[BrandArchive, NoQuery]) -> BrandArchived:
+async def archive(call: Call[BrandArchive, NoQuery]) -> BrandArchived:
+    """Archive a brand and tell what was moved."""
     return await archive_brand(call.runtime, call.tenant, call.path["id"], call.body)
 
 
-async def _list(call: Call[None, BrandListQuery]) -> BrandList:
+async def list_(call: Call[None, BrandListQuery]) -> BrandList:
+    """Return all brands of the business."""
     async with call.runtime.database.read() as read:
         found = await brands.list_brands(read, call.tenant, include_archived=bool(call.query.include_archived))
     return BrandList(items=[render_brand(brand) for brand in found])
@@ -51,7 +56,7 @@ OPERATIONS: Final[list[Operation]] = [
     Operation(
         "POST",
         "/brands",
-        _create,
+        create,
         BrandRead,
         body=BrandCreate,
         summary="Create a brand",
@@ -60,17 +65,17 @@ OPERATIONS: Final[list[Operation]] = [
     Operation(
         "GET",
         "/brands",
-        _list,
+        list_,
         BrandList,
         query=BrandListQuery,
         summary="List brands: the primary one, then newest first",
         problems=("INVALID_QUERY_PARAMS",),
     ),
-    Operation("GET", "/brands/{id}", _get, BrandRead, summary="Read a brand", problems=("NOT_FOUND",)),
+    Operation("GET", "/brands/{id}", retrieve, BrandRead, summary="Read a brand", problems=("NOT_FOUND",)),
     Operation(
         "PATCH",
         "/brands/{id}",
-        _update,
+        update,
         BrandRead,
         body=BrandUpdate,
         summary="Change a brand, except the primary one",
@@ -79,7 +84,7 @@ OPERATIONS: Final[list[Operation]] = [
     Operation(
         "POST",
         "/brands/{id}/archive",
-        _archive,
+        archive,
         BrandArchived,
         body=BrandArchive,
         summary="Archive a brand for good and move its products",

@@ -11,11 +11,13 @@ from nicobar.wire.common import Items, NoQuery, in_utc
 from nicobar.wire.customers import CustomerCreate, CustomerListQuery, CustomerRead, CustomerUpdate, render_customer
 
 
-async def _create(call: Call[CustomerCreate, NoQuery]) -> CustomerRead:
+async def create(call: Call[CustomerCreate, NoQuery]) -> CustomerRead:
+    """Create a customer, or return the one who has the e-mail address."""
     return render_customer(await create_customer(call.runtime, call.tenant, call.body))
 
 
-async def _get(call: Call[None, NoQuery]) -> CustomerRead:
+async def retrieve(call: Call[None, NoQuery]) -> CustomerRead:
+    """Return one customer."""
     async with call.runtime.database.read() as read:
         customer = await customers.get_customer(read, call.tenant, call.path["customer_id"])
     if customer is None:
@@ -23,11 +25,13 @@ async def _get(call: Call[None, NoQuery]) -> CustomerRead:
     return render_customer(customer)
 
 
-async def _update(call: Call[CustomerUpdate, NoQuery]) -> CustomerRead:
+async def update(call: Call[CustomerUpdate, NoQuery]) -> CustomerRead:
+    """Change a customer and return it."""
     return render_customer(await update_customer(call.runtime, call.tenant, call.path["customer_id"], call.body))
 
 
-async def _list(call: Call[None, CustomerListQuery]) -> Items[CustomerRead]:
+async def list_(call: Call[None, CustomerListQuery]) -> Items[CustomerRead]:
+    """Return a page of customers, newest first."""
     query = call.query
     offset = query.offset
     async with call.runtime.database.read() as read:
@@ -48,7 +52,7 @@ OPERATIONS: Final[list[Operation]] = [
     Operation(
         "POST",
         "/customers",
-        _create,
+        create,
         CustomerRead,
         body=CustomerCreate,
         summary="Create a customer, or get the one with this e-mail address",
@@ -57,19 +61,19 @@ OPERATIONS: Final[list[Operation]] = [
     Operation(
         "GET",
         "/customers",
-        _list,
+        list_,
         Items[CustomerRead],
         query=CustomerListQuery,
         summary="List customers, newest first",
         problems=("INVALID_QUERY_PARAMS",),
     ),
     Operation(
-        "GET", "/customers/{customer_id}", _get, CustomerRead, summary="Read a customer", problems=("NOT_FOUND",)
+        "GET", "/customers/{customer_id}", retrieve, CustomerRead, summary="Read a customer", problems=("NOT_FOUND",)
     ),
     Operation(
         "PATCH",
         "/customers/{customer_id}",
-        _update,
+        update,
         CustomerRead,
         body=CustomerUpdate,
         summary="Change a customer",

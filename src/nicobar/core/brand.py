@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from nicobar.core.problems import Problem
+
 DESCRIPTOR_LENGTH: Final = 22
 """Characters that card networks carry on a statement."""
 
@@ -36,10 +38,16 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
         """Say whether this is the brand that came with the business: it can be neither changed nor archived."""
         return self.brand_id == self.business_id
 
-    @property
-    def is_usable(self) -> bool:
-        """Say whether products may be put under this brand."""
-        return self.enabled and self.archived_at is None
+
+def check_usable(brand: Brand | None, path: str) -> None:
+    """Refuse a brand that no product may be put under; `path` names the field that chose it.
+
+    Raises Problem NOT_FOUND when there is none, and BRAND_NOT_ENABLED when it is disabled or archived.
+    """
+    if brand is None:
+        raise Problem("NOT_FOUND", what="Brand", path=path)
+    if not brand.enabled or brand.archived_at is not None:
+        raise Problem("BRAND_NOT_ENABLED", path=path)
 
 
 def is_descriptor(text: str) -> bool:

@@ -129,7 +129,10 @@ class TaxTable:
             return TaxDecision(0, "", False, f"no tax row for {country}", "")
         rate = _category_rate(row, category, tax_id_valid)
         if rate == 0:
-            return TaxDecision(0, row.name, False, f"{_place(row)} does not tax {category}", row.source)
+            reason = f"{_place(row)} does not tax {category}"
+            if row.digital_taxable == "by_state":
+                reason = f"{_place(row)} taxes by state, and the address names none that is known"
+            return TaxDecision(0, row.name, False, reason, row.source)
         text = f"{row.name} {_percent(rate)} of {_place(row)}"
         if not tax_id_valid:
             return TaxDecision(rate, row.name, False, text, row.source)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from nicobar.core.brand import Brand
+from nicobar.core.brand import Brand, check_usable
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
@@ -36,9 +36,7 @@ async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, body: B
         else:
             moved = 0
         moment = runtime.clock.now()
-        await brands.update_brand(
-            tx, tenant, msgspec.structs.replace(stored, archived_at=moment, updated_at=moment)
-        )
+        await brands.update_brand(tx, tenant, msgspec.structs.replace(stored, archived_at=moment, updated_at=moment))
     return BrandArchived(
         brand_id=brand_id,
         archived_at=moment,
@@ -65,8 +63,4 @@ async def _lock_target(tx: Tx, tenant: Tenant, brand_id: str, target_id: str) ->
         raise Problem(
             "INVALID_REQUEST_PARAMETERS", path="move_products_to", detail="A brand cannot take over its own products."
         )
-    target = await brands.lock_brand(tx, tenant, target_id, "use")
-    if target is None:
-        raise Problem("NOT_FOUND", what="Brand", path="move_products_to")
-    if not target.is_usable:
-        raise Problem("BRAND_NOT_ENABLED", path="move_products_to")
+    check_usable(await brands.lock_brand(tx, tenant, target_id, "use"), "move_products_to")

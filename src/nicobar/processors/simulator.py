@@ -6,7 +6,7 @@ it: a card is looked up and forgotten, and a number that nobody published for te
 
 from collections import OrderedDict
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -44,6 +44,10 @@ class SimulatedCharge(msgspec.Struct, frozen=True):
     refusal: str
     """Failure code for a customer who does not confirm."""
     challenge_until: datetime
+
+    def is_open(self, now: datetime) -> bool:
+        """Say whether the customer may still answer the challenge."""
+        return isinstance(self.outcome, NeedsAction) and now < self.challenge_until
 
 
 class Simulator:
@@ -123,19 +127,13 @@ class Simulator:
         charge = None if attempt_id is None else self._charges[attempt_id]
         return charge if charge is not None and charge.after_challenge is not None else None
 
-    def answer_challenge(self, reference: str, answer: Literal["confirm", "refuse"]) -> SimulatedCharge | None:
-        """Settle an open challenge by the customer's answer; one that is settled or too old stays as it is.
-
-        Return the charge afterwards, None when the reference opens no challenge.
-        """
+    def answer_challenge(self, reference: str, *, confirmed: bool) -> None:
+        """Settle a challenge by the customer's answer. One that is settled, too old or unknown stays as it is."""
         charge = self.challenge(reference)
-        if charge is None or not isinstance(charge.outcome, NeedsAction):
-            return charge
-        if self._clock.now() >= charge.challenge_until:
-            return charge
-        refused = _declined(charge.refusal, reference)
-        outcome = charge.after_challenge if answer == "confirm" and charge.after_challenge is not None else refused
-        return self._settle(self._attempts[reference], outcome)
+        if charge is None or charge.after_challenge is None or not charge.is_open(self._clock.now()):
+            return
+        outcome = charge.after_challenge if confirmed else _declined(charge.refusal, reference)
+        self._settle(self._attempts[reference], outcome)
 
     def _decide(self, card: cards.TestCard, reference: str) -> tuple[Outcome, Outcome | None]:
         """Return the outcome of the charge and, for a challenge, what follows when the customer confirms."""

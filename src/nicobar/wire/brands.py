@@ -11,7 +11,7 @@ from nicobar.core.problems import Problem
 from nicobar.wire.common import Answer, Email, ObjectId, RequestBody, Text100, Text250, Text1000, Url, blank_to_none
 
 
-class BrandCreate(RequestBody):
+class BrandCreate(RequestBody, frozen=True, kw_only=True):
     """The body of POST /brands; a brand without `statement_descriptor` gets one made of its name."""
 
     name: Text100 | None = None
@@ -21,7 +21,7 @@ class BrandCreate(RequestBody):
     url: Url | None = None
 
 
-class BrandUpdate(RequestBody):
+class BrandUpdate(RequestBody, frozen=True, kw_only=True):
     """The body of PATCH /brands/{id}: what is left out stays.
 
     Null clears a field, except `statement_descriptor`, which cannot be empty: null keeps it.
@@ -36,7 +36,7 @@ class BrandUpdate(RequestBody):
     """The id of an uploaded image. This server takes no uploads, so no id is known; null is accepted."""
 
 
-class BrandArchive(RequestBody):
+class BrandArchive(RequestBody, frozen=True, kw_only=True):
     """The body of POST /brands/{id}/archive."""
 
     move_products_to: ObjectId | None = None
@@ -49,7 +49,7 @@ class BrandListQuery(Struct, frozen=True, kw_only=True):
     include_archived: bool | None = None
 
 
-class BrandRead(Answer):
+class BrandRead(Answer, frozen=True, kw_only=True):
     """A brand. This server has nobody who verifies brands, so each one is verified from the start."""
 
     brand_id: str
@@ -67,13 +67,13 @@ class BrandRead(Answer):
     url: str | None
 
 
-class BrandList(Answer):
+class BrandList(Answer, frozen=True, kw_only=True):
     """All brands of a business, unpaged."""
 
     items: list[BrandRead]
 
 
-class BrandArchived(Answer):
+class BrandArchived(Answer, frozen=True, kw_only=True):
     """What the archiving of a brand moved. This server has no subscriptions and no collections to move."""
 
     brand_id: str

@@ -27,7 +27,7 @@ _REMEMBERED: Final = 4096
 """Results of checks kept in memory: the same customers come back, and a check costs about 20 µs."""
 
 
-class CustomerCreate(RequestBody):
+class CustomerCreate(RequestBody, frozen=True, kw_only=True):
     """The body of POST /customers."""
 
     email: Email
@@ -37,7 +37,7 @@ class CustomerCreate(RequestBody):
     preferred_locale: LocaleCode | None = None
 
 
-class CustomerUpdate(RequestBody):
+class CustomerUpdate(RequestBody, frozen=True, kw_only=True):
     """The body of PATCH /customers/{customer_id}: what is left out stays.
 
     Null clears `phone_number`, `metadata` and `preferred_locale`; `email` and `name` cannot be empty, so null keeps
@@ -62,7 +62,7 @@ class CustomerListQuery(PageQuery, frozen=True, kw_only=True):
     """A part of the name, in any case."""
 
 
-class CustomerRead(Answer):
+class CustomerRead(Answer, frozen=True, kw_only=True):
     """A customer. The two blocklist keys are always null: this server keeps no blocklist."""
 
     business_id: str

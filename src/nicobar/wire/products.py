@@ -1,4 +1,4 @@
-"""The wire types of products (contract, "Products"), how prices become core prices, how a product is rendered.
+"""The wire types of products (contract, "Products"), the checks of their fields, and how a product is rendered.
 
 This server has no add-ons, meters, entitlements and licence keys. Products may name them all the same: what a
 merchant sends is stored and returned, so that a catalogue survives the move to this server and back.
@@ -11,23 +11,12 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nicobar.core.problems import Problem
-from nicobar.core.product import (
-    OneTimePrice,
-    Price,
-    Product,
-    RecurringPrice,
-    UsagePrice,
-    charged_amount,
-    check_price,
-    discount_percent,
-)
+from nicobar.core.product import Product, charged_amount
 from nicobar.wire.brands import checked_web_address
 from nicobar.wire.codes import CurrencyCode, PricingMode, TaxCategory, TimeInterval
 from nicobar.wire.common import (
     INT32_MAX,
-    Amount,
     Answer,
-    BasisPoints,
     Metadata,
     ObjectId,
     PageQuery,
@@ -38,83 +27,22 @@ from nicobar.wire.common import (
     blank_to_none,
     to_builtins,
 )
+from nicobar.wire.prices import AnyPriceRead, AnyPriceRequest, DecimalText, WholePercent, render_price
 
 ProductName = Annotated[str, Meta(min_length=1, max_length=100)]
 LongText = Annotated[str, Meta(max_length=2500)]
 Count = Annotated[int, Meta(ge=0, le=INT32_MAX)]
-WholePercent = Annotated[int, Meta(ge=0, le=100, description="Whole percent")]
-UnitPrice = Annotated[str, Meta(pattern=r"^[0-9]{1,5}([.][0-9]{1,12})?$(?!\n)", description="Minor units, as text")]
-DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,18}([.][0-9]{1,12})?$(?!\n)", description="A number as text")]
 OverageBehavior = Literal["forgive_at_reset", "invoice_at_billing", "carry_deficit", "carry_deficit_auto_repay"]
 ProrationBehavior = Literal["prorate", "no_prorate"]
 
 
-class PriceRequest(RequestBody):
-    """What the three kinds of price share. Null equals "not sent"."""
-
-    currency: CurrencyCode
-    discount: WholePercent | None = None
-    """Deprecated; ignored when `discount_bps` is there."""
-    discount_bps: BasisPoints | None = None
-    purchasing_power_parity: bool | None = None
-    tax_inclusive: bool | None = None
-
-
-class OneTimePriceRequest(PriceRequest, tag_field="type", tag="one_time_price"):
-    """A price that is paid once; with `pay_what_you_want`, `price` is the minimum."""
-
-    price: Amount
-    pay_what_you_want: bool | None = None
-    suggested_price: Amount | None = None
-
-
-class PeriodicPriceRequest(PriceRequest):
-    """What the two kinds of subscription price share."""
-
-    payment_frequency_count: PositiveInt32
-    payment_frequency_interval: TimeInterval
-    subscription_period_count: PositiveInt32
-    subscription_period_interval: TimeInterval
-
-
-class RecurringPriceRequest(PeriodicPriceRequest, tag_field="type", tag="recurring_price"):
-    """A price that is paid again every period."""
-
-    price: Amount
-    trial_amount: Amount | None = None
-    trial_apply_discounts: bool | None = None
-    trial_payment_method_optional: bool | None = None
-    trial_period_days: Annotated[int, Meta(ge=0, le=10_000)] | None = None
-    zero_amount_payment_method_optional: bool | None = None
-
-
-class MeterRequest(RequestBody):
-    """A meter of a usage-based price. Its name, description and unit are the server's to say, so none is read."""
-
-    meter_id: ObjectId
-    credit_entitlement_id: ObjectId | None = None
-    free_threshold: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
-    meter_units_per_credit: DecimalText | None = None
-    price_per_unit: UnitPrice | None = None
-
-
-class UsagePriceRequest(PeriodicPriceRequest, tag_field="type", tag="usage_based_price"):
-    """A fixed fee every period and a price by measured use."""
-
-    fixed_price: Amount
-    meters: Annotated[list[MeterRequest], Meta(max_length=50)] | None = None
-
-
-AnyPriceRequest = OneTimePriceRequest | RecurringPriceRequest | UsagePriceRequest
-
-
-class EntitlementLink(RequestBody):
+class EntitlementLink(RequestBody, frozen=True, kw_only=True):
     """An entitlement that a product grants."""
 
     entitlement_id: ObjectId
 
 
-class CreditEntitlementLink(RequestBody):
+class CreditEntitlementLink(RequestBody, frozen=True, kw_only=True):
     """Credits that a product grants."""
 
     credit_entitlement_id: ObjectId
@@ -136,7 +64,7 @@ class CreditEntitlementLink(RequestBody):
     trial_credits_expire_after_trial: bool | None = None
 
 
-class DeliveryRequest(RequestBody):
+class DeliveryRequest(RequestBody, frozen=True, kw_only=True):
     """How a digital product is delivered. No file can be uploaded to this server, so `files` must be empty."""
 
     external_url: Url | None = None
@@ -144,7 +72,7 @@ class DeliveryRequest(RequestBody):
     instructions: LongText | None = None
 
 
-class LicenseKeyDuration(RequestBody):
+class LicenseKeyDuration(RequestBody, frozen=True, kw_only=True):
     """How long a licence key is valid."""
 
     count: PositiveInt32
@@ -156,12 +84,12 @@ EntitlementLinks = Annotated[list[EntitlementLink], Meta(max_length=50)]
 CreditEntitlementLinks = Annotated[list[CreditEntitlementLink], Meta(max_length=5)]
 
 
-class ProductExtras(RequestBody):
+class ProductExtras(RequestBody, frozen=True, kw_only=True):
     """The fields that decide nothing here, as the column `extras` keeps them: absent where nothing was given."""
 
     addons: AddonIds | None = None
-    entitlements: EntitlementLinks = []
-    credit_entitlements: CreditEntitlementLinks = []
+    entitlements: EntitlementLinks = msgspec.field(default_factory=list)
+    credit_entitlements: CreditEntitlementLinks = msgspec.field(default_factory=list)
     digital_product_delivery: DeliveryRequest | None = None
     license_key_enabled: bool = False
     license_key_activation_message: LongText | None = None
@@ -169,7 +97,7 @@ class ProductExtras(RequestBody):
     license_key_duration: LicenseKeyDuration | None = None
 
 
-class ProductCreate(RequestBody):
+class ProductCreate(RequestBody, frozen=True, kw_only=True):
     """The body of POST /products. Null equals "not sent" everywhere."""
 
     name: ProductName
@@ -189,7 +117,7 @@ class ProductCreate(RequestBody):
     license_key_duration: LicenseKeyDuration | None = None
 
 
-class ProductUpdate(RequestBody):
+class ProductUpdate(RequestBody, frozen=True, kw_only=True):
     """The body of PATCH /products/{id}: what is left out stays; a given `price` or `metadata` is replaced as a whole.
 
     Null clears `description`, `pricing_mode`, `addons`, `digital_product_delivery` and `license_key_*`. The other
@@ -233,51 +161,216 @@ class ProductListQuery(PageQuery, frozen=True, kw_only=True):
     locale: str | None = None
 
 
-class PriceRead(Answer):
-    """What the three kinds of price share."""
+class EntitlementRead(Answer, frozen=True, kw_only=True):
+    """An entitlement of a product. This server knows its id only, and shows it as a flag that delivers nothing."""
 
-    currency: str
-    discount: int
-    """Deprecated whole percent of `discount_bps`, rounded half-up."""
-    discount_bps: int
-    purchasing_power_parity: bool
+    id: str
+    name: str
+    description: str | None
+    integration_type: Literal["feature_flag"]
+    integration_config: dict[str, str]
+
+
+class CreditEntitlementRead(CreditEntitlementLink, frozen=True, kw_only=True):
+    """Credits of a product, with the settings that were left out at their most cautious value."""
+
+    id: str
+    credit_entitlement_name: str
+    credit_entitlement_unit: str
+
+
+class DeliveryRead(Answer, frozen=True, kw_only=True):
+    """How a digital product is delivered."""
+
+    files: list[dict[str, Any]]
+    external_url: str | None
+    instructions: str | None
+
+
+class ProductRead(Answer, frozen=True, kw_only=True):
+    """The whole product. `image` and `product_collection_id` are always null: there is neither on this server."""
+
+    brand_id: str
+    business_id: str
+    created_at: datetime
+    credit_entitlements: list[CreditEntitlementRead]
+    entitlements: list[EntitlementRead]
+    is_recurring: bool
+    license_key_enabled: bool
+    metadata: dict[str, Any]
+    price: AnyPriceRead
+    product_id: str
+    tax_category: str
+    updated_at: datetime
+    addons: list[str] | None
+    description: str | None
+    digital_product_delivery: DeliveryRead | None
+    image: str | None
+    license_key_activation_message: str | None
+    license_key_activations_limit: int | None
+    license_key_duration: LicenseKeyDuration | None
+    name: str | None
+    pricing_mode: str | None
+    product_collection_id: str | None
+
+
+class ProductListItem(Answer, frozen=True, kw_only=True):
+    """A product in the list."""
+
+    business_id: str
+    created_at: datetime
+    entitlements: list[EntitlementRead]
+    is_recurring: bool
+    metadata: dict[str, Any]
+    product_id: str
+    tax_category: str
+    updated_at: datetime
+    currency: str | None
+    description: str | None
+    image: str | None
+    name: str | None
+    price: int | None
+    """Minor units: the list price, of a usage-based product its fixed fee."""
+    price_detail: AnyPriceRead | None
+    pricing_mode: str | None
     tax_inclusive: bool | None
-    """Null when the merchant never said; the price is exclusive then."""
 
 
-class OneTimePriceRead(PriceRead, tag_field="type", tag="one_time_price"):
-    """A price that is paid once."""
-
-    price: int
-    pay_what_you_want: bool
-    suggested_price: int | None
-
-
-class PeriodicPriceRead(PriceRead):
-    """What the two kinds of subscription price share."""
-
-    payment_frequency_count: int
-    payment_frequency_interval: str
-    subscription_period_count: int
-    subscription_period_interval: str
+_CLEARABLE: Final = (
+    "addons",
+    "digital_product_delivery",
+    "license_key_activation_message",
+    "license_key_activations_limit",
+    "license_key_duration",
+)
+_FIXED: Final = ("entitlements", "credit_entitlements", "license_key_enabled")
+"""Fields of the extras that an answer never shows as null, so that null cannot clear them."""
 
 
-class RecurringPriceRead(PeriodicPriceRead, tag_field="type", tag="recurring_price"):
-    """A price that is paid again every period."""
+def extras_from(request: ProductCreate | ProductUpdate, stored: dict[str, Any]) -> dict[str, Any]:
+    """Return the stored extras with what the request gives; left out means kept, null means cleared where it can be.
 
-    price: int
-    trial_amount: int | None
-    trial_apply_discounts: bool
-    trial_payment_method_optional: bool
-    trial_period_days: int
-    zero_amount_payment_method_optional: bool
+    Raises Problem NOT_FOUND for an uploaded file, INVALID_REQUEST_PARAMETERS for a credit entitlement named twice, and
+    INVALID_REQUEST_BODY for a malformed web address.
+    """
+    extras = dict(stored)
+    for name in _CLEARABLE:
+        value = getattr(request, name)
+        if value is UNSET:
+            continue
+        value = _checked_extra(name, value)
+        if value is None:
+            extras.pop(name, None)
+        else:
+            extras[name] = to_builtins(value)
+    for name in _FIXED:
+        value = getattr(request, name)
+        if value is not UNSET and value is not None:
+            extras[name] = to_builtins(value)
+    _refuse_repeated_credits(extras.get("credit_entitlements", []))
+    return extras
 
 
-class UsagePriceRead(PeriodicPriceRead, tag_field="type", tag="usage_based_price"):
-    """A fixed fee every period and a price by measured use."""
+def _checked_extra(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return blank_to_none(value)
+    if not isinstance(value, DeliveryRequest):
+        return value
+    if value.files:
+        raise Problem("NOT_FOUND", what="File", path=f"{name}.files[0]")
+    address = checked_web_address(value.external_url, f"{name}.external_url")
+    return DeliveryRequest(external_url=address, instructions=blank_to_none(value.instructions))
 
-    fixed_price: int
-    meters: list[dict[str, Any]] | None
+
+def _refuse_repeated_credits(links: list[dict[str, Any]]) -> None:
+    ids = [link["credit_entitlement_id"] for link in links]
+    for index, credit_entitlement_id in enumerate(ids):
+        if credit_entitlement_id in ids[:index]:
+            raise Problem(
+                "INVALID_REQUEST_PARAMETERS",
+                path=f"credit_entitlements[{index}].credit_entitlement_id",
+                detail="It is in the list twice.",
+            )
 
 
-AnyPriceRead = OneTimePriceRead | RecurringPriceRead | UsagePriceRead
+def render_product(product: Product) -> ProductRead:
+    """Render the whole product."""
+    extras = msgspec.convert(product.extras, ProductExtras)
+    delivery = extras.digital_product_delivery
+    return ProductRead(
+        brand_id=product.brand_id,
+        business_id=product.business_id,
+        created_at=product.created_at,
+        credit_entitlements=[_render_credits(product, link) for link in extras.credit_entitlements],
+        entitlements=[_render_entitlement(link) for link in extras.entitlements],
+        is_recurring=product.is_recurring,
+        license_key_enabled=extras.license_key_enabled,
+        metadata=product.metadata,
+        price=render_price(product.price),
+        product_id=product.product_id,
+        tax_category=product.tax_category,
+        updated_at=product.updated_at,
+        addons=extras.addons,
+        description=product.description,
+        digital_product_delivery=None if delivery is None else _render_delivery(delivery),
+        image=product.image,
+        license_key_activation_message=extras.license_key_activation_message,
+        license_key_activations_limit=extras.license_key_activations_limit,
+        license_key_duration=extras.license_key_duration,
+        name=product.name,
+        pricing_mode=product.pricing_mode,
+        product_collection_id=None,
+    )
+
+
+def render_list_item(product: Product) -> ProductListItem:
+    """Render one row of the list."""
+    extras = msgspec.convert(product.extras, ProductExtras)
+    return ProductListItem(
+        business_id=product.business_id,
+        created_at=product.created_at,
+        entitlements=[_render_entitlement(link) for link in extras.entitlements],
+        is_recurring=product.is_recurring,
+        metadata=product.metadata,
+        product_id=product.product_id,
+        tax_category=product.tax_category,
+        updated_at=product.updated_at,
+        currency=product.price.currency,
+        description=product.description,
+        image=product.image,
+        name=product.name,
+        price=charged_amount(product.price),
+        price_detail=render_price(product.price),
+        pricing_mode=product.pricing_mode,
+        tax_inclusive=product.price.tax_inclusive,
+    )
+
+
+def _render_delivery(delivery: DeliveryRequest) -> DeliveryRead:
+    return DeliveryRead(files=[], external_url=delivery.external_url, instructions=delivery.instructions)
+
+
+def _render_entitlement(link: EntitlementLink) -> EntitlementRead:
+    return EntitlementRead(
+        id=link.entitlement_id,
+        name=link.entitlement_id,
+        description=None,
+        integration_type="feature_flag",
+        integration_config={"feature_id": link.entitlement_id, "feature_type": "boolean"},
+    )
+
+
+def _render_credits(product: Product, link: CreditEntitlementLink) -> CreditEntitlementRead:
+    settings = msgspec.structs.asdict(link) | {
+        "overage_behavior": link.overage_behavior or "forgive_at_reset",
+        "overage_enabled": bool(link.overage_enabled),
+        "proration_behavior": link.proration_behavior or "no_prorate",
+        "rollover_enabled": bool(link.rollover_enabled),
+        "trial_credits_expire_after_trial": bool(link.trial_credits_expire_after_trial),
+    }
+    return CreditEntitlementRead(
+        id=f"{product.product_id}:{link.credit_entitlement_id}",
+        credit_entitlement_name=link.credit_entitlement_id,
+        credit_entitlement_unit="credits",
+        **settings,
+    )

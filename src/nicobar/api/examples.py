@@ -1,0 +1,116 @@
+"""Example values for the API reference, made from the schemas, so that they cannot drift away from the types.
+
+A required field is always shown; an optional one where it makes the example clearer. Tests decode each example with
+the type that it illustrates.
+"""
+
+import re
+from typing import Any, Final
+
+from nicobar.api.schemas import Schema, component_name, resolve
+
+_ID: Final = "0CbKX2hT9vQ1mN4rZ7sLe"
+_PREFIXES: Final = {"brand": "brd", "discount": "dsc", "image": "img", "product": "pdt", "session": "cks"}
+"""First part of ids, where it is not just the first three letters of the noun."""
+
+_VALUES: Final[dict[str, Any]] = {
+    "CountryCode": "US",
+    "CurrencyCode": "USD",
+    "IntentStatus": "requires_payment_method",
+    "PaymentMethodType": "credit",
+    "amount": 1000,
+    "amount_off": 500,
+    "brand_id": f"brd_{_ID}",
+    "card_last_four": "4242",
+    "client_secret": f"pay_{_ID}_secret_4fJq",
+    "code": "SPRING24",
+    "currency": "USD",
+    "email": "customer@example.com",
+    "settlement_currency": "USD",
+    "metadata": {"order": "A-1001"},
+    "name": "Example",
+    "payment_link": "https://pay.example.com/x7Kp2mQa",
+    "price": 1000,
+    "quantity": 1,
+    "page_size": 10,
+    "return_url": "https://shop.example.com/thanks",
+    "settlement_amount": 1000,
+    "statement_descriptor": "EXAMPLE",
+    "total_amount": 1000,
+    "url": "https://example.com/",
+}
+"""Values by the name of a field or of a component."""
+
+_SHOWN: Final = frozenset({"email", "name", "payment_link", "return_url", "metadata"})
+"""Optional fields of a request that its example shows."""
+
+_MOMENT: Final = "2026-01-15T12:00:00Z"
+_FALLBACK_TEXTS: Final = ("text", "1", "a")
+
+
+def example_of(schema: Schema, components: dict[str, Schema], name: str = "", *, whole: bool = False) -> Any:
+    """Return a plain JSON value that fits a schema.
+
+    `name` is the field's name, which tells what kind of text it is. `whole` shows every field, as answers do, with
+    null for those that hold nothing at first; otherwise optional fields are shown sparingly.
+    """
+    if "$ref" in schema:
+        target = component_name(schema["$ref"])
+        if target in _VALUES:
+            return _VALUES[target]
+        return example_of(components[target], components, name, whole=whole)
+    if "anyOf" in schema:
+        return _of_union(schema["anyOf"], components, name, whole=whole)
+    if "enum" in schema:
+        return schema["enum"][0]
+    match schema.get("type"):
+        case "object":
+            return _of_object(schema, components, name, whole=whole)
+        case "array":
+            return [example_of(schema["items"], components, name, whole=whole)] if "items" in schema else []
+        case "integer" | "number":
+            return _of_number(schema, name)
+        case "boolean":
+            return not whole
+        case "string":
+            return _of_text(schema, name)
+    return None
+
+
+def example_id(noun: str) -> str:
+    """Return an id of the shape that objects of this kind have, `pay_...` for `payment`."""
+    return f"{_PREFIXES.get(noun, noun[:3])}_{_ID}"
+
+
+def _of_union(branches: list[Schema], components: dict[str, Schema], name: str, *, whole: bool) -> Any:
+    nullable = any(branch.get("type") == "null" for branch in branches)
+    first = next(branch for branch in branches if branch.get("type") != "null")
+    kind = resolve(first, components).get("type")
+    if whole and nullable and kind != "array" and name not in _VALUES:
+        return None
+    return example_of(first, components, name, whole=whole)
+
+
+def _of_object(schema: Schema, components: dict[str, Schema], name: str, *, whole: bool) -> Any:
+    properties = schema.get("properties")
+    if properties is None:
+        return _VALUES.get(name, {})
+    shown = [field for field in properties if whole or field in schema.get("required", ()) or field in _SHOWN]
+    shown = shown or list(properties)[:1]
+    return {field: example_of(properties[field], components, field, whole=whole) for field in shown}
+
+
+def _of_number(schema: Schema, name: str) -> int:
+    value = _VALUES.get(name, 1 if "minimum" in schema and schema["minimum"] > 0 else 0)
+    return int(min(max(value, schema.get("minimum", value)), schema.get("maximum", value)))
+
+
+def _of_text(schema: Schema, name: str) -> str:
+    if schema.get("format") == "date-time":
+        return _MOMENT
+    text = _VALUES.get(name)
+    if not isinstance(text, str):
+        text = example_id(name.removesuffix("s").removesuffix("_id")) if name.endswith(("_id", "_ids")) else "text"
+    pattern = schema.get("pattern", "")
+    fitting = (candidate for candidate in (text, *_FALLBACK_TEXTS) if re.search(pattern, candidate))
+    return next(fitting, text)[: schema.get("maxLength", len(text))]

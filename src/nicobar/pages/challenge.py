@@ -1,0 +1,68 @@
+"""The simulated bank's page: where a customer of test mode confirms a payment or does not."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nicobar.core.problems import Problem
+from nicobar.flows.runtime import Runtime
+from nicobar.pages.card_form import read_form
+from nicobar.pages.rendering import Renderer, redirect, refuse_foreign_forms
+from nicobar.pages.returns import form_action
+from nicobar.pages.texts import reader_for
+from nicobar.pages.view import amount_text
+from nicobar.processors.simulator import SimulatedCharge, Simulator
+from nicobar.storage.payments import find_payment_by_link
+
+
+class ChallengePage:
+    """The handlers of a challenge. Its reference is unguessable, and is all the permission that is needed."""
+
+    def __init__(self, runtime: Runtime, renderer: Renderer) -> None:
+        self._runtime = runtime
+        self._renderer = renderer
+
+    async def show(self, request: Request) -> Response:
+        """Answer GET: ask the customer, or say that there is nothing to ask any more."""
+        reader = reader_for(request.headers.get("accept-language", ""))
+        charge = self._charge(request)
+        return self._renderer.page(
+            "challenge.html",
+            status=200 if charge else 404,
+            form_action=await self._form_action(charge),
+            texts=reader.texts,
+            amount=amount_text(charge.amount, charge.currency, reader.locale) if charge else None,
+            is_open=charge is not None and charge.is_open(self._runtime.clock.now()),
+            return_url=charge.return_url if charge else None,
+        )
+
+    async def answer(self, request: Request) -> Response:
+        """Answer POST: tell the simulator, and send the customer back to the payment, which asks it.
+
+        Raises Problem INVALID_REQUEST_BODY for an answer that is neither `confirm` nor `refuse`.
+        """
+        refuse_foreign_forms(request)
+        answer = (await read_form(request)).text("answer")
+        charge = self._charge(request)
+        simulator = self._simulator()
+        if charge is None or simulator is None:
+            raise Problem("NOT_FOUND", what="Challenge")
+        if answer not in ("confirm", "refuse"):
+            raise Problem("INVALID_REQUEST_BODY", path="answer", detail="It is neither confirm nor refuse.")
+        simulator.answer_challenge(charge.reference, confirmed=answer == "confirm")
+        return redirect(charge.return_url)
+
+    def _simulator(self) -> Simulator | None:
+        found = self._runtime.processors.get(Simulator.name)
+        return found if isinstance(found, Simulator) else None
+
+    def _charge(self, request: Request) -> SimulatedCharge | None:
+        simulator = self._simulator()
+        return None if simulator is None else simulator.challenge(request.path_params["reference"])
+
+    async def _form_action(self, charge: SimulatedCharge | None) -> str:
+        """Return where the answer may lead: the link's page may send the customer straight on to the merchant."""
+        if charge is None:
+            return "'self'"
+        async with self._runtime.database.read() as read:
+            payment = await find_payment_by_link(read, charge.return_url.rpartition("/")[2])
+        return "'self'" if payment is None else form_action(payment)

@@ -1,0 +1,136 @@
+"""From view to response: templates, security headers, and what a person sees when something is refused."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from nicobar.core.problems import Problem
+from nicobar.pages.static_files import StaticFiles
+from nicobar.pages.texts import reader_for
+from nicobar.storage.database import DatabaseUnavailable
+
+_log = structlog.get_logger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "x-robots-tag": "noindex, nofollow",
+    "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+)
+
+_PROBLEM_TEXTS: Final = {403: "forbidden", 404: "missing", 413: "large", 503: "away", 500: "broken"}
+"""HTTP status to the name of its sentences; every other refusal is a form that cannot be read."""
+
+
+class Renderer:
+    """Turns templates into responses. Addresses start with the public address's path, should it have one."""
+
+    def __init__(self, public_url: str) -> None:
+        self._prefix = urlsplit(public_url).path.rstrip("/")
+        self.static = StaticFiles()
+        self._environment = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals["asset"] = lambda name: f"{self._prefix}/static/{self.static.name(name)}"
+
+    def path(self, path: str) -> str:
+        """Return the address of one of our own pages, without scheme and host."""
+        return self._prefix + path
+
+    def page(self, template: str, *, status: int = 200, form_action: str = "'self'", **values: Any) -> Response:
+        """Render a page. `form_action` are the sources that its forms may lead to."""
+        body = self._environment.get_template(template).render(**values)
+        headers = {**_HEADERS, "content-security-policy": f"{_POLICY}form-action {form_action}"}
+        return Response(body, status, headers, "text/html")
+
+    def problem(self, request: Request, status: int) -> Response:
+        """Render a refusal, or a failure of ours, for a person."""
+        texts = reader_for(request.headers.get("accept-language", "")).texts
+        name = _PROBLEM_TEXTS.get(status, "reload")
+        heading = "reload" if name == "large" else name
+        return self.page(
+            "message.html",
+            status=status,
+            texts=texts,
+            heading=texts(f"problem.{heading}_heading"),
+            text=texts(f"problem.{name}_text"),
+            seller=None,
+            support_email=None,
+            test_mode=False,
+            back=None,
+        )
+
+
+def redirect(address: str) -> Response:
+    """Send the browser on with GET, whatever the method was."""
+    return Response(status_code=303, headers={**_HEADERS, "location": address})
+
+
+def wants_json(request: Request) -> bool:
+    """Say whether the client is a program that asks for JSON rather than a person's browser."""
+    accept = request.headers.get("accept", "")
+    return "application/json" in accept and "text/html" not in accept
+
+
+def refuse_foreign_forms(request: Request) -> None:
+    """Refuse a form that another website sent. Raises Problem UNAUTHORIZED with status 403.
+
+    Browsers say where a request comes from: `Sec-Fetch-Site` on https and localhost, `Origin` otherwise. Our pages
+    send no referrer, so for their own forms `Origin` may read `null`.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        foreign = site not in ("same-origin", "none")
+    else:
+        origin = request.headers.get("origin", "null")
+        foreign = origin != "null" and urlsplit(origin).netloc != request.headers.get("host")
+    if foreign:
+        raise Problem("UNAUTHORIZED", status=403, message="This form was sent from another website")
+
+
+class PageEndpoint:
+    """One address of the pages. It shows people a page whatever happens, and leaves JSON errors to the edge."""
+
+    def __init__(self, renderer: Renderer, handlers: Mapping[str, Handler]) -> None:
+        self._renderer = renderer
+        self._handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request with the handler of its method."""
+        request = Request(scope, receive)
+        handler = self._handlers["GET" if request.method == "HEAD" else request.method]
+        try:
+            response = await handler(request)
+        except Problem as problem:
+            if wants_json(request):
+                raise
+            response = self._renderer.problem(request, problem.status)
+        except DatabaseUnavailable as error:
+            if wants_json(request):
+                raise
+            _log.error("database_unavailable", why=str(error), path=request.url.path)
+            response = self._renderer.problem(request, 503)
+        except Exception:
+            if not wants_json(request):
+                await self._renderer.problem(request, 500)(scope, receive, send)
+            raise  # it is a bug: the outermost layer logs it, and answers where nothing was sent yet
+        await response(scope, receive, send)

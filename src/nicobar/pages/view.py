@@ -1,0 +1,246 @@
+"""What the templates show: every text finished, every amount formatted. Templates decide nothing."""
+
+import copy
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from babel import Locale
+from babel.dates import format_date, format_time
+from babel.numbers import NumberPattern
+
+from nicobar.core.payment import Payment, PaymentLine
+from nicobar.pages.texts import Reader, Texts
+from nicobar.reference import currencies, failures
+from nicobar.storage.hosted_pages import PageFacts
+
+LINES_SHOWN: Final = 6
+"""Lines of an order that are shown at once; longer orders fold the rest, so that the form stays in reach."""
+
+_NETWORK_NAMES: Final = {
+    "amex": "American Express",
+    "diners": "Diners Club",
+    "discover": "Discover",
+    "jcb": "JCB",
+    "maestro": "Maestro",
+    "mastercard": "Mastercard",
+    "rupay": "RuPay",
+    "unionpay": "UnionPay",
+    "visa": "Visa",
+}
+
+
+class LineView(msgspec.Struct, frozen=True):
+    """One line of the order."""
+
+    name: str
+    description: str | None
+    quantity: str | None
+    """None for a single piece, where it would only be noise."""
+    amount: str
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """The order as customer and seller agreed on it."""
+
+    lines: list[LineView]
+    folded: list[LineView]
+    """The rest of a long order."""
+    subtotal: str | None
+    """None where it equals the total and would only repeat it."""
+    discount_label: str
+    discount: str | None
+    tax: str | None
+    total: str
+    currency: str | None
+    """The currency's code where the formatted total does not show it already."""
+
+
+class FieldView(msgspec.Struct, frozen=True):
+    """One field of the card form."""
+
+    name: str
+    label: str
+    autocomplete: str
+    hint: str | None
+    value: str
+    error: str | None
+    numeric: bool
+    maximum: int
+    """Characters that the field takes."""
+
+    @property
+    def described_by(self) -> str | None:
+        """Ids of the texts that belong to the field, for `aria-describedby`."""
+        ids = [f"{self.name}-error"] if self.error else []
+        ids += [f"{self.name}-hint"] if self.hint else []
+        return " ".join(ids) or None
+
+
+class FormView(msgspec.Struct, frozen=True):
+    """The form, for a card or for a free order."""
+
+    token: str
+    fields: list[FieldView]
+    """Empty for a free order."""
+    submit: str
+    decline: str | None
+    """Why the last attempt failed, in the customer's words."""
+
+    @property
+    def errors(self) -> list[FieldView]:
+        """The fields that need another look."""
+        return [field for field in self.fields if field.error]
+
+
+class ReceiptView(msgspec.Struct, frozen=True):
+    """What was paid, when and how."""
+
+    free: bool
+    date: str
+    moment: str
+    """The date for machines, ISO 8601."""
+    card: str | None
+    payment_id: str
+
+
+class PageView(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about one payment's page that does not depend on its state."""
+
+    texts: Texts
+    seller: str
+    monogram: str
+    support_email: str | None
+    test_mode: bool
+    email: str | None
+    """Masked: a link may be forwarded."""
+    order: OrderView
+
+
+def page_view(payment: Payment, facts: PageFacts, reader: Reader) -> PageView:
+    """Return the view of a payment for one reader."""
+    return PageView(
+        texts=reader.texts,
+        seller=facts.seller,
+        monogram=next((letter for letter in facts.seller if letter.isalnum()), "•").upper(),
+        support_email=facts.support_email,
+        test_mode=payment.mode == "test",
+        email=mask_email(payment.customer.email),
+        order=_order(payment, reader),
+    )
+
+
+def form_view(
+    payment: Payment, reader: Reader, token: str, errors: dict[str, str], shown: dict[str, str]
+) -> FormView:
+    """Return the payable form; `errors` maps fields to reasons and `shown` to what may be filled in again."""
+    texts = reader.texts
+    if payment.total_amount == 0:
+        return FormView(token, [], texts("form.free_submit"), None)
+    submit = texts("form.submit", amount=amount_text(payment.total_amount, payment.currency, reader.locale))
+    fields = [_field(texts, name, errors.get(name), shown.get(name, "")) for name in _FIELDS]
+    declined = payment.status == "failed" and not errors
+    return FormView(token, fields, submit, decline_text(payment.error_code, texts) if declined else None)
+
+
+def receipt_view(payment: Payment, reader: Reader) -> ReceiptView:
+    """Return the receipt of a payment that succeeded."""
+    paid_at = (payment.updated_at or payment.created_at).astimezone(UTC)
+    card = payment.card
+    method = None
+    if card is not None:
+        network = _NETWORK_NAMES.get(card.network, card.network.title())
+        method = reader.texts("receipt.card", network=network, last_four=card.last_four)
+    return ReceiptView(
+        free=payment.total_amount == 0,
+        date=date_text(paid_at, reader.locale),
+        moment=paid_at.isoformat(),
+        card=method,
+        payment_id=payment.payment_id,
+    )
+
+
+def amount_text(minor: int, currency: str, locale: Locale) -> str:
+    """Write an amount as people of this locale do, with exactly the currency's own number of decimals.
+
+    The decimals are the contract's: the locale data knows some currencies with fewer, and would round.
+    """
+    exponent = currencies.exponent(currency)
+    value = Decimal(minor).scaleb(-exponent)
+    return _amount_pattern(str(locale), exponent).apply(value, locale, currency=currency, currency_digits=False)
+
+
+def date_text(moment: datetime, locale: Locale) -> str:
+    """Write a moment in UTC as date and time of day."""
+    day, time = format_date(moment, "long", locale), format_time(moment, "short", tzinfo=UTC, locale=locale)
+    return f"{day}, {time} UTC"
+
+
+def mask_email(email: str) -> str | None:
+    """Return enough of an address for its owner to recognise it, and too little for anybody else."""
+    local, at, domain = email.rpartition("@")
+    if not (local and at and domain):
+        return None
+    name, dot, ending = domain.rpartition(".")
+    return f"{local[0]}•••@{(name or ending)[0]}•••{dot}{ending if dot else ''}"
+
+
+def decline_text(error_code: str | None, texts: Texts) -> str:
+    """Return the customer's sentence for a failure code; a code of the processor's own gets the neutral decline."""
+    try:
+        return failures.get(error_code or "").customer_message
+    except KeyError:
+        return texts("error.decline_unknown")
+
+
+_FIELDS: Final = {
+    # name: (autocomplete, numeric, maximum characters)
+    "number": ("cc-number", True, 40),
+    "expiry": ("cc-exp", True, 12),
+    "cvc": ("cc-csc", True, 4),
+    "name": ("cc-name", False, 100),
+}
+
+
+def _field(texts: Texts, name: str, reason: str | None, value: str) -> FieldView:
+    autocomplete, numeric, maximum = _FIELDS[name]
+    hint = texts(f"form.{name}_hint") if f"form.{name}_hint" in texts else None
+    error = texts(f"error.{reason}") if reason else None
+    return FieldView(name, texts(f"form.{name}"), autocomplete, hint, value, error, numeric, maximum)
+
+
+def _order(payment: Payment, reader: Reader) -> OrderView:
+    texts, locale, currency = reader.texts, reader.locale, payment.currency
+    lines = [_line(line, currency, reader) for line in payment.lines]
+    shown = LINES_SHOWN if len(lines) > LINES_SHOWN + 1 else len(lines)
+    total = amount_text(payment.total_amount, currency, locale)
+    plain = payment.subtotal == payment.total_amount and payment.discount == 0 and payment.tax == 0
+    codes = ", ".join(payment.options.discount_codes)
+    return OrderView(
+        lines=lines[:shown],
+        folded=lines[shown:],
+        subtotal=None if plain else amount_text(payment.subtotal, currency, locale),
+        discount_label=texts("order.discount_codes", codes=codes) if codes else texts("order.discount"),
+        discount=amount_text(-payment.discount, currency, locale) if payment.discount else None,
+        tax=amount_text(payment.tax, currency, locale) if payment.tax else None,
+        total=total,
+        currency=None if currency in total else currency,
+    )
+
+
+def _line(line: PaymentLine, currency: str, reader: Reader) -> LineView:
+    return LineView(
+        name=line.name,
+        description=line.description,
+        quantity=reader.texts("order.quantity", count=line.quantity) if line.quantity != 1 else None,
+        amount=amount_text(line.subtotal, currency, reader.locale),
+    )
+
+
+@lru_cache(maxsize=256)
+def _amount_pattern(locale: str, exponent: int) -> NumberPattern:
+    pattern = copy.copy(Locale.parse(locale).currency_formats["standard"])
+    pattern.frac_prec = (exponent, exponent)
+    return pattern
