@@ -11,15 +11,18 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nicobar.api import brands, customers, errors, misc, products
+from nicobar.api import brands, customers, errors, misc, payments, products
 from nicobar.api.auth import KeyRing
+from nicobar.api.reference_page import docs_routes
 from nicobar.api.routing import Operation, build_routes
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
+from nicobar.pages.checkout import page_routes
 
 _log = structlog.get_logger("nicobar.request")
 
 OPERATIONS: Final[list[Operation]] = [
+    *payments.OPERATIONS,
     *products.OPERATIONS,
     *customers.OPERATIONS,
     *brands.OPERATIONS,
@@ -33,6 +36,8 @@ def create_app(runtime: Runtime) -> ASGIApp:
     routes = [
         *build_routes(OPERATIONS, runtime, KeyRing()),
         Route("/health", _health(runtime)),
+        *docs_routes(runtime, OPERATIONS),
+        *page_routes(runtime),
     ]
     return RequestLog(ExceptionMiddleware(Router(routes), handlers=errors.HANDLERS), runtime)
 
@@ -76,7 +81,7 @@ class RequestLog:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the outermost layer: whatever nobody decided becomes a 500
                 _log.exception("unexpected_error", path=scope["path"], exc_info=error)
                 if status == 0:
                     problem = Problem("INTERNAL_SERVER_ERROR", request_id=request_id)

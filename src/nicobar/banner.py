@@ -5,6 +5,7 @@ line breaks of ours: what is copied works.
 """
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -48,8 +49,16 @@ def version() -> str:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print one sentence for a person, to the standard output unless told otherwise."""
-    print(text, file=stream or sys.stdout, flush=True)
+    """Print a text for a person, to the standard output unless told otherwise.
+
+    When its reader has gone (`nicobar serve | head`, a closed terminal) the text is lost and the program goes on.
+    """
+    out = stream or sys.stdout
+    try:
+        print(text, file=out, flush=True)
+    except OSError:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), out.fileno())
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from nicobar.logs import configure_logs
 from nicobar.ports import listen
 from nicobar.postgres import Postgres, data_folder
 from nicobar.settings import Settings
-from nicobar.startup import Stop
+from nicobar.stop import Stop
 from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.embedded import EmbeddedError
 from nicobar.storage.keys import list_keys

@@ -16,7 +16,7 @@ _SAMPLES: Final = {
     "request_id": "req_0CbKX2hT9vQ1mN4rZ7sLe",
     "source": "EUR",
     "target": "VES",
-    "what": "The object",
+    "what": "Object",
 }
 """What stands in an example sentence for its `{name}` places; a place without a sample stays as it is."""
 

@@ -7,7 +7,7 @@ the type that it illustrates.
 import re
 from typing import Any, Final
 
-from nicobar.api.schemas import Schema, component_name, resolve
+from nicobar.api.schemas import Schema, component_name
 
 _ID: Final = "0CbKX2hT9vQ1mN4rZ7sLe"
 _PREFIXES: Final = {"brand": "brd", "discount": "dsc", "image": "img", "product": "pdt", "session": "cks"}
@@ -16,33 +16,51 @@ _PREFIXES: Final = {"brand": "brd", "discount": "dsc", "image": "img", "product"
 _VALUES: Final[dict[str, Any]] = {
     "CountryCode": "US",
     "CurrencyCode": "USD",
-    "IntentStatus": "requires_payment_method",
+    "IntentStatus": "succeeded",
     "PaymentMethodType": "credit",
+    "TaxCategory": "saas",
     "amount": 1000,
-    "amount_off": 500,
-    "brand_id": f"brd_{_ID}",
+    "card_exp_month": "12",
+    "card_exp_year": "2030",
     "card_last_four": "4242",
+    "card_network": "visa",
+    "card_type": "credit",
     "client_secret": f"pay_{_ID}_secret_4fJq",
     "code": "SPRING24",
+    "country": "US",
     "currency": "USD",
     "email": "customer@example.com",
-    "settlement_currency": "USD",
+    "enabled": True,
+    "items_id": f"pdt_{_ID}",
+    "locales": [{"code": "en", "name": "English", "native_name": "English"}],
     "metadata": {"order": "A-1001"},
+    "move_products_to": f"brd_{_ID}",
     "name": "Example",
+    "partial_refund_allowed": True,
     "payment_link": "https://pay.example.com/x7Kp2mQa",
+    "payment_method": "card",
+    "payment_method_type": "credit",
+    "payment_provider": "dodo",
     "price": 1000,
     "quantity": 1,
-    "page_size": 10,
+    "refundable_amount": 1000,
     "return_url": "https://shop.example.com/thanks",
     "settlement_amount": 1000,
+    "settlement_currency": "USD",
     "statement_descriptor": "EXAMPLE",
+    "supported_countries": ["AD", "AE", "AG"],
+    "tax_category": "saas",
     "total_amount": 1000,
     "url": "https://example.com/",
+    "verification_status": "Success",
 }
-"""Values by the name of a field or of a component."""
+"""Values by the name of a field, of a component, or of the last segment of a path."""
 
 _SHOWN: Final = frozenset({"email", "name", "payment_link", "return_url", "metadata"})
 """Optional fields of a request that its example shows."""
+
+_FILLED: Final = frozenset({"items", "product_cart"})
+"""Lists of an answer that its example shows with one item; the others are shown empty."""
 
 _MOMENT: Final = "2026-01-15T12:00:00Z"
 _FALLBACK_TEXTS: Final = ("text", "1", "a")
@@ -52,7 +70,7 @@ def example_of(schema: Schema, components: dict[str, Schema], name: str = "", *,
     """Return a plain JSON value that fits a schema.
 
     `name` is the field's name, which tells what kind of text it is. `whole` shows every field, as answers do, with
-    null for those that hold nothing at first; otherwise optional fields are shown sparingly.
+    null and empty lists for what holds nothing at first; otherwise optional fields are shown sparingly.
     """
     if "$ref" in schema:
         target = component_name(schema["$ref"])
@@ -60,18 +78,18 @@ def example_of(schema: Schema, components: dict[str, Schema], name: str = "", *,
             return _VALUES[target]
         return example_of(components[target], components, name, whole=whole)
     if "anyOf" in schema:
-        return _of_union(schema["anyOf"], components, name, whole=whole)
+        return _of_union(schema, components, name, whole=whole)
     if "enum" in schema:
-        return schema["enum"][0]
+        return _VALUES[name] if _VALUES.get(name) in schema["enum"] else schema["enum"][0]
     match schema.get("type"):
         case "object":
             return _of_object(schema, components, name, whole=whole)
         case "array":
-            return [example_of(schema["items"], components, name, whole=whole)] if "items" in schema else []
+            return _of_list(schema, components, name, whole=whole)
         case "integer" | "number":
             return _of_number(schema, name)
         case "boolean":
-            return not whole
+            return _VALUES.get(name) is True if whole else True
         case "string":
             return _of_text(schema, name)
     return None
@@ -82,13 +100,20 @@ def example_id(noun: str) -> str:
     return f"{_PREFIXES.get(noun, noun[:3])}_{_ID}"
 
 
-def _of_union(branches: list[Schema], components: dict[str, Schema], name: str, *, whole: bool) -> Any:
-    nullable = any(branch.get("type") == "null" for branch in branches)
+def _of_union(schema: Schema, components: dict[str, Schema], name: str, *, whole: bool) -> Any:
+    branches = schema["anyOf"]
+    if whole and {"type": "null"} in branches and name not in _VALUES and name not in _FILLED:
+        return schema.get("default")
     first = next(branch for branch in branches if branch.get("type") != "null")
-    kind = resolve(first, components).get("type")
-    if whole and nullable and kind != "array" and name not in _VALUES:
-        return None
     return example_of(first, components, name, whole=whole)
+
+
+def _of_list(schema: Schema, components: dict[str, Schema], name: str, *, whole: bool) -> list[Any]:
+    if isinstance(value := _VALUES.get(name), list):
+        return value
+    if "items" not in schema or (whole and name not in _FILLED):
+        return []
+    return [example_of(schema["items"], components, name, whole=whole)]
 
 
 def _of_object(schema: Schema, components: dict[str, Schema], name: str, *, whole: bool) -> Any:

@@ -27,8 +27,9 @@ Lists come in pages that count from zero: `page_number` and `page_size`. A page 
 list ends. Pages end after {MAXIMUM_OFFSET} objects.
 
 Every error is `{{"code": "...", "message": "..."}}`: programs decide by `code`, people read `message`. A refused \
-request has changed nothing and carries `x-should-retry: false`. Every answer has a `request-id` header, which the \
-server's log knows."""
+request has changed nothing and carries `x-should-retry: false`. A path that does not exist \
+answers 404 `NOT_FOUND`, a method that a path does not have 405 `METHOD_NOT_ALLOWED`. Every answer has a `request-id` \
+header, which the server's log knows."""
 
 _ABOUT_KEYS: Final = """\
 An API key of this server, such as `nicobar_test_...`. The key decides whether it is test money or real money. \
@@ -208,8 +209,8 @@ def _query_parameters(query: Schema) -> list[dict[str, Any]]:
 def _success(operation: Operation, answer: Schema, components: dict[str, Schema]) -> dict[str, Any]:
     if operation.status == HTTPStatus.NO_CONTENT:
         return {"description": "Done. There is no body."}
-    description = resolve(answer, components).get("description") or HTTPStatus(operation.status).phrase
-    example = example_of(answer, components, whole=True)
+    description = resolve(answer, components).get("description") or "Done."
+    example = example_of(answer, components, operation.path.rpartition("/")[2], whole=True)
     content = {"application/json": {"schema": answer, "example": example}}
     return {"description": description, "content": content}
 

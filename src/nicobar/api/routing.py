@@ -164,7 +164,7 @@ _MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
 
 def _schema_problem(words: str) -> Problem:
     """Split msgspec's "Expected `int`, got `str` - at `$.product_cart[0].quantity`" into sentence and path."""
-    message, _, at = words.rpartition(" - at `$")
+    message, _, at = words.replace(" - at `key` in `", " - at `").rpartition(" - at `$")
     message, path = (message, at.rstrip("`").removeprefix(".")) if message else (words, "")
     if missing := _MISSING.fullmatch(message):
         path = f"{path}.{missing[1]}".removeprefix(".")

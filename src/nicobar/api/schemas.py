@@ -150,10 +150,8 @@ def _rewritten(node: Any, names: dict[str, str], lists: dict[str, Schema]) -> An
 
 def _code_list(name: str) -> Schema:
     """Return the component of a closed list, its values in the contract's order."""
-    schema: Schema = {"title": name, "type": "string", "enum": list(get_args(getattr(codes, name)))}
-    if text := _source_texts(codes.__name__).get("", {}).get(name):
-        schema["description"] = text
-    return schema
+    schema: Schema = {"title": name, "description": _source_texts(codes.__name__).get("", {}).get(name, "")}
+    return schema | {"type": "string", "enum": list(get_args(getattr(codes, name)))}
 
 
 def _field_texts(struct: Any) -> dict[str, str]:

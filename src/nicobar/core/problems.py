@@ -140,6 +140,20 @@ CATALOGUE: Final[dict[str, Entry]] = {
         "A flat discount requires at least one currency option with a resolvable default",
         "A flat code has neither a row in the charge currency nor a default row with an amount.",
     ),
+    "DISCOUNT_CODE_ALREADY_EXISTS": Entry(
+        422, "Discount Code already exists", "Another discount that is not deleted has this code."
+    ),
+    "DISCOUNT_CONCURRENT_REDEMPTION": Entry(
+        503,
+        "Discount is being redeemed concurrently; please retry",
+        "Other payments held the code for longer than a few seconds; nothing was created, so trying again is safe.",
+    ),
+    "INVALID_PERCENTAGE": Entry(
+        422, "Percentage amount cannot be more than 10000", "The `amount` of a percentage is above 100 %."
+    ),
+    "UNSUPPORTED_DISCOUNT_TYPE": Entry(
+        422, "Only percentage and flat discount codes are supported", "The `type` is `flat_per_unit`."
+    ),
     # --- paying ---------------------------------------------------------------------------------------------
     "NO_ELIGIBLE_PAYMENT_METHODS": Entry(
         422, "No eligible payment methods found", "The allow-list leaves no method that could be offered."
@@ -168,6 +182,7 @@ class Problem(Exception):
     def __init__(
         self,
         code: str,
+        /,
         *,
         status: int | None = None,
         message: str | None = None,

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 import structlog
 
 from nicobar.core.methods import CARD_TYPES
-from nicobar.core.payment import PAYABLE, Attempt, CardDetails, Outcome, Payment, Succeeded, Unknown
+from nicobar.core.paying import is_payable, revision
+from nicobar.core.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, Unknown
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant
 from nicobar.flows.record_outcome import record_outcome
@@ -40,16 +41,6 @@ class _Order(NamedTuple):
 
     processor: Processor
     request: ChargeRequest
-
-
-def is_payable(payment: Payment, now: datetime) -> bool:
-    """Say whether a customer may start an attempt now."""
-    return payment.status in PAYABLE and now < payment.expires_on
-
-
-def revision(payment: Payment) -> datetime:
-    """Return the moment of the payment's last change: a form made for it can be used once, before the next change."""
-    return payment.updated_at or payment.created_at
 
 
 async def confirm_payment(

@@ -11,7 +11,7 @@ from nicobar.core.tenant import Tenant
 from nicobar.flows.record_outcome import record_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.reference import failures
-from nicobar.storage.attempts import claim_attempt, get_attempt, live_attempt, silent_payments
+from nicobar.storage.attempts import claim_attempt, get_attempt, live_attempt
 from nicobar.storage.payments import lock_payment
 
 _log = structlog.get_logger(__name__)
@@ -22,9 +22,6 @@ SILENCE: Final = timedelta(seconds=60)
 
 FIND_TIMEOUT: Final = 10.0
 """Seconds that a processor may take to look an attempt up."""
-
-BATCH: Final = 20
-"""Attempts that one round of `resolve_attempts_due` asks about."""
 
 
 async def resolve_attempt(runtime: Runtime, tenant: Tenant, payment_id: str, *, came_back: bool = False) -> None:
@@ -44,14 +41,6 @@ async def resolve_attempt(runtime: Runtime, tenant: Tenant, payment_id: str, *, 
         stored = await get_attempt(tx, tenant, attempt.attempt_id)
         if payment is not None and stored is not None and outcome != stored.outcome:
             await record_outcome(tx, payment, stored, outcome, runtime.clock.now())
-
-
-async def resolve_attempts_due(runtime: Runtime, now: datetime) -> int:
-    """Ask about the attempts that have been silent the longest, at most `BATCH`; return how many were looked at."""
-    async with runtime.database.read() as read:
-        silent = await silent_payments(read, now - SILENCE, BATCH)
-    await asyncio.gather(*(resolve_attempt(runtime, tenant, payment_id) for tenant, payment_id in silent))
-    return len(silent)
 
 
 async def _may_ask(runtime: Runtime, tenant: Tenant, attempt: Attempt, now: datetime, *, came_back: bool) -> bool:

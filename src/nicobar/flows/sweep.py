@@ -1,7 +1,7 @@
 """The regular round over what time has changed. The server runs it every few seconds."""
 
 from nicobar.flows.expire_payments import expire_payments
-from nicobar.flows.resolve_attempt import resolve_attempts_due
+from nicobar.flows.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.runtime import Runtime
 
 

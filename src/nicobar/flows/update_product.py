@@ -9,6 +9,7 @@ from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.storage import products
 from nicobar.storage.brands import lock_brand
+from nicobar.storage.localized_prices import archive_mismatched
 from nicobar.wire.common import blank_to_none, checked_metadata, given
 from nicobar.wire.prices import price_from
 from nicobar.wire.products import ProductUpdate, extras_from
@@ -16,6 +17,8 @@ from nicobar.wire.products import ProductUpdate, extras_from
 
 async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, body: ProductUpdate) -> Product:
     """Store what the request gives and return the whole product; an archived product can be changed, too.
+
+    Localized prices that no longer fit its pricing mode or its currency are archived with it.
 
     Raises Problem NOT_FOUND for the product, its brand or its image, BRAND_NOT_ENABLED, UNSUPPORTED_ACTION when the
     price would turn from one-time to recurring or back, and what `create_product` raises for malformed values; nothing
@@ -30,8 +33,11 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, body
             return stored
         if changed.brand_id != stored.brand_id:
             check_usable(await lock_brand(tx, tenant, changed.brand_id, "use"), "brand_id")
-        changed = msgspec.structs.replace(changed, updated_at=runtime.clock.now())
+        moment = runtime.clock.now()
+        changed = msgspec.structs.replace(changed, updated_at=moment)
         await products.update_product(tx, tenant, changed)
+        if changed.pricing_mode != stored.pricing_mode or changed.price.currency != stored.price.currency:
+            await archive_mismatched(tx, tenant, product_id, changed.pricing_mode, moment)
         return changed
 
 

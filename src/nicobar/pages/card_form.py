@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
+from nicobar.core.paying import revision
 from nicobar.core.payment import Payment
 from nicobar.core.problems import Problem
-from nicobar.flows.confirm_payment import revision
 from nicobar.processors.base import CardInput
 
 MAXIMUM_FORM: Final = 16 * 1024
@@ -76,9 +76,7 @@ async def read_form(request: Request) -> Form:
     except ClientDisconnect:
         raise Problem("INVALID_REQUEST_BODY", status=400, detail="The connection ended too early.") from None
     try:
-        pairs = parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAXIMUM_FIELDS
-        )
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAXIMUM_FIELDS)
     except ValueError:
         pairs = None
     raw.clear()

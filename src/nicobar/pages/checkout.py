@@ -9,9 +9,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from nicobar.core.ids import is_object_id
+from nicobar.core.paying import is_payable
 from nicobar.core.payment import NeedsAction, Payment
 from nicobar.core.problems import Problem
-from nicobar.flows.confirm_payment import confirm_payment, is_payable
+from nicobar.flows.confirm_payment import confirm_payment
 from nicobar.flows.resolve_attempt import resolve_attempt
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.card_form import CheckedForm, check_card, form_token, moment_of_token, read_form
@@ -98,12 +99,12 @@ class CheckoutPage:
                 return self._receipt(visit)
             case "processing":
                 return self._waiting(visit)
-            case "requires_customer_action" if visit.action_url is not None:
+            case "requires_customer_action":
+                if visit.action_url is None:
+                    return self._waiting(visit)
                 return self._page("action.html", visit, action_url=visit.action_url)
             case _ if is_payable(visit.payment, visit.now):
                 return self._form(visit, CheckedForm(None, {}, {}), status=200)
-            case "requires_customer_action":
-                return self._waiting(visit)
             case _:
                 return self._ended(request, visit)
 
@@ -118,7 +119,7 @@ class CheckoutPage:
             return here if open_or_paid else self._ended(request, visit)
         if not self._can_charge(payment):
             if wants_json(request):
-                raise Problem("UNSUPPORTED_ACTION", detail="No live processor is configured yet")
+                raise Problem("UNSUPPORTED_ACTION", detail=f"No {payment.mode} processor is configured yet")
             return self._form(visit, CheckedForm(None, {}, {}), status=422)
         form = await read_form(request)
         seen = moment_of_token(payment, visit.facts.form_key, form.text("token"))
@@ -128,9 +129,7 @@ class CheckoutPage:
         if checked.errors:
             return self._refused(request, visit, checked)
         try:
-            confirmation = await confirm_payment(
-                self._runtime, payment.tenant, payment.payment_id, checked.card, seen
-            )
+            confirmation = await confirm_payment(self._runtime, payment.tenant, payment.payment_id, checked.card, seen)
         except CardRefused as refusal:
             errors = {refusal.field: refusal.reason}
             return self._refused(request, visit, CheckedForm(None, errors, checked.shown))

@@ -35,9 +35,7 @@ def with_parameters(url: str, parameters: dict[str, str]) -> str | None:
         return None
     if parts.scheme.lower() in _UNSAFE_SCHEMES or not url.isprintable():
         return None
-    kept = [
-        pair for pair in parts.query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in parameters
-    ]
+    kept = [pair for pair in parts.query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in parameters]
     added = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters.items()]
     return urlunsplit(parts._replace(query="&".join([*kept, *added])))
 

@@ -36,6 +36,11 @@ class Texts:
         """Say whether there is a sentence with this key."""
         return key in self._sentences
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of all sentences."""
+        return frozenset(self._sentences)
+
 
 class Reader(NamedTuple):
     """Whom a page speaks to."""

@@ -1,6 +1,7 @@
 """What the templates show: every text finished, every amount formatted. Templates decide nothing."""
 
 import copy
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -12,12 +13,15 @@ from babel.dates import format_date, format_time
 from babel.numbers import NumberPattern
 
 from nicobar.core.payment import Payment, PaymentLine
+from nicobar.core.tenant import Mode
 from nicobar.pages.texts import Reader, Texts
 from nicobar.reference import currencies, failures
 from nicobar.storage.hosted_pages import PageFacts
 
 LINES_SHOWN: Final = 6
 """Lines of an order that are shown at once; longer orders fold the rest, so that the form stays in reach."""
+
+_LETTER_BESIDE_DIGIT: Final = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 
 _NETWORK_NAMES: Final = {
     "amex": "American Express",
@@ -132,15 +136,13 @@ def page_view(payment: Payment, facts: PageFacts, reader: Reader) -> PageView:
     )
 
 
-def form_view(
-    payment: Payment, reader: Reader, token: str, errors: dict[str, str], shown: dict[str, str]
-) -> FormView:
+def form_view(payment: Payment, reader: Reader, token: str, errors: dict[str, str], shown: dict[str, str]) -> FormView:
     """Return the payable form; `errors` maps fields to reasons and `shown` to what may be filled in again."""
     texts = reader.texts
     if payment.total_amount == 0:
         return FormView(token, [], texts("form.free_submit"), None)
     submit = texts("form.submit", amount=amount_text(payment.total_amount, payment.currency, reader.locale))
-    fields = [_field(texts, name, errors.get(name), shown.get(name, "")) for name in _FIELDS]
+    fields = [_field(texts, name, errors.get(name), shown.get(name, ""), payment.mode) for name in _FIELDS]
     declined = payment.status == "failed" and not errors
     return FormView(token, fields, submit, decline_text(payment.error_code, texts) if declined else None)
 
@@ -165,11 +167,14 @@ def receipt_view(payment: Payment, reader: Reader) -> ReceiptView:
 def amount_text(minor: int, currency: str, locale: Locale) -> str:
     """Write an amount as people of this locale do, with exactly the currency's own number of decimals.
 
-    The decimals are the contract's: the locale data knows some currencies with fewer, and would round.
+    The decimals are the contract's: the locale data knows some currencies with fewer, and would round. A currency
+    that is shown by letters is set apart from the number (`KWD 1.500`), which the formatter leaves undone.
     """
     exponent = currencies.exponent(currency)
     value = Decimal(minor).scaleb(-exponent)
-    return _amount_pattern(str(locale), exponent).apply(value, locale, currency=currency, currency_digits=False)
+    pattern = _amount_pattern(str(locale), exponent)
+    text = str(pattern.apply(value, locale, currency=currency, currency_digits=False))
+    return _LETTER_BESIDE_DIGIT.sub("\u00a0", text)
 
 
 def date_text(moment: datetime, locale: Locale) -> str:
@@ -204,10 +209,11 @@ _FIELDS: Final = {
 }
 
 
-def _field(texts: Texts, name: str, reason: str | None, value: str) -> FieldView:
+def _field(texts: Texts, name: str, reason: str | None, value: str, mode: Mode) -> FieldView:
     autocomplete, numeric, maximum = _FIELDS[name]
-    hint = texts(f"form.{name}_hint") if f"form.{name}_hint" in texts else None
     error = texts(f"error.{reason}") if reason else None
+    hints = () if error else (f"form.{name}_hint_{mode}", f"form.{name}_hint")
+    hint = next((texts(key) for key in hints if key in texts), None)
     return FieldView(name, texts(f"form.{name}"), autocomplete, hint, value, error, numeric, maximum)
 
 
@@ -241,6 +247,6 @@ def _line(line: PaymentLine, currency: str, reader: Reader) -> LineView:
 
 @lru_cache(maxsize=256)
 def _amount_pattern(locale: str, exponent: int) -> NumberPattern:
-    pattern = copy.copy(Locale.parse(locale).currency_formats["standard"])
+    pattern: NumberPattern = copy.copy(Locale.parse(locale).currency_formats["standard"])
     pattern.frac_prec = (exponent, exponent)
     return pattern

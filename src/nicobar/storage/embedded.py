@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +49,10 @@ __all__ = ["EmbeddedError", "EmbeddedPostgres", "binary", "default_data_folder",
 DATABASE = "nicobar"
 SUPERUSER = "postgres"
 
+# No password is asked, because the only way in is a socket in a folder that is closed to others. It stays the only
+# one when a person starts the server by hand, without the settings that we give at each start.
+CLOSED = ("--auth-local=trust", "--auth-host=reject", "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700")
+
 _START_LOCK = "postgres.start.lock"  # held alone, shortly, by who starts or stops the server
 _USE_LOCK = "postgres.use.lock"  # held together by all who use the server
 _RUN_LOCK = "postgres.run.lock"  # held by the server itself
@@ -70,7 +74,8 @@ class EmbeddedPostgres:
     def release(self) -> None:
         """Give up our use, and stop the server when nobody else uses it; a second call does nothing.
 
-        Returns when the server has ended. Raises EmbeddedError when it does not stop within about 40 seconds.
+        Returns when the server has ended. Raises EmbeddedError when it does not stop within about 40 seconds, or when
+        another process has been starting or stopping it for a minute; our use is given up in any case.
         """
         if self._use.descriptor < 0:
             return
@@ -121,8 +126,7 @@ def open_embedded(data: Path) -> EmbeddedPostgres:
         with _start_lock(data):
             use = FileLock(data / _USE_LOCK)
             try:
-                # Nobody can hold it alone, because who stops the server holds the start lock, too.
-                wait_until(use.try_shared, LOCK_SECONDS)
+                _take(use.try_shared, data)
                 server = _server(data, notices)
             except BaseException:
                 with suppress(EmbeddedError):  # The first error is the one that helps.
@@ -137,14 +141,18 @@ def open_embedded(data: Path) -> EmbeddedPostgres:
 def _start_lock(data: Path) -> Iterator[None]:
     lock = FileLock(data / _START_LOCK)
     try:
-        if not wait_until(lock.try_exclusive, LOCK_SECONDS):
-            raise EmbeddedError(
-                f"Another process has been starting or stopping the database in {data} for {LOCK_SECONDS:.0f} seconds. "
-                f"Wait for it and try again; {data / 'postgres.log'} tells what it is doing."
-            )
+        _take(lock.try_exclusive, data)
         yield
     finally:
         lock.close()
+
+
+def _take(attempt: Callable[[], bool], data: Path) -> None:
+    if not wait_until(attempt, LOCK_SECONDS):
+        raise EmbeddedError(
+            f"Another process has been starting or stopping the database in {data} for {LOCK_SECONDS:.0f} seconds. "
+            f"Wait for it and try again; {data / 'postgres.log'} tells what it is doing."
+        )
 
 
 def _leave(data: Path, use: FileLock) -> None:
@@ -232,8 +240,7 @@ def _create(cluster: Path, data: Path, programs: Path, account: Account, running
     single = [programs / "bin" / "postgres", "--single", "-D", draft, "-c", "exit_on_error=on", "postgres"]
     held = (running.descriptor,)
     try:
-        # Trust means that no password is asked: the only way in is a socket in a folder that is closed to others.
-        _step([*initdb, "--auth=trust", "--data-checksums", "--no-instructions"], account, "", held)
+        _step([*initdb, "--data-checksums", "--no-instructions", *CLOSED], account, "", held)
         _step(single, account, f"CREATE DATABASE {DATABASE};\n", held)
         draft.rename(cluster)
     except BaseException:
@@ -250,8 +257,8 @@ def _step(command: Sequence[str | Path], account: Account, text: str, held: Sequ
     if done.returncode != 0:
         shown = "\n".join(done.stdout.splitlines()[-10:])
         full = os.strerror(errno.ENOSPC) in shown
-        advice = "The disk is full. Make room on it" if full else "Remove the reason given in these lines"
-        raise EmbeddedError(f"PostgreSQL could not create the database. {advice} and start again:\n{shown}")
+        advice = "The disk is full; make room on it" if full else "These lines say why; mend that"
+        raise EmbeddedError(f"PostgreSQL could not create the database. {advice} and start again.\n{shown}")
 
 
 def _sync(folder: Path) -> None:

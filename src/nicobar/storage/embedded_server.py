@@ -39,6 +39,7 @@ LOG_LINES_SHOWN = 10
 PORT = 5432
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 SOCKET_PATH_BYTES = 103  # 107 on Linux, 103 on macOS
+SHORT_FOLDER = Path("/tmp")  # noqa: S108 - only folders with random names and mode 0700 are made in it
 
 # Given on the command line, so that every start of every Nicobar version has exactly these. There is no network
 # address, and nobody but the owner may use the socket: this is what makes a server without passwords safe.
@@ -73,7 +74,8 @@ class FileLock:
     """An advisory lock on a file, which the kernel frees when the last process that holds it has ended."""
 
     def __init__(self, path: Path) -> None:
-        self.descriptor = open_private(path, os.O_RDWR, like=path.parent)
+        folder = path.parent.stat()
+        self.descriptor = open_private(path, os.O_RDWR, folder.st_uid, folder.st_gid)
 
     def try_exclusive(self) -> bool:
         """Take the lock alone, if nobody else has it in any form; say whether we have it now."""
@@ -104,21 +106,20 @@ class Postmaster:
     pid: int
     socket_folder: Path
     status: str
+    owner: int  # the user id that owns the cluster, and therefore runs the server
 
 
-def open_private(path: Path, flags: int, *, like: Path | None = None, account: Account | None = None) -> int:
+def open_private(path: Path, flags: int, uid: int | None, gid: int | None) -> int:
     """Open a file of ours, made with mode 0600 when missing, and return its descriptor; raises OSError.
 
-    As root a new file is given to the owner of the folder ``like``, or to an account. A symbolic link is refused,
-    because the folder may belong to somebody who would like root to open something else.
+    As root a new file is given to the user and group, if they are told. A symbolic link is refused, because the folder
+    may belong to somebody who would like root to open something else.
     """
     descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     found = os.fstat(descriptor)
-    if os.geteuid() == 0 and found.st_uid == 0 and found.st_nlink == 1 and stat.S_ISREG(found.st_mode):
-        if like is not None:
-            os.fchown(descriptor, like.stat().st_uid, like.stat().st_gid)
-        elif account is not None and account.uid is not None and account.gid is not None:
-            os.fchown(descriptor, account.uid, account.gid)
+    new = found.st_uid == 0 and found.st_nlink == 1 and stat.S_ISREG(found.st_mode)
+    if new and uid is not None and gid is not None and os.geteuid() == 0:
+        os.fchown(descriptor, uid, gid)
     return descriptor
 
 
@@ -136,7 +137,8 @@ def read_postmaster(cluster: Path) -> Postmaster | None:
     """Read the server's ``postmaster.pid``; None when there is none or when it is not completely written."""
     try:
         lines = (cluster / "postmaster.pid").read_text(errors="surrogateescape").splitlines()
-        return Postmaster(int(lines[0]), Path(lines[4]), lines[7].strip() if len(lines) > 7 else "starting")
+        status = lines[7].strip() if len(lines) > 7 else "starting"
+        return Postmaster(int(lines[0]), Path(lines[4]), status, cluster.stat().st_uid)
     except (FileNotFoundError, ValueError, IndexError):
         return None
 
@@ -144,8 +146,9 @@ def read_postmaster(cluster: Path) -> Postmaster | None:
 def answers(server: Postmaster, *, here: bool = False) -> bool:
     """Say whether the process named in ``postmaster.pid`` really listens at its socket.
 
-    The kernel tells who listens, so a process id that was given to another program does not count. A listener in
-    another container shows no id; it can be used, but it does not count as ``here``, where it could be stopped.
+    The kernel tells who listens, so a process id that was given to another program does not count, and root cannot be
+    led to stop a process of somebody else. A listener in another container shows no id; it can be used, but it does
+    not count as ``here``, where it could be stopped.
     """
     if not server.socket_folder.is_absolute():  # It has no socket.
         return False
@@ -158,8 +161,8 @@ def answers(server: Postmaster, *, here: bool = False) -> bool:
             credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         except OSError:
             return False
-    (listener, _, _) = struct.unpack("3i", credentials)
-    return listener == server.pid or (listener == 0 and not here)
+    (listener, owner, _) = struct.unpack("3i", credentials)
+    return owner == server.owner and (listener == server.pid or (listener == 0 and not here))
 
 
 def find_running(cluster: Path, running: FileLock, log: Path) -> Postmaster | None:
@@ -291,7 +294,7 @@ def _ready(child: "subprocess.Popen[bytes]", cluster: Path, log: Path, since: in
             if os.strerror(errno.ENOSPC) in shown:
                 advice = "The disk is full. Make room on it and start again."
             else:
-                advice = "Read the reason in these last lines of its log, remove it and start again."
+                advice = "These last lines of its log say why; mend that and start again."
             what = "ended at once" if ended else f"did not become ready within {SILENT_SECONDS:.0f} seconds"
             raise EmbeddedError(f"PostgreSQL {what}. {advice} The log is {log}:\n{shown}")
         time.sleep(POLL_SECONDS)
@@ -311,7 +314,8 @@ def stop_server(cluster: Path, running_path: Path) -> None:
         if server is None or not (_is_child(server.pid) or answers(server, here=True)):
             if not wait_until(running.try_exclusive, IMMEDIATE_STOP_SECONDS):  # It may be ending by itself.
                 raise EmbeddedError(
-                    f"The PostgreSQL server of {cluster} cannot be stopped from here: it does not answer."
+                    f"The PostgreSQL server of {cluster} cannot be stopped from here: it does not "
+                    "answer, or it runs in another container."
                 )
         elif not _end(server.pid, lambda: running.try_exclusive() or None):
             raise EmbeddedError(f"The PostgreSQL server of {cluster} (process {server.pid}) does not stop.")
@@ -340,7 +344,7 @@ def _end(pid: int, has_ended: Callable[[], object | None]) -> bool:
 def _open_log(log: Path, account: Account) -> int:
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.rename(log.with_name(f"{log.name}.1"))
-    return open_private(log, os.O_WRONLY | os.O_APPEND, account=account)
+    return open_private(log, os.O_WRONLY | os.O_APPEND, account.uid, account.gid)
 
 
 def _socket_folder(cluster: Path, account: Account) -> Path:
@@ -353,12 +357,12 @@ def _socket_folder(cluster: Path, account: Account) -> Path:
     fits = len(os.fsencode(cluster / SOCKET_NAME)) <= SOCKET_PATH_BYTES
     if fits and path.isprintable() and path == path.strip() and not set(path) & set(',"'):
         return cluster
-    folder = Path(tempfile.mkdtemp(prefix="nicobar-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="nicobar-", dir=SHORT_FOLDER))
     account.own(folder)
     return folder
 
 
 def _remove_socket_folder(folder: Path, cluster: Path) -> None:
-    if folder != cluster:
+    if folder != cluster and folder.parent == SHORT_FOLDER:
         with suppress(OSError):  # It is left when something else lies in it.
             folder.rmdir()

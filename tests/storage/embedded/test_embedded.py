@@ -1,12 +1,14 @@
 """The life of the embedded PostgreSQL: first start, restart, several users, privacy."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import asyncpg
 import pytest
 from embedded_probe import (
+    AS_SERVER_USER,
     ROOT,
     SERVER_UID,
     first_line,
@@ -20,7 +22,7 @@ from embedded_probe import (
     value,
 )
 
-from nicobar.storage.embedded import open_embedded
+from nicobar.storage.embedded import binary, open_embedded
 
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -170,3 +172,13 @@ def test_our_environment_is_not_handed_to_the_server(data: Path, monkeypatch: py
         environment = Path(f"/proc/{server_pid(data)}/environ").read_bytes()
     assert b"PATH=" in environment
     assert b"sk_live_secret" not in environment
+
+
+def test_the_database_stays_closed_when_it_is_started_without_our_settings(data: Path) -> None:
+    rules = (data / "postgres" / "pg_hba.conf").read_text().splitlines()
+    words = [rule.split() for rule in rules if rule and not rule.startswith("#")]
+    assert {(rule[0], rule[-1]) for rule in words} == {("local", "trust"), ("host", "reject")}
+    command = [str(binary("postgres")), "-D", str(data / "postgres"), "-C"]
+    for name, expected in {"listen_addresses": "\n", "unix_socket_permissions": f"{0o700}\n"}.items():
+        shown = subprocess.run([*command, name], capture_output=True, text=True, check=True, **AS_SERVER_USER)
+        assert shown.stdout == expected

@@ -56,7 +56,8 @@ async def test_an_empty_pid_file_is_cleared_away(data: Path) -> None:
 
 
 async def test_a_server_that_a_person_started_is_used_but_not_stopped(data: Path) -> None:
-    command = [binary("postgres"), "-D", data / "postgres", "-h", "", "-k", data / "postgres"]
+    cluster = str(data / "postgres")
+    command = [str(binary("postgres")), "-D", cluster, "-h", "", "-k", cluster]
     by_hand = subprocess.Popen(command, stderr=subprocess.DEVNULL, **AS_SERVER_USER)
     try:
         pid_file = data / "postgres" / "postmaster.pid"
@@ -72,7 +73,8 @@ async def test_a_server_that_a_person_started_is_used_but_not_stopped(data: Path
 
 async def test_a_living_server_that_does_not_answer_is_never_doubled(data: Path) -> None:
     """Its process id looks left over; PostgreSQL's own guard, the shared memory, has to refuse the second server."""
-    command = [binary("postgres"), "-D", data / "postgres", "-h", "", "-k", data / "postgres"]
+    cluster = str(data / "postgres")
+    command = [str(binary("postgres")), "-D", cluster, "-h", "", "-k", cluster]
     by_hand = subprocess.Popen(command, stderr=subprocess.DEVNULL, **AS_SERVER_USER)
     try:
         pid_file = data / "postgres" / "postmaster.pid"
@@ -109,7 +111,7 @@ async def test_a_failed_creation_leaves_nothing(place: Path, monkeypatch: pytest
         return embedded_bundle.run_program(command, *arguments, **options)
 
     monkeypatch.setattr(embedded, "run_program", failing)
-    with pytest.raises(EmbeddedError, match=r"The disk is full\. Make room on it and start again"):
+    with pytest.raises(EmbeddedError, match="The disk is full; make room on it and start again"):
         open_embedded(data)
     assert not is_used(data)
     assert not is_running(data)

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -130,8 +131,8 @@ def test_a_missing_system_user_is_created_without_home_and_shell(
         return entry
 
     found = {program: str(script), "nologin": "/sbin/none"}
-    monkeypatch.setattr(embedded_account.shutil, "which", lambda name, path: found.get(name))
-    monkeypatch.setattr(embedded_account.pwd, "getpwnam", looked_up)
+    monkeypatch.setattr(shutil, "which", lambda name, path: found.get(name))
+    monkeypatch.setattr(pwd, "getpwnam", looked_up)
     monkeypatch.setattr(embedded_account, "SYSTEM_USER", "nicobar")
     notices: list[str] = []
     assert embedded_account.new_account(notices).uid == SERVER_UID
@@ -149,7 +150,7 @@ def test_a_system_user_that_cannot_be_created_is_refused(
     script = place / program
     script.write_text('#!/bin/sh\necho "no room in the table"\nexit 1\n')
     script.chmod(0o755)
-    monkeypatch.setattr(embedded_account.shutil, "which", lambda name, path: {program: str(script)}.get(name))
+    monkeypatch.setattr(shutil, "which", lambda name, path: {program: str(script)}.get(name))
     monkeypatch.setattr(embedded_account, "SYSTEM_USER", "nicobar-absent")
     with pytest.raises(EmbeddedError, match=words):
         open_embedded(place / "data")
@@ -166,8 +167,17 @@ def test_a_user_without_a_name_is_told_what_to_do(place: Path) -> None:
 
 
 def test_the_same_as_a_normal_user(place: Path) -> None:
-    project = Path(__file__).parents[3]
+    project = str(Path(__file__).parents[3])
     pytest_ = [normal_users_python(), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command = [*pytest_, "--rootdir", project, "-c", project / "pyproject.toml", Path(__file__).parent]
+    command = [
+        *pytest_,
+        "--rootdir",
+        project,
+        "-c",
+        f"{project}/pyproject.toml",
+        "-k",
+        "not creation",
+        str(Path(__file__).parent),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, **normal_users_options())
     assert done.returncode == 0, done.stdout

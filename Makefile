@@ -1,0 +1,64 @@
+# Set-up, serving and tests. `make` alone lists the targets. Each set-up step leaves a stamp file and is a no-op after.
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SDK := dodopayments
+
+# The first Python that is new enough; `make setup PYTHON=...` chooses another.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve test check bench fix pin
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/development.stamp build/chromium build/node/node_modules/$(SDK) ## Set up everything that the other targets need, and nothing else
+
+serve: .venv/program.stamp ## Serve a demo shop until Ctrl-C; options: make serve ARGS="--port 9000"
+	@exec $(BIN)/nicobar serve --demo $(ARGS)
+
+test: setup check ## Run every check and every test
+	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" $(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: .venv/development.stamp ## Check style, types and import contracts
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .venv/development.stamp ## Measure payments per second beside pgbench
+	@$(BIN)/python bench/run.py $(ARGS)
+
+fix: .venv/development.stamp ## Put style in order
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+pin: $(BIN)/python ## Install the newest versions that pyproject.toml allows, and write them to constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --editable '.[dev]'
+	@$(BIN)/python -m pip freeze --exclude-editable --disable-pip-version-check > constraints.txt
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Nicobar needs Python 3.11 or newer, and there is only: $$(python3 --version 2>&1)." \
+		"Install a newer one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Creating .venv with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; \
+		test "$$(id -u)" = 0 && apt-get update >/dev/null 2>&1 && apt-get install -y python3-venv >/dev/null 2>&1; \
+		$(PYTHON) -m venv .venv; }
+
+.venv/program.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Nicobar into .venv (half a minute, once) ..."
+	@$(PIP) --editable . $(SDK)
+	@touch $@
+
+.venv/development.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Nicobar and its development tools into .venv (a minute, once) ..."
+	@$(PIP) --editable '.[dev]'
+	@touch .venv/program.stamp $@
+
+build/chromium: .venv/development.stamp .ci/find-chromium
+	@.ci/find-chromium $@
+
+build/node/node_modules/$(SDK): .ci/install-node-sdk
+	@.ci/install-node-sdk build/node

@@ -1,0 +1,127 @@
+"""Orders for tests: payments as the creation stores them, with every part open to change."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import msgspec
+
+from nicobar.core.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions
+from nicobar.core.tenant import Tenant, secret_hash
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.base import CardInput
+from nicobar.processors.registry import built_in_processors
+from nicobar.storage.payments import NewCustomer, get_payment, insert_payment
+
+EMAIL = "ana.lima@example.com"
+
+
+def with_processors(runtime: Runtime) -> Runtime:
+    """Return the runtime with the processors that need no configuration."""
+    return runtime._replace(processors=built_in_processors(runtime.clock, runtime.public_url))
+
+
+def line(position: int = 0, subtotal: int = 2000, discount: int = 0, tax: int = 400, **changes: Any) -> PaymentLine:
+    values: dict[str, Any] = {
+        "position": position,
+        "product_id": f"pdt_{position}",
+        "name": "Solo Flight, digital album",
+        "description": None,
+        "quantity": 1,
+        "amount": None,
+        "unit_price": subtotal,
+        "tax_category": "digital_products",
+        "tax_inclusive": False,
+        "subtotal": subtotal,
+        "discount": discount,
+        "tax": tax,
+        "total": subtotal - discount + tax,
+    }
+    return PaymentLine(**(values | changes))
+
+
+def order(runtime: Runtime, tenant: Tenant, lines: list[PaymentLine] | None = None, **changes: Any) -> Payment:
+    """Return an unpaid payment of 24.00 dollars with a link that works for a day; `options` takes a dictionary."""
+    lines = [line()] if lines is None else lines
+    now = runtime.clock.now()
+    total = sum(item.total for item in lines)
+    values: dict[str, Any] = {
+        "business_id": tenant.business_id,
+        "mode": tenant.mode,
+        "payment_id": runtime.new_id("pay", now),
+        "brand_id": tenant.business_id,
+        "customer": Buyer(runtime.new_id("cus", now), EMAIL, "Ana Lima", None, {}),
+        "status": "requires_payment_method",
+        "currency": "USD",
+        "subtotal": sum(item.subtotal for item in lines),
+        "discount": sum(item.discount for item in lines),
+        "tax": sum(item.tax for item in lines),
+        "total_amount": total,
+        "settlement_currency": "USD",
+        "settlement_amount": total,
+        "settlement_tax": 0,
+        "billing": Address("US"),
+        "metadata": {},
+        "link_id": runtime.new_link_id(),
+        "expires_on": now + timedelta(hours=24),
+        "payment_method": None,
+        "payment_method_type": None,
+        "card": None,
+        "error_code": None,
+        "error_message": None,
+        "created_at": now,
+        "updated_at": None,
+        "lines": lines,
+    }
+    options = PaymentOptions(payment_link=True, **changes.pop("options", {}))
+    return Payment(options=options, **(values | changes))
+
+
+async def place(runtime: Runtime, payment: Payment) -> Payment:
+    """Store a payment and its customer as the creation would."""
+    buyer = payment.customer
+    customer = NewCustomer(buyer.customer_id, buyer.email, buyer.email.lower(), buyer.name, buyer.phone_number)
+    async with runtime.database.transaction() as tx:
+        stored = await insert_payment(tx, payment, secret_hash(f"{payment.payment_id}_secret_test"), customer)
+    return msgspec.structs.replace(payment, customer=stored)
+
+
+async def reload(runtime: Runtime, payment: Payment) -> Payment:
+    """Return the payment as it stands in the database."""
+    async with runtime.database.read() as read:
+        found = await get_payment(read, payment.tenant, payment.payment_id)
+    assert found is not None
+    return found
+
+
+async def attempts_of(runtime: Runtime, payment: Payment) -> list[dict[str, Any]]:
+    """Return the payment's attempts as they are stored, in order."""
+    query = "SELECT * FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY created_at"
+    async with runtime.database.read() as read:
+        rows = await read.fetch(query, payment.business_id, payment.mode, payment.payment_id)
+    return [dict(row) for row in rows]
+
+
+async def dump(runtime: Runtime) -> str:
+    """Return every row of every table as text."""
+    async with runtime.database.read() as read:
+        tables = await read.fetch("SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'")
+        rows = [await read.fetch("SELECT t::text FROM {} t".format(table["name"])) for table in tables]  # noqa: S608
+    return "\n".join(row["t"] for table in rows for row in table)
+
+
+def card(number: str = "4242424242424242", **changes: Any) -> CardInput:
+    values: dict[str, Any] = {"exp_month": 6, "exp_year": 2032, "cvc": "123", "holder_name": "Ana Lima"}
+    return CardInput(number, **(values | changes))
+
+
+def token_of(page: httpx.Response) -> str:
+    """Return the token of the form on a page."""
+    return page.text.split('name="token" value="')[1].split('"')[0]
+
+
+async def pay(client: httpx.AsyncClient, link: str, **fields: str) -> httpx.Response:
+    """Open a payment link and send its form, filled with a card that works unless `fields` say otherwise."""
+    token = token_of(await client.get(link))
+    filled = {"number": "4242 4242 4242 4242", "expiry": "06 / 32", "cvc": "123", "name": "Ana Lima", "token": token}
+    return await client.post(link, data=filled | fields)

@@ -1,0 +1,46 @@
+"""A server with the simulator, and a browser without scripts to visit its pages."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import Router
+from starlette.types import ASGIApp
+
+from harness import PUBLIC_URL
+from nicobar.api import errors
+from nicobar.app import RequestLog
+from nicobar.core.tenant import Tenant
+from nicobar.flows.create_business import create_business
+from nicobar.flows.runtime import Runtime
+from nicobar.pages.checkout import page_routes
+from orders import with_processors
+
+
+@pytest_asyncio.fixture
+async def runtime(runtime: Runtime) -> Runtime:
+    """The test's runtime, with the simulator."""
+    return with_processors(runtime)
+
+
+@pytest.fixture
+def app(runtime: Runtime) -> ASGIApp:
+    """The pages alone, inside the same outer layers as in the whole application."""
+    return RequestLog(ExceptionMiddleware(Router(page_routes(runtime)), handlers=errors.HANDLERS), runtime)
+
+
+@pytest_asyncio.fixture
+async def tenant(runtime: Runtime) -> Tenant:
+    """A seller in test mode."""
+    return Tenant(await create_business(runtime, "Dodo Records"), "test")
+
+
+@pytest_asyncio.fixture
+async def browser(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in English that follows no redirect by itself."""
+    headers = {"accept": "text/html,application/xhtml+xml", "accept-language": "en-US,en;q=0.9"}
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL, headers=headers) as client:
+        yield client
