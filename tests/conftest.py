@@ -7,7 +7,6 @@ belongs to the real HTTP server that sync clients need.
 
 import asyncio
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,9 +15,6 @@ import httpx
 import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp
-
-# Test modules import from the files beside this one by their names, in every import mode of pytest.
-sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import (
     PUBLIC_URL,

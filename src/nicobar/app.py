@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nicobar.api import brands, customers, errors, misc, payments, products
+from nicobar.api import brands, customers, discounts, errors, localized_prices, misc, payments, products
 from nicobar.api.auth import KeyRing
 from nicobar.api.reference_page import docs_routes
 from nicobar.api.routing import Operation, build_routes
@@ -24,9 +24,11 @@ _log = structlog.get_logger("nicobar.request")
 OPERATIONS: Final[list[Operation]] = [
     *payments.OPERATIONS,
     *products.OPERATIONS,
+    *localized_prices.OPERATIONS,
     *customers.OPERATIONS,
     *brands.OPERATIONS,
     *misc.OPERATIONS,
+    *discounts.OPERATIONS,
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 

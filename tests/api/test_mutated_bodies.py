@@ -117,7 +117,11 @@ def _allowed(path: Path, value: Any) -> bool:
 
 
 async def test_two_hundred_broken_bodies(merchant: Merchant, runtime: Runtime) -> None:
-    product = {"name": "Guide", "tax_category": "saas", "price": {"type": "one_time_price", "currency": "USD", "price": 900}}
+    product = {
+        "name": "Guide",
+        "tax_category": "saas",
+        "price": {"type": "one_time_price", "currency": "USD", "price": 900},
+    }
     pdt = (await merchant.client.post("/products", json=product)).json()["product_id"]
     body = {
         "billing": {"country": "DE", "city": "Bremen", "state": "HB", "street": "Deich 1", "zipcode": "28195"},

@@ -184,7 +184,10 @@ async def test_other_tenants_and_modes_see_nothing(merchant: Merchant, other_mer
         assert (await client.get("/payments")).json() == {"items": []}
         for suffix in ("", "/line-items", "/retry"):
             response = await client.get(path + suffix)
-            assert (response.status_code, response.json()) == (404, {"code": "NOT_FOUND", "message": "Payment not found"})
+            assert (response.status_code, response.json()) == (
+                404,
+                {"code": "NOT_FOUND", "message": "Payment not found"},
+            )
 
 
 @pytest.mark.parametrize("payment_id", ["pay_unknown", "x" * 5000, "%00", "pay_%00", "%F0%9F%A6%A4", ".."])

@@ -206,7 +206,9 @@ async def test_an_invalid_tax_id(merchant: Merchant, runtime: Runtime) -> None:
 async def test_an_unknown_discount_code(merchant: Merchant, runtime: Runtime) -> None:
     pdt = await product(merchant)
     for codes in ({"discount_code": "nope"}, {"discount_codes": ["nope"]}):
-        response = await refusal(merchant, runtime, request(pdt, **codes), 422, "INVALID_DISCOUNT_CODE", "discount_code")
+        response = await refusal(
+            merchant, runtime, request(pdt, **codes), 422, "INVALID_DISCOUNT_CODE", "discount_code"
+        )
         assert "NOPE" in response.json()["message"]
 
 

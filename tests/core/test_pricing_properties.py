@@ -9,13 +9,15 @@ import random
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
-from math import floor
+from math import ceil, floor
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nicobar.core.charm import CharmKind
 from nicobar.core.discounts import DiscountTerms
 from nicobar.core.explanation import describe
 from nicobar.core.fx import DODO_FEES, ChargeTerms, FeeTier, FeeTiers, Rates, charge_terms, usd_rate
@@ -45,6 +47,7 @@ class Cart(NamedTuple):
     codes: list[DiscountTerms]
     tiers: FeeTiers
     inclusive: bool
+    charm: CharmKind | None
 
 
 def make_cart(rng: random.Random) -> Cart:
@@ -75,7 +78,9 @@ def make_cart(rng: random.Random) -> Cart:
     codes = [make_code(rng, index) for index in range(rng.choice((0, 0, 1, 1, 2, 3, 5)))]
     settlement = bases[0] if len(set(bases)) == 1 else "USD"
     tiers = rng.choice(((), DODO_FEES, STEEP_FEES))
-    return Cart(lines, bases, charge, settlement, codes, tiers, rng.random() < 0.4)
+    inclusive = rng.random() < 0.4
+    charm: CharmKind | None = rng.choice((None, None, None, None, "nearest", "floor", "ceiling", "whole"))
+    return Cart(lines, bases, charge, settlement, codes, tiers, inclusive, charm)
 
 
 def make_code(rng: random.Random, index: int) -> DiscountTerms:
@@ -96,6 +101,7 @@ def terms_of(cart: Cart) -> ChargeTerms:
         EXPONENTS,
         fees_inclusive=cart.inclusive,
     )
+    terms = msgspec.structs.replace(terms, charm=cart.charm)
     return with_fee(cart.lines, terms, cart.codes, cart.tiers, RATES, EXPONENTS)
 
 
@@ -113,7 +119,7 @@ class Oracle:
 
     def __init__(self, cart: Cart) -> None:
         self.cart = cart
-        self.inclusive = cart.inclusive or any(line.localized for line in cart.lines)
+        self.inclusive = cart.inclusive or any(line.localized or self.may_charm(line) for line in cart.lines)
         self.fee = Fraction(0)
         self.converted = [
             line.currency != cart.charge or (line.localized and cart.settlement != cart.charge) for line in cart.lines
@@ -187,17 +193,54 @@ class Oracle:
         for index, share in shares.items():
             values[index] = max(Fraction(0), values[index] - share)
 
+    def may_charm(self, line: CartLine) -> bool:
+        converted = line.currency != self.cart.charge
+        return self.cart.charm is not None and converted and not line.localized and not line.pay_what_you_want
+
+    def charm(self, line: CartLine, charged: Fraction, value: Fraction) -> Fraction | None:
+        """Move `value`, an amount of the whole line, by the step of the `charged` one; None when charm stays away."""
+        if not self.may_charm(line) or not line.quantity:
+            return None
+        minor = 10 ** EXPONENTS[self.cart.charge]
+        step = next((band for band in (10_000, 1_000, 100, 10, 1) if charged / line.quantity / minor >= band), None)
+        if step is None:
+            return None
+
+        def clean(amount: Fraction) -> Fraction:
+            price = amount / line.quantity / minor
+            below, above = floor(price / step) * step, ceil(price / step) * step
+            nearest = below if price - below < above - price else above
+            if self.cart.charm == "whole":
+                return Fraction(nearest)
+            target = {"nearest": nearest, "floor": below, "ceiling": above}[str(self.cart.charm)]
+            return target - max(Fraction(step, 1000), Fraction(1, minor))
+
+        return clean(value) * line.quantity * minor if clean(charged) > 0 else None
+
     def with_exact_tax(self) -> list[Fraction]:
-        return [
-            run * (1 if line.tax_inclusive else 1 + Fraction(line.tax_rate_ppm, 1_000_000))
-            for line, run in zip(self.cart.lines, self.runs(), strict=True)
-        ]
+        values = []
+        for line, run in zip(self.cart.lines, self.runs(), strict=True):
+            moved = self.charm(line, run, run)
+            rate = 0 if line.tax_inclusive else Fraction(line.tax_rate_ppm, 1_000_000)
+            values.append((run if moved is None else moved) * (1 + rate))
+        return values
+
+    def starts_and_nets(self) -> list[tuple[int, int]]:
+        """What a line costs before its discounts and after them, with the tax where the price contains it."""
+        found = []
+        for line, run in zip(self.cart.lines, self.runs(), strict=True):
+            start, net = self.charm(line, run, self.base(line)), self.charm(line, run, run)
+            if start is None or net is None:
+                found.append((self.rounded(self.base(line)), self.rounded(run)))
+            else:
+                assert start.denominator == net.denominator == 1
+                found.append((int(start), int(net)))
+        return found
 
     def amounts(self) -> list[tuple[int, int, int, int]]:
         """Subtotal, discount, tax and total of every line."""
         found = []
-        for line, run in zip(self.cart.lines, self.runs(), strict=True):
-            start, net = self.rounded(self.base(line)), self.rounded(run)
+        for line, (start, net) in zip(self.cart.lines, self.starts_and_nets(), strict=True):
             r = Fraction(line.tax_rate_ppm, 1_000_000)
             if line.tax_inclusive:
                 tax = self.rounded(net * r / (1 + r))
@@ -222,12 +265,15 @@ class Oracle:
         return gross - fee, self.rounded(Fraction(sum(part[2] for part in amounts)) / k0)
 
 
-def check_against_oracle(cart: Cart, result: Quote) -> None:
+def check_against_oracle(cart: Cart, result: Quote) -> list[int]:
+    """Return the lines that are at a charm price."""
     oracle = Oracle(cart)
     expected = oracle.amounts()
     assert [(part.subtotal, part.discount, part.tax, part.total) for part in result.lines] == expected
     assert (result.settlement_amount, result.settlement_tax) == oracle.settlement(expected)
     assert Fraction(result.fee_bps, 10_000) == oracle.fee
+    runs = enumerate(oracle.runs())
+    return [index for index, run in runs if oracle.charm(cart.lines[index], run, run) is not None]
 
 
 def check_sums(result: Quote) -> None:
@@ -243,8 +289,9 @@ def check_sums(result: Quote) -> None:
     assert min(result.settlement_amount, result.settlement_tax) >= 0
 
 
-def check_explanation(result: Quote) -> None:
+def check_explanation(result: Quote, charmed: list[int]) -> None:
     steps = result.steps
+    assert [step.line for step in steps if step.what == "charm"] == charmed
     assert sum(step.contribution for step in steps) == result.total
     for index, part in enumerate(result.lines):
         own = [step for step in steps if step.line == index]
@@ -255,6 +302,9 @@ def check_explanation(result: Quote) -> None:
         by_name = {step.what: step for step in own}
         assert by_name["subtotal"].amount_before == by_name["subtotal"].amount_after
         assert by_name["rounding"].minor_before == by_name["rounding"].minor_after == part.net
+        if "charm" in by_name:
+            assert by_name["charm"].amount_after == str(part.net)
+            assert own.index(by_name["rounding"]) == own.index(by_name["charm"]) + 1
         if part.tax:
             assert by_name["tax"].amount_after == str(part.total)
     for step in steps:
@@ -277,7 +327,7 @@ def check_order_of_lines(cart: Cart, result: Quote, rng: random.Random) -> None:
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_random_carts(batch: int) -> None:
-    priced = 0
+    priced = charmed = 0
     for seed in range(FIRST_SEED + batch, FIRST_SEED + CARTS, BATCHES):
         rng = random.Random(seed)  # noqa: S311 - a cart must be the same for the same seed
         cart = make_cart(rng)
@@ -287,14 +337,16 @@ def test_random_carts(batch: int) -> None:
                 continue
             priced += 1
             check_sums(result)
-            check_against_oracle(cart, result)
-            check_explanation(result)
+            moved = check_against_oracle(cart, result)
+            charmed += bool(moved)
+            check_explanation(result, moved)
             check_order_of_lines(cart, result, rng)
             assert recompute(result.inputs) == result
         except AssertionError as failure:
             failure.add_note(f"cart of seed {seed}: {cart}")
             raise
     assert priced > CARTS // BATCHES * 0.9
+    assert charmed > CARTS // BATCHES * 0.05
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -305,6 +357,5 @@ def test_shrinkable_carts(rng: random.Random) -> None:
     result = price(cart)
     if result is not None:
         check_sums(result)
-        check_against_oracle(cart, result)
-        check_explanation(result)
+        check_explanation(result, check_against_oracle(cart, result))
         assert recompute(result.inputs) == result

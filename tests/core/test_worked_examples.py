@@ -1,14 +1,15 @@
 """The worked examples of the contract's page on amounts, by their numbers there, to the unit.
 
-Example 3's mapping of the deprecated whole percent belongs to the product's wire format, 17 (charm pricing) is not
-in the first version, and 22 belongs to refunds.
+Example 3's mapping of the deprecated whole percent belongs to the product's wire format, and 22 belongs to refunds.
 """
 
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
+from nicobar.core.charm import CharmKind
 from nicobar.core.discounts import CodeHistory, CurrencyOption, DiscountCode, DiscountTerms, check_code, resolve_terms
 from nicobar.core.fx import DODO_FEES, NO_FEE, FeeTiers, Rates, charge_terms, usd_rate
 from nicobar.core.pricing import CartLine, Quote, buyer_price, check_minimum, quote, with_fee
@@ -50,11 +51,13 @@ def priced(
     charge: str | None = None,
     tiers: FeeTiers = NO_FEE,
     inclusive: bool = False,
+    charm: CharmKind | None = None,
 ) -> Quote:
     own = lines[0].currency
     terms = charge_terms(
         charge or own, own, [item.currency for item in lines], RATES, EXPONENTS, fees_inclusive=inclusive
     )
+    terms = msgspec.structs.replace(terms, charm=charm)
     return quote(lines, with_fee(lines, terms, codes, tiers, RATES, EXPONENTS), codes)
 
 
@@ -189,6 +192,13 @@ def test_15_conversion_and_fee_tiers(
 def test_16_currencies_with_no_and_three_decimals() -> None:
     assert priced([line(999)], charge="JPY", tiers=DODO_FEES).total == 1552
     assert priced([line(999)], charge="KWD").total == 3068
+
+
+def test_17_charm_pricing() -> None:
+    result = priced([line(4000)], charge="GBP", tiers=DODO_FEES, charm="nearest")
+    assert amounts(result) == (2999, 0, 0, 2999)
+    # 29.99 pounds are 37.96 dollars, of which the merchant bears 4 %.
+    assert (settled(result), result.fee_bps, result.fees_inclusive) == ((3796 - 152, 0, "USD"), 400, True)
 
 
 def test_18_everything() -> None:

@@ -51,6 +51,7 @@ _VALUES: Final[dict[str, Any]] = {
     "supported_countries": ["AD", "AE", "AG"],
     "tax_category": "saas",
     "total_amount": 1000,
+    "type": "percentage",
     "url": "https://example.com/",
     "verification_status": "Success",
 }

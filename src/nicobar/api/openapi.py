@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from http import HTTPStatus
 from importlib.metadata import version
 from inspect import getdoc
 from typing import Any, Final, NamedTuple
@@ -207,7 +206,7 @@ def _query_parameters(query: Schema) -> list[dict[str, Any]]:
 
 
 def _success(operation: Operation, answer: Schema, components: dict[str, Schema]) -> dict[str, Any]:
-    if operation.status == HTTPStatus.NO_CONTENT:
+    if operation.answer is None:
         return {"description": "Done. There is no body."}
     description = resolve(answer, components).get("description") or "Done."
     example = example_of(answer, components, operation.path.rpartition("/")[2], whole=True)

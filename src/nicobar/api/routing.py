@@ -96,8 +96,8 @@ def _endpoint(operation: Operation, runtime: Runtime, keys: KeyRing) -> Endpoint
         query = decode_query(request, operation.query)
         path = {name: _clean(value) for name, value in request.path_params.items()}
         answer = await operation.handler(Call(runtime, key.tenant, path, body, query))
-        if operation.status == 204:
-            return Response(status_code=204)
+        if operation.answer is None:
+            return Response(status_code=operation.status)
         return Response(encoder.encode(answer), operation.status, media_type="application/json")
 
     return endpoint

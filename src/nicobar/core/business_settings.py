@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from nicobar.core.charm import CharmKind
 from nicobar.core.fx import DODO_FEES, NO_FEE, FeeTiers
 from nicobar.core.problems import Problem
 
@@ -65,8 +66,8 @@ class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a price that allows it is lowered by country. It needs adaptive pricing (`money.md`, section 3)."""
     purchasing_power_table: Mapping[str, int] = {}
     """ISO 3166-1 code of the billing country -> whole percent of the list price, 30 to 100; 100 for all others."""
-    charm_pricing: Literal["off"] = "off"
-    """Moving converted prices to round ones (`money.md`, section 7). This version computes none of it."""
+    charm_pricing: Literal["off", "nearest", "floor", "ceiling", "whole"] = "off"
+    """Whether, and to which side, a converted price is moved to a clean ending such as 49.99 (`charm.CharmKind`)."""
     link_ttl_minutes: int = 1440
     """Minutes until a payment link stops working."""
     refund_window_days: int = 30
@@ -76,6 +77,11 @@ class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
     def fee_tiers(self) -> FeeTiers:
         """The conversion fee as the pricing core takes it."""
         return DODO_FEES if self.adaptive_fees == "dodo" else NO_FEE
+
+    @property
+    def charm_kind(self) -> CharmKind | None:
+        """Charm pricing as the pricing core takes it."""
+        return None if self.charm_pricing == "off" else self.charm_pricing
 
     def purchasing_power_percent(self, country: str) -> int:
         """Return the percent of the list price that buyers of a country pay, 100 while the feature is off."""
@@ -119,7 +125,7 @@ class Setting(NamedTuple):
 def _choice(*allowed: str) -> _Kind:
     def parse(text: str, _codes: Codes) -> str:
         if text.lower() not in allowed:
-            raise ValueError(" or ".join(allowed) + (" in this version" if len(allowed) == 1 else ""))
+            raise ValueError(f"{', '.join(allowed[:-1])} or {allowed[-1]}")
         return text.lower()
 
     return _Kind(parse, lambda value, _codes: str(value))
@@ -241,7 +247,12 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             _choice("off", "on"),
         ),
         Setting("purchasing_power_table", "", "Percent of the price by country: IN=40,BR=60.", _PERCENTAGES),
-        Setting("charm_pricing", "off", "Round converted prices: only off in this version.", _choice("off")),
+        Setting(
+            "charm_pricing",
+            "off",
+            "Clean endings of converted prices: nearest, floor, ceiling or whole.",
+            _choice("off", "nearest", "floor", "ceiling", "whole"),
+        ),
         Setting(
             "link_ttl_minutes",
             "1440",

@@ -43,9 +43,7 @@ def charm(numerator: int, denominator: int, exponent: int, kind: CharmKind) -> i
     return price if price > 0 else None
 
 
-def charm_stages(
-    stages: Sequence[tuple[int, int]], quantity: int, exponent: int, kind: CharmKind
-) -> Charmed | None:
+def charm_stages(stages: Sequence[tuple[int, int]], quantity: int, exponent: int, kind: CharmKind) -> Charmed | None:
     """Charm every stage of a line, or return None where the charged price stays as it is.
 
     `stages` are the line's exact amounts, as ratios in minor units, for all its units together: before discounts, after
@@ -53,17 +51,19 @@ def charm_stages(
     shows what only the rounding took, and none of the differences is negative: a higher price is never moved below a
     lower one. A line without units stays as it is.
     """
-    numerator, denominator = stages[-1]
-    if not quantity or charm(numerator, denominator * quantity, exponent, kind) is None:
+    if not quantity:
         return None
+    numerator, denominator = stages[-1]
     step = _step(numerator, denominator * quantity, exponent)
-    assert step is not None  # noqa: S101 - a price with a charm price has a step
-    return Charmed(step, tuple([_at_step(top, bottom * quantity, step, kind) for top, bottom in stages]))
+    if step is None:
+        return None
+    units = tuple([_at_step(top, bottom * quantity, step, kind) for top, bottom in stages])
+    return Charmed(step, units) if units[-1] > 0 else None
 
 
 def _step(numerator: int, denominator: int, exponent: int) -> int | None:
     """Return the step in minor units: the largest power of ten major units within the price, None below one."""
-    major = 10**exponent
+    major: int = 10**exponent
     if numerator < major * denominator:
         return None
     step, widest = major, WIDEST_STEP * major

@@ -6,10 +6,11 @@ two steps nothing is rounded unless a step says so, and the signed contributions
 
 from collections.abc import Sequence
 from math import gcd
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from nicobar.core.charm import Charmed
 from nicobar.core.discounts import FULL_BPS
 from nicobar.core.money import decimal_text, display_amount, round_half_up
 
@@ -31,12 +32,28 @@ StepName = Literal[
     "subtotal",
     "product_discount",
     "code",
+    "charm",
     "rounding",
     "tax",
     "total",
     "settlement",
 ]
 """What can happen to an amount, in the order in which it happens."""
+
+
+class Workings(NamedTuple):
+    """What a quote was worked out from, beyond its inputs."""
+
+    on_top: int
+    """The fee that raised the rate, in basis points."""
+    openings: Sequence[Opening]
+    """The exact amounts of the lines before the codes."""
+    states: Sequence[CodeState]
+    """Those before the first code and after each."""
+    plain: "Sequence[LineQuote]"
+    """The lines as they would be without charm pricing."""
+    charmed: Sequence[Charmed | None]
+    """What charm pricing made of each line; None where it left the line as it was."""
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -58,7 +75,11 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     minor_after: int
     """`amount_after` rounded half-up."""
     contribution: int
-    """What the step adds to the total, in minor units of the charge currency; negative for a discount."""
+    """What the step adds to the total, in minor units of the charge currency; negative for a discount.
+
+    The steps before `charm` count as they would without it, and `charm` adds what it really changed. At a charm price
+    the subtotal and the discounts of the quote are moved as well, so they differ from what their steps contribute.
+    """
     rule: str
     """What was done, such as `product discount 12.5 %`."""
     source: str
@@ -119,17 +140,15 @@ def describe(step: Step) -> str:
     return f"{place}: {step.rule} gives {about + ' ' if about else ''}{step.currency} {number}{source}."
 
 
-def explain(quote: "Quote", on_top: int, openings: Sequence[Opening], states: Sequence[CodeState]) -> tuple[Step, ...]:
-    """Build the steps of a quote, line by line and then for the whole cart.
-
-    `on_top` is the fee that raised the rate, in basis points; `openings` are the exact amounts of the lines before
-    the codes, and `states` those before the first code and after each.
-    """
+def explain(quote: "Quote", workings: Workings) -> tuple[Step, ...]:
+    """Build the steps of a quote, line by line and then for the whole cart."""
     charge = quote.inputs.charge
     steps: list[Step] = []
     for index, line in enumerate(quote.inputs.lines):
-        trail = _price_steps(quote, index, line, on_top)
-        _discount_steps(trail, quote, index, openings[index], states)
+        trail = _price_steps(quote, index, line, workings.on_top)
+        _discount_steps(trail, quote, index, workings)
+        _charm_step(trail, quote, index, workings)
+        trail.add("rounding", quote.lines[index].net, 1, "rounding half-up to a whole minor unit")
         _tax_steps(trail, line, quote.lines[index], charge.currency, charge.exponent)
         steps += trail.steps
     cart = Trail(None, charge.currency, charge.exponent)
@@ -174,9 +193,10 @@ def _price_steps(quote: "Quote", index: int, line: "CartLine", on_top: int) -> T
     return trail
 
 
-def _discount_steps(trail: Trail, quote: "Quote", index: int, opening: Opening, states: Sequence[CodeState]) -> None:
-    """Add the subtotal, the product discount and the codes that cover the line, then the rounding of its net."""
-    charge, line, result = quote.inputs.charge, quote.inputs.lines[index], quote.lines[index]
+def _discount_steps(trail: Trail, quote: "Quote", index: int, workings: Workings) -> None:
+    """Add the subtotal, the product discount and the codes that cover the line."""
+    charge, line = quote.inputs.charge, quote.inputs.lines[index]
+    opening, result = workings.openings[index], workings.plain[index]
     rule = "subtotal before discounts"
     if line.tax_inclusive and line.tax_rate_ppm:
         without_tax = display_amount(result.subtotal, charge.currency, charge.exponent)
@@ -186,13 +206,31 @@ def _discount_steps(trail: Trail, quote: "Quote", index: int, opening: Opening, 
         rule = f"product discount {decimal_text(line.discount_bps, 100)} %"
         source = f"product {line.product_id}"
         trail.add("product_discount", opening[2], opening[3], rule, source, -result.product_discount)
-    for code, deduction, state in zip(quote.inputs.codes, result.deductions, states[1:], strict=True):
+    for code, deduction, state in zip(quote.inputs.codes, result.deductions, workings.states[1:], strict=True):
         eligible, amounts, denominator = state
         if index in eligible:
             rule = code.describe(charge.exponent, charge.currency)
             source = f"discount {code.discount_id}" + (f", {code.source}" if code.source else "")
             trail.add("code", amounts[index], denominator, rule, source, -deduction)
-    trail.add("rounding", result.net, 1, "rounding half-up to a whole minor unit")
+
+
+def _charm_step(trail: Trail, quote: "Quote", index: int, workings: Workings) -> None:
+    """Add what charm pricing changed, if it did: the price of a unit, and what it shows as the one before discounts."""
+    charmed = workings.charmed[index]
+    if charmed is None:
+        return
+    charge, quantity = quote.inputs.charge, quote.inputs.lines[index].quantity
+    result, plain = quote.lines[index], workings.plain[index]
+
+    def show(minor: int) -> str:
+        return display_amount(minor, charge.currency, charge.exponent)
+
+    before, charged = charmed.units[0], charmed.units[-1]
+    rule = f"charm pricing {charge.charm}, {quantity} x {show(charged)}"
+    if before != charged:
+        rule += f" (before discounts {quantity} x {show(before)})"
+    change = (result.subtotal - result.discount) - (plain.subtotal - plain.discount)
+    trail.add("charm", charged * quantity, 1, f"{rule},", f"step {show(charmed.step)}", change)
 
 
 def _tax_steps(trail: Trail, line: "CartLine", result: "LineQuote", currency: str, exponent: int) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from nicobar.core.charm import CharmKind
 from nicobar.core.money import decimal_text
 from nicobar.core.problems import Problem
 
@@ -162,6 +163,8 @@ class ChargeTerms(msgspec.Struct, frozen=True, gc=False):
     """The conversion fee in basis points, as `pricing.with_fee` decided it."""
     fees_inclusive: bool = False
     """True: the buyer pays the plain converted price and the merchant bears the fee. False: the fee goes on top."""
+    charm: CharmKind | None = None
+    """How the unit prices of converted lines are moved to a clean ending; None leaves them as they are."""
 
     def conversion_from(self, currency: str) -> Conversion:
         """Return the conversion of a product currency. Raises Problem EXCHANGE_RATE_NOT_FOUND when there is none."""

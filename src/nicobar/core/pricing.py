@@ -1,8 +1,9 @@
 """From a cart to its amounts: `quote` prices every line exactly and rounds only where the contract says so.
 
 The pipeline is section 1 of `money.md`: list price, purchasing power parity, conversion with its fee, product
-discount, codes in their order, one half-up rounding of the line's net, then the line's tax, rounded half-up once.
-Totals are sums of lines and are never rounded again. Everything between two roundings is a ratio of integers.
+discount, codes in their order, charm pricing, one half-up rounding of the line's net, then the line's tax, rounded
+half-up once. Totals are sums of lines and are never rounded again. Everything between two roundings is a ratio of
+integers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,9 @@ from typing import Final
 
 import msgspec
 
+from nicobar.core.charm import Charmed, charm_stages
 from nicobar.core.discounts import FULL_BPS, DiscountTerms, apply_code
-from nicobar.core.explanation import CodeState, Opening, Step, explain
+from nicobar.core.explanation import CodeState, Opening, Step, Workings, explain
 from nicobar.core.fx import BASE, ChargeTerms, FeeTiers, Rates, fee_tier
 from nicobar.core.money import INT32_MAX, display_amount, round_half_up
 from nicobar.core.problems import Problem
@@ -88,7 +90,11 @@ class CartLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class LineQuote(msgspec.Struct, frozen=True, gc=False):
-    """The amounts of one line, in minor units of the charge currency: subtotal - discount + tax = total."""
+    """The amounts of one line, in minor units of the charge currency: subtotal - discount + tax = total.
+
+    On a line at a charm price, the subtotal and what each discount left are moved by the same step as the price that
+    is charged. So the subtotal grows or shrinks with it, and no discount shows what only charm pricing took.
+    """
 
     product_id: str
     subtotal: int
@@ -138,7 +144,13 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
         lines, charge, codes = self.inputs.lines, self.inputs.charge, self.inputs.codes
         on_top = _fee_on_top(lines, charge)
         openings = [_opening(line, charge, on_top) for line in lines]
-        return explain(self, on_top, openings, _code_states(lines, openings, codes))
+        states = _code_states(lines, openings, codes)
+        plain = self.lines
+        if charge.charm is not None:
+            ladders = _ladders(openings, states)
+            plain = tuple([_line_quote(line, ladder) for line, ladder in zip(lines, ladders, strict=True)])
+        charmed = _charmed(lines, charge, openings, states)
+        return explain(self, Workings(on_top, openings, states, plain, charmed))
 
 
 def quote(lines: Sequence[CartLine], charge: ChargeTerms, codes: Sequence[DiscountTerms] = ()) -> Quote:
@@ -150,13 +162,12 @@ def quote(lines: Sequence[CartLine], charge: ChargeTerms, codes: Sequence[Discou
     """
     on_top = _fee_on_top(lines, charge)
     openings = [_opening(line, charge, on_top) for line in lines]
-    ladders = [[round_half_up(base, scale), round_half_up(run, per)] for base, scale, run, per in openings]
-    if codes:
-        for eligible, amounts, denominator in _code_states(lines, openings, codes)[1:]:
-            for ladder in ladders:
-                ladder.append(ladder[-1])
-            for index in eligible:
-                ladders[index][-1] = round_half_up(amounts[index], denominator)
+    states = _code_states(lines, openings, codes) if codes else []
+    ladders = _ladders(openings, states)
+    if charge.charm is not None:
+        for index, charmed in enumerate(_charmed(lines, charge, openings, states)):
+            if charmed is not None:
+                ladders[index] = [unit * lines[index].quantity for unit in charmed.units]
     results = tuple([_line_quote(line, ladder) for line, ladder in zip(lines, ladders, strict=True)])
     subtotal = discount = tax = total = 0
     for result in results:
@@ -201,15 +212,20 @@ def with_fee(
 ) -> ChargeTerms:
     """Decide the conversion fee of a cart and return the terms that carry it.
 
-    The order value is the exact total after discounts, with tax and before any fee, converted to US dollars at mid
-    rate (`money.md`, section 7); leaving it unrounded keeps an order of exactly 1,500 dollars in its tier in every
-    charge currency. Without tiers, or when nothing is converted, there is no fee and no dollar rate is needed.
+    The order value is the exact total after discounts and charm pricing, with tax and before any fee, converted to US
+    dollars at mid rate (`money.md`, section 7); leaving it unrounded keeps an order of exactly 1,500 dollars in its
+    tier in every charge currency. Without tiers, or when nothing is converted, there is no fee and no dollar rate is
+    needed.
     """
     plain = msgspec.structs.replace(charge, fee_bps=0)
     if not tiers or not any(_bears_fee(line, charge) for line in lines):
         return plain
     openings = [_opening(line, plain, 0) for line in lines]
-    _, amounts, denominator = _code_states(lines, openings, codes)[-1]
+    states = _code_states(lines, openings, codes)
+    _, amounts, denominator = states[-1]
+    for index, charmed in enumerate(_charmed(lines, plain, openings, states)):
+        if charmed is not None:
+            amounts[index] = charmed.units[-1] * lines[index].quantity * denominator
     value = sum(
         amount * (MILLION if line.tax_inclusive else MILLION + line.tax_rate_ppm)
         for line, amount in zip(lines, amounts, strict=True)
@@ -273,13 +289,48 @@ def _code_states(
     return states
 
 
+def _ladders(openings: Sequence[Opening], states: Sequence[CodeState]) -> list[list[int]]:
+    """Return each line's rounded running values: base, after the product discount, after each code."""
+    ladders = [[round_half_up(base, scale), round_half_up(run, per)] for base, scale, run, per in openings]
+    for eligible, amounts, denominator in states[1:]:
+        for ladder in ladders:
+            ladder.append(ladder[-1])
+        for index in eligible:
+            ladders[index][-1] = round_half_up(amounts[index], denominator)
+    return ladders
+
+
+def _takes_charm(line: CartLine, charge: ChargeTerms) -> bool:
+    """Tell whether charm pricing may move the line's price: only a conversion makes endings that need it.
+
+    A price in the charge currency, localized ones among them, is the merchant's own number, and a pay-what-you-want
+    amount the buyer's.
+    """
+    return charge.charm is not None and line.currency != charge.currency and not line.pay_what_you_want
+
+
+def _charmed(
+    lines: Sequence[CartLine], charge: ChargeTerms, openings: Sequence[Opening], states: Sequence[CodeState]
+) -> list[Charmed | None]:
+    """Return what charm pricing makes of each line; None for a line that it leaves as it is."""
+    charmed: list[Charmed | None] = [None] * len(lines)
+    if charge.charm is None:
+        return charmed
+    for index, line in enumerate(lines):
+        if _takes_charm(line, charge):
+            base, scale, run, per = openings[index]
+            stages = [(base, scale), (run, per), *[(amounts[index], shared) for _, amounts, shared in states[1:]]]
+            charmed[index] = charm_stages(stages, line.quantity, charge.exponent, charge.charm)
+    return charmed
+
+
 def _tax_within(amount: int, rate_ppm: int) -> int:
     """Return the tax contained in a tax-inclusive amount, rounded half-up."""
     return round_half_up(amount * rate_ppm, MILLION + rate_ppm)
 
 
 def _line_quote(line: CartLine, ladder: list[int]) -> LineQuote:
-    """Turn a line's rounded running values (base, after the product discount, after each code) into its amounts.
+    """Turn a line's running values (base, after the product discount, after each code) into its amounts.
 
     The differences between the rungs are what each discount is shown to have taken; they sum to the line's
     discount by construction. For a tax-inclusive price every rung is first freed of the tax within it.
@@ -311,9 +362,12 @@ def _bears_fee(line: CartLine, charge: ChargeTerms) -> bool:
 def _fee_on_top(lines: Sequence[CartLine], charge: ChargeTerms) -> int:
     """Return the fee that raises the rate, in basis points.
 
-    There is none when fees are inclusive, which a localized price forces on the whole cart, or without conversion.
+    There is none without conversion, or when fees are inclusive, which a localized price and a line that takes charm
+    pricing force on the whole cart: their buyers pay exactly the price they saw.
     """
-    if not charge.fee_bps or charge.fees_inclusive or any(line.localized for line in lines):
+    if not charge.fee_bps or charge.fees_inclusive:
+        return 0
+    if any(line.localized or _takes_charm(line, charge) for line in lines):
         return 0
     return charge.fee_bps if any(_bears_fee(line, charge) for line in lines) else 0
 

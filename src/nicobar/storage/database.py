@@ -55,9 +55,7 @@ class Database:
     async def connect(self) -> Read:
         """Open a connection outside the pool. Raises DatabaseUnavailable with the driver's words."""
         try:
-            connection: Read = await asyncpg.connect(
-                self.dsn, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT
-            )
+            connection: Read = await asyncpg.connect(self.dsn, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT)
             await connection.set_type_codec(
                 "jsonb", encoder=_encode_jsonb, decoder=_decode_jsonb, schema="pg_catalog", format="binary"
             )

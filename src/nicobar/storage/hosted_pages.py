@@ -30,18 +30,20 @@ CROSS JOIN LATERAL (
 LIMIT 1
 """
 
-# The live attempt is asked for although a payment with one has another status: two locks on one door.
+# The live attempt is asked for although a payment with one has another status: two locks on one door. The list is
+# materialised, because a join may evaluate it once more for each row, and every time it would find another batch.
 _CANCEL_EXPIRED: Final = """
-UPDATE payments p SET status = 'cancelled', updated_at = $1
-FROM (
+WITH due AS MATERIALIZED (
     SELECT business_id, mode, payment_id FROM payments d
     WHERE status = 'requires_payment_method' AND expires_on <= $1 AND NOT EXISTS (
         SELECT FROM attempts a
         WHERE (a.business_id, a.mode, a.payment_id) = (d.business_id, d.mode, d.payment_id) AND resolved_at IS NULL)
     ORDER BY expires_on LIMIT $2 FOR UPDATE SKIP LOCKED
-) due
+)
+UPDATE payments p SET status = 'cancelled', updated_at = $1
+FROM due
 WHERE (p.business_id, p.mode, p.payment_id) = (due.business_id, due.mode, due.payment_id)
-  AND p.status = 'requires_payment_method' AND p.status = ANY($3::text[])
+  AND p.status = ANY($3::text[])
 RETURNING p.payment_id
 """
 

@@ -55,7 +55,7 @@ class Breakup(Answer, frozen=True, kw_only=True):
 
 
 class PreviewedItem(Answer, frozen=True, kw_only=True):
-    """One priced line. Amounts are of the whole line, in minor units of `currency`, `og_price` of one unit in its own."""
+    """One priced line, in minor units of `currency`; only `og_price` is of one unit and in `og_currency`."""
 
     product_id: str
     name: str | None
@@ -113,9 +113,7 @@ class PreviewedProduct(Answer, frozen=True, kw_only=True):
     """Price of one unit in minor units of `currency`."""
 
 
-def render_previewed_item(
-    product: PreviewedProduct, line: CartLine, amounts: LineQuote, quote: Quote
-) -> PreviewedItem:
+def render_previewed_item(product: PreviewedProduct, line: CartLine, amounts: LineQuote, quote: Quote) -> PreviewedItem:
     """Render one line of a priced cart."""
     percentages = [
         code.amount for code in quote.inputs.codes if code.type == "percentage" and code.covers(line.product_id)

@@ -25,7 +25,7 @@ Email = Annotated[str, Meta(max_length=254, description="An e-mail address (RFC 
 Phone = Annotated[str, Meta(max_length=40)]
 Url = Annotated[str, Meta(max_length=2048)]
 
-MetadataKey = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[A-Za-z0-9_-]+$")]
+MetadataKey = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"\A[A-Za-z0-9_-]+\Z")]
 MetadataText = Annotated[str, Meta(max_length=500)]
 MetadataInteger = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Metadata = dict[MetadataKey, MetadataText | MetadataInteger | float | bool]
@@ -42,7 +42,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """Base of answers: every key is always sent."""
 
 
-class BillingAddress(RequestBody):
+class BillingAddress(RequestBody, frozen=True, kw_only=True):
     """A billing address; only the country is required."""
 
     country: CountryCode
@@ -76,7 +76,7 @@ MAXIMUM_OFFSET: Final = 10_000
 ItemT = TypeVar("ItemT")
 
 
-class Items(Answer, Generic[ItemT]):
+class Items(Answer, Generic[ItemT], frozen=True, kw_only=True):
     """A page of a list: no total and no next link, as the contract has it."""
 
     items: list[ItemT]
@@ -109,10 +109,24 @@ def checked_metadata(metadata: dict[str, Any] | None, path: str = "metadata") ->
 
 
 def in_utc(moment: datetime | None) -> datetime | None:
-    """Return a query's moment in UTC; one without an offset is taken as UTC."""
+    """Return a query's moment in UTC; one without an offset is taken as UTC.
+
+    A moment outside the years 1970 to 2100 becomes the nearer end: nothing here is older or younger, and the ids that
+    dates are looked up by hold no other years.
+    """
     if moment is None:
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    if moment.year <= EARLIEST.year:
+        return EARLIEST
+    if moment.year >= LATEST.year:
+        return LATEST
+    return moment.astimezone(UTC)
+
+
+EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
+LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def to_builtins(value: Struct) -> Any:

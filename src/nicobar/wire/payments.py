@@ -28,7 +28,7 @@ MAXIMUM_QUANTITY = 10_000
 DiscountCodeText = Annotated[str, Meta(max_length=64)]
 
 
-class CustomerRequest(RequestBody):
+class CustomerRequest(RequestBody, frozen=True, kw_only=True):
     """Either an existing customer (`customer_id`) or a new one (`email`); with both, `customer_id` wins."""
 
     customer_id: ObjectId | None = None
@@ -37,7 +37,7 @@ class CustomerRequest(RequestBody):
     phone_number: Phone | None = None
 
 
-class CartItem(RequestBody):
+class CartItem(RequestBody, frozen=True, kw_only=True):
     """One line of the cart."""
 
     product_id: ObjectId
@@ -46,7 +46,7 @@ class CartItem(RequestBody):
     """The price of one unit that the customer chose, for a pay-what-you-want product; otherwise ignored."""
 
 
-class PaymentCreate(RequestBody):
+class PaymentCreate(RequestBody, frozen=True, kw_only=True):
     """The body of POST /payments. Null equals "not sent" everywhere."""
 
     billing: BillingAddress
@@ -70,7 +70,7 @@ class PaymentCreate(RequestBody):
     tax_id: Annotated[str, Meta(max_length=64)] | None = None
 
 
-class CustomerLimitedDetails(Answer):
+class CustomerLimitedDetails(Answer, frozen=True, kw_only=True):
     """The customer as a payment shows it."""
 
     customer_id: str
@@ -80,7 +80,7 @@ class CustomerLimitedDetails(Answer):
     phone_number: str | None
 
 
-class CreatedCartItem(Answer):
+class CreatedCartItem(Answer, frozen=True, kw_only=True):
     """A cart line as POST /payments echoes it."""
 
     product_id: str
@@ -88,7 +88,7 @@ class CreatedCartItem(Answer):
     amount: int | None
 
 
-class PaymentCreated(Answer):
+class PaymentCreated(Answer, frozen=True, kw_only=True):
     """The answer of POST /payments."""
 
     payment_id: str
@@ -103,14 +103,14 @@ class PaymentCreated(Answer):
     product_cart: list[CreatedCartItem]
 
 
-class PaidCartItem(Answer):
+class PaidCartItem(Answer, frozen=True, kw_only=True):
     """A cart line as a read payment shows it."""
 
     product_id: str
     quantity: int
 
 
-class PaymentListItem(Answer):
+class PaymentListItem(Answer, frozen=True, kw_only=True):
     """One payment in the list."""
 
     brand_id: str
@@ -148,7 +148,7 @@ class PaymentListItem(Answer):
     three_ds_version: str | None
 
 
-class PaymentRead(Answer):
+class PaymentRead(Answer, frozen=True, kw_only=True):
     """The whole payment. Keys of subscriptions, refunds and disputes are present with their empty values."""
 
     billing: Address
@@ -217,7 +217,7 @@ class PaymentListQuery(PageQuery, frozen=True, kw_only=True):
     subscription_id: str | None = None
 
 
-class LineItem(Answer):
+class LineItem(Answer, frozen=True, kw_only=True):
     """One line of a payment, as refunds need it."""
 
     items_id: str
@@ -229,7 +229,7 @@ class LineItem(Answer):
     refundable_amount: int
 
 
-class LineItems(Answer):
+class LineItems(Answer, frozen=True, kw_only=True):
     """The answer of GET /payments/{payment_id}/line-items."""
 
     currency: str
@@ -237,7 +237,7 @@ class LineItems(Answer):
     items: list[LineItem]
 
 
-class LineItemsQuery(RequestBody):
+class LineItemsQuery(RequestBody, frozen=True, kw_only=True):
     """The query of GET /payments/{payment_id}/line-items."""
 
     currency: CurrencyCode | None = None
@@ -299,13 +299,13 @@ def render_payment(payment: Payment, link: str | None, api_url: str) -> PaymentR
         settlement_currency=payment.settlement_currency,
         subscription_ids=[],
         total_amount=payment.total_amount,
-        card_exp_month=card and card.exp_month,
-        card_exp_year=card and card.exp_year,
-        card_holder_name=card and card.holder_name,
-        card_issuing_country=card and card.issuing_country,
-        card_last_four=card and card.last_four,
-        card_network=card and card.network,
-        card_type=card and card.funding,
+        card_exp_month=card.exp_month if card else None,
+        card_exp_year=card.exp_year if card else None,
+        card_holder_name=card.holder_name if card else None,
+        card_issuing_country=card.issuing_country if card else None,
+        card_last_four=card.last_four if card else None,
+        card_network=card.network if card else None,
+        card_type=card.funding if card else None,
         charge_type=None,
         checkout_session_id=None,
         custom_field_responses=None,
@@ -351,11 +351,11 @@ def render_list_item(payment: Payment) -> PaymentListItem:
         service_periods=[],
         subscription_ids=[],
         total_amount=payment.total_amount,
-        card_exp_month=card and card.exp_month,
-        card_exp_year=card and card.exp_year,
-        card_last_four=card and card.last_four,
-        card_network=card and card.network,
-        card_type=card and card.funding,
+        card_exp_month=card.exp_month if card else None,
+        card_exp_year=card.exp_year if card else None,
+        card_last_four=card.last_four if card else None,
+        card_network=card.network if card else None,
+        card_type=card.funding if card else None,
         charge_type=None,
         checkout_session_id=None,
         dispute_status=None,
@@ -385,7 +385,7 @@ def render_line_item(line: PaymentLine) -> LineItem:
     )
 
 
-class ManualRetryState(Answer):
+class ManualRetryState(Answer, frozen=True, kw_only=True):
     """The answer of GET /payments/{payment_id}/retry, which is about failed renewals of subscriptions."""
 
     can_retry: bool = False

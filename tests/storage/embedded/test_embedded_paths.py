@@ -56,11 +56,11 @@ def test_a_large_log_is_set_aside_at_the_start(data: Path, monkeypatch: pytest.M
 
 def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "/xdg")
-    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("HOME", "/srv/someone")
     monkeypatch.setattr(embedded, "is_root", lambda: False)
     assert default_data_folder() == Path("/xdg/nicobar")
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
-    assert default_data_folder() == Path("/home/someone/.local/share/nicobar")
+    assert default_data_folder() == Path("/srv/someone/.local/share/nicobar")
     monkeypatch.setattr(embedded, "is_root", lambda: True)
     assert default_data_folder() == Path("/var/lib/nicobar")
 

@@ -1,0 +1,211 @@
+"""How fast is POST /payments, beside what PostgreSQL itself can do with the same writes, in the same run?
+
+For 1, 16 and 64 connections the server (embedded PostgreSQL, fsync on) takes a cart of three lines as fast as it can,
+and then `pgbench` writes the same rows by hand: one payment and three lines in one transaction, prepared statements,
+on the same cluster. The ratio of the two rates is what matters; absolute figures belong to the machine.
+
+    python bench/run.py                 three rounds of five seconds each
+    python bench/run.py --seconds 10 --rounds 5 --connections 16
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from nicobar.storage.embedded import binary, open_embedded
+
+HERE = Path(__file__).resolve().parent
+NICOBAR = [sys.executable, "-m", "nicobar"]
+
+ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
+
+# The same rows as the server writes, by hand. Ids grow with time, as ours do; pgbench fills :client_id and :r.
+BY_HAND = """
+\\set r random(1000000000, 9000000000000000000)
+BEGIN;
+INSERT INTO payments (business_id, mode, payment_id, brand_id, status, currency, subtotal, discount, tax,
+  total_amount, settlement_currency, settlement_amount, settlement_tax, billing, metadata, options, link_id,
+  expires_on, client_secret_hash, created_at, customer_id)
+VALUES ('{business}', 'test', 'pay_' || extract(epoch FROM now())::bigint || '_' || :client_id::text || :r::text,
+  '{business}', 'requires_payment_method', 'USD', 6006, 0, 0, 6006, 'USD', 6006, 0,
+  '{{"country": "US", "city": null, "state": null, "street": null, "zipcode": null}}', '{{"order": "17"}}',
+  '{{"payment_link": true}}', right(:r::text, 12) || :client_id::text, now() + interval '1 day',
+  sha256('secret'), now(), '{customer}');
+INSERT INTO payment_lines (business_id, mode, payment_id, position, product_id, name, description, quantity, amount,
+  unit_price, tax_category, tax_inclusive, subtotal, discount, tax, total)
+SELECT '{business}', 'test', 'pay_' || extract(epoch FROM now())::bigint || '_' || :client_id::text || :r::text, line.*
+FROM (VALUES
+  (0, '{product}', 'Guide', 'Birds', 1, NULL::bigint, 1001, 'e_book', false, 1001, 0, 0, 1001),
+  (1, '{product}', 'Guide', 'Birds', 2, NULL::bigint, 1001, 'e_book', false, 2002, 0, 0, 2002),
+  (2, '{product}', 'Guide', 'Birds', 3, NULL::bigint, 1001, 'e_book', false, 3003, 0, 0, 3003)) AS line;
+COMMIT;
+"""
+
+
+class Server:
+    """A server process on a data folder of its own."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.log = (data.parent / f"{data.name}.log").open("wb")
+
+    def start(self) -> float:
+        """Start it and return the seconds until its health check answered."""
+        started = time.perf_counter()
+        command = [*NICOBAR, "serve", "--port", "0", "--data", str(self.data)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if found := ADDRESS.search(line):
+                self.port = int(found[1])
+                break
+        else:
+            raise SystemExit(f"the server did not start: {Path(self.log.name).read_text()}")
+        call(self.port, "GET", "/health", None, "")
+        return time.perf_counter() - started
+
+    def stop(self) -> None:
+        """Stop it as Ctrl-C would."""
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def call(port: int, method: str, path: str, body: Any, key: str) -> Any:
+    """Send one request and return the decoded answer."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    """Return the user and system time that the processes have taken so far."""
+    total = 0.0
+    for process in processes:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total
+
+
+def load(port: int, request: str, connections: int, seconds: float) -> dict[str, float]:
+    """Run the load client in a process of its own."""
+    job = json.dumps({"port": port, "request": request, "connections": connections, "seconds": seconds})
+    result = subprocess.run(
+        [sys.executable, str(HERE / "load.py")], input=job, capture_output=True, text=True, check=True
+    )
+    figures: dict[str, float] = json.loads(result.stdout)
+    assert figures["failures"] == 0, "the server refused requests of the benchmark"
+    return figures
+
+
+def pgbench(dsn: str, script: Path, connections: int, seconds: float) -> float:
+    """Return pgbench's transactions per second."""
+    threads = str(min(connections, os.cpu_count() or 1))
+    command = [str(binary("pgbench")), "--no-vacuum", "--protocol=prepared", "-f", str(script)]
+    command += ["-c", str(connections), "-j", threads, "-T", str(max(1, round(seconds))), dsn]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"tps = ([\d.]+)", result.stdout)
+    assert found is not None, result.stdout + result.stderr
+    return float(found[1])
+
+
+def prepare(server: Server) -> tuple[str, str, dict[str, str]]:
+    """Make a key, a product and a customer; return the key, the HTTP request and the names for pgbench."""
+    command = [*NICOBAR, "keys", "create", "--data", str(server.data)]
+    key = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    price = {"type": "one_time_price", "currency": "USD", "price": 1001}
+    product = call(
+        server.port,
+        "POST",
+        "/products",
+        {"name": "Guide", "description": "Birds", "tax_category": "e_book", "price": price},
+        key,
+    )
+    customer = call(server.port, "POST", "/customers", {"email": "ana@example.com", "name": "Ana"}, key)
+    cart = [{"product_id": product["product_id"], "quantity": quantity} for quantity in (1, 2, 3)]
+    body = json.dumps(
+        {
+            "billing": {"country": "US"},
+            "customer": {"customer_id": customer["customer_id"]},
+            "product_cart": cart,
+            "metadata": {"order": "17"},
+            "payment_link": True,
+        }
+    )
+    request = (
+        f"POST /payments HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}"
+    )
+    names = {
+        "business": product["business_id"],
+        "customer": customer["customer_id"],
+        "product": product["product_id"],
+    }
+    return key, request, names
+
+
+def measure(server: Server, dsn: str, script: Path, request: str, options: argparse.Namespace) -> None:
+    """Take turns with pgbench and print a row a number of connections."""
+    itself = psutil.Process(server.process.pid)
+    print("connections  payments/s     p50 ms   p99 ms   server us  postgres us  pgbench tps   ratio")
+    for connections in options.connections:
+        load(server.port, request, connections, 1)
+        rows = []
+        for _ in range(options.rounds):
+            postgres = [p for p in psutil.process_iter(["name"]) if p.info["name"] == "postgres"]
+            before = cpu_seconds([itself]), cpu_seconds(postgres)
+            figures = load(server.port, request, connections, options.seconds)
+            after = cpu_seconds([itself]), cpu_seconds(postgres)
+            tps = pgbench(dsn, script, connections, options.seconds)
+            spent = [(late - early) / figures["count"] * 1e6 for early, late in zip(before, after, strict=True)]
+            rows.append((figures["rate"], figures["p50_ms"], figures["p99_ms"], *spent, tps, figures["rate"] / tps))
+        middle = [statistics.median(column) for column in zip(*rows, strict=True)]
+        print("{:11d}  {:10.0f}  {:9.2f}  {:7.2f}  {:10.0f}  {:11.0f}  {:11.0f}  {:6.3f}".format(connections, *middle))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of one measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements, of which the median is printed")
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="nicobar-bench-", dir="/tmp"))
+    folder.chmod(0o711)
+    server = Server(folder / "data")
+    try:
+        print("Starting the server twice ...", flush=True)
+        first = server.start()
+        server.stop()
+        again = server.start()
+        print(f"first start {first:.2f} s, start on an existing database {again:.2f} s")
+        _, request, names = prepare(server)
+        script = folder / "by_hand.sql"
+        script.write_text(BY_HAND.format(**names))
+        with open_embedded(server.data) as postgres:
+            measure(server, postgres.dsn, script, request, options)
+        memory = psutil.Process(server.process.pid).memory_info().rss / 2**20
+        print(f"memory of the server {memory:.0f} MiB")
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

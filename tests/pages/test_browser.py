@@ -1,0 +1,188 @@
+"""A real browser pays on the hosted page, with scripts and without, and arrives at the merchant."""
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import pytest
+import pytest_asyncio
+import uvicorn
+from playwright.async_api import Browser, Page, async_playwright
+from starlette.applications import Starlette
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from nicobar.api import errors
+from nicobar.app import RequestLog
+from nicobar.core.tenant import Tenant
+from nicobar.flows.runtime import Runtime
+from nicobar.pages.checkout import page_routes
+from orders import order, place, reload, with_processors
+
+WAIT = 15_000
+"""Milliseconds that a browser may take over one step before the test fails."""
+
+
+class Merchant(NamedTuple):
+    """A shop on another origin, and the queries with which customers arrived."""
+
+    url: str
+    arrivals: list[dict[str, str]]
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@pytest_asyncio.fixture
+async def site(runtime: Runtime) -> AsyncIterator[Runtime]:
+    """A real server for the pages, and the runtime that it works with."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    public_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    runtime = with_processors(runtime._replace(public_url=public_url))
+    app = RequestLog(ExceptionMiddleware(Router(page_routes(runtime)), handlers=errors.HANDLERS), runtime)
+    async with serving(app, listening):
+        yield runtime
+
+
+@pytest_asyncio.fixture
+async def merchant() -> AsyncIterator[Merchant]:
+    """A shop that sends arriving customers on to another host name, as shops do."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    arrivals: list[dict[str, str]] = []
+
+    async def arrive(request: Request) -> Response:
+        arrivals.append(dict(request.query_params))
+        return RedirectResponse(f"http://localhost:{port}/thanks", 302)
+
+    async def thanks(_request: Request) -> Response:
+        return HTMLResponse("<!doctype html><title>Shop</title><link rel=icon href='data:,'><h1>Thank you</h1>")
+
+    async with serving(Starlette(routes=[Route("/arrive", arrive), Route("/thanks", thanks)]), listening):
+        yield Merchant(f"http://127.0.0.1:{port}/arrive", arrivals)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """Chromium: the one that CHROMIUM names, or the system's."""
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.fail("No Chromium found. Install it (Debian: apt-get install chromium) or name it in CHROMIUM.")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def visiting(chromium: Browser, **options: Any) -> AsyncIterator[Page]:
+    """A page in a fresh phone-sized window; anything that the browser complains about fails the test."""
+    context = await chromium.new_context(viewport={"width": 360, "height": 740}, locale="en-US", **options)
+    context.set_default_timeout(WAIT)
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    await context.close()
+    assert complaints == []
+
+
+async def fill(page: Page, number: str) -> None:
+    """Fill the form by keyboard alone, field after field."""
+    await page.focus("#number")
+    for text in (number, "0632", "123", "Ana Lima"):
+        await page.keyboard.type(text)
+        await page.keyboard.press("Tab")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_a_card_pays_and_leads_back_to_the_merchant(
+    site: Runtime, tenant: Tenant, merchant: Merchant, chromium: Browser, scripts: bool
+) -> None:
+    options = {"return_url": f"{merchant.url}?order=17", "redirect_immediately": True}
+    payment = await place(site, order(site, tenant, options=options))
+    async with visiting(chromium, java_script_enabled=scripts) as page:
+        await page.goto(f"{site.public_url}/{payment.link_id}")
+        await fill(page, "4242424242424242")
+        typed = "4242 4242 4242 4242" if scripts else "4242424242424242"
+        assert await page.input_value("#number") == typed
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("http://localhost:*/thanks")
+        assert await page.inner_text("h1") == "Thank you"
+    assert merchant.arrivals == [
+        {"order": "17", "payment_id": payment.payment_id, "status": "succeeded", "email": "ana.lima@example.com"}
+    ]
+    assert (await reload(site, payment)).status == "succeeded"
+
+
+async def test_a_decline_is_announced_and_another_card_pays(
+    site: Runtime, tenant: Tenant, merchant: Merchant, chromium: Browser
+) -> None:
+    payment = await place(site, order(site, tenant, options={"return_url": merchant.url}))
+    async with visiting(chromium) as page:
+        await page.goto(f"{site.public_url}/{payment.link_id}")
+        await fill(page, "4000000000009995")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("#declined:focus")
+        assert "There is not enough money available" in await page.inner_text("#declined")
+        await fill(page, "4242424242424242")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".receipt")
+        assert await page.inner_text("h1") == "Payment received"
+        await page.go_back()
+        await page.wait_for_selector(".receipt")
+        await page.click("text=Return to Dodo Records")
+        await page.wait_for_url("http://localhost:*/thanks")
+    assert [arrival["status"] for arrival in merchant.arrivals] == ["succeeded"]
+
+
+@pytest.mark.parametrize(("answer", "status"), [("Confirm payment", "succeeded"), ("Do not confirm", "failed")])
+async def test_a_challenge_goes_through_the_bank_and_back(
+    site: Runtime, tenant: Tenant, merchant: Merchant, chromium: Browser, answer: str, status: str
+) -> None:
+    options = {"return_url": merchant.url, "redirect_immediately": True}
+    payment = await place(site, order(site, tenant, options=options))
+    async with visiting(chromium, java_script_enabled=False) as page:
+        await page.goto(f"{site.public_url}/{payment.link_id}")
+        await fill(page, "4000002500003155")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/simulator/challenge/sim_*")
+        await page.click(f"text={answer}")
+        if status == "succeeded":
+            await page.wait_for_url("http://localhost:*/thanks")
+        else:
+            await page.wait_for_selector("#declined")
+    assert (await reload(site, payment)).status == status
+    assert len(merchant.arrivals) == (1 if status == "succeeded" else 0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_page_fits_a_phone_and_fingers(site: Runtime, tenant: Tenant, chromium: Browser, scheme: str) -> None:
+    payment = await place(site, order(site, tenant))
+    async with visiting(chromium, color_scheme=scheme) as page:
+        await page.goto(f"{site.public_url}/{payment.link_id}")
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
+        sizes = await page.eval_on_selector_all(
+            "input:not([type=hidden]), button",
+            "all => all.map(e => [e.getBoundingClientRect().height, parseFloat(getComputedStyle(e).fontSize)])",
+        )
+        assert len(sizes) == 5
+        assert all(height >= 44 and letters >= 16 for height, letters in sizes)
+        background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert background == {"light": "rgb(243, 246, 245)", "dark": "rgb(12, 17, 16)"}[scheme]
