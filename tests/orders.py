@@ -6,11 +6,14 @@ from typing import Any
 import httpx
 import msgspec
 
+from nicobar.core.fx import ChargeTerms
 from nicobar.core.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions
+from nicobar.core.pricing import QuoteInputs
 from nicobar.core.tenant import Tenant, secret_hash
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import CardInput
 from nicobar.processors.registry import built_in_processors
+from nicobar.reference import currencies
 from nicobar.storage.payments import NewCustomer, get_payment, insert_payment
 
 EMAIL = "ana.lima@example.com"
@@ -77,12 +80,20 @@ def order(runtime: Runtime, tenant: Tenant, lines: list[PaymentLine] | None = No
     return Payment(options=options, **(values | changes))
 
 
+def pricing_of(payment: Payment) -> QuoteInputs:
+    """Return pricing facts that fit the currencies; tests of the pages and flows never price again."""
+    exponent = currencies.exponent(payment.currency)
+    terms = ChargeTerms(payment.currency, exponent, payment.settlement_currency, exponent)
+    return QuoteInputs(lines=(), charge=terms)
+
+
 async def place(runtime: Runtime, payment: Payment) -> Payment:
     """Store a payment and its customer as the creation would."""
     buyer = payment.customer
     customer = NewCustomer(buyer.customer_id, buyer.email, buyer.email.lower(), buyer.name, buyer.phone_number)
+    secret = secret_hash(f"{payment.payment_id}_secret_test")
     async with runtime.database.transaction() as tx:
-        stored = await insert_payment(tx, payment, secret_hash(f"{payment.payment_id}_secret_test"), customer)
+        stored = await insert_payment(tx, payment, secret, pricing_of(payment), customer)
     return msgspec.structs.replace(payment, customer=stored)
 
 
@@ -106,7 +117,7 @@ async def dump(runtime: Runtime) -> str:
     """Return every row of every table as text."""
     async with runtime.database.read() as read:
         tables = await read.fetch("SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'")
-        rows = [await read.fetch("SELECT t::text FROM {} t".format(table["name"])) for table in tables]  # noqa: S608
+        rows = [await read.fetch("SELECT t::text FROM {} t".format(table["name"])) for table in tables]
     return "\n".join(row["t"] for table in rows for row in table)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nicobar.api import brands, customers, discounts, errors, localized_prices, misc, payments, products
+from nicobar.api import brands, checkouts, customers, discounts, errors, localized_prices, misc, payments, products
 from nicobar.api.auth import KeyRing
 from nicobar.api.reference_page import docs_routes
 from nicobar.api.routing import Operation, build_routes
@@ -29,6 +29,7 @@ OPERATIONS: Final[list[Operation]] = [
     *brands.OPERATIONS,
     *misc.OPERATIONS,
     *discounts.OPERATIONS,
+    *checkouts.OPERATIONS,
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 

@@ -319,7 +319,7 @@ async def test_options_are_stored(merchant: Merchant, runtime: Runtime) -> None:
         stored = await connection.fetchval("SELECT options FROM payments WHERE payment_id = $1", made["payment_id"])
     assert stored == options | {
         "allowed_payment_method_types": ["credit", "ideal", "przelewy24"],
-        "tax_id": "136695976",
+        "tax_id": "DE136695976",
         "customer_business_name": "Dodo GmbH",
     }
 

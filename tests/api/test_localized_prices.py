@@ -355,8 +355,11 @@ async def test_another_pricing_mode_archives_what_does_not_fit(
     assert await listed(merchant, product_id) == []
     assert await read(merchant, made) == made | {"updated_at": "2026-03-14T15:10:26.535897Z"}
     assert await listed(merchant, untouched) == [kept]
+    clock.advance(minutes=1)
     await change_product(merchant, product_id, pricing_mode="by_country")
+    await change_product(merchant, product_id, pricing_mode=None)
     assert await listed(merchant, product_id) == []  # going back brings nothing back
+    assert await read(merchant, made) == made | {"updated_at": "2026-03-14T15:10:26.535897Z"}
     assert await stored(runtime, product_id) == [("IN", True)]
 
 
@@ -398,10 +401,17 @@ async def test_prices_for_a_cart_come_in_one_query(merchant: Merchant, runtime: 
     assert elsewhere == {}
 
 
-async def test_a_price_and_another_mode_at_once_leave_no_price_that_does_not_fit(merchant: Merchant) -> None:
+async def test_a_new_price_waits_for_a_change_of_its_product(merchant: Merchant, runtime: Runtime) -> None:
+    """It is checked against the mode that the change leaves, never against the one before."""
     product_id = await product(merchant)
-    created, _ = await asyncio.gather(
-        post(merchant, product_id, INDIA), change_product(merchant, product_id, pricing_mode="by_currency")
-    )
-    assert created.status_code == 200 or created.json()["code"] == "LOCALIZED_PRICE_SHAPE_MISMATCH"
+    async with runtime.database.transaction() as tx:
+        changing = "UPDATE products SET pricing_mode = 'by_currency' WHERE product_id = $1"
+        await tx.execute(changing, product_id)
+        creating = asyncio.create_task(post(merchant, product_id, INDIA))
+        async with runtime.database.read() as watching:
+            blocked = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)))"
+            while not creating.done() and not await watching.fetchval(blocked, tx.get_server_pid()):
+                await asyncio.sleep(0.01)
+    response = await creating
+    assert (response.status_code, response.json()["code"]) == (422, "LOCALIZED_PRICE_SHAPE_MISMATCH")
     assert await listed(merchant, product_id) == []

@@ -3,19 +3,13 @@
 from collections.abc import AsyncIterator
 
 import httpx
-import pytest
 import pytest_asyncio
-from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from harness import PUBLIC_URL
-from nicobar.api import errors
-from nicobar.app import RequestLog
 from nicobar.core.tenant import Tenant
 from nicobar.flows.create_business import create_business
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.checkout import page_routes
 from orders import with_processors
 
 
@@ -23,12 +17,6 @@ from orders import with_processors
 async def runtime(runtime: Runtime) -> Runtime:
     """The test's runtime, with the simulator."""
     return with_processors(runtime)
-
-
-@pytest.fixture
-def app(runtime: Runtime) -> ASGIApp:
-    """The pages alone, inside the same outer layers as in the whole application."""
-    return RequestLog(ExceptionMiddleware(Router(page_routes(runtime)), handlers=errors.HANDLERS), runtime)
 
 
 @pytest_asyncio.fixture

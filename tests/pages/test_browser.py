@@ -13,17 +13,14 @@ import pytest_asyncio
 import uvicorn
 from playwright.async_api import Browser, Page, async_playwright
 from starlette.applications import Starlette
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route, Router
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from nicobar.api import errors
-from nicobar.app import RequestLog
+from nicobar.app import create_app
 from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.checkout import page_routes
 from orders import order, place, reload, with_processors
 
 WAIT = 15_000
@@ -50,12 +47,11 @@ async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]
 
 @pytest_asyncio.fixture
 async def site(runtime: Runtime) -> AsyncIterator[Runtime]:
-    """A real server for the pages, and the runtime that it works with."""
+    """A real server, and the runtime that it works with."""
     listening = socket.create_server(("127.0.0.1", 0))
     public_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     runtime = with_processors(runtime._replace(public_url=public_url))
-    app = RequestLog(ExceptionMiddleware(Router(page_routes(runtime)), handlers=errors.HANDLERS), runtime)
-    async with serving(app, listening):
+    async with serving(create_app(runtime), listening):
         yield runtime
 
 

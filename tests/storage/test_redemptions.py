@@ -2,61 +2,24 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 
-from harness import START, FakeClock, Merchant
+from discount_orders import buy, counters, discount, give_back, order_of, succeed
+from harness import FakeClock, Merchant
 from nicobar.core.discount_record import DiscountRecord
-from nicobar.core.discounts import CodeHistory, CurrencyOption, DiscountCode
-from nicobar.core.payment import Buyer, Payment
+from nicobar.core.payment import Payment
 from nicobar.core.problems import Problem
-from nicobar.core.tenant import Tenant
-from nicobar.flows.allow_customers import allow_customers
-from nicobar.flows.create_discount import create_discount
 from nicobar.flows.delete_discount import delete_discount
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.update_discount import update_discount
 from nicobar.storage import redemptions
 from nicobar.storage.discounts import get_discount
-from nicobar.storage.payments import NewCustomer, insert_payment, lock_payment, move_payment
-from nicobar.storage.redemptions import (
-    CodeUse,
-    CounterDifference,
-    load_codes,
-    redeem,
-    release,
-    release_expired,
-    reserve,
-)
-from nicobar.wire.discounts import CustomersAllow, DiscountCreate, DiscountUpdate
+from nicobar.storage.payments import lock_payment
+from nicobar.storage.redemptions import release_expired
+from nicobar.wire.discounts import DiscountUpdate
 from orders import order
-
-
-async def discount(runtime: Runtime, tenant: Tenant, **fields: Any) -> DiscountRecord:
-    body = msgspec.convert({"type": "percentage", "amount": 1000} | fields, DiscountCreate)
-    return await create_discount(runtime, tenant, body)
-
-
-def order_of(runtime: Runtime, tenant: Tenant, person: str, **changes: Any) -> Payment:
-    buyer = Buyer(runtime.new_id("cus", START), f"{person}@example.com", person, None, {})
-    return order(runtime, tenant, customer=buyer, **changes)
-
-
-async def buy(
-    runtime: Runtime, payment: Payment, codes: Sequence[DiscountRecord], *, deducted: int = 100, free: bool = False
-) -> Payment:
-    """Store a payment with its codes as the creation does: in one transaction, the codes last."""
-    buyer = payment.customer
-    customer = NewCustomer(buyer.customer_id, buyer.email, buyer.email, buyer.name, None) if buyer.email else None
-    uses = [CodeUse(code.discount_id, deducted + index) for index, code in enumerate(codes)]
-    async with runtime.database.transaction() as tx:
-        stored = await insert_payment(tx, payment, bytes(32), customer)
-        buyer_id, until, at = stored.customer_id, payment.expires_on, payment.created_at
-        await reserve(tx, payment.tenant, payment.payment_id, buyer_id, uses, until, at, redeemed=free)
-    return msgspec.structs.replace(payment, customer=stored)
 
 
 async def outcome(runtime: Runtime, payment: Payment, codes: Sequence[DiscountRecord]) -> str:
@@ -66,16 +29,6 @@ async def outcome(runtime: Runtime, payment: Payment, codes: Sequence[DiscountRe
     except Problem as problem:
         return problem.code
     return "bought"
-
-
-async def counters(runtime: Runtime, code: DiscountRecord) -> tuple[int, int]:
-    """Return `times_used` and `times_reserved`, after making sure that they agree with the uses."""
-    async with runtime.database.read() as read:
-        assert await redemptions.discount_counter_differences(read) == []
-        query = "SELECT times_used, times_reserved FROM discounts WHERE business_id = $1 AND discount_id = $2"
-        row = await read.fetchrow(query, code.business_id, code.discount_id)
-    assert row is not None
-    return row["times_used"], row["times_reserved"]
 
 
 async def over_limit(runtime: Runtime, code: DiscountRecord) -> bool:
@@ -92,20 +45,6 @@ async def states(runtime: Runtime, payment: Payment) -> list[str]:
 async def payments_stored(runtime: Runtime) -> int:
     async with runtime.database.read() as read:
         return await read.fetchval("SELECT count(*) FROM payments")
-
-
-async def succeed(runtime: Runtime, payment: Payment) -> int:
-    """Record a success as `record_outcome` does, under the payment's lock; return the uses counted."""
-    at = runtime.clock.now()
-    async with runtime.database.transaction() as tx:
-        await lock_payment(tx, payment.tenant, payment.payment_id)
-        await move_payment(tx, payment.tenant, payment.payment_id, "succeeded", at)
-        return await redeem(tx, payment.tenant, payment.payment_id, at)
-
-
-async def give_back(runtime: Runtime, payment: Payment) -> int:
-    async with runtime.database.transaction() as tx:
-        return await release(tx, payment.tenant, payment.payment_id, runtime.clock.now())
 
 
 async def sweep(runtime: Runtime, limit: int = 100) -> int:
@@ -291,119 +230,6 @@ async def test_a_code_deleted_meanwhile_is_refused(runtime: Runtime, merchant: M
     assert await payments_stored(runtime) == 1
     assert await succeed(runtime, payment) == 1, "who was promised the price gets it"
     assert await counters(runtime, code) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("change", "constraint"),
-    [
-        ("times_reserved = 3", "discounts_uses"),
-        ("times_used = 2", "discounts_uses"),
-        ("times_reserved = -1", "discounts_times_reserved_check"),
-        ("amount = 10001", "discounts_percentage"),
-        ("type = 'flat'", "discounts_flat"),
-        ("per_customer_usage_limit = 3", "discounts_limits"),
-        ("starts_at = created_at, expires_at = created_at", "discounts_period"),
-        ("code = 'lower'", "discounts_code_check"),
-    ],
-)
-async def test_postgresql_refuses_what_the_program_should(
-    runtime: Runtime, merchant: Merchant, change: str, constraint: str
-) -> None:
-    code = await discount(runtime, merchant.tenant, usage_limit=2)
-    await buy(runtime, order_of(runtime, merchant.tenant, "ana"), [code])
-    with pytest.raises(asyncpg.CheckViolationError) as refusal:
-        async with runtime.database.transaction() as tx:
-            await tx.execute(f"UPDATE discounts SET {change}")
-    assert refusal.value.constraint_name == constraint
-    assert await counters(runtime, code) == (0, 1)
-
-
-async def test_codes_are_loaded_with_their_history(runtime: Runtime, merchant: Merchant, clock: FakeClock) -> None:
-    tenant = merchant.tenant
-    options = [{"currency": "USD", "max_amount_possible": 500, "minimum_subtotal": 1000}]
-    code = await discount(
-        runtime,
-        tenant,
-        code="first",
-        amount=1250,
-        currency_options=options,
-        usage_limit=9,
-        per_customer_usage_limit=4,
-        starts_at="2026-01-01T00:00:00Z",
-        expires_at="2027-01-01T01:00:00+01:00",
-        customer_eligibility="specific",
-    )
-    other = await discount(runtime, tenant, code="OTHER")
-    deleted = await discount(runtime, tenant, code="DELETED")
-    await delete_discount(runtime, tenant, deleted.discount_id)
-    ana = (await buy(runtime, order_of(runtime, tenant, "ana"), [code])).customer.customer_id
-    await succeed(runtime, await buy(runtime, order_of(runtime, tenant, "ana"), [code, other]))
-    await give_back(runtime, await buy(runtime, order_of(runtime, tenant, "ana"), [code]))
-    ben = await buy(runtime, order_of(runtime, tenant, "ben", lines=[], status="succeeded"), [code], free=True)
-    await allow_customers(runtime, tenant, code.discount_id, CustomersAllow(customer_ids=[ana]))
-    expected = DiscountCode(
-        discount_id=code.discount_id,
-        code="FIRST",
-        type="percentage",
-        amount=1250,
-        currency_options=(CurrencyOption("USD", 500, 1000),),
-        usage_limit=9,
-        per_customer_usage_limit=4,
-        starts_at=START.replace(year=2026, month=1, day=1, hour=0, minute=0, second=0, microsecond=0),
-        expires_at=START.replace(year=2027, month=1, day=1, hour=0, minute=0, second=0, microsecond=0),
-        customer_eligibility="specific",
-    )
-    async with runtime.database.read() as read:
-        for_ana = await load_codes(read, tenant, ["FIRST", "OTHER", "DELETED", "NEVER"], ana)
-        for_ben = await load_codes(read, tenant, ["FIRST"], ben.customer.customer_id)
-        for_nobody = await load_codes(read, tenant, ["FIRST", "OTHER"], None)
-        in_live_mode = await load_codes(read, merchant.live_tenant, ["FIRST"], ana)
-    assert for_ana == {
-        "FIRST": (expected, CodeHistory(3, 2, customer_has_purchased=True, customer_listed=True)),
-        "OTHER": (for_ana["OTHER"][0], CodeHistory(1, 1, customer_has_purchased=True)),
-    }
-    assert for_ben == {"FIRST": (expected, CodeHistory(3, 1))}, "a free payment is no purchase"
-    assert {key: history for key, (_, history) in for_nobody.items()} == {
-        "FIRST": CodeHistory(3),
-        "OTHER": CodeHistory(1),
-    }
-    assert in_live_mode == {}
-
-
-async def test_a_payment_keeps_the_terms_that_it_was_made_with(runtime: Runtime, merchant: Merchant) -> None:
-    tenant = merchant.tenant
-    spring = await discount(runtime, tenant, code="SPRING", amount=2000, metadata={"season": 1}, name="Spring")
-    extra = await discount(runtime, tenant, code="EXTRA")
-    payment = await buy(runtime, order_of(runtime, tenant, "ana"), [spring, extra], deducted=70)
-    plain = await buy(runtime, order_of(runtime, tenant, "ben"), [])
-    await update_discount(runtime, tenant, spring.discount_id, DiscountUpdate(code="AUTUMN", amount=500, name="Autumn"))
-    await delete_discount(runtime, tenant, extra.discount_id)
-    await succeed(runtime, payment)
-    async with runtime.database.read() as read:
-        first, second = await redemptions.applied_discounts(read, tenant, payment.payment_id)
-        assert await redemptions.applied_discounts(read, tenant, plain.payment_id) == []
-        assert await redemptions.applied_discounts(read, merchant.live_tenant, payment.payment_id) == []
-    assert (first.position, first.code, first.amount, first.deducted, first.state) == (
-        0,
-        "SPRING",
-        2000,
-        70,
-        "redeemed",
-    )
-    assert (first.name, first.times_used, first.metadata) == ("Autumn", 1, {"season": 1})
-    assert (second.position, second.code, second.deducted, second.discount_id) == (1, "EXTRA", 71, extra.discount_id)
-
-
-async def test_counters_changed_by_hand_are_found(runtime: Runtime, merchant: Merchant) -> None:
-    code = await discount(runtime, merchant.tenant, code="TAMPERED")
-    await discount(runtime, merchant.tenant, code="SOUND")
-    await buy(runtime, order_of(runtime, merchant.tenant, "ana"), [code])
-    async with runtime.database.transaction() as tx:
-        await tx.execute("UPDATE discounts SET times_used = 4 WHERE code = 'TAMPERED'")
-    async with runtime.database.read() as read:
-        found = await redemptions.discount_counter_differences(read)
-    business_id = merchant.tenant.business_id
-    assert found == [CounterDifference(business_id, "test", code.discount_id, "TAMPERED", 4, 1, redeemed=0, reserved=1)]
 
 
 async def test_one_code_in_two_modes_is_two_codes(runtime: Runtime, merchant: Merchant) -> None:

@@ -5,11 +5,15 @@ from typing import Final
 from msgspec.structs import asdict
 
 from nicobar.api.routing import Call, Operation
-from nicobar.core.payment import Payment
+from nicobar.core.payment import Payment, settlement_shares
+from nicobar.core.pricing import recompute
 from nicobar.core.problems import Problem
 from nicobar.flows.create_payment import create_payment
-from nicobar.storage.payments import get_payment, list_payments
+from nicobar.storage.payments import get_payment, get_pricing, list_payments
+from nicobar.storage.redemptions import applied_discounts
 from nicobar.wire.common import Items, NoQuery, in_utc
+from nicobar.wire.discounts import render_discount_detail
+from nicobar.wire.explanations import Explanation, render_explanation
 from nicobar.wire.payments import (
     LineItems,
     LineItemsQuery,
@@ -33,8 +37,13 @@ async def create(call: Call[PaymentCreate, NoQuery]) -> PaymentCreated:
 async def retrieve(call: Call[None, NoQuery]) -> PaymentRead:
     """Return one payment."""
     payment = await _payment(call)
+    discounts = []
+    if payment.options.discount_codes:
+        async with call.runtime.database.read() as read:
+            applied = await applied_discounts(read, call.tenant, payment.payment_id)
+        discounts = [render_discount_detail(discount) for discount in applied]
     link = None if payment.link_id is None else call.runtime.link_url(payment.link_id)
-    return render_payment(payment, link, call.runtime.public_url)
+    return render_payment(payment, link, call.runtime.public_url, discounts)
 
 
 async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
@@ -55,14 +64,29 @@ async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
 async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:
     """Return a payment's lines in the settlement currency, or in the currency the customer pays in if asked for."""
     payment = await _payment(call)
-    if call.query.currency not in (None, payment.currency):
+    wanted = call.query.currency
+    if wanted not in (None, payment.currency):
         detail = f"the customer pays this payment in {payment.currency}"
         raise Problem("UNSUPPORTED_CURRENCY", detail=detail, path="currency")
+    totals, taxes = [line.total for line in payment.lines], [line.tax for line in payment.lines]
+    currency = payment.currency if wanted is not None else payment.settlement_currency
+    if currency != payment.currency:
+        totals, taxes = settlement_shares(payment)
     return LineItems(
-        currency=payment.currency,
+        currency=currency,
         partial_refund_allowed=True,
-        items=[render_line_item(line) for line in payment.lines],
+        items=[render_line_item(*shares) for shares in zip(payment.lines, totals, taxes, strict=True)],
     )
+
+
+async def explain(call: Call[None, NoQuery]) -> Explanation:
+    """Explain a payment's amounts step by step, from the list price to the settlement."""
+    payment = await _payment(call)
+    async with call.runtime.database.read() as read:
+        inputs = await get_pricing(read, call.tenant, payment.payment_id)
+    if inputs is None:
+        raise Problem("NOT_FOUND", what="Payment")
+    return render_explanation(payment, recompute(inputs))
 
 
 async def retry_state(call: Call[None, NoQuery]) -> ManualRetryState:
@@ -105,7 +129,16 @@ OPERATIONS: Final = [
             "INVALID_TAX_ID",
             "PAY_AS_YOU_WANT_AMOUNT_REQUIRED",
             "REQUEST_AMOUNT_BELOW_MINIMUM",
+            "EXCHANGE_RATE_NOT_FOUND",
             "INVALID_DISCOUNT_CODE",
+            "DISCOUNT_NOT_YET_ACTIVE",
+            "DISCOUNT_CODE_EXPIRED",
+            "DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED",
+            "DISCOUNT_CUSTOMER_NOT_ELIGIBLE",
+            "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED",
+            "DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT",
+            "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET",
+            "DISCOUNT_CONCURRENT_REDEMPTION",
             "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT",
             "INTEGER_CONVERSION_FAILURE",
             "NO_ELIGIBLE_PAYMENT_METHODS",
@@ -132,6 +165,14 @@ OPERATIONS: Final = [
         query=LineItemsQuery,
         summary="Get the lines of a payment",
         problems=("NOT_FOUND", "UNSUPPORTED_CURRENCY"),
+    ),
+    Operation(
+        "GET",
+        "/payments/{payment_id}/explain",
+        explain,
+        Explanation,
+        summary="Explain the amounts of a payment",
+        problems=("NOT_FOUND",),
     ),
     Operation(
         "GET",

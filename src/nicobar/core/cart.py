@@ -1,18 +1,19 @@
 """From a requested cart to priced lines: the ladder of refusals in the contract's order of checks.
 
-The functions are called in this order: `check_products`, `check_country`, then the currency (`fx.charge_currency`),
-the tax id, and `price_lines`, which refuses wrong pay-what-you-want amounts. A cart that passed can be priced.
+`flows/price_cart.py` calls them in this order: `check_products`, `check_country`, then the currency (`buyers_currency`,
+`fx.charge_currency`), the tax id, and `price_lines`, which refuses wrong pay-what-you-want amounts.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from nicobar.core.localized_price import LocalizedPrice, agreed_currency, candidate, choose
 from nicobar.core.payment import Address, Buyer
-from nicobar.core.pricing import CartLine, buyer_price
+from nicobar.core.pricing import UNCHANGED, CartLine, buyer_price
 from nicobar.core.problems import Problem
 from nicobar.core.product import OneTimePrice, Price
-from nicobar.core.tax import TaxDecision
+from nicobar.core.tax import Category, TaxDecision
 
 
 class RequestedItem(msgspec.Struct, frozen=True):
@@ -37,6 +38,8 @@ class CartRequest(msgspec.Struct, frozen=True, kw_only=True):
     """None means the business's setting."""
     tax_id: str | None = None
     discount_codes: Sequence[str] = ()
+    suggest_amounts: bool = False
+    """Whether a pay-what-you-want line without an amount is priced at what the product suggests: for previews."""
 
 
 class SellableProduct(msgspec.Struct, frozen=True):
@@ -46,7 +49,7 @@ class SellableProduct(msgspec.Struct, frozen=True):
     brand_id: str
     name: str
     description: str | None
-    tax_category: str
+    tax_category: Category
     price: Price
     pricing_mode: str | None
     archived: bool
@@ -94,37 +97,93 @@ def check_country(country: str, name: str, blocked: Collection[str]) -> None:
         raise Problem("UNSUPPORTED_COUNTRY", country=name, path="billing.country")
 
 
-def price_lines(
+class Pricing(msgspec.Struct, frozen=True):
+    """What decides the price of a cart's lines beside the products themselves."""
+
+    country: str
+    """ISO 3166-1 code of the billing country."""
+    currency: str
+    """The charge currency."""
+    taxes: Mapping[str, TaxDecision]
+    """The decision for each tax category of the cart."""
+    localized: Mapping[str, Sequence[LocalizedPrice]]
+    """The active localized prices by product."""
+    purchasing_power_percent: int
+    """Percent of the list price that buyers of the country pay where a price opts in; 100 is the whole."""
+    default_tax_inclusive: bool
+    """Whether a price that leaves it open contains the tax."""
+    suggest_amounts: bool = False
+    """As in `CartRequest`."""
+
+
+def buyers_currency(
     items: Sequence[RequestedItem],
     products: Mapping[str, SellableProduct],
-    taxes: Mapping[str, TaxDecision],
+    localized: Mapping[str, Sequence[LocalizedPrice]],
+    country: str,
+    wanted: str | None,
+    *,
+    adaptive: bool,
+) -> str | None:
+    """Return the charge currency on which the localized prices of a cart agree, or None when they settle none.
+
+    `wanted` is the currency the request asks for, else the billing country's own.
+    """
+    if not localized:
+        return None
+    candidates = [
+        candidate(localized.get(item.product_id, ()), products[item.product_id].pricing_mode, country, wanted)
+        for item in items
+    ]
+    return agreed_currency(candidates, [products[item.product_id].price.currency for item in items], adaptive=adaptive)
+
+
+def price_lines(
+    items: Sequence[RequestedItem], products: Mapping[str, SellableProduct], pricing: Pricing
 ) -> list[CartLine]:
-    """Return the lines to quote; `taxes` holds the decision for each tax category of the cart.
+    """Return the lines to quote.
 
     Raises Problem PAY_AS_YOU_WANT_AMOUNT_REQUIRED or REQUEST_AMOUNT_BELOW_MINIMUM.
     """
-    lines = []
-    for index, item in enumerate(items):
-        product = products[item.product_id]
-        price = product.price
-        assert isinstance(price, OneTimePrice)  # noqa: S101 - check_products refused every other price
-        tax = taxes[product.tax_category]
-        lines.append(
-            CartLine(
-                product_id=item.product_id,
-                currency=price.currency,
-                unit_price=_unit_price(item, price, f"product_cart[{index}].amount"),
-                quantity=item.quantity,
-                discount_bps=0 if price.pay_what_you_want else price.discount_bps,
-                tax_inclusive=bool(price.tax_inclusive),
-                tax_rate_ppm=tax.rate_ppm,
-                pay_what_you_want=price.pay_what_you_want,
-                tax_rule=tax.rule,
-                tax_source=tax.source,
-            )
-        )
-    return lines
+    return [
+        _line(item, products[item.product_id], pricing, f"product_cart[{index}].amount")
+        for index, item in enumerate(items)
+    ]
 
 
-def _unit_price(item: RequestedItem, price: OneTimePrice, where: str) -> int:
-    return buyer_price(price.price, item.amount, path=where) if price.pay_what_you_want else price.price
+def _line(item: RequestedItem, product: SellableProduct, pricing: Pricing, where: str) -> CartLine:
+    price = product.price
+    assert isinstance(price, OneTimePrice)  # noqa: S101 - check_products refused every other price
+    tax = pricing.taxes[product.tax_category]
+    currency, unit_price, localized = _unit_price(item, product, price, pricing, where)
+    return CartLine(
+        product_id=product.product_id,
+        currency=currency,
+        unit_price=unit_price,
+        quantity=item.quantity,
+        discount_bps=0 if price.pay_what_you_want else price.discount_bps,
+        tax_inclusive=pricing.default_tax_inclusive if price.tax_inclusive is None else price.tax_inclusive,
+        tax_rate_ppm=tax.rate_ppm,
+        ppp_percent=pricing.purchasing_power_percent if price.purchasing_power_parity else UNCHANGED,
+        localized=localized,
+        pay_what_you_want=price.pay_what_you_want,
+        tax_rule=tax.rule,
+        tax_source=tax.source,
+    )
+
+
+def _unit_price(
+    item: RequestedItem, product: SellableProduct, price: OneTimePrice, pricing: Pricing, where: str
+) -> tuple[str, int, bool]:
+    """Return currency and amount of one unit before discounts, and whether that is a localized price."""
+    if price.pay_what_you_want:
+        amount = item.amount
+        if amount is None and pricing.suggest_amounts:
+            amount = price.price if price.suggested_price is None else price.suggested_price
+        return price.currency, buyer_price(price.price, amount, path=where), False
+    if pricing.localized:
+        prices = pricing.localized.get(product.product_id, ())
+        market = choose(prices, product.pricing_mode, pricing.country, pricing.currency)
+        if market is not None:
+            return market.currency, market.amount, True
+    return price.currency, price.price, False

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from nicobar.core.money import allocate
+from nicobar.core.tax_id import RegisterAnswer
 from nicobar.core.tenant import Mode, Tenant
 
 Status = Literal[
@@ -161,6 +163,8 @@ class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     adaptive_currency_fees_inclusive: bool | None = None
     discount_codes: list[str] = []
     tax_id: str | None = None
+    tax_id_register: RegisterAnswer | None = None
+    """What the European Union's register answered about the tax id, when it was asked."""
     customer_business_name: str | None = None
 
 
@@ -242,3 +246,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     resolved_at: datetime | None
     """When the end was known: succeeded or declined."""
+
+
+def settlement_shares(payment: Payment) -> tuple[list[int], list[int]]:
+    """Return each line's share of the settlement amount and of the settlement tax, in the settlement currency.
+
+    The settlement is rounded once for the whole payment; sharing it by largest remainder keeps its sum.
+    """
+    totals = allocate(payment.settlement_amount, [line.total for line in payment.lines])
+    taxes = allocate(payment.settlement_tax, [line.tax for line in payment.lines])
+    return totals, taxes

@@ -82,6 +82,26 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "DUPLICATE_METER_IDS_IN_REQUEST": Entry(
         422, "Duplicate Meter Ids are not allowed", "A usage-based price names one meter twice."
     ),
+    "PRODUCT_PRICING_MODE_REQUIRED": Entry(
+        422,
+        "Product pricing_mode must be set before adding localized prices",
+        "A localized price for a product without `pricing_mode`.",
+    ),
+    "LOCALIZED_PRICE_SHAPE_MISMATCH": Entry(
+        422,
+        "Localized price shape does not match the product's pricing_mode",
+        "`country_code` is missing for `by_country`, or given for `by_currency`.",
+    ),
+    "LOCALIZED_PRICE_DUPLICATES_BASE": Entry(
+        422,
+        "Localized price duplicates the product's base currency/country",
+        "A price by currency in the product's own currency.",
+    ),
+    "LOCALIZED_PRICE_ALREADY_EXISTS": Entry(
+        409,
+        "A localized price for this product and country/currency already exists",
+        "The market has an active price.",
+    ),
     # --- country, currency, tax -----------------------------------------------------------------------------
     "UNSUPPORTED_COUNTRY": Entry(
         422,

@@ -6,20 +6,21 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from nicobar.core.business_settings import DEFAULTS
 from nicobar.core.cart import CartRequest, RequestedItem
 from nicobar.core.customer import email_key
 from nicobar.core.methods import check_allowed_methods
-from nicobar.core.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions
+from nicobar.core.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions, Succeeded
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant, secret_hash
 from nicobar.flows.price_cart import PricedCart, price_cart
+from nicobar.flows.record_outcome import record_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.payments import NewCustomer, insert_payment
+from nicobar.storage.redemptions import CodeUse, reserve
 from nicobar.wire.codes import PaymentMethodType
 from nicobar.wire.common import BillingAddress, blank_to_none, checked_metadata
 from nicobar.wire.customers import checked_email, checked_phone
-from nicobar.wire.payments import CustomerRequest, PaymentCreate, PaymentCreated, render_created
+from nicobar.wire.payments import CustomerRequest, PaymentCreate, PaymentCreated, render_created, requested_codes
 
 _UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 """Schemes that would run in, or read from, the customer's browser instead of leading back to the merchant."""
@@ -43,7 +44,7 @@ async def create_payment(runtime: Runtime, tenant: Tenant, body: PaymentCreate) 
         tax_id=options.tax_id,
         discount_codes=options.discount_codes,
     )
-    priced = await price_cart(runtime, tenant, request, DEFAULTS)
+    priced = await price_cart(runtime, tenant, request)
     check_allowed_methods(options.allowed_payment_method_types)
     if options.payment_method_id is not None:
         raise Problem("NOT_FOUND", what=f"Payment method {options.payment_method_id}", path="payment_method_id")
@@ -53,25 +54,40 @@ async def create_payment(runtime: Runtime, tenant: Tenant, body: PaymentCreate) 
         raise _invalid("customer.phone_number", "phone_number is required.")
     payment = _payment(runtime, tenant, priced, given, options, request, metadata)
     secret = f"{payment.payment_id}_secret_{runtime.new_secret()}"
-    async with runtime.database.statement() as tx:
-        buyer = await insert_payment(
-            tx, payment, secret_hash(secret), _customer_to_store(payment.customer, known, given)
-        )
+    buyer = await _store(runtime, payment, secret, priced, _customer_to_store(payment.customer, known, given))
     link = None if payment.link_id is None else runtime.link_url(payment.link_id)
-    return render_created(msgspec.structs.replace(payment, customer=buyer), secret, link)
+    discount_ids = [code.discount_id for code in priced.quote.inputs.codes]
+    return render_created(msgspec.structs.replace(payment, customer=buyer), secret, link, discount_ids)
+
+
+async def _store(
+    runtime: Runtime, payment: Payment, secret: str, priced: PricedCart, customer: NewCustomer | None
+) -> Buyer:
+    """Write everything at once and return the payment's customer. Without codes that is a single statement.
+
+    Nobody will visit a page for a free payment without a link, so it succeeds in the commit that makes it.
+    """
+    quote, tenant, at = priced.quote, payment.tenant, payment.created_at
+    free = quote.total == 0 and payment.link_id is None
+    if not free and not quote.inputs.codes:
+        async with runtime.database.statement() as tx:
+            return await insert_payment(tx, payment, secret_hash(secret), quote.inputs, customer)
+    async with runtime.database.transaction() as tx:
+        buyer = await insert_payment(tx, payment, secret_hash(secret), quote.inputs, customer)
+        uses = [
+            CodeUse(code.discount_id, sum(line.deductions[index] for line in quote.lines))
+            for index, code in enumerate(quote.inputs.codes)
+        ]
+        if uses:
+            await reserve(tx, tenant, payment.payment_id, buyer.customer_id, uses, payment.expires_on, at)
+        if free:
+            await record_outcome(tx, payment, None, Succeeded("free"), at)
+    return buyer
 
 
 def _options(body: PaymentCreate) -> PaymentOptions:
     """Collect what later steps need, after the checks between fields."""
-    codes = [code for text in body.discount_codes or () if (code := text.strip().upper())]
-    single = blank_to_none(body.discount_code)
-    if single is not None and body.discount_codes is not None:
-        raise _invalid("discount_code", "Send discount_code or discount_codes, not both.")
-    if single is not None:
-        codes = [single.upper()]
-    for index, code in enumerate(codes):
-        if code in codes[:index]:
-            raise _invalid(f"discount_codes[{index}]", f"{code} is in the list twice.")
+    codes = requested_codes(body.discount_code, body.discount_codes)
     payment_method_id = blank_to_none(body.payment_method_id)
     if payment_method_id is not None and not body.customer.customer_id:
         detail = "payment_method_id needs customer.customer_id: a saved method belongs to a customer"
@@ -164,15 +180,13 @@ def _payment(
     moment = runtime.clock.now()
     quote = priced.quote
     buyer = priced.customer or msgspec.structs.replace(given, customer_id=runtime.new_id("cus", moment))
-    # Nobody will visit a page for a free payment without a link, so it has succeeded as soon as it exists.
-    free = quote.total == 0 and not options.payment_link
     return Payment(
         business_id=tenant.business_id,
         mode=tenant.mode,
         payment_id=runtime.new_id("pay", moment),
         brand_id=priced.brand_id,
         customer=buyer,
-        status="succeeded" if free else "requires_payment_method",
+        status="requires_payment_method",
         currency=quote.currency,
         subtotal=quote.subtotal,
         discount=quote.discount,
@@ -183,9 +197,13 @@ def _payment(
         settlement_tax=quote.settlement_tax,
         billing=request.billing,
         metadata=metadata,
-        options=msgspec.structs.replace(options, tax_id=priced.tax_id),
+        options=msgspec.structs.replace(
+            options,
+            tax_id=None if priced.tax_id is None else priced.tax_id.number,
+            tax_id_register=None if priced.tax_id is None else priced.tax_id.register,
+        ),
         link_id=runtime.new_link_id() if options.payment_link and options.payment_method_id is None else None,
-        expires_on=moment + timedelta(minutes=DEFAULTS.link_ttl_minutes),
+        expires_on=moment + timedelta(minutes=priced.policy.settings.link_ttl_minutes),
         payment_method=None,
         payment_method_type=None,
         card=None,

@@ -32,7 +32,6 @@ FRESH: Final = timedelta(seconds=2)
 OLDEST: Final = timedelta(seconds=5)
 """For how long it is used while somebody else is reading it anew."""
 
-_NO_TIME: Final = timedelta(0)
 _MAXIMUM_REMEMBERED: Final = 1024
 
 
@@ -70,12 +69,10 @@ async def load_policy(runtime: Runtime, tenant: Tenant) -> Policy:
     """
     shelf = _shelf(runtime.database, tenant)
     age = _age(shelf, runtime.clock.now())
-    if shelf.policy is not None and age is not None:
-        if age < FRESH or (age < OLDEST and shelf.reading.locked()):
-            return shelf.policy
+    if shelf.policy is not None and (age < FRESH or (age < OLDEST and shelf.reading.locked())):
+        return shelf.policy
     async with shelf.reading:
-        age = _age(shelf, runtime.clock.now())
-        if shelf.policy is None or age is None or age >= FRESH:  # nobody read it while this caller waited
+        if shelf.policy is None or _age(shelf, runtime.clock.now()) >= FRESH:  # else another read it in the meantime
             shelf.policy = await _read(runtime, tenant, shelf)
         return shelf.policy
 
@@ -90,10 +87,11 @@ def _shelf(database: Database, tenant: Tenant) -> _Shelf:
     return shelf
 
 
-def _age(shelf: _Shelf, now: datetime) -> timedelta | None:
-    """Return how old the remembered policy is; None when there is none, or the clock was set back since."""
-    age = None if shelf.read_at is None else now - shelf.read_at
-    return age if age is not None and age >= _NO_TIME else None
+def _age(shelf: _Shelf, now: datetime) -> timedelta:
+    """Return how old the remembered policy is: beyond any age when there is none, or the clock was set back since."""
+    if shelf.read_at is None or now < shelf.read_at:
+        return timedelta.max
+    return now - shelf.read_at
 
 
 async def _read(runtime: Runtime, tenant: Tenant, shelf: _Shelf) -> Policy:

@@ -8,6 +8,7 @@ from nicobar.core.payment import Attempt, Declined, Outcome, Payment, Succeeded,
 from nicobar.storage.attempts import update_attempt
 from nicobar.storage.database import Tx
 from nicobar.storage.payments import move_payment
+from nicobar.storage.redemptions import redeem
 
 _log = structlog.get_logger(__name__)
 
@@ -44,6 +45,8 @@ async def record_outcome(tx: Tx, payment: Payment, attempt: Attempt | None, outc
     )
     if not moved:
         raise RuntimeError(f"{payment.payment_id} cannot move from {payment.status} to {target}")
+    if target == "succeeded":
+        await redeem(tx, payment.tenant, payment.payment_id, at)
     _log.info("payment_moved", payment_id=payment.payment_id, origin=payment.status, status=target)
     return True
 

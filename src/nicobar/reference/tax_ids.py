@@ -66,8 +66,8 @@ def _accepted(country: countries.Country, text: str) -> str | None:
         return bare if bare.isascii() and form.pattern.fullmatch(bare) else _validated(form.modules, text)
     if not country.tax_id_modules:
         return text if _UNKNOWN_FORM.fullmatch(text) else None
-    prefix = _prefix(country)
-    if code in _BRITISH and text[:2].upper() == NORTHERN_IRELAND:
+    text, prefix = text.upper(), _prefix(country)
+    if code in _BRITISH and text[:2] == NORTHERN_IRELAND:
         prefix, text = NORTHERN_IRELAND, text[2:]
     if code == "JP":
         text = text.removeprefix("T")  # invoices put this letter before the corporate number

@@ -8,6 +8,7 @@ import msgspec
 
 from nicobar.core.ids import object_id
 from nicobar.core.payment import Buyer, CardDetails, Payment, PaymentLine, Status, origins
+from nicobar.core.pricing import QuoteInputs
 from nicobar.core.tenant import Tenant
 from nicobar.storage.database import Read, Record, Tx
 
@@ -24,40 +25,42 @@ _GET: Final = f"SELECT {_COLUMNS} WHERE p.business_id = $1 AND p.mode = $2 AND p
 _BY_LINK: Final = f"SELECT {_COLUMNS} WHERE p.link_id = $1"
 _LOCK: Final = _GET + " FOR UPDATE OF p"
 
+_PRICING: Final = "SELECT pricing FROM payments WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
+
 _LINES: Final = """
 SELECT position, product_id, name, description, quantity, amount, unit_price, tax_category, tax_inclusive,
        subtotal, discount, tax, total
 FROM payment_lines WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY position
 """
 
-# One statement, so one round trip and one transaction of its own. $1 to $20 are the payment, the arrays from $21 its
-# lines, $34 the customer's id and from $35 the rest of a customer to store. When one with this e-mail exists by now,
+# One statement, so one round trip and one transaction of its own. $1 to $21 are the payment, the arrays from $22 its
+# lines, $35 the customer's id and from $36 the rest of a customer to store. When one with this e-mail exists by now,
 # it is the payment's customer and only gets what it lacked: a stored name or phone number is never overwritten.
 _PAYMENT_AND_LINES: Final = """
 payment AS (
     INSERT INTO payments (
         business_id, mode, payment_id, brand_id, status, currency, subtotal, discount, tax, total_amount,
         settlement_currency, settlement_amount, settlement_tax, billing, metadata, options, link_id, expires_on,
-        client_secret_hash, created_at, customer_id)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, customer_id
+        client_secret_hash, created_at, pricing, customer_id)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, customer_id
     FROM buyer
 ), lines AS (
     INSERT INTO payment_lines (
         business_id, mode, payment_id, position, product_id, name, description, quantity, amount, unit_price,
         tax_category, tax_inclusive, subtotal, discount, tax, total)
     SELECT $1, $2, $3, * FROM unnest(
-        $21::smallint[], $22::text[], $23::text[], $24::text[], $25::integer[], $26::bigint[], $27::bigint[],
-        $28::text[], $29::boolean[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[])
+        $22::smallint[], $23::text[], $24::text[], $25::text[], $26::integer[], $27::bigint[], $28::bigint[],
+        $29::text[], $30::boolean[], $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[])
 )
 """
 
-_INSERT: Final = f"WITH buyer AS (SELECT $34::text AS customer_id), {_PAYMENT_AND_LINES} SELECT customer_id FROM buyer"
+_INSERT: Final = f"WITH buyer AS (SELECT $35::text AS customer_id), {_PAYMENT_AND_LINES} SELECT customer_id FROM buyer"
 
 _INSERT_WITH_CUSTOMER: Final = f"""
 WITH buyer AS (
     INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, phone_number, metadata,
                            created_at, updated_at)
-    VALUES ($1, $2, $34, $35, $36, $37, $38, '{{}}', $20, $20)
+    VALUES ($1, $2, $35, $36, $37, $38, $39, '{{}}', $20, $20)
     ON CONFLICT (business_id, mode, email_key) DO UPDATE SET
         name = CASE customers.name WHEN '' THEN excluded.name ELSE customers.name END,
         phone_number = coalesce(customers.phone_number, excluded.phone_number),
@@ -86,14 +89,14 @@ class NewCustomer(msgspec.Struct, frozen=True):
 
 
 async def insert_payment(
-    tx: Tx, payment: Payment, client_secret_hash: bytes, new_customer: NewCustomer | None
+    tx: Tx, payment: Payment, client_secret_hash: bytes, pricing: QuoteInputs, new_customer: NewCustomer | None
 ) -> Buyer:
     """Store a payment with its lines, and its customer if it is new, in one statement.
 
     Return the customer that the payment belongs to: with `new_customer` it may be one that a simultaneous creation
     with the same e-mail made first.
     """
-    values = _payment_values(payment, client_secret_hash)
+    values = _payment_values(payment, client_secret_hash, pricing)
     if new_customer is None:
         await tx.fetchrow(_INSERT, *values, payment.customer.customer_id)
         return payment.customer
@@ -109,7 +112,7 @@ async def insert_payment(
     return msgspec.convert(row, Buyer, from_attributes=False)
 
 
-def _payment_values(payment: Payment, client_secret_hash: bytes) -> list[Any]:
+def _payment_values(payment: Payment, client_secret_hash: bytes, pricing: QuoteInputs) -> list[Any]:
     lines = payment.lines
     return [
         payment.business_id,
@@ -132,6 +135,7 @@ def _payment_values(payment: Payment, client_secret_hash: bytes) -> list[Any]:
         payment.expires_on,
         client_secret_hash,
         payment.created_at,
+        pricing,
         [line.position for line in lines],
         [line.product_id for line in lines],
         [line.name for line in lines],
@@ -151,6 +155,12 @@ def _payment_values(payment: Payment, client_secret_hash: bytes) -> list[Any]:
 async def get_payment(read: Read, tenant: Tenant, payment_id: str) -> Payment | None:
     """Return one payment with its lines."""
     return await _with_lines(read, await read.fetchrow(_GET, tenant.business_id, tenant.mode, payment_id))
+
+
+async def get_pricing(read: Read, tenant: Tenant, payment_id: str) -> QuoteInputs | None:
+    """Return everything that a payment's amounts were computed from."""
+    inputs = await read.fetchval(_PRICING, tenant.business_id, tenant.mode, payment_id)
+    return None if inputs is None else msgspec.convert(inputs, QuoteInputs)
 
 
 async def find_payment_by_link(read: Read, link_id: str) -> Payment | None:

@@ -185,16 +185,14 @@ async def reserve(
     uses: Sequence[CodeUse],
     reserved_until: datetime,
     at: datetime,
-    *,
-    redeemed: bool = False,
 ) -> None:
     """Take one use of each code for a payment that was stored in this transaction.
 
     `uses` stand in the order in which the codes were applied. `customer_id` is the customer whom the payment was stored
-    with, `reserved_until` the moment its link ends. With `redeemed` the payment has succeeded already, because it costs
-    nothing, and its uses count at once.
+    with, `reserved_until` the moment its link ends. A free payment that succeeds at once is reserved, too, and then
+    redeemed in the same transaction, so that PostgreSQL checks its limit like any other.
 
-    Call it last in the transaction: it keeps other payments from the codes until the commit, and from then on the
+    Call it late in the transaction: it keeps other payments from the codes until the commit, and from then on the
     transaction waits for no lock longer than `LOCK_TIMEOUT`.
 
     Raises Problem INVALID_DISCOUNT_CODE, DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED or
@@ -223,9 +221,6 @@ async def reserve(
         ids,
         [use.deducted for use in uses],
     )
-    if redeemed:
-        # Through the reservation, so that PostgreSQL checks the limit of free payments, too.
-        await redeem(tx, tenant, payment_id, at)
 
 
 async def _lock_limits(tx: Tx, tenant: Tenant, discount_ids: Sequence[str]) -> dict[str, CodeLimits]:

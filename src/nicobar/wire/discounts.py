@@ -22,7 +22,6 @@ from nicobar.wire.common import (
     RequestBody,
     Text250,
     blank_to_none,
-    in_utc,
 )
 
 RequestedType = Literal["percentage", "flat", "flat_per_unit"]
@@ -256,14 +255,17 @@ def checked_code(text: str | None) -> str | None:
 
 
 def checked_moment(moment: datetime | None, path: str) -> datetime | None:
-    """Return the moment in UTC. Raises Problem INVALID_REQUEST_BODY for one outside the years 1970 to 9999."""
-    try:
-        found = in_utc(moment)
-    except OverflowError:
-        found = datetime.min.replace(tzinfo=UTC)
-    if found is not None and not _EARLIEST <= found <= _LATEST:
+    """Return the moment in UTC; one without an offset is taken as UTC.
+
+    Raises Problem INVALID_REQUEST_BODY for one outside the years 1970 to 9999.
+    """
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    if not _EARLIEST <= moment <= _LATEST:
         raise Problem("INVALID_REQUEST_BODY", path=path, detail="It must lie in the years 1970 to 9999.")
-    return found
+    return moment.astimezone(UTC)
 
 
 def options_from(options: Sequence[CurrencyOptionRequest]) -> tuple[CurrencyOption, ...]:

@@ -1,11 +1,14 @@
 """The wire types of payments (contract, "POST /payments" and "Reading payments"), and how a payment is rendered."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from nicobar.core.discounts import normalise_code
 from nicobar.core.payment import Address, Buyer, Payment, PaymentLine
+from nicobar.core.problems import Problem
 from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentMethodType
 from nicobar.wire.common import (
     INT32_MAX,
@@ -20,7 +23,9 @@ from nicobar.wire.common import (
     RequestBody,
     Text250,
     Url,
+    blank_to_none,
 )
+from nicobar.wire.discounts import DiscountDetail
 
 MAXIMUM_QUANTITY = 10_000
 """Units of one cart line."""
@@ -183,7 +188,7 @@ class PaymentRead(Answer, frozen=True, kw_only=True):
     checkout_session_id: str | None
     custom_field_responses: list[dict[str, str]] | None
     discount_id: str | None
-    discounts: list[dict[str, Any]] | None
+    discounts: list[DiscountDetail] | None
     error_code: str | None
     error_message: str | None
     invoice_id: str | None
@@ -243,6 +248,25 @@ class LineItemsQuery(RequestBody, frozen=True, kw_only=True):
     currency: CurrencyCode | None = None
 
 
+def requested_codes(single: str | None, several: Sequence[str] | None) -> list[str]:
+    """Return the discount codes of a request, normalised, in their order.
+
+    Raises Problem INVALID_REQUEST_BODY when both fields are used or a code stands twice.
+    """
+    single = blank_to_none(single)
+    if single is not None and several is not None:
+        detail = "Send discount_code or discount_codes, not both."
+        raise Problem("INVALID_REQUEST_BODY", path="discount_code", detail=detail)
+    codes = [normalise_code(single)] if single is not None else [normalise_code(text) for text in several or ()]
+    for index, code in enumerate(codes):
+        where = f"discount_codes[{index}]"
+        if not code:
+            raise Problem("INVALID_REQUEST_BODY", path=where, detail="It is blank.")
+        if code in codes[:index]:
+            raise Problem("INVALID_REQUEST_BODY", path=where, detail=f"{code} is in the list twice.")
+    return codes
+
+
 def render_buyer(buyer: Buyer) -> CustomerLimitedDetails:
     """Render the customer of a payment."""
     return CustomerLimitedDetails(
@@ -254,7 +278,9 @@ def render_buyer(buyer: Buyer) -> CustomerLimitedDetails:
     )
 
 
-def render_created(payment: Payment, client_secret: str, link: str | None) -> PaymentCreated:
+def render_created(
+    payment: Payment, client_secret: str, link: str | None, discount_ids: Sequence[str]
+) -> PaymentCreated:
     """Render a payment that was just created; `client_secret` is shown here and never again."""
     return PaymentCreated(
         payment_id=payment.payment_id,
@@ -262,8 +288,8 @@ def render_created(payment: Payment, client_secret: str, link: str | None) -> Pa
         total_amount=payment.total_amount,
         customer=render_buyer(payment.customer),
         metadata=payment.metadata,
-        discount_id=None,
-        discount_ids=None,
+        discount_id=discount_ids[0] if discount_ids else None,
+        discount_ids=list(discount_ids) or None,
         expires_on=payment.expires_on if link else None,
         payment_link=link,
         product_cart=[
@@ -273,7 +299,9 @@ def render_created(payment: Payment, client_secret: str, link: str | None) -> Pa
     )
 
 
-def render_payment(payment: Payment, link: str | None, api_url: str) -> PaymentRead:
+def render_payment(
+    payment: Payment, link: str | None, api_url: str, discounts: Sequence[DiscountDetail]
+) -> PaymentRead:
     """Render the whole payment; `link` is the hosted page's URL, `api_url` the base of the merchant's API."""
     card = payment.card
     succeeded = payment.status == "succeeded"
@@ -309,8 +337,8 @@ def render_payment(payment: Payment, link: str | None, api_url: str) -> PaymentR
         charge_type=None,
         checkout_session_id=None,
         custom_field_responses=None,
-        discount_id=None,
-        discounts=None,
+        discount_id=discounts[0].discount_id if discounts else None,
+        discounts=list(discounts) or None,
         error_code=payment.error_code,
         error_message=payment.error_message,
         invoice_id=None,
@@ -372,16 +400,15 @@ def render_list_item(payment: Payment) -> PaymentListItem:
     )
 
 
-def render_line_item(line: PaymentLine) -> LineItem:
-    """Render a line in the currency the customer pays in."""
-    net = line.total - line.tax
+def render_line_item(line: PaymentLine, total: int, tax: int) -> LineItem:
+    """Render a line whose `total` and `tax` are in the currency of the answer."""
     return LineItem(
         items_id=line.product_id,
         name=line.name,
         description=line.description,
-        amount=net,
-        tax=line.tax,
-        refundable_amount=line.total,
+        amount=total - tax,
+        tax=tax,
+        refundable_amount=total,
     )
 
 

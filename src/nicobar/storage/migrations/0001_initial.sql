@@ -100,6 +100,8 @@ CREATE TABLE payments (
     metadata            jsonb NOT NULL,
     -- What the request asked for and later steps need: return_url, allowed methods, tax id, discount codes, 3DS wish ...
     options             jsonb NOT NULL,
+    -- Everything the amounts were computed from, rates and rules included: recomputing it gives the same amounts.
+    pricing             jsonb NOT NULL,
     link_id             text COLLATE "C",
     expires_on          timestamptz NOT NULL,
     -- SHA-256: the secret itself is shown once, in the answer to the creation.

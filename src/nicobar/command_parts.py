@@ -1,0 +1,75 @@
+"""What the commands share: the options that say which installation is meant, opening it, and printing a table."""
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
+
+from cyclopts import Parameter
+
+from nicobar.banner import say, step
+from nicobar.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from nicobar.flows.runtime import Runtime
+
+ResultT = TypeVar("ResultT")
+
+_DATA: Final = "Folder of the embedded database [env: NICOBAR_DATA]."
+_URL: Final = (
+    "Use this PostgreSQL instead of the embedded one [env: NICOBAR_DATABASE_URL, which keeps a password out of the "
+    "list of processes]."
+)
+
+Data = Annotated[Path | None, Parameter(help=_DATA)]
+DatabaseUrl = Annotated[str | None, Parameter(help=_URL)]
+InMode = Annotated[Literal["test", "live"], Parameter(help="Test money or real money [default: test].")]
+
+WHERE: Final = """
+Without --data and --database-url the data is in the default folder: ~/.local/share/nicobar, for root
+/var/lib/nicobar."""
+
+
+def with_runtime(settings: Settings, work: "Callable[[Runtime], Awaitable[ResultT]]") -> ResultT:
+    """Open the installation, do the work, and release everything again.
+
+    Raises SettingsError with the words of a refusal.
+    """
+    import asyncio
+
+    from nicobar.core.problems import Problem
+    from nicobar.installation import open_runtime
+    from nicobar.postgres import Postgres
+
+    async def opened() -> ResultT:
+        async with open_runtime(postgres, settings, settings.port) as runtime:
+            return await work(runtime)
+
+    with step("Opening the database", sys.stderr):
+        postgres = Postgres(settings)
+        try:
+            result = asyncio.run(opened())
+        except Problem as problem:
+            raise SettingsError(problem.message) from problem
+        finally:
+            postgres.release()
+    for notice in postgres.notices:
+        say(notice, sys.stderr)
+    if postgres.made_now:
+        say(f"There was no database in {postgres.place}, so a new one was made.", sys.stderr)
+    return result
+
+
+def refuse_without_database(settings: Settings) -> None:
+    """Refuse to look at what is not there, instead of making it. Raises SettingsError."""
+    from nicobar.postgres import data_folder, has_database
+
+    if not has_database(settings):
+        raise SettingsError(f"There is no database in {data_folder(settings)}. Check --data.")
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns that are as wide as they must be."""
+    widths = [max(len(cell) for cell in column) for column in zip(titles, *rows, strict=True)]
+    for row in (titles, *rows):
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

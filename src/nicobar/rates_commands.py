@@ -1,0 +1,179 @@
+"""`nicobar rates`: the exchange rates of an installation."""
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from nicobar.banner import say, step
+from nicobar.command_parts import WHERE, Data, DatabaseUrl, print_table, refuse_without_database, with_runtime
+from nicobar.settings import SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from nicobar.core.fx import Rates
+    from nicobar.core.rate_feed import Taken
+    from nicobar.flows.runtime import Runtime
+
+app = App(
+    name="rates",
+    help="""Show, import and refresh the exchange rates of this installation.
+
+They hold for every business in it, in test and in live mode alike.""",
+    help_epilogue="""Examples:
+  nicobar rates show EUR
+  nicobar rates refresh
+  nicobar rates import rates.csv""",
+)
+
+Force = Annotated[bool, Parameter(help="Take rates that moved by more than 20 % or are older, too.")]
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar rates show
+  nicobar rates show EUR"""
+)
+def show(
+    code: Annotated[str | None, Parameter(help="Currency code of three letters; without it, all of them.")] = None,
+    /,
+    *,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Show exchange rates: units for one US dollar, their day, their source, their age."""
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings)
+
+    async def work(runtime: "Runtime") -> "tuple[Rates, date]":
+        from nicobar.core.rate_feed import rates_in_force
+        from nicobar.reference.rate_seed import seed
+        from nicobar.storage.rates import newest_rates
+
+        async with runtime.database.read() as read:
+            stored = await newest_rates(read)
+        rates = rates_in_force(seed(), {} if stored is None else stored.quotes)
+        return rates, runtime.clock.now().date()
+
+    rates, today = with_runtime(settings, work)
+    wanted = sorted(rates.by_currency) if code is None else [code.upper()]
+    if code is not None and code.upper() not in rates.by_currency:
+        known = "It is the currency that all rates count from." if code.upper() == "USD" else "It is not known."
+        raise SettingsError(f"There is no rate of {code.upper()[:10]}. {known}")
+    from nicobar.core.rate_feed import rate_text
+
+    rows = []
+    for currency in wanted:
+        rate = rates.by_currency[currency]
+        rows.append([currency, rate_text(rate), str(rate.as_of), _age((today - rate.as_of).days), rate.source])
+    print_table(["CODE", "FOR 1 USD", "AS OF", "AGE", "SOURCE"], rows)
+    return 0
+
+
+@app.command(
+    name="import",
+    help_epilogue=f"""{WHERE}
+
+A CSV file has the columns code and units_per_usd, and may have as_of and source. Also read are the JSON of Open
+Exchange Rates, exchangerate.host, Frankfurter and currency-api, and the XML of the European Central Bank.
+
+Exit status: 0 done, 1 some rates were refused, 2 nothing was taken.
+
+Examples:
+  nicobar rates import rates.csv
+  nicobar rates import latest.json --force""",
+)
+def import_(
+    file: Annotated[Path, Parameter(help="A file in one of the forms below.")],
+    /,
+    *,
+    force: Annotated[
+        bool,
+        Parameter(help="Take rates that moved by more than 20 %, that are older, or that are fixed by law, too."),
+    ] = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Take exchange rates from a file. Running servers use them for new payments within 5 seconds."""
+    settings = read_settings(data=data, database_url=database_url)
+    content = _bytes(file)
+
+    async def work(runtime: "Runtime") -> "Taken":
+        from nicobar.flows.import_rates import import_rates
+
+        return await import_rates(runtime, content, file.name, force=force, fixed_too=force)
+
+    return _report(with_runtime(settings, work))
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+The European Central Bank publishes about 30 currencies on working days. Currencies that are fixed by law to the dollar
+stay as they are; those that are fixed to another currency follow it.
+
+Exit status: 0 done, 1 some rates were refused, 2 nothing was taken.
+
+Examples:
+  nicobar rates refresh
+  nicobar rates refresh --from 'https://openexchangerates.org/api/latest.json?app_id=KEY'"""
+)
+def refresh(
+    *,
+    from_: Annotated[
+        str,
+        Parameter(name="--from", help="ecb, or the address of a feed in one of the forms of 'import' [default: ecb]."),
+    ] = "ecb",
+    force: Force = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Fetch exchange rates. Running servers use them for new payments within 5 seconds."""
+    settings = read_settings(data=data, database_url=database_url)
+    from nicobar.processors.rate_feeds import FeedUnavailable
+
+    async def work(runtime: "Runtime") -> "Taken":
+        from nicobar.flows.refresh_rates import refresh_rates
+
+        try:
+            return await refresh_rates(runtime, from_, force=force)
+        except FeedUnavailable as error:
+            raise SettingsError(str(error)) from error
+
+    with step("Fetching exchange rates", sys.stderr):
+        taken = with_runtime(settings, work)
+    return _report(taken)
+
+
+def _report(taken: "Taken") -> int:
+    """Say what became of a feed, and return the exit status."""
+    say(
+        f"{len(taken.changed)} rates are new." if len(taken.changed) != 1 else f"The rate of {taken.changed[0]} is new."
+    )
+    if taken.older:
+        say(f"Passed over, because the rate in force is of a later day: {', '.join(taken.older)}.", sys.stderr)
+    if taken.fixed:
+        say(f"Passed over, because they are fixed by law: {', '.join(taken.fixed)}.", sys.stderr)
+    for move in taken.moved:
+        say(f"Refused: {move.currency} moved by {move.percent} %, from {move.old} to {move.new}.", sys.stderr)
+    if taken.moved:
+        say("Look whether that is true; --force takes them.", sys.stderr)
+    return 1 if taken.moved else 0
+
+
+def _age(days: int) -> str:
+    return "1 day" if days == 1 else f"{max(days, 0)} days"
+
+
+def _bytes(file: Path) -> bytes:
+    from nicobar.processors.rate_files import LARGEST_BYTES
+
+    try:
+        if file.stat().st_size > LARGEST_BYTES:
+            raise SettingsError(f"{file} is larger than {LARGEST_BYTES} bytes, which is no list of rates.")
+        return file.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error

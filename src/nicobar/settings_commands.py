@@ -1,0 +1,165 @@
+"""`nicobar settings`: what a business decides about its sales."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Final
+
+from cyclopts import App, Parameter
+
+from nicobar.banner import say
+from nicobar.command_parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
+from nicobar.settings import read_settings
+
+if TYPE_CHECKING:
+    from nicobar.core.business_settings import BusinessSettings, SettingChange
+    from nicobar.core.tenant import Tenant
+    from nicobar.flows.runtime import Runtime
+    from nicobar.storage.settings import PastChange
+
+app = App(
+    name="settings",
+    help="List, read and change the settings of your business, separately for test and live mode.",
+    help_epilogue="""Examples:
+  nicobar settings list
+  nicobar settings set tax table
+  nicobar settings set seller_country DE --mode live""",
+)
+
+_EMPTY: Final = "-"
+"""How an empty value is shown in a table."""
+
+Name = Annotated[str, Parameter(help="The name of the setting, as 'nicobar settings list' shows it.")]
+
+
+@app.command(
+    name="list",
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar settings list
+  nicobar settings list --mode live""",
+)
+def list_(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
+    """List every setting with its value, its default and what it does."""
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings)
+
+    async def work(runtime: "Runtime") -> list[list[str]]:
+        from nicobar.core.business_settings import SETTINGS, format_setting
+        from nicobar.core.tenant import Tenant
+        from nicobar.installation import own_business
+        from nicobar.reference.codes import codes
+
+        held = await _held(runtime, Tenant(await own_business(runtime), mode))
+        return [
+            [name, format_setting(name, held, codes()) or _EMPTY, setting.default or _EMPTY, setting.meaning]
+            for name, setting in SETTINGS.items()
+        ]
+
+    print_table(["NAME", "VALUE", "DEFAULT", "MEANING"], with_runtime(settings, work))
+    return 0
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar settings get tax
+  nicobar settings get currencies --mode live"""
+)
+def get(name: Name, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
+    """Print the value of one setting, and nothing else."""
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings)
+
+    async def work(runtime: "Runtime") -> str:
+        from nicobar.core.business_settings import format_setting
+        from nicobar.core.tenant import Tenant
+        from nicobar.installation import own_business
+        from nicobar.reference.codes import codes
+
+        return format_setting(name, await _held(runtime, Tenant(await own_business(runtime), mode)), codes())
+
+    say(with_runtime(settings, work))
+    return 0
+
+
+@app.command(
+    name="set",
+    help_epilogue=f"""{WHERE}
+
+Lists are written with commas, and the word dodo stands for the hosted service's own list. An empty value is "".
+
+Examples:
+  nicobar settings set tax table
+  nicobar settings set currencies dodo,BGN
+  nicobar settings set blocked_countries ""
+  nicobar settings set purchasing_power_table IN=40,BR=60 --mode live""",
+)
+def set_(
+    name: Name,
+    value: Annotated[str, Parameter(help="The new value.", allow_leading_hyphen=True)],
+    /,
+    *,
+    mode: InMode = "test",
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Change a setting and print its old and its new value. Every change is kept with its time.
+
+    Running servers use it for new payments within 5 seconds.
+    """
+    settings = read_settings(data=data, database_url=database_url)
+
+    async def work(runtime: "Runtime") -> "SettingChange":
+        from nicobar.core.tenant import Tenant
+        from nicobar.flows.change_setting import change_setting
+        from nicobar.installation import own_business
+
+        return await change_setting(runtime, Tenant(await own_business(runtime), mode), name, value)
+
+    change = with_runtime(settings, work)
+    say(f"{change.name}: {change.old or _EMPTY} -> {change.new or _EMPTY}")
+    return 0
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar settings history
+  nicobar settings history --mode live"""
+)
+def history(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
+    """List every change of a setting with its time, the oldest first."""
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings)
+
+    async def work(runtime: "Runtime") -> "list[PastChange]":
+        from nicobar.core.tenant import Tenant
+        from nicobar.installation import own_business
+        from nicobar.storage.settings import setting_changes
+
+        tenant = Tenant(await own_business(runtime), mode)
+        async with runtime.database.read() as read:
+            return await setting_changes(read, tenant)
+
+    changes = with_runtime(settings, work)
+    if not changes:
+        say("No setting was ever changed.", sys.stderr)
+        return 0
+    rows = [
+        [f"{change.changed_at:%Y-%m-%d %H:%M:%S}", change.name, change.old_value or _EMPTY, change.new_value or _EMPTY]
+        for change in changes
+    ]
+    print_table(["CHANGED (UTC)", "NAME", "OLD", "NEW"], rows)
+    return 0
+
+
+async def _held(runtime: "Runtime", tenant: "Tenant") -> "BusinessSettings":
+    """Return the settings as they are stored at this moment."""
+    from nicobar.core.business_settings import settings_from
+    from nicobar.reference.codes import codes
+    from nicobar.storage.settings import setting_texts
+
+    async with runtime.database.read() as read:
+        return settings_from(await setting_texts(read, tenant), codes())

@@ -1,0 +1,220 @@
+"""`nicobar tax`: the tax table of a business."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+from cyclopts import App, Parameter
+
+from nicobar.banner import say
+from nicobar.command_parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
+from nicobar.settings import SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from nicobar.core.tax_sheet import TaxSheet
+    from nicobar.core.tenant import Tenant
+    from nicobar.flows.runtime import Runtime
+    from nicobar.storage.tax_rates import StoredTaxTable
+
+app = App(
+    name="tax",
+    help="""Show, edit and replace the tax table of your business.
+
+The shipped table is a starting point: you answer for the rates that you charge. Tax is charged at all only while the
+setting 'tax' is 'table'.""",
+    help_epilogue="""Examples:
+  nicobar tax show DE
+  nicobar tax export rates.csv
+  nicobar tax import rates.csv
+  nicobar settings set tax table""",
+)
+
+LARGEST_BYTES: Final = 5_000_000
+"""The largest file that is read; the shipped table has a hundredth of it."""
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar tax show DE
+  nicobar tax show US California"""
+)
+def show(
+    country: Annotated[str, Parameter(help="Country code of two letters.")],
+    region: Annotated[str | None, Parameter(help="State, province or the like: its code or its name.")] = None,
+    /,
+    *,
+    mode: InMode = "test",
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Show the rates of a country, or of one of its regions, with the days between which they hold.
+
+    TAX ID says what a buyer's valid tax id does to the rate.
+    """
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings)
+    stored = with_runtime(settings, lambda runtime: _stored(runtime, mode))
+    sheet = _sheet(stored)
+    code = country.upper()
+    wanted = None if region is None else sheet.table().region_code(code, region)
+    rows = [row for row in sheet.rows if row.country == code and (region is None or row.region == wanted is not None)]
+    if not rows:
+        place = code if region is None else f"{region} in {code}"
+        raise SettingsError(f"The tax table has no row for {place}, so nothing of its own is charged there.")
+    from nicobar.core.tax_sheet import percent_text
+
+    print_table(
+        ["REGION", "NAME", "STANDARD", "E-BOOKS", "SAAS", "DIGITAL", "TAX ID", "FROM", "TO", "SOURCE"],
+        [
+            [
+                row.region or "-",
+                row.name,
+                f"{percent_text(row.standard_ppm)} %",
+                f"{percent_text(row.standard_ppm if row.e_book_ppm is None else row.e_book_ppm)} %",
+                row.saas_taxable,
+                row.digital_taxable,
+                row.effect or "-",
+                str(row.valid_from or "-"),
+                str(row.valid_to or "-"),
+                row.source or "-",
+            ]
+            for row in rows
+        ],
+    )
+    say(_origin(stored), sys.stderr)
+    return 0
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+The columns valid_from (the first day of a rate) and valid_to (the first day on which it no longer holds) may be empty.
+Of several rows of one place that hold on a day, the one that started last wins.
+
+Examples:
+  nicobar tax export rates.csv
+  nicobar tax export --mode live > rates.csv"""
+)
+def export(
+    file: Annotated[
+        Path | None, Parameter(help="A new file; without it the table goes to the standard output.")
+    ] = None,
+    /,
+    *,
+    mode: InMode = "test",
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Write the tax table as CSV, to be edited and imported again."""
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings)
+    stored = with_runtime(settings, lambda runtime: _stored(runtime, mode))
+    from nicobar.core.tax_sheet import write_sheet
+
+    text = write_sheet(_sheet(stored))
+    if file is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        with file.open("x", encoding="utf-8", newline="") as out:
+            out.write(text)
+    except OSError as error:
+        raise SettingsError(f"The table cannot be written to a new file {file}: {error.strerror}.") from error
+    say(f"{len(_sheet(stored).rows)} rows are in {file}. {_origin(stored)}", sys.stderr)
+    return 0
+
+
+@app.command(
+    name="import",
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar tax import rates.csv
+  nicobar tax import rates.csv --mode live""",
+)
+def import_(
+    file: Annotated[Path, Parameter(help="A CSV file with the columns of 'nicobar tax export'.")],
+    /,
+    *,
+    mode: InMode = "test",
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Replace the tax table by a file. A file with any wrong line changes nothing.
+
+    Running servers use the new table for new payments within 5 seconds; the old table is kept.
+    """
+    settings = read_settings(data=data, database_url=database_url)
+    text = _text(file)
+
+    async def work(runtime: "Runtime") -> "TaxSheet":
+        from nicobar.flows.import_tax_rates import import_tax_rates
+
+        return await import_tax_rates(runtime, await _tenant(runtime, mode), text, file.name)
+
+    sheet = with_runtime(settings, work)
+    places = len({row.country for row in sheet.rows})
+    say(f"The tax table has {len(sheet.rows)} rows for {places} {'country' if places == 1 else 'countries'} now.")
+    return 0
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar tax reset
+  nicobar tax reset --mode live"""
+)
+def reset(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
+    """Return to the tax table that is shipped with the program. Your own table is kept, but no longer used."""
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings)
+
+    async def work(runtime: "Runtime") -> bool:
+        from nicobar.flows.reset_tax_rates import reset_tax_rates
+
+        return await reset_tax_rates(runtime, await _tenant(runtime, mode))
+
+    changed = with_runtime(settings, work)
+    say("The shipped tax table holds now." if changed else "The shipped tax table holds already.")
+    return 0
+
+
+async def _tenant(runtime: "Runtime", mode: InMode) -> "Tenant":
+    from nicobar.core.tenant import Tenant
+    from nicobar.installation import own_business
+
+    return Tenant(await own_business(runtime), mode)
+
+
+async def _stored(runtime: "Runtime", mode: InMode) -> "StoredTaxTable | None":
+    from nicobar.storage.tax_rates import newest_tax_table
+
+    tenant = await _tenant(runtime, mode)
+    async with runtime.database.read() as read:
+        return await newest_tax_table(read, tenant)
+
+
+def _sheet(stored: "StoredTaxTable | None") -> "TaxSheet":
+    from nicobar.reference.shipped_tax import shipped_sheet
+
+    return shipped_sheet() if stored is None or stored.sheet is None else stored.sheet
+
+
+def _origin(stored: "StoredTaxTable | None") -> str:
+    if stored is None or stored.sheet is None:
+        return "This is the shipped table."
+    return f"This is your own table, imported from {stored.origin} at {stored.imported_at:%Y-%m-%d %H:%M} UTC."
+
+
+def _text(file: Path) -> str:
+    try:
+        if file.stat().st_size > LARGEST_BYTES:
+            raise SettingsError(f"{file} is larger than {LARGEST_BYTES} bytes, which is no tax table.")
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file} is not text in UTF-8. Save it as CSV in UTF-8.") from error

@@ -1,0 +1,138 @@
+"""`nicobar doctor`: says what is in order and what is not, and changes nothing."""
+
+import platform
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from cli.program import Serving, postmaster, run
+from harness import START
+from nicobar import doctor
+from nicobar.doctor import Examined, Finding
+from nicobar.settings import Settings
+from nicobar.storage.database import Database, Read
+from nicobar.storage.inspection import DatabaseFacts
+
+FACTS = DatabaseFacts(
+    version="18.1",
+    version_number=180001,
+    fsync="on",
+    synchronous_commit="on",
+    full_page_writes="on",
+    has_schema=False,
+    now=START,
+)
+
+
+def examined(difference: timedelta = timedelta(0), **facts: Any) -> Examined:
+    """Return an examined database of which only the facts are known."""
+    return Examined(Settings(), "a place", cast(Read, None), msgspec.structs.replace(FACTS, **facts), difference)
+
+
+def test_an_installation_in_order(data_alone: Path) -> None:
+    result = run("doctor", "--data", data_alone, NICOBAR_PORT="1")
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"✓ Nicobar 0.1.0 on Python {platform.python_version()}, {platform.system()}."
+    assert f"✓ The data folder is {data_alone}, and only its owner may write to it." in lines
+    assert "· No server answers at http://127.0.0.1:1." in lines
+    assert "✓ Payments survive a power cut: fsync, full_page_writes and synchronous_commit are on." in lines
+    assert "✓ The clocks of this computer and the database agree." in lines
+    assert any(line.startswith("✓ PostgreSQL 18.") for line in lines)
+    assert any(line.endswith("valid.") and line.startswith("✓ ") for line in lines)
+    assert all(line[0] in "✓·" for line in lines)
+    assert postmaster(data_alone) is None
+
+
+def test_a_server_that_runs_is_noted(served: Serving, data: Path) -> None:
+    result = run("doctor", "--data", data, NICOBAR_PORT=str(served.port))
+    assert result.returncode == 0
+    assert f"· A server answers at {served.base_url} and is ready." in result.stdout.splitlines()
+
+
+def test_nothing_there_yet(empty_folder: Path) -> None:
+    result = run("doctor", "--data", empty_folder / "data")
+    assert result.returncode == 1
+    assert f"✗ There is no database in {empty_folder / 'data'} yet.\n  Make it with: " in result.stdout
+
+
+def test_a_database_that_does_not_answer() -> None:
+    result = run("doctor", NICOBAR_DATABASE_URL="postgresql://me:hidden@127.0.0.1:1/x")
+    assert result.returncode == 1
+    assert "✗ The database postgresql://me:***@127.0.0.1:1/x cannot be used: nothing listens there." in result.stdout
+    assert "hidden" not in result.stdout + result.stderr
+
+
+def test_an_empty_database_stays_empty(external_database: str) -> None:
+    result = run("doctor", "--database-url", external_database)
+    assert result.returncode == 1
+    assert "✗ The schema has version 0, and this program needs" in result.stdout
+    again = run("doctor", "--database-url", external_database)
+    assert "✗ The schema has version 0, and this program needs" in again.stdout
+
+
+async def test_durability_that_was_switched_off_and_no_key(external_database: str) -> None:
+    assert run("keys", "list", "--database-url", external_database).returncode == 0
+    database = Database(external_database, size=1)
+    async with database.read() as connection:
+        name = await connection.fetchval("SELECT current_database()")
+        await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    await database.close()
+    result = run("doctor", "--database-url", external_database)
+    assert result.returncode == 1
+    assert "✗ A power cut can lose payments, because synchronous_commit is off.\n" in result.stdout
+    assert "  Set to on in postgresql.conf: synchronous_commit.\n" in result.stdout
+    assert "✗ There is no valid API key.\n  Make one with: " in result.stdout
+
+
+def test_a_folder_and_a_demo_file_that_are_open_to_others(empty_folder: Path) -> None:
+    settings = Settings(data=empty_folder)
+    (empty_folder / "postgres").mkdir()
+    assert doctor.check_data_folder(settings).good is True
+    empty_folder.chmod(0o733)
+    assert doctor.check_data_folder(settings) == Finding(
+        False, f"Others may write to the data folder {empty_folder}.", f"Close it with: chmod go-w {empty_folder}"
+    )
+    assert doctor.check_demo_file(settings).sentence == "No API key is kept in clear."
+    file = empty_folder / "demo.json"
+    file.touch(0o600)
+    assert doctor.check_demo_file(settings).good is True
+    file.chmod(0o640)
+    found = doctor.check_demo_file(settings)
+    assert (found.good, found.advice) == (False, f"Close it with: chmod 600 {file}")
+
+
+def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, empty_folder: Path) -> None:
+    settings = Settings(data=empty_folder / "not" / "there")
+    usage = type("Usage", (), {"free": doctor.LEAST_FREE_BYTES})
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: usage)
+    assert doctor.check_disk(settings) == Finding(
+        True, f"1000 MB are free on the disk of {empty_folder}.", "Make room: 1000 MB should be free."
+    )
+    usage.free -= 1  # type: ignore[attr-defined]
+    assert doctor.check_disk(settings).good is False
+
+
+@pytest.mark.parametrize(
+    ("check", "found", "good"),
+    [
+        (doctor.check_version, examined(version_number=150000), True),
+        (doctor.check_version, examined(version_number=140019), False),
+        (doctor.check_durability, examined(), True),
+        (doctor.check_durability, examined(fsync="off"), False),
+        (doctor.check_durability, examined(full_page_writes="off"), False),
+        (doctor.check_durability, examined(synchronous_commit="local"), True),
+        (doctor.check_clock, examined(timedelta(seconds=2)), True),
+        (doctor.check_clock, examined(timedelta(seconds=2, microseconds=1)), False),
+        (doctor.check_keys, examined(), None),
+    ],
+)
+async def test_where_the_limits_are(check: Callable[[Examined], Any], found: Examined, good: bool | None) -> None:
+    finding = await check(found)
+    assert finding.good is good
+    assert finding.text().startswith({True: "✓ ", False: "✗ ", None: "· "}[good])
+    assert ("\n  " in finding.text()) == (good is False)

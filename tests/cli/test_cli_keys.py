@@ -1,0 +1,69 @@
+"""`nicobar keys`, without a server: PostgreSQL is started around each command."""
+
+import re
+from pathlib import Path
+
+from cli.program import postmaster, run
+
+KEY = re.compile(r"nicobar_(test|live)_[0-9A-Za-z]{32}\n")
+
+
+def test_create_prints_the_key_and_only_the_key(empty_folder: Path) -> None:
+    data = empty_folder / "data"
+    first = run("keys", "create", "--data", data)
+    assert first.returncode == 0
+    assert KEY.fullmatch(first.stdout)
+    assert f"There was no database in {data}, so a new one was made." in first.stderr
+    assert postmaster(data) is None
+    second = run("keys", "create", "--mode", "live", "--read-only", NICOBAR_DATA=str(data))
+    assert (second.returncode, second.stderr) == (0, "")
+    assert KEY.fullmatch(second.stdout)
+    assert second.stdout.startswith("nicobar_live_")
+    assert second.stdout != first.stdout
+
+
+def test_list_and_revoke(empty_folder: Path) -> None:
+    data = empty_folder / "data"
+    keys = [run("keys", "create", "--data", data, *options).stdout.strip() for options in ([], ["--read-only"])]
+    listed = run("keys", "list", "--data", data)
+    assert listed.returncode == 0
+    titles, *rows = listed.stdout.splitlines()
+    assert titles.split() == ["ID", "MODE", "ACCESS", "HINT", "CREATED", "(UTC)", "REVOKED", "(UTC)"]
+    cells = [row.split() for row in rows]
+    assert [row[1:4] for row in cells] == [
+        ["test", "write", f"...{keys[0][-4:]}"],
+        ["test", "read", f"...{keys[1][-4:]}"],
+    ]
+    assert [row[-1] for row in cells] == ["-", "-"]
+    assert not any(key in listed.stdout for key in keys)
+
+    key_id = cells[0][0]
+    revoked = run("keys", "revoke", key_id, "--data", data)
+    assert (revoked.returncode, revoked.stdout, revoked.stderr) == (0, "", f"The key {key_id} is revoked.\n")
+    rows = run("keys", "list", "--data", data).stdout.splitlines()[1:]
+    assert [re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d$", row) is not None for row in rows] == [True, False]
+
+    again = run("keys", "revoke", key_id, "--data", data)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert f"There is no valid key with the id '{key_id}'" in again.stderr
+
+
+def test_a_key_is_not_its_own_id(data: Path) -> None:
+    key = run("keys", "create", "--data", data).stdout.strip()
+    refused = run("keys", "revoke", key, "--data", data)
+    assert refused.returncode == 2
+    assert f"...{key[-4:]}" in run("keys", "list", "--data", data).stdout
+    row = next(row for row in run("keys", "list", "--data", data).stdout.splitlines() if f"...{key[-4:]}" in row)
+    assert row.endswith("-")
+
+
+def test_commands_that_only_look_make_no_database(empty_folder: Path) -> None:
+    for command in (["keys", "list"], ["keys", "revoke", "key_1"], ["doctor"]):
+        assert run(*command, "--data", empty_folder / "data").returncode in (1, 2)
+    assert list(empty_folder.iterdir()) == []
+
+
+def test_a_database_without_keys_says_how_to_make_one(external_database: str) -> None:
+    listed = run("keys", "list", "--database-url", external_database)
+    assert (listed.returncode, listed.stdout) == (0, "")
+    assert "There are no API keys yet." in listed.stderr

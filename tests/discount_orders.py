@@ -1,0 +1,71 @@
+"""Payments with discount codes, stored as the creation stores them, and their ends."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from harness import START
+from nicobar.core.discount_record import DiscountRecord
+from nicobar.core.payment import Buyer, Payment
+from nicobar.core.pricing import ChargeTerms, QuoteInputs
+from nicobar.core.tenant import Tenant
+from nicobar.flows.create_discount import create_discount
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.payments import NewCustomer, insert_payment, lock_payment, move_payment
+from nicobar.storage.redemptions import CodeUse, discount_counter_differences, redeem, release, reserve
+from nicobar.wire.discounts import DiscountCreate
+from orders import order
+
+PRICING = QuoteInputs((), ChargeTerms("USD", 2, "USD", 2))
+"""A stand-in: what the amounts came from plays no part here."""
+
+
+async def discount(runtime: Runtime, tenant: Tenant, **fields: Any) -> DiscountRecord:
+    body = msgspec.convert({"type": "percentage", "amount": 1000} | fields, DiscountCreate)
+    return await create_discount(runtime, tenant, body)
+
+
+def order_of(runtime: Runtime, tenant: Tenant, person: str, **changes: Any) -> Payment:
+    buyer = Buyer(runtime.new_id("cus", START), f"{person}@example.com", person, None, {})
+    return order(runtime, tenant, customer=buyer, **changes)
+
+
+async def buy(
+    runtime: Runtime, payment: Payment, codes: Sequence[DiscountRecord], *, deducted: int = 100, free: bool = False
+) -> Payment:
+    """Store a payment with its codes as the creation does: in one transaction, the codes last."""
+    buyer = payment.customer
+    customer = NewCustomer(buyer.customer_id, buyer.email, buyer.email, buyer.name, None) if buyer.email else None
+    uses = [CodeUse(code.discount_id, deducted + index) for index, code in enumerate(codes)]
+    async with runtime.database.transaction() as tx:
+        stored = await insert_payment(tx, payment, bytes(32), PRICING, customer)
+        buyer_id, until, at = stored.customer_id, payment.expires_on, payment.created_at
+        await reserve(tx, payment.tenant, payment.payment_id, buyer_id, uses, until, at)
+        if free:
+            await redeem(tx, payment.tenant, payment.payment_id, at)
+    return msgspec.structs.replace(payment, customer=stored)
+
+
+async def succeed(runtime: Runtime, payment: Payment) -> int:
+    """Record a success as `record_outcome` does, under the payment's lock; return the uses counted."""
+    at = runtime.clock.now()
+    async with runtime.database.transaction() as tx:
+        await lock_payment(tx, payment.tenant, payment.payment_id)
+        await move_payment(tx, payment.tenant, payment.payment_id, "succeeded", at)
+        return await redeem(tx, payment.tenant, payment.payment_id, at)
+
+
+async def give_back(runtime: Runtime, payment: Payment) -> int:
+    async with runtime.database.transaction() as tx:
+        return await release(tx, payment.tenant, payment.payment_id, runtime.clock.now())
+
+
+async def counters(runtime: Runtime, code: DiscountRecord) -> tuple[int, int]:
+    """Return `times_used` and `times_reserved`, after making sure that they agree with the uses."""
+    async with runtime.database.read() as read:
+        assert await discount_counter_differences(read) == []
+        query = "SELECT times_used, times_reserved FROM discounts WHERE business_id = $1 AND discount_id = $2"
+        row = await read.fetchrow(query, code.business_id, code.discount_id)
+    assert row is not None
+    return row["times_used"], row["times_reserved"]
