@@ -26,7 +26,8 @@ check: .venv/development.stamp ## Check style, types and import contracts
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@contracts=$$($(BIN)/lint-imports 2>&1) || { echo "$$contracts"; exit 1; }
+	@echo "Import contracts hold."
 
 bench: .venv/development.stamp ## Measure payments per second beside pgbench
 	@$(BIN)/python bench/run.py $(ARGS)

@@ -33,6 +33,7 @@ from nicobar.clock import SystemClock
 from nicobar.core.tenant import Tenant
 from nicobar.flows.create_business import create_business
 from nicobar.flows.runtime import Runtime
+from nicobar.processors.registry import built_in_processors
 from nicobar.storage.database import Database
 from nicobar.storage.embedded import EmbeddedPostgres, open_embedded
 from nicobar.storage.migrate import migrate
@@ -68,7 +69,7 @@ async def tests_database(databases: Databases) -> AsyncIterator[EmptyingDatabase
             " WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
         )
     # Deleting a few rows takes a tenth of the time of truncating; as a replica, no foreign key and no trigger objects.
-    deletions = ";".join(f"DELETE FROM {row['name']}" for row in rows)  # noqa: S608 - names of our own tables
+    deletions = ";".join(f"DELETE FROM {row['name']}" for row in rows)
     emptying = f"BEGIN; SET LOCAL session_replication_role = replica; {deletions}; COMMIT"
     yield EmptyingDatabase(database, emptying)
     await database.close()
@@ -84,7 +85,7 @@ def clock(request: pytest.FixtureRequest) -> FakeClock:
 async def runtime(tests_database: EmptyingDatabase, clock: FakeClock) -> Runtime:
     """A runtime on an empty database and on the test's clock."""
     await tests_database.empty()
-    return Runtime(database=tests_database.database, clock=clock, public_url=PUBLIC_URL)
+    return Runtime(tests_database.database, clock, PUBLIC_URL, built_in_processors(clock, PUBLIC_URL))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from nicobar.core.tenant import Tenant
 from nicobar.flows.create_business import create_business
 from nicobar.flows.create_key import create_key
 from nicobar.flows.runtime import Runtime
+from nicobar.processors.registry import built_in_processors
 from nicobar.storage.database import Database
 from nicobar.storage.embedded import EmbeddedPostgres
 
@@ -153,7 +154,9 @@ class ServerThread(threading.Thread):
 
     async def _serve(self) -> None:
         database = Database(self._dsn)
-        app = create_app(Runtime(database=database, clock=SystemClock(), public_url=self.base_url))
+        clock = SystemClock()
+        processors = built_in_processors(clock, self.base_url)
+        app = create_app(Runtime(database, clock, self.base_url, processors))
         config = uvicorn.Config(_announcing(app, self.ready), lifespan="on", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
         await self._server.serve(sockets=[self._socket])

@@ -60,12 +60,15 @@ def with_runtime(settings: Settings, work: "Callable[[Runtime], Awaitable[Result
     return result
 
 
-def refuse_without_database(settings: Settings) -> None:
-    """Refuse to look at what is not there, instead of making it. Raises SettingsError."""
+def refuse_without_database(settings: Settings, what: str) -> None:
+    """Refuse to look for `what` (in the plural) in a database that is not there, instead of making it.
+
+    Raises SettingsError.
+    """
     from nicobar.postgres import data_folder, has_database
 
     if not has_database(settings):
-        raise SettingsError(f"There is no database in {data_folder(settings)}. Check --data.")
+        raise SettingsError(f"There is no database in {data_folder(settings)}, so there are no {what}. Check --data.")
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -8,6 +8,7 @@ from nicobar.clock import SystemClock
 from nicobar.flows.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from nicobar.postgres import Postgres, data_folder
+from nicobar.processors.registry import built_in_processors
 from nicobar.settings import Settings, without_password
 from nicobar.storage.businesses import first_business
 from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable
@@ -41,7 +42,8 @@ async def open_runtime(postgres: Postgres, settings: Settings, port: int) -> Asy
     try:
         with explained(settings):
             await migrate(database)
-        yield Runtime(database, SystemClock(), settings.base_url(port))
+        clock, public_url = SystemClock(), settings.base_url(port)
+        yield Runtime(database, clock, public_url, built_in_processors(clock, public_url))
     finally:
         await database.close()
 

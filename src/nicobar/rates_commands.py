@@ -46,7 +46,7 @@ def show(
 ) -> int:
     """Show exchange rates: units for one US dollar, their day, their source, their age."""
     settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings)
+    refuse_without_database(settings, "exchange rates")
 
     async def work(runtime: "Runtime") -> "tuple[Rates, date]":
         from nicobar.core.rate_feed import rates_in_force
@@ -77,8 +77,9 @@ def show(
     name="import",
     help_epilogue=f"""{WHERE}
 
-A CSV file has the columns code and units_per_usd, and may have as_of and source. Also read are the JSON of Open
-Exchange Rates, exchangerate.host, Frankfurter and currency-api, and the XML of the European Central Bank.
+A CSV file has the columns code and units_per_usd, and may have as_of and
+source. Also read are the JSON of Open Exchange Rates, exchangerate.host,
+Frankfurter and currency-api, and the XML of the European Central Bank.
 
 Exit status: 0 done, 1 some rates were refused, 2 nothing was taken.
 
@@ -112,14 +113,15 @@ def import_(
 @app.command(
     help_epilogue=f"""{WHERE}
 
-The European Central Bank publishes about 30 currencies on working days. Currencies that are fixed by law to the dollar
-stay as they are; those that are fixed to another currency follow it.
+The European Central Bank publishes about 30 currencies on working days.
+Currencies that are fixed by law to the dollar stay as they are; those that are
+fixed to another currency follow it.
 
 Exit status: 0 done, 1 some rates were refused, 2 nothing was taken.
 
 Examples:
   nicobar rates refresh
-  nicobar rates refresh --from 'https://openexchangerates.org/api/latest.json?app_id=KEY'"""
+  nicobar rates refresh --from https://api.frankfurter.dev/v1/latest"""
 )
 def refresh(
     *,

@@ -166,7 +166,7 @@ def mask_password(url: str) -> str:
         pairs = parse_qsl(query, keep_blank_values=True)
         hidden = [(name, _HIDDEN if "password" in name else value) for name, value in pairs]
         query = urlencode(hidden, safe="/*")
-    return parts._replace(netloc=f"{user}{at}{server}", query=query).geturl()
+    return f"{parts.scheme}://{user}{at}{server}{parts.path}" + (f"?{query}" if query else "")
 
 
 def without_password(text: str, url: str | None) -> str:

@@ -41,7 +41,7 @@ Examples:
 def list_(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
     """List every setting with its value, its default and what it does."""
     settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings)
+    refuse_without_database(settings, "settings")
 
     async def work(runtime: "Runtime") -> list[list[str]]:
         from nicobar.core.business_settings import SETTINGS, format_setting
@@ -69,7 +69,7 @@ Examples:
 def get(name: Name, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
     """Print the value of one setting, and nothing else."""
     settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings)
+    refuse_without_database(settings, "settings")
 
     async def work(runtime: "Runtime") -> str:
         from nicobar.core.business_settings import format_setting
@@ -87,7 +87,8 @@ def get(name: Name, /, *, mode: InMode = "test", data: Data = None, database_url
     name="set",
     help_epilogue=f"""{WHERE}
 
-Lists are written with commas, and the word dodo stands for the hosted service's own list. An empty value is "".
+Lists are written with commas, and the word dodo stands for the hosted
+service's own list. An empty value is "".
 
 Examples:
   nicobar settings set tax table
@@ -132,7 +133,7 @@ Examples:
 def history(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
     """List every change of a setting with its time, the oldest first."""
     settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings)
+    refuse_without_database(settings, "settings")
 
     async def work(runtime: "Runtime") -> "list[PastChange]":
         from nicobar.core.tenant import Tenant

@@ -20,8 +20,8 @@ app = App(
     name="tax",
     help="""Show, edit and replace the tax table of your business.
 
-The shipped table is a starting point: you answer for the rates that you charge. Tax is charged at all only while the
-setting 'tax' is 'table'.""",
+The shipped table is a starting point: you answer for the rates you charge.
+Tax is charged at all only while the setting 'tax' is 'table'.""",
     help_epilogue="""Examples:
   nicobar tax show DE
   nicobar tax export rates.csv
@@ -54,7 +54,7 @@ def show(
     TAX ID says what a buyer's valid tax id does to the rate.
     """
     settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings)
+    refuse_without_database(settings, "tax rates")
     stored = with_runtime(settings, lambda runtime: _stored(runtime, mode))
     sheet = _sheet(stored)
     code = country.upper()
@@ -90,8 +90,9 @@ def show(
 @app.command(
     help_epilogue=f"""{WHERE}
 
-The columns valid_from (the first day of a rate) and valid_to (the first day on which it no longer holds) may be empty.
-Of several rows of one place that hold on a day, the one that started last wins.
+The columns valid_from (the first day of a rate) and valid_to (the first day on
+which it no longer holds) may be empty. Of several rows of one place that hold
+on a day, the one that started last wins.
 
 Examples:
   nicobar tax export rates.csv
@@ -109,7 +110,7 @@ def export(
 ) -> int:
     """Write the tax table as CSV, to be edited and imported again."""
     settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings)
+    refuse_without_database(settings, "tax rates")
     stored = with_runtime(settings, lambda runtime: _stored(runtime, mode))
     from nicobar.core.tax_sheet import write_sheet
 
@@ -170,7 +171,7 @@ Examples:
 def reset(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
     """Return to the tax table that is shipped with the program. Your own table is kept, but no longer used."""
     settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings)
+    refuse_without_database(settings, "tax rates")
 
     async def work(runtime: "Runtime") -> bool:
         from nicobar.flows.reset_tax_rates import reset_tax_rates

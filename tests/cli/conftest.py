@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from cli.program import Serving, new_folder, run
 from nicobar.storage.database import Database
 from nicobar.storage.embedded import EmbeddedPostgres
-from cli.program import Serving, new_folder, run
 
 _numbers = count(1)
 

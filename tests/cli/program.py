@@ -68,12 +68,12 @@ def new_folder() -> Path:
 class Serving:
     """A server that was started with `nicobar serve`."""
 
-    def __init__(self, *arguments: str | Path, port: int = 0, **extra: str) -> None:
+    def __init__(self, *arguments: str | Path, **extra: str) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="nicobar-cli-")
         self._out, self._err = Path(self._folder.name, "out"), Path(self._folder.name, "err")
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [*PROGRAM, "serve", "--port", str(port), *map(str, arguments)],
+                [*PROGRAM, "serve", "--port", "0", *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

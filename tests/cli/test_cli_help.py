@@ -19,7 +19,9 @@ def test_help_has_examples_that_can_be_parsed(command: str) -> None:
     examples = result.stdout.partition("\nExamples:\n")[2].strip().split("\n\n")[0].splitlines()
     assert examples
     for example in examples:
-        words = shlex.split(re.sub(r"^.*?\b(?=nicobar (serve|keys|doctor))", "", example.partition("   ")[0]).rstrip(")"))
+        words = shlex.split(
+            re.sub(r"^.*?\b(?=nicobar (serve|keys|doctor))", "", example.partition("   ")[0]).rstrip(")")
+        )
         assert words[0] == "nicobar"
         app.parse_args(words[1:], exit_on_error=False, print_error=False)
 

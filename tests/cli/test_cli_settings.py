@@ -46,7 +46,9 @@ def test_two_places_exclude_each_other() -> None:
         read_settings({"NICOBAR_DATA": "x", "NICOBAR_DATABASE_URL": URL})
 
 
-@pytest.mark.parametrize("url", ["", "postgres", "postgresql:/x", "http://me:hide@db/x", "postgresql://u:hide@h:port/x"])
+@pytest.mark.parametrize(
+    "url", ["", "postgres", "postgresql:/x", "http://me:hide@db/x", "postgresql://u:hide@h:port/x"]
+)
 def test_an_address_that_is_none_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(SettingsError) as refused:
         read_settings({}, database_url=url)

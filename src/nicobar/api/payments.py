@@ -14,12 +14,10 @@ from nicobar.storage.redemptions import applied_discounts
 from nicobar.wire.common import Items, NoQuery, in_utc
 from nicobar.wire.discounts import render_discount_detail
 from nicobar.wire.explanations import Explanation, render_explanation
-from nicobar.wire.payments import (
+from nicobar.wire.payment_reads import (
     LineItems,
     LineItemsQuery,
     ManualRetryState,
-    PaymentCreate,
-    PaymentCreated,
     PaymentListItem,
     PaymentListQuery,
     PaymentRead,
@@ -27,6 +25,7 @@ from nicobar.wire.payments import (
     render_list_item,
     render_payment,
 )
+from nicobar.wire.payments import PaymentCreate, PaymentCreated
 
 
 async def create(call: Call[PaymentCreate, NoQuery]) -> PaymentCreated:

@@ -60,6 +60,7 @@ CREATE TABLE discount_redemptions (
     -- From 0, in the order in which the codes were applied.
     position       smallint NOT NULL CHECK (position BETWEEN 0 AND 19),
     discount_id    text COLLATE "C" NOT NULL,
+    -- The payment's, which refers to the customer.
     customer_id    text COLLATE "C" NOT NULL,
     code           text COLLATE "C" NOT NULL,
     type           text NOT NULL,
@@ -74,8 +75,7 @@ CREATE TABLE discount_redemptions (
     PRIMARY KEY (business_id, mode, payment_id, position),
     CONSTRAINT discount_redemptions_once UNIQUE (business_id, mode, payment_id, discount_id),
     FOREIGN KEY (business_id, mode, payment_id) REFERENCES payments,
-    FOREIGN KEY (business_id, mode, discount_id) REFERENCES discounts,
-    FOREIGN KEY (business_id, mode, customer_id) REFERENCES customers
+    FOREIGN KEY (business_id, mode, discount_id) REFERENCES discounts
 );
 -- A customer's own uses of a code.
 CREATE INDEX discount_redemptions_customer ON discount_redemptions (business_id, mode, discount_id, customer_id)
