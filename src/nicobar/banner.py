@@ -127,7 +127,7 @@ def _demo_lines(base_url: str, demo: DemoGoods, paint: "_Colours") -> list[str]:
     return [
         f"  Test API key   {paint(demo.api_key, '1')}",
         f"  Payment link   {paint(demo.payment_link, '1')}",
-        f"                 {demo.amount}, waiting to be paid, with the card 4242 4242 4242 4242, 12/34, 123",
+        f"                 {demo.amount}, waiting to be paid: card 4242 4242 4242 4242, expiry 12/34, code 123",
         "  Products       " + "\n                 ".join(f"{product_id}  {what}" for product_id, what in demo.products),
         "",
         title("The same payment with curl"),

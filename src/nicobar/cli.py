@@ -6,33 +6,18 @@ off with Ctrl-C. Imports are late, so that a command loads only what it uses.
 
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from nicobar.banner import say, step, version
-from nicobar.settings import Settings, SettingsError, read_settings
+from nicobar.command_parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
+from nicobar.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
     from nicobar.flows.runtime import Runtime
-
-ResultT = TypeVar("ResultT")
-
-_DATA: Final = "Folder of the embedded database [env: NICOBAR_DATA]."
-_URL: Final = (
-    "An external PostgreSQL instead of the embedded one [env: NICOBAR_DATABASE_URL, which keeps the password out of "
-    "the list of processes]."
-)
-
-Data = Annotated[Path | None, Parameter(help=_DATA)]
-DatabaseUrl = Annotated[str | None, Parameter(help=_URL)]
-
-_WHERE: Final = """\
-Without --data and --database-url the data is in the default folder:
-~/.local/share/nicobar, or /var/lib/nicobar for root."""
 
 app = App(
     name="nicobar",
@@ -57,10 +42,13 @@ keys = App(
   nicobar keys revoke key_0ABCdefGHIjklMNOpqrST""",
 )
 app.command(keys)
+app.command("nicobar.settings_commands:app", name="settings", help="List, read and change what your business decides.")
+app.command("nicobar.tax_commands:app", name="tax", help="Show, edit and replace the tax table of your business.")
+app.command("nicobar.rates_commands:app", name="rates", help="Show, import and refresh the exchange rates.")
 
 
 @app.command(
-    help_epilogue=f"""{_WHERE}
+    help_epilogue=f"""{WHERE}
 
 More settings from the environment:
   NICOBAR_PUBLIC_URL  where customers reach this server; every payment link
@@ -97,7 +85,7 @@ def serve(
 
 
 @keys.command(
-    help_epilogue=f"""{_WHERE}
+    help_epilogue=f"""{WHERE}
 
 Examples:
   nicobar keys create
@@ -106,7 +94,7 @@ Examples:
 )
 def create(
     *,
-    mode: Annotated[Literal["test", "live"], Parameter(help="Test money or real money [default: test].")] = "test",
+    mode: InMode = "test",
     read_only: Annotated[bool, Parameter(help="The key can read, but not change anything.")] = False,
     data: Data = None,
     database_url: DatabaseUrl = None,
@@ -125,13 +113,13 @@ def create(
         _, text = await create_key(runtime, Tenant(await own_business(runtime), mode), read_only)
         return text
 
-    say(_with_runtime(settings, work))
+    say(with_runtime(settings, work))
     return 0
 
 
 @keys.command(
     name="list",
-    help_epilogue=f"""{_WHERE}
+    help_epilogue=f"""{WHERE}
 
 Examples:
   nicobar keys list
@@ -140,7 +128,7 @@ Examples:
 def list_(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     """List the API keys, the revoked ones too. The keys themselves are not stored; the hint is how a key ends."""
     settings = read_settings(data=data, database_url=database_url)
-    _refuse_without_database(settings)
+    refuse_without_database(settings, "keys")
 
     async def work(runtime: "Runtime") -> list[list[str]]:
         from nicobar.storage.businesses import first_business
@@ -161,18 +149,18 @@ def list_(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
             for key, created_at, revoked_at in found
         ]
 
-    rows = _with_runtime(settings, work)
+    rows = with_runtime(settings, work)
     if not rows:
         from nicobar.banner import command
 
         say(f"There are no API keys yet. Make one with: {command(settings, 'keys create')}", sys.stderr)
         return 0
-    _print_table(["ID", "MODE", "ACCESS", "HINT", "CREATED (UTC)", "REVOKED (UTC)"], rows)
+    print_table(["ID", "MODE", "ACCESS", "HINT", "CREATED (UTC)", "REVOKED (UTC)"], rows)
     return 0
 
 
 @keys.command(
-    help_epilogue=f"""{_WHERE}
+    help_epilogue=f"""{WHERE}
 
 Examples:
   nicobar keys list
@@ -187,7 +175,7 @@ def revoke(
 ) -> int:
     """Make an API key worthless, for good. A running server may take it for a few seconds more."""
     settings = read_settings(data=data, database_url=database_url)
-    _refuse_without_database(settings)
+    refuse_without_database(settings, "keys")
 
     async def work(runtime: "Runtime") -> None:
         from nicobar.core.problems import Problem
@@ -204,13 +192,13 @@ def revoke(
                 "nicobar_..., is not one."
             ) from problem
 
-    _with_runtime(settings, work)
+    with_runtime(settings, work)
     say(f"The key {key_id} is revoked.", sys.stderr)
     return 0
 
 
 @app.command(
-    help_epilogue=f"""{_WHERE}
+    help_epilogue=f"""{WHERE}
 
 Exit status: 0 when everything is in order, 1 when something is not.
 
@@ -228,43 +216,6 @@ def doctor(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     for finding in findings:
         say(finding.text())
     return 1 if any(finding.good is False for finding in findings) else 0
-
-
-def _refuse_without_database(settings: Settings) -> None:
-    from nicobar.postgres import data_folder, has_database
-
-    if not has_database(settings):
-        raise SettingsError(f"There is no database in {data_folder(settings)}, so there are no keys. Check --data.")
-
-
-def _with_runtime(settings: Settings, work: Callable[["Runtime"], Awaitable[ResultT]]) -> ResultT:
-    """Open the installation, do the work, and release everything again."""
-    import asyncio
-
-    from nicobar.installation import open_runtime
-    from nicobar.postgres import Postgres
-
-    async def opened() -> ResultT:
-        async with open_runtime(postgres, settings, settings.port) as runtime:
-            return await work(runtime)
-
-    with step("Opening the database", sys.stderr):
-        postgres = Postgres(settings)
-        try:
-            result = asyncio.run(opened())
-        finally:
-            postgres.release()
-    for notice in postgres.notices:
-        say(notice, sys.stderr)
-    if postgres.made_now:
-        say(f"There was no database in {postgres.place}, so a new one was made.", sys.stderr)
-    return result
-
-
-def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(titles, *rows, strict=True)]
-    for row in (titles, *rows):
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -17,17 +17,17 @@ ResultT = TypeVar("ResultT")
 
 _DATA: Final = "Folder of the embedded database [env: NICOBAR_DATA]."
 _URL: Final = (
-    "Use this PostgreSQL instead of the embedded one [env: NICOBAR_DATABASE_URL, which keeps a password out of the "
-    "list of processes]."
+    "An external PostgreSQL instead of the embedded one [env: NICOBAR_DATABASE_URL, which keeps the password out of "
+    "the list of processes]."
 )
 
 Data = Annotated[Path | None, Parameter(help=_DATA)]
 DatabaseUrl = Annotated[str | None, Parameter(help=_URL)]
 InMode = Annotated[Literal["test", "live"], Parameter(help="Test money or real money [default: test].")]
 
-WHERE: Final = """
-Without --data and --database-url the data is in the default folder: ~/.local/share/nicobar, for root
-/var/lib/nicobar."""
+WHERE: Final = """\
+Without --data and --database-url the data is in the default folder:
+~/.local/share/nicobar, or /var/lib/nicobar for root."""
 
 
 def with_runtime(settings: Settings, work: "Callable[[Runtime], Awaitable[ResultT]]") -> ResultT:

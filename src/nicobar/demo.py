@@ -58,7 +58,7 @@ _SONGS: Final = {
 }
 _SHELF: Final = (
     (_GUIDE, "19.00 USD"),
-    (_GIFT, 'from 1.00 USD, as the "amount" of its line says'),
+    (_GIFT, "what you want from 1.00 USD"),
     (_SONGS, "24.00 USD less 25 %"),
 )
 _CUSTOMER: Final = CustomerCreate(email="ada@example.com", name="Ada Example")

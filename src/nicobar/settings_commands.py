@@ -11,7 +11,6 @@ from nicobar.settings import read_settings
 
 if TYPE_CHECKING:
     from nicobar.core.business_settings import BusinessSettings, SettingChange
-    from nicobar.core.tenant import Tenant
     from nicobar.flows.runtime import Runtime
     from nicobar.storage.settings import PastChange
 
@@ -45,11 +44,9 @@ def list_(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl
 
     async def work(runtime: "Runtime") -> list[list[str]]:
         from nicobar.core.business_settings import SETTINGS, format_setting
-        from nicobar.core.tenant import Tenant
-        from nicobar.installation import own_business
         from nicobar.reference.codes import codes
 
-        held = await _held(runtime, Tenant(await own_business(runtime), mode))
+        held = await _held(runtime, mode)
         return [
             [name, format_setting(name, held, codes()) or _EMPTY, setting.default or _EMPTY, setting.meaning]
             for name, setting in SETTINGS.items()
@@ -73,11 +70,9 @@ def get(name: Name, /, *, mode: InMode = "test", data: Data = None, database_url
 
     async def work(runtime: "Runtime") -> str:
         from nicobar.core.business_settings import format_setting
-        from nicobar.core.tenant import Tenant
-        from nicobar.installation import own_business
         from nicobar.reference.codes import codes
 
-        return format_setting(name, await _held(runtime, Tenant(await own_business(runtime), mode)), codes())
+        return format_setting(name, await _held(runtime, mode), codes())
 
     say(with_runtime(settings, work))
     return 0
@@ -137,12 +132,12 @@ def history(*, mode: InMode = "test", data: Data = None, database_url: DatabaseU
 
     async def work(runtime: "Runtime") -> "list[PastChange]":
         from nicobar.core.tenant import Tenant
-        from nicobar.installation import own_business
+        from nicobar.storage.businesses import first_business
         from nicobar.storage.settings import setting_changes
 
-        tenant = Tenant(await own_business(runtime), mode)
         async with runtime.database.read() as read:
-            return await setting_changes(read, tenant)
+            business_id = await first_business(read)
+            return [] if business_id is None else await setting_changes(read, Tenant(business_id, mode))
 
     changes = with_runtime(settings, work)
     if not changes:
@@ -156,11 +151,15 @@ def history(*, mode: InMode = "test", data: Data = None, database_url: DatabaseU
     return 0
 
 
-async def _held(runtime: "Runtime", tenant: "Tenant") -> "BusinessSettings":
+async def _held(runtime: "Runtime", mode: InMode) -> "BusinessSettings":
     """Return the settings as they are stored at this moment."""
     from nicobar.core.business_settings import settings_from
+    from nicobar.core.tenant import Tenant
     from nicobar.reference.codes import codes
+    from nicobar.storage.businesses import first_business
     from nicobar.storage.settings import setting_texts
 
     async with runtime.database.read() as read:
-        return settings_from(await setting_texts(read, tenant), codes())
+        business_id = await first_business(read)
+        texts = {} if business_id is None else await setting_texts(read, Tenant(business_id, mode))
+    return settings_from(texts, codes())

@@ -191,11 +191,13 @@ async def _tenant(runtime: "Runtime", mode: InMode) -> "Tenant":
 
 
 async def _stored(runtime: "Runtime", mode: InMode) -> "StoredTaxTable | None":
+    from nicobar.core.tenant import Tenant
+    from nicobar.storage.businesses import first_business
     from nicobar.storage.tax_rates import newest_tax_table
 
-    tenant = await _tenant(runtime, mode)
     async with runtime.database.read() as read:
-        return await newest_tax_table(read, tenant)
+        business_id = await first_business(read)
+        return None if business_id is None else await newest_tax_table(read, Tenant(business_id, mode))
 
 
 def _sheet(stored: "StoredTaxTable | None") -> "TaxSheet":
