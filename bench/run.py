@@ -36,12 +36,12 @@ BY_HAND = """
 \\set r random(1000000000, 9000000000000000000)
 BEGIN;
 INSERT INTO payments (business_id, mode, payment_id, brand_id, status, currency, subtotal, discount, tax,
-  total_amount, settlement_currency, settlement_amount, settlement_tax, billing, metadata, options, link_id,
+  total_amount, settlement_currency, settlement_amount, settlement_tax, billing, metadata, options, pricing, link_id,
   expires_on, client_secret_hash, created_at, customer_id)
 VALUES ('{business}', 'test', 'pay_' || extract(epoch FROM now())::bigint || '_' || :client_id::text || :r::text,
   '{business}', 'requires_payment_method', 'USD', 6006, 0, 0, 6006, 'USD', 6006, 0,
   '{{"country": "US", "city": null, "state": null, "street": null, "zipcode": null}}', '{{"order": "17"}}',
-  '{{"payment_link": true}}', right(:r::text, 12) || :client_id::text, now() + interval '1 day',
+  '{{"payment_link": true}}', '{pricing}', right(:r::text, 12) || :client_id::text, now() + interval '1 day',
   sha256('secret'), now(), '{customer}');
 INSERT INTO payment_lines (business_id, mode, payment_id, position, product_id, name, description, quantity, amount,
   unit_price, tax_category, tax_inclusive, subtotal, discount, tax, total)
@@ -125,8 +125,8 @@ def pgbench(dsn: str, script: Path, connections: int, seconds: float) -> float:
     return float(found[1])
 
 
-def prepare(server: Server) -> tuple[str, str, dict[str, str]]:
-    """Make a key, a product and a customer; return the key, the HTTP request and the names for pgbench."""
+def prepare(server: Server, dsn: str) -> tuple[str, dict[str, str]]:
+    """Make a key, a product, a customer and a payment; return the HTTP request and what pgbench writes by hand."""
     command = [*NICOBAR, "keys", "create", "--data", str(server.data)]
     key = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     price = {"type": "one_time_price", "currency": "USD", "price": 1001}
@@ -152,12 +152,16 @@ def prepare(server: Server) -> tuple[str, str, dict[str, str]]:
         f"POST /payments HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}"
     )
-    names = {
+    call(server.port, "POST", "/payments", json.loads(body), key)
+    psql = [str(binary("psql")), dsn, "-Atc", "SELECT pricing FROM payments"]
+    pricing = json.loads(subprocess.run(psql, capture_output=True, text=True, check=True).stdout)
+    values = {
         "business": product["business_id"],
         "customer": customer["customer_id"],
         "product": product["product_id"],
+        "pricing": json.dumps(pricing),  # with blanks after the colons, which pgbench would take for variables
     }
-    return key, request, names
+    return request, values
 
 
 def measure(server: Server, dsn: str, script: Path, request: str, options: argparse.Namespace) -> None:
@@ -195,10 +199,10 @@ def main() -> None:
         server.stop()
         again = server.start()
         print(f"first start {first:.2f} s, start on an existing database {again:.2f} s")
-        _, request, names = prepare(server)
-        script = folder / "by_hand.sql"
-        script.write_text(BY_HAND.format(**names))
         with open_embedded(server.data) as postgres:
+            request, values = prepare(server, postgres.dsn)
+            script = folder / "by_hand.sql"
+            script.write_text(BY_HAND.format(**values))
             measure(server, postgres.dsn, script, request, options)
         memory = psutil.Process(server.process.pid).memory_info().rss / 2**20
         print(f"memory of the server {memory:.0f} MiB")

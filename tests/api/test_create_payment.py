@@ -298,6 +298,15 @@ async def test_nulls_blanks_and_unknown_fields_count_as_not_sent(merchant: Merch
         assert payment["metadata"] == {}
 
 
+async def test_metadata_keeps_its_types(merchant: Merchant) -> None:
+    pdt = await product(merchant)
+    pairs = {"int": 5, "float": 5.0, "huge": 1e300, "big": 2**62, "true": True, "text": "5", "empty": "", "k": "é"}
+    made = await created(merchant, body({"product_id": pdt, "quantity": 1}, metadata=pairs))
+    for metadata in (made["metadata"], (await read(merchant, made["payment_id"]))["metadata"]):
+        assert metadata == pairs
+        assert {name: type(value) for name, value in metadata.items()} == {k: type(v) for k, v in pairs.items()}
+
+
 async def test_options_are_stored(merchant: Merchant, runtime: Runtime) -> None:
     pdt = await product(merchant)
     options = {

@@ -1,6 +1,8 @@
 -- Everything that the first version stores. Every table of a tenant starts its key with (business_id, mode), so that
 -- one tenant's rows lie together and the schema can be distributed by tenant. Ids sort by the moment they were made
--- (COLLATE "C"), so "newest first" is the primary key read backwards. Amounts are bigint in minor units.
+-- (COLLATE "C"), so "newest first" is the primary key read backwards. Amounts are bigint in minor units. Documents that
+-- are only handed back are json: the text is kept as it came (jsonb would turn the number 1e30 into 31 digits), and it
+-- is cheaper to write.
 
 CREATE TABLE businesses (
     business_id text COLLATE "C" PRIMARY KEY,
@@ -46,7 +48,7 @@ CREATE TABLE customers (
     email_key        text COLLATE "C" NOT NULL,
     name             text NOT NULL,
     phone_number     text,
-    metadata         jsonb NOT NULL,
+    metadata         json NOT NULL,
     preferred_locale text,
     created_at       timestamptz NOT NULL,
     updated_at       timestamptz NOT NULL,
@@ -64,12 +66,12 @@ CREATE TABLE products (
     image        text,
     tax_category text NOT NULL,
     -- The price object as the contract shapes it (`type` tells one-time, recurring and usage-based apart).
-    price        jsonb NOT NULL,
+    price        json NOT NULL,
     is_recurring boolean NOT NULL,
     pricing_mode text CHECK (pricing_mode IN ('by_currency', 'by_country')),
-    metadata     jsonb NOT NULL,
+    metadata     json NOT NULL,
     -- Fields that are stored and returned but decide nothing here: add-ons, entitlements, licence keys, delivery.
-    extras       jsonb NOT NULL,
+    extras       json NOT NULL,
     created_at   timestamptz NOT NULL,
     updated_at   timestamptz NOT NULL,
     archived_at  timestamptz,
@@ -96,12 +98,12 @@ CREATE TABLE payments (
     settlement_currency text NOT NULL,
     settlement_amount   bigint NOT NULL CHECK (settlement_amount >= 0),
     settlement_tax      bigint NOT NULL CHECK (settlement_tax BETWEEN 0 AND settlement_amount),
-    billing             jsonb NOT NULL,
-    metadata            jsonb NOT NULL,
+    billing             json NOT NULL,
+    metadata            json NOT NULL,
     -- What the request asked for and later steps need: return_url, allowed methods, tax id, discount codes, 3DS wish ...
-    options             jsonb NOT NULL,
+    options             json NOT NULL,
     -- Everything the amounts were computed from, rates and rules included: recomputing it gives the same amounts.
-    pricing             jsonb NOT NULL,
+    pricing             json NOT NULL,
     link_id             text COLLATE "C",
     expires_on          timestamptz NOT NULL,
     -- SHA-256: the secret itself is shown once, in the answer to the creation.

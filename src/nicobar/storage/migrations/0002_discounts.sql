@@ -20,7 +20,7 @@ CREATE TABLE discounts (
     customer_eligibility     text NOT NULL CHECK (customer_eligibility IN ('any', 'first_time', 'existing', 'specific')),
     subscription_cycles      integer CHECK (subscription_cycles >= 0),
     preserve_on_plan_change  boolean NOT NULL,
-    metadata                 jsonb NOT NULL,
+    metadata                 json NOT NULL,
     -- Payments that succeeded with the code, and payments that are open with it.
     times_used               integer NOT NULL DEFAULT 0 CHECK (times_used >= 0),
     times_reserved           integer NOT NULL DEFAULT 0 CHECK (times_reserved >= 0),
