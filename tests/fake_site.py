@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 
@@ -17,15 +17,35 @@ class FakeSite:
     """Take the request and never answer."""
     asked: list[str] = field(default_factory=list)
 
+    _connections: list[asyncio.StreamWriter] = field(default_factory=list)
+    _closed: bool = False
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections.append(writer)
+        try:
+            if not self._closed:
+                await self._answer(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the client gave up
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         self.asked.append(head.split(b" ", 2)[1].decode())
         if self.silent:
-            await reader.read()  # until the client gives up
-        else:
-            length = len(self.body)
-            writer.write(f"HTTP/1.1 {self.status} Prepared\r\ncontent-length: {length}\r\n\r\n".encode() + self.body)
-        writer.close()
+            await reader.read()  # until one of both gives up
+            return
+        length = len(self.body)
+        writer.write(f"HTTP/1.1 {self.status} Prepared\r\ncontent-length: {length}\r\n\r\n".encode() + self.body)
+
+    async def close(self) -> None:
+        """Cut every connection, so that no socket outlives the test."""
+        self._closed = True
+        for writer in self._connections:
+            writer.transport.abort()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 @asynccontextmanager
@@ -35,4 +55,7 @@ async def fake_site(body: bytes = b"", **behaviour: bool | int) -> AsyncIterator
     server = await asyncio.start_server(site._serve, "127.0.0.1", 0)
     site.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
-        yield site
+        try:
+            yield site
+        finally:
+            await site.close()

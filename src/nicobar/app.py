@@ -1,5 +1,6 @@
 """The composition root: puts the rooms together into one ASGI application. The only file that knows everyone."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Final
@@ -11,7 +12,18 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nicobar.api import brands, checkouts, customers, discounts, errors, localized_prices, misc, payments, products
+from nicobar.api import (
+    brands,
+    checkouts,
+    customers,
+    discounts,
+    errors,
+    localized_prices,
+    misc,
+    payments,
+    products,
+    saved_methods,
+)
 from nicobar.api.auth import KeyRing
 from nicobar.api.reference_page import docs_routes
 from nicobar.api.routing import Operation, build_routes
@@ -26,6 +38,7 @@ OPERATIONS: Final[list[Operation]] = [
     *products.OPERATIONS,
     *localized_prices.OPERATIONS,
     *customers.OPERATIONS,
+    *saved_methods.OPERATIONS,
     *brands.OPERATIONS,
     *misc.OPERATIONS,
     *discounts.OPERATIONS,
@@ -84,6 +97,10 @@ class RequestLog:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
+            except asyncio.CancelledError:
+                # The drain at the end of the server has waited long enough for this request.
+                if status == 0:
+                    await errors.problem_response(Problem("SERVICE_UNAVAILABLE"))(scope, receive, send_with_id)
             except Exception as error:  # noqa: BLE001 - the outermost layer: whatever nobody decided becomes a 500
                 _log.exception("unexpected_error", path=scope["path"], exc_info=error)
                 if status == 0:

@@ -15,6 +15,7 @@ from nicobar.banner import DemoGoods
 from nicobar.core.payment import Payment
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant, secret_hash
+from nicobar.flows.change_setting import change_setting
 from nicobar.flows.create_customer import create_customer
 from nicobar.flows.create_key import create_key
 from nicobar.flows.create_payment import create_payment
@@ -104,7 +105,7 @@ async def prepare_demo(runtime: Runtime, business_id: str, folder: Path) -> Demo
 
 def _body(customer_id: str, product_id: str) -> dict[str, Any]:
     return {
-        "billing": {"country": "US"},
+        "billing": {"country": "DE"},  # so that the page has a tax line to show
         "customer": {"customer_id": customer_id},
         "product_cart": [{"product_id": product_id, "quantity": 1}],
         "payment_link": True,
@@ -132,6 +133,10 @@ async def _make(runtime: Runtime, tenant: Tenant, kept: _Kept | None) -> _Kept:
     if kept is not None:
         with suppress(Problem):
             return await _with_payment(runtime, tenant, kept)
+    if kept is None:
+        # Only a new demo is set up; a restart keeps what its owner has changed since.
+        await change_setting(runtime, tenant, "tax", "table")
+        await change_setting(runtime, tenant, "seller_country", "US")
     api_key = kept.api_key if kept is not None else (await create_key(runtime, tenant, False))[1]
     products = [await create_product(runtime, tenant, msgspec.convert(product, ProductCreate)) for product, _ in _SHELF]
     customer = await create_customer(runtime, tenant, _CUSTOMER)

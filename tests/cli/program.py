@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = [sys.executable, "-m", "nicobar"]
+_PROGRESS = re.compile(r"^[A-Z][a-z][A-Za-z ]* \.\.\.\n", re.MULTILINE)
 PATIENCE = 60.0
 """Seconds after which something that should have happened counts as not happening; a good run needs a fraction."""
 
@@ -22,8 +23,8 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def run(*arguments: str | Path, **extra: str) -> "subprocess.CompletedProcess[str]":
-    """Run one command to its end."""
-    return subprocess.run(
+    """Run one command to its end, and return it without its lines of progress, which only a slow computer sees."""
+    result = subprocess.run(
         [*PROGRAM, *map(str, arguments)],
         capture_output=True,
         text=True,
@@ -31,6 +32,8 @@ def run(*arguments: str | Path, **extra: str) -> "subprocess.CompletedProcess[st
         timeout=PATIENCE,
         check=False,
     )
+    result.stdout, result.stderr = (_PROGRESS.sub("", text) for text in (result.stdout, result.stderr))
+    return result
 
 
 def eventually(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:

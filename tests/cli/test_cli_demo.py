@@ -86,13 +86,13 @@ def test_the_payment_waits_at_its_link(demo: Serving) -> None:
     page = httpx.get(link, timeout=30)
     assert page.status_code == 200
     assert "Field guide to flightless birds" in page.text
-    assert "19.00" in page.text
-    assert "19.00 USD, waiting to be paid" in demo.banner
+    assert "20.33" in page.text
+    assert "20.33 USD, waiting to be paid" in demo.banner
 
 
 def test_the_curl_line(demo: Serving) -> None:
     made = json.loads(output_of("bash", "-c", block(demo.banner, "curl")))
-    assert made["total_amount"] == 1900
+    assert made["total_amount"] == 2033
     assert made["payment_link"].startswith(f"{demo.base_url}/")
     found = get(demo, f"/payments/{made['payment_id']}").json()
     assert (found["status"], found["customer"]["email"]) == ("requires_payment_method", "ada@example.com")

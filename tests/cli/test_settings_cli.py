@@ -1,15 +1,16 @@
-"""`nicobar settings`, `tax` and `rates`, as a person uses them: without a server, beside one, and on a database of theirs."""
+"""`nicobar settings`, `tax` and `rates`, as a person uses them: alone, beside a server, on a database of theirs."""
 
 import re
 import shlex
-from collections.abc import Callable
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from cli.program import Serving, eventually, postmaster, run
+from cli.program import Serving, eventually, new_folder, postmaster, run
 from nicobar.cli import app
 
 COMMANDS = [
@@ -28,6 +29,25 @@ COMMANDS = [
     "rates import",
     "rates refresh",
 ]
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Serving]:
+    """A server on an installation of this file's own."""
+    folder = new_folder()
+    server = Serving("--data", folder / "data")
+    try:
+        yield server.ready()
+        assert server.stop() == 0
+    finally:
+        server.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def beside(serving: Serving) -> Path:
+    """The data folder of that installation."""
+    return Path(re.search(r"^  Data +(\S+)$", serving.banner, re.MULTILINE)[1])  # type: ignore[index]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -77,34 +97,39 @@ def test_settings_without_a_server(empty_folder: Path) -> None:
         "charm_pricing",
         "link_ttl_minutes",
         "refund_window_days",
+        "disabled_payment_methods",
+        "allowed_origins",
     ]
     assert listed[1].split(maxsplit=3) == ["tax", "table", "off", "off, or table: charge tax by the tax table."]
     assert listed[2].split(maxsplit=3)[:3] == ["seller_country", "-", "-"]
 
+    never = run("settings", "history", "--mode", "live", "--data", data)
+    assert (never.returncode, never.stdout, never.stderr) == (0, "", "No setting was ever changed.\n")
     history = run("settings", "history", "--data", data).stdout.splitlines()
     assert len(history) == 2
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  tax   off  table", history[1])
 
 
-def test_refused_settings_change_nothing(data_alone: Path) -> None:
-    refused = run("settings", "set", "tax", "yes", "--data", data_alone)
+def test_refused_settings_change_nothing(beside: Path) -> None:
+    before = run("settings", "history", "--data", beside)
+    refused = run("settings", "set", "tax", "yes", "--data", beside)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "nicobar: tax takes off or table. It was given 'yes'.\n"
-    unknown = run("settings", "set", "taxes", "table", "--data", data_alone)
+    unknown = run("settings", "set", "taxes", "table", "--data", beside)
     assert (unknown.returncode, unknown.stderr) == (2, "nicobar: There is no setting 'taxes'. Did you mean tax?\n")
-    assert run("settings", "get", "taxes", "--data", data_alone).returncode == 2
-    nothing = run("settings", "history", "--data", data_alone)
-    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "No setting was ever changed.\n")
+    assert run("settings", "get", "taxes", "--data", beside).returncode == 2
+    after = run("settings", "history", "--data", beside)
+    assert (after.returncode, after.stdout, after.stderr) == (0, before.stdout, before.stderr)
 
 
-def test_values_with_a_hyphen_and_empty_ones_arrive(data_alone: Path) -> None:
-    refused = run("settings", "set", "refund_window_days", "-1", "--data", data_alone)
+def test_values_with_a_hyphen_and_empty_ones_arrive(beside: Path) -> None:
+    refused = run("settings", "set", "refund_window_days", "-1", "--data", beside)
     assert refused.stderr == (
         "nicobar: refund_window_days takes a whole number of days from 0 to 3650. It was given '-1'.\n"
     )
-    to = run("settings", "set", "blocked_countries", "kp, ir", "--data", data_alone)
+    to = run("settings", "set", "blocked_countries", "kp, ir", "--data", beside)
     assert to.stdout == "blocked_countries: - -> IR,KP\n"
-    back = run("settings", "set", "blocked_countries", "", "--data", data_alone)
+    back = run("settings", "set", "blocked_countries", "", "--data", beside)
     assert back.stdout == "blocked_countries: IR,KP -> -\n"
 
 
@@ -115,107 +140,107 @@ def test_a_database_of_ones_own(external_database: str) -> None:
     assert (got.returncode, got.stdout) == (0, "DE\n")
 
 
-def test_the_tax_table_is_exported_edited_imported_and_reset(data_alone: Path, empty_folder: Path) -> None:
+def test_the_tax_table_is_exported_edited_imported_and_reset(beside: Path, empty_folder: Path) -> None:
     file = empty_folder / "rates.csv"
-    exported = run("tax", "export", file, "--data", data_alone)
+    exported = run("tax", "export", file, "--data", beside)
     assert (exported.returncode, exported.stdout) == (0, "")
     assert exported.stderr == f"243 rows are in {file}. This is the shipped table.\n"
     text = file.read_text(encoding="utf-8")
-    assert run("tax", "export", "--data", data_alone).stdout == text
-    again = run("tax", "export", file, "--data", data_alone)
+    assert run("tax", "export", "--data", beside).stdout == text
+    again = run("tax", "export", file, "--data", beside)
     assert (again.returncode, again.stderr) == (
         2,
         f"nicobar: The table cannot be written to a new file {file}: File exists.\n",
     )
 
-    shown = run("tax", "show", "de", "--data", data_alone)
+    shown = run("tax", "show", "de", "--data", beside)
     assert shown.stdout.splitlines()[1].split()[:9] == ["-", "VAT", "19", "%", "7", "%", "yes", "yes", "zero"]
     assert shown.stderr == "This is the shipped table.\n"
 
     file.write_text(text.replace("DE,,,VAT,19,7,", "DE,,,VAT,20.5,7,"), encoding="utf-8")
-    imported = run("tax", "import", file, "--data", data_alone)
+    imported = run("tax", "import", file, "--data", beside)
     assert (imported.returncode, imported.stdout) == (0, "The tax table has 243 rows for 173 countries now.\n")
-    mine = run("tax", "show", "DE", "--data", data_alone)
+    mine = run("tax", "show", "DE", "--data", beside)
     assert mine.stdout.splitlines()[1].split()[2] == "20.5"
     assert mine.stderr.startswith("This is your own table, imported from rates.csv at ")
-    assert run("tax", "show", "DE", "--mode", "live", "--data", data_alone).stderr == "This is the shipped table.\n"
+    assert run("tax", "show", "DE", "--mode", "live", "--data", beside).stderr == "This is the shipped table.\n"
 
     file.write_text(text.replace("DE,,,VAT,19,7,", "DE,,,VAT,nineteen,7,"), encoding="utf-8")
-    refused = run("tax", "import", file, "--data", data_alone)
+    refused = run("tax", "import", file, "--data", beside)
     assert (refused.returncode, refused.stdout) == (2, "")
     line = next(number for number, row in enumerate(text.splitlines(), 1) if row.startswith("DE,,"))
     assert f"\nline {line}: standard_percent is a percentage" in refused.stderr
-    assert run("tax", "show", "DE", "--data", data_alone).stdout == mine.stdout
+    assert run("tax", "show", "DE", "--data", beside).stdout == mine.stdout
 
-    assert run("tax", "reset", "--data", data_alone).stdout == "The shipped tax table holds now.\n"
-    assert run("tax", "show", "DE", "--data", data_alone).stdout == shown.stdout
-    assert run("tax", "reset", "--data", data_alone).stdout == "The shipped tax table holds already.\n"
+    assert run("tax", "reset", "--data", beside).stdout == "The shipped tax table holds now.\n"
+    assert run("tax", "show", "DE", "--data", beside).stdout == shown.stdout
+    assert run("tax", "reset", "--data", beside).stdout == "The shipped tax table holds already.\n"
 
 
-def test_regions_are_found_by_code_and_by_name(data_alone: Path) -> None:
-    by_name = run("tax", "show", "US", "Texas", "--data", data_alone)
+def test_regions_are_found_by_code_and_by_name(beside: Path) -> None:
+    by_name = run("tax", "show", "US", "Texas", "--data", beside)
     assert by_name.stdout.splitlines()[1].split()[:6] == ["TX", "Sales", "tax", "6.25", "%", "6.25"]
-    assert run("tax", "show", "us", "tx", "--data", data_alone).stdout == by_name.stdout
-    nowhere = run("tax", "show", "US", "Atlantis", "--data", data_alone)
+    assert run("tax", "show", "us", "tx", "--data", beside).stdout == by_name.stdout
+    nowhere = run("tax", "show", "US", "Atlantis", "--data", beside)
     assert (nowhere.returncode, nowhere.stdout) == (2, "")
     assert "has no row for Atlantis in US" in nowhere.stderr
 
 
 @pytest.mark.parametrize(("what", "argument"), [("tax", "rates.csv"), ("rates", "rates.csv")])
-def test_files_that_cannot_be_read(data_alone: Path, empty_folder: Path, what: str, argument: str) -> None:
+def test_files_that_cannot_be_read(beside: Path, empty_folder: Path, what: str, argument: str) -> None:
     file = empty_folder / argument
-    missing = run(what, "import", file, "--data", data_alone)
+    missing = run(what, "import", file, "--data", beside)
     assert (missing.returncode, missing.stderr) == (2, f"nicobar: {file} cannot be read: No such file or directory.\n")
     file.write_bytes(b"country,\xff\n")
-    assert "is not text in UTF-8" in run(what, "import", file, "--data", data_alone).stderr
+    assert "is not text in UTF-8" in run(what, "import", file, "--data", beside).stderr
     with file.open("wb") as out:
         out.truncate(5_000_001)
-    assert f"{file} is larger than 5000000 bytes" in run(what, "import", file, "--data", data_alone).stderr
+    assert f"{file} is larger than 5000000 bytes" in run(what, "import", file, "--data", beside).stderr
 
 
-def test_rates_are_imported_and_shown(data_alone: Path, empty_folder: Path) -> None:
-    before = run("rates", "show", "eur", "--data", data_alone).stdout.splitlines()
+def test_rates_are_imported_and_shown(beside: Path, empty_folder: Path) -> None:
+    before = run("rates", "show", "eur", "--data", beside).stdout.splitlines()
     assert before[0].split() == ["CODE", "FOR", "1", "USD", "AS", "OF", "AGE", "SOURCE"]
     assert before[1].split()[:3] == ["EUR", "0.89509488", "2026-10-30"]
     assert re.search(r"  \d+ days  ecb$", before[1])
-    assert len(run("rates", "show", "--data", data_alone).stdout.splitlines()) == 145
+    assert len(run("rates", "show", "--data", beside).stdout.splitlines()) == 145
 
     file = empty_folder / "mine.csv"
     file.write_text("code,units_per_usd,source\nEUR,0.9,my bank\nJPY,500,\nAED,3,\n")
-    imported = run("rates", "import", file, "--data", data_alone)
+    imported = run("rates", "import", file, "--data", beside)
     assert (imported.returncode, imported.stdout) == (1, "The rate of EUR is new.\n")
     assert imported.stderr == (
         "Passed over, because they are fixed by law: AED.\n"
         "Refused: JPY moved by 218 %, from 157.250269 to 500.\n"
         "Look whether that is true; --force takes them.\n"
     )
-    shown = run("rates", "show", "EUR", "--data", data_alone).stdout.splitlines()[1]
+    shown = run("rates", "show", "EUR", "--data", beside).stdout.splitlines()[1]
     assert re.fullmatch(r"EUR   0\.9        \d{4}-\d\d-\d\d  \d+ days?  my bank", shown)
-    forced = run("rates", "import", file, "--force", "--data", data_alone)
+    forced = run("rates", "import", file, "--force", "--data", beside)
     assert (forced.returncode, forced.stdout, forced.stderr) == (0, "2 rates are new.\n", "")
 
     file.write_text("code,units_per_usd\nEUR,0.8\nXXX,1\n")
-    refused = run("rates", "import", file, "--data", data_alone)
+    refused = run("rates", "import", file, "--data", beside)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "line 3: code is a currency code of three letters such as EUR, not 'XXX'." in refused.stderr
-    assert run("rates", "show", "EUR", "--data", data_alone).stdout.splitlines()[1] == shown
-    base = run("rates", "show", "USD", "--data", data_alone)
+    assert run("rates", "show", "EUR", "--data", beside).stdout.splitlines()[1] == shown
+    base = run("rates", "show", "USD", "--data", beside)
     assert base.stderr == "nicobar: There is no rate of USD. It is the currency that all rates count from.\n"
 
 
-def test_a_feed_that_cannot_be_had_is_a_sentence(data_alone: Path) -> None:
-    insecure = run("rates", "refresh", "--from", "http://example.com/?key=SECRET", "--data", data_alone)
+def test_a_feed_that_cannot_be_had_is_a_sentence(beside: Path) -> None:
+    insecure = run("rates", "refresh", "--from", "http://example.com/?key=SECRET", "--data", beside)
     assert (insecure.returncode, insecure.stdout) == (2, "")
     assert insecure.stderr == "nicobar: The address of a feed starts with https:// and names a host.\n"
-    closed = run("rates", "refresh", "--from", "https://127.0.0.1:9/?key=SECRET", "--data", data_alone)
+    closed = run("rates", "refresh", "--from", "https://127.0.0.1:9/?key=SECRET", "--data", beside)
     assert (closed.returncode, closed.stderr) == (2, "nicobar: 127.0.0.1 cannot be reached: ConnectError.\n")
 
 
 class Shop:
     """A product of a running server, and what it costs in Germany."""
 
-    def __init__(self, serving: Serving, key: str) -> None:
-        self._client = httpx.Client(base_url=serving.base_url, headers={"authorization": f"Bearer {key}"})
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
         price = {
             "type": "one_time_price",
             "currency": "USD",
@@ -245,20 +270,20 @@ class Shop:
         return total
 
 
-def test_a_running_server_follows(empty_folder: Path, serve: Callable[..., Serving]) -> None:
-    data = empty_folder / "data"
-    serving = serve("--data", data).ready()
-    shop = Shop(serving, run("keys", "create", "--data", data).stdout.strip())
-    assert shop.total() == 10_000
+def test_a_running_server_follows(serving: Serving, beside: Path, empty_folder: Path) -> None:
+    headers = {"authorization": f"Bearer {run('keys', 'create', '--data', beside).stdout.strip()}"}
+    with httpx.Client(base_url=serving.base_url, headers=headers) as client:
+        shop = Shop(client)
+        assert shop.total() == 10_000
 
-    assert run("settings", "set", "tax", "table", "--data", data).stdout == "tax: off -> table\n"
-    assert eventually(lambda: shop.total() == 11_900)
+        assert run("settings", "set", "tax", "table", "--data", beside).stdout == "tax: off -> table\n"
+        assert eventually(lambda: shop.total() == 11_900)
 
-    file = empty_folder / "rates.csv"
-    file.write_text("country,name,standard_percent\nDE,VAT,20.5\n")
-    run("tax", "import", file, "--data", data)
-    assert eventually(lambda: shop.total() == 12_050)
+        file = empty_folder / "rates.csv"
+        file.write_text("country,name,standard_percent\nDE,VAT,20.5\n")
+        run("tax", "import", file, "--data", beside)
+        assert eventually(lambda: shop.total() == 12_050)
 
-    assert run("settings", "set", "tax", "off", "--data", data).stdout == "tax: table -> off\n"
-    assert eventually(lambda: shop.total() == 10_000)
-    assert serving.stop() == 0
+        assert run("tax", "reset", "--data", beside).stdout == "The shipped tax table holds now.\n"
+        assert run("settings", "set", "tax", "off", "--data", beside).stdout == "tax: table -> off\n"
+        assert eventually(lambda: shop.total() == 10_000)

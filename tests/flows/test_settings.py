@@ -69,6 +69,8 @@ def test_defaults_do_nothing_to_a_price() -> None:
         charm_pricing="off",
         link_ttl_minutes=1440,
         refund_window_days=30,
+        disabled_payment_methods=frozenset(),
+        allowed_origins=(),
     )
     assert len(currencies.chargeable()) == 84
 
@@ -107,6 +109,8 @@ REFUSED_COUNTRIES = frozenset(country.alpha2 for country in countries.ALL if not
         ("link_ttl_minutes", "1", 1, "1"),
         ("link_ttl_minutes", "525600", 525600, "525600"),
         ("refund_window_days", "0", 0, "0"),
+        ("disabled_payment_methods", "Klarna, ach klarna", frozenset({"ach", "klarna"}), "ach,klarna"),
+        ("disabled_payment_methods", "", frozenset(), ""),
     ],
 )
 def test_accepted_values_and_their_canonical_text(name: str, text: str, value: object, canonical: str) -> None:
@@ -132,6 +136,11 @@ def test_accepted_values_and_their_canonical_text(name: str, text: str, value: o
         ("link_ttl_minutes", "1.5", "a whole number of minutes from 1 to 525600"),
         ("link_ttl_minutes", "٣", "a whole number of minutes from 1 to 525600"),
         ("refund_window_days", "-1", "a whole number of days from 0 to 3650"),
+        (
+            "disabled_payment_methods",
+            "klarna,wechat_pay",
+            "payment method types such as klarna,crypto_currency, or \"\" for none; 'wechat_pay' is none of them",
+        ),
         (
             "currencies",
             "",

@@ -178,7 +178,7 @@ async def test_the_page_fits_a_phone_and_fingers(site: Runtime, tenant: Tenant, 
             "input:not([type=hidden]), button",
             "all => all.map(e => [e.getBoundingClientRect().height, parseFloat(getComputedStyle(e).fontSize)])",
         )
-        assert len(sizes) == 5
+        assert len(sizes) == 6
         assert all(height >= 44 and letters >= 16 for height, letters in sizes)
         background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert background == {"light": "rgb(243, 246, 245)", "dark": "rgb(12, 17, 16)"}[scheme]

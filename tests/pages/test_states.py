@@ -93,7 +93,7 @@ async def test_every_field_has_its_label_and_helps_to_fill_it(
     class Reader(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
             values = dict(attrs)
-            if tag == "input" and values["type"] != "hidden":
+            if tag == "input" and values["type"] == "text":
                 inputs[str(values["id"])] = values
             if tag == "label":
                 labels.append(values["for"])
@@ -102,7 +102,7 @@ async def test_every_field_has_its_label_and_helps_to_fill_it(
 
     page = await browser.get(f"/{payment.link_id}")
     Reader().feed(page.text)
-    assert labels == ["number", "expiry", "cvc", "name"]
+    assert labels == ["number", "expiry", "cvc", "name", "save"]
     assert {name: field["autocomplete"] for name, field in inputs.items()} == {
         "number": "cc-number",
         "expiry": "cc-exp",

@@ -32,6 +32,8 @@ def problem_response(problem: Problem) -> Response:
     message = problem.message if problem.path is None else f"{problem.path}: {problem.message}"
     body = msgspec.json.encode(ErrorEnvelope(problem.code, message))
     headers = {} if problem.status in _RETRYABLE else {"x-should-retry": "false"}
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(problem.retry_after)
     return Response(body, problem.status, headers, "application/json")
 
 

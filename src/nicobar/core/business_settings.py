@@ -13,6 +13,7 @@ import msgspec
 
 from nicobar.core.charm import CharmKind
 from nicobar.core.fx import DODO_FEES, NO_FEE, FeeTiers
+from nicobar.core.origin import parse_origins
 from nicobar.core.problems import Problem
 
 PRESET: Final = "dodo"
@@ -36,6 +37,8 @@ class Codes(msgspec.Struct, frozen=True):
     """Every ISO 4217 code of the contract."""
     chargeable: frozenset[str]
     """The 84 that the hosted service charges in: the preset of `currencies`."""
+    payment_methods: frozenset[str]
+    """The 105 payment method types of the contract."""
 
 
 class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +75,10 @@ class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Minutes until a payment link stops working."""
     refund_window_days: int = 30
     """Days after a payment within which it can be refunded."""
+    disabled_payment_methods: frozenset[str] = frozenset()
+    """Payment method types that customers are not offered."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of the sites that may show the payment page in a frame, as `core.origin` writes them; none by default."""
 
     @property
     def fee_tiers(self) -> FeeTiers:
@@ -88,10 +95,6 @@ class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
         if self.purchasing_power == "off" or self.adaptive_pricing == "off":
             return FULL_PRICE
         return self.purchasing_power_table.get(country, FULL_PRICE)
-
-
-DEFAULTS = BusinessSettings(currencies=frozenset())
-"""Settings without any chargeable currency; `settings_from({}, codes)` makes the defaults of a business."""
 
 
 class SettingChange(NamedTuple):
@@ -191,6 +194,23 @@ def _parse_currencies(text: str, codes: Codes) -> frozenset[str]:
     return found
 
 
+def _parse_methods(text: str, codes: Codes) -> frozenset[str]:
+    found = {word.lower() for word in text.replace(",", " ").split()}
+    unknown = sorted(found - codes.payment_methods)
+    if unknown:
+        expected = 'payment method types such as klarna,crypto_currency, or "" for none'
+        raise ValueError(f"{expected}; {unknown[0][:_SHOWN]!r} is none of them")
+    return frozenset(found)
+
+
+def _parse_allowed_origins(text: str, _codes: Codes) -> tuple[str, ...]:
+    try:
+        return parse_origins(text)
+    except ValueError as error:
+        expected = 'origins such as https://shop.example (http on the own machine only), or "" for none'
+        raise ValueError(f"{expected}; {error}") from error
+
+
 def _parse_percentages(text: str, codes: Codes) -> dict[str, int]:
     found: dict[str, int] = {}
     for word in text.replace(",", " ").split():
@@ -212,6 +232,8 @@ _COUNTRY: Final = _Kind(_parse_country, lambda value, _codes: str(value))
 _CURRENCY: Final = _Kind(_parse_currency, lambda value, _codes: str(value))
 _COUNTRIES: Final = _Kind(_parse_countries, lambda value, codes: _format_list(value, codes.refused_countries))
 _CURRENCIES: Final = _Kind(_parse_currencies, lambda value, codes: _format_list(value, codes.chargeable))
+_METHODS: Final = _Kind(_parse_methods, lambda value, _codes: ",".join(sorted(value)))
+_ORIGINS: Final = _Kind(_parse_allowed_origins, lambda value, _codes: ",".join(value))
 _PERCENTAGES: Final = _Kind(_parse_percentages, _format_percentages)
 
 _YEAR_OF_MINUTES: Final = 525_600
@@ -265,6 +287,8 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             "Days within which a payment can be refunded.",
             _number(0, _TEN_YEARS_OF_DAYS, "days"),
         ),
+        Setting("disabled_payment_methods", "", "Payment methods you do not offer: klarna,crypto_currency.", _METHODS),
+        Setting("allowed_origins", "", "Sites that may frame the payment page: https://shop.example.", _ORIGINS),
     )
 }
 """Every setting, in the order in which they are listed."""

@@ -98,6 +98,8 @@ class CodeHistory(msgspec.Struct, frozen=True, gc=False):
     """Whether the customer has a succeeded payment above zero with this business."""
     customer_listed: bool = False
     """Whether the customer is on the code's allow-list."""
+    held: bool = False
+    """Whether the payment that is priced again holds a use of the code: it was agreed on when the payment got it."""
 
 
 class DiscountTerms(msgspec.Struct, frozen=True, gc=False):
@@ -145,12 +147,29 @@ def check_code(
     """Refuse a code that this cart, customer or moment may not use.
 
     The order of the checks is that of `money.md` 5.3; whoever looks the code up raises INVALID_DISCOUNT_CODE first
-    when it does not exist. `path` names the request field for the message.
+    when it does not exist. A code that the payment holds already keeps its use, whatever the moment and the limits say
+    by now; what the cart decides is checked again. `path` names the request field for the message.
 
     Raises Problem DISCOUNT_NOT_YET_ACTIVE, DISCOUNT_CODE_EXPIRED, DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED,
     DISCOUNT_CUSTOMER_NOT_ELIGIBLE, DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED, DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT,
     DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET, DISCOUNT_CURRENCY_OPTION_INVALID or EXCHANGE_RATE_NOT_FOUND.
     """
+    if not history.held:
+        _check_use(code, history, now, path)
+    eligible = [item for item in items if code.covers(item.product_id)]
+    if not eligible:
+        raise Problem("DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT", path=path)
+    option = code.option_for(charge_currency)
+    if option is not None and option.minimum_subtotal:
+        numerator, denominator = _list_value(eligible, option.currency, rates, exponents)
+        if numerator < option.minimum_subtotal * denominator:
+            raise Problem("DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET", path=path)
+    if code.type == "flat" and (option is None or option.max_amount_possible is None):
+        raise Problem("DISCOUNT_CURRENCY_OPTION_INVALID", path=path)
+
+
+def _check_use(code: DiscountCode, history: CodeHistory, now: datetime, path: str | None) -> None:
+    """Refuse a new use at the wrong moment, beyond a limit, or by a customer whom the code is not for."""
     if code.starts_at is not None and now < code.starts_at:
         raise Problem("DISCOUNT_NOT_YET_ACTIVE", path=path)
     if code.expires_at is not None and now >= code.expires_at:
@@ -162,16 +181,6 @@ def check_code(
     limit = code.per_customer_usage_limit
     if limit is not None and history.customer_uses >= limit:
         raise Problem("DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED", path=path)
-    eligible = [item for item in items if code.covers(item.product_id)]
-    if not eligible:
-        raise Problem("DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT", path=path)
-    option = code.option_for(charge_currency)
-    if option is not None and option.minimum_subtotal:
-        numerator, denominator = _list_value(eligible, option.currency, rates, exponents)
-        if numerator < option.minimum_subtotal * denominator:
-            raise Problem("DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET", path=path)
-    if code.type == "flat" and (option is None or option.max_amount_possible is None):
-        raise Problem("DISCOUNT_CURRENCY_OPTION_INVALID", path=path)
 
 
 def resolve_terms(

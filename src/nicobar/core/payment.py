@@ -12,6 +12,7 @@ import msgspec
 from nicobar.core.money import allocate
 from nicobar.core.tax_id import RegisterAnswer
 from nicobar.core.tenant import Mode, Tenant
+from nicobar.core.three_ds import ThreeDs
 
 Status = Literal[
     "succeeded",
@@ -29,8 +30,8 @@ Status = Literal[
 
 TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     "requires_payment_method": frozenset({"processing", "succeeded", "cancelled"}),
-    "processing": frozenset({"requires_customer_action", "succeeded", "failed"}),
-    "requires_customer_action": frozenset({"processing", "succeeded", "failed"}),
+    "processing": frozenset({"requires_customer_action", "succeeded", "failed", "requires_payment_method"}),
+    "requires_customer_action": frozenset({"processing", "succeeded", "failed", "requires_payment_method"}),
     "failed": frozenset({"processing"}),
     "succeeded": frozenset(),
     "cancelled": frozenset(),
@@ -43,7 +44,8 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
 """From each status, the statuses that may follow (contract, "Life of the payment").
 
 `requires_payment_method -> succeeded` is the free payment (total 0), which no processor sees. `failed -> processing`
-is the customer's next try through the same link. Statuses without a row entry are final or, for the last five
+is the customer's next try through the same link. The two ways back to `requires_payment_method` are for a customer
+who left the page of a method before it charged anything (contract, test mode: Afterpay). Statuses without a row entry are final or, for the last five
 (manual capture), never produced by this server.
 """
 
@@ -72,14 +74,36 @@ class CardDetails(msgspec.Struct, frozen=True):
     """Four digits."""
 
 
-class Succeeded(msgspec.Struct, frozen=True, tag="succeeded"):
+def method_type(card: CardDetails) -> Literal["credit", "debit"]:
+    """Return the contract's payment method type of a card: prepaid cards count as debit."""
+    return "credit" if card.funding == "credit" else "debit"
+
+
+class KeptCard(msgspec.Struct, frozen=True):
+    """What a processor gives for a card that it keeps for later charges. Its text form shows nothing of it."""
+
+    token: str
+    """Opaque; the processor charges the card by it."""
+    fingerprint: str
+    """The same whenever the same card is kept."""
+
+    def __repr__(self) -> str:
+        """Say that a card is kept, and not how it is charged."""
+        return "KeptCard(<hidden>)"
+
+
+class Succeeded(msgspec.Struct, frozen=True, tag="succeeded", omit_defaults=True):
     """The processor said, in explicit words, that the money was taken."""
 
     reference: str
     """The processor's own id of the charge."""
+    three_ds: ThreeDs | None = None
+    """The authentication of the cardholder; None when none is reported."""
+    kept: KeptCard | None = None
+    """Filled when the charge was asked to keep the card. It goes to the saved methods and never into the attempt."""
 
 
-class Declined(msgspec.Struct, frozen=True, tag="declined"):
+class Declined(msgspec.Struct, frozen=True, tag="declined", omit_defaults=True):
     """The processor said no."""
 
     error_code: str
@@ -87,17 +111,40 @@ class Declined(msgspec.Struct, frozen=True, tag="declined"):
     error_message: str
     """Headline and advice for the merchant."""
     reference: str | None = None
+    three_ds: ThreeDs | None = None
 
 
-class NeedsAction(msgspec.Struct, frozen=True, tag="needs_action"):
+class NeedsAction(msgspec.Struct, frozen=True, tag="needs_action", omit_defaults=True):
     """The customer has to do something first, for example a 3-D Secure challenge at `url`."""
 
     reference: str
     url: str
+    three_ds: ThreeDs | None = None
 
 
-class Pending(msgspec.Struct, frozen=True, tag="pending"):
+class PendingDetails(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the customer should know while a charge is pending."""
+
+    account: str | None = None
+    """The last four characters of the bank account that is debited."""
+    entity: str | None = None
+    """With `code`, what the customer pays by at a bank or a cash machine."""
+    code: str | None = None
+    pay_by: datetime | None = None
+    """Until when the code can be paid."""
+    url: str | None = None
+    """A page of the processor about this charge, where it has one."""
+
+
+class Pending(msgspec.Struct, frozen=True, tag="pending", omit_defaults=True):
     """The processor accepted the charge and will say later how it ended (bank debits, vouchers)."""
+
+    reference: str
+    details: PendingDetails | None = None
+
+
+class Abandoned(msgspec.Struct, frozen=True, tag="abandoned"):
+    """The customer left before anything was charged: the attempt is over, and the payment waits for another one."""
 
     reference: str
 
@@ -108,7 +155,7 @@ class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
     why: str
 
 
-Outcome = Succeeded | Declined | NeedsAction | Pending | Unknown
+Outcome = Succeeded | Declined | NeedsAction | Pending | Abandoned | Unknown
 """What a processor said about one attempt. Success and failure need explicit words from the processor."""
 
 
@@ -121,6 +168,8 @@ def status_after(outcome: Outcome) -> Status:
             return "failed"
         case NeedsAction():
             return "requires_customer_action"
+        case Abandoned():
+            return "requires_payment_method"
         case Pending() | Unknown():
             return "processing"
 
@@ -225,6 +274,10 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime | None
     lines: list[PaymentLine]
+    payment_method_id: str | None = None
+    """The saved method that was charged last, or that the card of this payment was saved as."""
+    three_ds: ThreeDs | None = None
+    """The cardholder's authentication in the last attempt."""
 
     @property
     def tenant(self) -> Tenant:
@@ -246,6 +299,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     resolved_at: datetime | None
     """When the end was known: succeeded or declined."""
+    save_method: bool = False
+    """Whether the customer agreed that the card is kept, should it pay."""
 
 
 def settlement_shares(payment: Payment) -> tuple[list[int], list[int]]:

@@ -26,6 +26,11 @@ CATALOGUE: Final[dict[str, Entry]] = {
         "You are not authorised to perform this action",
         "No API key, an unknown or revoked key (401), or a read-only key on a write (403).",
     ),
+    "TOO_MANY_REQUESTS": Entry(
+        429,
+        "Too many requests. Try again in {seconds} seconds",
+        "Too many tries to pay through one link, or too many links that do not exist from one address.",
+    ),
     # --- shape of the request -------------------------------------------------------------------------------
     "INVALID_REQUEST_BODY": Entry(
         422,
@@ -207,9 +212,12 @@ class Problem(Exception):
         status: int | None = None,
         message: str | None = None,
         path: str | None = None,
+        retry_after: int | None = None,
         **values: object,
     ) -> None:
         """Look `code` up and fill its sentence with `values`; `message` replaces the sentence as a whole.
+
+        `retry_after` are the seconds after which trying again makes sense, for the header of that name.
 
         Raises KeyError when the code is not in the catalogue or a value of its sentence is missing: a bug of ours.
         """
@@ -217,5 +225,6 @@ class Problem(Exception):
         self.code = code
         self.status = entry.status if status is None else status
         self.path = path
+        self.retry_after = retry_after
         self.message = entry.sentence.format(**values) if message is None else message
         super().__init__(f"{code}: {self.message}")

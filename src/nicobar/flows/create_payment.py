@@ -1,4 +1,4 @@
-"""Create a one-time payment: one read of all facts, one write, no call to a processor."""
+"""Create a one-time payment: one read of all facts, one write, no call to a processor unless a saved method pays."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -8,13 +8,16 @@ import msgspec
 
 from nicobar.core.cart import CartRequest, RequestedItem
 from nicobar.core.customer import email_key
-from nicobar.core.methods import check_allowed_methods
-from nicobar.core.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions, Succeeded
+from nicobar.core.payment import Address, Buyer, Payment, PaymentOptions, Succeeded
 from nicobar.core.problems import Problem
+from nicobar.core.repricing import priced_lines
 from nicobar.core.tenant import Tenant, secret_hash
+from nicobar.flows.charge_saved_method import charge_saved_method
 from nicobar.flows.price_cart import PricedCart, price_cart
 from nicobar.flows.record_outcome import record_outcome
+from nicobar.flows.require_method import require_method
 from nicobar.flows.runtime import Runtime
+from nicobar.storage.database import Tx
 from nicobar.storage.payments import NewCustomer, insert_payment
 from nicobar.storage.redemptions import CodeUse, reserve
 from nicobar.wire.codes import PaymentMethodType
@@ -43,11 +46,10 @@ async def create_payment(runtime: Runtime, tenant: Tenant, body: PaymentCreate) 
         fees_inclusive=body.adaptive_currency_fees_inclusive,
         tax_id=options.tax_id,
         discount_codes=options.discount_codes,
+        single_code=body.discount_codes is None,
     )
     priced = await price_cart(runtime, tenant, request)
-    check_allowed_methods(options.allowed_payment_method_types)
-    if options.payment_method_id is not None:
-        raise Problem("NOT_FOUND", what=f"Payment method {options.payment_method_id}", path="payment_method_id")
+    require_method(runtime, tenant, priced, request.billing.country, options.allowed_payment_method_types)
     known = priced.customer
     phone_number = given.phone_number or (known and known.phone_number)
     if options.require_phone_number and not options.payment_link and not phone_number:
@@ -65,14 +67,12 @@ async def _store(
 ) -> Buyer:
     """Write everything at once and return the payment's customer. Without codes that is a single statement.
 
-    Nobody will visit a page for a free payment without a link, so it succeeds in the commit that makes it.
+    Nobody will visit a page for a free payment without a link, so it succeeds in the commit that makes it. A saved
+    method is charged at once, and its attempt is in that commit.
     """
     quote, tenant, at = priced.quote, payment.tenant, payment.created_at
-    free = quote.total == 0 and payment.link_id is None
-    if not free and not quote.inputs.codes:
-        async with runtime.database.statement() as tx:
-            return await insert_payment(tx, payment, secret_hash(secret), quote.inputs, customer)
-    async with runtime.database.transaction() as tx:
+
+    async def write(tx: Tx) -> Buyer:
         buyer = await insert_payment(tx, payment, secret_hash(secret), quote.inputs, customer)
         uses = [
             CodeUse(code.discount_id, sum(line.deductions[index] for line in quote.lines))
@@ -80,6 +80,17 @@ async def _store(
         ]
         if uses:
             await reserve(tx, tenant, payment.payment_id, buyer.customer_id, uses, payment.expires_on, at)
+        return buyer
+
+    if payment.options.payment_method_id is not None:
+        await charge_saved_method(runtime, payment, payment.options.payment_method_id, write)
+        return payment.customer
+    free = quote.total == 0 and payment.link_id is None
+    if not free and not quote.inputs.codes:
+        async with runtime.database.statement() as tx:
+            return await write(tx)
+    async with runtime.database.transaction() as tx:
+        buyer = await write(tx)
         if free:
             await record_outcome(tx, payment, None, Succeeded("free"), at)
     return buyer
@@ -211,33 +222,8 @@ def _payment(
         error_message=None,
         created_at=moment,
         updated_at=None,
-        lines=_lines(priced, request),
+        lines=priced_lines(quote, request.items, priced.facts.products),
     )
-
-
-def _lines(priced: PricedCart, request: CartRequest) -> list[PaymentLine]:
-    quote = priced.quote
-    lines = []
-    for position, (item, line, inputs) in enumerate(zip(request.items, quote.lines, quote.inputs.lines, strict=True)):
-        product = priced.facts.products[item.product_id]
-        lines.append(
-            PaymentLine(
-                position=position,
-                product_id=item.product_id,
-                name=product.name,
-                description=product.description,
-                quantity=item.quantity,
-                amount=item.amount,
-                unit_price=inputs.unit_price,
-                tax_category=product.tax_category,
-                tax_inclusive=inputs.tax_inclusive,
-                subtotal=line.subtotal,
-                discount=line.discount,
-                tax=line.tax,
-                total=line.total,
-            )
-        )
-    return lines
 
 
 def _customer_to_store(buyer: Buyer, known: Buyer | None, given: Buyer) -> NewCustomer | None:

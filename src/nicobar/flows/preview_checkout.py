@@ -6,12 +6,12 @@ import msgspec
 
 from nicobar.core.cart import CartRequest, RequestedItem
 from nicobar.core.customer import email_key
-from nicobar.core.methods import check_allowed_methods
 from nicobar.core.payment import Address
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant
 from nicobar.flows.load_policy import load_policy
 from nicobar.flows.price_cart import PricedCart, price_cart
+from nicobar.flows.require_method import require_method
 from nicobar.flows.runtime import Runtime
 from nicobar.reference import countries
 from nicobar.wire.checkouts import (
@@ -22,21 +22,26 @@ from nicobar.wire.checkouts import (
     render_previewed_item,
 )
 from nicobar.wire.common import blank_to_none
-from nicobar.wire.payments import requested_codes
+from nicobar.wire.customers import checked_email, checked_phone
+from nicobar.wire.payments import CustomerRequest, requested_codes
 
 _DEFAULT_COUNTRY: Final = "US"
 """The billing country of a preview that names none, when the seller's is not known either."""
+
+_NO_COUNTRY: Final = "Give billing_address.country, too: a tax id belongs to a country."
 
 
 async def preview_checkout(runtime: Runtime, tenant: Tenant, body: CheckoutPreviewRequest) -> CheckoutPreview:
     """Price the cart as a creation would, and return the contract's answer.
 
-    A tax id that fails its check is reported in `tax_id_err_msg`, and the cart is priced without it. A
-    pay-what-you-want line without an amount is priced at what the product suggests. Raises Problem for the first
-    check that fails.
+    A tax id that fails its check, or comes without the country of its address, is reported in `tax_id_err_msg`, and
+    the cart is priced without it. A pay-what-you-want line without an amount is priced at what the product suggests.
+    Raises Problem for the first check that fails.
     """
     request = _request(body, (await load_policy(runtime, tenant)).settings.seller_country or _DEFAULT_COUNTRY)
     tax_id_error = None
+    if request.tax_id is not None and body.billing_address is None:
+        tax_id_error, request = _NO_COUNTRY, msgspec.structs.replace(request, tax_id=None)
     try:
         priced = await price_cart(runtime, tenant, request)
     except Problem as problem:
@@ -44,26 +49,43 @@ async def preview_checkout(runtime: Runtime, tenant: Tenant, body: CheckoutPrevi
             raise
         tax_id_error = problem.message
         priced = await price_cart(runtime, tenant, msgspec.structs.replace(request, tax_id=None))
-    check_allowed_methods(body.allowed_payment_method_types)
+    require_method(runtime, tenant, priced, request.billing.country, body.allowed_payment_method_types)
     return _render(priced, request, tax_id_error)
 
 
 def _request(body: CheckoutPreviewRequest, default_country: str) -> CartRequest:
-    customer, address = body.customer, body.billing_address
-    email = None if customer is None else blank_to_none(customer.email)
+    customer_id, email = _customer(body.customer)
+    address = body.billing_address
     return CartRequest(
         items=[RequestedItem(item.product_id, item.quantity, item.amount) for item in body.product_cart],
         billing=Address(default_country)
         if address is None
         else Address(address.country, state=blank_to_none(address.state)),
-        customer_id=None if customer is None else blank_to_none(customer.customer_id),
+        customer_id=customer_id,
         email_key=None if email is None else email_key(email),
         billing_currency=body.billing_currency,
         fees_inclusive=body.adaptive_currency_fees_inclusive,
         tax_id=blank_to_none(body.tax_id),
         discount_codes=requested_codes(body.discount_code, body.discount_codes),
+        single_code=body.discount_codes is None,
         suggest_amounts=True,
     )
+
+
+def _customer(request: CustomerRequest | None) -> tuple[str | None, str | None]:
+    """Return the customer's id or e-mail address, read as a creation reads them; a preview may have neither.
+
+    Raises Problem INVALID_REQUEST_BODY.
+    """
+    if request is None:
+        return None, None
+    if customer_id := blank_to_none(request.customer_id):
+        return customer_id, None
+    email = blank_to_none(request.email)
+    if email is not None:
+        email = checked_email(email, "customer.email")
+    checked_phone(request.phone_number, "customer.phone_number")
+    return None, email
 
 
 def _render(priced: PricedCart, request: CartRequest, tax_id_error: str | None) -> CheckoutPreview:

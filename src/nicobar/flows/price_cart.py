@@ -105,7 +105,9 @@ async def _facts(runtime: Runtime, tenant: Tenant, request: CartRequest) -> _Fac
         markets = [product.product_id for product in cart.products.values() if product.pricing_mode is not None]
         localized = await load_localized_prices(read, tenant, markets) if markets else {}
         customer_id = None if cart.customer is None else cart.customer.customer_id
-        codes = await load_codes(read, tenant, request.discount_codes, customer_id) if request.discount_codes else {}
+        codes: KnownCodes = {}
+        if request.discount_codes:
+            codes = await load_codes(read, tenant, request.discount_codes, customer_id, request.payment_id)
     return _Facts(cart, localized, codes)
 
 
@@ -170,7 +172,7 @@ def _codes(
     terms = []
     exponents = currencies.exponents()
     for index, text in enumerate(request.discount_codes):
-        path = f"discount_codes[{index}]"
+        path = "discount_code" if request.single_code else f"discount_codes[{index}]"
         if text not in known:
             raise Problem("INVALID_DISCOUNT_CODE", code=text, path=path)
         code, history = known[text]

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from nicobar.core.paying import revision
 from nicobar.core.payment import Payment
 from nicobar.core.problems import Problem
-from nicobar.processors.base import CardInput
+from nicobar.processors.base import CardInput, MethodInput
 
 MAXIMUM_FORM: Final = 16 * 1024
 """Bytes of a form; a filled one has a few hundred."""
@@ -49,13 +49,15 @@ class Form:
 
 
 class CheckedForm(NamedTuple):
-    """What came of a card form: a card, or what is wrong with it."""
+    """What came of a form: a card or another method to pay with, or what is wrong with it."""
 
-    card: CardInput | None
+    card: CardInput | MethodInput | None
     errors: dict[str, str]
     """Field to reason, in the order of the form."""
     shown: dict[str, str]
     """What may be put back into the form: name and expiry where they are nothing else. Never a card number."""
+    chosen: str = "card"
+    """The way to pay that was chosen: `card`, or a payment method type."""
 
 
 async def read_form(request: Request) -> Form:
@@ -115,6 +117,11 @@ def check_card(form: Form, now: datetime) -> CheckedForm:
     return CheckedForm(CardInput(number, expiry[0], expiry[1], cvc, name), errors, shown)
 
 
+def western_digits(text: str) -> str:
+    """Return a text with the digits of every script written as 0 to 9."""
+    return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text)
+
+
 def form_token(payment: Payment, form_key: bytes) -> str:
     """Return the token of a form for this payment as it stands: the moment of its last change, and a signature.
 
@@ -152,8 +159,7 @@ def _expiry(text: str, now: datetime) -> tuple[int, int] | str:
     """Return month and four-digit year, or the reason why there is none. A card is good to the end of its month."""
     if not text:
         return "expiry_missing"
-    western = "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text)
-    match = _EXPIRY.fullmatch(western)
+    match = _EXPIRY.fullmatch(western_digits(text))
     if match is None:
         return "expiry_unreadable"
     month = int(match[1] or match[3])

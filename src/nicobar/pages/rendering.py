@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from nicobar.core.problems import Problem
+from nicobar.pages.embedding import FrameView, error_view
 from nicobar.pages.static_files import StaticFiles
 from nicobar.pages.texts import reader_for
 from nicobar.storage.database import DatabaseUnavailable
@@ -22,6 +23,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 _HEADERS: Final = {
     "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "integrity-policy": "blocked-destinations=(script)",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -29,9 +33,7 @@ _HEADERS: Final = {
     "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
-_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
-)
+_POLICY: Final = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; "
 
 _PROBLEM_TEXTS: Final = {403: "forbidden", 404: "missing", 413: "large", 503: "away", 500: "broken"}
 """HTTP status to the name of its sentences; every other refusal is a form that cannot be read."""
@@ -51,28 +53,46 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.globals["asset"] = lambda name: f"{self._prefix}/static/{self.static.name(name)}"
+        self._environment.globals["integrity"] = self.static.integrity
 
     def path(self, path: str) -> str:
         """Return the address of one of our own pages, without scheme and host."""
         return self._prefix + path
 
-    def page(self, template: str, *, status: int = 200, form_action: str = "'self'", **values: Any) -> Response:
-        """Render a page. `form_action` are the sources that its forms may lead to."""
-        body = self._environment.get_template(template).render(**values)
-        headers = {**_HEADERS, "content-security-policy": f"{_POLICY}form-action {form_action}"}
+    def page(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        form_action: str = "'self'",
+        frame: FrameView | None = None,
+        **values: Any,
+    ) -> Response:
+        """Render a page. `form_action` are the sources that its forms may lead to.
+
+        Nobody may frame it, except the origins of `frame`: those that the seller has allowed.
+        """
+        body = self._environment.get_template(template).render(frame=frame, **values)
+        ancestors = "'none'" if frame is None else frame.ancestors
+        policy = f"{_POLICY}frame-ancestors {ancestors}; form-action {form_action}"
+        headers = {**_HEADERS, "content-security-policy": policy}
+        if ancestors != "'none'":
+            del headers["x-frame-options"]  # it cannot name origins, and the policy above says the same better
         return Response(body, status, headers, "text/html")
 
     def problem(self, request: Request, status: int) -> Response:
         """Render a refusal, or a failure of ours, for a person."""
         texts = reader_for(request.headers.get("accept-language", "")).texts
         name = _PROBLEM_TEXTS.get(status, "reload")
-        heading = "reload" if name == "large" else name
+        heading = texts(f"problem.{'reload' if name == 'large' else name}_heading")
+        frame = getattr(request.state, "frame", None)
         return self.page(
             "message.html",
             status=status,
             texts=texts,
-            heading=texts(f"problem.{heading}_heading"),
+            heading=heading,
             text=texts(f"problem.{name}_text"),
+            frame=None if frame is None else error_view(frame, heading),
             seller=None,
             support_email=None,
             test_mode=False,

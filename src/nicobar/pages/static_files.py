@@ -1,5 +1,6 @@
 """The pages' own style, script and icon: read once, named by their content, cached by browsers for a year."""
 
+import base64
 import hashlib
 from pathlib import Path
 from typing import Final
@@ -20,9 +21,17 @@ _TYPES: Final = {
 _HEADERS: Final = {
     "cache-control": "public, max-age=31536000, immutable",
     "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "cross-origin-resource-policy": "same-origin",
 }
 """The policy is for somebody who opens a file by itself, above all an image, which could hold a script."""
+
+
+def in_one_scheme(style: bytes, theme: str) -> bytes:
+    """Return a style sheet in one colour scheme, whatever the customer's system prefers."""
+    answer = b"all" if theme == "dark" else b"not all"
+    style = style.replace(b"(prefers-color-scheme: dark)", answer)
+    return style.replace(b"color-scheme: light dark", f"color-scheme: {theme}".encode())
 
 
 class StaticFiles:
@@ -33,14 +42,25 @@ class StaticFiles:
         self._files: dict[str, tuple[bytes, str]] = {}
         for path in sorted(_FOLDER.iterdir()):
             if path.suffix in _TYPES:
-                content = path.read_bytes()
-                name = f"{path.stem}.{hashlib.sha256(content).hexdigest()[:12]}{path.suffix}"
-                self._names[path.name] = name
-                self._files[name] = (content, _TYPES[path.suffix])
+                self._keep(path.name, path.read_bytes())
+        style = (_FOLDER / "checkout.css").read_bytes()
+        for theme in ("light", "dark"):
+            self._keep(f"checkout.{theme}.css", in_one_scheme(style, theme))
 
     def name(self, plain: str) -> str:
         """Return the name under which a file is served. Raises KeyError when there is no such file."""
         return self._names[plain]
+
+    def integrity(self, plain: str) -> str:
+        """Return the hash that a page states of a file, so that a browser takes nothing else for it."""
+        content, _ = self._files[self._names[plain]]
+        return f"sha256-{base64.b64encode(hashlib.sha256(content).digest()).decode()}"
+
+    def _keep(self, plain: str, content: bytes) -> None:
+        stem, _, suffix = plain.rpartition(".")
+        name = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
+        self._names[plain] = name
+        self._files[name] = (content, _TYPES[f".{suffix}"])
 
     async def serve(self, request: Request) -> Response:
         """Answer GET /static/{name}. Raises Problem NOT_FOUND."""

@@ -153,8 +153,7 @@ def receipt_view(payment: Payment, reader: Reader) -> ReceiptView:
     card = payment.card
     method = None
     if card is not None:
-        network = _NETWORK_NAMES.get(card.network, card.network.title())
-        method = reader.texts("receipt.card", network=network, last_four=card.last_four)
+        method = reader.texts("receipt.card", network=network_name(card.network), last_four=card.last_four)
     return ReceiptView(
         free=payment.total_amount == 0,
         date=date_text(paid_at, reader.locale),
@@ -162,6 +161,11 @@ def receipt_view(payment: Payment, reader: Reader) -> ReceiptView:
         card=method,
         payment_id=payment.payment_id,
     )
+
+
+def network_name(network: str) -> str:
+    """Return a card network's name as people know it."""
+    return _NETWORK_NAMES.get(network, network.title())
 
 
 def amount_text(minor: int, currency: str, locale: Locale) -> str:

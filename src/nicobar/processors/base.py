@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from nicobar.core.payment import CardDetails, Outcome
+from nicobar.core.saved_method import SavedMethod
 from nicobar.core.tenant import Mode
 
 
@@ -32,11 +33,33 @@ class CardInput:
         raise TypeError("a card is not serialised")
 
 
-class CardRefused(Exception):
-    """The card cannot be used, which was seen before anything was stored or charged.
+class MethodInput:
+    """Another way to pay than a card: its type, and what the customer typed for it.
 
-    `field` is the form field at fault (`number`, `expiry`, `cvc` or `name`), `reason` names the sentence that the
-    customer reads. Neither holds anything that was typed.
+    Like a card it lives in memory only, and its text form does not show what was typed.
+    """
+
+    __slots__ = ("type", "value")
+
+    def __init__(self, type: str, value: str = "") -> None:
+        """Take a payment method type, and a bank account (`routing/account`, IBAN), a UPI ID, a tax id or a code."""
+        self.type = type
+        self.value = value
+
+    def __repr__(self) -> str:
+        """Name the type, and nothing of what was typed."""
+        return f"MethodInput({self.type}, <hidden>)"
+
+    def __reduce__(self) -> str:
+        """Refuse to be pickled or copied: an account must not travel further by accident."""
+        raise TypeError("an account is not serialised")
+
+
+class InputRefused(Exception):
+    """What was typed cannot be used, which was seen before anything was stored or charged.
+
+    `field` is the form field at fault, `reason` names the sentence that the customer reads. Neither holds anything
+    that was typed.
     """
 
     def __init__(self, field: str, reason: str) -> None:
@@ -45,18 +68,53 @@ class CardRefused(Exception):
         super().__init__(f"{field}: {reason}")
 
 
+class CardRefused(InputRefused):
+    """A card that cannot be used; the field is `number`, `expiry`, `cvc` or `name`."""
+
+
 class ChargeRequest:
     """One order to a processor: take this amount from this card, once for this attempt id."""
 
-    __slots__ = ("amount", "attempt_id", "card", "currency", "return_url")
+    __slots__ = (
+        "amount",
+        "attempt_id",
+        "card",
+        "currency",
+        "customer_present",
+        "email",
+        "force_3ds",
+        "keep_card",
+        "return_url",
+    )
 
-    def __init__(self, attempt_id: str, amount: int, currency: str, card: CardInput, return_url: str) -> None:
-        """Take minor units of `currency`; `return_url` is where a page of the processor sends the customer back to."""
+    def __init__(
+        self,
+        attempt_id: str,
+        amount: int,
+        currency: str,
+        card: CardInput | SavedMethod | MethodInput,
+        return_url: str,
+        *,
+        keep_card: bool = False,
+        customer_present: bool = True,
+        force_3ds: bool | None = None,
+        email: str = "",
+    ) -> None:
+        """Take minor units of `currency`; `return_url` is where a page of the processor sends the customer back to.
+
+        `keep_card` asks for a token with the success, for later charges. Without `customer_present` nobody is there
+        to confirm anything. `force_3ds` asks for 3-D Secure (True) or to leave it out (False); None leaves it to the
+        card's bank, which has the last word in any case. `email` is the customer's address, which some methods ask for.
+        """
         self.attempt_id = attempt_id
         self.amount = amount
         self.currency = currency
         self.card = card
         self.return_url = return_url
+        self.keep_card = keep_card
+        self.customer_present = customer_present
+        self.force_3ds = force_3ds
+        self.email = email
 
     def __repr__(self) -> str:
         """Name the attempt and the amount; the card hides itself."""
@@ -64,7 +122,7 @@ class ChargeRequest:
 
 
 class Processor(Protocol):
-    """A plug-in that charges cards."""
+    """A plug-in that charges customers."""
 
     @property
     def name(self) -> str:
@@ -74,13 +132,24 @@ class Processor(Protocol):
     def modes(self) -> frozenset[Mode]:
         """The modes whose payments it may be asked to charge."""
 
+    @property
+    def methods(self) -> frozenset[str]:
+        """The payment method types that it can run."""
+
     def describe(self, card: CardInput, now: datetime) -> CardDetails:
         """Return what may be kept of the card. No network is used. Raises CardRefused for a card it cannot take."""
+
+    def check(self, method: MethodInput) -> None:
+        """Check what was typed for a method other than a card. No network is used.
+
+        Raises InputRefused for an input it cannot take, and KeyError for a type that is not among its `methods`.
+        """
 
     async def charge(self, request: ChargeRequest) -> Outcome:
         """Charge once per attempt id: the same id again gets the same answer and takes no more money.
 
-        Any exception means that nobody knows whether the money was taken.
+        A charge without `customer_present` never needs an action: when the bank insists on one, it is declined with
+        AUTHENTICATION_REQUIRED. Any exception means that nobody knows whether the money was taken.
         """
 
     async def find(self, attempt_id: str) -> Outcome | None:

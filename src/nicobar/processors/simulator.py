@@ -4,17 +4,22 @@ What it was asked is remembered in this process only, for the newest `REMEMBERED
 it: a card is looked up and forgotten, and a number that nobody published for testing is refused before that.
 """
 
+import hashlib
 from collections import OrderedDict
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
 import msgspec
 
 from nicobar.clock import Clock
 from nicobar.core.ids import RANDOM_BITS, object_id
-from nicobar.core.payment import CardDetails, Declined, NeedsAction, Outcome, Succeeded
+from nicobar.core.payment import CardDetails, Declined, KeptCard, NeedsAction, Outcome, Succeeded
+from nicobar.core.saved_method import SavedMethod
 from nicobar.core.tenant import Mode
-from nicobar.processors.base import CardInput, CardRefused, ChargeRequest
+from nicobar.core.three_ds import VERSION, ThreeDs, authenticated, failed
+from nicobar.processors.base import CardInput, CardRefused, ChargeRequest, MethodInput
+from nicobar.processors.simulator_methods import RUNNABLE, SimulatedMethods, check
 from nicobar.reference import cards, failures
 
 REMEMBERED: Final = 10_000
@@ -55,12 +60,19 @@ class Simulator:
 
     name: Final = "simulator"
     modes: Final[frozenset[Mode]] = frozenset({"test"})
+    methods: Final[frozenset[str]] = RUNNABLE
 
     def __init__(self, clock: Clock, public_url: str) -> None:
         self._clock = clock
         self._public_url = public_url
         self._charges: OrderedDict[str, SimulatedCharge] = OrderedDict()
         self._attempts: dict[str, str] = {}
+        self.others = SimulatedMethods(clock, public_url)
+        """Every method that is not a card."""
+
+    def check(self, method: MethodInput) -> None:
+        """Refuse what is no published test value, as InputRefused; KeyError for a type that is not run here."""
+        check(method)
 
     def describe(self, card: CardInput, now: datetime) -> CardDetails:
         """Return what may be kept of a test card. Raises CardRefused for any other card."""
@@ -86,17 +98,19 @@ class Simulator:
 
         Raises ValueError when an attempt id comes back with another amount, and CardRefused for an unknown card.
         """
+        if isinstance(request.card, MethodInput):
+            return self.others.charge(request.card, request)
         earlier = self._charges.get(request.attempt_id)
         if earlier is not None:
             if (earlier.amount, earlier.currency) != (request.amount, request.currency):
                 raise ValueError(f"{request.attempt_id} was ordered before with another amount")
             return earlier.outcome
-        card = cards.by_number(request.card.number)
+        card = _known_card(request.card)
         if card is None:
             raise CardRefused("number", "not_a_test_card")
         now = self._clock.now()
         reference = object_id("sim", now, self._clock.random_bits(RANDOM_BITS))
-        outcome, after_challenge = self._decide(card, reference)
+        outcome, after_challenge = self._decide(card, request, reference, now)
         self._remember(
             request.attempt_id,
             SimulatedCharge(
@@ -116,9 +130,10 @@ class Simulator:
         """Return what became of an attempt; None when it never arrived here, or was forgotten."""
         charge = self._charges.get(attempt_id)
         if charge is None:
-            return None
+            return self.others.find(attempt_id)
         if isinstance(charge.outcome, NeedsAction) and self._clock.now() >= charge.challenge_until:
-            charge = self._settle(attempt_id, _declined("AUTHENTICATION_TIMEOUT", charge.reference))
+            unanswered = _declined("AUTHENTICATION_TIMEOUT", charge.reference, failed(charge.outcome.three_ds))
+            charge = self._settle(attempt_id, unanswered)
         return charge.outcome
 
     def challenge(self, reference: str) -> SimulatedCharge | None:
@@ -132,18 +147,29 @@ class Simulator:
         charge = self.challenge(reference)
         if charge is None or charge.after_challenge is None or not charge.is_open(self._clock.now()):
             return
-        outcome = charge.after_challenge if confirmed else _declined(charge.refusal, reference)
-        self._settle(self._attempts[reference], outcome)
+        three_ds = charge.outcome.three_ds if isinstance(charge.outcome, NeedsAction) else None
+        refused = _declined(charge.refusal, reference, failed(three_ds))
+        self._settle(self._attempts[reference], charge.after_challenge if confirmed else refused)
 
-    def _decide(self, card: cards.TestCard, reference: str) -> tuple[Outcome, Outcome | None]:
+    def _decide(
+        self, card: cards.TestCard, request: ChargeRequest, reference: str, now: datetime
+    ) -> tuple[Outcome, Outcome | None]:
         """Return the outcome of the charge and, for a challenge, what follows when the customer confirms."""
-        if card.outcome == "decline":
+        if isinstance(request.card, SavedMethod) and request.card.is_expired(now):
+            return _declined("EXPIRED_CARD", reference), None
+        renewal = not request.customer_present  # the nearest that this server has to one
+        if card.outcome == "decline" or (renewal and card.outcome == "succeed_renewals_fail"):
             return _declined(card.error_code, reference), None
-        if card.three_ds == "challenge":
-            refused = card.outcome == "challenge_then_decline"
-            after = _declined(card.error_code, reference) if refused else Succeeded(reference)
-            return NeedsAction(reference, f"{self._public_url}{CHALLENGE_PATH}/{reference}"), after
-        return Succeeded(reference), None
+        kept = _kept(card) if request.keep_card else None
+        if not _challenges(card, request):
+            return Succeeded(reference, _unchallenged(card, request), kept), None
+        if not request.customer_present:
+            return _declined("AUTHENTICATION_REQUIRED", reference), None
+        passed = authenticated("challenge")
+        declines = card.outcome == "challenge_then_decline"
+        after = _declined(card.error_code, reference, passed) if declines else Succeeded(reference, passed, kept)
+        url = f"{self._public_url}{CHALLENGE_PATH}/{reference}"
+        return NeedsAction(reference, url, ThreeDs("challenge", version=VERSION)), after
 
     def _remember(self, attempt_id: str, charge: SimulatedCharge) -> None:
         self._charges[attempt_id] = charge
@@ -158,7 +184,47 @@ class Simulator:
         return charge
 
 
-def _declined(code: str | None, reference: str) -> Declined:
+def _challenges(card: cards.TestCard, request: ChargeRequest) -> bool:
+    """Say whether the card's bank asks the cardholder.
+
+    It always does for some cards, whatever the merchant wishes. For cards that support 3-D Secure without a challenge
+    it does when the merchant insists.
+    """
+    return card.three_ds == "challenge" or (card.three_ds == "frictionless" and request.force_3ds is True)
+
+
+def _unchallenged(card: cards.TestCard, request: ChargeRequest) -> ThreeDs | None:
+    """Return the authentication of a charge that goes through without a challenge."""
+    if card.three_ds == "frictionless":
+        return ThreeDs(status="exempted") if request.force_3ds is False else authenticated("frictionless")
+    return ThreeDs(status="not_supported") if request.force_3ds else None
+
+
+def _known_card(card: CardInput | SavedMethod) -> cards.TestCard | None:
+    """Return the test card that was typed, or that a token of ours stands for."""
+    return _by_token().get(card.token) if isinstance(card, SavedMethod) else cards.by_number(card.number)
+
+
+def _kept(card: cards.TestCard) -> KeptCard:
+    token = _token(card)
+    return KeptCard(token, token)
+
+
+def _token(card: cards.TestCard) -> str:
+    """Return the token of a test card.
+
+    It is a hash, so that it holds across restarts without a list of what was kept. A hash of a real card number could
+    be found out by trying numbers; these were published.
+    """
+    return f"simcard_{hashlib.sha256(f'nicobar simulator: {card.number}'.encode()).hexdigest()[:32]}"
+
+
+@cache
+def _by_token() -> dict[str, cards.TestCard]:
+    return {_token(card): card for card in cards.ALL}
+
+
+def _declined(code: str | None, reference: str, three_ds: ThreeDs | None = None) -> Declined:
     """Return the refusal with the merchant's sentences for its code."""
     failure = failures.get(code or "GENERIC_DECLINE")
-    return Declined(failure.code, failure.error_message, reference)
+    return Declined(failure.code, failure.error_message, reference, three_ds)

@@ -1,9 +1,9 @@
-"""The countries and currencies that a business's settings may name, and what the word `dodo` stands for in them."""
+"""What a business's settings may name: countries, currencies, payment methods, and the lists behind the word `dodo`."""
 
 from functools import cache
 
 from nicobar.core.business_settings import Codes
-from nicobar.reference import countries, currencies
+from nicobar.reference import countries, currencies, methods
 
 
 @cache
@@ -14,4 +14,5 @@ def codes() -> Codes:
         refused_countries=frozenset(country.alpha2 for country in countries.ALL if not country.accepted),
         currencies=frozenset(currency.code for currency in currencies.ALL),
         chargeable=currencies.chargeable(),
+        payment_methods=frozenset(method.type for method in methods.ALL),
     )

@@ -1,6 +1,6 @@
 """Attempts: each row is one try at charging a payment, committed before the processor is called."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -9,12 +9,12 @@ from nicobar.core.payment import Attempt, Outcome
 from nicobar.core.tenant import Tenant
 from nicobar.storage.database import Read, Record, Tx
 
-_COLUMNS: Final = "attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at"
+_COLUMNS: Final = "attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at, save_method"
 
 _INSERT: Final = """
 INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, amount, currency, card,
-                      created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+                      created_at, updated_at, save_method)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
 """
 
 _GET: Final = f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND attempt_id = $3"
@@ -32,6 +32,15 @@ RETURNING true
 _CLAIM: Final = """
 UPDATE attempts SET updated_at = $5
 WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL AND updated_at <= $4
+RETURNING true
+"""
+
+# Every question moves `asked_until` on by one pause ($5), and is refused while it is more than two pauses ahead of the
+# clock ($6). So three questions may come at once, and then one for each pause.
+_ASK: Final = """
+UPDATE attempts SET asked_until = greatest(asked_until, $4) + $5::interval
+WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL
+  AND (asked_until IS NULL OR asked_until <= $6)
 RETURNING true
 """
 
@@ -58,6 +67,7 @@ async def insert_attempt(tx: Tx, tenant: Tenant, attempt: Attempt) -> None:
         attempt.currency,
         attempt.card,
         attempt.created_at,
+        attempt.save_method,
     )
 
 
@@ -86,6 +96,12 @@ async def claim_attempt(tx: Tx, tenant: Tenant, attempt_id: str, silent_since: d
     The claim counts as a sign of life, so of several that ask at the same moment one gets it.
     """
     claimed = await tx.fetchval(_CLAIM, tenant.business_id, tenant.mode, attempt_id, silent_since, at)
+    return claimed is not None
+
+
+async def claim_question(tx: Tx, tenant: Tenant, attempt_id: str, at: datetime, pause: timedelta) -> bool:
+    """Take the right to ask the processor because the customer came back: three times at once, then once each pause."""
+    claimed = await tx.fetchval(_ASK, tenant.business_id, tenant.mode, attempt_id, at, pause, at + 2 * pause)
     return claimed is not None
 
 

@@ -10,13 +10,14 @@ from nicobar.core.ids import object_id
 from nicobar.core.payment import Buyer, CardDetails, Payment, PaymentLine, Status, origins
 from nicobar.core.pricing import QuoteInputs
 from nicobar.core.tenant import Tenant
+from nicobar.core.three_ds import ThreeDs
 from nicobar.storage.database import Read, Record, Tx
 
 _COLUMNS: Final = """
     p.business_id, p.mode, p.payment_id, p.brand_id, p.status, p.currency, p.subtotal, p.discount, p.tax,
     p.total_amount, p.settlement_currency, p.settlement_amount, p.settlement_tax, p.billing, p.metadata, p.options,
     p.link_id, p.expires_on, p.payment_method, p.payment_method_type, p.card, p.error_code, p.error_message,
-    p.created_at, p.updated_at,
+    p.created_at, p.updated_at, p.payment_method_id, p.three_ds,
     c.customer_id, c.email, c.name AS customer_name, c.phone_number, c.metadata AS customer_metadata
     FROM payments p JOIN customers c USING (business_id, mode, customer_id)
 """
@@ -69,10 +70,13 @@ WITH buyer AS (
 ), {_PAYMENT_AND_LINES} SELECT customer_id, email, name, phone_number, metadata FROM buyer
 """
 
+# A move that names a method ($8) begins an attempt: what the one before left (card, saved method, authentication) goes.
 _MOVE: Final = """
 UPDATE payments SET status = $4, updated_at = $5, error_code = $6, error_message = $7,
     payment_method = coalesce($8, payment_method), payment_method_type = coalesce($9, payment_method_type),
-    card = coalesce($10, card)
+    card = CASE WHEN $8 IS NULL THEN card ELSE $10 END,
+    payment_method_id = CASE WHEN $8 IS NULL THEN coalesce($12, payment_method_id) ELSE $12 END,
+    three_ds = CASE WHEN $8 IS NULL THEN coalesce($13, three_ds) ELSE $13 END
 WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND status = ANY($11::text[])
 RETURNING true
 """
@@ -185,10 +189,14 @@ async def move_payment(
     card: CardDetails | None = None,
     error_code: str | None = None,
     error_message: str | None = None,
+    payment_method_id: str | None = None,
+    three_ds: ThreeDs | None = None,
 ) -> bool:
     """Move a payment to `target` if the transition table allows it from where it stands; say whether it moved.
 
-    The error fields become what is given, so they are cleared by every move that names none.
+    The error fields become what is given, so they are cleared by every move that names none. `card`,
+    `payment_method_id` and `three_ds` stay when none is given, except that a move with a `payment_method` begins an
+    attempt and clears them.
     """
     moved = await tx.fetchval(
         _MOVE,
@@ -203,6 +211,8 @@ async def move_payment(
         payment_method_type,
         card,
         origins(target),
+        payment_method_id,
+        three_ds,
     )
     return moved is not None
 

@@ -41,10 +41,18 @@ SELECT d.discount_id, d.code, d.type, d.amount, d.currency_options, d.restricted
                  AND p.total_amount > 0) AS customer_has_purchased,
        EXISTS (SELECT FROM discount_customers c
                WHERE c.business_id = $1 AND c.mode = $2 AND c.discount_id = d.discount_id AND c.customer_id = $4
-              ) AS customer_listed
+              ) AS customer_listed,
+       d.deleted_at IS NOT NULL AS deleted,
+       EXISTS (SELECT FROM discount_redemptions o
+               WHERE o.business_id = $1 AND o.mode = $2 AND o.payment_id = $5 AND o.discount_id = d.discount_id
+                 AND o.state = 'reserved') AS held
 FROM discounts d
-WHERE d.business_id = $1 AND d.mode = $2 AND d.code = ANY($3::text[]) AND d.deleted_at IS NULL
+WHERE d.business_id = $1 AND d.mode = $2 AND d.code = ANY($3::text[])
 """
+_USABLE_CODES: Final = f"{_CODES} AND d.deleted_at IS NULL"
+# What an open payment was promised stays promised: it keeps a code that was deleted meanwhile, even when a new discount
+# has its name by now. The one that is held comes last and so takes the name.
+_HELD_CODES: Final = f"SELECT * FROM ({_CODES}) c WHERE c.held OR NOT c.deleted ORDER BY c.held"
 
 # The time limit is set on the way: rows are locked after they have been joined with it. That saves a round trip.
 _LIMITS: Final = """
@@ -69,8 +77,8 @@ WITH uses AS (
     INSERT INTO discount_redemptions (
         business_id, mode, payment_id, position, discount_id, customer_id, code, type, amount, deducted, state,
         reserved_until, created_at, updated_at)
-    SELECT $1, $2, $3, given.ordinal - 1, d.discount_id, $4, d.code, d.type, d.amount, given.deducted, 'reserved',
-           $5, $6, $6
+    SELECT $1, $2, $3, $9::integer + given.ordinal - 1, d.discount_id, $4, d.code, d.type, d.amount, given.deducted,
+           'reserved', $5, $6, $6
     FROM unnest($7::text[], $8::bigint[]) WITH ORDINALITY AS given (discount_id, deducted, ordinal)
     JOIN discounts d ON d.business_id = $1 AND d.mode = $2 AND d.discount_id = given.discount_id
         AND d.discount_id = ANY($7)
@@ -171,15 +179,16 @@ class CounterDifference(msgspec.Struct, frozen=True):
 
 
 async def load_codes(
-    read: Read, tenant: Tenant, codes: Sequence[str], customer_id: str | None
+    read: Read, tenant: Tenant, codes: Sequence[str], customer_id: str | None, payment_id: str | None = None
 ) -> dict[str, tuple[DiscountCode, CodeHistory]]:
     """Return, in one query, what exists of the codes, by code, each with its history for this customer.
 
     The codes are normalised (`core.discounts.normalise_code`); an unknown or deleted one is absent. None stands for a
     customer who does not exist yet. The history is for the checks that a creation makes first; `reserve` repeats
-    those of the limits under the lock.
+    those of the limits under the lock. `payment_id` is a payment that is priced again: what it holds counts as usable.
     """
-    rows = await read.fetch(_CODES, tenant.business_id, tenant.mode, codes, customer_id)
+    query = _USABLE_CODES if payment_id is None else _HELD_CODES
+    rows = await read.fetch(query, tenant.business_id, tenant.mode, codes, customer_id, payment_id)
     return {row["code"]: (msgspec.convert(row, DiscountCode), msgspec.convert(row, CodeHistory)) for row in rows}
 
 
@@ -191,12 +200,15 @@ async def reserve(
     uses: Sequence[CodeUse],
     reserved_until: datetime,
     at: datetime,
+    *,
+    first_position: int = 0,
 ) -> None:
-    """Take one use of each code for a payment that was stored in this transaction.
+    """Take one use of each code for a payment that was stored or priced again in this transaction.
 
-    `uses` stand in the order in which the codes were applied. `customer_id` is the customer whom the payment was stored
-    with, `reserved_until` the moment its link ends. A free payment that succeeds at once is reserved, too, and then
-    redeemed in the same transaction, so that PostgreSQL checks its limit like any other.
+    `uses` stand in the order in which the codes were applied, the first of them at `first_position`. `customer_id` is
+    the customer whom the payment was stored with, `reserved_until` the moment its link ends. A free payment that
+    succeeds at once is reserved, too, and then redeemed in the same transaction, so that PostgreSQL checks its limit
+    like any other.
 
     Call it late in the transaction: it keeps other payments from the codes until the commit, and from then on the
     transaction waits for no lock longer than `LOCK_TIMEOUT`.
@@ -209,12 +221,12 @@ async def reserve(
     if not uses:
         return
     ids = [use.discount_id for use in uses]
-    limits = await _lock_limits(tx, tenant, ids)
+    limits = await lock_limits(tx, tenant, ids)
     own_uses: dict[str, int] = {}
     if any(found.per_customer_usage_limit is not None for found in limits.values()):
         rows = await tx.fetch(_CUSTOMER_USES, tenant.business_id, tenant.mode, ids, customer_id)
         own_uses = {row["discount_id"]: row["uses"] for row in rows}
-    for position, discount_id in enumerate(ids):
+    for position, discount_id in enumerate(ids, first_position):
         check_room(limits[discount_id], own_uses.get(discount_id, 0), f"discount_codes[{position}]")
     await tx.execute(
         _RESERVE,
@@ -226,10 +238,15 @@ async def reserve(
         at,
         ids,
         [use.deducted for use in uses],
+        first_position,
     )
 
 
-async def _lock_limits(tx: Tx, tenant: Tenant, discount_ids: Sequence[str]) -> dict[str, CodeLimits]:
+async def lock_limits(tx: Tx, tenant: Tenant, discount_ids: Sequence[str]) -> dict[str, CodeLimits]:
+    """Hold the rows of discounts, in the order of their ids, until the transaction ends, and return their limits.
+
+    Raises Problem DISCOUNT_CONCURRENT_REDEMPTION when others held one of them for longer than `LOCK_TIMEOUT`.
+    """
     try:
         rows = await tx.fetch(_LIMITS, tenant.business_id, tenant.mode, discount_ids, LOCK_TIMEOUT)
     except asyncpg.LockNotAvailableError as error:

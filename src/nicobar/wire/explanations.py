@@ -39,32 +39,15 @@ class Explanation(Answer, frozen=True, kw_only=True):
     settlement_amount: int
     settlement_tax: int
     recomputed: bool
-    """True when computing the stored inputs again gave the stored amounts. False would be a bug: please report it."""
+    """True when computing the stored inputs again gave the stored amounts of the payment and of each of its lines.
+
+    False would be a bug: please report it.
+    """
     steps: list[ExplainedStep]
 
 
 def render_explanation(payment: Payment, quote: Quote) -> Explanation:
     """Render a payment beside the quote that was computed from its stored inputs just now."""
-    stored = (
-        payment.currency,
-        payment.subtotal,
-        payment.discount,
-        payment.tax,
-        payment.total_amount,
-        payment.settlement_currency,
-        payment.settlement_amount,
-        payment.settlement_tax,
-    )
-    again = (
-        quote.currency,
-        quote.subtotal,
-        quote.discount,
-        quote.tax,
-        quote.total,
-        quote.settlement_currency,
-        quote.settlement_amount,
-        quote.settlement_tax,
-    )
     return Explanation(
         payment_id=payment.payment_id,
         currency=payment.currency,
@@ -75,7 +58,7 @@ def render_explanation(payment: Payment, quote: Quote) -> Explanation:
         settlement_currency=payment.settlement_currency,
         settlement_amount=payment.settlement_amount,
         settlement_tax=payment.settlement_tax,
-        recomputed=stored == again,
+        recomputed=_stored_amounts(payment) == _recomputed_amounts(quote),
         steps=[
             ExplainedStep(
                 what=step.what,
@@ -91,4 +74,34 @@ def render_explanation(payment: Payment, quote: Quote) -> Explanation:
             )
             for step in quote.steps
         ],
+    )
+
+
+def _stored_amounts(payment: Payment) -> tuple[object, ...]:
+    lines = [(line.product_id, line.subtotal, line.discount, line.tax, line.total) for line in payment.lines]
+    return (
+        payment.currency,
+        payment.subtotal,
+        payment.discount,
+        payment.tax,
+        payment.total_amount,
+        payment.settlement_currency,
+        payment.settlement_amount,
+        payment.settlement_tax,
+        lines,
+    )
+
+
+def _recomputed_amounts(quote: Quote) -> tuple[object, ...]:
+    lines = [(line.product_id, line.subtotal, line.discount, line.tax, line.total) for line in quote.lines]
+    return (
+        quote.currency,
+        quote.subtotal,
+        quote.discount,
+        quote.tax,
+        quote.total,
+        quote.settlement_currency,
+        quote.settlement_amount,
+        quote.settlement_tax,
+        lines,
     )

@@ -159,7 +159,7 @@ def render_payment(
     payment: Payment, link: str | None, api_url: str, discounts: Sequence[DiscountDetail]
 ) -> PaymentRead:
     """Render the whole payment; `link` is the hosted page's URL, `api_url` the base of the merchant's API."""
-    card = payment.card
+    card, three_ds = payment.card, payment.three_ds
     succeeded = payment.status == "succeeded"
     return PaymentRead(
         billing=payment.billing,
@@ -201,7 +201,7 @@ def render_payment(
         invoice_url=f"{api_url}/invoices/payments/{payment.payment_id}" if succeeded else None,
         payment_link=link,
         payment_method=payment.payment_method,
-        payment_method_id=None,
+        payment_method_id=payment.payment_method_id,
         payment_method_type=payment.payment_method_type,
         product_cart=[PaidCartItem(product_id=line.product_id, quantity=line.quantity) for line in payment.lines],
         refund_status=None,
@@ -209,16 +209,16 @@ def render_payment(
         status=payment.status,
         subscription_id=None,
         tax=payment.tax,
-        three_ds_flow=None,
-        three_ds_status=None,
-        three_ds_version=None,
+        three_ds_flow=three_ds.flow if three_ds else None,
+        three_ds_status=three_ds.status if three_ds else None,
+        three_ds_version=three_ds.version if three_ds else None,
         updated_at=payment.updated_at,
     )
 
 
 def render_list_item(payment: Payment) -> PaymentListItem:
     """Render one row of the list; the payment's lines are not needed."""
-    card = payment.card
+    card, three_ds = payment.card, payment.three_ds
     return PaymentListItem(
         brand_id=payment.brand_id,
         created_at=payment.created_at,
@@ -250,9 +250,9 @@ def render_list_item(payment: Payment) -> PaymentListItem:
         refund_status=None,
         status=payment.status,
         subscription_id=None,
-        three_ds_flow=None,
-        three_ds_status=None,
-        three_ds_version=None,
+        three_ds_flow=three_ds.flow if three_ds else None,
+        three_ds_status=three_ds.status if three_ds else None,
+        three_ds_version=three_ds.version if three_ds else None,
     )
 
 

@@ -1,0 +1,37 @@
+"""Collect what decides which payment methods an order is offered: the order itself, the policy, the processor."""
+
+from collections.abc import Collection
+
+from nicobar.core.methods import MethodContext
+from nicobar.core.tenant import Tenant
+from nicobar.flows.load_policy import Policy
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.registry import processor_for
+from nicobar.reference import currencies
+
+
+def build_method_context(
+    runtime: Runtime,
+    policy: Policy,
+    tenant: Tenant,
+    *,
+    country: str,
+    currency: str,
+    total: int,
+    for_business: bool,
+    allowed: Collection[str] | None,
+) -> MethodContext:
+    """Return the context of an order, stored or not. `total` is in minor units of `currency`."""
+    processor = processor_for(runtime.processors, tenant.mode)
+    return MethodContext(
+        country=country,
+        currency=currency,
+        total=total,
+        for_business=for_business,
+        runnable=frozenset() if processor is None else processor.methods,
+        disabled=policy.settings.disabled_payment_methods,
+        allowed=None if allowed is None else frozenset(allowed),
+        smallest_charge=currencies.get(currency).minimum_minor,
+        rates=policy.rates,
+        exponents=currencies.exponents(),
+    )
