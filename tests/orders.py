@@ -63,7 +63,7 @@ def order(runtime: Runtime, tenant: Tenant, lines: list[PaymentLine] | None = No
         "settlement_currency": "USD",
         "settlement_amount": total,
         "settlement_tax": 0,
-        "billing": Address("US"),
+        "billing": Address("US", "New York", "NY", "350 Fifth Avenue", "10118"),
         "metadata": {},
         "link_id": runtime.new_link_id(),
         "expires_on": now + timedelta(hours=24),

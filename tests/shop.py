@@ -11,7 +11,7 @@ from nicobar.flows.change_setting import change_setting
 from nicobar.flows.import_rates import import_rates
 from nicobar.flows.import_tax_rates import import_tax_rates
 from nicobar.flows.runtime import Runtime
-from orders import dump
+from orders import dump, pay
 
 EXAMPLE_RATES = {
     "EUR": "0.92",
@@ -161,6 +161,13 @@ class Shop:
         bought = Bought(created, payment, lines, settled, await self.read(f"{path}/explain"), preview)
         check_agreement(bought)
         return bought
+
+    async def purchase(self, product_id: str, **fields: Any) -> dict[str, Any]:
+        """Create a payment with a link and pay it on the hosted page."""
+        created = await self.create(order_request(item(product_id), payment_link=True, **fields))
+        await pay(self.browser, created["payment_link"])
+        assert (await self.read(f"/payments/{created['payment_id']}"))["status"] == "succeeded"
+        return created
 
     async def refusal(self, *items: dict[str, Any], country: str = "DE", **fields: Any) -> tuple[int, str, str]:
         """Create what is refused and return status, code and message; nothing may change by it."""

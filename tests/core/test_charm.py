@@ -210,8 +210,8 @@ def test_the_explanation_names_the_charm_price() -> None:
     line = CartLine("pdt_1", "USD", 2350, 2, discount_bps=1000, tax_rate_ppm=200_000)
     result = quote([line], dollars_in("EUR"))
     assert [describe(step) for step in result.steps][2:7] == [
-        "Line 1: subtotal before discounts gives EUR 94.",
-        "Line 1: product discount 10 % gives EUR 84.6 (product pdt_1).",
+        "Line 1: subtotal before discounts gives EUR 94.00.",
+        "Line 1: product discount 10 % gives EUR 84.60 (product pdt_1).",
         "Line 1: charm pricing nearest, 2 x €39.99 (before discounts 2 x €49.99), gives EUR 79.98 (step €10.00).",
         "Line 1: rounding half-up to a whole minor unit gives EUR 79.98.",
         "Line 1: tax 20 % on top, €16.00, gives EUR 95.98.",

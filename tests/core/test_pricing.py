@@ -174,7 +174,7 @@ def test_explanation_reads_in_order() -> None:
     code = DiscountTerms("dsc_1", "SAVE", "percentage", 2000, restricted_to=frozenset({"pdt_1"}))
     result = quote(lines, euros("USD", "EUR", fee_bps=400), [code])
     assert [describe(step) for step in result.steps] == [
-        "Line 1: 2 x $49.00 gives USD 98 (product pdt_1).",
+        "Line 1: 2 x $49.00 gives USD 98.00 (product pdt_1).",
         "Line 1: rate USD->EUR 0.92 gives EUR 90.16 (central bank, 2026-10-30).",
         "Line 1: conversion fee 4 % on top gives EUR 93.7664.",
         "Line 1: subtotal before discounts gives EUR 93.7664.",
@@ -182,12 +182,12 @@ def test_explanation_reads_in_order() -> None:
         "Line 1: code SAVE 20 % gives EUR 65.63648 (discount dsc_1).",
         "Line 1: rounding half-up to a whole minor unit gives EUR 65.64.",
         "Line 1: tax 19 % on top, €12.47, gives EUR 78.11 (VAT 19 % of DE).",
-        "Line 2: 1 x €24.00 gives EUR 24 (product pdt_2).",
-        "Line 2: subtotal before discounts (€20.17 without tax) gives EUR 24.",
-        "Line 2: rounding half-up to a whole minor unit gives EUR 24.",
-        "Line 2: tax 19 % within the price, €3.83, gives EUR 24.",
-        "Line 3: 1 x $10.00 gives USD 10 (product pdt_3).",
-        "Line 3: purchasing power parity 30 % gives USD 3.",
+        "Line 2: 1 x €24.00 gives EUR 24.00 (product pdt_2).",
+        "Line 2: subtotal before discounts (€20.17 without tax) gives EUR 24.00.",
+        "Line 2: rounding half-up to a whole minor unit gives EUR 24.00.",
+        "Line 2: tax 19 % within the price, €3.83, gives EUR 24.00.",
+        "Line 3: 1 x $10.00 gives USD 10.00 (product pdt_3).",
+        "Line 3: purchasing power parity 30 % gives USD 3.00.",
         "Line 3: rate USD->EUR 0.92 gives EUR 2.76 (central bank, 2026-10-30).",
         "Line 3: conversion fee 4 % on top gives EUR 2.8704.",
         "Line 3: subtotal before discounts gives EUR 2.8704.",

@@ -5,9 +5,10 @@ from typing import Final
 from msgspec.structs import asdict
 
 from nicobar.api.routing import Call, Operation
-from nicobar.core.payment import Payment, settlement_shares
-from nicobar.core.pricing import recompute
+from nicobar.core.payment import Payment
+from nicobar.core.pricing import Quote, recompute
 from nicobar.core.problems import Problem
+from nicobar.core.settlement import settlement_shares
 from nicobar.flows.create_payment import create_payment
 from nicobar.storage.payments import get_payment, get_pricing, list_payments
 from nicobar.storage.redemptions import applied_discounts
@@ -70,7 +71,7 @@ async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:
     totals, taxes = [line.total for line in payment.lines], [line.tax for line in payment.lines]
     currency = payment.currency if wanted is not None else payment.settlement_currency
     if currency != payment.currency:
-        totals, taxes = settlement_shares(payment)
+        totals, taxes = settlement_shares(await _quote(call, payment))
     return LineItems(
         currency=currency,
         partial_refund_allowed=True,
@@ -81,11 +82,7 @@ async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:
 async def explain(call: Call[None, NoQuery]) -> Explanation:
     """Explain a payment's amounts step by step, from the list price to the settlement."""
     payment = await _payment(call)
-    async with call.runtime.database.read() as read:
-        inputs = await get_pricing(read, call.tenant, payment.payment_id)
-    if inputs is None:
-        raise Problem("NOT_FOUND", what="Payment")
-    return render_explanation(payment, recompute(inputs))
+    return render_explanation(payment, await _quote(call, payment))
 
 
 async def retry_state(call: Call[None, NoQuery]) -> ManualRetryState:
@@ -98,6 +95,15 @@ async def retry(call: Call[None, NoQuery]) -> None:
     """Refuse to send a one-time payment again."""
     await _payment(call)
     raise Problem("UNSUPPORTED_ACTION", detail="Only failed renewals of subscriptions can be retried")
+
+
+async def _quote(call: Call[None, NoQuery] | Call[None, LineItemsQuery], payment: Payment) -> Quote:
+    """Compute a payment's amounts again from what was stored with them."""
+    async with call.runtime.database.read() as read:
+        inputs = await get_pricing(read, call.tenant, payment.payment_id)
+    if inputs is None:
+        raise Problem("NOT_FOUND", what="Payment")
+    return recompute(inputs)
 
 
 async def _payment(call: Call[None, NoQuery] | Call[None, LineItemsQuery]) -> Payment:

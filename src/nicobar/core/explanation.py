@@ -135,6 +135,8 @@ def describe(step: Step) -> str:
     scale = int(denominator or "1") * 10**step.exponent
     amount = decimal_text(int(numerator), scale, step.exponent + 6)
     about, _, number = amount.rpartition(" ")
+    whole, _, decimals = number.partition(".")
+    number = f"{whole}.{decimals.ljust(step.exponent, '0')}" if step.exponent else number
     place = "Whole cart" if step.line is None else f"Line {step.line + 1}"
     source = f" ({step.source})" if step.source else ""
     return f"{place}: {step.rule} gives {about + ' ' if about else ''}{step.currency} {number}{source}."

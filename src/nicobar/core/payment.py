@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from nicobar.core.money import allocate
 from nicobar.core.tax_id import RegisterAnswer
 from nicobar.core.tenant import Mode, Tenant
 from nicobar.core.three_ds import ThreeDs
@@ -45,8 +44,8 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
 
 `requires_payment_method -> succeeded` is the free payment (total 0), which no processor sees. `failed -> processing`
 is the customer's next try through the same link. The two ways back to `requires_payment_method` are for a customer
-who left the page of a method before it charged anything (contract, test mode: Afterpay). Statuses without a row entry are final or, for the last five
-(manual capture), never produced by this server.
+who left the page of a method before it charged anything (contract, test mode: Afterpay). Statuses without a row entry
+are final or, for the last five (manual capture), never produced by this server.
 """
 
 PAYABLE: Final[frozenset[Status]] = frozenset({"requires_payment_method", "failed"})
@@ -301,13 +300,3 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """When the end was known: succeeded or declined."""
     save_method: bool = False
     """Whether the customer agreed that the card is kept, should it pay."""
-
-
-def settlement_shares(payment: Payment) -> tuple[list[int], list[int]]:
-    """Return each line's share of the settlement amount and of the settlement tax, in the settlement currency.
-
-    The settlement is rounded once for the whole payment; sharing it by largest remainder keeps its sum.
-    """
-    totals = allocate(payment.settlement_amount, [line.total for line in payment.lines])
-    taxes = allocate(payment.settlement_tax, [line.tax for line in payment.lines])
-    return totals, taxes

@@ -142,7 +142,7 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     def steps(self) -> tuple[Step, ...]:
         """The ordered explanation, worked out on demand; its contributions sum to `total`."""
         lines, charge, codes = self.inputs.lines, self.inputs.charge, self.inputs.codes
-        on_top = _fee_on_top(lines, charge)
+        on_top = fee_on_top(lines, charge)
         openings = [_opening(line, charge, on_top) for line in lines]
         states = _code_states(lines, openings, codes)
         plain = self.lines
@@ -160,7 +160,7 @@ def quote(lines: Sequence[CartLine], charge: ChargeTerms, codes: Sequence[Discou
     INTEGER_CONVERSION_FAILURE for an amount above 2147483647, and EXCHANGE_RATE_NOT_FOUND when `charge` lacks the
     conversion of a line.
     """
-    on_top = _fee_on_top(lines, charge)
+    on_top = fee_on_top(lines, charge)
     openings = [_opening(line, charge, on_top) for line in lines]
     states = _code_states(lines, openings, codes) if codes else []
     ladders = _ladders(openings, states)
@@ -218,7 +218,7 @@ def with_fee(
     needed.
     """
     plain = msgspec.structs.replace(charge, fee_bps=0)
-    if not tiers or not any(_bears_fee(line, charge) for line in lines):
+    if not tiers or not any(bears_fee(line, charge) for line in lines):
         return plain
     openings = [_opening(line, plain, 0) for line in lines]
     states = _code_states(lines, openings, codes)
@@ -354,12 +354,12 @@ def _line_quote(line: CartLine, ladder: list[int]) -> LineQuote:
     )
 
 
-def _bears_fee(line: CartLine, charge: ChargeTerms) -> bool:
+def bears_fee(line: CartLine, charge: ChargeTerms) -> bool:
     """Tell whether the line is converted: into the charge currency, or, at a localized price, on settlement."""
     return line.currency != charge.currency or (line.localized and charge.settlement is not None)
 
 
-def _fee_on_top(lines: Sequence[CartLine], charge: ChargeTerms) -> int:
+def fee_on_top(lines: Sequence[CartLine], charge: ChargeTerms) -> int:
     """Return the fee that raises the rate, in basis points.
 
     There is none without conversion, or when fees are inclusive, which a localized price and a line that takes charm
@@ -369,7 +369,7 @@ def _fee_on_top(lines: Sequence[CartLine], charge: ChargeTerms) -> int:
         return 0
     if any(line.localized or _takes_charm(line, charge) for line in lines):
         return 0
-    return charge.fee_bps if any(_bears_fee(line, charge) for line in lines) else 0
+    return charge.fee_bps if any(bears_fee(line, charge) for line in lines) else 0
 
 
 def _settlement(
@@ -386,7 +386,7 @@ def _settlement(
     total = tax = fee_total = fee_tax = 0
     converted = False
     for line, result in zip(lines, results, strict=True):
-        if _bears_fee(line, charge):
+        if bears_fee(line, charge):
             converted = True
             fee_total += result.total
             fee_tax += result.tax

@@ -21,8 +21,16 @@ from nicobar.flows.build_method_context import build_method_context
 from nicobar.flows.load_policy import Policy, load_policy
 from nicobar.flows.record_outcome import record_outcome
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.base import CardInput, CardRefused, ChargeRequest, InputRefused, MethodInput, Processor
-from nicobar.processors.registry import processor_for
+from nicobar.processors.base import (
+    CardInput,
+    CardRefused,
+    ChargeRequest,
+    InputRefused,
+    MethodInput,
+    Processor,
+    Rehearsal,
+)
+from nicobar.processors.registry import can_rehearse, processor_for
 from nicobar.reference import methods
 from nicobar.storage.attempts import get_attempt, insert_attempt
 from nicobar.storage.database import Tx, UniqueViolation
@@ -45,7 +53,7 @@ class Confirmation(NamedTuple):
 class _Wish(NamedTuple):
     """What was asked for, as `confirm_payment` explains it."""
 
-    card: CardInput | SavedChoice | MethodInput | None
+    card: CardInput | SavedChoice | MethodInput | Rehearsal | None
     seen: datetime | None
     save: bool
     customer_present: bool
@@ -55,7 +63,7 @@ class _Wish(NamedTuple):
 class _Accepted(NamedTuple):
     """What is charged, after every check of it."""
 
-    card: CardInput | SavedMethod | MethodInput
+    card: CardInput | SavedMethod | MethodInput | Rehearsal
     details: CardDetails | None
     """What may be kept of a card; None for every other method."""
     family: str
@@ -73,7 +81,7 @@ async def confirm_payment(
     runtime: Runtime,
     tenant: Tenant,
     payment_id: str,
-    card: CardInput | SavedChoice | MethodInput | None,
+    card: CardInput | SavedChoice | MethodInput | Rehearsal | None,
     seen: datetime | None = None,
     *,
     save: bool = False,
@@ -86,12 +94,14 @@ async def confirm_payment(
     a double click cannot try a declined card twice. None skips that check. `save` is the customer's consent to keep
     the card, should it pay. `create` stores the payment in the transaction that records the attempt: it is charged in
     the merchant's request then, and the customer is not there. `return_url` is where a page of the processor sends
-    the customer back to; None stands for the payment link.
+    the customer back to; None stands for the payment link. A Rehearsal is for the simulator and test payments alone.
 
     Raises Problem NOT_FOUND for an unknown payment or saved method, UNSUPPORTED_ACTION without a processor for its
-    mode, INVALID_REQUEST_BODY without a card, NO_ELIGIBLE_PAYMENT_METHODS for a saved method that cannot pay it, and
-    CardRefused for a card that cannot be taken; nothing is stored then.
+    mode or for a rehearsal that is not allowed, INVALID_REQUEST_BODY without a card, NO_ELIGIBLE_PAYMENT_METHODS for a
+    saved method that cannot pay it, and CardRefused for a card that cannot be taken; nothing is stored then.
     """
+    if isinstance(card, Rehearsal) and tenant.mode != "test":
+        raise Problem("UNSUPPORTED_ACTION", detail="How a charge ends can be chosen for a test payment only")
     wish = _Wish(card, seen, save, customer_present=create is None, return_url=return_url)
     policy = await load_policy(runtime, tenant)
     try:
@@ -163,13 +173,13 @@ async def _record_intent(
         card=accepted.details,
         payment_method_id=saved,
     )
-    return_url = runtime.public_url if payment.link_id is None else runtime.link_url(payment.link_id)
+    link_url = runtime.public_url if payment.link_id is None else runtime.link_url(payment.link_id)
     request = ChargeRequest(
         attempt.attempt_id,
         attempt.amount,
         attempt.currency,
         accepted.card,
-        return_url,
+        wish.return_url or link_url,
         keep_card=attempt.save_method,
         customer_present=wish.customer_present,
         force_3ds=payment.options.force_3ds,
@@ -188,7 +198,7 @@ def _usable_cards(payment: Payment, policy: Policy) -> frozenset[str]:
 async def _accepted_card(
     tx: Tx,
     processor: Processor,
-    card: CardInput | SavedChoice,
+    card: CardInput | SavedChoice | Rehearsal,
     usable: frozenset[str],
     payment: Payment,
     now: datetime,
@@ -206,7 +216,9 @@ async def _accepted_card(
         if method.processor != processor.name or method.payment_method_type not in usable:
             raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
         return _Accepted(method, method.card, "card", method.payment_method_type)
-    details = processor.describe(card, now)
+    if isinstance(card, Rehearsal) and not can_rehearse(processor, payment.mode):
+        raise Problem("UNSUPPORTED_ACTION", detail=f"Nobody can choose how a charge of {processor.name} ends")
+    details = processor.describe(card.card if isinstance(card, Rehearsal) else card, now)
     kind = method_type(details)
     if kind not in usable:
         raise CardRefused("number", f"only_{min(usable)}_cards" if usable else "method_unavailable")

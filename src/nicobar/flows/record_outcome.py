@@ -5,7 +5,17 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from nicobar.core.payment import Abandoned, Attempt, Declined, Outcome, Payment, Pending, Succeeded, Unknown, status_after
+from nicobar.core.payment import (
+    Abandoned,
+    Attempt,
+    Declined,
+    Outcome,
+    Payment,
+    Pending,
+    Succeeded,
+    Unknown,
+    status_after,
+)
 from nicobar.core.saved_method import SavedMethod
 from nicobar.storage.attempts import update_attempt
 from nicobar.storage.database import Tx

@@ -6,12 +6,12 @@ from starlette.responses import Response
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.card_form import read_form
+from nicobar.pages.embedding import payment_behind
+from nicobar.pages.language import language_in, reader_for
 from nicobar.pages.rendering import Renderer, redirect, refuse_foreign_forms
 from nicobar.pages.returns import form_action
-from nicobar.pages.texts import reader_for
 from nicobar.pages.view import amount_text
 from nicobar.processors.simulator import SimulatedCharge, Simulator
-from nicobar.storage.payments import find_payment_by_link
 
 
 class ChallengePage:
@@ -23,12 +23,16 @@ class ChallengePage:
 
     async def show(self, request: Request) -> Response:
         """Answer GET: ask the customer, or say that there is nothing to ask any more."""
-        reader = reader_for(request.headers.get("accept-language", ""))
         charge = self._charge(request)
+        asked = None if charge is None else language_in(charge.return_url)
+        reader = reader_for(request.headers.get("accept-language", ""), asked)
+        payment, frame = (None, None) if charge is None else await payment_behind(self._runtime, charge.return_url)
         return self._renderer.page(
             "challenge.html",
             status=200 if charge else 404,
-            form_action=await self._form_action(charge),
+            # The link's page may send the customer straight on to the merchant, though never within a frame.
+            form_action="'self'" if payment is None or frame is not None else form_action(payment),
+            frame=frame,
             texts=reader.texts,
             amount=amount_text(charge.amount, charge.currency, reader.locale) if charge else None,
             is_open=charge is not None and charge.is_open(self._runtime.clock.now()),
@@ -58,11 +62,3 @@ class ChallengePage:
     def _charge(self, request: Request) -> SimulatedCharge | None:
         simulator = self._simulator()
         return None if simulator is None else simulator.challenge(request.path_params["reference"])
-
-    async def _form_action(self, charge: SimulatedCharge | None) -> str:
-        """Return where the answer may lead: the link's page may send the customer straight on to the merchant."""
-        if charge is None:
-            return "'self'"
-        async with self._runtime.database.read() as read:
-            payment = await find_payment_by_link(read, charge.return_url.rpartition("/")[2])
-        return "'self'" if payment is None else form_action(payment)

@@ -3,32 +3,42 @@
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from nicobar.core.ids import is_object_id
-from nicobar.core.paying import is_payable
+from nicobar.core.paying import is_payable, revision
 from nicobar.core.payment import NeedsAction, Outcome, Payment
 from nicobar.core.problems import Problem
-from nicobar.core.saved_method import SavedChoice, SavedMethod
-from nicobar.flows.confirm_payment import confirm_payment
-from nicobar.flows.resolve_attempt import resolve_attempt
+from nicobar.core.saved_method import SavedChoice
+from nicobar.flows.confirm_payment import Confirmation, confirm_payment
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.card_form import CheckedForm, check_card, form_token, moment_of_token, read_form
+from nicobar.pages.card_form import CheckedForm, Form, form_token, moment_of_token, read_form
 from nicobar.pages.challenge import ChallengePage
-from nicobar.pages.embedding import Frame, frame_of, frame_view, is_alone
+from nicobar.pages.changes import Changed, change_code, change_details
+from nicobar.pages.countdown import countdown_view
+from nicobar.pages.details import asked_of, details_view
+from nicobar.pages.discount_entry import discount_view
+from nicobar.pages.embedding import Frame, FrameView, frame_view, is_alone, with_own_words
+from nicobar.pages.limits import PageLimits
+from nicobar.pages.links import QrCodes
+from nicobar.pages.method_names import method_name
+from nicobar.pages.methods import CARD, methods_view, read_method
+from nicobar.pages.pending import pending_view
 from nicobar.pages.rendering import PageEndpoint, Renderer, redirect, refuse_foreign_forms, wants_json
 from nicobar.pages.returns import form_action, return_address
-from nicobar.pages.saved_methods import PARAMETER, exchange_proof, proven_methods, saved_view
-from nicobar.pages.texts import Reader, reader_for
-from nicobar.pages.view import form_view, page_view, receipt_view
-from nicobar.processors.base import CardRefused
+from nicobar.pages.saved_methods import PARAMETER, exchange_proof, saved_view
+from nicobar.pages.simulator import SimulatorPages
+from nicobar.pages.test_panel import FIELD as PANEL
+from nicobar.pages.test_panel import panel_view, use_panel
+from nicobar.pages.view import amount_text, form_view, page_view, receipt_view
+from nicobar.pages.visit import Visit, load_visit
+from nicobar.processors.base import InputRefused
 from nicobar.processors.registry import processor_for
-from nicobar.storage.attempts import live_attempt
-from nicobar.storage.hosted_pages import PageFacts, page_facts, tenant_of_payment
-from nicobar.storage.payments import find_payment_by_link, get_payment
+from nicobar.processors.simulator_methods import DECISION_PATH, QR_PATH
+from nicobar.storage.hosted_pages import tenant_of_payment
+from nicobar.storage.payments import get_payment
 
 CHECK_AGAIN: Final = 3
 """Seconds after which the page asks the bank once more that was asked too often just now."""
@@ -40,30 +50,17 @@ BACK_AFTER: Final = 10
 """Seconds that a fresh receipt is shown before it leads back."""
 
 
-class LinkConvertor(Convertor[str]):
-    """Matches a payment link's id: exactly 8 characters, as the checkout script demands."""
-
-    regex = "[A-Za-z0-9_-]{8}"
-
-    def convert(self, value: str) -> str:
-        """Return the id as it is."""
-        return value
-
-    def to_string(self, value: str) -> str:
-        """Return the id as it is."""
-        return value
-
-
-register_url_convertor("link", LinkConvertor())
-
-
 def page_routes(runtime: Runtime) -> list[BaseRoute]:
     """Return the routes of the hosted pages. They match after the API's: a link id looks like `/payments`."""
     renderer = Renderer(runtime.public_url)
-    checkout = CheckoutPage(runtime, renderer)
+    limits = PageLimits()
+    checkout = CheckoutPage(runtime, renderer, limits)
+    qr_codes = QrCodes(runtime, limits)
     challenge = ChallengePage(runtime, renderer)
+    simulator = SimulatorPages(runtime, renderer)
     forms = ["GET", "POST"]
     link = PageEndpoint(renderer, {"GET": checkout.show, "POST": checkout.pay})
+    change = PageEndpoint(renderer, {"GET": checkout.show_link, "POST": checkout.change})
     return [
         Route("/static/{name}", renderer.static.serve),
         Route("/return/{payment_id}", PageEndpoint(renderer, {"GET": checkout.send_back}), methods=["GET"]),
@@ -72,44 +69,41 @@ def page_routes(runtime: Runtime) -> list[BaseRoute]:
             PageEndpoint(renderer, {"GET": challenge.show, "POST": challenge.answer}),
             methods=forms,
         ),
+        Route(
+            f"{DECISION_PATH}/{{reference}}",
+            PageEndpoint(renderer, {"GET": simulator.show, "POST": simulator.decide}),
+            methods=forms,
+        ),
+        Route(f"{QR_PATH}/{{reference}}", PageEndpoint(renderer, {"GET": simulator.show_code}), methods=["GET"]),
         Route("/{frame:frame}/{link_id:link}", link, methods=forms),
         Route("/{link_id:link}", link, methods=forms),
+        Route("/{frame:frame}/{link_id:link}/{part:change}", change, methods=forms),
+        Route("/{link_id:link}/{part:change}", change, methods=forms),
+        Route("/{link_id:link}/qr.svg", PageEndpoint(renderer, {"GET": qr_codes.svg}), methods=["GET"]),
+        Route("/{link_id:link}/qr.png", PageEndpoint(renderer, {"GET": qr_codes.png}), methods=["GET"]),
     ]
 
 
-class _Visit(NamedTuple):
-    """One request to a link: what is shown, and to whom."""
+class _Posted(NamedTuple):
+    """A form of the page, sent for a payment that can be paid."""
 
-    payment: Payment
-    facts: PageFacts
-    reader: Reader
-    now: datetime
-    action_url: str | None
-    """Where the customer has to confirm first."""
-    fresh: bool
-    """False when the processor might say something new, but was asked too often just now."""
-    saved: list[SavedMethod]
-    """Saved cards that this visitor has proved to own and may pay with."""
-    frame: Frame | None
-    """The frame on the seller's page that it is shown in; None for a page of its own."""
-
-    @property
-    def path(self) -> str:
-        """Where a form leads back to: the same page in its next state."""
-        link_id = self.payment.link_id
-        return f"/{link_id}" if self.frame is None else self.frame.path(link_id, "opened")
+    visit: Visit
+    form: Form
+    seen: datetime
+    """The revision that the form was made for."""
 
 
 class CheckoutPage:
     """The handlers of a payment link."""
 
-    def __init__(self, runtime: Runtime, renderer: Renderer) -> None:
+    def __init__(self, runtime: Runtime, renderer: Renderer, limits: PageLimits) -> None:
         self._runtime = runtime
         self._renderer = renderer
+        self._limits = limits
 
     async def show(self, request: Request) -> Response:
         """Answer GET of a link with the page for the payment's state."""
-        visit = await self._visit(request)
+        visit = await load_visit(self._runtime, self._limits, request)
         if visit.frame is not None and is_alone(request):
             return redirect(self._renderer.path(f"/{visit.payment.link_id}"))
         if PARAMETER in request.query_params and visit.frame is None:
@@ -123,6 +117,8 @@ class CheckoutPage:
                 if visit.action_url is None:
                     return self._waiting(visit)
                 again = None if visit.fresh else CHECK_AGAIN
+                if visit.payment.payment_method != CARD:
+                    return self._continue(visit, visit.action_url, again)
                 return self._page("action.html", visit, action_url=visit.action_url, again=again)
             case _ if is_payable(visit.payment, visit.now):
                 return self._form(visit, CheckedForm(None, {}, {}), status=200)
@@ -131,8 +127,68 @@ class CheckoutPage:
 
     async def pay(self, request: Request) -> Response:
         """Answer POST of a link: check the form, charge, and send the browser to the page of the new state."""
+        posted = await self._posted(request)
+        if isinstance(posted, Response):
+            return posted
+        visit, form, seen = posted
+        payment, now = visit.payment, visit.now
+        if seen != revision(payment):
+            return self._overtaken(request, visit)
+        if form.text(PANEL):  # nobody tries out a stolen card there, so it takes nothing of the allowance
+            return_url = f"{self._runtime.public_url}{visit.path}"
+            return self._onward(visit, await use_panel(self._runtime, visit, form, seen, return_url))
+        self._limits.attempts.check(payment.link_id or "", now)
+        if "phone" in asked_of(payment):
+            missing = {"phone": visit.reader.texts("details.phone_missing")}
+            return self._unchanged(request, visit, Changed(payment, missing, {}))
+        save = form.text("save") == "yes"
+        if choice := form.text("saved"):
+            return await self._pay_saved(request, visit, SavedChoice(choice), seen)
+        free = payment.total_amount == 0
+        checked = CheckedForm(None, {}, {}) if free else read_method(form, visit.decisions, now)
+        if save:
+            checked.shown["save"] = "yes"
+        if checked.errors:
+            return self._refused(request, visit, checked)
+        try:
+            confirmation = await self._charge(visit, checked.card, seen, save=save)
+        except InputRefused as refusal:
+            errors = {refusal.field: refusal.reason}
+            return self._refused(request, visit, checked._replace(card=None, errors=errors))
+        return self._onward(visit, confirmation.outcome)
+
+    async def change(self, request: Request) -> Response:
+        """Answer POST of a link's details or discount: make the change, and show the page as it is then.
+
+        What was refused is shown on the page of this very answer; a change that is made leads back to the link.
+        """
+        posted = await self._posted(request)
+        if isinstance(posted, Response):
+            return posted
+        visit, form, _ = posted
+        make = change_code if request.path_params["part"] == "discount" else change_details
+        changed = await make(self._runtime, self._limits.guesses, visit.payment, form, visit.reader)
+        visit = await load_visit(self._runtime, self._limits, request)
+        if not is_payable(visit.payment, visit.now):
+            return self._onward(visit, None)
+        if changed.errors:
+            return self._unchanged(request, visit, changed)
+        if form.text("update") or changed.shown:
+            return self._form(visit, CheckedForm(None, {}, {}), status=200, changed=changed)
+        return redirect(self._renderer.path(f"{visit.path}#{'discounts' if make is change_code else 'pay'}"))
+
+    async def show_link(self, request: Request) -> Response:
+        """Answer GET of an address that only takes forms: lead back to the link's page."""
+        path, query = request.url.path.rpartition("/")[0], request.url.query
+        return redirect(self._renderer.path(f"{path}?{query}" if query else path))
+
+    async def _posted(self, request: Request) -> _Posted | Response:
+        """Read a form of the page; the answer instead when the payment cannot be paid (any more).
+
+        Raises Problem UNAUTHORIZED with status 403 for a form that is not of this payment.
+        """
         refuse_foreign_forms(request)
-        visit = await self._visit(request)
+        visit = await load_visit(self._runtime, self._limits, request)
         payment, now = visit.payment, visit.now
         if not is_payable(payment, now):
             open_or_paid = payment.status in ("succeeded", "processing", "requires_customer_action")
@@ -145,34 +201,37 @@ class CheckoutPage:
         seen = moment_of_token(payment, visit.facts.form_key, form.text("token"))
         if seen is None:
             raise Problem("UNAUTHORIZED", status=403, message="This form does not belong to this payment")
-        save = form.text("save") == "yes"
-        if choice := form.text("saved"):
-            return await self._pay_saved(request, visit, SavedChoice(choice), seen)
-        checked = CheckedForm(None, {}, {}) if payment.total_amount == 0 else check_card(form, now)
-        if save:
-            checked.shown["save"] = "yes"
-        if checked.errors:
-            return self._refused(request, visit, checked)
+        return _Posted(visit, form, seen)
+
+    async def _charge(self, visit: Visit, method: Any, seen: datetime, *, save: bool = False) -> Confirmation:
+        """Confirm the payment, and count the attempt against its link. A page of the processor leads back here."""
+        payment, link_id = visit.payment, visit.payment.link_id or ""
+        return_url = f"{self._runtime.public_url}{visit.path}"
         try:
             confirmation = await confirm_payment(
-                self._runtime,
-                payment.tenant,
-                payment.payment_id,
-                checked.card,
-                seen,
-                save=save,
-                return_url=self._return_url(visit),
+                self._runtime, payment.tenant, payment.payment_id, method, seen, save=save, return_url=return_url
             )
-        except CardRefused as refusal:
-            errors = {refusal.field: refusal.reason}
-            return self._refused(request, visit, CheckedForm(None, errors, checked.shown))
-        return self._onward(visit, confirmation.outcome)
+        except InputRefused:
+            self._limits.attempts.spend(link_id, visit.now)
+            raise
+        if confirmation.outcome is not None:
+            self._limits.attempts.spend(link_id, visit.now)
+        return confirmation
 
-    def _return_url(self, visit: _Visit) -> str:
-        """Return where a page of the processor sends the customer back to."""
-        return f"{self._runtime.public_url}{visit.path}"
+    def _overtaken(self, request: Request, visit: Visit) -> Response:
+        """Answer a form that was made before the last change: nobody pays a total that they have not seen.
 
-    def _onward(self, visit: _Visit, outcome: Outcome | None) -> Response:
+        After an attempt it was only sent twice. Before one, something else changed the order meanwhile.
+        """
+        if visit.payment.status == "failed":
+            return self._onward(visit, None)
+        amount = amount_text(visit.payment.total_amount, visit.payment.currency, visit.reader.locale)
+        sentence = visit.reader.texts("details.stale_text", amount=amount)
+        if wants_json(request):
+            raise Problem("UNSUPPORTED_ACTION", status=409, detail=sentence)
+        return self._form(visit, CheckedForm(None, {}, {}), status=409, stale=sentence)
+
+    def _onward(self, visit: Visit, outcome: Outcome | None) -> Response:
         """Lead to the page that the outcome asks for, otherwise to the payment's page in its new state.
 
         In a frame only pages of ours can follow; the page of the new state asks the seller's page to go anywhere else.
@@ -185,20 +244,12 @@ class CheckoutPage:
     def _is_ours(self, url: str) -> bool:
         return url.startswith(f"{self._runtime.public_url}/")
 
-    async def _pay_saved(self, request: Request, visit: _Visit, choice: SavedChoice, seen: datetime) -> Response:
+    async def _pay_saved(self, request: Request, visit: Visit, choice: SavedChoice, seen: datetime) -> Response:
         """Charge a saved card, if it is one of those that this visitor may use; otherwise say that it cannot be."""
-        payment = visit.payment
         if choice.payment_method_id not in {method.payment_method_id for method in visit.saved}:
             return self._refused(request, visit, CheckedForm(None, {"saved": "saved_gone"}, {}))
         try:
-            confirmation = await confirm_payment(
-                self._runtime,
-                payment.tenant,
-                payment.payment_id,
-                choice,
-                seen,
-                return_url=self._return_url(visit),
-            )
+            confirmation = await self._charge(visit, choice, seen)
         except Problem as problem:
             if problem.code not in ("NOT_FOUND", "NO_ELIGIBLE_PAYMENT_METHODS"):
                 raise
@@ -222,57 +273,18 @@ class CheckoutPage:
             raise Problem("NOT_FOUND", what="Page")
         return redirect(address)
 
-    async def _visit(self, request: Request) -> _Visit:
-        """Load everything that a page shows. Raises Problem NOT_FOUND for an unknown link.
-
-        A payment that is under way is asked about first, so that nobody waits for the background sweep alone.
-        """
-        link_id = request.path_params["link_id"]
-        async with self._runtime.database.read() as read:
-            payment = await find_payment_by_link(read, link_id)
-        if payment is None:
-            raise Problem("NOT_FOUND", what="Payment link")
-        fresh = True
-        if payment.status in ("processing", "requires_customer_action"):
-            fresh = await resolve_attempt(self._runtime, payment.tenant, payment.payment_id, came_back=True)
-        async with self._runtime.database.read() as read:
-            payment = await get_payment(read, payment.tenant, payment.payment_id) or payment
-            facts = await page_facts(read, payment)
-            attempt = await live_attempt(read, payment.tenant, payment.payment_id)
-        outcome = None if attempt is None else attempt.outcome
-        now = self._runtime.clock.now()
-        frame = request.state.frame = await frame_of(self._runtime, request, payment)
-        return _Visit(
-            payment,
-            facts,
-            reader_for(request.headers.get("accept-language", "")),
-            now,
-            outcome.url if isinstance(outcome, NeedsAction) else None,
-            fresh,
-            await proven_methods(self._runtime, request, payment, now) if is_payable(payment, now) else [],
-            frame,
-        )
-
     def _can_charge(self, payment: Payment) -> bool:
         return payment.total_amount == 0 or processor_for(self._runtime.processors, payment.mode) is not None
 
-    def _page(self, template: str, visit: _Visit, *, status: int = 200, **values: Any) -> Response:
+    def _page(self, template: str, visit: Visit, *, status: int = 200, **values: Any) -> Response:
         view = page_view(visit.payment, visit.facts, visit.reader)
-        form = values.get("form")
-        frame = visit.frame and frame_view(
-            visit.frame,
-            visit.payment,
-            visit.now,
-            back=values.get("back"),
-            leave_after=values.get("soon"),
-            action_url=None if visit.action_url is None or self._is_ours(visit.action_url) else visit.action_url,
-            decline=form.decline if form else None,
-        )
+        frame = None if visit.frame is None else self._frame_view(visit.frame, visit, values)
         return self._renderer.page(
             template,
             status=status,
             form_action=form_action(visit.payment) if frame is None else "'self'",
             frame=frame,
+            here=None if frame is None else self._renderer.path(frame.again),
             page=view,
             texts=view.texts,
             seller=view.seller,
@@ -281,25 +293,81 @@ class CheckoutPage:
             **values,
         )
 
-    def _form(self, visit: _Visit, checked: CheckedForm, *, status: int) -> Response:
+    def _frame_view(self, frame: Frame, visit: Visit, values: dict[str, Any]) -> FrameView:
+        """Return what the page of this state, with the values that it shows, tells the seller's page."""
+        action_url = visit.action_url
+        return frame_view(
+            frame,
+            visit.payment,
+            visit.now,
+            back=values.get("back"),
+            leave_after=values.get("soon"),
+            action_url=None if action_url is None or self._is_ours(action_url) else action_url,
+            decline=values["form"].decline if values.get("form") else None,
+        )
+
+    def _form(
+        self,
+        visit: Visit,
+        checked: CheckedForm,
+        *,
+        status: int,
+        changed: Changed | None = None,
+        stale: str | None = None,
+    ) -> Response:
+        """Show the payable page. `changed` is what came of a change, `stale` why a form was not taken."""
         payment = visit.payment
         if not self._can_charge(payment):
-            return self._page("pay.html", visit, status=status, form=None, back=None)
+            return self._page("pay.html", visit, status=status, form=None, back=None, panel=None)
         token = form_token(payment, visit.facts.form_key)
-        form = form_view(payment, visit.reader, token, checked.errors, checked.shown)
+        form = with_own_words(form_view(payment, visit.reader, token, checked.errors, checked.shown), visit.frame)
         back = return_address(payment, with_email=True) if payment.status == "failed" else None
         failed, consent = "saved" in checked.errors, "save" in checked.shown
         saved = saved_view(visit.saved, visit.reader.texts, failed=failed, consent=consent)
-        return self._page("pay.html", visit, status=status, form=form, back=back, saved=saved)
+        methods = methods_view(payment, visit.decisions, visit.facts.seller, form, checked, visit.reader)
+        parts = self._changeable(visit, token, changed or Changed(payment, {}, {}))
+        return self._page(
+            "pay.html", visit, status=status, form=form, methods=methods, back=back, saved=saved, stale=stale, **parts
+        )
 
-    def _refused(self, request: Request, visit: _Visit, checked: CheckedForm) -> Response:
+    def _changeable(self, visit: Visit, token: str, changed: Changed) -> dict[str, Any]:
+        """Return the parts of the page that the customer can change before paying, and how long that is possible."""
+        payment, reader = visit.payment, visit.reader
+        details = details_view(
+            payment,
+            reader,
+            action=self._renderer.path(visit.part("details")),
+            token=token,
+            blocked=visit.blocked,
+            errors=changed.errors,
+            shown=changed.shown,
+        )
+        action = self._renderer.path(visit.part("discount"))
+        discount = discount_view(payment, action=action, token=token, errors=changed.errors, shown=changed.shown)
+        pay = self._renderer.path(visit.action)
+        return {
+            "action": pay,
+            "details": details,
+            "discount": discount,
+            "countdown": countdown_view(payment, visit.now, reader),
+            "panel": panel_view(self._runtime, visit, token, pay),
+        }
+
+    def _refused(self, request: Request, visit: Visit, checked: CheckedForm) -> Response:
         """Show the form again with its errors. Nothing was stored."""
         if wants_json(request):
             field, reason = next(iter(checked.errors.items()))
             raise Problem("INVALID_REQUEST_BODY", path=field, detail=visit.reader.texts(f"error.{reason}"))
         return self._form(visit, checked, status=422)
 
-    def _receipt(self, visit: _Visit) -> Response:
+    def _unchanged(self, request: Request, visit: Visit, changed: Changed) -> Response:
+        """Show the page with the reasons why a change, or a part of it, was not made."""
+        if wants_json(request):
+            field, sentence = next(iter(changed.errors.items()))
+            raise Problem("INVALID_REQUEST_BODY", path=field, detail=sentence)
+        return self._form(visit, CheckedForm(None, {}, {}), status=422, changed=changed)
+
+    def _receipt(self, visit: Visit) -> Response:
         payment = visit.payment
         back = return_address(payment, with_email=True)
         at_once = back is not None and payment.options.redirect_immediately
@@ -308,23 +376,40 @@ class CheckoutPage:
         paid_at = payment.updated_at or payment.created_at
         just_paid = back is not None and visit.now - paid_at < JUST_PAID
         soon = 0 if at_once else BACK_AFTER if just_paid else None
-        return self._page("receipt.html", visit, receipt=receipt_view(payment, visit.reader), back=back, soon=soon)
+        if visit.frame is not None and visit.frame.manual_redirect:
+            soon = None
+        again = visit.now - paid_at >= JUST_PAID
+        receipt = receipt_view(payment, visit.reader)
+        return self._page("receipt.html", visit, receipt=receipt, back=back, soon=soon, again=again)
 
-    def _waiting(self, visit: _Visit) -> Response:
+    def _waiting(self, visit: Visit) -> Response:
         """Show that the payment is under way; the page reloads itself, the more slowly the longer it takes."""
         waited = visit.now - (visit.payment.updated_at or visit.payment.created_at)
         again = 3 if waited < timedelta(minutes=1) else 15 if waited < timedelta(minutes=10) else 60
-        return self._page("wait.html", visit, again=again, back=return_address(visit.payment, with_email=True))
+        back = return_address(visit.payment, with_email=True)
+        if visit.pending is not None and visit.payment.payment_method != CARD:
+            pending = pending_view(visit.payment, visit.pending, again, visit.reader)
+            return self._page("pending.html", visit, pending=pending, back=back)
+        return self._page("wait.html", visit, again=again, back=back)
 
-    def _ended(self, request: Request, visit: _Visit) -> Response:
+    def _continue(self, visit: Visit, action_url: str, again: int | None) -> Response:
+        """Show that the payment waits on the page of its method."""
+        payment, texts = visit.payment, visit.reader.texts
+        name = method_name(payment.payment_method_type or "", payment.billing.country, texts)
+        kind = payment.payment_method
+        return self._page("continue.html", visit, action_url=action_url, again=again, name=name, kind=kind)
+
+    def _ended(self, request: Request, visit: Visit) -> Response:
         """Answer 410: the link has ended without a payment."""
+        over = visit.now >= visit.payment.expires_on
         if wants_json(request):
-            raise Problem("NOT_FOUND", status=410, message="This payment link has expired")
+            message = "This payment link has expired" if over else "This payment was cancelled"
+            raise Problem("NOT_FOUND", status=410, message=message)
         return self._page(
             "message.html",
             visit,
             status=410,
-            heading=visit.reader.texts("ended.heading"),
+            heading=visit.reader.texts("ended.heading" if over else "ended.cancelled_heading"),
             text=visit.reader.texts("ended.text", seller=visit.facts.seller),
             back=return_address(visit.payment, with_email=True),
         )

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from starlette.convertors import Convertor, register_url_convertor
@@ -20,14 +20,22 @@ from nicobar.core.paying import is_payable
 from nicobar.core.payment import Payment
 from nicobar.flows.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
+from nicobar.pages.details import is_complete
+from nicobar.pages.view import FormView
+from nicobar.storage.payments import find_payment_by_link
 
 Kind = Literal["overlay", "inline"]
+
+_KINDS: Final[Mapping[str, Kind]] = {"overlay": "overlay", "inline": "inline"}
 
 MAXIMUM_BUTTON_TEXT: Final = 40
 """Characters of a pay button's own text; a longer one is passed over."""
 
-Told = Literal["opened", "processing"]
-"""What the seller's page has heard from this frame already: that it is open, or even that the payment is under way."""
+Told = Literal["opened", "payment", "processing"]
+"""What the seller's page has heard from this frame already: that it is open, that the customer can pay, that the
+payment is under way. Each includes the ones before it."""
+
+_TOLD: Final[Mapping[str, Told]] = {"opened": "opened", "payment": "payment", "processing": "processing"}
 
 Event = tuple[str, dict[str, Any]]
 """A message: its `event_type` and its `data`."""
@@ -36,7 +44,7 @@ Event = tuple[str, dict[str, Any]]
 class FrameConvertor(Convertor[str]):
     """Matches the first part of a framed page's path."""
 
-    regex = "overlay|inline"
+    regex = "|".join(_KINDS)
 
     def convert(self, value: str) -> str:
         """Return the word as it is."""
@@ -71,15 +79,22 @@ class Frame(NamedTuple):
         """The `frame-ancestors` sources."""
         return " ".join(self.parents) or "'none'"
 
-    def path(self, link_id: str | None, told: Told) -> str:
-        """Return the address of a link's page in this frame, with its options; `told` as of the page that follows."""
+    def after(self, payment: Payment) -> "Frame":
+        """Return the frame once the page of a payment that can be paid has been shown in it."""
+        return self._replace(told=self.told if self.told == "processing" or not is_complete(payment) else "payment")
+
+    def path(self, link_id: str | None, told: Told | None = None) -> str:
+        """Return the address of a link's page in this frame, with its options.
+
+        `told` is what the seller's page will have heard by then, if it is more than now.
+        """
         options = {
             "showTimer": None if self.show_timer else "false",
             "showSecurityBadge": None if self.show_security_badge else "false",
             "manualRedirect": "true" if self.manual_redirect else None,
             "payButtonText": self.pay_button_text,
             "theme": self.theme,
-            "told": told,
+            "told": told or self.told or "opened",
         }
         query = urlencode({name: value for name, value in options.items() if value is not None})
         return f"/{self.kind}/{link_id}?{query}"
@@ -104,7 +119,7 @@ def read_frame(kind: Kind, parents: tuple[str, ...], query: Mapping[str, str]) -
     """Return the frame that an address describes; an option that cannot be read counts as not given."""
     text = unicodedata.normalize("NFC", query.get("payButtonText", "")).strip()
     readable = 0 < len(text) <= MAXIMUM_BUTTON_TEXT and text.isprintable()
-    theme, told = query.get("theme"), query.get("told")
+    theme = query.get("theme")
     return Frame(
         kind,
         parents,
@@ -113,7 +128,7 @@ def read_frame(kind: Kind, parents: tuple[str, ...], query: Mapping[str, str]) -
         manual_redirect=query.get("manualRedirect") == "true",
         pay_button_text=text if readable else None,
         theme="light" if theme == "light" else "dark" if theme == "dark" else None,
-        told="opened" if told == "opened" else "processing" if told == "processing" else None,
+        told=_TOLD.get(query.get("told", "")),
     )
 
 
@@ -123,20 +138,26 @@ async def frame_of(runtime: Runtime, request: Request, payment: Payment) -> Fram
     if kind is None:
         return None
     frame = await _frame(runtime, payment, kind, request.query_params)
-    return frame._replace(told=frame.told or "opened") if request.method == "POST" else frame
+    if request.method == "POST" and frame.told != "processing":
+        # Whoever sends the form that pays has seen it; the form of a part says in its address what was told.
+        return frame._replace(told=frame.told or "opened" if "part" in request.path_params else "payment")
+    return frame
 
 
-async def frame_of_return(runtime: Runtime, payment: Payment, return_url: str) -> Frame | None:
-    """Return the frame that a page leads back to, for a page of ours between payment and payment (a bank's stand-in).
+async def payment_behind(runtime: Runtime, return_url: str) -> tuple[Payment | None, FrameView | None]:
+    """Return the payment and the frame that a page leads back to: a page of ours between payment and payment.
 
-    `return_url` is the address that the processor was given for the payment. None outside a frame.
+    `return_url` is the address that the processor was given for the payment, which ends with the link and, in a frame,
+    the frame's options.
     """
     path, _, query = return_url.removeprefix(runtime.public_url).partition("?")
-    kind = path.strip("/").partition("/")[0]
-    if kind not in ("overlay", "inline"):
-        return None
-    from_query = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
-    return await _frame(runtime, payment, kind, from_query)
+    first, _, link_id = path.strip("/").rpartition("/")
+    async with runtime.database.read() as read:
+        payment = await find_payment_by_link(read, link_id)
+    kind = _KINDS.get(first)
+    if payment is None or kind is None:
+        return payment, None
+    return payment, silent_view(await _frame(runtime, payment, kind, dict(parse_qsl(query))), payment)
 
 
 async def _frame(runtime: Runtime, payment: Payment, kind: Kind, query: Mapping[str, str]) -> Frame:
@@ -168,13 +189,11 @@ def frame_view(
     events: list[Event] = [] if frame.told else [("checkout.opened", {})]
     leave = "checkout.redirect_requested" if frame.manual_redirect else "checkout.redirect"
     later: Event | None = None
-    submit: list[Event] = []
     if is_payable(payment, now):
         events += [] if frame.told else [("checkout.form_ready", {})]
         events += [("checkout.breakdown", {"message": breakdown(payment)})]
-        if not frame.told:
-            submit += [("checkout.customer_details_submitted", {}), ("checkout.payment_page_opened", {})]
-        submit += [("checkout.pay_button_clicked", {})]
+        if is_complete(payment) and frame.told in (None, "opened"):
+            events += [("checkout.payment_page_opened", {})]
         if decline is not None and frame.told:
             events += [("checkout.error", {"message": decline}), *_status(frame, payment)]
     elif payment.status == "processing":
@@ -192,17 +211,24 @@ def frame_view(
             later = onward
     else:
         events.append(("checkout.link_expired", {}))
-    return _view(frame, payment.link_id, events, submit, leave, later, leave_after or 0)
+    return _view(frame, payment.link_id, events, leave, later, leave_after or 0)
+
+
+def with_own_words(form: FormView, frame: Frame | None) -> FormView:
+    """Return the form with the pay button's text that the seller's page chose, if it did."""
+    if frame is None or frame.pay_button_text is None:
+        return form
+    return msgspec.structs.replace(form, submit=frame.pay_button_text)
 
 
 def silent_view(frame: Frame, payment: Payment) -> FrameView:
     """Return the view of a page that has nothing new to tell: it keeps its size, and closes."""
-    return _view(frame, payment.link_id, [], [], "checkout.redirect", None, 0)
+    return _view(frame, payment.link_id, [], "checkout.redirect", None, 0)
 
 
 def error_view(frame: Frame, sentence: str) -> FrameView:
     """Return the view of a page that says that something went wrong."""
-    return _view(frame, None, [("checkout.error", {"message": sentence})], [], "checkout.redirect", None, 0)
+    return _view(frame, None, [("checkout.error", {"message": sentence})], "checkout.redirect", None, 0)
 
 
 def breakdown(payment: Payment) -> dict[str, Any]:
@@ -230,12 +256,11 @@ def _view(
     frame: Frame,
     link_id: str | None,
     events: list[Event],
-    submit: list[Event],
     leave: str,
     later: Event | None,
     after: int,
 ) -> FrameView:
-    told = {"kind": frame.kind, "parents": frame.parents, "events": events, "submit": submit, "leave": leave}
+    told = {"kind": frame.kind, "parents": frame.parents, "events": events, "leave": leave}
     data = told | {"later": None if later is None else {"seconds": after, "event": later}}
     return FrameView(
         kind=frame.kind,

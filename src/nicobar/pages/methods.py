@@ -17,6 +17,7 @@ from stdnum.us import rtn
 from nicobar.core.methods import CARD_TYPES, Decision
 from nicobar.core.payment import Payment
 from nicobar.pages.card_form import CheckedForm, Form, check_card, western_digits
+from nicobar.pages.method_names import method_name
 from nicobar.pages.texts import Reader, Texts
 from nicobar.pages.view import FieldView, FormView, amount_text
 from nicobar.processors.base import MethodInput
@@ -43,9 +44,21 @@ FAVOURITES: Final[Mapping[str, Sequence[str]]] = {
 """What people of a country pay by before anything else but cards."""
 
 ORDER: Final = (
-    "apple_pay google_pay revolut_pay cashapp amazon_pay klarna afterpay_clearpay billie satispay sepa ach multibanco "
-    "we_chat_pay crypto_currency"
-).split()
+    "apple_pay",
+    "google_pay",
+    "revolut_pay",
+    "cashapp",
+    "amazon_pay",
+    "klarna",
+    "afterpay_clearpay",
+    "billie",
+    "satispay",
+    "sepa",
+    "ach",
+    "multibanco",
+    "we_chat_pay",
+    "crypto_currency",
+)
 """The order of the methods that are nobody's favourites; a method that is missing comes last."""
 
 _UPI_ID: Final = re.compile(r"[A-Za-z0-9._-]{2,64}@[A-Za-z][A-Za-z0-9.-]{1,63}")
@@ -162,16 +175,6 @@ def read_method(form: Form, decisions: Sequence[Decision], now: datetime) -> Che
     return CheckedForm(MethodInput(chosen, "/".join(values)), errors, shown, chosen)
 
 
-def method_name(method_type: str, country: str, texts: Texts) -> str:
-    """Return the name of a type that customers of this country know it by."""
-    if method_type in CARD_TYPES:
-        return texts("methods.card")
-    for key in (f"methods.name_{method_type}_{country}", f"methods.name_{method_type}"):
-        if key in texts:
-            return texts(key)
-    return methods.get(method_type).name
-
-
 def _keys(decisions: Sequence[Decision]) -> set[str]:
     return {CARD if decision.type in CARD_TYPES else decision.type for decision in decisions if decision.offered}
 
@@ -185,7 +188,7 @@ def _chosen(payment: Payment, checked: CheckedForm, keys: Collection[str]) -> st
     """Return what was chosen last, in this form or in the last attempt; otherwise the first."""
     last = CARD if payment.payment_method_type in CARD_TYPES else payment.payment_method_type
     wanted = checked.chosen if checked.errors else last
-    return wanted if wanted in keys else next(iter(keys), CARD)
+    return wanted if wanted is not None and wanted in keys else next(iter(keys), CARD)
 
 
 def _card(form: FormView, texts: Texts, *, chosen: str) -> MethodOption:

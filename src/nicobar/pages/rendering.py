@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from nicobar.core.problems import Problem
 from nicobar.pages.embedding import FrameView, error_view
 from nicobar.pages.static_files import StaticFiles
-from nicobar.pages.texts import reader_for
+from nicobar.pages.language import LanguageView, reader_of
 from nicobar.storage.database import DatabaseUnavailable
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +25,6 @@ _HEADERS: Final = {
     "cache-control": "no-store",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "integrity-policy": "blocked-destinations=(script)",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -33,9 +32,11 @@ _HEADERS: Final = {
     "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
-_POLICY: Final = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; "
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+)
 
-_PROBLEM_TEXTS: Final = {403: "forbidden", 404: "missing", 413: "large", 503: "away", 500: "broken"}
+_PROBLEM_TEXTS: Final = {403: "forbidden", 404: "missing", 413: "large", 429: "many", 503: "away", 500: "broken"}
 """HTTP status to the name of its sentences; every other refusal is a form that cannot be read."""
 
 
@@ -66,13 +67,15 @@ class Renderer:
         status: int = 200,
         form_action: str = "'self'",
         frame: FrameView | None = None,
+        languages: LanguageView | None = None,
         **values: Any,
     ) -> Response:
         """Render a page. `form_action` are the sources that its forms may lead to.
 
-        Nobody may frame it, except the origins of `frame`: those that the seller has allowed.
+        Nobody may frame it, except the origins of `frame`: those that the seller has allowed. `languages` is the
+        selector at its foot.
         """
-        body = self._environment.get_template(template).render(frame=frame, **values)
+        body = self._environment.get_template(template).render(frame=frame, languages=languages, **values)
         ancestors = "'none'" if frame is None else frame.ancestors
         policy = f"{_POLICY}frame-ancestors {ancestors}; form-action {form_action}"
         headers = {**_HEADERS, "content-security-policy": policy}
@@ -82,7 +85,7 @@ class Renderer:
 
     def problem(self, request: Request, status: int) -> Response:
         """Render a refusal, or a failure of ours, for a person."""
-        texts = reader_for(request.headers.get("accept-language", "")).texts
+        texts = reader_of(request).texts
         name = _PROBLEM_TEXTS.get(status, "reload")
         heading = texts(f"problem.{'reload' if name == 'large' else name}_heading")
         frame = getattr(request.state, "frame", None)
@@ -144,6 +147,8 @@ class PageEndpoint:
             if wants_json(request):
                 raise
             response = self._renderer.problem(request, problem.status)
+            if problem.retry_after is not None:
+                response.headers["retry-after"] = str(problem.retry_after)
         except DatabaseUnavailable as error:
             if wants_json(request):
                 raise

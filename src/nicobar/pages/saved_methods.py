@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nicobar.core.customer_proof import LIFETIME, proof_holds, sign_proof
+from nicobar.core.methods import CARD_TYPES, Decision
 from nicobar.core.payment import Payment
 from nicobar.core.saved_method import SavedMethod, can_pay
 from nicobar.flows.runtime import Runtime
@@ -79,10 +80,17 @@ async def exchange_proof(runtime: Runtime, renderer: Renderer, request: Request,
     return response
 
 
-async def proven_methods(runtime: Runtime, request: Request, payment: Payment, now: datetime) -> list[SavedMethod]:
-    """Return the saved cards that may be shown for paying this payment; none unless the visitor proved who they are."""
+async def proven_methods(
+    runtime: Runtime, request: Request, payment: Payment, decisions: Sequence[Decision], now: datetime
+) -> list[SavedMethod]:
+    """Return the saved cards that can pay this payment, of the types that it is offered.
+
+    There is none unless the visitor proved to be the payment's customer.
+    """
     cookie = request.cookies.get(COOKIE)
-    if cookie is None or not payment.options.show_saved_payment_methods or payment.total_amount == 0:
+    offered = {decision.type for decision in decisions if decision.offered}
+    asked_for = payment.options.show_saved_payment_methods and payment.total_amount > 0
+    if cookie is None or not asked_for or offered.isdisjoint(CARD_TYPES):
         return []
     customer_id = payment.customer.customer_id
     async with runtime.database.read() as read:
@@ -91,7 +99,8 @@ async def proven_methods(runtime: Runtime, request: Request, payment: Payment, n
         if key is None or not proof_holds(key, "page", payment.tenant, customer_id, cookie, now, link_id):
             return []
         methods = await list_methods(read, payment.tenant, customer_id)
-    return [method for method in methods if can_pay(method, payment) and not method.is_expired(now)][:MAXIMUM_SHOWN]
+    usable = [method for method in methods if method.payment_method_type in offered and can_pay(method, payment)]
+    return [method for method in usable if not method.is_expired(now)][:MAXIMUM_SHOWN]
 
 
 def saved_view(methods: Sequence[SavedMethod], texts: Texts, *, failed: bool, consent: bool) -> SavedView:

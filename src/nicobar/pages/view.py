@@ -9,11 +9,12 @@ from typing import Final
 
 import msgspec
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, get_datetime_format
 from babel.numbers import NumberPattern
 
 from nicobar.core.payment import Payment, PaymentLine
 from nicobar.core.tenant import Mode
+from nicobar.pages.method_names import method_name
 from nicobar.pages.texts import Reader, Texts
 from nicobar.reference import currencies, failures
 from nicobar.storage.hosted_pages import PageFacts
@@ -106,7 +107,8 @@ class ReceiptView(msgspec.Struct, frozen=True):
     date: str
     moment: str
     """The date for machines, ISO 8601."""
-    card: str | None
+    method: str | None
+    """A card's network and last digits, or the name of another method; None when nothing was paid."""
     payment_id: str
 
 
@@ -150,15 +152,15 @@ def form_view(payment: Payment, reader: Reader, token: str, errors: dict[str, st
 def receipt_view(payment: Payment, reader: Reader) -> ReceiptView:
     """Return the receipt of a payment that succeeded."""
     paid_at = (payment.updated_at or payment.created_at).astimezone(UTC)
-    card = payment.card
-    method = None
+    card, method_type = payment.card, payment.payment_method_type
+    method = None if method_type is None else method_name(method_type, payment.billing.country, reader.texts)
     if card is not None:
         method = reader.texts("receipt.card", network=network_name(card.network), last_four=card.last_four)
     return ReceiptView(
         free=payment.total_amount == 0,
         date=date_text(paid_at, reader.locale),
         moment=paid_at.isoformat(),
-        card=method,
+        method=method,
         payment_id=payment.payment_id,
     )
 
@@ -184,7 +186,8 @@ def amount_text(minor: int, currency: str, locale: Locale) -> str:
 def date_text(moment: datetime, locale: Locale) -> str:
     """Write a moment in UTC as date and time of day."""
     day, time = format_date(moment, "long", locale), format_time(moment, "short", tzinfo=UTC, locale=locale)
-    return f"{day}, {time} UTC"
+    together = str(get_datetime_format("medium", locale))
+    return f"{together.replace('{0}', time).replace('{1}', day)} UTC"
 
 
 def mask_email(email: str) -> str | None:
@@ -198,6 +201,9 @@ def mask_email(email: str) -> str | None:
 
 def decline_text(error_code: str | None, texts: Texts) -> str:
     """Return the customer's sentence for a failure code; a code of the processor's own gets the neutral decline."""
+    key = f"decline.{error_code}"
+    if key in texts:
+        return texts(key)
     try:
         return failures.get(error_code or "").customer_message
     except KeyError:

@@ -1,11 +1,14 @@
 """What a payment processor has to offer, and what it is asked. A processor translates; it never touches storage."""
 
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from nicobar.core.payment import CardDetails, Outcome
 from nicobar.core.saved_method import SavedMethod
 from nicobar.core.tenant import Mode
+
+Scenario = Literal["pay", "decline", "challenge", "lose_answer"]
+"""How a rehearsed charge ends. `lose_answer` takes the money and never says so, as when a connection breaks."""
 
 
 class CardInput:
@@ -55,6 +58,25 @@ class MethodInput:
         raise TypeError("an account is not serialised")
 
 
+class Rehearsal:
+    """A published test card with the end that somebody who tries the server out chose for it.
+
+    Only the simulator takes it, and only for a test payment: the flow refuses it everywhere else, whatever was posted.
+    """
+
+    __slots__ = ("card", "error_code", "scenario")
+
+    def __init__(self, card: CardInput, scenario: Scenario, error_code: str | None = None) -> None:
+        """Take a card that pays; `error_code` is the failure code of a decline."""
+        self.card = card
+        self.scenario = scenario
+        self.error_code = error_code
+
+    def __repr__(self) -> str:
+        """Name the scenario; the card hides itself."""
+        return f"Rehearsal({self.scenario}, {self.error_code})"
+
+
 class InputRefused(Exception):
     """What was typed cannot be used, which was seen before anything was stored or charged.
 
@@ -92,7 +114,7 @@ class ChargeRequest:
         attempt_id: str,
         amount: int,
         currency: str,
-        card: CardInput | SavedMethod | MethodInput,
+        card: CardInput | SavedMethod | MethodInput | Rehearsal,
         return_url: str,
         *,
         keep_card: bool = False,

@@ -18,7 +18,7 @@ from nicobar.core.payment import CardDetails, Declined, KeptCard, NeedsAction, O
 from nicobar.core.saved_method import SavedMethod
 from nicobar.core.tenant import Mode
 from nicobar.core.three_ds import VERSION, ThreeDs, authenticated, failed
-from nicobar.processors.base import CardInput, CardRefused, ChargeRequest, MethodInput
+from nicobar.processors.base import CardInput, CardRefused, ChargeRequest, MethodInput, Rehearsal
 from nicobar.processors.simulator_methods import RUNNABLE, SimulatedMethods, check
 from nicobar.reference import cards, failures
 
@@ -124,6 +124,8 @@ class Simulator:
                 challenge_until=now + CHALLENGE_LIFETIME,
             ),
         )
+        if isinstance(request.card, Rehearsal) and request.card.scenario == "lose_answer":
+            raise ConnectionError("the answer was lost on purpose")
         return outcome
 
     async def find(self, attempt_id: str) -> Outcome | None:
@@ -200,9 +202,20 @@ def _unchallenged(card: cards.TestCard, request: ChargeRequest) -> ThreeDs | Non
     return ThreeDs(status="not_supported") if request.force_3ds else None
 
 
-def _known_card(card: CardInput | SavedMethod) -> cards.TestCard | None:
-    """Return the test card that was typed, or that a token of ours stands for."""
+def _known_card(card: CardInput | SavedMethod | Rehearsal) -> cards.TestCard | None:
+    """Return the test card that was typed, or that a token of ours stands for; a rehearsal changes how it ends."""
+    if isinstance(card, Rehearsal):
+        known = cards.by_number(card.card.number)
+        return None if known is None else _rehearsed(known, card)
     return _by_token().get(card.token) if isinstance(card, SavedMethod) else cards.by_number(card.number)
+
+
+def _rehearsed(card: cards.TestCard, rehearsal: Rehearsal) -> cards.TestCard:
+    if rehearsal.scenario == "decline":
+        return msgspec.structs.replace(card, outcome="decline", error_code=rehearsal.error_code)
+    if rehearsal.scenario == "challenge":
+        return msgspec.structs.replace(card, outcome="challenge", three_ds="challenge", error_code=None)
+    return card
 
 
 def _kept(card: cards.TestCard) -> KeptCard:

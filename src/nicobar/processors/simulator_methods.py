@@ -30,6 +30,9 @@ REMEMBERED: Final = 10_000
 DECISION_LIFETIME: Final = timedelta(minutes=15)
 """How long a customer may take over the decision on a page of the simulator."""
 
+DEBIT_TAKES: Final = timedelta(seconds=15)
+"""How long a bank debit is pending at least, so that it can be seen; real ones take days."""
+
 CODE_SETTLES_AFTER: Final = timedelta(minutes=3)
 """After so long a code to pay by counts as paid, when nobody decided otherwise. Real ones take days."""
 
@@ -222,7 +225,7 @@ def _settling_by_itself(method: MethodInput, reference: str) -> _Plan:
     details = None if method.type == "upi_collect" else PendingDetails(account=method.value[-4:])
     end = Succeeded(reference) if known.error_code is None else declined(known.error_code, reference)
     forever = known.outcome == "processing_forever"
-    settles_after = None if forever else timedelta(seconds=known.delay_seconds)
+    settles_after = None if forever else max(timedelta(seconds=known.delay_seconds), DEBIT_TAKES)
     return _Plan(Pending(reference, details), end, settles_after=settles_after)
 
 

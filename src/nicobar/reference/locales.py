@@ -24,6 +24,11 @@ class Locale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     confidence: Confidence
 
+    @property
+    def tag(self) -> str:
+        """The language as web pages name it, such as `zh-Hans` (RFC 5646)."""
+        return self.babel.replace("_", "-")
+
 
 ALL: Final[tuple[Locale, ...]] = load("locales.csv", Locale)
 """The languages in the contract's order."""

@@ -5,15 +5,16 @@ from typing import Final
 
 import msgspec
 
-from nicobar.core.payment import Payment, origins
+from nicobar.core.payment import PAYABLE, Payment, origins
 from nicobar.core.tenant import Tenant
 from nicobar.storage.database import Read, Tx
 
 _FACTS: Final = """
-SELECT coalesce(br.name, bu.name) AS seller, br.support_email, p.client_secret_hash AS form_key
+SELECT coalesce(br.name, bu.name) AS seller, br.support_email, p.client_secret_hash AS form_key, cu.preferred_locale
 FROM payments p
 JOIN businesses bu ON bu.business_id = p.business_id
 LEFT JOIN brands br ON (br.business_id, br.mode, br.brand_id) = (p.business_id, p.mode, p.brand_id)
+LEFT JOIN customers cu ON (cu.business_id, cu.mode, cu.customer_id) = (p.business_id, p.mode, p.customer_id)
 WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3
 """
 
@@ -48,6 +49,15 @@ RETURNING p.payment_id
 """
 
 
+# The mode is asked for once more here: no mistake above may end a live link.
+_END_TEST_LINK: Final = """
+UPDATE payments SET expires_on = $4, updated_at = $4
+WHERE business_id = $1 AND mode = $2 AND mode = 'test' AND payment_id = $3 AND status = ANY($5::text[])
+  AND expires_on > $4
+RETURNING true
+"""
+
+
 class PageFacts(msgspec.Struct, frozen=True):
     """What a hosted page needs to know besides the payment."""
 
@@ -56,6 +66,8 @@ class PageFacts(msgspec.Struct, frozen=True):
     support_email: str | None
     form_key: bytes
     """Key for the form's token: secret, and the payment's own."""
+    preferred_locale: str | None
+    """The language that the seller knows the customer to prefer."""
 
 
 async def page_facts(read: Read, payment: Payment) -> PageFacts:
@@ -77,3 +89,9 @@ async def cancel_expired(tx: Tx, at: datetime, limit: int) -> list[str]:
     """
     rows = await tx.fetch(_CANCEL_EXPIRED, at, limit, origins("cancelled"))
     return [row["payment_id"] for row in rows]
+
+
+async def end_test_link(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> bool:
+    """Let the link of a test payment expire at this moment, if somebody could still pay it; say whether it did."""
+    ended = await tx.fetchval(_END_TEST_LINK, tenant.business_id, tenant.mode, payment_id, at, sorted(PAYABLE))
+    return ended is not None

@@ -59,11 +59,20 @@ function leaveThroughParent(event) {
   tell([frame.leave, { message: { redirect_to: link.href } }]);
 }
 
+function tellOfForm(event) {
+  const form = event.target;
+  if (form.dataset.change === "details") tell(["checkout.customer_details_submitted", {}]);
+  else if (form.hasAttribute("data-pay") && !event.defaultPrevented) tell(["checkout.pay_button_clicked", {}]);
+}
+
 if (targets.length > 0) {
   if (frame.kind === "inline") keepSize();
   else offerToClose();
   frame.events.forEach(tell);
-  document.addEventListener("submit", () => frame.submit.splice(0).forEach(tell));
+  document.addEventListener("submit", tellOfForm);
+  document.addEventListener("repriced", (event) => JSON.parse(event.detail).events.forEach(tell));
   document.addEventListener("click", leaveThroughParent);
+  // Browsers leave `autofocus` undone in a frame. After the first page the customer is in here, and may be led.
+  if (!frame.events.some(([name]) => name === "checkout.opened")) document.querySelector("[autofocus]")?.focus();
   if (frame.later) window.setTimeout(() => tell(frame.later.event), frame.later.seconds * 1000);
 }

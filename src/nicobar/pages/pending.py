@@ -1,0 +1,56 @@
+"""What a customer reads while a payment is under way that is no card: an app to open, a reference, or just patience."""
+
+import msgspec
+from babel.dates import format_date
+
+from nicobar.core.payment import Payment, Pending, PendingDetails
+from nicobar.pages.method_names import method_name
+from nicobar.pages.texts import Reader
+from nicobar.reference import methods
+
+
+class PendingView(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment that a processor has accepted and not ended."""
+
+    heading: str
+    text: str
+    name: str
+    """The method's name."""
+    again: int | None
+    """Seconds after which the page looks again by itself; None where the end is days away."""
+    account: str | None
+    entity: str | None
+    code: str | None
+    """In groups of three, as it is read out and typed."""
+    pay_by: str | None
+    moment: str | None
+    """`pay_by` for machines, ISO 8601."""
+    url: str | None
+    """A page of the processor about the payment."""
+
+
+def pending_view(payment: Payment, outcome: Pending, again: int, reader: Reader) -> PendingView:
+    """Return the view of a pending payment; `again` is the pace for one that ends within minutes."""
+    texts, method = reader.texts, methods.get(payment.payment_method_type or "")
+    details = outcome.details or PendingDetails()
+    name = method_name(method.type, payment.billing.country, texts)
+    if details.code is not None:
+        heading = texts("methods.pending_transfer_heading")
+        text = texts("methods.pending_transfer_text")
+    elif method.flow == "upi_id":
+        heading, text = texts("methods.pending_upi_heading"), texts("methods.pending_upi_text")
+    else:
+        heading, text = texts("methods.pending_debit_heading"), texts(f"methods.pending_{method.type}_text")
+    code = details.code
+    return PendingView(
+        heading=heading,
+        text=text,
+        name=name,
+        again=again if method.flow == "upi_id" else None,
+        account=details.account,
+        entity=details.entity,
+        code=None if code is None else "\u00a0".join(code[start : start + 3] for start in range(0, len(code), 3)),
+        pay_by=None if details.pay_by is None else format_date(details.pay_by, "long", reader.locale),
+        moment=None if details.pay_by is None else details.pay_by.date().isoformat(),
+        url=details.url,
+    )

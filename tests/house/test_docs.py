@@ -1,0 +1,283 @@
+"""The documents name what exists: every path, function, table, setting, command and route in them is looked up.
+
+In `docs/` and CONTRIBUTING.md, code in backticks counts as the name of something, unless it has blanks and begins
+with none of the words below. `path:name` is a definition in that very file.
+"""
+
+import ast
+import re
+import tomllib
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from cyclopts import App
+
+from nicobar.app import OPERATIONS
+from nicobar.cli import app
+from nicobar.core.business_settings import SETTINGS
+from nicobar.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "nicobar"
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+GENERATED = {"docs/errors.md"}
+PAGES = [
+    ROOT / "CONTRIBUTING.md",
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.relative_to(ROOT).as_posix() not in GENERATED),
+]
+EVERY_PAGE = [ROOT / name for name in ("README.md", "CHANGELOG.md", "NOTICE")] + PAGES
+
+PAGE_OF_PAPER = 60
+"""Lines that fit on one page, at 120 characters each."""
+
+COMMAND = (
+    "python -c \"import sys; sys.path.insert(0, 'tests'); from house.test_docs import settings_page;"
+    " print(settings_page(), end='')\" > docs/settings.md"
+)
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def names_in(page: Path) -> list[str]:
+    """Return what stands in backticks on a page, outside of fenced blocks."""
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return sorted({" ".join(found.split()) for found in re.findall(r"`([^`]+)`", prose)})
+
+
+def definitions(tree: ast.AST) -> set[str]:
+    """Return the names that a module defines, those of class members with and without their class."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        members = list(ast.iter_child_nodes(node))
+        for member in members:
+            if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names = [member.name]
+            elif isinstance(member, ast.Assign):
+                names = [target.id for target in member.targets if isinstance(target, ast.Name)]
+            elif isinstance(member, ast.AnnAssign) and isinstance(member.target, ast.Name):
+                names = [member.target.id]
+            else:
+                continue
+            found.update(names)
+            if isinstance(node, ast.ClassDef):
+                found.update(f"{node.name}.{name}" for name in names)
+    return found
+
+
+def mentioned(node: ast.AST) -> list[str]:
+    """Return the words that one node of the source uses: an argument, a literal, an attribute, an import."""
+    match node:
+        case ast.arg():
+            return [node.arg]
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.Attribute():
+            return [node.attr]
+        case ast.Import():
+            return [alias.name for alias in node.names]
+        case ast.ImportFrom():
+            return [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+        case _:
+            return []
+
+
+@cache
+def known_words() -> frozenset[str]:
+    """Return every word that the project gives a meaning: definitions, arguments, literals, modules, SQL."""
+    words: set[str] = set()
+    for path in (*SOURCE.rglob("*.py"), *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        words |= definitions(tree) | {path.stem, path.parent.name}
+        if path.is_relative_to(SOURCE):  # tests hold wrong words on purpose
+            words.update(*map(mentioned, ast.walk(tree)))
+    for path in SOURCE.rglob("*.sql"):
+        words.update(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+    for path in SOURCE.rglob("*.csv"):
+        words.update(path.read_text(encoding="utf-8").partition("\n")[0].split(","))
+    words.update(re.findall(r"[\w-]+", (ROOT / "pyproject.toml").read_text(encoding="utf-8")))
+    return frozenset(words)
+
+
+def find_file(name: str) -> Path | None:
+    """Return a file or folder that is named from the root or from the source."""
+    for base in (ROOT, SOURCE):
+        if (base / name).exists():
+            return base / name
+    return None
+
+
+def command_exists(words: list[str]) -> bool:
+    """Say whether a command line begins with a command of the program."""
+    group: App = app
+    for word in words:
+        if word.startswith(("-", "[")) or not [name for name in group if not name.startswith("-")]:
+            break
+        if word not in list(group):
+            return False
+        group = group[word]
+    return True
+
+
+def route_exists(method: str, path: str) -> bool:
+    """Say whether an operation has this method and path, or a path outside of the table stands in the source."""
+    if any((operation.method, operation.path) == (method, path) for operation in OPERATIONS):
+        return True
+    return method == "GET" and path in known_words()
+
+
+def exists(name: str) -> bool:
+    """Say whether the thing that a document names is there; anything that is no name counts as there."""
+    first, *rest = name.split()
+    if first == "make":
+        return bool(re.search(rf"^{re.escape(rest[0])}:", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    if first == "nicobar":
+        return command_exists(rest)
+    if first in ("GET", "POST", "PATCH", "DELETE"):
+        return route_exists(first, rest[0])
+    if rest:
+        return True
+    if defined := re.fullmatch(r"([\w./-]+\.(?:py|sql)):([\w.]+)", name):
+        file = find_file(defined[1])
+        if file is None:
+            return False
+        text = file.read_text(encoding="utf-8")
+        return defined[2] in (definitions(ast.parse(text)) if file.suffix == ".py" else re.findall(r"\w+", text))
+    if re.fullmatch(r"[\w.-]+/|[\w.-]+(/[\w.-]+)+/?|[\w-]+\.(py|md|csv|sql|toml|txt)", name):
+        return find_file(name) is not None
+    if re.fullmatch(r"[A-Za-z_][\w.]*(\(\))?", name):
+        return name.removesuffix("()") in known_words() or set(name.removesuffix("()").split(".")) <= known_words()
+    return True
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_everything_that_is_named_exists(page: Path) -> None:
+    assert [name for name in names_in(page) if not exists(name)] == []
+
+
+def test_what_does_not_exist_is_noticed() -> None:
+    real = ["flows/create_payment.py:create_payment", "pages/checkout.py:CheckoutPage.pay", "core/", "make test"]
+    real += ["Quote.steps", "record_outcome()", "payments_total", "GET /payments/{payment_id}", "nicobar keys create"]
+    assert [name for name in real if not exists(name)] == []
+    wrong = [
+        "flows/create_payment.py:confirm_payment",
+        "core/prices.py",
+        "make tests",
+        "record_outcomes",
+        "Quote.stage",
+    ]
+    wrong += ["GET /payment", "nicobar keys delete", "pages/checkout.py:CheckoutPage.create", "POST /health"]
+    assert [name for name in wrong if exists(name)] == []
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=_name)
+def test_links_lead_to_files(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith("#"):
+            headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+            assert link[1:] in [heading.lower().replace(" ", "-") for heading in headings]
+        elif not link.startswith("https://"):
+            assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=_name)
+def test_lines_fit_the_page(page: Path) -> None:
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        assert len(line) <= 120 or line.startswith("|"), f"line {number}"
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=_name)
+def test_a_decision_is_one_page_with_its_four_parts(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= PAGE_OF_PAPER
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences", "Alternatives"]
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    assert [int(page.name[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+    for page in DECISIONS:
+        assert page.read_text(encoding="utf-8").startswith(f"# {page.name[:4]} ")
+
+
+def test_contributing_has_two_pages_and_each_rule_names_what_holds_it() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 2 * PAGE_OF_PAPER
+    rules = re.findall(
+        r"^- (.*?)(?=\n- |\n\n)", text.partition("\n## The rules\n")[2] + "\n\n", re.MULTILINE | re.DOTALL
+    )
+    assert len(rules) >= 10
+    for rule in rules:
+        holders = re.findall(r"\(([^()]*)\)\.?$", rule)
+        assert holders, rule
+        for holder in re.findall(r"`([^`]+)`", holders[0]):
+            assert holder.startswith("test_") or holder in ("ruff", "mypy", "import-linter", "payments_total"), rule
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] in (f"Unreleased {project['version']}", project["version"])
+
+
+def test_the_notice_has_every_credit_that_the_data_asks_for() -> None:
+    sources = (SOURCE / "reference" / "SOURCES.md").read_text(encoding="utf-8")
+    section = sources.partition("\n## Credits\n")[2].partition("\n## ")[0]
+    credits = [" ".join(credit.split()) for credit in re.split(r"^- ", section, flags=re.MULTILINE) if credit.strip()]
+    assert len(credits) >= 5
+    notice = " ".join((ROOT / "NOTICE").read_text(encoding="utf-8").split())
+    assert [credit for credit in credits if credit not in notice] == []
+
+
+def settings_page() -> str:
+    """Return the text of docs/settings.md."""
+    tree = ast.parse((SOURCE / "settings.py").read_text(encoding="utf-8"))
+    (body,) = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == Settings.__name__]
+    variables = []
+    for field, text in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            names, _, meaning = " ".join(str(text.value.value).split()).partition(": ")
+            spelled = ", ".join(f"`{name.strip('`')}`" for name in names.split(", "))
+            variables.append(f"| {spelled} | {meaning.replace('None means', 'Without it:')} |")
+    settings = [
+        f"| `{setting.name}` | {f'`{setting.default}`' if setting.default else 'empty'} | {setting.meaning} |"
+        for setting in SETTINGS.values()
+    ]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            "This page is generated; a test compares it with the program.",
+            "",
+            "## What a business decides",
+            "",
+            "One set for test mode and one for live mode. `nicobar settings set NAME VALUE` changes one and keeps the",
+            "change with its time; running servers use it for new payments within five seconds.",
+            "`nicobar settings list` shows what holds.",
+            "",
+            "| Name | Default | Meaning |",
+            "| --- | --- | --- |",
+            *settings,
+            "",
+            "## What an installation is told",
+            "",
+            "From the environment, or by an option of the command line, which wins.",
+            "",
+            "| Variable, option | Meaning |",
+            "| --- | --- |",
+            *variables,
+            "",
+        ]
+    )
+
+
+def test_the_settings_page_is_the_generated_text() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == settings_page(), f"write it anew: {COMMAND}"
+
+
+def test_every_environment_variable_is_on_the_settings_page() -> None:
+    used = set(re.findall(r"NICOBAR_[A-Z_]+", (SOURCE / "settings.py").read_text(encoding="utf-8")))
+    assert len(used) >= 6
+    assert set(re.findall(r"^\| `(NICOBAR_[A-Z_]+)`", settings_page(), re.MULTILINE)) == used

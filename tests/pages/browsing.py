@@ -1,0 +1,85 @@
+"""Chromium and servers for it, for tests that look at the pages as a customer's browser does."""
+
+import asyncio
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.async_api import Browser, async_playwright
+from starlette.types import ASGIApp
+
+NODE_MODULES = Path(__file__).resolve().parents[2] / "build" / "node" / "node_modules"
+"""Where `make setup` puts the JavaScript packages that only tests use."""
+
+WAIT = 15_000
+"""Milliseconds that a browser may take over one step before the test fails."""
+
+
+def package_file(name: str) -> str:
+    """Return the text of a file of a JavaScript package."""
+    path = NODE_MODULES / name
+    if not path.is_file():
+        pytest.fail(f"{name} is missing. Run 'make setup', which installs it where there is Node.js with npm.")
+    return path.read_text(encoding="utf-8")
+
+
+@asynccontextmanager
+async def launched(*arguments: str) -> AsyncIterator[Browser]:
+    """Lend a Chromium: the one that CHROMIUM names, or the system's."""
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.fail("No Chromium found. Install it (Debian: apt-get install chromium) or name it in CHROMIUM.")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox", *arguments])
+        yield browser
+        await browser.close()
+
+
+def free_socket() -> socket.socket:
+    """Return a socket that listens on 127.0.0.1, on a port that the system chose."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
+def port_of(listening: socket.socket) -> int:
+    port: int = listening.getsockname()[1]
+    return port
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, listening: socket.socket, certificate: Sequence[str] = ()) -> AsyncIterator[None]:
+    """Serve while the block runs, over TLS with a certificate. The socket stays open for whoever serves on it next."""
+    options: dict[str, Any] = {}
+    if certificate:
+        options = {
+            "ssl_certfile": certificate[0],
+            "ssl_keyfile": certificate[1],
+            "ssl_version": ssl.PROTOCOL_TLS_SERVER,
+        }
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", **options)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listening.dup()]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        await task
+
+
+def make_certificate(folder: Path, name: str) -> tuple[str, str]:
+    """Make a certificate that nobody vouches for, and its key; return the paths of both."""
+    certificate, key = str(folder / "certificate.pem"), str(folder / "key.pem")
+    if shutil.which("openssl") is None:
+        pytest.fail("No openssl found, which makes the certificate of this test. Install it (Debian: openssl).")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-days", "2"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key

@@ -1,0 +1,556 @@
+"""The payment page in a frame: who may frame it, what it tells the seller's page, how far the official script goes."""
+
+import html
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, FrameLocator, Page, Route
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route as WebRoute
+
+from harness import FakeClock
+from nicobar.app import create_app
+from nicobar.core.payment import NeedsAction, Outcome, Unknown
+from nicobar.core.tenant import Tenant
+from nicobar.flows.change_setting import change_setting
+from nicobar.flows.runtime import Runtime
+from nicobar.pages.embedding import Frame, read_frame
+from nicobar.processors.base import ChargeRequest
+from nicobar.processors.simulator import Simulator
+from orders import line, order, pay, place, reload, token_of, with_processors
+from pages.browsing import WAIT, free_socket, launched, make_certificate, package_file, port_of, serving
+
+SHOP = "https://shop.example"
+HOST = "test.checkout.dodopayments.com"
+"""The only host that the script opens in test mode; the browser of these tests finds our server there."""
+
+GOOD = {"number": "4242 4242 4242 4242", "expiry": "06 / 32", "cvc": "123", "name": "Ana Lima"}
+
+
+async def allow(runtime: Runtime, tenant: Tenant, origins: str) -> None:
+    await change_setting(runtime, tenant, "allowed_origins", origins)
+
+
+def told(page: httpx.Response) -> dict[str, Any]:
+    """Return what the page tells the seller's page."""
+    found: dict[str, Any] = json.loads(html.unescape(page.text.split('data-frame="')[1].split('"')[0]))
+    return found
+
+
+def names(events: list[list[Any]]) -> list[str]:
+    return [name.removeprefix("checkout.") for name, _ in events]
+
+
+# --- who may frame it ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["overlay", "inline"])
+async def test_only_allowed_origins_may_frame_the_page(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock, kind: str
+) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    closed = await browser.get(f"/{kind}/{payment.link_id}")
+    assert closed.status_code == 200
+    assert "frame-ancestors 'none';" in closed.headers["content-security-policy"]
+    assert closed.headers["x-frame-options"] == "DENY"
+    assert told(closed)["parents"] == []
+    await allow(runtime, tenant, "https://Shop.example:443/ http://localhost:3000")
+    clock.advance(seconds=5)
+    framed = await browser.get(f"/{kind}/{payment.link_id}")
+    policy = framed.headers["content-security-policy"]
+    assert "; frame-ancestors http://localhost:3000 https://shop.example; form-action 'self'" in policy
+    assert "x-frame-options" not in framed.headers
+    assert told(framed)["parents"] == ["http://localhost:3000", SHOP]
+    alone = await browser.get(f"/{payment.link_id}")
+    assert "frame-ancestors 'none';" in alone.headers["content-security-policy"]
+    assert alone.headers["x-frame-options"] == "DENY"
+    assert "data-frame" not in alone.text
+
+
+async def test_one_seller_cannot_allow_frames_for_another(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient
+) -> None:
+    await allow(runtime, tenant, SHOP)
+    live = await place(runtime, order(runtime, Tenant(tenant.business_id, "live")))
+    page = await browser.get(f"/overlay/{live.link_id}")
+    assert "frame-ancestors 'none';" in page.headers["content-security-policy"]
+    unknown = await browser.get("/overlay/AAAAAAAA")
+    assert (unknown.status_code, unknown.headers["x-frame-options"]) == (404, "DENY")
+
+
+async def test_a_framed_page_that_is_opened_alone_becomes_the_plain_one(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient
+) -> None:
+    await allow(runtime, tenant, SHOP)
+    payment = await place(runtime, order(runtime, tenant))
+    path = f"/overlay/{payment.link_id}?payButtonText=Free"
+    answer = await browser.get(path, headers={"sec-fetch-dest": "document"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/{payment.link_id}")
+    assert (await browser.get(path, headers={"sec-fetch-dest": "iframe"})).status_code == 200
+
+
+# --- options ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, {}),
+        ({"showTimer": "false", "showSecurityBadge": "false"}, {"show_timer": False, "show_security_badge": False}),
+        ({"showTimer": "0", "showSecurityBadge": ""}, {}),
+        ({"manualRedirect": "true"}, {"manual_redirect": True}),
+        ({"manualRedirect": "TRUE"}, {}),
+        ({"payButtonText": " Buy now "}, {"pay_button_text": "Buy now"}),
+        ({"payButtonText": "x" * 40}, {"pay_button_text": "x" * 40}),
+        ({"payButtonText": "x" * 41}, {}),
+        ({"payButtonText": "Buy\u202enow"}, {}),
+        ({"payButtonText": "Buy\nnow"}, {}),
+        ({"theme": "dark"}, {"theme": "dark"}),
+        ({"theme": "blue"}, {}),
+        ({"told": "opened"}, {"told": "opened"}),
+        ({"told": "everything"}, {}),
+    ],
+)
+def test_options_are_read_or_passed_over(query: dict[str, str], expected: dict[str, Any]) -> None:
+    assert read_frame("overlay", (SHOP,), query) == Frame("overlay", (SHOP,), **expected)
+
+
+def test_the_address_keeps_the_options() -> None:
+    frame = Frame("inline", (SHOP,), False, False, True, "Kaufen & los", "dark")
+    path = frame.path("AAAAAAAA", "opened")
+    assert path == (
+        "/inline/AAAAAAAA?showTimer=false&showSecurityBadge=false&manualRedirect=true"
+        "&payButtonText=Kaufen+%26+los&theme=dark&told=opened"
+    )
+    query = dict(httpx.QueryParams(path.partition("?")[2]))
+    assert read_frame("inline", (SHOP,), query) == frame._replace(told="opened")
+
+
+async def test_options_change_the_page(runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    plain = (await browser.get(f"/overlay/{payment.link_id}")).text
+    assert "Pay $24.00</button>" in plain
+    assert 'class="privacy"' in plain
+    assert 'content="light dark"' in plain
+    path = f"/overlay/{payment.link_id}?showSecurityBadge=false&payButtonText=Buy+%3Cnow%3E&theme=dark"
+    changed = (await browser.get(path)).text
+    assert "Buy &lt;now&gt;</button>" in changed
+    assert 'class="privacy"' not in changed
+    assert 'content="dark"' in changed
+    assert "/static/checkout.dark." in changed
+
+
+async def test_a_theme_is_the_style_of_one_scheme(browser: httpx.AsyncClient, tenant: Tenant, runtime: Runtime) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    page = (await browser.get(f"/inline/{payment.link_id}?theme=light")).text
+    style = (await browser.get("/static/checkout.light." + page.split("/static/checkout.light.")[1].split('"')[0])).text
+    assert "prefers-color-scheme" not in style
+    assert "color-scheme: light;" in style
+    assert "@media not all {" in style
+
+
+# --- what it tells ---------------------------------------------------------------------------------------------------
+
+
+async def test_the_messages_of_a_payment_in_order(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock
+) -> None:
+    await allow(runtime, tenant, SHOP)
+    lines = [line(0, 2000, 200, 360)]
+    payment = await place(runtime, order(runtime, tenant, lines, options={"return_url": f"{SHOP}/thanks"}))
+    first = await browser.get(f"/overlay/{payment.link_id}")
+    sums = {"subTotal": 2000, "discount": 200, "tax": 360, "total": 2160, "currency": "USD"}
+    assert told(first)["events"] == [
+        ["checkout.opened", {}],
+        ["checkout.form_ready", {}],
+        ["checkout.breakdown", {"message": sums | {"finalTotal": 2160, "finalTotalCurrency": "USD"}}],
+        ["checkout.payment_page_opened", {}],
+    ]
+    clock.advance(seconds=1)
+
+    path = f"/overlay/{payment.link_id}"
+    mistaken = await pay(browser, path, cvc="")
+    assert mistaken.status_code == 422
+    assert names(told(mistaken)["events"]) == ["breakdown"]
+
+    declined = await pay(browser, path, number="4000000000009995")
+    assert (declined.status_code, declined.headers["location"]) == (303, f"{path}?told=payment")
+    again = await browser.get(declined.headers["location"])
+    assert names(told(again)["events"]) == ["breakdown", "error"]
+    assert told(again)["events"][1][1]["message"].startswith("There is not enough money available")
+    clock.advance(seconds=1)
+
+    paid = await browser.get((await pay(browser, path)).headers["location"])
+    assert told(paid)["events"] == []
+    assert told(paid)["leave"] == "checkout.redirect"
+    target = f"{SHOP}/thanks?payment_id={payment.payment_id}&status=succeeded&email=ana.lima%40example.com"
+    assert told(paid)["later"] == {"seconds": 10, "event": ["checkout.redirect", {"message": {"redirect_to": target}}]}
+    assert "http-equiv" not in paid.text
+    assert names(told(await browser.get(path))["events"]) == ["opened"]
+
+
+async def test_a_page_that_redirects_by_itself_is_told_where(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock
+) -> None:
+    options = {"return_url": f"{SHOP}/thanks", "redirect_immediately": True}
+    payment = await place(runtime, order(runtime, tenant, options=options))
+    path = f"/inline/{payment.link_id}?manualRedirect=true"
+    clock.advance(seconds=1)
+    answer = await pay(browser, path, number="4000000000000002")
+    assert answer.headers["location"] == f"{path}&told=payment"
+    events = told(await browser.get(answer.headers["location"]))["events"]
+    assert names(events) == ["breakdown", "error", "status"]
+    assert events[2][1] == {"message": {"status": "failed"}}
+    clock.advance(seconds=1)
+    paid = await browser.get((await pay(browser, path)).headers["location"])
+    assert paid.status_code == 200
+    assert names(told(paid)["events"]) == ["status", "redirect_requested"]
+    assert told(paid)["events"][0][1] == {"message": {"status": "succeeded"}}
+    assert told(paid)["events"][1][1]["message"]["redirect_to"].startswith(f"{SHOP}/thanks?payment_id=")
+    assert (told(paid)["leave"], told(paid)["later"]) == ("checkout.redirect_requested", None)
+    assert "You will be taken back" not in paid.text
+
+
+async def test_a_payment_that_redirects_at_once_leaves_through_the_sellers_page(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient
+) -> None:
+    options = {"return_url": f"{SHOP}/thanks", "redirect_immediately": True}
+    payment = await place(runtime, order(runtime, tenant, options=options))
+    paid = await browser.get((await pay(browser, f"/overlay/{payment.link_id}")).headers["location"])
+    assert paid.status_code == 200
+    assert told(paid)["later"]["seconds"] == 0
+    assert "form-action 'self'" in paid.headers["content-security-policy"]
+
+
+async def test_an_expired_link_says_so(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock
+) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    clock.advance(hours=24)
+    page = await browser.get(f"/overlay/{payment.link_id}")
+    assert page.status_code == 410
+    assert names(told(page)["events"]) == ["opened", "link_expired"]
+
+
+async def test_a_waiting_page_tells_its_status_once(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock
+) -> None:
+    class Silent(Simulator):
+        async def charge(self, request: ChargeRequest) -> Outcome:
+            return Unknown("nobody knows")
+
+        async def find(self, attempt_id: str) -> Outcome | None:
+            return Unknown("nobody knows")
+
+    assert isinstance(runtime.processors, dict)
+    runtime.processors["simulator"] = Silent(clock, runtime.public_url)
+    payment = await place(runtime, order(runtime, tenant))
+    path = f"/inline/{payment.link_id}?manualRedirect=true"
+    page = await browser.get((await pay(browser, path)).headers["location"])
+    assert told(page)["events"] == [["checkout.status", {"message": {"status": "processing"}}]]
+    onward = html.unescape(page.text.split('http-equiv="refresh" content="3;url=')[1].split('"')[0])
+    assert onward == f"{path}&told=processing"
+    assert told(await browser.get(onward))["events"] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "stays"), [("http://pay.test/simulator/challenge/sim_x", True), ("https://bank.example/3ds", False)]
+)
+async def test_a_bank_is_framed_only_when_it_is_ours(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock, url: str, stays: bool
+) -> None:
+    class Asking(Simulator):
+        async def charge(self, request: ChargeRequest) -> Outcome:
+            self.return_url = request.return_url
+            return NeedsAction("sim_x", url)
+
+        async def find(self, attempt_id: str) -> Outcome | None:
+            return NeedsAction("sim_x", url)
+
+    asking = Asking(clock, runtime.public_url)
+    assert isinstance(runtime.processors, dict)
+    runtime.processors["simulator"] = asking
+    payment = await place(runtime, order(runtime, tenant))
+    path = f"/overlay/{payment.link_id}"
+    answer = await pay(browser, path)
+    assert asking.return_url == f"http://pay.test{path}?told=payment"
+    assert answer.headers["location"] == (url if stays else f"{path}?told=payment")
+    page = await browser.get(f"{path}?told=payment")
+    redirect = [["checkout.redirect", {"message": {"redirect_to": url}}]]
+    assert told(page)["events"] == ([] if stays else redirect)
+    assert names(told(await browser.get(path))["events"]) == ["opened"]
+
+
+async def test_the_simulated_bank_may_be_framed_by_the_same_origins(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient
+) -> None:
+    await allow(runtime, tenant, SHOP)
+    framed, alone = [await place(runtime, order(runtime, tenant)) for _ in range(2)]
+    challenge = (await pay(browser, f"/overlay/{framed.link_id}", number="4000002500003155")).headers["location"]
+    bank = await browser.get(challenge)
+    assert f"frame-ancestors {SHOP};" in bank.headers["content-security-policy"]
+    assert (told(bank)["parents"], told(bank)["events"]) == ([SHOP], [])
+    back = await browser.post(challenge, data={"answer": "confirm"})
+    assert back.headers["location"] == f"http://pay.test/overlay/{framed.link_id}?told=payment"
+    challenge = (await pay(browser, f"/{alone.link_id}", number="4000002500003155")).headers["location"]
+    assert "frame-ancestors 'none';" in (await browser.get(challenge)).headers["content-security-policy"]
+
+
+async def test_a_failure_within_a_frame_is_told(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_arguments: Any, **_named: Any) -> None:
+        raise RuntimeError("a bug")
+
+    await allow(runtime, tenant, SHOP)
+    payment = await place(runtime, order(runtime, tenant))
+    path = f"/overlay/{payment.link_id}"
+    stale = await browser.post(path, data=GOOD | {"token": "1.x"})
+    assert stale.status_code == 403
+    assert f"frame-ancestors {SHOP};" in stale.headers["content-security-policy"]
+    assert told(stale)["events"] == [["checkout.error", {"message": "This form is not valid here"}]]
+    token = token_of(await browser.get(path))
+    monkeypatch.setattr("nicobar.pages.checkout.confirm_payment", broken)
+    failed = await browser.post(path, data=GOOD | {"token": token})
+    assert failed.status_code == 500
+    assert told(failed)["events"] == [["checkout.error", {"message": "Something went wrong on our side"}]]
+
+
+# --- the official script ---------------------------------------------------------------------------------------------
+
+
+class Shop(NamedTuple):
+    """A seller's page on an origin of its own, which opens the payment with the script as it is published."""
+
+    origin: str
+    thanked: list[dict[str, str]]
+
+
+class Tls(NamedTuple):
+    """Where our server listens for the host that the script opens."""
+
+    listening: socket.socket
+    certificate: tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
+    with free_socket() as listening:
+        yield Tls(listening, make_certificate(tmp_path_factory.mktemp("tls"), HOST))
+
+
+@pytest_asyncio.fixture(scope="module")
+async def chromium(tls: Tls) -> AsyncIterator[Browser]:
+    """A browser that finds our server at the script's host, and nothing at any other host of the hosted service."""
+    rules = f"MAP {HOST}:443 127.0.0.1:{port_of(tls.listening)}, MAP *.dodopayments.com ~NOTFOUND"
+    async with launched(f"--host-resolver-rules={rules}") as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture
+async def site(runtime: Runtime, tls: Tls) -> AsyncIterator[Runtime]:
+    runtime = with_processors(runtime._replace(public_url=f"https://{HOST}"))
+    async with serving(create_app(runtime), tls.listening, tls.certificate):
+        yield runtime
+
+
+@pytest_asyncio.fixture
+async def shop(site: Runtime, tenant: Tenant) -> AsyncIterator[Shop]:
+    listening = free_socket()
+    origin = f"http://127.0.0.1:{port_of(listening)}"
+    thanked: list[dict[str, str]] = []
+
+    async def page(_request: Request) -> Response:
+        return HTMLResponse(
+            '<!doctype html><html lang="en"><title>Shop</title><link rel="icon" href="data:,">'
+            '<script src="/checkout.js"></script><h1>Shop</h1><div id="here"></div>'
+        )
+
+    async def script(_request: Request) -> Response:
+        return Response(package_file("dodopayments-checkout/dist/index.js"), media_type="text/javascript")
+
+    async def thanks(request: Request) -> Response:
+        thanked.append(dict(request.query_params))
+        return HTMLResponse('<!doctype html><html lang="en"><title>Shop</title><h1>Thank you</h1>')
+
+    routes = [WebRoute("/", page), WebRoute("/checkout.js", script), WebRoute("/thanks", thanks)]
+    await allow(site, tenant, origin)
+    async with serving(Starlette(routes=routes), listening):
+        yield Shop(origin, thanked)
+    listening.close()
+
+
+EXPECTED = ("Failed to inject Dodo SDK", "Blocked autofocusing")
+"""The script looks for a wallet that no server of ours has; a browser leaves focus in frames to our own script."""
+
+
+@asynccontextmanager
+async def visiting(chromium: Browser, shop: Shop) -> AsyncIterator[Page]:
+    """The shop's page on a phone. What the browser complains about fails the test, apart from the wallet's script."""
+    context = await chromium.new_context(viewport={"width": 390, "height": 760}, ignore_https_errors=True)
+    context.set_default_timeout(WAIT)
+    page = await context.new_page()
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(EXPECTED):
+            complaints.append(message.text)
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=204)
+
+    page.on("console", listen)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.route("https://*.hs.dodopayments.com/**", refuse)
+    await page.goto(shop.origin)
+    yield page
+    await context.close()
+    assert complaints == []
+
+
+async def open_checkout(page: Page, runtime: Runtime, link_id: str | None, kind: str, **options: Any) -> FrameLocator:
+    """Open the payment with the script. Its events go to the tab's storage, which outlives a change of page."""
+    await page.evaluate(
+        """([url, kind, options]) => {
+            const events = [];
+            const onEvent = (event) => { events.push(event); sessionStorage.events = JSON.stringify(events); };
+            sessionStorage.events = "[]";
+            const { DodoPayments } = DodoPaymentsCheckout;
+            DodoPayments.Initialize({ mode: "test", displayType: kind, onEvent });
+            const elementId = kind === "inline" ? "here" : undefined;
+            DodoPayments.Checkout.open({ checkoutUrl: url, elementId, options });
+        }""",
+        [f"{runtime.public_url}/{link_id}", kind, options],
+    )
+    return page.frame_locator("#dodo-checkout-iframe")
+
+
+async def heard(page: Page, last: str) -> list[Any]:
+    """Wait for an event, and return all in order, without what the script says about its wallet.
+
+    An event of which the name says everything is its name, any other one is its name with its message.
+    """
+    await page.wait_for_function(
+        "last => JSON.parse(sessionStorage.events).at(-1)?.event_type === 'checkout.' + last", arg=last
+    )
+    found: list[Any] = []
+    for event in json.loads(await page.evaluate("sessionStorage.events")):
+        name, message = event["event_type"].removeprefix("checkout."), event["data"].get("message")
+        assert event["data"]["timestamp"]
+        if message != "Wallet initialization failed":
+            found.append((name, message) if message and name != "breakdown" else name)
+    return found
+
+
+async def fill_and_pay(frame: FrameLocator, number: str = "4242424242424242") -> None:
+    for field, value in {"number": number, "expiry": "0632", "cvc": "123", "name": "Ana Lima"}.items():
+        await frame.locator(f"#{field}").fill(value)
+    await frame.locator("#name").press("Enter")
+
+
+OPENING = ["opened", "form_ready", "breakdown", "payment_page_opened"]
+
+
+@pytest.mark.parametrize("kind", ["overlay", "inline"])
+async def test_the_official_script_pays_in_a_frame_and_leads_to_the_shop(
+    site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser, kind: str
+) -> None:
+    target = f"{shop.origin}/thanks"
+    options = {"return_url": target, "redirect_immediately": True}
+    payment = await place(site, order(site, tenant, options=options))
+    async with visiting(chromium, shop) as page:
+        frame = await open_checkout(page, site, payment.link_id, kind, payButtonText="Buy now")
+        assert await heard(page, "payment_page_opened") == OPENING
+        assert await frame.locator("[data-pay] button[type=submit]").first.inner_text() == "Buy now"
+        await fill_and_pay(frame)
+        await page.wait_for_url(f"{target}?*")
+        (query,) = shop.thanked
+        assert query == {"payment_id": payment.payment_id, "status": "succeeded", "email": "ana.lima@example.com"}
+        redirect = ("redirect", {"redirect_to": page.url})
+        assert await heard(page, "redirect") == [*OPENING, "pay_button_clicked", redirect]
+    assert (await reload(site, payment)).status == "succeeded"
+
+
+async def test_a_decline_and_a_bank_stay_in_the_frame(
+    site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser, clock: FakeClock
+) -> None:
+    payment = await place(site, order(site, tenant, options={"return_url": f"{shop.origin}/thanks"}))
+    clock.advance(seconds=1)
+    async with visiting(chromium, shop) as page:
+        frame = await open_checkout(page, site, payment.link_id, "overlay", manualRedirect=True)
+        await heard(page, "payment_page_opened")
+        await fill_and_pay(frame, "4000000000000002")
+        failed = [("error", "The payment was declined. Please use another payment method.")]
+        failed += [("status", {"status": "failed"})]
+        first = [*OPENING, "pay_button_clicked", "breakdown"]
+        assert [event for event in await heard(page, "status") if event[0] != "error"] == [*first, failed[1]]
+        await fill_and_pay(frame, "4000002500003155")
+        await frame.locator("text=Confirm payment").last.click()
+        events = await heard(page, "redirect_requested")
+        assert events[-3:-1] == ["pay_button_clicked", ("status", {"status": "succeeded"})]
+        assert events[-1][1]["redirect_to"].startswith(f"{shop.origin}/thanks?payment_id=")
+        assert await frame.locator("h1").inner_text() == "Payment received"
+        await frame.locator(f"a[href^='{shop.origin}']").click()
+        assert (await heard(page, "redirect_requested"))[-2] == events[-1]
+        assert page.url == f"{shop.origin}/"
+    assert shop.thanked == []
+
+
+@pytest.mark.parametrize("way", ["button", "key"])
+async def test_the_overlay_closes(site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser, way: str) -> None:
+    payment = await place(site, order(site, tenant))
+    async with visiting(chromium, shop) as page:
+        frame = await open_checkout(page, site, payment.link_id, "overlay")
+        await heard(page, "payment_page_opened")
+        if way == "button":
+            await frame.get_by_role("button", name="Close payment").click()
+        else:
+            await frame.locator("#number").press("Escape")
+        assert await heard(page, "closed") == [*OPENING, "closed"]
+        await page.wait_for_selector("#dodo-checkout-iframe", state="detached")
+    assert await reload(site, payment) == payment
+
+
+async def test_the_inline_frame_is_as_high_as_its_page(
+    site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser
+) -> None:
+    payment = await place(site, order(site, tenant, [line(number, 100, 0, 0) for number in range(12)]))
+    async with visiting(chromium, shop) as page:
+        frame = await open_checkout(page, site, payment.link_id, "inline")
+        await heard(page, "payment_page_opened")
+        box = "(e) => [e.scrollHeight, e.ownerDocument.defaultView.innerHeight]"
+
+        async def fits(least: int) -> int:
+            for _ in range(100):
+                content, height = await frame.locator("body").evaluate(box)
+                if abs(content - height) <= 1 and height >= least:
+                    return int(height)
+                await page.evaluate("() => new Promise(requestAnimationFrame)")
+            raise AssertionError(f"the page has {content} px, the frame {height}")
+
+        folded = await fits(500)
+        await frame.locator("summary").first.click()
+        assert await fits(folded + 200) > folded
+        assert await frame.locator("[data-close]").count() == 0
+
+
+async def test_a_shop_that_is_not_allowed_shows_nothing(
+    site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser, clock: FakeClock
+) -> None:
+    await allow(site, tenant, SHOP)
+    clock.advance(seconds=5)
+    payment = await place(site, order(site, tenant))
+    with pytest.raises(AssertionError, match="frame-ancestors"):
+        async with visiting(chromium, shop) as page:
+            frame = await open_checkout(page, site, payment.link_id, "overlay")
+            await page.wait_for_event("console", lambda message: "frame-ancestors" in message.text)
+            assert await frame.locator("#number").count() == 0
+            assert await page.evaluate("sessionStorage.events") == "[]"
