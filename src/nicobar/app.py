@@ -1,6 +1,7 @@
 """The composition root: puts the rooms together into one ASGI application. The only file that knows everyone."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Final
@@ -49,15 +50,25 @@ OPERATIONS: Final[list[Operation]] = [
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 
 
+_API_PATHS: Final = frozenset(operation.path[:9] for operation in OPERATIONS)
+"""Beginnings of the API's paths, some of which are as long as a link's id."""
+
+
 def create_app(runtime: Runtime) -> ASGIApp:
     """Return the ASGI application around an open runtime."""
     routes = [
         *build_routes(OPERATIONS, runtime, KeyRing()),
         Route("/health", _health(runtime)),
+        Route("/", _home),
         *docs_routes(runtime, OPERATIONS),
         *page_routes(runtime),
     ]
-    return RequestLog(ExceptionMiddleware(Router(routes), handlers=errors.HANDLERS), runtime)
+    return RequestLog(ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers=errors.HANDLERS), runtime)
+
+
+async def _home(_request: Request) -> Response:
+    """Send whoever opens the bare address to the documentation."""
+    return Response(status_code=307, headers={"location": "docs"})
 
 
 def _health(runtime: Runtime) -> Callable[[Request], Awaitable[Response]]:
@@ -67,6 +78,14 @@ def _health(runtime: Runtime) -> Callable[[Request], Awaitable[Response]]:
         return Response(b'{"status":"ok"}', media_type="application/json")
 
     return endpoint
+
+
+_LINK: Final = re.compile(r"((?:/overlay|/inline)?/[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{6}(?=/|$)")
+
+
+def _logged(path: str) -> str:
+    """Return a path for the log: the id of a payment link opens its page, so only its beginning is told."""
+    return path if path[:9] in _API_PATHS else _LINK.sub(r"\1...", path, count=1)
 
 
 class RequestLog:
@@ -104,10 +123,12 @@ class RequestLog:
                 if status == 0:
                     await errors.problem_response(Problem("SERVICE_UNAVAILABLE"))(scope, receive, send_with_id)
             except Exception as error:  # noqa: BLE001 - the outermost layer: whatever nobody decided becomes a 500
-                _log.exception("unexpected_error", path=scope["path"], exc_info=error)
+                _log.exception("unexpected_error", path=_logged(scope["path"]), exc_info=error)
                 if status == 0:
                     problem = Problem("INTERNAL_SERVER_ERROR", request_id=request_id)
                     await errors.problem_response(problem)(scope, receive, send_with_id)
             finally:
                 milliseconds = round((perf_counter() - started) * 1000, 1)
-                _log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
+                _log.info(
+                    "request", method=scope["method"], path=_logged(scope["path"]), status=status, ms=milliseconds
+                )

@@ -207,7 +207,7 @@ Examples:
   nicobar doctor --data ./data"""
 )
 def doctor(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
-    """Check this installation: the database, its durability, disk, clocks, keys. Nothing is changed."""
+    """Check this installation: the database, its durability, disk, clocks, keys, counters. No record is changed."""
     settings = read_settings(data=data, database_url=database_url)
     with step("Examining", sys.stderr):
         from nicobar.doctor import examine

@@ -26,6 +26,7 @@ from nicobar.storage.embedded import EmbeddedError
 from nicobar.storage.inspection import DatabaseFacts, database_facts, schema_version
 from nicobar.storage.keys import list_keys
 from nicobar.storage.migrate import load_migrations
+from nicobar.storage.redemptions import discount_counter_differences
 
 OLDEST_POSTGRES: Final = 15
 """The oldest major version of an external PostgreSQL that counts as in order."""
@@ -172,6 +173,21 @@ async def check_keys(examined: Examined) -> Finding:
     return Finding(valid > 0, sentence, f"Make one with: {command(examined.settings, 'keys create')}")
 
 
+async def check_discounts(examined: Examined) -> Finding:
+    """What a discount counts as used and reserved is what its payments say."""
+    if not examined.facts.has_schema:
+        return Finding(None, "Discount codes cannot be counted without a schema.")
+    wrong = await discount_counter_differences(examined.read)
+    if not wrong:
+        return Finding(True, "Every discount code counts exactly the uses that its payments have.")
+    codes = ", ".join(difference.code for difference in wrong[:10])
+    return Finding(
+        False,
+        f"{len(wrong)} discount codes count other uses than their payments have: {codes}.",
+        "The database was changed by hand, or this is a bug: please report it with the lines of the log about them.",
+    )
+
+
 COMPUTER_CHECKS: Final[list[Callable[[Settings], Finding]]] = [
     check_program,
     check_data_folder,
@@ -187,12 +203,13 @@ DATABASE_CHECKS: Final[list[Callable[[Examined], Awaitable[Finding]]]] = [
     check_durability,
     check_clock,
     check_keys,
+    check_discounts,
 ]
 """What is asked of an open database, in the order of the report."""
 
 
 def examine(settings: Settings, clock: Clock | None = None) -> list[Finding]:
-    """Run every check and return the findings. Nothing is created or changed.
+    """Run every check and return the findings. No record is created or changed.
 
     An embedded PostgreSQL that does not run is started for the time of the examination.
     """

@@ -16,6 +16,7 @@ from nicobar.banner import ready, say, step
 from nicobar.demo import BUSINESS_NAME, prepare_demo
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.sweep import sweep
+from nicobar.http_limits import BoundedProtocol, allow_many_connections
 from nicobar.installation import explained, open_runtime, own_business
 from nicobar.logs import configure_logs
 from nicobar.ports import listen
@@ -42,6 +43,7 @@ would otherwise now and then send a request on a connection that is just being c
 def run_server(settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool) -> None:
     """Serve on a bound socket until told to stop. Raises PortError, InstallationError or MigrationError."""
     configure_logs(settings.log)
+    allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
         runner.run(_serve(settings, postgres, listener, stop, demo=demo))
 
@@ -82,7 +84,7 @@ async def _prepare(runtime: Runtime, settings: Settings, postgres: Postgres, *, 
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,  # logs.py has it

@@ -127,14 +127,14 @@ async def test_a_product_without_prices_has_an_empty_list(merchant: Merchant) ->
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"currency": "INR", "country_code": "IN"}, "amount: Your request body is invalid. It is required."),
+        ({"currency": "INR", "country_code": "IN"}, "amount: Your request body is invalid. This field is required."),
         (INDIA | {"amount": 0}, "amount: Your request body is invalid. Expected `int` >= 1."),
         (INDIA | {"amount": -1}, "amount: Your request body is invalid. Expected `int` >= 1."),
         (INDIA | {"amount": 2_147_483_648}, "amount: Your request body is invalid. Expected `int` <= 2147483647."),
         (INDIA | {"amount": "99900"}, "amount: Your request body is invalid. Expected `int`, got `str`."),
         (INDIA | {"currency": "XXX"}, "currency: Your request body is invalid. Invalid enum value 'XXX'."),
         (INDIA | {"country_code": "XX"}, "country_code: Your request body is invalid. Invalid enum value 'XX'."),
-        ({"amount": 1, "country_code": "IN"}, "currency: Your request body is invalid. It is required."),
+        ({"amount": 1, "country_code": "IN"}, "currency: Your request body is invalid. This field is required."),
     ],
 )
 async def test_malformed_bodies(merchant: Merchant, body: dict[str, Any], message: str) -> None:

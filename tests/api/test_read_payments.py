@@ -190,7 +190,7 @@ async def test_other_tenants_and_modes_see_nothing(merchant: Merchant, other_mer
             )
 
 
-@pytest.mark.parametrize("payment_id", ["pay_unknown", "x" * 5000, "%00", "pay_%00", "%F0%9F%A6%A4", ".."])
+@pytest.mark.parametrize("payment_id", ["pay_unknown", "x" * 5000, "%00", "pay_%00", "%F0%9F%A6%A4"])
 async def test_unknown_payments(merchant: Merchant, payment_id: str) -> None:
     response = await merchant.client.get(f"/payments/{payment_id}")
     assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")

@@ -5,8 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
-from harness import Merchant
+from harness import Merchant, client_for
+from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
+from nicobar.storage.database import Database
 
 PRICE: dict[str, Any] = {"type": "one_time_price", "currency": "USD", "price": 1999}
 RECURRING = {
@@ -153,6 +155,25 @@ async def test_products_that_cannot_be_sold_once(merchant: Merchant, runtime: Ru
     assert response.json()["message"].endswith(f"Product {archived} is archived")
     recurring = await product(merchant, **RECURRING)
     await refusal(merchant, runtime, request(recurring), 422, "UNSUPPORTED_ACTION", "product_cart[0].product_id")
+
+
+async def test_a_product_without_a_name(merchant: Merchant, runtime: Runtime) -> None:
+    pdt = await product(merchant)
+    async with runtime.database.transaction() as tx:
+        await tx.execute("UPDATE products SET name = ' '")
+    await refusal(merchant, runtime, request(pdt), 422, "MISSING_PRODUCT_INFORMATION", "product_cart[0].product_id")
+
+
+async def test_without_a_database(runtime: Runtime) -> None:
+    """Nothing was decided, so clients may try again: the answer does not forbid it."""
+    gone = runtime._replace(database=Database("postgresql://nobody@127.0.0.1:1/nothing"))
+    async with client_for(create_app(gone), "nicobar_test_key") as client:
+        response = await client.post("/payments", json=request("pdt_1"))
+    assert (response.status_code, response.json()) == (
+        503,
+        {"code": "SERVICE_UNAVAILABLE", "message": "The server cannot answer at the moment; try again"},
+    )
+    assert "x-should-retry" not in response.headers
 
 
 async def test_one_brand_for_a_cart(merchant: Merchant, runtime: Runtime) -> None:

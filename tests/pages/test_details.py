@@ -1,8 +1,5 @@
 """Contact, address and tax id on the payment page: what is asked, what a change does to the price, what is refused."""
 
-import asyncio
-import gzip
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -10,6 +7,10 @@ import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp
 
+from harness import FakeClock, Merchant
+from nicobar.core.payment import Address
+from nicobar.flows.runtime import Runtime
+from orders import attempts_of, dump, pay, token_of
 from pages.changing import (
     ANA,
     BERLIN,
@@ -22,17 +23,9 @@ from pages.changing import (
     stored,
     total_of,
 )
-from harness import FakeClock, Merchant
-from nicobar.core.payment import Address
-from nicobar.flows.runtime import Runtime
-from nicobar.pages.countdown import countdown_view
-from nicobar.pages.texts import reader_for
-from orders import attempts_of, dump, order, pay, place, reload, token_of
 from shop import EXAMPLE_RATES, Shop
 
 GERMAN = "DE136695976"
-CARD = {"number": "4242 4242 4242 4242", "expiry": "06 / 32", "cvc": "123", "name": "Ana Lima"}
-JSON = {"accept": "application/json"}
 
 
 @pytest_asyncio.fixture
@@ -102,7 +95,8 @@ async def test_postal_codes_have_their_name_and_form(
     assert f">{label}" in (await browser.get(f"/{payment.link_id}")).text
     refused = await send_details(browser, payment, zipcode=wrong)
     assert (refused.status_code, fields_of(refused.text)["zipcode"]) == (422, wrong)
-    assert error_of(refused, "zipcode").startswith(f"Check the {label[0] + label[1:] if label.isupper() else label}"[:9])
+    named = label.lower() if label == "Postal code" else label
+    assert error_of(refused, "zipcode").startswith(f"Check the {named}: ")
     assert (await stored(shop, payment.payment_id)).billing.zipcode is None
     assert (await send_details(browser, payment, zipcode=right)).status_code == 303
     assert (await stored(shop, payment.payment_id)).billing.zipcode == kept
@@ -113,7 +107,7 @@ async def test_states_are_chosen_where_all_are_known(shop: Shop, browser: httpx.
     payment = await link(shop, billing=address)
     page = await browser.get(f"/{payment.link_id}")
     assert (total_of(page), can_pay(page)) == ("$20.80", True)
-    assert page.text.count("<option") == 249 + 52
+    assert page.text.partition('id="details"')[2].partition("</form>")[0].count("<option") == 249 + 52
     assert fields_of(page.text)["state"] == "AL"
     assert (await send_details(browser, payment)).status_code == 303
     assert await stored(shop, payment.payment_id) == payment, "a state that is written in full stays as it was written"
@@ -150,7 +144,8 @@ async def test_another_country_is_another_price(
     assert total_of(answer) == shown
     changed = await stored(shop, payment.payment_id)
     assert (changed.currency, changed.subtotal, changed.tax, changed.total_amount) == amounts
-    assert changed.billing == Address(country, city="Berlin", street="Unter den Linden 1", zipcode=changed.billing.zipcode)
+    kept = "10117" if country in ("FR", "US") else None
+    assert changed.billing == Address(country, "Berlin", None, "Unter den Linden 1", kept), "what fits is kept"
     explained = await shop.read(f"/payments/{payment.payment_id}/explain")
     assert (explained["recomputed"], explained["total_amount"]) == (True, amounts[3])
     assert fields_of(answer.text)["token"] == token_of(await browser.get(f"/{payment.link_id}"))
@@ -180,7 +175,8 @@ async def test_a_blocked_country_is_refused_and_paying_goes_on(shop: Shop, brows
     refused = await send_details(browser, payment, country="KP")
     assert await nothing_changes(shop, before)
     assert refused.status_code == 422
-    assert error_of(refused, "country") == "This order cannot be paid from this country: North Korea. It stays as it was."
+    sentence = "This order cannot be paid from this country: North Korea. It stays as it was."
+    assert error_of(refused, "country") == sentence
     assert (total_of(refused), can_pay(refused)) == ("$23.80", True)
     assert fields_of(refused.text)["country"] == "DE"
     assert (await pay(browser, f"/{payment.link_id}")).status_code == 303
@@ -306,12 +302,13 @@ async def test_a_missing_name_is_collected_and_a_known_one_cannot_be_changed(
 
 
 async def test_an_update_asks_for_the_price_and_keeps_what_is_typed(shop: Shop, browser: httpx.AsyncClient) -> None:
-    payment = await link(shop, billing={"country": "DE"}, customer={"email": "b@example.com"}, require_phone_number=True)
-    fields = {"country": "FR", "customer_name": "Ben", "phone": "01 40 20 50 50", "city": "Paris", "update": "yes"}
-    answer = await send_details(browser, payment, **fields)
+    unknown: dict[str, Any] = {"billing": {"country": "DE"}, "customer": {"email": "b@example.com"}}
+    payment = await link(shop, **unknown, require_phone_number=True)
+    typed = {"country": "FR", "customer_name": "Ben", "phone": "01 40 20 50 50", "city": "Paris"}
+    answer = await send_details(browser, payment, **typed, update="yes")
     assert (answer.status_code, "field-error" in answer.text, total_of(answer)) == (200, False, "$24.00")
     form = fields_of(answer.text)
-    assert (form["customer_name"], form["phone"], form["city"], form["country"]) == ("Ben", "01 40 20 50 50", "Paris", "FR")
+    assert {name: form[name] for name in typed} == typed
     changed = await stored(shop, payment.payment_id)
     assert (changed.customer.name, changed.customer.phone_number) == ("", None)
 

@@ -44,7 +44,7 @@ async def on_problem(_request: Request, error: Exception) -> Response:
 
 
 async def on_database_unavailable(request: Request, error: Exception) -> Response:
-    """Answer 503 when PostgreSQL is away; nothing was decided, so clients may retry."""
+    """Answer 503 when PostgreSQL is away. Clients may retry: at worst there are two payments, both unpaid."""
     _log.error("database_unavailable", why=str(error), path=request.url.path)
     return problem_response(Problem("SERVICE_UNAVAILABLE"))
 
@@ -53,7 +53,10 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router refuses: no such path (404) or no such method on it (405)."""
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for this class alone
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("allow", "another method")
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        allowed = headers.get("allow", "another method")
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": allowed})
         response = problem_response(Problem("METHOD_NOT_ALLOWED", method=request.method, allowed=allowed))
         response.headers["allow"] = allowed
         return response

@@ -43,7 +43,7 @@ async def retrieve(call: Call[None, NoQuery]) -> PaymentRead:
             applied = await applied_discounts(read, call.tenant, payment.payment_id)
         discounts = [render_discount_detail(discount) for discount in applied]
     link = None if payment.link_id is None else call.runtime.link_url(payment.link_id)
-    return render_payment(payment, link, call.runtime.public_url, discounts)
+    return render_payment(payment, link, discounts)
 
 
 async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
@@ -70,7 +70,7 @@ async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:
         raise Problem("UNSUPPORTED_CURRENCY", detail=detail, path="currency")
     totals, taxes = [line.total for line in payment.lines], [line.tax for line in payment.lines]
     currency = payment.currency if wanted is not None else payment.settlement_currency
-    if currency != payment.currency:
+    if (wanted is None and payment.settlement_amount != payment.total_amount) or currency != payment.currency:
         totals, taxes = settlement_shares(await _quote(call, payment))
     return LineItems(
         currency=currency,

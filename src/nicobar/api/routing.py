@@ -145,6 +145,9 @@ def decode_body(raw: bytes, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
 def decode_query(request: Request, shape: type[QueryT]) -> QueryT:
     """Decode the query string. Raises Problem INVALID_QUERY_PARAMS whose message names the parameter."""
     pairs = dict(request.query_params) if request.scope["query_string"] else {}
+    for name, value in pairs.items():
+        if name.startswith("created_at_") and _DAY.fullmatch(value):
+            pairs[name] = f"{value}T00:00:00Z"  # a day is its first moment
     try:
         query = msgspec.convert(pairs, shape, strict=False)
     except msgspec.ValidationError as error:
@@ -159,6 +162,8 @@ def decode_query(request: Request, shape: type[QueryT]) -> QueryT:
     return query
 
 
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+
 _MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
 
 
@@ -168,7 +173,7 @@ def _schema_problem(words: str) -> Problem:
     message, path = (message, at.rstrip("`").removeprefix(".")) if message else (words, "")
     if missing := _MISSING.fullmatch(message):
         path = f"{path}.{missing[1]}".removeprefix(".")
-        message = "It is required"
+        message = "This field is required"
     return Problem("INVALID_REQUEST_BODY", path=path or "$", detail=f"{message}.")
 
 

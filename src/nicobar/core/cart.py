@@ -72,7 +72,8 @@ def check_products(items: Sequence[RequestedItem], products: Mapping[str, Sellab
     """Return the brand that sells the cart.
 
     Raises Problem PRODUCT_CART_EMTPY, NOT_FOUND, PRODUCT_IS_DELETED, UNSUPPORTED_ACTION (not a one-time price),
-    BRAND_MISMATCH or BRAND_NOT_ENABLED.
+    MISSING_PRODUCT_INFORMATION (no name: the API does not store such a product, an import could), BRAND_MISMATCH or
+    BRAND_NOT_ENABLED.
     """
     if not items:
         raise Problem("PRODUCT_CART_EMTPY")
@@ -87,6 +88,8 @@ def check_products(items: Sequence[RequestedItem], products: Mapping[str, Sellab
         if not isinstance(product.price, OneTimePrice):
             detail = f"Product {item.product_id} is not a one-time product"
             raise Problem("UNSUPPORTED_ACTION", detail=detail, path=where)
+        if not product.name.strip():
+            raise Problem("MISSING_PRODUCT_INFORMATION", product_id=item.product_id, path=where)
         brands.add(product.brand_id)
     if len(brands) > 1:
         raise Problem("BRAND_MISMATCH", path="product_cart")
@@ -160,13 +163,14 @@ def _line(item: RequestedItem, product: SellableProduct, pricing: Pricing, where
     assert isinstance(price, OneTimePrice)  # noqa: S101 - check_products refused every other price
     tax = pricing.taxes[product.tax_category]
     currency, unit_price, localized = _unit_price(item, product, price, pricing, where)
+    tax_inclusive = pricing.default_tax_inclusive if price.tax_inclusive is None else price.tax_inclusive
     return CartLine(
         product_id=product.product_id,
         currency=currency,
         unit_price=unit_price,
         quantity=item.quantity,
         discount_bps=0 if price.pay_what_you_want else price.discount_bps,
-        tax_inclusive=pricing.default_tax_inclusive if price.tax_inclusive is None else price.tax_inclusive,
+        tax_inclusive=not localized and tax_inclusive,  # a localized price is before tax (contract, "Localized prices")
         tax_rate_ppm=tax.rate_ppm,
         ppp_percent=pricing.purchasing_power_percent if price.purchasing_power_parity else UNCHANGED,
         localized=localized,

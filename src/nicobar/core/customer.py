@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from unicodedata import normalize
 
 import msgspec
 
@@ -28,4 +29,4 @@ def email_key(email: str) -> str:
 
     Local parts are case-sensitive in theory (RFC 5321), nowhere in practice.
     """
-    return email.strip().lower()
+    return normalize("NFC", email.strip().lower())

@@ -8,6 +8,7 @@ id (`money.md`, section 6, and the reference data's page on reverse charge). Rat
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final, Literal
+from unicodedata import normalize
 
 import msgspec
 
@@ -181,7 +182,7 @@ def _category_rate(row: TaxRow, category: Category, business: bool) -> int:
 
 
 def _plain(name: str) -> str:
-    return " ".join(name.split()).casefold()
+    return " ".join(normalize("NFKC", name).split()).casefold()
 
 
 def _place(row: TaxRow) -> str:

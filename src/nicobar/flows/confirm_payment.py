@@ -30,7 +30,7 @@ from nicobar.processors.base import (
     Processor,
     Rehearsal,
 )
-from nicobar.processors.registry import can_rehearse, processor_for
+from nicobar.processors.registry import is_simulated, processor_for
 from nicobar.reference import methods
 from nicobar.storage.attempts import get_attempt, insert_attempt
 from nicobar.storage.database import Tx, UniqueViolation
@@ -216,8 +216,8 @@ async def _accepted_card(
         if method.processor != processor.name or method.payment_method_type not in usable:
             raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
         return _Accepted(method, method.card, "card", method.payment_method_type)
-    if isinstance(card, Rehearsal) and not can_rehearse(processor, payment.mode):
-        raise Problem("UNSUPPORTED_ACTION", detail=f"Nobody can choose how a charge of {processor.name} ends")
+    if not is_simulated(processor, payment.mode):
+        raise Problem("UNSUPPORTED_ACTION", detail=f"A card for {processor.name} is never typed here")
     details = processor.describe(card.card if isinstance(card, Rehearsal) else card, now)
     kind = method_type(details)
     if kind not in usable:

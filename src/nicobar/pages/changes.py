@@ -115,7 +115,7 @@ def _code_fault(code: str, payment: Payment) -> str | None:
         return "discount.again"
     if len(codes) >= MAXIMUM_CODES:
         return "discount.many"
-    return "discount.invalid_discount_code" if len(code) > MAXIMUM_CODE else None
+    return "discount.invalid_discount_code" if len(code) > MAXIMUM_CODE or not code.isprintable() else None
 
 
 def _details_refusal(problem: Problem, country: str, reader: Reader) -> str:

@@ -21,6 +21,7 @@ from nicobar.pages.countdown import countdown_view
 from nicobar.pages.details import asked_of, details_view
 from nicobar.pages.discount_entry import discount_view
 from nicobar.pages.embedding import Frame, FrameView, frame_view, is_alone, with_own_words
+from nicobar.pages.language import language_view, with_language
 from nicobar.pages.limits import PageLimits
 from nicobar.pages.links import QrCodes
 from nicobar.pages.method_names import method_name
@@ -35,7 +36,7 @@ from nicobar.pages.test_panel import panel_view, use_panel
 from nicobar.pages.view import amount_text, form_view, page_view, receipt_view
 from nicobar.pages.visit import Visit, load_visit
 from nicobar.processors.base import InputRefused
-from nicobar.processors.registry import processor_for
+from nicobar.processors.registry import is_simulated, processor_for
 from nicobar.processors.simulator_methods import DECISION_PATH, QR_PATH
 from nicobar.storage.hosted_pages import tenant_of_payment
 from nicobar.storage.payments import get_payment
@@ -105,7 +106,7 @@ class CheckoutPage:
         """Answer GET of a link with the page for the payment's state."""
         visit = await load_visit(self._runtime, self._limits, request)
         if visit.frame is not None and is_alone(request):
-            return redirect(self._renderer.path(f"/{visit.payment.link_id}"))
+            return redirect(self._renderer.path(visit._replace(frame=None).path))
         if PARAMETER in request.query_params and visit.frame is None:
             return await exchange_proof(self._runtime, self._renderer, request, visit.payment)
         match visit.payment.status:
@@ -274,7 +275,9 @@ class CheckoutPage:
         return redirect(address)
 
     def _can_charge(self, payment: Payment) -> bool:
-        return payment.total_amount == 0 or processor_for(self._runtime.processors, payment.mode) is not None
+        """Say whether the page can charge: only the simulator works with the fields of our own form."""
+        processor = processor_for(self._runtime.processors, payment.mode)
+        return payment.total_amount == 0 or is_simulated(processor, payment.mode)
 
     def _page(self, template: str, visit: Visit, *, status: int = 200, **values: Any) -> Response:
         view = page_view(visit.payment, visit.facts, visit.reader)
@@ -284,7 +287,8 @@ class CheckoutPage:
             status=status,
             form_action=form_action(visit.payment) if frame is None else "'self'",
             frame=frame,
-            here=None if frame is None else self._renderer.path(frame.again),
+            here=None if frame is None else self._renderer.path(with_language(frame.again, visit.asked)),
+            languages=language_view(self._renderer.path(visit.action), visit.reader),
             page=view,
             texts=view.texts,
             seller=view.seller,

@@ -70,14 +70,15 @@ def with_language(path: str, language: str | None) -> str:
     return f"{path}{'&' if '?' in path else '?'}{PARAMETER}={language}"
 
 
-def language_view(request: Request, reader: Reader, action: str) -> LanguageView:
-    """Return the selector; `action` is the path of the page that is shown, without its query."""
-    kept = tuple(pair for pair in request.query_params.multi_items() if pair[0] != PARAMETER)
+def language_view(address: str, reader: Reader) -> LanguageView:
+    """Return the selector; `address` is the path and query that show the same page again."""
+    parts = urlsplit(address)
+    kept = tuple(pair for pair in parse_qsl(parts.query) if pair[0] != PARAMETER)
     choices = (
         LanguageChoice(locale.code, locale.native_name, locale.tag, locale.code == reader.texts.language)
         for locale in locales.ALL
     )
-    return LanguageView(action, kept, tuple(choices))
+    return LanguageView(parts.path, kept, tuple(choices))
 
 
 @lru_cache(maxsize=1024)

@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from nicobar.core.problems import Problem
 from nicobar.pages.embedding import FrameView, error_view
-from nicobar.pages.static_files import StaticFiles
 from nicobar.pages.language import LanguageView, reader_of
+from nicobar.pages.static_files import StaticFiles
 from nicobar.storage.database import DatabaseUnavailable
 
 _log = structlog.get_logger(__name__)

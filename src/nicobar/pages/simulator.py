@@ -15,8 +15,8 @@ from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.card_form import read_form
 from nicobar.pages.embedding import payment_behind
-from nicobar.pages.method_names import method_name
 from nicobar.pages.language import language_in, reader_for
+from nicobar.pages.method_names import method_name
 from nicobar.pages.rendering import Renderer, redirect, refuse_foreign_forms
 from nicobar.pages.returns import form_action
 from nicobar.pages.view import amount_text

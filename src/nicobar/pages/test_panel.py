@@ -19,7 +19,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.pages.card_form import Form
 from nicobar.pages.visit import Visit
 from nicobar.processors.base import CardInput, Rehearsal, Scenario
-from nicobar.processors.registry import can_rehearse, processor_for
+from nicobar.processors.registry import is_simulated, processor_for
 from nicobar.reference import failures
 
 FIELD: Final = "panel"
@@ -45,8 +45,7 @@ class PanelView(msgspec.Struct, frozen=True):
 def panel_view(runtime: Runtime, visit: Visit, token: str, action: str) -> PanelView | None:
     """Return the panel of a payment that can be paid; None for a live one, and without the simulator."""
     payment = visit.payment
-    processor = processor_for(runtime.processors, payment.mode)
-    if processor is None or not can_rehearse(processor, payment.mode):
+    if not is_simulated(processor_for(runtime.processors, payment.mode), payment.mode):
         return None
     can_charge = payment.total_amount > 0 and _card_number(visit.decisions) is not None
     return PanelView(token, action, can_charge, [failure.code for failure in failures.ALL])
@@ -55,8 +54,9 @@ def panel_view(runtime: Runtime, visit: Visit, token: str, action: str) -> Panel
 async def use_panel(runtime: Runtime, visit: Visit, form: Form, seen: datetime, return_url: str) -> Outcome | None:
     """Do what was chosen on the panel; return what the simulator said, None when nothing was charged.
 
-    `seen` is the revision that the panel was made for, and `return_url` where the simulated bank sends the customer back to. Raises Problem UNSUPPORTED_ACTION for a live
-    payment, and INVALID_REQUEST_BODY for a choice that the panel does not have.
+    `seen` is the revision that the panel was made for, `return_url` is where the simulated bank sends the customer
+    back to. Raises Problem UNSUPPORTED_ACTION for a live payment, and INVALID_REQUEST_BODY for a choice that the panel
+    does not have.
     """
     payment, choice = visit.payment, form.text(FIELD)
     if payment.mode != "test":

@@ -14,8 +14,12 @@ def built_in_processors(clock: Clock, public_url: str) -> dict[str, Processor]:
     return {simulator.name: simulator}
 
 
-def can_rehearse(processor: Processor, mode: Mode) -> bool:
-    """Say whether somebody may choose how a charge ends: with the simulator and in test mode, never otherwise."""
+def is_simulated(processor: Processor | None, mode: Mode) -> bool:
+    """Say whether the simulator would charge a test payment.
+
+    Only then a card may be typed into a form of ours, because it is a published one, and only then somebody may choose
+    how the charge ends. Every other processor brings card fields of its own, and real cards never come by here.
+    """
     return mode == "test" and isinstance(processor, Simulator)
 
 

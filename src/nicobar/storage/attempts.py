@@ -9,7 +9,9 @@ from nicobar.core.payment import Attempt, Outcome
 from nicobar.core.tenant import Tenant
 from nicobar.storage.database import Read, Record, Tx
 
-_COLUMNS: Final = "attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at, save_method"
+_COLUMNS: Final = (
+    "attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at, save_method"
+)
 
 _INSERT: Final = """
 INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, amount, currency, card,

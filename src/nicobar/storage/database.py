@@ -105,6 +105,7 @@ class Database:
                 OSError,
                 TimeoutError,
                 asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
                 asyncpg.PostgresConnectionError,
                 asyncpg.OperatorInterventionError,
                 asyncpg.InsufficientResourcesError,

@@ -1,4 +1,4 @@
-"""The wire types of GET /payments/{payment_id}/methods: for every payment method type, whether it is offered and why."""
+"""The wire types of GET /payments/{payment_id}/methods: which payment method types are offered, and why."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ class MethodDecision(Answer, frozen=True, kw_only=True):
     rule: Rule
     """The rule that decided: the first one, in the order of the contract, that speaks against the type."""
     minimum_amount: int | None
-    """Smallest total that the type takes, in minor units of the payment's currency; null where an earlier rule decided."""
+    """Smallest total that the type takes, in minor units of the payment's currency; null if another rule decided."""
     sentence: str
     """The decision in words."""
 

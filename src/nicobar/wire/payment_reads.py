@@ -155,12 +155,9 @@ class LineItemsQuery(RequestBody, frozen=True, kw_only=True):
     currency: CurrencyCode | None = None
 
 
-def render_payment(
-    payment: Payment, link: str | None, api_url: str, discounts: Sequence[DiscountDetail]
-) -> PaymentRead:
-    """Render the whole payment; `link` is the hosted page's URL, `api_url` the base of the merchant's API."""
+def render_payment(payment: Payment, link: str | None, discounts: Sequence[DiscountDetail]) -> PaymentRead:
+    """Render the whole payment; `link` is the hosted page's URL."""
     card, three_ds = payment.card, payment.three_ds
-    succeeded = payment.status == "succeeded"
     return PaymentRead(
         billing=payment.billing,
         brand_id=payment.brand_id,
@@ -198,7 +195,7 @@ def render_payment(
         error_code=payment.error_code,
         error_message=payment.error_message,
         invoice_id=None,
-        invoice_url=f"{api_url}/invoices/payments/{payment.payment_id}" if succeeded else None,
+        invoice_url=None,
         payment_link=link,
         payment_method=payment.payment_method,
         payment_method_id=payment.payment_method_id,

@@ -160,7 +160,7 @@ async function change(form, name, value) {
 function queueChange(form, button, name, value) {
   queue = queue.then(() => change(form, name, value)).catch(() => {
     form.dataset.plain = "yes";
-    if (form.isConnected) form.requestSubmit(button);
+    setTimeout(() => { if (form.isConnected) form.requestSubmit(button); }); // not while it is still being submitted
   }).finally(() => holdPayment(false));
 }
 

@@ -1,0 +1,30 @@
+"""Every problem code is raised by the program and met by a test."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from nicobar.core.problems import CATALOGUE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _codes(folder: str) -> set[str]:
+    found: set[str] = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        if path.name in ("problems.py", "error_catalogue.py", "test_problem_codes.py", "test_error_docs.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in CATALOGUE:
+                found.add(node.value)
+    return found
+
+
+RAISED, MET = _codes("src"), _codes("tests")
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_every_code_is_raised_and_met(code: str) -> None:
+    assert code in RAISED, "nothing raises it: take it out of the catalogue"
+    assert code in MET, "no test meets it"
