@@ -221,7 +221,7 @@ async def test_a_refused_discount_is_neither_made_nor_changed(
 async def test_type_and_amount_are_required(merchant: Merchant, missing: str) -> None:
     body = {key: value for key, value in BODY.items() if key != missing}
     response = await merchant.client.post("/discounts", json=body)
-    refused(response, 422, "INVALID_REQUEST_BODY", f"{missing}: {INVALID}It is required.")
+    refused(response, 422, "INVALID_REQUEST_BODY", f"{missing}: {INVALID}This field is required.")
 
 
 async def test_one_code_is_one_discount_at_a_time(merchant: Merchant, other_merchant: Merchant) -> None:

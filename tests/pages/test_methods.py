@@ -94,9 +94,7 @@ async def test_nothing_to_pay_with_is_said_and_nothing_can_be_sent(
 
 
 LEADING_AWAY = sorted(
-    method.type
-    for method in methods.offered()
-    if method.flow in ("redirect", "wallet_sheet", "code", "qr", "upi_id")
+    method.type for method in methods.offered() if method.flow in ("redirect", "wallet_sheet", "code", "qr", "upi_id")
 )
 FIELDS = {"blik": {"blik_code": "123 456"}, "pix": {"tax_number": "1234567890"}, "upi_collect": {"upi": "qr"}}
 
@@ -121,9 +119,12 @@ async def test_a_method_that_leads_away_pays_when_it_is_approved(
     assert page.status_code == 200
     decision = away.replace("/simulator/qr/", "/simulator/pay/")
     if known.flow in ("qr", "upi_id"):
-        assert segno.make(decision, error="m", micro=False).svg_inline(
-            border=4, dark="#000", light="#fff", lineclass=None, omitsize=True
-        ) in page.text
+        assert (
+            segno.make(decision, error="m", micro=False).svg_inline(
+                border=4, dark="#000", light="#fff", lineclass=None, omitsize=True
+            )
+            in page.text
+        )
         assert f'href="{decision}"' in page.text
     back = await browser.post(decision, data={"answer": "approve"})
     assert (back.status_code, back.headers["location"]) == (303, f"http://pay.test/{payment.link_id}")

@@ -146,7 +146,7 @@ async def test_a_reference_to_pay_by_is_shown_as_long_as_it_is_open(
     assert (await choose(browser, payment, "multibanco")).status_code == 303
     page = await browser.get(f"/{payment.link_id}")
     assert "Pay with this reference" in page.text
-    (code,) = re.findall(r'<dd class="code">(\d{3} \d{3} \d{3})</dd>', page.text)
+    (code,) = re.findall(r'<dd class="code">(\d{3}\u00a0\d{3}\u00a0\d{3})</dd>', page.text)
     assert '<dd class="code">12345</dd>' in page.text
     assert '<time datetime="2026-03-21">March 21, 2026</time>' in page.text
     assert "€99.00" in page.text
@@ -243,10 +243,12 @@ async def test_bad_input_is_told_at_its_field_and_changes_nothing(
     assert f'<a href="#{field}">' in summary and sentence in summary
     (error,) = re.findall(rf'<p class="field-error" id="{field}-error">([^<]+)</p>', answer.text)
     assert sentence in error
-    assert re.search(rf'<input id="{field}"[^>]* aria-describedby="{field}-error"[^>]* aria-invalid="true">', answer.text)
+    assert re.search(
+        rf'<input id="{field}"[^>]* aria-describedby="{field}-error"[^>]* aria-invalid="true">', answer.text
+    )
     for name, typed in fields.items():
         if name not in ("upi_id", "routing"):
-            assert typed not in answer.text.replace(sentence, ""), "an account is not shown again"
+            assert f'value="{typed}"' not in answer.text, "an account is not shown again"
     assert await reload(runtime, payment) == payment
     assert await attempts_of(runtime, payment) == []
     form = {"token": token_of(answer), "method": method} | fields

@@ -191,8 +191,8 @@ CATALOGUE: Final[dict[str, Entry]] = {
     ),
     "SERVICE_UNAVAILABLE": Entry(
         503,
-        "The database cannot be reached at the moment; try again",
-        "PostgreSQL is down or out of connections.",
+        "The server cannot answer at the moment; try again",
+        "PostgreSQL is down or out of connections, or the server is being stopped.",
     ),
 }
 

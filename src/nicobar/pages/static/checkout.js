@@ -195,6 +195,32 @@ function countDown(part) {
   show();
 }
 
+// A page that waits looks from time to time whether there is another one. One that says the same would only interrupt
+// whoever is reading this one.
+function lookAgain(part, seconds) {
+  const target = part.dataset.here || location.href;
+  setTimeout(async () => {
+    const answer = await fetch(target, { redirect: "manual", headers: { accept: "text/html" } }).catch(() => null);
+    if (!answer || answer.status >= 500) return lookAgain(part, seconds);
+    const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main[data-again]");
+    if (next?.textContent === part.textContent) return lookAgain(part, next.dataset.again);
+    return location.replace(target);
+  }, seconds * 1000);
+}
+
+// A receipt leads back by itself, unless somebody wants to go on reading it.
+function offerToStay(button) {
+  const part = button.parentElement;
+  const timer = part.dataset.to && setTimeout(() => location.assign(part.dataset.to), part.dataset.leave * 1000);
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    clearTimeout(timer);
+    document.dispatchEvent(new CustomEvent("stay"));
+    document.querySelector("main .button").focus();
+    part.remove();
+  });
+}
+
 keepTidy("number", group);
 keepTidy("expiry", monthAndYear);
 document.querySelectorAll("form").forEach(showBusy);
@@ -204,6 +230,5 @@ document.querySelectorAll("[data-print]").forEach((button) => {
   button.hidden = false;
   button.addEventListener("click", () => window.print());
 });
-document.querySelectorAll("[data-again]").forEach((part) => {
-  setTimeout(() => location.replace(part.dataset.here || location.href), part.dataset.again * 1000);
-});
+document.querySelectorAll("[data-again]").forEach((part) => lookAgain(part, part.dataset.again));
+document.querySelectorAll("[data-stay]").forEach(offerToStay);

@@ -74,5 +74,6 @@ if (targets.length > 0) {
   document.addEventListener("click", leaveThroughParent);
   // Browsers leave `autofocus` undone in a frame. After the first page the customer is in here, and may be led.
   if (!frame.events.some(([name]) => name === "checkout.opened")) document.querySelector("[autofocus]")?.focus();
-  if (frame.later) window.setTimeout(() => tell(frame.later.event), frame.later.seconds * 1000);
+  const leaving = frame.later && window.setTimeout(() => tell(frame.later.event), frame.later.seconds * 1000);
+  document.addEventListener("stay", () => window.clearTimeout(leaving));
 }
