@@ -89,7 +89,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         lifespan="off",
         log_config=None,  # logs.py has it
         access_log=False,  # the application logs its requests itself, with their ids
-        proxy_headers=False,  # nothing here depends on what a proxy says about the client
+        proxy_headers=False,  # pages/limits.py reads what a proxy says about the client, and nothing else does
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

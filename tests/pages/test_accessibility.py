@@ -1,53 +1,30 @@
 """The pages for everyone: axe-core finds nothing in any state, and keyboard, zoom, calm screens and paper all work."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+import gzip
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Route
+from playwright.async_api import Browser, Page, Response
 
 from harness import FakeClock
 from nicobar.app import create_app
-from nicobar.core.payment import Address, Payment
 from nicobar.core.tenant import Tenant
-from nicobar.flows.change_setting import change_setting
 from nicobar.flows.runtime import Runtime
 from nicobar.pages import texts
-from orders import line, order, pay, place, token_of, with_processors
+from orders import line, reload, with_processors
 from pages.axe import obstacles
 from pages.browsing import WAIT, free_socket, launched, port_of, serving
-
-Visit = Callable[["Site", Page], Awaitable[None]]
+from pages.states import STATES, Site, Visit, declined, inline, mistaken, overlay, processing, receipt
 
 RIGHT_TO_LEFT = (Path(texts.__file__).parent / "locales" / "ar.toml").is_file()
 """Whether there is a language to look at that is written from right to left; else the page is only turned around."""
 
-
-class Site:
-    """A running server, and what brings its pages into their states."""
-
-    def __init__(self, runtime: Runtime, tenant: Tenant, clock: FakeClock, client: httpx.AsyncClient) -> None:
-        self.runtime, self.tenant, self.clock, self.client = runtime, tenant, clock, client
-
-    async def place(self, **changes: Any) -> Payment:
-        self.clock.advance(seconds=1)
-        return await place(self.runtime, order(self.runtime, self.tenant, **changes))
-
-    def url(self, payment: Payment) -> str:
-        return f"{self.runtime.public_url}/{payment.link_id}"
-
-    async def dutch(self) -> Payment:
-        """Return a payment that can be paid in many ways."""
-        return await self.place(billing=Address("NL", "Amsterdam", None, "Gracht 1", "1012 AB"), currency="EUR")
-
-    async def paid_by(self, number: str, **changes: Any) -> httpx.Response:
-        """Send a card, and return the answer; `last` is the payment then."""
-        self.last = await self.place(**changes)
-        return await pay(self.client, f"/{self.last.link_id}", number=number, method="card")
+ALONE = [state for state in STATES if state not in (overlay, inline)]
+"""The states outside a frame, which is as wide as the seller makes it."""
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -78,177 +55,178 @@ async def site(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> AsyncItera
     listening.close()
 
 
-# --- every state -----------------------------------------------------------------------------------------------------
+LOOKS = {"light, from left to right": ("en", "light"), "dark, from right to left": ("ar", "dark")}
 
 
-async def payable(site: Site, page: Page) -> None:
-    await page.goto(site.url(await site.place()))
-
-
-async def every_method(site: Site, page: Page) -> None:
-    """The whole list of ways to pay, each with its form open."""
-    await page.goto(site.url(await site.dutch()))
-    await page.eval_on_selector_all("details", "all => all.forEach((fold) => { fold.open = true; })")
-    await page.eval_on_selector_all(".method-panel", "all => all.forEach((part) => { part.style.display = 'block'; })")
-    assert await page.locator(".method-panel:visible").count() > 5
-
-
-async def asked_for_details(site: Site, page: Page) -> None:
-    payment = await site.place(billing=Address("US"), options={"require_phone_number": True})
-    await page.goto(site.url(payment))
-    await page.locator(".details-form button[type=submit]").evaluate("(button) => { button.form.noValidate = true; }")
-    await page.click(".details-form button[type=submit]")
-    await page.wait_for_selector("#detail-errors")
-
-
-async def wrong_code(site: Site, page: Page) -> None:
-    await page.goto(site.url(await site.place(options={"discount_codes": ["WELCOME10"]})))
-    await page.click("#discounts summary")
-    await page.fill("#code", "NONSENSE")
-    await page.press("#code", "Enter")
-    await page.wait_for_selector("#code-error")
-
-
-async def mistaken(site: Site, page: Page) -> None:
-    await page.goto(site.url(await site.place()))
-    await page.eval_on_selector("form[data-pay]", "(form) => { form.noValidate = true; }")
-    await page.fill("#number", "1")
-    await page.press("#number", "Enter")
-    await page.wait_for_selector("#errors")
-
-
-async def declined(site: Site, page: Page) -> None:
-    await site.paid_by("4000000000000002", options={"return_url": "https://shop.example/thanks"})
-    await page.goto(site.url(site.last))
-
-
-async def challenge(site: Site, page: Page) -> None:
-    await page.goto((await site.paid_by("4000002500003155")).headers["location"])
-
-
-async def ended_challenge(site: Site, page: Page) -> None:
-    answer = await site.paid_by("4000002500003155")
-    await site.client.post(answer.headers["location"], data={"answer": "confirm"})
-    await page.goto(answer.headers["location"])
-
-
-async def action(site: Site, page: Page) -> None:
-    await site.paid_by("4000002500003155")
-    await page.goto(site.url(site.last))
-
-
-async def processing(site: Site, page: Page) -> None:
-    payment = await site.place(options={"return_url": "https://shop.example/thanks"})
-    token = token_of(await site.client.get(f"/{payment.link_id}"))
-    await site.client.post(f"/{payment.link_id}", data={"token": token, "panel": "lose_answer"})
-    site.clock.advance(seconds=30)
-    await page.goto(site.url(payment))
-
-
-async def redirected(site: Site, page: Page) -> None:
-    """The page that stands in for a bank's or a wallet's, and the page that leads to it."""
-    await page.goto(site.url(await site.dutch()))
-    await page.check("#method-ideal")
-    await page.click(".method:has(#method-ideal) button[type=submit]")
-    await page.wait_for_url("**/simulator/pay/*")
-
-
-async def receipt(site: Site, page: Page) -> None:
-    await site.paid_by("4242424242424242", options={"return_url": "https://shop.example/thanks"})
-    await page.goto(site.url(site.last))
-
-
-async def expired(site: Site, page: Page) -> None:
-    await page.goto(site.url(await site.place(expires_on=site.clock.now() - timedelta(hours=1))))
-
-
-async def cancelled(site: Site, page: Page) -> None:
-    await page.goto(site.url(await site.place(status="cancelled")))
-
-
-async def unknown(site: Site, page: Page) -> None:
-    await page.goto(f"{site.runtime.public_url}/AAAAAAAA")
-
-
-async def live_without_processor(site: Site, page: Page) -> None:
-    payment = await place(site.runtime, order(site.runtime, Tenant(site.tenant.business_id, "live")))
-    await page.goto(site.url(payment))
-
-
-async def free(site: Site, page: Page) -> None:
-    await page.goto(site.url(await site.place(lines=[line(0, 1500, 1500, 0)])))
-
-
-async def panel_open(site: Site, page: Page) -> None:
-    await page.goto(site.url(await site.place()))
-    await page.click(".panel summary")
-
-
-async def overlay(site: Site, page: Page) -> None:
-    await framed(site, page, "overlay")
-
-
-async def inline(site: Site, page: Page) -> None:
-    await framed(site, page, "inline")
-
-
-async def framed(site: Site, page: Page, kind: str) -> None:
-    """The page in a frame of its own origin, so that axe-core gets in, too."""
-    await change_setting(site.runtime, site.tenant, "allowed_origins", site.runtime.public_url)
-    site.clock.advance(seconds=5)
-    source = f"{site.runtime.public_url}/{kind}/{(await site.place()).link_id}"
-    frame = f'<iframe title="Payment" src="{source}" width="1100" height="760"></iframe>'
-    shop = f'<!doctype html><html lang="en"><title>Shop</title><main><h1>Shop</h1>{frame}</main></html>'
-
-    async def answer(route: Route) -> None:
-        await route.fulfill(body=shop, content_type="text/html")
-
-    await page.route("**/shop", answer)
-    await page.goto(f"{site.runtime.public_url}/shop")
-    await page.unroute("**/shop")
-    assert len(page.frames) == 2
-    assert await page.frames[1].locator("#pay").count() == 1
-
-
-STATES: list[Visit] = [
-    payable,
-    every_method,
-    asked_for_details,
-    wrong_code,
-    mistaken,
-    declined,
-    challenge,
-    ended_challenge,
-    action,
-    processing,
-    redirected,
-    receipt,
-    expired,
-    cancelled,
-    unknown,
-    live_without_processor,
-    free,
-    panel_open,
-    overlay,
-    inline,
-]
-
-
-async def turned_around(page: Page) -> None:
-    """Show the page from right to left, in Arabic if there is Arabic."""
-    await page.evaluate("document.documentElement.dir = 'rtl'")
-
-
-@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+@pytest.mark.parametrize("state", STATES, ids=[state.__name__ for state in STATES])
 async def test_axe_finds_nothing(site: Site, page: Page, state: Visit) -> None:
     found: dict[str, list[str]] = {}
-    await page.emulate_media(color_scheme="light")
-    await state(site, page)
-    for name, scheme, turn in (("light", "light", False), ("dark", "dark", False), ("right to left", "light", True)):
+    for look, (language, scheme) in LOOKS.items():
+        known = language == "en" or RIGHT_TO_LEFT
+        await page.set_extra_http_headers({"accept-language": language if known else "en"})
         await page.emulate_media(color_scheme=scheme)
-        if turn:
-            await turned_around(page)
-        for place_of in page.frames:
-            colours_only = scheme == "dark"  # nothing else depends on the scheme
-            found.setdefault(name, []).extend(await obstacles(place_of, colours_only=colours_only))
-    assert found == {"light": [], "dark": [], "right to left": []}
+        await state(site, page)
+        if not known:
+            await page.frames[-1].evaluate("document.documentElement.dir = 'rtl'")
+        assert await page.frames[-1].evaluate("document.documentElement.dir") == ("rtl" if language == "ar" else "ltr")
+        found[look] = [line for place_of in page.frames for line in await obstacles(place_of)]
+    assert found == {look: [] for look in LOOKS}
+
+
+# --- by keyboard alone -----------------------------------------------------------------------------------------------
+
+
+async def focus(page: Page) -> dict[str, Any]:
+    """Describe the element with the focus: its id or its text, and whether the focus can be seen and is not covered."""
+    found: dict[str, Any] = await page.evaluate(
+        """() => {
+            const element = document.activeElement;
+            const box = element.getBoundingClientRect();
+            const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+            const ring = (e) => getComputedStyle(e);
+            const ringed = (e) => ring(e).outlineStyle !== "none" && parseFloat(ring(e).outlineWidth) >= 2;
+            const row = element.type === "radio" ? [element.parentElement, element.nextElementSibling] : [];
+            return {
+                name: element.id || element.textContent.trim().slice(0, 40),
+                seen: [element, ...row].some(ringed),
+                clear: element === top || element.contains(top) || top?.contains(element),
+            };
+        }"""
+    )
+    return found
+
+
+async def test_a_payment_by_keyboard_alone(site: Site, page: Page) -> None:
+    """From the address bar to the receipt, with every stop in the order of the page, each of them to be seen."""
+    payment = await site.place(options={"return_url": "https://shop.example/thanks"})
+    await page.goto(site.url(payment))
+    stops: list[str] = []
+    values = {"number": "4242424242424242", "expiry": "0632", "cvc": "123", "name": "Ana Lima"}
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        here = await focus(page)
+        assert here["seen"], here
+        assert here["clear"], here
+        stops.append(here["name"])
+        if here["name"] in values:
+            await page.keyboard.type(values[here["name"]])
+        if here["name"] == "Pay $24.00":
+            await page.keyboard.press("Enter")
+            break
+    await page.wait_for_selector(".receipt")
+    assert (await reload(site.runtime, payment)).status == "succeeded"
+    assert stops[:2] == ["Skip to payment", "Test panel"]
+    assert [stop for stop in stops if stop in values] == list(values)
+    assert stops[-1] == "Pay $24.00"
+    assert len(set(stops)) == len(stops)
+    for expected in ("Return to Dodo Records", "Stay on this page"):
+        await page.keyboard.press("Tab")
+        here = await focus(page)
+        assert (here["name"], here["seen"]) == (expected, True)
+    await page.keyboard.press("Enter")
+    assert (await focus(page))["name"] == "Return to Dodo Records"
+    assert await page.locator(".soon").count() == 0
+
+
+async def test_the_skip_link_leads_past_the_order(site: Site, page: Page) -> None:
+    lines = [line(number, 100, 0, 0) for number in range(12)]
+    await page.goto(site.url(await site.place(lines=lines)))
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.querySelector('#pay').contains(document.activeElement)")
+
+
+@pytest.mark.parametrize("state", [mistaken, declined], ids=lambda state: state.__name__)
+async def test_the_focus_goes_to_what_went_wrong(site: Site, page: Page, state: Visit) -> None:
+    await state(site, page)
+    assert await page.evaluate("document.activeElement.getAttribute('role')") == "alert"
+    if state is mistaken:
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        assert await page.evaluate("document.activeElement.id") == "number"
+        described = await page.get_attribute("#number", "aria-describedby")
+        assert described is not None
+        assert await page.inner_text(f"#{described.split()[0]}") == "Check the card number: it has 12 to 19 digits."
+
+
+# --- size, motion, paper ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ALONE, ids=[state.__name__ for state in ALONE])
+async def test_a_small_phone_shows_everything_and_loads_little(site: Site, page: Page, state: Visit) -> None:
+    """320 pixels are also what 400 % of zoom leaves of 1280. What is loaded counts as it travels compressed."""
+    sizes: dict[str, int] = {}
+
+    async def weigh(response: Response) -> None:
+        if response.status == 200:
+            sizes[response.url] = len(gzip.compress(await response.body(), 6))
+
+    asked: list[str] = []
+    page.on("request", remember := lambda request: asked.append(request.url))
+    page.on("response", weigh)
+    await page.set_viewport_size({"width": 320, "height": 640})
+    try:
+        await state(site, page)
+        await page.wait_for_load_state("networkidle")
+        here = sizes.pop(page.url, 0)
+        assert here + sum(size for url, size in sizes.items() if "/static/" in url) <= 50 * 1024
+        assert [url for url in asked if not url.startswith((f"{site.runtime.public_url}/", "data:"))] == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+        cut = await page.evaluate(
+            """() => [...document.querySelectorAll("body *")]
+                .filter((e) => e.checkVisibility({ visibilityProperty: true }))
+                .filter((e) => !e.closest("svg, .visually-hidden, .skip"))
+                .filter((e) => e.getBoundingClientRect().right > 320.5 || e.getBoundingClientRect().left < -0.5)
+                .map((e) => e.outerHTML.slice(0, 120))"""
+        )
+        assert cut == []
+        small = await page.eval_on_selector_all(
+            "a[href], button, input:not([type=hidden]), select, summary",
+            """(all) => all.filter((e) => e.checkVisibility() && !e.closest(".skip, p:not(.back):not(.print)"))
+                .filter((e) => Math.min(44, e.getBoundingClientRect().height) < 24)
+                .map((e) => e.outerHTML.slice(0, 120))""",
+        )
+        assert small == []
+    finally:
+        page.remove_listener("request", remember)
+        page.remove_listener("response", weigh)
+        await page.set_viewport_size({"width": 1280, "height": 900})
+
+
+async def test_text_grows_to_twice_its_size(site: Site, page: Page) -> None:
+    """As by the setting of a browser or a phone for larger text, which leaves the width as it is."""
+    await page.set_viewport_size({"width": 640, "height": 900})
+    try:
+        await page.goto(site.url(await site.place()))
+        await page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 640
+    finally:
+        await page.set_viewport_size({"width": 1280, "height": 900})
+
+
+async def test_nothing_moves_for_those_who_do_not_want_it(site: Site, page: Page) -> None:
+    moving = "document.getAnimations().filter((animation) => animation.playState === 'running').length"
+    await page.emulate_media(reduced_motion="no-preference")
+    await processing(site, page)
+    assert await page.evaluate(moving) == 1
+    await page.emulate_media(reduced_motion="reduce")
+    await processing(site, page)
+    assert await page.evaluate(moving) == 0
+    await page.emulate_media(reduced_motion="no-preference")
+
+
+async def test_the_receipt_on_paper(site: Site, page: Page) -> None:
+    await page.emulate_media(media="print", color_scheme="dark")
+    try:
+        await receipt(site, page)
+        colours = await page.eval_on_selector(
+            "h1", "(e) => [getComputedStyle(e).color, getComputedStyle(e.parentNode).backgroundColor]"
+        )
+        assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+        for word in ("Payment received", "Solo Flight", "$24.00", "Visa ending in 4242", site.last.payment_id):
+            assert word in await page.inner_text("main")
+        for word in ("Return to", "You will be taken back", "Print receipt", "Stay on this page"):
+            assert not await page.locator(f"main :text('{word}')").first.is_visible(), word
+    finally:
+        await page.emulate_media(media="screen", color_scheme="light")

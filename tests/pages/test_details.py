@@ -10,6 +10,9 @@ from starlette.types import ASGIApp
 from harness import FakeClock, Merchant
 from nicobar.core.payment import Address
 from nicobar.flows.runtime import Runtime
+from nicobar.pages.details import address_parts, missing_parts
+from nicobar.pages.texts import load_texts
+from nicobar.reference import countries
 from orders import attempts_of, dump, pay, token_of
 from pages.changing import (
     ANA,
@@ -100,6 +103,22 @@ async def test_postal_codes_have_their_name_and_form(
     assert (await stored(shop, payment.payment_id)).billing.zipcode is None
     assert (await send_details(browser, payment, zipcode=right)).status_code == 303
     assert (await stored(shop, payment.payment_id)).billing.zipcode == kept
+
+
+@pytest.mark.parametrize("country", countries.ALL, ids=lambda country: country.alpha2)
+def test_every_country_has_its_words(country: countries.Country) -> None:
+    """Labels and errors are composed from the kinds of postal code and state; each kind needs its sentences."""
+    texts = load_texts("en")
+    state = "details.state" if country.state_kind is None else f"details.state_{country.state_kind}"
+    kind = country.postal_code_kind
+    for key in (
+        state,
+        f"details.zipcode_{kind}",
+        f"details.zipcode_{kind}_missing",
+        f"details.zipcode_{kind}_unreadable",
+    ):
+        assert key in texts
+    assert set(missing_parts(Address(country.alpha2))) <= set(address_parts(country)), "what is needed is asked"
 
 
 async def test_states_are_chosen_where_all_are_known(shop: Shop, browser: httpx.AsyncClient) -> None:

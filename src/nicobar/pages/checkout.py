@@ -16,10 +16,9 @@ from nicobar.flows.confirm_payment import Confirmation, confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.card_form import CheckedForm, Form, form_token, moment_of_token, read_form
 from nicobar.pages.challenge import ChallengePage
+from nicobar.pages.changeable import changeable_parts
 from nicobar.pages.changes import Changed, change_code, change_details
-from nicobar.pages.countdown import countdown_view
-from nicobar.pages.details import asked_of, details_view
-from nicobar.pages.discount_entry import discount_view
+from nicobar.pages.details import asked_of
 from nicobar.pages.embedding import Frame, FrameView, frame_view, is_alone, with_own_words
 from nicobar.pages.language import language_view, with_language
 from nicobar.pages.limits import PageLimits
@@ -32,7 +31,7 @@ from nicobar.pages.returns import form_action, return_address
 from nicobar.pages.saved_methods import PARAMETER, exchange_proof, saved_view
 from nicobar.pages.simulator import SimulatorPages
 from nicobar.pages.test_panel import FIELD as PANEL
-from nicobar.pages.test_panel import panel_view, use_panel
+from nicobar.pages.test_panel import use_panel
 from nicobar.pages.view import amount_text, form_view, page_view, receipt_view
 from nicobar.pages.visit import Visit, load_visit
 from nicobar.processors.base import InputRefused
@@ -329,33 +328,10 @@ class CheckoutPage:
         failed, consent = "saved" in checked.errors, "save" in checked.shown
         saved = saved_view(visit.saved, visit.reader.texts, failed=failed, consent=consent)
         methods = methods_view(payment, visit.decisions, visit.facts.seller, form, checked, visit.reader)
-        parts = self._changeable(visit, token, changed or Changed(payment, {}, {}))
+        parts = changeable_parts(self._runtime, self._renderer, visit, token, changed or Changed(payment, {}, {}))
         return self._page(
             "pay.html", visit, status=status, form=form, methods=methods, back=back, saved=saved, stale=stale, **parts
         )
-
-    def _changeable(self, visit: Visit, token: str, changed: Changed) -> dict[str, Any]:
-        """Return the parts of the page that the customer can change before paying, and how long that is possible."""
-        payment, reader = visit.payment, visit.reader
-        details = details_view(
-            payment,
-            reader,
-            action=self._renderer.path(visit.part("details")),
-            token=token,
-            blocked=visit.blocked,
-            errors=changed.errors,
-            shown=changed.shown,
-        )
-        action = self._renderer.path(visit.part("discount"))
-        discount = discount_view(payment, action=action, token=token, errors=changed.errors, shown=changed.shown)
-        pay = self._renderer.path(visit.action)
-        return {
-            "action": pay,
-            "details": details,
-            "discount": discount,
-            "countdown": countdown_view(payment, visit.now, reader),
-            "panel": panel_view(self._runtime, visit, token, pay),
-        }
 
     def _refused(self, request: Request, visit: Visit, checked: CheckedForm) -> Response:
         """Show the form again with its errors. Nothing was stored."""

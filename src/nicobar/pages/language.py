@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 from babel import Locale, UnknownLocaleError
 from starlette.requests import Request
 
-from nicobar.pages.texts import Reader, load_texts
+from nicobar.pages.texts import LANGUAGES, Reader, load_texts
 from nicobar.reference import locales
 
 PARAMETER: Final = "lang"
@@ -26,7 +26,7 @@ _TAG: Final = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z]{4})?(?:[-_]([A-Za-z]{2
 _OLD_CODES: Final = {"iw": "he", "in": "id", "cmn": "zh", "yue": "zh"}
 """Codes that were replaced, and varieties that read the same writing."""
 
-_BY_CODE: Final = {locale.code: locale for locale in locales.ALL}
+_BY_CODE: Final = {locale.code: locale for locale in locales.ALL if locale.code in LANGUAGES}
 
 
 class LanguageChoice(NamedTuple):
@@ -76,7 +76,7 @@ def language_view(address: str, reader: Reader) -> LanguageView:
     kept = tuple(pair for pair in parse_qsl(parts.query) if pair[0] != PARAMETER)
     choices = (
         LanguageChoice(locale.code, locale.native_name, locale.tag, locale.code == reader.texts.language)
-        for locale in locales.ALL
+        for locale in _BY_CODE.values()
     )
     return LanguageView(parts.path, kept, tuple(choices))
 

@@ -11,6 +11,9 @@ from nicobar.reference import locales
 
 _FOLDER: Final = Path(__file__).parent / "locales"
 
+LANGUAGES: Final = frozenset(path.stem for path in _FOLDER.glob("*.toml"))
+"""The languages that there are sentences in."""
+
 
 class Texts:
     """The sentences of one language, by key such as `form.number`."""
@@ -61,7 +64,11 @@ class Reader(NamedTuple):
 @lru_cache(maxsize=len(locales.ALL))
 def load_texts(language: str) -> Texts:
     """Return the sentences of one of the contract's languages; its file is read when it is first needed."""
+    return Texts(language, sentences_of("en") | sentences_of(language))
+
+
+@lru_cache
+def sentences_of(language: str) -> dict[str, str]:
+    """Return the sentences of one language's own file, by key."""
     sections = tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
-    return Texts(
-        language, {f"{section}.{key}": text for section, keys in sections.items() for key, text in keys.items()}
-    )
+    return {f"{section}.{key}": text for section, keys in sections.items() for key, text in keys.items()}

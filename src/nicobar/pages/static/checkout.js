@@ -63,6 +63,8 @@ function sendChosenOnly(form) {
   const methods = form.querySelectorAll("[data-method]");
   if (!methods.length) return;
   const update = () => {
+    // A change of the order may have taken the chosen one away.
+    if (!form.querySelector("input[name=method]:checked")) methods[0].querySelector("input[type=radio]").checked = true;
     for (const method of methods) {
       const chosen = method.querySelector("input[type=radio]").checked;
       method.querySelectorAll(".method-panel input").forEach((field) => { field.disabled = !chosen; });

@@ -1,0 +1,193 @@
+"""Every state of the payment page, and how a browser gets there."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from playwright.async_api import Page, Route
+
+from harness import FakeClock
+from nicobar.core.payment import Address, Payment
+from nicobar.core.tenant import Tenant
+from nicobar.flows.change_setting import change_setting
+from nicobar.flows.runtime import Runtime
+from orders import line, order, pay, place, token_of
+
+Visit = Callable[["Site", Page], Awaitable[None]]
+
+
+class Site:
+    """A running server, and what brings its pages into their states."""
+
+    def __init__(self, runtime: Runtime, tenant: Tenant, clock: FakeClock, client: httpx.AsyncClient) -> None:
+        self.runtime, self.tenant, self.clock, self.client = runtime, tenant, clock, client
+
+    async def place(self, **changes: Any) -> Payment:
+        self.clock.advance(seconds=1)
+        return await place(self.runtime, order(self.runtime, self.tenant, **changes))
+
+    def url(self, payment: Payment) -> str:
+        return f"{self.runtime.public_url}/{payment.link_id}"
+
+    async def dutch(self) -> Payment:
+        """Return a payment that can be paid in many ways."""
+        return await self.place(billing=Address("NL", "Amsterdam", None, "Gracht 1", "1012 AB"), currency="EUR")
+
+    async def paid_by(self, number: str, **changes: Any) -> httpx.Response:
+        """Send a card, and return the answer; `last` is the payment then."""
+        self.last = await self.place(**changes)
+        return await pay(self.client, f"/{self.last.link_id}", number=number, method="card")
+
+
+async def payable(site: Site, page: Page) -> None:
+    await page.goto(site.url(await site.place()))
+
+
+async def every_method(site: Site, page: Page) -> None:
+    """The whole list of ways to pay, each with its form open."""
+    await page.goto(site.url(await site.dutch()))
+    await page.eval_on_selector_all("details", "all => all.forEach((fold) => { fold.open = true; })")
+    await page.eval_on_selector_all(".method-panel", "all => all.forEach((part) => { part.style.display = 'block'; })")
+    assert await page.locator(".method-panel:visible").count() > 5
+
+
+async def asked_for_details(site: Site, page: Page) -> None:
+    payment = await site.place(billing=Address("US"), options={"require_phone_number": True})
+    await page.goto(site.url(payment))
+    await page.locator(".details-form button[type=submit]").evaluate("(button) => { button.form.noValidate = true; }")
+    await page.click(".details-form button[type=submit]")
+    await page.wait_for_selector("#detail-errors")
+
+
+async def wrong_code(site: Site, page: Page) -> None:
+    await page.goto(site.url(await site.place(options={"discount_codes": ["WELCOME10"]})))
+    await page.click("#discounts summary")
+    await page.fill("#code", "NONSENSE")
+    await page.press("#code", "Enter")
+    await page.wait_for_selector("#code-error")
+
+
+async def mistaken(site: Site, page: Page) -> None:
+    await page.goto(site.url(await site.place()))
+    await page.eval_on_selector("form[data-pay]", "(form) => { form.noValidate = true; }")
+    await page.fill("#number", "1")
+    await page.press("#number", "Enter")
+    await page.wait_for_selector("#errors")
+
+
+async def declined(site: Site, page: Page) -> None:
+    await site.paid_by("4000000000000002", options={"return_url": "https://shop.example/thanks"})
+    await page.goto(site.url(site.last))
+
+
+async def challenge(site: Site, page: Page) -> None:
+    await page.goto((await site.paid_by("4000002500003155")).headers["location"])
+
+
+async def ended_challenge(site: Site, page: Page) -> None:
+    answer = await site.paid_by("4000002500003155")
+    await site.client.post(answer.headers["location"], data={"answer": "confirm"})
+    await page.goto(answer.headers["location"])
+
+
+async def action(site: Site, page: Page) -> None:
+    await site.paid_by("4000002500003155")
+    await page.goto(site.url(site.last))
+
+
+async def processing(site: Site, page: Page) -> None:
+    payment = await site.place(options={"return_url": "https://shop.example/thanks"})
+    token = token_of(await site.client.get(f"/{payment.link_id}"))
+    await site.client.post(f"/{payment.link_id}", data={"token": token, "panel": "lose_answer"})
+    site.clock.advance(seconds=30)
+    await page.goto(site.url(payment))
+
+
+async def redirected(site: Site, page: Page) -> None:
+    """The page that stands in for a bank's or a wallet's, and the page that leads to it."""
+    await page.goto(site.url(await site.dutch()))
+    await page.check("#method-ideal")
+    await page.click(".method:has(#method-ideal) button[type=submit]")
+    await page.wait_for_url("**/simulator/pay/*")
+
+
+async def receipt(site: Site, page: Page) -> None:
+    await site.paid_by("4242424242424242", options={"return_url": "https://shop.example/thanks"})
+    await page.goto(site.url(site.last))
+
+
+async def expired(site: Site, page: Page) -> None:
+    await page.goto(site.url(await site.place(expires_on=site.clock.now() - timedelta(hours=1))))
+
+
+async def cancelled(site: Site, page: Page) -> None:
+    await page.goto(site.url(await site.place(status="cancelled")))
+
+
+async def unknown(site: Site, page: Page) -> None:
+    await page.goto(f"{site.runtime.public_url}/AAAAAAAA")
+
+
+async def live_without_processor(site: Site, page: Page) -> None:
+    payment = await place(site.runtime, order(site.runtime, Tenant(site.tenant.business_id, "live")))
+    await page.goto(site.url(payment))
+
+
+async def free(site: Site, page: Page) -> None:
+    await page.goto(site.url(await site.place(lines=[line(0, 1500, 1500, 0)])))
+
+
+async def panel_open(site: Site, page: Page) -> None:
+    await page.goto(site.url(await site.place()))
+    await page.click(".panel summary")
+
+
+async def overlay(site: Site, page: Page) -> None:
+    await framed(site, page, "overlay")
+
+
+async def inline(site: Site, page: Page) -> None:
+    await framed(site, page, "inline")
+
+
+async def framed(site: Site, page: Page, kind: str) -> None:
+    """The page in a frame of its own origin, so that axe-core gets in, too."""
+    await change_setting(site.runtime, site.tenant, "allowed_origins", site.runtime.public_url)
+    site.clock.advance(seconds=5)
+    source = f"{site.runtime.public_url}/{kind}/{(await site.place()).link_id}"
+    frame = f'<iframe title="Payment" src="{source}" width="1100" height="760"></iframe>'
+    shop = f'<!doctype html><html lang="en"><title>Shop</title><main><h1>Shop</h1>{frame}</main></html>'
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(body=shop, content_type="text/html")
+
+    await page.route("**/shop", answer)
+    await page.goto(f"{site.runtime.public_url}/shop")
+    await page.unroute("**/shop")
+    assert len(page.frames) == 2
+    assert await page.frames[1].locator("#pay").count() == 1
+
+
+STATES: list[Visit] = [
+    payable,
+    every_method,
+    asked_for_details,
+    wrong_code,
+    mistaken,
+    declined,
+    challenge,
+    ended_challenge,
+    action,
+    processing,
+    redirected,
+    receipt,
+    expired,
+    cancelled,
+    unknown,
+    live_without_processor,
+    free,
+    panel_open,
+    overlay,
+    inline,
+]
