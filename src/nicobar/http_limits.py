@@ -46,9 +46,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > MAXIMUM_HEAD:
-                self._refuse(
-                    b"431 Request Header Fields Too Large", f"The head exceeds {MAXIMUM_HEAD} bytes."
-                )
+                self._refuse(b"431 Request Header Fields Too Large", f"The head exceeds {MAXIMUM_HEAD} bytes.")
 
     def on_message_begin(self) -> None:
         """Start counting and timing a request."""

@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator
 
 import httpx
+import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp
 
-from harness import PUBLIC_URL
+from harness import PUBLIC_URL, FakeClock
 from nicobar.core.tenant import Tenant
 from nicobar.flows.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from orders import with_processors
+from pages.visited import Site
 
 
 @pytest_asyncio.fixture
@@ -32,3 +34,8 @@ async def browser(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL, headers=headers) as client:
         yield client
+
+
+@pytest.fixture
+def site(runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock) -> Site:
+    return Site(runtime, tenant, browser, clock)

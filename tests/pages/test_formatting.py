@@ -8,8 +8,8 @@ import pytest
 from babel import Locale
 
 import nicobar.pages
-from nicobar.pages.rendering import _PROBLEM_TEXTS
 from nicobar.pages.language import reader_for
+from nicobar.pages.rendering import _PROBLEM_TEXTS
 from nicobar.pages.texts import load_texts
 from nicobar.pages.view import amount_text, date_text, mask_email
 
@@ -109,4 +109,7 @@ def test_every_sentence_is_used_and_none_is_missing() -> None:
         | {f"problem.{name}_text" for name in (*_PROBLEM_TEXTS.values(), "reload")}
         | {f"problem.{name}_heading" for name in (*_PROBLEM_TEXTS.values(), "reload") if name != "large"}
     )
-    assert named | composed == set(load_texts("en").keys)
+    keys = set(load_texts("en").keys)
+    assert named | composed <= keys
+    spoken_as_they_stand = {"page", "order", "receipt", "wait", "action", "ended", "challenge"}
+    assert {key for key in keys if key.partition(".")[0] in spoken_as_they_stand} <= named | composed

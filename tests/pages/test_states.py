@@ -77,11 +77,11 @@ async def test_a_long_order_is_folded_and_the_receipt_is_whole(
     payment = await place(runtime, order(runtime, tenant, lines))
     page = await browser.get(f"/{payment.link_id}")
     assert "Show 14 more items" in page.text
-    assert page.text.index("Song 5") < page.text.index("<details") < page.text.index("Song 6")
+    assert page.text.index("Song 5") < page.text.index('<details class="more">') < page.text.index("Song 6")
     await pay(browser, f"/{payment.link_id}")
     receipt = await browser.get(f"/{payment.link_id}")
     assert receipt.text.count("Song ") == 20
-    assert "<details" not in receipt.text
+    assert '<details class="more">' not in receipt.text
 
 
 async def test_every_field_has_its_label_and_helps_to_fill_it(
@@ -143,7 +143,7 @@ async def test_an_unanswered_charge_is_shown_as_under_way(
     assert page.status_code == 200
     assert f'<meta http-equiv="refresh" content="{again}">' in page.text
     assert "Your payment is being processed" in page.text
-    assert "<form" not in page.text
+    assert 'name="number"' not in page.text
     assert (await reload(runtime, payment)).status == "processing"
 
 
@@ -256,7 +256,7 @@ async def test_every_page_is_protected(
     path = {"unknown": "/AAAAAAAA", "challenge": "/simulator/challenge/sim_x"}.get(state, f"/{payment.link_id}")
     headers = (await browser.get(path)).headers
     assert headers["content-security-policy"] == (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; "
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
         "frame-ancestors 'none'; form-action 'self'"
     )
     assert headers["cache-control"] == "no-store"
@@ -274,7 +274,7 @@ async def test_style_and_script_are_cached_by_their_content(
     payment = await place(runtime, order(runtime, tenant))
     page = (await browser.get(f"/{payment.link_id}")).text
     paths = [part.split('"')[0] for part in page.split('="') if part.startswith("/static/")]
-    assert [path.rpartition(".")[2] for path in paths] == ["css", "svg", "js"]
+    assert sorted({path.rpartition(".")[2] for path in paths}) == ["css", "js", "svg"]
     for path in paths:
         answer = await browser.get(path)
         assert answer.status_code == 200

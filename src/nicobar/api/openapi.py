@@ -65,7 +65,9 @@ _BODIES: Final = (
     _body_refusal(400, "The body is empty or not JSON.", "It is empty; send a JSON object.", "$: "),
     _body_refusal(413, "The body is too large.", f"It is larger than {MAXIMUM_BODY} bytes."),
     _body_refusal(415, "The body is not declared as JSON.", "Send it as `Content-Type: application/json`."),
-    _body_refusal(None, "A field is missing, has the wrong type or is out of bounds.", "This field is required.", "field: "),
+    _body_refusal(
+        None, "A field is missing, has the wrong type or is out of bounds.", "This field is required.", "field: "
+    ),
 )
 _QUERIES: Final = (
     _refusal(

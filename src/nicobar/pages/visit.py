@@ -96,4 +96,3 @@ async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> 
         (await load_policy(runtime, payment.tenant)).settings.blocked_countries,
         asked_language(request),
     )
-
