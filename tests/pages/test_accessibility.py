@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import AsyncIterator
-from pathlib import Path
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -14,14 +14,10 @@ from harness import FakeClock
 from nicobar.app import create_app
 from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
-from nicobar.pages import texts
 from orders import line, reload, with_processors
 from pages.axe import obstacles
 from pages.browsing import WAIT, free_socket, launched, port_of, serving
 from pages.states import STATES, Site, Visit, declined, inline, mistaken, overlay, processing, receipt
-
-RIGHT_TO_LEFT = (Path(texts.__file__).parent / "locales" / "ar.toml").is_file()
-"""Whether there is a language to look at that is written from right to left; else the page is only turned around."""
 
 ALONE = [state for state in STATES if state not in (overlay, inline)]
 """The states outside a frame, which is as wide as the seller makes it."""
@@ -33,13 +29,26 @@ async def chromium() -> AsyncIterator[Browser]:
         yield browser
 
 
-@pytest_asyncio.fixture(scope="module")
-async def page(chromium: Browser) -> AsyncIterator[Page]:
-    """One page for all tests of this file."""
-    context = await chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+@asynccontextmanager
+async def opened(chromium: Browser, locale: str) -> AsyncIterator[Page]:
+    context = await chromium.new_context(viewport={"width": 1280, "height": 900}, locale=locale)
     context.set_default_timeout(WAIT)
     yield await context.new_page()
     await context.close()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def page(chromium: Browser) -> AsyncIterator[Page]:
+    """One page for all tests of this file."""
+    async with opened(chromium, "en-US") as page:
+        yield page
+
+
+@pytest_asyncio.fixture(scope="module")
+async def arabic_page(chromium: Browser) -> AsyncIterator[Page]:
+    """A page of somebody who reads from right to left."""
+    async with opened(chromium, "ar") as page:
+        yield page
 
 
 @pytest_asyncio.fixture
@@ -55,22 +64,19 @@ async def site(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> AsyncItera
     listening.close()
 
 
-LOOKS = {"light, from left to right": ("en", "light"), "dark, from right to left": ("ar", "dark")}
-
-
 @pytest.mark.parametrize("state", STATES, ids=[state.__name__ for state in STATES])
-async def test_axe_finds_nothing(site: Site, page: Page, state: Visit) -> None:
+async def test_axe_finds_nothing(site: Site, page: Page, arabic_page: Page, state: Visit) -> None:
     found: dict[str, list[str]] = {}
-    for look, (language, scheme) in LOOKS.items():
-        known = language == "en" or RIGHT_TO_LEFT
-        await page.set_extra_http_headers({"accept-language": language if known else "en"})
-        await page.emulate_media(color_scheme=scheme)
-        await state(site, page)
-        if not known:
-            await page.frames[-1].evaluate("document.documentElement.dir = 'rtl'")
-        assert await page.frames[-1].evaluate("document.documentElement.dir") == ("rtl" if language == "ar" else "ltr")
-        found[look] = [line for place_of in page.frames for line in await obstacles(place_of)]
-    assert found == {look: [] for look in LOOKS}
+    for look, (visitor, scheme) in {
+        "light": (page, "light"),
+        "dark, from right to left": (arabic_page, "dark"),
+    }.items():
+        await visitor.emulate_media(color_scheme=scheme)
+        await state(site, visitor)
+        direction = await visitor.frames[-1].evaluate("document.documentElement.dir")
+        assert direction == ("rtl" if visitor is arabic_page else "ltr")
+        found[look] = [line for place_of in visitor.frames for line in await obstacles(place_of)]
+    assert found == {"light": [], "dark, from right to left": []}
 
 
 # --- by keyboard alone -----------------------------------------------------------------------------------------------

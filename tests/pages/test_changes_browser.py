@@ -180,11 +180,13 @@ async def test_quick_changes_end_with_the_last_one(shop: Shop, site: str, chromi
             await page.select_option("#country", country)
         while answers.count("POST") < 4:
             await page.wait_for_event("response")
+        await page.wait_for_load_state("networkidle")
         await see_total(page, "€22.08")
         assert await page.input_value("#country") == "FR"
         assert (await stored(shop, payment.payment_id)).billing.country == "FR"
-        await page.fill("#zipcode", "75001")
-        await page.click("text=Continue to payment")
+        if not await page.is_visible("#number"):  # a country in between had another kind of postal code
+            await page.fill("#zipcode", "75001")
+            await page.click("text=Continue to payment")
         await pay_by_keyboard(page)
     assert await amounts_charged(shop, payment) == [(2208, "EUR")]
 
