@@ -352,9 +352,8 @@ async def test_what_cannot_be_stored_is_refused_at_its_field(
     refused = await send_details(browser, payment, **{field: value})
     assert (refused.status_code, error_of(refused, field)) == (422, sentence)
     assert f'<a href="#{field}">' in refused.text
-    after = await stored(shop, payment.payment_id)
-    assert (after.total_amount, after.billing.country) == (2380, "DE")
-    assert (after.billing.city or "") in ("Berlin", ""), "nothing of it is stored"
+    assert can_pay(refused)
+    assert await stored(shop, payment.payment_id) == payment
 
 
 async def test_a_free_order_asks_for_no_address(shop: Shop, browser: httpx.AsyncClient) -> None:

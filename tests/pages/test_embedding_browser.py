@@ -13,14 +13,17 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route as WebRoute
+from starlette.types import ASGIApp
 
-from harness import FakeClock
+from harness import FakeClock, Merchant
 from nicobar.app import create_app
 from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from orders import line, order, place, reload, with_processors
 from pages.browsing import WAIT, free_socket, launched, make_certificate, package_file, port_of, serving
+from pages.changing import link
 from pages.frames import HOST, SHOP, allow
+from shop import Shop as Seller
 
 # --- the official script ---------------------------------------------------------------------------------------------
 
@@ -200,6 +203,30 @@ async def test_a_decline_and_a_bank_stay_in_the_frame(
         assert (await heard(page, "redirect_requested"))[-2] == events[-1]
         assert page.url == f"{shop.origin}/"
     assert shop.thanked == []
+
+
+async def test_details_that_are_asked_for_come_first(
+    site: Runtime, app: ASGIApp, merchant: Merchant, shop: Shop, chromium: Browser, clock: FakeClock
+) -> None:
+    """A change that the script makes without a new page is told like any other."""
+    await allow(site, merchant.tenant, shop.origin)
+    payment = await link(Seller(site, app, clock, merchant), billing={"country": "US"})
+    async with visiting(chromium, shop) as page:
+        frame = await open_checkout(page, site, payment.link_id, "inline")
+        events: list[Any] = [*OPENING[:3], "breakdown"]
+        await heard(page, "breakdown")
+        await frame.locator("#country").select_option("DE")
+        twice = "(e) => e.event_type === 'checkout.breakdown'"
+        await page.wait_for_function(f"JSON.parse(sessionStorage.events).filter({twice}).length === 2")
+        assert await heard(page, "breakdown") == events
+        for field, value in {"street": "Allee 1", "city": "Berlin", "zipcode": "10115"}.items():
+            await frame.locator(f"#{field}").fill(value)
+        await frame.locator(".details-form > button[type=submit]").click()
+        events += ["customer_details_submitted", "breakdown", "payment_page_opened"]
+        assert await heard(page, "payment_page_opened") == events
+        await fill_and_pay(frame)
+        assert (await heard(page, "pay_button_clicked")) == [*events, "pay_button_clicked"]
+        await frame.locator(".receipt").wait_for()
 
 
 @pytest.mark.parametrize("way", ["button", "key"])

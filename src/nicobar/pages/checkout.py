@@ -34,7 +34,7 @@ from nicobar.pages.test_panel import FIELD as PANEL
 from nicobar.pages.test_panel import use_panel
 from nicobar.pages.view import amount_text, form_view, page_view, receipt_view
 from nicobar.pages.visit import Visit, load_visit
-from nicobar.processors.base import InputRefused
+from nicobar.processors.base import CardInput, InputRefused, MethodInput, Rehearsal
 from nicobar.processors.registry import is_simulated, processor_for
 from nicobar.processors.simulator_methods import DECISION_PATH, QR_PATH
 from nicobar.storage.hosted_pages import tenant_of_payment
@@ -82,6 +82,10 @@ def page_routes(runtime: Runtime) -> list[BaseRoute]:
         Route("/{link_id:link}/qr.svg", PageEndpoint(renderer, {"GET": qr_codes.svg}), methods=["GET"]),
         Route("/{link_id:link}/qr.png", PageEndpoint(renderer, {"GET": qr_codes.png}), methods=["GET"]),
     ]
+
+
+Method = CardInput | MethodInput | Rehearsal | None
+"""What a form pays with; nothing for an order of nothing."""
 
 
 class _Posted(NamedTuple):
@@ -203,7 +207,9 @@ class CheckoutPage:
             raise Problem("UNAUTHORIZED", status=403, message="This form does not belong to this payment")
         return _Posted(visit, form, seen)
 
-    async def _charge(self, visit: Visit, method: Any, seen: datetime, *, save: bool = False) -> Confirmation:
+    async def _charge(
+        self, visit: Visit, method: Method | SavedChoice, seen: datetime, *, save: bool = False
+    ) -> Confirmation:
         """Confirm the payment, and count the attempt against its link. A page of the processor leads back here."""
         payment, link_id = visit.payment, visit.payment.link_id or ""
         return_url = f"{self._runtime.public_url}{visit.path}"

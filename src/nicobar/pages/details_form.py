@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+import msgspec
 import phonenumbers
 from msgspec import UNSET
 
@@ -40,6 +41,8 @@ def read_details(payment: Payment, form: Form, texts: Texts, *, insist: bool) ->
     phone = _phone(typed.get("phone", ""), address.country, errors, texts)
     if insist and address.country == payment.billing.country:
         _miss(payment, address, typed, errors, texts)
+        refused = {part: getattr(payment.billing, part) for part in ("city", "state", "zipcode") if part in errors}
+        address = msgspec.structs.replace(address, **refused)
     change = Change(
         billing=payment.billing if payment.total_amount == 0 else address,
         tax_id=typed["tax_id"] or None if _is_new(payment, typed) else UNSET,
