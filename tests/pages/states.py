@@ -112,6 +112,23 @@ async def redirected(site: Site, page: Page) -> None:
     await page.wait_for_url("**/simulator/pay/*")
 
 
+async def pending(site: Site, page: Page) -> None:
+    """A code that is paid at a bank later."""
+    lisbon = Address("PT", "Lisbon", None, "Rua 1", "1000-001")
+    await page.goto(site.url(await site.place(billing=lisbon, currency="EUR")))
+    await page.check("#method-multibanco")
+    await page.click(".method:has(#method-multibanco) button[type=submit]")
+    await page.wait_for_selector(".facts-code")
+
+
+async def qr_code(site: Site, page: Page) -> None:
+    mumbai = Address("IN", "Mumbai", "Maharashtra", "Road 1", "400001")
+    await page.goto(site.url(await site.place(billing=mumbai, currency="INR")))
+    await page.check("#method-upi_collect")
+    await page.click(".method:has(#method-upi_collect) button[name]")
+    await page.wait_for_url("**/simulator/qr/*")
+
+
 async def receipt(site: Site, page: Page) -> None:
     await site.paid_by("4242424242424242", options={"return_url": "https://shop.example/thanks"})
     await page.goto(site.url(site.last))
@@ -181,6 +198,8 @@ STATES: list[Visit] = [
     action,
     processing,
     redirected,
+    pending,
+    qr_code,
     receipt,
     expired,
     cancelled,

@@ -106,6 +106,14 @@ async def test_a_developer_may_try_as_often_as_they_like(
     assert len(await attempts_of(runtime, payment)) == 25
 
 
+async def test_a_stranger_cannot_press_for_ever(runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    form = {"token": token_of(await browser.get(f"/{payment.link_id}")), "panel": "win"}
+    answers = [(await browser.post(f"/{payment.link_id}", data=form)).status_code for _ in range(201)]
+    assert (answers[:200], answers[200]) == ([422] * 200, 429)
+    assert await unchanged(runtime, payment)
+
+
 async def test_a_press_counts_once(runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient) -> None:
     payment = await place(runtime, order(runtime, tenant))
     token = token_of(await browser.get(f"/{payment.link_id}"))

@@ -138,7 +138,9 @@ class CheckoutPage:
         payment, now = visit.payment, visit.now
         if seen != revision(payment):
             return self._overtaken(request, visit)
-        if form.text(PANEL):  # nobody tries out a stolen card there, so it takes nothing of the allowance
+        if form.text(PANEL):  # nobody tries out a stolen card there, so it has an allowance of its own
+            self._limits.rehearsals.check(payment.link_id or "", now)
+            self._limits.rehearsals.spend(payment.link_id or "", now)
             return_url = f"{self._runtime.public_url}{visit.path}"
             return self._onward(visit, await use_panel(self._runtime, visit, form, seen, return_url))
         self._limits.attempts.check(payment.link_id or "", now)

@@ -65,6 +65,9 @@ class PageLimits:
         self.guesses = Allowance(20, timedelta(hours=1))
         """Discount codes and tax ids that were refused, by link: codes are short enough to be guessed, and a tax id may
         cost a question to a register."""
+        self.rehearsals = Allowance(200, timedelta(hours=1))
+        """Presses of the test panel, by link: more than anybody needs who tries things out, and too few for a stranger
+        with a test link to fill a disk."""
         self.unknown_links = Allowance(30, timedelta(minutes=1))
         """Links that do not exist, by the client's address: a link is its customer's only secret."""
 
