@@ -5,6 +5,7 @@ Blocks of `bash`, `console`, `python` and `javascript` are run; a `text` block s
 block that cannot be run says so, with the reason, in an HTML comment before it.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -201,7 +202,10 @@ def test_few_blocks_are_not_run_and_each_says_why() -> None:
 
 
 def test_make_serve_starts_the_server_that_is_tested_here() -> None:
-    planned = subprocess.run(["make", "-n", "serve"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # The tests may be a child of another make, whose flags would be inherited and change what is printed.
+    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "--no-print-directory", "-n", "serve"]
+    planned = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
     assert planned.splitlines()[-1].rstrip() == "exec .venv/bin/nicobar serve --demo"
 
 
