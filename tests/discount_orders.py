@@ -52,7 +52,7 @@ async def succeed(runtime: Runtime, payment: Payment) -> int:
     at = runtime.clock.now()
     async with runtime.database.transaction() as tx:
         await lock_payment(tx, payment.tenant, payment.payment_id)
-        await move_payment(tx, payment.tenant, payment.payment_id, "succeeded", at)
+        await move_payment(tx, payment, "succeeded", at)
         return await redeem(tx, payment.tenant, payment.payment_id, at)
 
 

@@ -72,15 +72,38 @@ def serve(
     demo: Annotated[
         bool, Parameter(help="Set up a shop to try out: products, a test key, a payment that waits to be paid.")
     ] = False,
+    no_worker: Annotated[
+        bool, Parameter(help="Leave jobs and regular work to `nicobar worker`, which runs beside this server.")
+    ] = False,
 ) -> int:
-    """Serve the API and the payment pages until Ctrl-C.
+    """Serve the API and the payment pages until Ctrl-C, and work off jobs meanwhile.
 
     The embedded database is made at the first start, and stops together with the server.
     """
     settings = read_settings(host=host, port=port, data=data, database_url=database_url)
     from nicobar import startup
 
-    startup.serve(settings, demo=demo)
+    startup.serve(settings, demo=demo, jobs=not no_worker)
+    return 0
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar worker
+  NICOBAR_DATABASE_URL=postgresql://me:secret@db/nicobar nicobar worker"""
+)
+def worker(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
+    """Work off jobs until Ctrl-C: notices of processors, attempts in doubt, expired links.
+
+    A server does this by itself. Run workers of their own beside servers that were started with --no-worker, as many
+    as you like: each job is done by one of them.
+    """
+    settings = read_settings(data=data, database_url=database_url)
+    from nicobar.background import run_worker
+
+    run_worker(settings)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The server while it runs: requests, the sweep beside them, and an orderly end."""
+"""The server while it runs: requests, jobs beside them, and an orderly end."""
 
 import asyncio
 import socket
@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Final
 
-import structlog
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
 from nicobar.app import create_app
+from nicobar.background import in_background
 from nicobar.banner import ready, say, step
 from nicobar.demo import BUSINESS_NAME, prepare_demo
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.sweep import sweep
 from nicobar.http_limits import BoundedProtocol, allow_many_connections
 from nicobar.installation import explained, open_runtime, own_business
 from nicobar.logs import configure_logs
@@ -23,32 +22,32 @@ from nicobar.ports import listen
 from nicobar.postgres import Postgres, data_folder
 from nicobar.settings import Settings
 from nicobar.stop import Stop
-from nicobar.storage.database import DatabaseUnavailable
-from nicobar.storage.embedded import EmbeddedError
 from nicobar.storage.keys import list_keys
-
-_log = structlog.get_logger("nicobar.server")
 
 DRAIN_SECONDS: Final = 10
 """How long running requests may take to finish after the first request to stop."""
-
-SWEEP_SECONDS: Final = 5.0
-"""How often the sweep runs, which is also how soon a dead embedded PostgreSQL is noticed and started again."""
 
 KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection stays open: longer than the 60 seconds that reverse proxies commonly keep one, since they
 would otherwise now and then send a request on a connection that is just being closed."""
 
 
-def run_server(settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool) -> None:
-    """Serve on a bound socket until told to stop. Raises PortError, InstallationError or MigrationError."""
+def run_server(
+    settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
+) -> None:
+    """Serve on a bound socket until told to stop, and work off `jobs` meanwhile.
+
+    Raises PortError, InstallationError or MigrationError.
+    """
     configure_logs(settings.log)
     allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
-        runner.run(_serve(settings, postgres, listener, stop, demo=demo))
+        runner.run(_serve(settings, postgres, listener, stop, demo=demo, jobs=jobs))
 
 
-async def _serve(settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool) -> None:
+async def _serve(
+    settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
+) -> None:
     server: _Server | None = None
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
 
@@ -66,8 +65,7 @@ async def _serve(settings: Settings, postgres: Postgres, listener: socket.socket
                 banner = await _prepare(runtime, settings, postgres, demo=demo)
             server = _Server(_config(create_app(runtime)), lambda: say(banner))
             listen(listener, settings.host)
-            tending = asyncio.create_task(_tend(runtime, postgres))
-            opened.push_async_callback(_end, tending)
+            await opened.enter_async_context(in_background(runtime, postgres, jobs=jobs))
             await server.serve([listener])
 
 
@@ -111,31 +109,3 @@ class _Server(uvicorn.Server):
         """Begin to accept, then announce it."""
         await super().startup(sockets)
         self._on_ready()
-
-
-async def _tend(runtime: Runtime, postgres: Postgres) -> None:
-    """Run the sweep from time to time, and start the embedded PostgreSQL again should it have died."""
-    while True:
-        await asyncio.sleep(SWEEP_SECONDS)
-        try:
-            await sweep(runtime)
-        except DatabaseUnavailable as error:
-            _log.warning("sweep_skipped", why=str(error))
-            await _revive(runtime, postgres)
-        except Exception:  # noqa: BLE001 - whatever it is, the next round gets its chance
-            _log.exception("sweep_failed")
-
-
-async def _revive(runtime: Runtime, postgres: Postgres) -> None:
-    try:
-        await asyncio.to_thread(postgres.revive)
-    except EmbeddedError as error:
-        _log.error("postgres_not_revived", why=str(error))
-    else:
-        runtime.database.dsn = postgres.dsn
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

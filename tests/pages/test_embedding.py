@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from harness import FakeClock
-from nicobar.core.payment import NeedsAction, Outcome, Unknown
+from nicobar.core.payment import Attempt, NeedsAction, Outcome, Unknown
 from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.embedding import Frame, read_frame
@@ -214,7 +214,7 @@ async def test_a_waiting_page_tells_its_status_once(
         async def charge(self, request: ChargeRequest) -> Outcome:
             return Unknown("nobody knows")
 
-        async def find(self, attempt_id: str) -> Outcome | None:
+        async def find(self, attempt: Attempt) -> Outcome | None:
             return Unknown("nobody knows")
 
     assert isinstance(runtime.processors, dict)
@@ -239,7 +239,7 @@ async def test_a_bank_is_framed_only_when_it_is_ours(
             self.return_url = request.return_url
             return NeedsAction("sim_x", url)
 
-        async def find(self, attempt_id: str) -> Outcome | None:
+        async def find(self, attempt: Attempt) -> Outcome | None:
             return NeedsAction("sim_x", url)
 
     asking = Asking(clock, runtime.public_url)

@@ -15,6 +15,7 @@ from nicobar.pages.view import amount_text, date_text, mask_email
 
 NBSP = "\u00a0"
 NARROW = "\u202f"
+LRM, RLM = "\u200e", "\u200f"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,8 @@ NARROW = "\u202f"
         (100, "CAD", "en_US", "CA$1.00"),
         (100, "USD", "en_CA", "US$1.00"),
         (123456, "CHF", "it_IT", f"1.234,56{NBSP}CHF"),
+        (-123456, "USD", "ar_SA", f"{RLM}{LRM}-1,234.56{NBSP}US${LRM}"),
+        (-123456, "USD", "he_IL", f"{RLM}{LRM}-1,234.56{NBSP}{RLM}$"),
     ],
 )
 def test_amounts_have_the_decimals_of_their_currency(minor: int, currency: str, locale: str, expected: str) -> None:

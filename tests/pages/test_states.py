@@ -8,7 +8,7 @@ import pytest
 from starlette.routing import Router
 
 from harness import FakeClock
-from nicobar.core.payment import Declined, Outcome, Succeeded, Unknown
+from nicobar.core.payment import Attempt, Declined, Outcome, Succeeded, Unknown
 from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout import page_routes
@@ -25,7 +25,7 @@ class Slow(Simulator):
     async def charge(self, request: ChargeRequest) -> Outcome:
         raise TimeoutError
 
-    async def find(self, attempt_id: str) -> Outcome | None:
+    async def find(self, attempt: Attempt) -> Outcome | None:
         return self.answer
 
 

@@ -246,7 +246,7 @@ async def test_the_panel_refuses_a_live_payment_by_itself(
     for choice in ("pay", "expire"):
         with pytest.raises(Problem, match="A live payment has no test panel"):
             await use_panel(runtime, visit, Form({"panel": choice}), payment.created_at, "http://pay.test")
-    assert panel_view(runtime, visit, "token", "/") is None
+    assert panel_view(visit, "token", "/") is None
     assert (await unchanged(runtime, payment), live.asked) == (True, [])
 
 

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from harness import FakeClock, Merchant
-from nicobar.core.payment import Outcome
+from nicobar.core.payment import Attempt, Outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.sweep import sweep
 from nicobar.processors.simulator import Simulator
@@ -34,9 +34,9 @@ class Counting(Simulator):
         super().__init__(clock, "http://pay.test")
         self.questions: Counter[str] = Counter()
 
-    async def find(self, attempt_id: str) -> Outcome | None:
-        self.questions[attempt_id] += 1
-        return await super().find(attempt_id)
+    async def find(self, attempt: Attempt) -> Outcome | None:
+        self.questions[attempt.attempt_id] += 1
+        return await super().find(attempt)
 
 
 @pytest.fixture

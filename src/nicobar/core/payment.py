@@ -31,7 +31,7 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     "requires_payment_method": frozenset({"processing", "succeeded", "cancelled"}),
     "processing": frozenset({"requires_customer_action", "succeeded", "failed", "requires_payment_method"}),
     "requires_customer_action": frozenset({"processing", "succeeded", "failed", "requires_payment_method"}),
-    "failed": frozenset({"processing"}),
+    "failed": frozenset({"processing", "succeeded"}),
     "succeeded": frozenset(),
     "cancelled": frozenset(),
     "requires_merchant_action": frozenset(),
@@ -43,7 +43,8 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
 """From each status, the statuses that may follow (contract, "Life of the payment").
 
 `requires_payment_method -> succeeded` is the free payment (total 0), which no processor sees. `failed -> processing`
-is the customer's next try through the same link. The two ways back to `requires_payment_method` are for a customer
+is the customer's next try through the same link, and `failed -> succeeded` a processor that takes its no back: it has
+the customer's money, so the payment is paid. The two ways back to `requires_payment_method` are for a customer
 who left the page of a method before it charged anything (contract, test mode: Afterpay). Statuses without a row entry
 are final or, for the last five (manual capture), never produced by this server.
 """

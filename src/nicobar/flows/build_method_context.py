@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from nicobar.core.methods import MethodContext
 from nicobar.core.tenant import Tenant
+from nicobar.flows.find_processors import find_processors
 from nicobar.flows.load_policy import Policy
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.registry import processor_for
@@ -22,7 +23,7 @@ def build_method_context(
     allowed: Collection[str] | None,
 ) -> MethodContext:
     """Return the context of an order, stored or not. `total` is in minor units of `currency`."""
-    processor = processor_for(runtime.processors, tenant.mode)
+    processor = processor_for(find_processors(runtime, policy), tenant.mode)
     return MethodContext(
         country=country,
         currency=currency,

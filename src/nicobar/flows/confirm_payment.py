@@ -18,6 +18,7 @@ from nicobar.core.problems import Problem
 from nicobar.core.saved_method import SavedChoice, SavedMethod, check_can_pay
 from nicobar.core.tenant import Tenant
 from nicobar.flows.build_method_context import build_method_context
+from nicobar.flows.find_processors import find_processors
 from nicobar.flows.load_policy import Policy, load_policy
 from nicobar.flows.record_outcome import record_outcome
 from nicobar.flows.runtime import Runtime
@@ -120,7 +121,7 @@ async def confirm_payment(
         payment = await lock_payment(tx, tenant, payment_id)
         attempt = await get_attempt(tx, tenant, order.request.attempt_id)
         if payment is not None and attempt is not None:
-            await record_outcome(tx, payment, attempt, outcome, runtime.clock.now())
+            await record_outcome(runtime, tx, payment, attempt, outcome, runtime.clock.now())
     return Confirmation(outcome)
 
 
@@ -136,9 +137,9 @@ async def _record_intent(
         return None
     if payment.total_amount == 0:
         free = Succeeded("free")
-        await record_outcome(tx, payment, None, free, at)
+        await record_outcome(runtime, tx, payment, None, free, at)
         return free
-    processor = processor_for(runtime.processors, tenant.mode)
+    processor = processor_for(find_processors(runtime, policy), tenant.mode)
     if processor is None:
         raise Problem("UNSUPPORTED_ACTION", detail=f"No processor is configured for {tenant.mode} payments")
     if wish.card is None:
@@ -164,8 +165,7 @@ async def _record_intent(
     await insert_attempt(tx, tenant, attempt)
     await move_payment(
         tx,
-        tenant,
-        payment_id,
+        payment,
         "processing",
         at,
         payment_method=accepted.family,

@@ -92,7 +92,9 @@ async def _store(
     async with runtime.database.transaction() as tx:
         buyer = await write(tx)
         if free:
-            await record_outcome(tx, payment, None, Succeeded("free"), at)
+            await record_outcome(
+                runtime, tx, msgspec.structs.replace(payment, customer=buyer), None, Succeeded("free"), at
+            )
     return buyer
 
 

@@ -1,10 +1,12 @@
 """The one door through which a payment reaches its end: what a processor said becomes a status, in one transaction."""
 
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 import structlog
 
+from nicobar.core.event import PAYMENT_EVENTS
 from nicobar.core.payment import (
     Abandoned,
     Attempt,
@@ -17,7 +19,10 @@ from nicobar.core.payment import (
     status_after,
 )
 from nicobar.core.saved_method import SavedMethod
-from nicobar.storage.attempts import update_attempt
+from nicobar.flows.render_whole_payment import render_whole_payment
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.write_event import write_event
+from nicobar.storage.attempts import overrule_attempt, update_attempt
 from nicobar.storage.database import Tx
 from nicobar.storage.payments import move_payment
 from nicobar.storage.redemptions import redeem
@@ -26,32 +31,51 @@ from nicobar.storage.saved_methods import keep_method, touch_method
 _log = structlog.get_logger(__name__)
 
 
-async def record_outcome(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime) -> bool:
-    """Store an outcome and move the payment; say whether anything changed.
+async def record_outcome(
+    runtime: Runtime, tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime
+) -> bool:
+    """Store an outcome, move the payment and tell about it; say whether anything changed.
 
     The caller holds the payment's row (`lock_payment`) and read `attempt` under that lock; None stands for a free
-    payment, which no processor sees. An attempt that has ended keeps its end: a second word on it changes nothing.
-    A doubt never replaces something that the processor has said.
+    payment, which no processor sees. The status, the books, the uses of codes and the event are one commit. An
+    attempt that has ended keeps its end: a second word on it changes nothing, but for a success (`_take_back`). A
+    doubt never replaces something that the processor has said.
 
     Raises RuntimeError when the transition table refuses the move, which rolls everything back: a bug of ours.
     """
     if attempt is not None:
         if attempt.resolved_at is not None:
-            _warn_of_contradiction(payment, attempt, outcome)
-            return False
+            return await _take_back(runtime, tx, payment, attempt, outcome, at)
         if isinstance(outcome, Unknown) and attempt.outcome is not None:
             return False
         ended = isinstance(outcome, Succeeded | Declined | Abandoned)
-        told = msgspec.structs.replace(outcome, kept=None) if isinstance(outcome, Succeeded) else outcome
-        if not await update_attempt(tx, payment.tenant, attempt.attempt_id, told, at, resolved=ended):
+        if not await update_attempt(tx, payment.tenant, attempt.attempt_id, _told(outcome), at, resolved=ended):
             return False
     target = status_after(outcome)
     if target == payment.status:
+        if isinstance(outcome, Pending) and not isinstance(attempt and attempt.outcome, Pending):
+            await _tell(runtime, tx, payment, at)  # the processor has it now, and it may take days
         return True
+    await _move(runtime, tx, payment, attempt, outcome, at)
+    return True
+
+
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+
+
+def _told(outcome: OutcomeT) -> OutcomeT:
+    """Return what is stored with the attempt: all but the token of a card, which goes to the saved methods."""
+    return msgspec.structs.replace(outcome, kept=None) if isinstance(outcome, Succeeded) else outcome
+
+
+async def _move(
+    runtime: Runtime, tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime
+) -> None:
+    """Move the payment to where the outcome leads, with everything that has to be in the same commit."""
+    target = status_after(outcome)
     moved = await move_payment(
         tx,
-        payment.tenant,
-        payment.payment_id,
+        payment,
         target,
         at,
         error_code=outcome.error_code if isinstance(outcome, Declined) else None,
@@ -59,12 +83,21 @@ async def record_outcome(tx: Tx, payment: Payment, attempt: Attempt | None, outc
         payment_method_id=await _saved(tx, payment, attempt, outcome, at),
         three_ds=None if isinstance(outcome, Unknown | Pending | Abandoned) else outcome.three_ds,
     )
-    if not moved:
+    if moved is None:
         raise RuntimeError(f"{payment.payment_id} cannot move from {payment.status} to {target}")
     if target == "succeeded":
         await redeem(tx, payment.tenant, payment.payment_id, at)
+    await _tell(runtime, tx, moved, at)
     _log.info("payment_moved", payment_id=payment.payment_id, origin=payment.status, status=target)
-    return True
+
+
+async def _tell(runtime: Runtime, tx: Tx, payment: Payment, at: datetime) -> None:
+    """Write the event about the payment's status, if there is one."""
+    type = PAYMENT_EVENTS.get(payment.status)
+    if type is None:
+        return
+    data = await render_whole_payment(runtime, tx, payment)
+    await write_event(runtime, tx, payment.tenant, type, payment.payment_id, "Payment", data, at)
 
 
 async def _saved(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime) -> str | None:
@@ -90,12 +123,25 @@ async def _saved(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Out
     return await keep_method(tx, payment.tenant, method)
 
 
-def _warn_of_contradiction(payment: Payment, attempt: Attempt, outcome: Outcome) -> None:
-    """Tell the operator when money was taken for an attempt that counts as declined: it has to be given back."""
-    if isinstance(outcome, Succeeded) and isinstance(attempt.outcome, Declined):
+async def _take_back(
+    runtime: Runtime, tx: Tx, payment: Payment, attempt: Attempt, outcome: Outcome, at: datetime
+) -> bool:
+    """Hear that an attempt has charged the customer after all, although it counts as ended without a charge.
+
+    The customer has paid, so the payment succeeds if it still can. When it was paid by another attempt, or another is
+    under way, this money has to be given back: the attempt keeps its success, and `nicobar doctor` reports it until
+    somebody has seen to it.
+    """
+    if not isinstance(outcome, Succeeded) or isinstance(attempt.outcome, Succeeded):
+        return False
+    await overrule_attempt(tx, payment.tenant, attempt.attempt_id, _told(outcome), at)
+    if payment.status in ("failed", "requires_payment_method"):
+        await _move(runtime, tx, payment, attempt, outcome, at)
+    else:
         _log.error(
-            "charged_after_decline",
+            "charged_twice",
             payment_id=payment.payment_id,
             attempt_id=attempt.attempt_id,
             reference=outcome.reference,
         )
+    return True

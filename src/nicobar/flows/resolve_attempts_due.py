@@ -4,7 +4,8 @@ import asyncio
 from datetime import datetime
 from typing import Final
 
-from nicobar.flows.resolve_attempt import SILENCE, resolve_attempt
+from nicobar.flows.ask_about_attempt import SILENCE
+from nicobar.flows.resolve_attempt import resolve_attempt
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.attempts import silent_payments
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes import Changed
 from nicobar.pages.countdown import countdown_view
 from nicobar.pages.details import details_view
@@ -12,9 +11,7 @@ from nicobar.pages.test_panel import panel_view
 from nicobar.pages.visit import Visit
 
 
-def changeable_parts(
-    runtime: Runtime, renderer: Renderer, visit: Visit, token: str, changed: Changed
-) -> dict[str, Any]:
+def changeable_parts(renderer: Renderer, visit: Visit, token: str, changed: Changed) -> dict[str, Any]:
     """Return what the template shows of them, and of the test panel; `changed` is what came of the last change."""
     payment, reader = visit.payment, visit.reader
     details = details_view(
@@ -34,5 +31,5 @@ def changeable_parts(
         "details": details,
         "discount": discount,
         "countdown": countdown_view(payment, visit.now, reader),
-        "panel": panel_view(runtime, visit, token, pay),
+        "panel": panel_view(visit, token, pay),
     }

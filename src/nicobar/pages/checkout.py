@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from nicobar.core.ids import is_object_id
 from nicobar.core.paying import is_payable, revision
-from nicobar.core.payment import NeedsAction, Outcome, Payment
+from nicobar.core.payment import NeedsAction, Outcome
 from nicobar.core.problems import Problem
 from nicobar.core.saved_method import SavedChoice
 from nicobar.flows.confirm_payment import Confirmation, confirm_payment
@@ -35,7 +35,7 @@ from nicobar.pages.test_panel import use_panel
 from nicobar.pages.view import amount_text, form_view, page_view, receipt_view
 from nicobar.pages.visit import Visit, load_visit
 from nicobar.processors.base import CardInput, InputRefused, MethodInput, Rehearsal
-from nicobar.processors.registry import is_simulated, processor_for
+from nicobar.processors.registry import is_simulated
 from nicobar.processors.simulator_methods import DECISION_PATH, QR_PATH
 from nicobar.storage.hosted_pages import tenant_of_payment
 from nicobar.storage.payments import get_payment
@@ -199,7 +199,7 @@ class CheckoutPage:
         if not is_payable(payment, now):
             open_or_paid = payment.status in ("succeeded", "processing", "requires_customer_action")
             return self._onward(visit, None) if open_or_paid else self._ended(request, visit)
-        if not self._can_charge(payment):
+        if not self._can_charge(visit):
             if wants_json(request):
                 raise Problem("UNSUPPORTED_ACTION", detail=f"No {payment.mode} processor is configured yet")
             return self._form(visit, CheckedForm(None, {}, {}), status=422)
@@ -281,10 +281,9 @@ class CheckoutPage:
             raise Problem("NOT_FOUND", what="Page")
         return redirect(address)
 
-    def _can_charge(self, payment: Payment) -> bool:
+    def _can_charge(self, visit: Visit) -> bool:
         """Say whether the page can charge: only the simulator works with the fields of our own form."""
-        processor = processor_for(self._runtime.processors, payment.mode)
-        return payment.total_amount == 0 or is_simulated(processor, payment.mode)
+        return visit.payment.total_amount == 0 or is_simulated(visit.processor, visit.payment.mode)
 
     def _page(self, template: str, visit: Visit, *, status: int = 200, **values: Any) -> Response:
         view = page_view(visit.payment, visit.facts, visit.reader)
@@ -328,7 +327,7 @@ class CheckoutPage:
     ) -> Response:
         """Show the payable page. `changed` is what came of a change, `stale` why a form was not taken."""
         payment = visit.payment
-        if not self._can_charge(payment):
+        if not self._can_charge(visit):
             return self._page("pay.html", visit, status=status, form=None, back=None, panel=None)
         token = form_token(payment, visit.facts.form_key)
         form = with_own_words(form_view(payment, visit.reader, token, checked.errors, checked.shown), visit.frame)
@@ -336,7 +335,7 @@ class CheckoutPage:
         failed, consent = "saved" in checked.errors, "save" in checked.shown
         saved = saved_view(visit.saved, visit.reader.texts, failed=failed, consent=consent)
         methods = methods_view(payment, visit.decisions, visit.facts.seller, form, checked, visit.reader)
-        parts = changeable_parts(self._runtime, self._renderer, visit, token, changed or Changed(payment, {}, {}))
+        parts = changeable_parts(self._renderer, visit, token, changed or Changed(payment, {}, {}))
         return self._page(
             "pay.html", visit, status=status, form=form, methods=methods, back=back, saved=saved, stale=stale, **parts
         )

@@ -1,5 +1,6 @@
 """From view to response: templates, security headers, and what a person sees when something is refused."""
 
+import gzip
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from nicobar.core.problems import Problem
 from nicobar.pages.embedding import FrameView, error_view
 from nicobar.pages.language import LanguageView, reader_of
-from nicobar.pages.static_files import StaticFiles
+from nicobar.pages.static_files import StaticFiles, takes_gzip
 from nicobar.storage.database import DatabaseUnavailable
 
 _log = structlog.get_logger(__name__)
@@ -158,4 +159,21 @@ class PageEndpoint:
             if not wants_json(request):
                 await self._renderer.problem(request, 500)(scope, receive, send)
             raise  # it is a bug: the outermost layer logs it, and answers where nothing was sent yet
-        await response(scope, receive, send)
+        await _packed(request, response)(scope, receive, send)
+
+
+def _packed(request: Request, response: Response) -> Response:
+    """Compress a page for a browser that reads it so.
+
+    A page holds no secret beside words of a stranger, from which the length of the answer could betray it: whoever can
+    ask for a page knows its link, and the link shows everything that is on it. Saved cards hang on a cookie, which
+    browsers do not send for other sites.
+    """
+    if response.media_type != "text/html":
+        return response
+    response.headers["vary"] = "accept-encoding"
+    if takes_gzip(request.headers):
+        response.body = gzip.compress(response.body, 6, mtime=0)
+        response.headers["content-encoding"] = "gzip"
+        response.headers["content-length"] = str(len(response.body))
+    return response

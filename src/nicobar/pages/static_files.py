@@ -1,10 +1,12 @@
 """The pages' own style, script and icon: read once, named by their content, cached by browsers for a year."""
 
 import base64
+import gzip
 import hashlib
 from pathlib import Path
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,11 +29,20 @@ _HEADERS: Final = {
 """The policy is for somebody who opens a file by itself, above all an image, which could hold a script."""
 
 
+_NEVER: Final = frozenset({"q=0", "q=0.0", "q=0.00", "q=0.000"})
+
+
 def in_one_scheme(style: bytes, theme: str) -> bytes:
     """Return a style sheet in one colour scheme, whatever the customer's system prefers."""
     answer = b"all" if theme == "dark" else b"not all"
     style = style.replace(b"(prefers-color-scheme: dark)", answer)
     return style.replace(b"color-scheme: light dark", f"color-scheme: {theme}".encode())
+
+
+def takes_gzip(headers: Headers) -> bool:
+    """Say whether a client reads compressed answers, as every browser does."""
+    codings = [part.strip().partition(";") for part in headers.get("accept-encoding", "").lower().split(",")]
+    return any(coding.strip() == "gzip" and weight.strip() not in _NEVER for coding, _, weight in codings)
 
 
 class StaticFiles:
@@ -40,6 +51,7 @@ class StaticFiles:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._files: dict[str, tuple[bytes, str]] = {}
+        self._packed: dict[str, bytes] = {}
         for path in sorted(_FOLDER.iterdir()):
             if path.suffix in _TYPES:
                 self._keep(path.name, path.read_bytes())
@@ -61,6 +73,7 @@ class StaticFiles:
         name = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
         self._names[plain] = name
         self._files[name] = (content, _TYPES[f".{suffix}"])
+        self._packed[name] = gzip.compress(content, mtime=0)
 
     async def serve(self, request: Request) -> Response:
         """Answer GET /static/{name}. Raises Problem NOT_FOUND."""
@@ -68,4 +81,7 @@ class StaticFiles:
         if found is None:
             raise Problem("NOT_FOUND", what="File")
         content, media_type = found
-        return Response(content, headers=_HEADERS, media_type=media_type)
+        headers = {**_HEADERS, "vary": "accept-encoding"}
+        if takes_gzip(request.headers):
+            content, headers["content-encoding"] = self._packed[request.path_params["name"]], "gzip"
+        return Response(content, headers=headers, media_type=media_type)

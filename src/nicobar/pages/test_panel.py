@@ -19,7 +19,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.pages.card_form import Form
 from nicobar.pages.visit import Visit
 from nicobar.processors.base import CardInput, Rehearsal, Scenario
-from nicobar.processors.registry import is_simulated, processor_for
+from nicobar.processors.registry import is_simulated
 from nicobar.reference import failures
 
 FIELD: Final = "panel"
@@ -42,10 +42,10 @@ class PanelView(msgspec.Struct, frozen=True):
     """Every failure code of the contract."""
 
 
-def panel_view(runtime: Runtime, visit: Visit, token: str, action: str) -> PanelView | None:
+def panel_view(visit: Visit, token: str, action: str) -> PanelView | None:
     """Return the panel of a payment that can be paid; None for a live one, and without the simulator."""
     payment = visit.payment
-    if not is_simulated(processor_for(runtime.processors, payment.mode), payment.mode):
+    if not is_simulated(visit.processor, payment.mode):
         return None
     can_charge = payment.total_amount > 0 and _card_number(visit.decisions) is not None
     return PanelView(token, action, can_charge, [failure.code for failure in failures.ALL])

@@ -24,6 +24,9 @@ LINES_SHOWN: Final = 6
 
 _LETTER_BESIDE_DIGIT: Final = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 
+_LOOSE_SIGN: Final = re.compile(r"-(?=\d)|(?<=[A-Z])\$")
+"""A minus and the end of `US$`, which would jump to the other side of their number or letters among Arabic words."""
+
 _NETWORK_NAMES: Final = {
     "amex": "American Express",
     "diners": "Diners Club",
@@ -180,7 +183,8 @@ def amount_text(minor: int, currency: str, locale: Locale) -> str:
     value = Decimal(minor).scaleb(-exponent)
     pattern = _amount_pattern(str(locale), exponent)
     text = str(pattern.apply(value, locale, currency=currency, currency_digits=False))
-    return _LETTER_BESIDE_DIGIT.sub("\u00a0", text)
+    text = _LETTER_BESIDE_DIGIT.sub("\u00a0", text)
+    return _LOOSE_SIGN.sub(_hold, text) if locale.character_order == "right-to-left" else text
 
 
 def date_text(moment: datetime, locale: Locale) -> str:
@@ -253,6 +257,11 @@ def _line(line: PaymentLine, currency: str, reader: Reader) -> LineView:
         quantity=reader.texts("order.quantity", count=line.quantity) if line.quantity != 1 else None,
         amount=amount_text(line.subtotal, currency, reader.locale),
     )
+
+
+def _hold(sign: re.Match[str]) -> str:
+    """Return a sign with a mark that ties it to what is written from left to right beside it."""
+    return "\u200e-" if sign[0] == "-" else "$\u200e"
 
 
 @lru_cache(maxsize=256)

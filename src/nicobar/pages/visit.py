@@ -9,6 +9,7 @@ from nicobar.core.methods import Decision
 from nicobar.core.paying import is_payable
 from nicobar.core.payment import NeedsAction, Payment, Pending
 from nicobar.core.saved_method import SavedMethod
+from nicobar.flows.find_processors import find_processors
 from nicobar.flows.load_policy import load_policy
 from nicobar.flows.offer_methods import offer_methods
 from nicobar.flows.resolve_attempt import resolve_attempt
@@ -19,6 +20,8 @@ from nicobar.pages.limits import PageLimits
 from nicobar.pages.links import find_link
 from nicobar.pages.saved_methods import proven_methods
 from nicobar.pages.texts import Reader
+from nicobar.processors.base import Processor
+from nicobar.processors.registry import processor_for
 from nicobar.storage.attempts import live_attempt
 from nicobar.storage.hosted_pages import PageFacts, page_facts
 from nicobar.storage.payments import get_payment
@@ -43,6 +46,8 @@ class Visit(NamedTuple):
     """Which ways to pay are offered; empty for a payment that nobody can pay (any more)."""
     pending: Pending | None
     """What the processor said of a payment that it has accepted and not ended."""
+    processor: Processor | None
+    """Who would charge it; None when nobody can."""
     blocked: frozenset[str]
     """Countries that the seller does not sell to."""
     asked: str | None
@@ -81,6 +86,7 @@ async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> 
     outcome = None if attempt is None else attempt.outcome
     now = runtime.clock.now()
     decisions = await offer_methods(runtime, payment) if is_payable(payment, now) else []
+    policy = await load_policy(runtime, payment.tenant)
     frame = request.state.frame = await frame_of(runtime, request, payment)
     return Visit(
         payment,
@@ -93,6 +99,7 @@ async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> 
         frame,
         decisions,
         outcome if isinstance(outcome, Pending) else None,
-        (await load_policy(runtime, payment.tenant)).settings.blocked_countries,
+        processor_for(find_processors(runtime, policy), payment.mode),
+        policy.settings.blocked_countries,
         asked_language(request),
     )

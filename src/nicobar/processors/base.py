@@ -1,9 +1,12 @@
 """What a payment processor has to offer, and what it is asked. A processor translates; it never touches storage."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from nicobar.core.payment import CardDetails, Outcome
+from nicobar.core.dispute import DisputeFacts
+from nicobar.core.payment import Attempt, CardDetails, Outcome
+from nicobar.core.refund import RefundOutcome
 from nicobar.core.saved_method import SavedMethod
 from nicobar.core.tenant import Mode
 
@@ -143,8 +146,35 @@ class ChargeRequest:
         return f"ChargeRequest({self.attempt_id}, {self.amount} {self.currency}, {self.card})"
 
 
+class RefundRequest(NamedTuple):
+    """One order to a processor: give this much of an attempt's charge back, once for this refund id."""
+
+    refund_id: str
+    attempt: Attempt
+    """The attempt that was charged; its outcome has the processor's own id of the charge."""
+    amount: int
+    """Minor units of the attempt's currency, more than zero."""
+
+
+class Notice(NamedTuple):
+    """What a processor told us unasked: that something about one of our objects has changed.
+
+    A notice is a hint to ask and never evidence: that makes its order, its repetition and its delay unimportant.
+    """
+
+    notice_id: str
+    """The processor's own id of the notice; the same one again is the same notice."""
+    subject: Literal["attempt", "refund", "dispute"]
+    reference: str
+    """Our id of the attempt or the refund, or the processor's own id of the dispute."""
+
+
+class NoticeRefused(Exception):
+    """A notice does not prove that it comes from the processor, or cannot be read. The text says why."""
+
+
 class Processor(Protocol):
-    """A plug-in that charges customers."""
+    """A plug-in that charges customers, on behalf of one business or of all."""
 
     @property
     def name(self) -> str:
@@ -174,5 +204,31 @@ class Processor(Protocol):
         AUTHENTICATION_REQUIRED. Any exception means that nobody knows whether the money was taken.
         """
 
-    async def find(self, attempt_id: str) -> Outcome | None:
+    async def find(self, attempt: Attempt) -> Outcome | None:
         """Return what happened to an attempt, None when no order for it has ever arrived."""
+
+    async def close(self, attempt: Attempt) -> Outcome | None:
+        """See to it that an attempt takes no money any more, and return what became of it.
+
+        None says that no order had arrived, and none that arrives later will be carried out. An attempt that has
+        taken the money answers Succeeded, and one that waited for its customer Abandoned.
+        """
+
+    async def refund(self, request: RefundRequest) -> RefundOutcome:
+        """Give money back once per refund id: the same id again gets the same answer and gives no more back.
+
+        Any exception means that nobody knows whether the money goes back.
+        """
+
+    async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
+        """Return what happened to a refund, None when no order for it has ever arrived."""
+
+    async def find_dispute(self, reference: str) -> DisputeFacts | None:
+        """Return how a dispute stands, by the processor's own id; None when it is not about a charge of ours."""
+
+    def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        """Return what a notice is about; None for one that concerns no object of ours. No network is used.
+
+        `headers` have names in lower case; `body` is exactly what came. Raises NoticeRefused for a notice that
+        cannot prove, by its signature, where it comes from.
+        """

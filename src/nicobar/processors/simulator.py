@@ -6,6 +6,7 @@ it: a card is looked up and forgotten, and a number that nobody published for te
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
@@ -13,12 +14,23 @@ from typing import Final
 import msgspec
 
 from nicobar.clock import Clock
+from nicobar.core.dispute import DisputeFacts
 from nicobar.core.ids import RANDOM_BITS, object_id
-from nicobar.core.payment import CardDetails, Declined, KeptCard, NeedsAction, Outcome, Succeeded
+from nicobar.core.payment import Attempt, CardDetails, Declined, KeptCard, NeedsAction, Outcome, Succeeded
+from nicobar.core.refund import RefundOutcome, RefundSucceeded
 from nicobar.core.saved_method import SavedMethod
 from nicobar.core.tenant import Mode
 from nicobar.core.three_ds import VERSION, ThreeDs, authenticated, failed
-from nicobar.processors.base import CardInput, CardRefused, ChargeRequest, MethodInput, Rehearsal
+from nicobar.processors.base import (
+    CardInput,
+    CardRefused,
+    ChargeRequest,
+    MethodInput,
+    Notice,
+    NoticeRefused,
+    RefundRequest,
+    Rehearsal,
+)
 from nicobar.processors.simulator_methods import RUNNABLE, SimulatedMethods, check
 from nicobar.reference import cards, failures
 
@@ -128,8 +140,9 @@ class Simulator:
             raise ConnectionError("the answer was lost on purpose")
         return outcome
 
-    async def find(self, attempt_id: str) -> Outcome | None:
+    async def find(self, attempt: Attempt) -> Outcome | None:
         """Return what became of an attempt; None when it never arrived here, or was forgotten."""
+        attempt_id = attempt.attempt_id
         charge = self._charges.get(attempt_id)
         if charge is None:
             return self.others.find(attempt_id)
@@ -137,6 +150,26 @@ class Simulator:
             unanswered = _declined("AUTHENTICATION_TIMEOUT", charge.reference, failed(charge.outcome.three_ds))
             charge = self._settle(attempt_id, unanswered)
         return charge.outcome
+
+    async def close(self, attempt: Attempt) -> Outcome | None:
+        """End an attempt that waits for its customer."""
+        return await self.find(attempt)
+
+    async def refund(self, request: RefundRequest) -> RefundOutcome:
+        """Give money back, at once."""
+        return RefundSucceeded(f"simre_{request.refund_id}")
+
+    async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
+        """Return what became of a refund."""
+        return RefundSucceeded(f"simre_{request.refund_id}")
+
+    async def find_dispute(self, reference: str) -> DisputeFacts | None:
+        """Return None: nobody disputes."""
+        return None
+
+    def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        """Refuse everything: the simulator sends no notices."""
+        raise NoticeRefused("the simulator sends none")
 
     def challenge(self, reference: str) -> SimulatedCharge | None:
         """Return the charge whose challenge page this reference opens, None when there is none (any more)."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from nicobar.core.payment import Attempt, Outcome
+from nicobar.core.payment import Attempt, Outcome, Succeeded
 from nicobar.core.tenant import Tenant
 from nicobar.storage.database import Read, Record, Tx
 
@@ -29,6 +29,11 @@ _UPDATE: Final = """
 UPDATE attempts SET outcome = $4, updated_at = $5, resolved_at = $6
 WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL
 RETURNING true
+"""
+
+_OVERRULE: Final = """
+UPDATE attempts SET outcome = $4, updated_at = $5
+WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NOT NULL
 """
 
 _CLAIM: Final = """
@@ -90,6 +95,11 @@ async def update_attempt(
     resolved_at = at if resolved else None
     updated = await tx.fetchval(_UPDATE, tenant.business_id, tenant.mode, attempt_id, outcome, at, resolved_at)
     return updated is not None
+
+
+async def overrule_attempt(tx: Tx, tenant: Tenant, attempt_id: str, outcome: Succeeded, at: datetime) -> None:
+    """Replace the end of an attempt: the processor has taken the money after all."""
+    await tx.execute(_OVERRULE, tenant.business_id, tenant.mode, attempt_id, outcome, at)
 
 
 async def claim_attempt(tx: Tx, tenant: Tenant, attempt_id: str, silent_since: datetime, at: datetime) -> bool:

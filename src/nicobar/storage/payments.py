@@ -78,7 +78,8 @@ UPDATE payments SET status = $4, updated_at = $5, error_code = $6, error_message
     payment_method_id = CASE WHEN $8 IS NULL THEN coalesce($12, payment_method_id) ELSE $12 END,
     three_ds = CASE WHEN $8 IS NULL THEN coalesce($13, three_ds) ELSE $13 END
 WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND status = ANY($11::text[])
-RETURNING true
+RETURNING status, updated_at, error_code, error_message, payment_method, payment_method_type, card, payment_method_id,
+    three_ds
 """
 
 
@@ -179,8 +180,7 @@ async def lock_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | Non
 
 async def move_payment(
     tx: Tx,
-    tenant: Tenant,
-    payment_id: str,
+    payment: Payment,
     target: Status,
     at: datetime,
     *,
@@ -191,18 +191,18 @@ async def move_payment(
     error_message: str | None = None,
     payment_method_id: str | None = None,
     three_ds: ThreeDs | None = None,
-) -> bool:
-    """Move a payment to `target` if the transition table allows it from where it stands; say whether it moved.
+) -> Payment | None:
+    """Move a payment to `target` and return it as it is then; None when the transition table refuses the move.
 
-    The error fields become what is given, so they are cleared by every move that names none. `card`,
-    `payment_method_id` and `three_ds` stay when none is given, except that a move with a `payment_method` begins an
-    attempt and clears them.
+    The table is asked about where the payment stands now, whatever `payment` says. The error fields become what is
+    given, so they are cleared by every move that names none. `card`, `payment_method_id` and `three_ds` stay when none
+    is given, except that a move with a `payment_method` begins an attempt and clears them.
     """
-    moved = await tx.fetchval(
+    row = await tx.fetchrow(
         _MOVE,
-        tenant.business_id,
-        tenant.mode,
-        payment_id,
+        payment.business_id,
+        payment.mode,
+        payment.payment_id,
         target,
         at,
         error_code,
@@ -214,7 +214,7 @@ async def move_payment(
         payment_method_id,
         three_ds,
     )
-    return moved is not None
+    return None if row is None else msgspec.convert(msgspec.structs.asdict(payment) | dict(row), Payment)
 
 
 async def list_payments(
