@@ -166,6 +166,30 @@ async def test_a_card_that_is_no_test_card_is_an_attempt_and_a_mistake_is_none(
     assert await attempts_of(runtime, payment) == []
 
 
+async def test_an_address_may_fail_sixty_times_an_hour_through_whatever_links(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock
+) -> None:
+    """A payment that succeeds does not count, so that a shop's own computer may pay as often as it likes."""
+    form = {"number": "4111111111111111", "expiry": "06/32", "cvc": "123", "name": "Ana Lima"}
+    for _ in range(6):
+        link = f"/{(await place(runtime, order(runtime, tenant))).link_id}"
+        sent = form | {"token": token_of(await browser.get(link))}
+        assert [(await browser.post(link, data=sent)).status_code for _ in range(10)] == [422] * 10
+    links = [f"/{(await place(runtime, order(runtime, tenant))).link_id}" for _ in range(4)]
+    before = await dump(runtime)
+    refused = await pay(browser, links[0])
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert await dump(runtime) == before
+    elsewhere = {"x-forwarded-for": "198.51.100.7"}
+    token = token_of(await browser.get(links[0]))
+    other = await browser.post(links[0], data=form | {"number": "4242424242424242", "token": token}, headers=elsewhere)
+    assert other.status_code == 303
+    clock.advance(seconds=60)
+    numbers = ["4242424242424242", DECLINED, "4242424242424242"]
+    answers = [await pay(browser, link, number=number) for link, number in zip(links[1:], numbers, strict=True)]
+    assert [answer.status_code for answer in answers] == [303, 303, 429]
+
+
 async def test_fifty_confirmations_at_once_are_one_attempt(
     runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient
 ) -> None:

@@ -242,7 +242,8 @@ async def test_the_panel_refuses_a_live_payment_by_itself(
     runtime: Runtime, tenant: Tenant, live: LiveProcessor, clock: FakeClock
 ) -> None:
     payment = await place(runtime, order(runtime, Tenant(tenant.business_id, "live")))
-    visit: Any = SimpleNamespace(payment=payment, now=clock.now(), decisions=[])
+    simulator = runtime.processors[Simulator.name]
+    visit: Any = SimpleNamespace(payment=payment, now=clock.now(), decisions=[], processor=simulator)
     for choice in ("pay", "expire"):
         with pytest.raises(Problem, match="A live payment has no test panel"):
             await use_panel(runtime, visit, Form({"panel": choice}), payment.created_at, "http://pay.test")

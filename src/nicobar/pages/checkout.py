@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from nicobar.core.ids import is_object_id
 from nicobar.core.paying import is_payable, revision
-from nicobar.core.payment import NeedsAction, Outcome
+from nicobar.core.payment import Declined, NeedsAction, Outcome
 from nicobar.core.problems import Problem
 from nicobar.core.saved_method import SavedChoice
 from nicobar.flows.confirm_payment import Confirmation, confirm_payment
@@ -21,7 +21,7 @@ from nicobar.pages.changes import Changed, change_code, change_details
 from nicobar.pages.details import asked_of
 from nicobar.pages.embedding import Frame, FrameView, frame_view, is_alone, with_own_words
 from nicobar.pages.language import language_view, with_language
-from nicobar.pages.limits import PageLimits
+from nicobar.pages.limits import PageLimits, client_address
 from nicobar.pages.links import QrCodes
 from nicobar.pages.method_names import method_name
 from nicobar.pages.methods import CARD, methods_view, read_method
@@ -157,7 +157,7 @@ class CheckoutPage:
         if checked.errors:
             return self._refused(request, visit, checked)
         try:
-            confirmation = await self._charge(visit, checked.card, seen, save=save)
+            confirmation = await self._charge(request, visit, checked.card, seen, save=save)
         except InputRefused as refusal:
             errors = {refusal.field: refusal.reason}
             return self._refused(request, visit, checked._replace(card=None, errors=errors))
@@ -210,10 +210,16 @@ class CheckoutPage:
         return _Posted(visit, form, seen)
 
     async def _charge(
-        self, visit: Visit, method: Method | SavedChoice, seen: datetime, *, save: bool = False
+        self, request: Request, visit: Visit, method: Method | SavedChoice, seen: datetime, *, save: bool = False
     ) -> Confirmation:
-        """Confirm the payment, and count the attempt against its link. A page of the processor leads back here."""
+        """Confirm the payment, and count the attempt against its link. A page of the processor leads back here.
+
+        A try counts against the client's address as well, and is given back unless it failed.
+        """
         payment, link_id = visit.payment, visit.payment.link_id or ""
+        failures, address = self._limits.failures, client_address(request)
+        failures.check(address, visit.now)
+        failures.spend(address, visit.now)
         return_url = f"{self._runtime.public_url}{visit.path}"
         try:
             confirmation = await confirm_payment(
@@ -224,6 +230,8 @@ class CheckoutPage:
             raise
         if confirmation.outcome is not None:
             self._limits.attempts.spend(link_id, visit.now)
+        if not isinstance(confirmation.outcome, Declined):
+            failures.give_back(address)
         return confirmation
 
     def _overtaken(self, request: Request, visit: Visit) -> Response:
@@ -257,7 +265,7 @@ class CheckoutPage:
         if choice.payment_method_id not in {method.payment_method_id for method in visit.saved}:
             return self._refused(request, visit, CheckedForm(None, {"saved": "saved_gone"}, {}))
         try:
-            confirmation = await self._charge(visit, choice, seen)
+            confirmation = await self._charge(request, visit, choice, seen)
         except Problem as problem:
             if problem.code not in ("NOT_FOUND", "NO_ELIGIBLE_PAYMENT_METHODS"):
                 raise

@@ -1,4 +1,5 @@
-"""How often the pages let somebody try: card attempts and guessed codes for each link, unknown links for each address.
+"""How often the pages let somebody try: for each link card attempts and guessed codes, for each address failed attempts
+and unknown links.
 
 The counts live in the memory of one process. They are a brake and not a wall: a server of several processes allows that
 much in each of them, and a restart forgets. What must never happen twice is held by the database instead.
@@ -48,6 +49,11 @@ class Allowance:
         if len(self._full_at) > self._remembered:
             self._full_at.popitem(last=False)
 
+    def give_back(self, key: str) -> None:
+        """Undo one `spend` of the key."""
+        if key in self._full_at:
+            self._full_at[key] -= self._interval
+
     def check(self, key: str, now: datetime) -> None:
         """Raise Problem TOO_MANY_REQUESTS when the key has no try left."""
         seconds = self.wait(key, now)
@@ -62,6 +68,9 @@ class PageLimits:
         self.attempts = Allowance(10, timedelta(hours=1))
         """Tries to pay, by link: enough for a customer who is looking for the right card, and few for a thief who
         tries out stolen ones."""
+        self.failures = Allowance(60, timedelta(hours=1))
+        """Tries to pay that failed, by the client's address: a thief could try out each stolen card on a link of its
+        own. It is more than the customers behind one address of an office or a village fail."""
         self.guesses = Allowance(20, timedelta(hours=1))
         """Discount codes and tax ids that were refused, by link: codes are short enough to be guessed, and a tax id may
         cost a question to a register."""
