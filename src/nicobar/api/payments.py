@@ -10,10 +10,9 @@ from nicobar.core.pricing import Quote, recompute
 from nicobar.core.problems import Problem
 from nicobar.core.settlement import settlement_shares
 from nicobar.flows.create_payment import create_payment
+from nicobar.flows.render_whole_payment import render_whole_payment
 from nicobar.storage.payments import get_payment, get_pricing, list_payments
-from nicobar.storage.redemptions import applied_discounts
 from nicobar.wire.common import Items, NoQuery, in_utc
-from nicobar.wire.discounts import render_discount_detail
 from nicobar.wire.explanations import Explanation, render_explanation
 from nicobar.wire.payment_reads import (
     LineItems,
@@ -24,7 +23,6 @@ from nicobar.wire.payment_reads import (
     PaymentRead,
     render_line_item,
     render_list_item,
-    render_payment,
 )
 from nicobar.wire.payments import PaymentCreate, PaymentCreated
 
@@ -37,13 +35,8 @@ async def create(call: Call[PaymentCreate, NoQuery]) -> PaymentCreated:
 async def retrieve(call: Call[None, NoQuery]) -> PaymentRead:
     """Return one payment."""
     payment = await _payment(call)
-    discounts = []
-    if payment.options.discount_codes:
-        async with call.runtime.database.read() as read:
-            applied = await applied_discounts(read, call.tenant, payment.payment_id)
-        discounts = [render_discount_detail(discount) for discount in applied]
-    link = None if payment.link_id is None else call.runtime.link_url(payment.link_id)
-    return render_payment(payment, link, discounts)
+    async with call.runtime.database.read() as read:
+        return await render_whole_payment(call.runtime, read, payment)
 
 
 async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
