@@ -1,5 +1,6 @@
 """The queue of jobs, which the library pgqueuer works off. A job is committed together with what makes it necessary."""
 
+from datetime import timedelta
 from typing import Final
 
 from nicobar.storage.database import Tx
@@ -14,6 +15,14 @@ ON CONFLICT (dedupe_key)
 """
 
 
+_FORGET: Final = "DELETE FROM pgqueuer_log WHERE created < now() - $1::interval"
+
+
 async def enqueue(tx: Tx, job: str, payload: bytes, dedupe_key: str) -> None:
     """Add a job, unless one with this key waits or runs already."""
     await tx.execute(_ENQUEUE, job, payload, dedupe_key)
+
+
+async def forget_ended(tx: Tx, age: timedelta) -> None:
+    """Delete what the library noted about jobs that long ago. Jobs that wait are not touched."""
+    await tx.execute(_FORGET, age)

@@ -74,6 +74,7 @@ async def _work_connected(runtime: Runtime) -> None:
             batch_size=AT_ONCE // 2,
             max_concurrent_tasks=AT_ONCE,
             shutdown_on_listener_failure=True,
+            log_aggregation_interval=timedelta(0),  # nobody reads its statistics
         )
     )
     try:
@@ -86,11 +87,13 @@ async def _work_connected(runtime: Runtime) -> None:
 
 
 async def _drain(manager: "QueueManager", running: "asyncio.Task[None]") -> None:
-    """Let running jobs end, within `DRAIN_SECONDS`."""
+    """Let running jobs end, within `DRAIN_SECONDS` or until cancelled once more; how it ends is unimportant."""
+    running.add_done_callback(lambda task: task.cancelled() or task.exception())
     manager.shutdown.set()
-    await asyncio.wait({running}, timeout=DRAIN_SECONDS)
-    running.cancel()
-    await asyncio.wait({running})
+    try:
+        await asyncio.wait({running}, timeout=DRAIN_SECONDS)
+    finally:
+        running.cancel()
 
 
 async def _run(runtime: Runtime, job: Job, queued: "QueuedJob") -> None:
