@@ -18,6 +18,7 @@ from nicobar.api import (
     checkouts,
     customers,
     discounts,
+    disputes,
     errors,
     localized_prices,
     misc,
@@ -45,6 +46,7 @@ OPERATIONS: Final[list[Operation]] = [
     *brands.OPERATIONS,
     *misc.OPERATIONS,
     *discounts.OPERATIONS,
+    *disputes.OPERATIONS,
     *checkouts.OPERATIONS,
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""

@@ -10,7 +10,14 @@ from typing import Any, Final
 from nicobar.api.schemas import Schema, component_name
 
 _ID: Final = "0CbKX2hT9vQ1mN4rZ7sLe"
-_PREFIXES: Final = {"brand": "brd", "discount": "dsc", "image": "img", "product": "pdt", "session": "cks"}
+_PREFIXES: Final = {
+    "brand": "brd",
+    "discount": "dsc",
+    "dispute": "dp",
+    "image": "img",
+    "product": "pdt",
+    "session": "cks",
+}
 """First part of ids, where it is not just the first three letters of the noun."""
 
 _VALUES: Final[dict[str, Any]] = {
@@ -135,6 +142,8 @@ def _of_text(schema: Schema, name: str) -> str:
     if schema.get("format") == "date-time":
         return _MOMENT
     text = _VALUES.get(name)
+    if type(text) is int:
+        text = str(text)  # the amounts of disputes
     if not isinstance(text, str):
         text = example_id(name.removesuffix("s").removesuffix("_id")) if name.endswith(("_id", "_ids")) else "text"
     pattern = schema.get("pattern", "")

@@ -11,6 +11,7 @@ from nicobar.core.problems import Problem
 from nicobar.core.settlement import settlement_shares
 from nicobar.flows.create_payment import create_payment
 from nicobar.flows.render_whole_payment import render_whole_payment
+from nicobar.storage.disputes import latest_statuses
 from nicobar.storage.payments import get_payment, get_pricing, list_payments
 from nicobar.wire.common import Items, NoQuery, in_utc
 from nicobar.wire.explanations import Explanation, render_explanation
@@ -51,7 +52,8 @@ async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
     }
     async with call.runtime.database.read() as read:
         payments = await list_payments(read, call.tenant, filters, query.page_size, offset)
-    return Items(items=[render_list_item(payment) for payment in payments])
+        disputes = await latest_statuses(read, call.tenant, [payment.payment_id for payment in payments])
+    return Items(items=[render_list_item(payment, disputes.get(payment.payment_id)) for payment in payments])
 
 
 async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:

@@ -6,6 +6,7 @@ import structlog
 from nicobar.core.payment import Unknown
 from nicobar.core.tenant import Mode, Tenant
 from nicobar.flows.ask_about_attempt import ask_about_attempt
+from nicobar.flows.ask_about_dispute import ask_about_dispute
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.attempts import get_attempt
 from nicobar.storage.notices import StoredNotice, get_notice, mark_handled
@@ -38,6 +39,8 @@ async def handle_notice(runtime: Runtime, job: NoticeJob) -> bool:
 
 async def _ask(runtime: Runtime, tenant: Tenant, processor: str, notice: StoredNotice) -> bool:
     """Ask about the subject of a notice; say whether there was an answer."""
+    if notice.subject == "dispute":
+        return await ask_about_dispute(runtime, tenant, processor, notice.reference)
     async with runtime.database.read() as read:
         attempt = await get_attempt(read, tenant, notice.reference)
     if attempt is None or attempt.processor != processor:

@@ -3,8 +3,10 @@
 from nicobar.core.payment import Payment
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Read
+from nicobar.storage.disputes import disputes_of
 from nicobar.storage.redemptions import applied_discounts
 from nicobar.wire.discounts import render_discount_detail
+from nicobar.wire.disputes import render_payment_dispute
 from nicobar.wire.payment_reads import PaymentRead, render_payment
 
 
@@ -18,4 +20,5 @@ async def render_whole_payment(runtime: Runtime, read: Read, payment: Payment) -
         applied = await applied_discounts(read, payment.tenant, payment.payment_id)
         discounts = [render_discount_detail(discount) for discount in applied]
     link = None if payment.link_id is None else runtime.link_url(payment.link_id)
-    return render_payment(payment, link, discounts)
+    disputes = await disputes_of(read, payment.tenant, payment.payment_id)
+    return render_payment(payment, link, discounts, [render_payment_dispute(dispute) for dispute in disputes])

@@ -93,6 +93,9 @@ TimeInterval = Literal["Day", "Week", "Month", "Year"]
 PricingMode = Literal["by_currency", "by_country"]
 """How localized prices of a product are chosen, `PricingMode` in the library (contract: money, section 4)."""
 
+PaymentProvider = Literal["stripe", "adyen", "dodo"]
+"""Who charged a payment: an account of the merchant's own at the first two, or else this server ("dodo")."""
+
 CURRENCY_CODES: Final[tuple[CurrencyCode, ...]] = get_args(CurrencyCode)
 COUNTRY_CODES: Final[tuple[CountryCode, ...]] = get_args(CountryCode)
 PAYMENT_METHOD_TYPES: Final[tuple[PaymentMethodType, ...]] = get_args(PaymentMethodType)

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
+from nicobar.core.dispute import DisputeStatus
 from nicobar.core.payment import Address, Payment, PaymentLine
-from nicobar.wire.codes import CurrencyCode, IntentStatus
+from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentProvider
 from nicobar.wire.common import (
     Answer,
     PageQuery,
     RequestBody,
 )
 from nicobar.wire.discounts import DiscountDetail
+from nicobar.wire.disputes import PaymentDispute
 from nicobar.wire.payments import CustomerLimitedDetails, render_buyer
 
 
@@ -35,7 +37,7 @@ class PaymentListItem(Answer, frozen=True, kw_only=True):
     is_multi_subscription: bool
     metadata: dict[str, Any]
     payment_id: str
-    payment_provider: Literal["stripe", "adyen", "dodo"]
+    payment_provider: PaymentProvider
     retry_attempt: int
     service_periods: list[dict[str, Any]]
     subscription_ids: list[str]
@@ -47,7 +49,7 @@ class PaymentListItem(Answer, frozen=True, kw_only=True):
     card_type: str | None
     charge_type: str | None
     checkout_session_id: str | None
-    dispute_status: str | None
+    dispute_status: DisputeStatus | None
     invoice_id: str | None
     invoice_url: str | None
     payment_method: str | None
@@ -61,7 +63,7 @@ class PaymentListItem(Answer, frozen=True, kw_only=True):
 
 
 class PaymentRead(Answer, frozen=True, kw_only=True):
-    """The whole payment. Keys of subscriptions, refunds and disputes are present with their empty values."""
+    """The whole payment. Keys of subscriptions are present with their empty values."""
 
     billing: Address
     brand_id: str
@@ -70,13 +72,13 @@ class PaymentRead(Answer, frozen=True, kw_only=True):
     currency: str
     customer: CustomerLimitedDetails
     digital_products_delivered: bool
-    disputes: list[dict[str, Any]]
+    disputes: list[PaymentDispute]
     includes_usage: bool
     is_multi_subscription: bool
     is_update_payment_method: bool
     metadata: dict[str, Any]
     payment_id: str
-    payment_provider: Literal["stripe", "adyen", "dodo"]
+    payment_provider: PaymentProvider
     refunds: list[dict[str, Any]]
     retry_attempt: int
     service_periods: list[dict[str, Any]]
@@ -155,7 +157,12 @@ class LineItemsQuery(RequestBody, frozen=True, kw_only=True):
     currency: CurrencyCode | None = None
 
 
-def render_payment(payment: Payment, link: str | None, discounts: Sequence[DiscountDetail]) -> PaymentRead:
+def render_payment(
+    payment: Payment,
+    link: str | None,
+    discounts: Sequence[DiscountDetail] = (),
+    disputes: Sequence[PaymentDispute] = (),
+) -> PaymentRead:
     """Render the whole payment; `link` is the hosted page's URL."""
     card, three_ds = payment.card, payment.three_ds
     return PaymentRead(
@@ -166,7 +173,7 @@ def render_payment(payment: Payment, link: str | None, discounts: Sequence[Disco
         currency=payment.currency,
         customer=render_buyer(payment.customer),
         digital_products_delivered=False,
-        disputes=[],
+        disputes=list(disputes),
         includes_usage=False,
         is_multi_subscription=False,
         is_update_payment_method=False,
@@ -213,8 +220,8 @@ def render_payment(payment: Payment, link: str | None, discounts: Sequence[Disco
     )
 
 
-def render_list_item(payment: Payment) -> PaymentListItem:
-    """Render one row of the list; the payment's lines are not needed."""
+def render_list_item(payment: Payment, dispute_status: DisputeStatus | None = None) -> PaymentListItem:
+    """Render one row of the list, with the status of the payment's newest dispute; its lines are not needed."""
     card, three_ds = payment.card, payment.three_ds
     return PaymentListItem(
         brand_id=payment.brand_id,
@@ -239,7 +246,7 @@ def render_list_item(payment: Payment) -> PaymentListItem:
         card_type=card.funding if card else None,
         charge_type=None,
         checkout_session_id=None,
-        dispute_status=None,
+        dispute_status=dispute_status,
         invoice_id=None,
         invoice_url=None,
         payment_method=payment.payment_method,

@@ -9,7 +9,7 @@ from msgspec import Meta
 from nicobar.core.discounts import normalise_code
 from nicobar.core.payment import Buyer, Payment
 from nicobar.core.problems import Problem
-from nicobar.wire.codes import CurrencyCode, PaymentMethodType
+from nicobar.wire.codes import CurrencyCode, PaymentMethodType, PaymentProvider
 from nicobar.wire.common import (
     INT32_MAX,
     Amount,
@@ -124,6 +124,14 @@ def requested_codes(single: str | None, several: Sequence[str] | None) -> list[s
         if code in codes[:index]:
             raise Problem("INVALID_REQUEST_BODY", path=where, detail=f"{code} is in the list twice.")
     return codes
+
+
+def provider_of(processor: str) -> PaymentProvider:
+    """Return the contract's name for a processor, by the name under which attempts store it."""
+    match processor:
+        case "stripe" | "adyen":
+            return processor
+    return "dodo"
 
 
 def render_buyer(buyer: Buyer) -> CustomerLimitedDetails:
