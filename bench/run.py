@@ -172,7 +172,8 @@ def measure(server: Server, dsn: str, script: Path, request: str, options: argpa
         load(server.port, request, connections, 1)
         rows = []
         for _ in range(options.rounds):
-            postgres = [p for p in psutil.process_iter(["name"]) if p.info["name"] == "postgres"]
+            postmaster = psutil.Process(int((server.data / "postgres" / "postmaster.pid").read_text().split()[0]))
+            postgres = [postmaster, *postmaster.children()]
             before = cpu_seconds([itself]), cpu_seconds(postgres)
             figures = load(server.port, request, connections, options.seconds)
             after = cpu_seconds([itself]), cpu_seconds(postgres)

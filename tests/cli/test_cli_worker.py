@@ -1,0 +1,100 @@
+"""`nicobar worker`, and servers that leave the jobs to it."""
+
+import asyncio
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.program import PATIENCE, PROGRAM, Serving, environment, eventually, postmaster
+from nicobar.storage.database import Database
+from nicobar.storage.embedded import open_embedded
+from nicobar.storage.queue import enqueue
+
+
+class Working:
+    """A worker that was started with `nicobar worker`."""
+
+    def __init__(self, data: Path) -> None:
+        with tempfile.TemporaryFile() as log:
+            self.process = subprocess.Popen(
+                [*PROGRAM, "worker", "--data", data], stdout=subprocess.PIPE, stderr=log, text=True, env=environment()
+            )
+
+    def said(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def stop(self, number: int) -> str:
+        self.process.send_signal(number)
+        output, _ = self.process.communicate(timeout=PATIENCE)
+        return output
+
+
+@pytest.fixture
+def worker(data_alone: Path) -> Iterator[Callable[[], Working]]:
+    started: list[Working] = []
+
+    def start() -> Working:
+        started.append(Working(data_alone))
+        return started[-1]
+
+    yield start
+    for working in started:
+        if working.process.poll() is None:
+            working.process.kill()
+            working.process.wait(PATIENCE)
+
+
+async def _queue(dsn: str, *statements: str) -> int:
+    """Add a job about a notice that does not exist if asked to, and return how many jobs wait."""
+    database = Database(dsn, size=1)
+    try:
+        if "add" in statements:
+            job = b'{"business_id":"bus_x","mode":"test","processor":"simulator","notice_id":"none"}'
+            async with database.transaction() as tx:
+                await enqueue(tx, "handle_notice", job, "notice/none")
+        async with database.read() as read:
+            waiting: int = await read.fetchval("SELECT count(*) FROM pgqueuer")
+    finally:
+        await database.close()
+    return waiting
+
+
+def _jobs(data: Path, *statements: str) -> int:
+    with open_embedded(data) as postgres:
+        return asyncio.run(_queue(postgres.dsn, *statements))
+
+
+def test_a_server_works_off_jobs_by_itself(serve: Callable[..., Serving], data_alone: Path) -> None:
+    serve("--data", data_alone).ready()
+    assert _jobs(data_alone, "add") in (0, 1)
+    eventually(lambda: _jobs(data_alone) == 0)
+
+
+def test_a_server_without_a_worker_leaves_jobs_to_one(
+    serve: Callable[..., Serving], worker: Callable[[], Working], data_alone: Path
+) -> None:
+    serving = serve("--data", data_alone, "--no-worker").ready()
+    assert _jobs(data_alone, "add") == 1
+    working = worker()
+    while "until Ctrl-C" not in (line := working.said()):
+        assert line, "the worker has ended"
+    eventually(lambda: _jobs(data_alone) == 0)
+    assert working.stop(signal.SIGTERM).endswith("Stopped.\n")
+    assert working.process.returncode == 0
+    assert serving.process.poll() is None
+    assert postmaster(data_alone) is not None
+
+
+def test_a_worker_alone_opens_the_database_and_closes_it(worker: Callable[[], Working], data_alone: Path) -> None:
+    working = worker()
+    while "until Ctrl-C" not in (line := working.said()):
+        assert line, "the worker has ended"
+    assert postmaster(data_alone) is not None
+    working.stop(signal.SIGINT)
+    assert working.process.returncode == 0
+    assert postmaster(data_alone) is None
