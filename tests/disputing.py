@@ -1,0 +1,83 @@
+"""Disputes for tests: a processor that says what it is told to, and notices that lead to asking it."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from harness import PUBLIC_URL, FakeClock
+from nicobar.core.dispute import Dispute, DisputeFacts
+from nicobar.core.payment import Payment
+from nicobar.core.tenant import Tenant
+from nicobar.flows.confirm_payment import confirm_payment
+from nicobar.flows.handle_notice import NoticeJob, handle_notice
+from nicobar.flows.receive_notice import receive_notice
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.base import Notice
+from nicobar.processors.simulator import Simulator
+from nicobar.storage.disputes import disputes_of
+from orders import attempts_of, card, order, place
+
+OPENED_AT = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+
+
+class Disputing(Simulator):
+    """Knows the disputes that the test puts in, and counts how often it was asked."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock, PUBLIC_URL)
+        self.known: dict[str, DisputeFacts | Exception | None] = {}
+        self.questions: Counter[str] = Counter()
+
+    async def find_dispute(self, reference: str) -> DisputeFacts | None:
+        self.questions[reference] += 1
+        answer = self.known.get(reference)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        return Notice(**json.loads(body))
+
+
+async def paid(runtime: Runtime, tenant: Tenant, **changes: Any) -> Payment:
+    """Return a payment of 24.00 dollars that a card has paid."""
+    payment = await place(runtime, order(runtime, tenant, **changes))
+    await confirm_payment(runtime, tenant, payment.payment_id, card())
+    return payment
+
+
+async def facts_of(runtime: Runtime, payment: Payment, reference: str = "du_1", **changes: Any) -> DisputeFacts:
+    """Return what a processor says about a new dispute of all that a payment has paid."""
+    attempt = (await attempts_of(runtime, payment))[-1]
+    values: dict[str, Any] = {
+        "reference": reference,
+        "attempt_id": attempt["attempt_id"],
+        "amount": attempt["amount"],
+        "currency": attempt["currency"],
+        "stage": "dispute",
+        "status": "dispute_opened",
+        "reason": "product_not_received",
+        "opened_at": OPENED_AT,
+    }
+    return DisputeFacts(**(values | changes))
+
+
+async def notify(
+    runtime: Runtime, tenant: Tenant, reference: str, notice_id: str = "evt_1", subject: str = "dispute"
+) -> bool:
+    """Send the notice and do its job; say whether the job is done."""
+    body = json.dumps({"notice_id": notice_id, "subject": subject, "reference": reference}).encode()
+    await receive_notice(runtime, tenant, "simulator", {}, body)
+    return await handle_notice(runtime, NoticeJob(tenant.business_id, tenant.mode, "simulator", notice_id))
+
+
+async def open_dispute(runtime: Runtime, processor: Disputing, payment: Payment, **changes: Any) -> Dispute:
+    """Let the processor open a dispute, or move it, and tell us; return the payment's newest."""
+    facts = await facts_of(runtime, payment, **changes)
+    processor.known[facts.reference] = facts
+    notice_id = f"evt_{runtime.clock.random_bits(64)}"
+    assert await notify(runtime, payment.tenant, facts.reference, notice_id)
+    async with runtime.database.read() as read:
+        return (await disputes_of(read, payment.tenant, payment.payment_id))[-1]
