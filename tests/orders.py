@@ -1,12 +1,12 @@
 """Orders for tests: payments as the creation stores them, with every part open to change."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
 import msgspec
 
-from nicobar.core.fx import ChargeTerms
+from nicobar.core.fx import ChargeTerms, Conversion
 from nicobar.core.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions
 from nicobar.core.pricing import QuoteInputs
 from nicobar.core.tenant import Tenant, secret_hash
@@ -83,8 +83,10 @@ def order(runtime: Runtime, tenant: Tenant, lines: list[PaymentLine] | None = No
 def pricing_of(payment: Payment) -> QuoteInputs:
     """Return pricing facts that fit the currencies; tests of the pages and flows never price again."""
     exponent = currencies.exponent(payment.currency)
-    terms = ChargeTerms(payment.currency, exponent, payment.settlement_currency, exponent)
-    return QuoteInputs(lines=(), charge=terms)
+    charged, settled, rate = payment.currency, payment.settlement_currency, None
+    if charged != settled:
+        rate = Conversion(settled, exponent, charged, exponent, 1, 1, "1", date(2026, 10, 30), "test")
+    return QuoteInputs(lines=(), charge=ChargeTerms(charged, exponent, settled, exponent, settlement=rate))
 
 
 async def place(runtime: Runtime, payment: Payment) -> Payment:

@@ -19,6 +19,7 @@ from nicobar.core.payment import (
     status_after,
 )
 from nicobar.core.saved_method import SavedMethod
+from nicobar.flows.book_payment import book_payment
 from nicobar.flows.render_whole_payment import render_whole_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.write_event import write_event
@@ -87,6 +88,7 @@ async def _move(
         raise RuntimeError(f"{payment.payment_id} cannot move from {payment.status} to {target}")
     if target == "succeeded":
         await redeem(tx, payment.tenant, payment.payment_id, at)
+        await book_payment(runtime, tx, moved, at)
     await _tell(runtime, tx, moved, at)
     _log.info("payment_moved", payment_id=payment.payment_id, origin=payment.status, status=target)
 

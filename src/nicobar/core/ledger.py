@@ -1,0 +1,255 @@
+"""The books: every movement of money is one entry whose postings sum to zero in each currency.
+
+Amounts are minor units; positive is a debit, negative a credit. A payment in one currency lets the processor owe us
+its total, and us owe the seller the earnings and the authorities the tax. A converted payment touches two currencies,
+that of the charge and that of the settlement, and `conversion_clearing` bridges them: it holds what was taken in at
+one end and given out at the other, so what it is worth at today's rates is what rates and roundings gained or lost.
+
+Why these accounts, and why free payments have no entry: `docs/decisions/0013-the-ledger.md`.
+"""
+
+from datetime import datetime
+from typing import Final, Literal, Protocol
+
+import msgspec
+
+from nicobar.core.money import round_half_up
+from nicobar.core.payment import Payment
+from nicobar.core.pricing import QuoteInputs
+
+Account = Literal["processor_receivable", "conversion_clearing", "merchant_payable", "tax_payable", "fee_income"]
+
+ACCOUNTS: Final[dict[Account, Literal["debit", "credit", "either"]]] = {
+    "processor_receivable": "debit",
+    "conversion_clearing": "either",
+    "merchant_payable": "credit",
+    "tax_payable": "credit",
+    "fee_income": "credit",
+}
+"""The accounts with the side on which their balance normally stands.
+
+`processor_receivable` is what processors owe us, in the currency of the charge; what a dispute takes away leaves it.
+`merchant_payable` is the seller's earnings, `tax_payable` the tax that was collected for the authorities and
+`fee_income` the fee of adaptive pricing, all in the settlement currency.
+"""
+
+Kind = Literal["payment", "refund", "dispute", "dispute_reversal"]
+"""What an entry records; `dispute` takes the disputed money away, and `dispute_reversal` brings it back."""
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """One amount on one account."""
+
+    account: Account
+    currency: str
+    amount: int
+    """Minor units: a debit is positive, a credit negative."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One movement of money. It cannot be made unbalanced: ValueError then."""
+
+    entry_id: str
+    kind: Kind
+    payment_id: str
+    reference: str
+    """The payment, refund or dispute that moved the money."""
+    turn: int = 0
+    """How often money of this kind moved for the reference before: an appeal turns a dispute round once more."""
+    created_at: datetime
+    currency: str
+    """What the customer's side is in."""
+    settlement_currency: str
+    """What the seller's side is in."""
+    postings: tuple[Posting, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse postings that do not sum to zero in each currency, or that move nothing."""
+        sums: dict[str, int] = {}
+        for posting in self.postings:
+            sums[posting.currency] = sums.get(posting.currency, 0) + posting.amount
+        if any(sums.values()) or not self.postings or not all(posting.amount for posting in self.postings):
+            raise ValueError(f"the entry about {self.reference} does not balance: {self.postings}")
+
+    def amount(self, account: Account, currency: str) -> int:
+        """Return what was posted on an account in a currency: positive for a debit, 0 for nothing."""
+        return sum(p.amount for p in self.postings if p.account == account and p.currency == currency)
+
+
+class Refunded(Protocol):
+    """What the books need to know about a refund: what went back, and what of it the seller bears."""
+
+    @property
+    def refund_id(self) -> str:
+        """The id, which the entry refers to."""
+
+    @property
+    def payment_id(self) -> str:
+        """The payment that the money came from."""
+
+    @property
+    def amount(self) -> int:
+        """What the customer gets, in minor units of `currency`."""
+
+    @property
+    def currency(self) -> str:
+        """What the customer has paid in."""
+
+    @property
+    def settlement_amount(self) -> int:
+        """What the seller's side gives for it, with tax, in minor units of `settlement_currency`."""
+
+    @property
+    def settlement_tax(self) -> int:
+        """The tax within it."""
+
+    @property
+    def settlement_currency(self) -> str:
+        """What the payment was settled in."""
+
+
+class Disputed(Protocol):
+    """What the books need to know about a dispute."""
+
+    @property
+    def dispute_id(self) -> str:
+        """The id, which the entry refers to."""
+
+    @property
+    def amount(self) -> int:
+        """What the processor took away, in minor units of `currency`."""
+
+    @property
+    def currency(self) -> str:
+        """What the processor counts in; nearly always the payment's currency."""
+
+
+def payment_entry(entry_id: str, payment: Payment, pricing: QuoteInputs | None, at: datetime) -> Entry:
+    """Return the entry of a payment that was paid; its total is above zero.
+
+    The seller is credited the stored settlement, of which the settlement tax belongs to the authorities. The fee of
+    adaptive pricing is what lies between that and the gross: the total, converted back at the mid rate that the
+    payment was priced with and rounded half-up once (`money.md`, section 8). `pricing` is needed when the charge
+    currency differs from the settlement currency; ValueError when it is missing then.
+    """
+    gross = payment.total_amount
+    if payment.currency != payment.settlement_currency:
+        rate = None if pricing is None else pricing.charge.settlement
+        if rate is None:
+            raise ValueError(f"{payment.payment_id} was converted, and its rate is not known")
+        gross = round_half_up(gross * rate.denominator, rate.numerator)
+    postings = _postings(
+        payment.currency,
+        payment.total_amount,
+        payment.settlement_currency,
+        gross,
+        payment.settlement_amount,
+        payment.settlement_tax,
+    )
+    return Entry(
+        entry_id=entry_id,
+        kind="payment",
+        payment_id=payment.payment_id,
+        reference=payment.payment_id,
+        created_at=at,
+        currency=payment.currency,
+        settlement_currency=payment.settlement_currency,
+        postings=postings,
+    )
+
+
+def refund_entry(entry_id: str, refund: Refunded, at: datetime) -> Entry:
+    """Return the entry of a refund that succeeded: the seller and the authorities give their parts of it.
+
+    The fee of a conversion is not given back (`money.md`, section 7). Where the refund is in one currency and yet
+    larger than what the seller's side gives, the difference is fee that went back, and `fee_income` bears it.
+    """
+    gross = refund.amount if refund.currency == refund.settlement_currency else refund.settlement_amount
+    postings = _postings(
+        refund.currency,
+        -refund.amount,
+        refund.settlement_currency,
+        -gross,
+        -refund.settlement_amount,
+        -refund.settlement_tax,
+    )
+    return Entry(
+        entry_id=entry_id,
+        kind="refund",
+        payment_id=refund.payment_id,
+        reference=refund.refund_id,
+        created_at=at,
+        currency=refund.currency,
+        settlement_currency=refund.settlement_currency,
+        postings=postings,
+    )
+
+
+def dispute_entry(
+    entry_id: str, dispute: Disputed, payment: Payment, at: datetime, *, returned: bool, turn: int = 0
+) -> Entry:
+    """Return the entry of disputed money that the processor took away, or of its return after a good end.
+
+    A loss needs no entry: the money is gone since the dispute was opened. Seller and authorities bear their parts in
+    the proportion of the payment, each rounded half-up; the return is the exact mirror image.
+    """
+    share, tax = disputed_settlement(dispute, payment)
+    sign = 1 if returned else -1
+    gross = dispute.amount if dispute.currency == payment.settlement_currency else share
+    postings = _postings(
+        dispute.currency,
+        sign * dispute.amount,
+        payment.settlement_currency,
+        sign * gross,
+        sign * share,
+        sign * tax,
+    )
+    return Entry(
+        entry_id=entry_id,
+        kind="dispute_reversal" if returned else "dispute",
+        payment_id=payment.payment_id,
+        reference=dispute.dispute_id,
+        turn=turn,
+        created_at=at,
+        currency=dispute.currency,
+        settlement_currency=payment.settlement_currency,
+        postings=postings,
+    )
+
+
+def disputed_settlement(dispute: Disputed, payment: Payment) -> tuple[int, int]:
+    """Return what the seller's side bears of a dispute, and the tax within it, in minor units of the settlement.
+
+    In the payment's currency it is that part of the settlement which is disputed of the total. A processor that
+    counts in the settlement currency names the amount itself. In a third currency nothing can be compared, and the
+    whole payment counts as disputed.
+    """
+    if dispute.currency == payment.currency:
+        part, whole = dispute.amount, payment.total_amount
+    elif dispute.currency == payment.settlement_currency and payment.settlement_amount:
+        part, whole = dispute.amount, payment.settlement_amount
+    else:
+        part, whole = 1, 1
+    share = round_half_up(payment.settlement_amount * part, whole)
+    return share, round_half_up(payment.settlement_tax * part, whole)
+
+
+def _postings(
+    currency: str, amount: int, settlement_currency: str, gross: int, settlement: int, tax: int
+) -> tuple[Posting, ...]:
+    """Return the postings of money that came in; with negative amounts, of money that went out.
+
+    `gross` is the amount in the settlement currency, and what it has beyond the settlement is fee.
+    """
+    postings = [Posting("processor_receivable", currency, amount)]
+    if currency != settlement_currency:
+        postings += [
+            Posting("conversion_clearing", currency, -amount),
+            Posting("conversion_clearing", settlement_currency, gross),
+        ]
+    postings += [
+        Posting("merchant_payable", settlement_currency, tax - settlement),
+        Posting("tax_payable", settlement_currency, -tax),
+        Posting("fee_income", settlement_currency, settlement - gross),
+    ]
+    return tuple([posting for posting in postings if posting.amount])

@@ -1,0 +1,14 @@
+"""Enter a refund that succeeded into the books, in the transaction that records it."""
+
+from datetime import datetime
+
+from nicobar.core.ledger import Refunded, refund_entry
+from nicobar.core.tenant import Tenant
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.database import Tx
+from nicobar.storage.ledger import insert_entry
+
+
+async def book_refund(runtime: Runtime, tx: Tx, tenant: Tenant, refund: Refunded, at: datetime) -> None:
+    """Store the entry of a refund; its amount is above zero."""
+    await insert_entry(tx, tenant, refund_entry(runtime.new_id("led", at), refund, at))

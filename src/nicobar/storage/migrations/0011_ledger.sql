@@ -1,0 +1,56 @@
+-- The books. A row is one entry with all its postings, one column an account, so that "it balances" is a comparison
+-- of the row's own numbers, which PostgreSQL makes for nothing. Debits are positive, credits negative, in minor units.
+
+CREATE TABLE ledger_entries (
+    business_id          text COLLATE "C" NOT NULL,
+    mode                 text NOT NULL,
+    entry_id             text COLLATE "C" NOT NULL,
+    kind                 text NOT NULL CHECK (kind IN ('payment', 'refund', 'dispute', 'dispute_reversal')),
+    payment_id           text COLLATE "C" NOT NULL,
+    -- The payment, refund or dispute that moved the money.
+    reference            text COLLATE "C" NOT NULL,
+    -- How often money of this kind moved for the reference before: appeals turn disputes round.
+    turn                 smallint NOT NULL CHECK (turn >= 0 AND (turn = 0 OR kind LIKE 'dispute%')),
+    -- In the currency of the charge.
+    currency             text NOT NULL,
+    processor_receivable bigint NOT NULL,
+    charge_clearing      bigint NOT NULL,
+    -- In the currency of the settlement.
+    settlement_currency  text NOT NULL,
+    settlement_clearing  bigint NOT NULL,
+    merchant_payable     bigint NOT NULL,
+    tax_payable          bigint NOT NULL,
+    fee_income           bigint NOT NULL,
+    created_at           timestamptz NOT NULL,
+    PRIMARY KEY (business_id, mode, entry_id),
+    FOREIGN KEY (business_id, mode, payment_id) REFERENCES payments,
+    -- In each currency the postings sum to zero.
+    CONSTRAINT ledger_entries_balance CHECK (
+        CASE WHEN currency = settlement_currency
+            THEN processor_receivable + merchant_payable + tax_payable + fee_income = 0
+                AND charge_clearing = 0 AND settlement_clearing = 0
+            ELSE processor_receivable + charge_clearing = 0
+                AND settlement_clearing + merchant_payable + tax_payable + fee_income = 0
+        END),
+    -- Money comes in with payments and with disputes that end well, and goes out otherwise.
+    CONSTRAINT ledger_entries_direction CHECK (
+        CASE WHEN kind IN ('payment', 'dispute_reversal')
+            THEN processor_receivable > 0 AND merchant_payable <= 0 AND tax_payable <= 0
+            ELSE processor_receivable < 0 AND merchant_payable >= 0 AND tax_payable >= 0
+        END),
+    CONSTRAINT ledger_entries_payment CHECK ((kind = 'payment') = (reference = payment_id))
+);
+-- Nothing is booked twice.
+CREATE UNIQUE INDEX ledger_entries_once ON ledger_entries (business_id, mode, reference, kind, turn);
+-- The balance of the seller's account up to an entry is a sum over a range of this index alone.
+CREATE INDEX ledger_entries_merchant ON ledger_entries (business_id, mode, settlement_currency, entry_id)
+    INCLUDE (merchant_payable);
+-- Refunds and disputes are few: they are found without reading all payments, and payments do not pay for it.
+CREATE INDEX ledger_entries_kind ON ledger_entries (business_id, mode, kind, entry_id) WHERE kind <> 'payment';
+CREATE INDEX ledger_entries_of_payment ON ledger_entries (business_id, mode, payment_id) WHERE kind <> 'payment';
+
+-- What is written stays. A mistake is mended by another entry.
+CREATE TRIGGER ledger_entries_kept BEFORE UPDATE OR DELETE ON ledger_entries
+    FOR EACH ROW EXECUTE FUNCTION refuse_rewriting();
+CREATE TRIGGER ledger_entries_not_emptied BEFORE TRUNCATE ON ledger_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
