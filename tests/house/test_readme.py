@@ -234,7 +234,7 @@ def test_what_is_said_to_be_missing_is_missing() -> None:
     languages = list((ROOT / "src" / "nicobar" / "pages" / "locales").glob("*.toml"))
     assert ("other than English" in missing) == (len(languages) == 1)
     named = re.findall(r"`((?:POST )?/\w+)`", missing)
-    assert len(named) >= 8
+    assert len(named) >= 4
     served = {word for operation in OPERATIONS for word in (operation.path, f"{operation.method} {operation.path}")}
     for name in named:
         assert name not in served, f"{name} is there now"
