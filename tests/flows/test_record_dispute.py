@@ -23,6 +23,7 @@ from nicobar.storage.attempts import get_attempt
 from nicobar.storage.database import UniqueViolation
 from nicobar.storage.disputes import disputes_of, insert_dispute
 from nicobar.storage.events import events_of
+from nicobar.storage.ledger import entries_of
 from nicobar.storage.notices import get_notice
 from orders import attempts_of, card, dump, order, place, reload
 
@@ -247,3 +248,37 @@ async def test_postgresql_holds_the_same_rules(runtime: Runtime, tenant: Tenant,
         async with runtime.database.transaction() as tx:
             await insert_dispute(tx, again, runtime.clock.now())
     assert await dump(runtime) == before
+
+
+async def test_the_books_follow_the_money(
+    runtime: Runtime, tenant: Tenant, processor: Disputing, clock: FakeClock
+) -> None:
+    """A question of the bank moves nothing; a chargeback takes the money, and verdicts carry it to and fro."""
+    payment = await paid(runtime, tenant)
+    moves: list[list[tuple[str, int, int]]] = []
+    steps: list[dict[str, Any]] = [
+        {"stage": "pre_dispute"},
+        {},
+        {"status": "dispute_challenged"},
+        {"status": "dispute_won"},
+        {"status": "dispute_lost"},
+        {"status": "dispute_won"},
+    ]
+    for step in steps:
+        clock.advance(seconds=1)
+        dispute = await open_dispute(runtime, processor, payment, **step)
+        async with runtime.database.read() as read:
+            entries = await entries_of(read, tenant, payment.payment_id)
+        booked = [entry for entry in entries if entry.reference == dispute.dispute_id]
+        moves.append([(entry.kind, entry.turn, entry.amount("processor_receivable", "USD")) for entry in booked])
+    out, back = ("dispute", 0, -2400), ("dispute_reversal", 0, 2400)
+    out_again, back_again = ("dispute", 1, -2400), ("dispute_reversal", 1, 2400)
+    assert moves == [
+        [],
+        [out],
+        [out],
+        [out, back],
+        [out, back, out_again],
+        [out, back, out_again, back_again],
+    ]
+    assert [body["data"]["dispute_stage"] for _, body in await told(runtime, dispute)][:2] == ["pre_dispute", "dispute"]

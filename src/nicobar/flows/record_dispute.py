@@ -8,6 +8,7 @@ from nicobar.core.dispute import Dispute, DisputeFacts
 from nicobar.core.event import DISPUTE_EVENTS
 from nicobar.core.payment import Attempt
 from nicobar.core.tenant import Tenant
+from nicobar.flows.book_dispute import book_dispute
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.write_event import write_event
 from nicobar.storage.disputes import find_dispute, insert_dispute, move_dispute
@@ -43,6 +44,7 @@ async def record_dispute(
             if moved is None:
                 return False
             dispute = moved
+        await book_dispute(runtime, tx, payment, dispute, at)
         data = render_dispute(dispute, payment)
         type = DISPUTE_EVENTS[dispute.status]
         await write_event(runtime, tx, tenant, type, dispute.dispute_id, "Dispute", data, at)
