@@ -101,6 +101,8 @@ class Succeeded(msgspec.Struct, frozen=True, tag="succeeded", omit_defaults=True
     """The authentication of the cardholder; None when none is reported."""
     kept: KeptCard | None = None
     """Filled when the charge was asked to keep the card. It goes to the saved methods and never into the attempt."""
+    card: CardDetails | None = None
+    """The card that paid, where only the processor learns it: it was typed into fields of the processor's own."""
 
 
 class Declined(msgspec.Struct, frozen=True, tag="declined", omit_defaults=True):

@@ -16,6 +16,7 @@ from nicobar.core.payment import (
     Pending,
     Succeeded,
     Unknown,
+    method_type,
     status_after,
 )
 from nicobar.core.saved_method import SavedMethod
@@ -74,11 +75,14 @@ async def _move(
 ) -> None:
     """Move the payment to where the outcome leads, with everything that has to be in the same commit."""
     target = status_after(outcome)
+    card = outcome.card if isinstance(outcome, Succeeded) else None
     moved = await move_payment(
         tx,
         payment,
         target,
         at,
+        payment_method_type=None if card is None else method_type(card),
+        card=card,
         error_code=outcome.error_code if isinstance(outcome, Declined) else None,
         error_message=outcome.error_message if isinstance(outcome, Declined) else None,
         payment_method_id=await _saved(tx, payment, attempt, outcome, at),
@@ -111,7 +115,8 @@ async def _saved(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Out
         return None
     if payment.payment_method_id is not None:
         await touch_method(tx, payment.tenant, payment.payment_method_id, at)
-    if not attempt.save_method or outcome.kept is None or attempt.card is None:
+    card = outcome.card or attempt.card
+    if not attempt.save_method or outcome.kept is None or card is None:
         return payment.payment_method_id
     method = SavedMethod(
         payment_method_id=f"pm_{attempt.attempt_id.partition('_')[2]}",
@@ -119,7 +124,7 @@ async def _saved(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Out
         processor=attempt.processor,
         token=outcome.kept.token,
         fingerprint=outcome.kept.fingerprint,
-        card=attempt.card,
+        card=card,
         last_used_at=at,
     )
     return await keep_method(tx, payment.tenant, method)

@@ -74,7 +74,7 @@ WITH buyer AS (
 _MOVE: Final = """
 UPDATE payments SET status = $4, updated_at = $5, error_code = $6, error_message = $7,
     payment_method = coalesce($8, payment_method), payment_method_type = coalesce($9, payment_method_type),
-    card = CASE WHEN $8 IS NULL THEN card ELSE $10 END,
+    card = CASE WHEN $8 IS NULL THEN coalesce($10, card) ELSE $10 END,
     payment_method_id = CASE WHEN $8 IS NULL THEN coalesce($12, payment_method_id) ELSE $12 END,
     three_ds = CASE WHEN $8 IS NULL THEN coalesce($13, three_ds) ELSE $13 END
 WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND status = ANY($11::text[])
