@@ -103,13 +103,16 @@ class ChargeRequest:
     __slots__ = (
         "amount",
         "attempt_id",
+        "business_id",
         "card",
         "currency",
         "customer_present",
         "email",
         "force_3ds",
         "keep_card",
+        "payment_id",
         "return_url",
+        "scenario",
     )
 
     def __init__(
@@ -124,12 +127,17 @@ class ChargeRequest:
         customer_present: bool = True,
         force_3ds: bool | None = None,
         email: str = "",
+        business_id: str = "",
+        payment_id: str = "",
+        scenario: object = None,
     ) -> None:
         """Take minor units of `currency`; `return_url` is where a page of the processor sends the customer back to.
 
         `keep_card` asks for a token with the success, for later charges. Without `customer_present` nobody is there
         to confirm anything. `force_3ds` asks for 3-D Secure (True) or to leave it out (False); None leaves it to the
         card's bank, which has the last word in any case. `email` is the customer's address, which some methods ask for.
+        `business_id` says who sells and `payment_id` what, for the processor's own records. `scenario` is what the
+        payment's metadata tells the simulator to do wrong (docs/simulator.md); for every other processor it is None.
         """
         self.attempt_id = attempt_id
         self.amount = amount
@@ -140,6 +148,9 @@ class ChargeRequest:
         self.customer_present = customer_present
         self.force_3ds = force_3ds
         self.email = email
+        self.business_id = business_id
+        self.payment_id = payment_id
+        self.scenario = scenario
 
     def __repr__(self) -> str:
         """Name the attempt and the amount; the card hides itself."""
@@ -211,7 +222,8 @@ class Processor(Protocol):
         """See to it that an attempt takes no money any more, and return what became of it.
 
         None says that no order had arrived, and none that arrives later will be carried out. An attempt that has
-        taken the money answers Succeeded, and one that waited for its customer Abandoned.
+        taken the money answers Succeeded, and one that waited for its customer Abandoned. A debit that is under way
+        cannot be called back: it answers Pending, and its end comes later.
         """
 
     async def refund(self, request: RefundRequest) -> RefundOutcome:
