@@ -8,6 +8,7 @@ one end and given out at the other, so what it is worth at today's rates is what
 Why these accounts, and why free payments have no entry: `docs/decisions/0013-the-ledger.md`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
@@ -75,6 +76,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         """Return what was posted on an account in a currency: positive for a debit, 0 for nothing."""
         return sum(p.amount for p in self.postings if p.account == account and p.currency == currency)
 
+    @property
+    def received(self) -> int:
+        """What came in, in minor units of `currency`; negative for what went out."""
+        return self.amount("processor_receivable", self.currency)
+
+    @property
+    def gross(self) -> int:
+        """The same in minor units of `settlement_currency`: what seller, authorities and fee got of it together."""
+        parts: tuple[Account, ...] = ("merchant_payable", "tax_payable", "fee_income")
+        return -sum(self.amount(account, self.settlement_currency) for account in parts)
+
 
 class Refunded(Protocol):
     """What the books need to know about a refund: what went back, and what of it the seller bears."""
@@ -89,23 +101,15 @@ class Refunded(Protocol):
 
     @property
     def amount(self) -> int:
-        """What the customer gets, in minor units of `currency`."""
-
-    @property
-    def currency(self) -> str:
-        """What the customer has paid in."""
+        """What the customer gets, in minor units of the currency that was paid."""
 
     @property
     def settlement_amount(self) -> int:
-        """What the seller's side gives for it, with tax, in minor units of `settlement_currency`."""
+        """What the seller's side gives for it, with tax, in minor units of the settlement currency."""
 
     @property
     def settlement_tax(self) -> int:
         """The tax within it."""
-
-    @property
-    def settlement_currency(self) -> str:
-        """What the payment was settled in."""
 
 
 class Disputed(Protocol):
@@ -138,14 +142,6 @@ def payment_entry(entry_id: str, payment: Payment, pricing: QuoteInputs | None, 
         if rate is None:
             raise ValueError(f"{payment.payment_id} was converted, and its rate is not known")
         gross = round_half_up(gross * rate.denominator, rate.numerator)
-    postings = _postings(
-        payment.currency,
-        payment.total_amount,
-        payment.settlement_currency,
-        gross,
-        payment.settlement_amount,
-        payment.settlement_tax,
-    )
     return Entry(
         entry_id=entry_id,
         kind="payment",
@@ -154,84 +150,99 @@ def payment_entry(entry_id: str, payment: Payment, pricing: QuoteInputs | None, 
         created_at=at,
         currency=payment.currency,
         settlement_currency=payment.settlement_currency,
-        postings=postings,
+        postings=_postings(
+            payment.currency,
+            payment.total_amount,
+            payment.settlement_currency,
+            gross,
+            payment.settlement_amount,
+            payment.settlement_tax,
+        ),
     )
 
 
-def refund_entry(entry_id: str, refund: Refunded, at: datetime) -> Entry:
-    """Return the entry of a refund that succeeded: the seller and the authorities give their parts of it.
+def refund_entry(entry_id: str, refund: Refunded, booked: Sequence[Entry], at: datetime) -> Entry:
+    """Return the entry of a refund that succeeded; `booked` are the payment's entries so far.
 
-    The fee of a conversion is not given back (`money.md`, section 7). Where the refund is in one currency and yet
-    larger than what the seller's side gives, the difference is fee that went back, and `fee_income` bears it.
+    Seller and authorities give what the refund says. What the customer gets beyond that is fee: the refund is worth
+    its part of the payment's gross, counted together with the refunds before it and rounded half-up, so that refunds
+    of the whole payment leave nothing on any account.
+
+    Raises ValueError when the payment itself is not in the books.
     """
-    gross = refund.amount if refund.currency == refund.settlement_currency else refund.settlement_amount
-    postings = _postings(
-        refund.currency,
-        -refund.amount,
-        refund.settlement_currency,
-        -gross,
-        -refund.settlement_amount,
-        -refund.settlement_tax,
-    )
+    paid, refunds = _paid(refund.payment_id, booked), [entry for entry in booked if entry.kind == "refund"]
+    refunded = refund.amount + sum(-entry.received for entry in refunds)
+    gross = round_half_up(paid.gross * refunded, paid.received) - sum(-entry.gross for entry in refunds)
     return Entry(
         entry_id=entry_id,
         kind="refund",
         payment_id=refund.payment_id,
         reference=refund.refund_id,
         created_at=at,
-        currency=refund.currency,
-        settlement_currency=refund.settlement_currency,
-        postings=postings,
+        currency=paid.currency,
+        settlement_currency=paid.settlement_currency,
+        postings=_postings(
+            paid.currency,
+            -refund.amount,
+            paid.settlement_currency,
+            -gross,
+            -refund.settlement_amount,
+            -refund.settlement_tax,
+        ),
     )
 
 
 def dispute_entry(
-    entry_id: str, dispute: Disputed, payment: Payment, at: datetime, *, returned: bool, turn: int = 0
+    entry_id: str, dispute: Disputed, payment: Payment, booked: Sequence[Entry], at: datetime, *, returned: bool
 ) -> Entry:
     """Return the entry of disputed money that the processor took away, or of its return after a good end.
 
-    A loss needs no entry: the money is gone since the dispute was opened. Seller and authorities bear their parts in
-    the proportion of the payment, each rounded half-up; the return is the exact mirror image.
+    A loss needs no entry: the money is gone since the dispute was opened. Seller, authorities and fee bear their parts
+    in the proportion of the payment, each rounded half-up, and the return is the mirror image. A processor may count
+    in another currency than the customer paid in: in the settlement currency it names the amount itself; with a third
+    one nothing can be compared, and the whole payment counts as disputed.
+
+    `booked` are the payment's entries so far. Raises ValueError when the payment itself is not among them.
     """
-    share, tax = disputed_settlement(dispute, payment)
+    paid = _paid(payment.payment_id, booked)
+    part, whole = 1, 1
+    if dispute.currency == paid.currency:
+        part, whole = dispute.amount, paid.received
+    elif dispute.currency == paid.settlement_currency and paid.gross:
+        part, whole = dispute.amount, paid.gross
+    kind: Kind = "dispute_reversal" if returned else "dispute"
     sign = 1 if returned else -1
-    gross = dispute.amount if dispute.currency == payment.settlement_currency else share
-    postings = _postings(
-        dispute.currency,
-        sign * dispute.amount,
-        payment.settlement_currency,
-        sign * gross,
-        sign * share,
-        sign * tax,
-    )
     return Entry(
         entry_id=entry_id,
-        kind="dispute_reversal" if returned else "dispute",
+        kind=kind,
         payment_id=payment.payment_id,
         reference=dispute.dispute_id,
-        turn=turn,
+        turn=sum(1 for entry in booked if (entry.reference, entry.kind) == (dispute.dispute_id, kind)),
         created_at=at,
         currency=dispute.currency,
-        settlement_currency=payment.settlement_currency,
-        postings=postings,
+        settlement_currency=paid.settlement_currency,
+        postings=_postings(
+            dispute.currency,
+            sign * dispute.amount,
+            paid.settlement_currency,
+            sign * round_half_up(paid.gross * part, whole),
+            sign * round_half_up(payment.settlement_amount * part, whole),
+            sign * round_half_up(payment.settlement_tax * part, whole),
+        ),
     )
 
 
-def disputed_settlement(dispute: Disputed, payment: Payment) -> tuple[int, int]:
-    """Return what the seller's side bears of a dispute, and the tax within it, in minor units of the settlement.
+def is_taken(dispute_id: str, booked: Sequence[Entry]) -> bool:
+    """Say whether the books have a dispute's money as taken away and not returned."""
+    return sum(1 if entry.kind == "dispute" else -1 for entry in booked if entry.reference == dispute_id) > 0
 
-    In the payment's currency it is that part of the settlement which is disputed of the total. A processor that
-    counts in the settlement currency names the amount itself. In a third currency nothing can be compared, and the
-    whole payment counts as disputed.
-    """
-    if dispute.currency == payment.currency:
-        part, whole = dispute.amount, payment.total_amount
-    elif dispute.currency == payment.settlement_currency and payment.settlement_amount:
-        part, whole = dispute.amount, payment.settlement_amount
-    else:
-        part, whole = 1, 1
-    share = round_half_up(payment.settlement_amount * part, whole)
-    return share, round_half_up(payment.settlement_tax * part, whole)
+
+def _paid(payment_id: str, booked: Sequence[Entry]) -> Entry:
+    """Return the entry of the payment itself. Raises ValueError when there is none."""
+    for entry in booked:
+        if entry.kind == "payment" and entry.payment_id == payment_id:
+            return entry
+    raise ValueError(f"{payment_id} is not in the books")
 
 
 def _postings(

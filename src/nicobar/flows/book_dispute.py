@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from nicobar.core.dispute import Dispute
-from nicobar.core.ledger import dispute_entry
+from nicobar.core.ledger import dispute_entry, is_taken
 from nicobar.core.payment import Payment
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
-from nicobar.storage.ledger import dispute_moves, insert_entry
+from nicobar.storage.ledger import entries_of, insert_entry
 
 
 async def book_dispute(runtime: Runtime, tx: Tx, payment: Payment, dispute: Dispute, at: datetime) -> None:
@@ -16,15 +16,9 @@ async def book_dispute(runtime: Runtime, tx: Tx, payment: Payment, dispute: Disp
     The caller holds the payment's row. The books are compared with `Dispute.money_out`, so a step of the dispute that
     moves no money changes nothing, and neither does a second call.
     """
-    taken, returned = await dispute_moves(tx, payment.tenant, dispute.dispute_id)
-    if dispute.money_out == (taken > returned):
+    booked = await entries_of(tx, payment.tenant, payment.payment_id)
+    if dispute.money_out == is_taken(dispute.dispute_id, booked):
         return
-    entry = dispute_entry(
-        runtime.new_id("led", at),
-        dispute,
-        payment,
-        at,
-        returned=not dispute.money_out,
-        turn=taken if dispute.money_out else returned,
-    )
+    entry_id = runtime.new_id("led", at)
+    entry = dispute_entry(entry_id, dispute, payment, booked, at, returned=not dispute.money_out)
     await insert_entry(tx, payment.tenant, entry)

@@ -6,9 +6,10 @@ from nicobar.core.ledger import Refunded, refund_entry
 from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
-from nicobar.storage.ledger import insert_entry
+from nicobar.storage.ledger import entries_of, insert_entry
 
 
 async def book_refund(runtime: Runtime, tx: Tx, tenant: Tenant, refund: Refunded, at: datetime) -> None:
-    """Store the entry of a refund; its amount is above zero."""
-    await insert_entry(tx, tenant, refund_entry(runtime.new_id("led", at), refund, at))
+    """Store the entry of a refund; its amount is above zero. The caller holds the payment's row."""
+    booked = await entries_of(tx, tenant, refund.payment_id)
+    await insert_entry(tx, tenant, refund_entry(runtime.new_id("led", at), refund, booked, at))

@@ -20,11 +20,6 @@ WHERE business_id = $1 AND mode = $2
 ORDER BY entry_id
 """
 
-_MOVES: Final = """
-SELECT ARRAY[count(*) FILTER (WHERE kind = 'dispute'), count(*) FILTER (WHERE kind = 'dispute_reversal')]
-FROM ledger_entries WHERE business_id = $1 AND mode = $2 AND reference = $3
-"""
-
 
 async def insert_entry(tx: Tx, tenant: Tenant, entry: Entry) -> None:
     """Store an entry in the transaction of what it records.
@@ -58,12 +53,6 @@ async def entries_of(read: Read, tenant: Tenant, payment_id: str) -> list[Entry]
     """Return the entries about a payment, its refunds and its disputes, the oldest first."""
     rows = await read.fetch(_OF_PAYMENT, tenant.business_id, tenant.mode, payment_id)
     return [_entry(row) for row in rows]
-
-
-async def dispute_moves(read: Read, tenant: Tenant, dispute_id: str) -> tuple[int, int]:
-    """Return how often the books say that a dispute's money was taken away, and how often it came back."""
-    taken, returned = await read.fetchval(_MOVES, tenant.business_id, tenant.mode, dispute_id)
-    return taken, returned
 
 
 _ACCOUNT_COLUMNS: Final[tuple[tuple[str, Account, str], ...]] = (

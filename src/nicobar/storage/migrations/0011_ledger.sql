@@ -49,6 +49,23 @@ CREATE INDEX ledger_entries_merchant ON ledger_entries (business_id, mode, settl
 CREATE INDEX ledger_entries_kind ON ledger_entries (business_id, mode, kind, entry_id) WHERE kind <> 'payment';
 CREATE INDEX ledger_entries_of_payment ON ledger_entries (business_id, mode, payment_id) WHERE kind <> 'payment';
 
+-- Payments that succeeded before there were books. A converted one is worth its total at the mid rate that it was
+-- priced with, rounded half-up; what that has beyond the settlement is fee. The rule is that of core/ledger.py.
+INSERT INTO ledger_entries
+SELECT business_id, mode, 'led_' || substr(payment_id, 5), 'payment', payment_id, payment_id, 0,
+    currency, total_amount, CASE WHEN converted THEN -total_amount ELSE 0 END,
+    settlement_currency, CASE WHEN converted THEN gross ELSE 0 END,
+    settlement_tax - settlement_amount, -settlement_tax, settlement_amount - gross, coalesce(updated_at, created_at)
+FROM (
+    SELECT p.*, currency <> settlement_currency AS converted,
+        CASE WHEN currency = settlement_currency THEN total_amount
+            ELSE div(2 * total_amount * rate.denominator + rate.numerator, 2 * rate.numerator)::bigint
+        END AS gross
+    FROM payments p CROSS JOIN LATERAL (
+        SELECT (pricing #>> '{charge,settlement,numerator}')::numeric AS numerator,
+               (pricing #>> '{charge,settlement,denominator}')::numeric AS denominator) AS rate
+    WHERE status = 'succeeded' AND total_amount > 0) AS paid;
+
 -- What is written stays. A mistake is mended by another entry.
 CREATE TRIGGER ledger_entries_kept BEFORE UPDATE OR DELETE ON ledger_entries
     FOR EACH ROW EXECUTE FUNCTION refuse_rewriting();
