@@ -25,6 +25,7 @@ from nicobar.api import (
     payment_methods,
     payments,
     products,
+    refunds,
     saved_methods,
 )
 from nicobar.api.auth import KeyRing
@@ -48,6 +49,7 @@ OPERATIONS: Final[list[Operation]] = [
     *discounts.OPERATIONS,
     *disputes.OPERATIONS,
     *checkouts.OPERATIONS,
+    *refunds.OPERATIONS,
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 

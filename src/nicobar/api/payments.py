@@ -8,9 +8,10 @@ from nicobar.api.routing import Call, Operation
 from nicobar.core.payment import Payment
 from nicobar.core.pricing import Quote, recompute
 from nicobar.core.problems import Problem
-from nicobar.core.settlement import settlement_shares
 from nicobar.flows.create_payment import create_payment
+from nicobar.flows.load_settled_lines import load_settled_lines
 from nicobar.flows.render_whole_payment import render_whole_payment
+from nicobar.reference import methods
 from nicobar.storage.disputes import latest_statuses
 from nicobar.storage.payments import get_payment, get_pricing, list_payments
 from nicobar.wire.common import Items, NoQuery, in_utc
@@ -63,14 +64,20 @@ async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:
     if wanted not in (None, payment.currency):
         detail = f"the customer pays this payment in {payment.currency}"
         raise Problem("UNSUPPORTED_CURRENCY", detail=detail, path="currency")
-    totals, taxes = [line.total for line in payment.lines], [line.tax for line in payment.lines]
-    currency = payment.currency if wanted is not None else payment.settlement_currency
-    if (wanted is None and payment.settlement_amount != payment.total_amount) or currency != payment.currency:
-        totals, taxes = settlement_shares(await _quote(call, payment))
+    kind = payment.payment_method_type
+    if wanted is not None:
+        items = [render_line_item(line, line.total, line.tax, line.refunded_amount) for line in payment.lines]
+    else:
+        async with call.runtime.database.read() as read:
+            settled = await load_settled_lines(read, payment)
+        items = [
+            render_line_item(line, total, tax, line.refunded_settlement_amount)
+            for line, (total, tax) in zip(payment.lines, settled, strict=True)
+        ]
     return LineItems(
-        currency=currency,
-        partial_refund_allowed=True,
-        items=[render_line_item(*shares) for shares in zip(payment.lines, totals, taxes, strict=True)],
+        currency=wanted or payment.settlement_currency,
+        partial_refund_allowed=kind is None or methods.get(kind).partial_refund,
+        items=items,
     )
 
 

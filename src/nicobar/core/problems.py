@@ -183,6 +183,60 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "NO_ELIGIBLE_PAYMENT_METHODS": Entry(
         422, "No eligible payment methods found", "The allow-list leaves no method that could be offered."
     ),
+    # --- refunds --------------------------------------------------------------------------------------------
+    "PAYMENT_NOT_SUCCEEDED": Entry(
+        422, "The provided payment has not succeeded", "A refund of a payment that is not paid."
+    ),
+    "ZERO_AMOUNT_PAYMENT_REFUND_NOT_ALLOWED": Entry(
+        422, "Cannot refund a payment with zero currency amount", "A refund of a payment of nothing."
+    ),
+    "REFUND_WINDOW_EXPIRED": Entry(
+        422,
+        "Refunds cannot be initiated {days} days after payment creation.",
+        "The payment is older than the setting `refund_window_days` allows.",
+    ),
+    "EXISTING_REFUND_REQUEST_PROCESSING": Entry(
+        422,
+        'A refund request with status "Pending" is still being processed',
+        "Another refund of the payment has not ended yet.",
+    ),
+    "PAYMENT_ALREADY_REFUNDED": Entry(
+        422, "This payment has already been refunded", "One refund has given the whole payment back."
+    ),
+    "NOTHING_TO_REFUND": Entry(
+        422,
+        "No refundable amount remaining. All positive line items have been fully refunded.",
+        "Several refunds have given the whole payment back.",
+    ),
+    "DUPLICATE_LINE_ITEMS_IN_REQUEST": Entry(
+        422, "Duplicate item_ids specified in items array", "A refund names one item twice."
+    ),
+    "LINE_ITEM_NOT_FOUND": Entry(422, "Line item {id} not found in payment", "The payment has no such item."),
+    "LINE_ITEM_FULLY_REFUNDED": Entry(
+        422,
+        "Line item {id} has been fully refunded cannot be refunded further.",
+        "Nothing is left of the item, while something is left of the payment.",
+    ),
+    "LINE_ITEM_REFUND_AMOUNT_TOO_LOW": Entry(
+        422,
+        "Line item {id} requested refund amount is {amount} which is too low",
+        "The amount is zero or less, the item was free, or the amount is below one unit of the currency that was paid.",
+    ),
+    "LINE_ITEM_REFUND_AMOUNT_TOO_HIGH": Entry(
+        422,
+        "Line item {id} requested refund amount including tax is {amount} which is above the paid amount {paid}",
+        "More is asked for than was paid for the item.",
+    ),
+    "REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT": Entry(
+        422,
+        "The calculated refund amount is larger than the paid amount",
+        "Together with earlier refunds more is asked for than was paid for the item.",
+    ),
+    "PARTIAL_REFUND_NOT_ALLOWED": Entry(
+        422,
+        "Partial refunds are not allowed for this payment method",
+        "The payment's method can only give the whole payment back.",
+    ),
     # --- our fault ------------------------------------------------------------------------------------------
     "INTERNAL_SERVER_ERROR": Entry(
         500,

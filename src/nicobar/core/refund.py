@@ -1,6 +1,8 @@
-"""The life of a refund, and what a processor can say about one."""
+"""Refunds: their life, what a processor can say about one, and what a request asks for."""
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -48,3 +50,102 @@ class RefundPending(msgspec.Struct, frozen=True, tag="pending"):
 
 RefundOutcome = RefundSucceeded | RefundFailed | RefundPending | Unknown
 """What a processor said about one refund; Unknown when nobody can say, and the resolver asks again."""
+
+
+class RefundItem(msgspec.Struct, frozen=True):
+    """What a request wants back of one item."""
+
+    item_id: str
+    """The product; one product may stand on several lines of the cart."""
+    amount: int | None = None
+    """Minor units of the request's currency; None asks for everything that is left of the item."""
+    tax_inclusive: bool = True
+    """Whether `amount` contains the tax, or the tax is given back on top of it."""
+
+
+class RefundWish(msgspec.Struct, frozen=True):
+    """What a request asks for."""
+
+    items: tuple[RefundItem, ...] | None = None
+    """None asks for everything that is left of the payment."""
+    currency: str | None = None
+    """The currency of the items' amounts; None stands for the settlement currency."""
+
+
+class RefundTerms(msgspec.Struct, frozen=True):
+    """What decides about a refund beside the payment and the request."""
+
+    now: datetime
+    window_days: int
+    """Days after the creation of the payment within which it can be refunded."""
+    refunds: int
+    """How many refunds of the payment there are, failed ones too."""
+    returned_at_once: bool
+    """Whether one refund has given the whole payment back."""
+    disputed: int
+    """What disputes hold of the payment, in its currency: the customer gets that from the bank."""
+    partial_allowed: bool
+    """Whether the payment's method can give a part back."""
+    exponents: Mapping[str, int]
+    """Number of decimals of each currency, for sentences."""
+
+
+class RefundLine(msgspec.Struct, frozen=True):
+    """What one refund gives back of one line of the cart."""
+
+    position: int
+    """The line's position in the payment."""
+    amount: int
+    """With tax, in minor units of the currency that was paid."""
+    tax: int
+    """The tax in `amount`."""
+    settlement_amount: int
+    """The same with tax, in the settlement currency, at the payment's own rate."""
+    settlement_tax: int
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund of one payment. Amounts are minor units of `currency`, the currency that was paid."""
+
+    refund_id: str
+    payment_id: str
+    attempt_id: str
+    """The attempt whose charge is given back."""
+    status: RefundStatus
+    amount: int
+    """With tax."""
+    tax: int
+    currency: str
+    settlement_amount: int
+    settlement_tax: int
+    settlement_currency: str
+    is_partial: bool
+    """Whether it gives back less than was paid."""
+    reason: str | None
+    metadata: dict[str, Any]
+    outcome: RefundOutcome | None
+    """The last word of the processor; None while its first answer is awaited."""
+    network_reference: str | None
+    network_reference_type: NetworkReferenceType | None
+    network_reference_updated_at: datetime | None
+    created_at: datetime
+    resolved_at: datetime | None
+    """When the end was known."""
+    lines: list[RefundLine]
+    """In the order of the cart; empty where a list of refunds was read."""
+
+
+def status_after(outcome: RefundOutcome) -> RefundStatus:
+    """Return the refund's status after `outcome`; in doubt it stays pending."""
+    match outcome:
+        case RefundSucceeded():
+            return "succeeded"
+        case RefundFailed():
+            return "failed"
+        case RefundPending() | Unknown():
+            return "pending"
+
+
+def refund_origins(target: RefundStatus) -> list[RefundStatus]:
+    """Return the statuses from which `target` may be entered, sorted, for a guarded UPDATE."""
+    return sorted(status for status, followers in REFUND_TRANSITIONS.items() if target in followers)

@@ -6,6 +6,7 @@ contributed to it and sums to it by largest remainder. Net and tax are shared ap
 
 from nicobar.core.discounts import FULL_BPS
 from nicobar.core.money import allocate
+from nicobar.core.payment import Payment
 from nicobar.core.pricing import Quote, bears_fee, fee_on_top
 
 
@@ -31,3 +32,8 @@ def settlement_shares(quote: Quote) -> tuple[list[int], list[int]]:
     tax_shares = allocate(quote.settlement_tax, taxes)
     net_shares = allocate(quote.settlement_amount - quote.settlement_tax, nets)
     return [net + tax for net, tax in zip(net_shares, tax_shares, strict=True)], tax_shares
+
+
+def is_converted(payment: Payment) -> bool:
+    """Say whether a payment settles at other figures than it is paid at, so that its lines have shares of their own."""
+    return (payment.settlement_currency, payment.settlement_amount) != (payment.currency, payment.total_amount)

@@ -7,6 +7,7 @@ from nicobar.core.payment import Unknown
 from nicobar.core.tenant import Mode, Tenant
 from nicobar.flows.ask_about_attempt import ask_about_attempt
 from nicobar.flows.ask_about_dispute import ask_about_dispute
+from nicobar.flows.resolve_refund import resolve_refund
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.attempts import get_attempt
 from nicobar.storage.notices import StoredNotice, get_notice, mark_handled
@@ -41,6 +42,8 @@ async def _ask(runtime: Runtime, tenant: Tenant, processor: str, notice: StoredN
     """Ask about the subject of a notice; say whether there was an answer."""
     if notice.subject == "dispute":
         return await ask_about_dispute(runtime, tenant, processor, notice.reference)
+    if notice.subject == "refund":
+        return not isinstance(await resolve_refund(runtime, tenant, notice.reference, told_by=processor), Unknown)
     async with runtime.database.read() as read:
         attempt = await get_attempt(read, tenant, notice.reference)
     if attempt is None or attempt.processor != processor:

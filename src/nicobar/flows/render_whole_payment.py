@@ -5,9 +5,11 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Read
 from nicobar.storage.disputes import disputes_of
 from nicobar.storage.redemptions import applied_discounts
+from nicobar.storage.refunds import refunds_of
 from nicobar.wire.discounts import render_discount_detail
 from nicobar.wire.disputes import render_payment_dispute
 from nicobar.wire.payment_reads import PaymentRead, render_payment
+from nicobar.wire.refunds import render_refund_item
 
 
 async def render_whole_payment(runtime: Runtime, read: Read, payment: Payment) -> PaymentRead:
@@ -21,4 +23,11 @@ async def render_whole_payment(runtime: Runtime, read: Read, payment: Payment) -
         discounts = [render_discount_detail(discount) for discount in applied]
     link = None if payment.link_id is None else runtime.link_url(payment.link_id)
     disputes = await disputes_of(read, payment.tenant, payment.payment_id)
-    return render_payment(payment, link, discounts, [render_payment_dispute(dispute) for dispute in disputes])
+    refunds = await refunds_of(read, payment.tenant, payment.payment_id)
+    return render_payment(
+        payment,
+        link,
+        discounts,
+        [render_payment_dispute(dispute) for dispute in disputes],
+        [render_refund_item(refund, payment.business_id) for refund in refunds],
+    )

@@ -4,15 +4,17 @@ from nicobar.flows.expire_payments import expire_payments
 from nicobar.flows.forget_ended_jobs import forget_ended_jobs
 from nicobar.flows.release_discounts import release_discounts
 from nicobar.flows.resolve_attempts_due import resolve_attempts_due
+from nicobar.flows.resolve_refunds_due import resolve_refunds_due
 from nicobar.flows.runtime import Runtime
 
 
 async def sweep(runtime: Runtime) -> None:
-    """Settle attempts in doubt, end expired payments, give back the uses of codes that they held, and clear away.
+    """Settle attempts and refunds in doubt, end expired payments, give back the codes that they held, and clear away.
 
     Any number of processes may run it at the same time.
     """
     await resolve_attempts_due(runtime, runtime.clock.now())
+    await resolve_refunds_due(runtime, runtime.clock.now())
     await expire_payments(runtime)
     await release_discounts(runtime)
     await forget_ended_jobs(runtime)

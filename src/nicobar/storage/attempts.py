@@ -25,6 +25,11 @@ _LIVE: Final = (
     f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND resolved_at IS NULL"
 )
 
+_PAID_BY: Final = (
+    f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
+    " AND outcome ->> 'type' = 'succeeded' ORDER BY created_at DESC, attempt_id DESC LIMIT 1"
+)
+
 _UPDATE: Final = """
 UPDATE attempts SET outcome = $4, updated_at = $5, resolved_at = $6
 WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL
@@ -86,6 +91,11 @@ async def get_attempt(read: Read, tenant: Tenant, attempt_id: str) -> Attempt | 
 async def live_attempt(read: Read, tenant: Tenant, payment_id: str) -> Attempt | None:
     """Return the payment's attempt whose end is not known, if it has one; it never has two."""
     return _attempt(await read.fetchrow(_LIVE, tenant.business_id, tenant.mode, payment_id))
+
+
+async def paying_attempt(read: Read, tenant: Tenant, payment_id: str) -> Attempt | None:
+    """Return the attempt that paid a payment, the newest of several that charged it; None for a free payment."""
+    return _attempt(await read.fetchrow(_PAID_BY, tenant.business_id, tenant.mode, payment_id))
 
 
 async def update_attempt(

@@ -15,6 +15,7 @@ from nicobar.wire.common import (
 from nicobar.wire.discounts import DiscountDetail
 from nicobar.wire.disputes import PaymentDispute
 from nicobar.wire.payments import CustomerLimitedDetails, render_buyer
+from nicobar.wire.refunds import RefundListItem
 
 
 class PaidCartItem(Answer, frozen=True, kw_only=True):
@@ -79,7 +80,7 @@ class PaymentRead(Answer, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     payment_id: str
     payment_provider: PaymentProvider
-    refunds: list[dict[str, Any]]
+    refunds: list[RefundListItem]
     retry_attempt: int
     service_periods: list[dict[str, Any]]
     settlement_amount: int
@@ -162,6 +163,7 @@ def render_payment(
     link: str | None,
     discounts: Sequence[DiscountDetail] = (),
     disputes: Sequence[PaymentDispute] = (),
+    refunds: Sequence[RefundListItem] = (),
 ) -> PaymentRead:
     """Render the whole payment; `link` is the hosted page's URL."""
     card, three_ds = payment.card, payment.three_ds
@@ -180,7 +182,7 @@ def render_payment(
         metadata=payment.metadata,
         payment_id=payment.payment_id,
         payment_provider="dodo",
-        refunds=[],
+        refunds=list(refunds),
         retry_attempt=0,
         service_periods=[],
         settlement_amount=payment.settlement_amount,
@@ -208,7 +210,7 @@ def render_payment(
         payment_method_id=payment.payment_method_id,
         payment_method_type=payment.payment_method_type,
         product_cart=[PaidCartItem(product_id=line.product_id, quantity=line.quantity) for line in payment.lines],
-        refund_status=None,
+        refund_status=payment.refund_status,
         settlement_tax=payment.settlement_tax,
         status=payment.status,
         subscription_id=None,
@@ -251,7 +253,7 @@ def render_list_item(payment: Payment, dispute_status: DisputeStatus | None = No
         invoice_url=None,
         payment_method=payment.payment_method,
         payment_method_type=payment.payment_method_type,
-        refund_status=None,
+        refund_status=payment.refund_status,
         status=payment.status,
         subscription_id=None,
         three_ds_flow=three_ds.flow if three_ds else None,
@@ -260,15 +262,15 @@ def render_list_item(payment: Payment, dispute_status: DisputeStatus | None = No
     )
 
 
-def render_line_item(line: PaymentLine, total: int, tax: int) -> LineItem:
-    """Render a line whose `total` and `tax` are in the currency of the answer."""
+def render_line_item(line: PaymentLine, total: int, tax: int, refunded: int) -> LineItem:
+    """Render a line whose amounts are in the currency of the answer; `refunded` has the tax in it."""
     return LineItem(
         items_id=line.product_id,
         name=line.name,
         description=line.description,
         amount=total - tax,
         tax=tax,
-        refundable_amount=total,
+        refundable_amount=total - refunded,
     )
 
 
