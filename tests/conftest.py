@@ -37,6 +37,7 @@ from nicobar.processors.registry import built_in_processors
 from nicobar.storage.database import Database
 from nicobar.storage.embedded import EmbeddedPostgres, open_embedded
 from nicobar.storage.migrate import migrate
+from nicobar.storage.simulator import SimulatorRecords
 
 
 @pytest.fixture(scope="session")
@@ -65,8 +66,8 @@ async def tests_database(databases: Databases) -> AsyncIterator[EmptyingDatabase
     database = Database(await databases.create("nicobar_tests"))
     async with database.read() as connection:
         rows = await connection.fetch(
-            "SELECT quote_ident(tablename) AS name FROM pg_tables"
-            " WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
+            " WHERE schemaname IN ('public', 'simulator') AND tablename <> 'schema_migrations'"
         )
     # Deleting a few rows takes a tenth of the time of truncating; as a replica, no foreign key and no trigger objects.
     deletions = ";".join(f"DELETE FROM {row['name']}" for row in rows)
@@ -85,7 +86,8 @@ def clock(request: pytest.FixtureRequest) -> FakeClock:
 async def runtime(tests_database: EmptyingDatabase, clock: FakeClock) -> Runtime:
     """A runtime on an empty database and on the test's clock."""
     await tests_database.empty()
-    return Runtime(tests_database.database, clock, PUBLIC_URL, built_in_processors(clock, PUBLIC_URL))
+    processors = built_in_processors(clock, PUBLIC_URL, SimulatorRecords(tests_database.database))
+    return Runtime(tests_database.database, clock, PUBLIC_URL, processors)
 
 
 @pytest.fixture

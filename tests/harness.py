@@ -21,6 +21,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.processors.registry import built_in_processors
 from nicobar.storage.database import Database
 from nicobar.storage.embedded import EmbeddedPostgres
+from nicobar.storage.simulator import SimulatorRecords
 
 START = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 """When every test begins."""
@@ -155,7 +156,7 @@ class ServerThread(threading.Thread):
     async def _serve(self) -> None:
         database = Database(self._dsn)
         clock = SystemClock()
-        processors = built_in_processors(clock, self.base_url)
+        processors = built_in_processors(clock, self.base_url, SimulatorRecords(database))
         app = create_app(Runtime(database, clock, self.base_url, processors))
         config = uvicorn.Config(_announcing(app, self.ready), lifespan="on", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)

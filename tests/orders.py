@@ -15,13 +15,15 @@ from nicobar.processors.base import CardInput
 from nicobar.processors.registry import built_in_processors
 from nicobar.reference import currencies
 from nicobar.storage.payments import NewCustomer, get_payment, insert_payment
+from nicobar.storage.simulator import SimulatorRecords
 
 EMAIL = "ana.lima@example.com"
 
 
 def with_processors(runtime: Runtime) -> Runtime:
     """Return the runtime with the processors that need no configuration."""
-    return runtime._replace(processors=built_in_processors(runtime.clock, runtime.public_url))
+    store = SimulatorRecords(runtime.database)
+    return runtime._replace(processors=built_in_processors(runtime.clock, runtime.public_url, store))
 
 
 def line(position: int = 0, subtotal: int = 2000, discount: int = 0, tax: int = 400, **changes: Any) -> PaymentLine:
@@ -62,7 +64,7 @@ def order(runtime: Runtime, tenant: Tenant, lines: list[PaymentLine] | None = No
         "total_amount": total,
         "settlement_currency": "USD",
         "settlement_amount": total,
-        "settlement_tax": 0,
+        "settlement_tax": sum(item.tax for item in lines),
         "billing": Address("US", "New York", "NY", "350 Fifth Avenue", "10118"),
         "metadata": {},
         "link_id": runtime.new_link_id(),
@@ -115,10 +117,19 @@ async def attempts_of(runtime: Runtime, payment: Payment) -> list[dict[str, Any]
     return [dict(row) for row in rows]
 
 
+async def forget_orders(runtime: Runtime) -> None:
+    """Let the simulated bank lose its books."""
+    async with runtime.database.statement() as tx:
+        await tx.execute("DELETE FROM simulator.orders")
+
+
 async def dump(runtime: Runtime) -> str:
     """Return every row of every table as text."""
     async with runtime.database.read() as read:
-        tables = await read.fetch("SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'")
+        tables = await read.fetch(
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
+            " WHERE schemaname IN ('public', 'simulator')"
+        )
         rows = [await read.fetch("SELECT t::text FROM {} t".format(table["name"])) for table in tables]
     return "\n".join(row["t"] for table in rows for row in table)
 

@@ -14,6 +14,7 @@ from nicobar.storage.businesses import first_business
 from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable
 from nicobar.storage.inspection import FIRST_BUSINESS, advisory_lock
 from nicobar.storage.migrate import migrate
+from nicobar.storage.simulator import SimulatorRecords
 
 # By SQLSTATE, because PostgreSQL's sentences come in the language of its installation.
 _ADVICE: Final = {
@@ -43,7 +44,7 @@ async def open_runtime(postgres: Postgres, settings: Settings, port: int) -> Asy
         with explained(settings):
             await migrate(database)
         clock, public_url = SystemClock(), settings.base_url(port)
-        yield Runtime(database, clock, public_url, built_in_processors(clock, public_url))
+        yield Runtime(database, clock, public_url, built_in_processors(clock, public_url, SimulatorRecords(database)))
     finally:
         await database.close()
 

@@ -15,7 +15,8 @@ from nicobar.flows.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest
 from nicobar.processors.simulator import Simulator
-from orders import dump
+from nicobar.storage.simulator import SimulatorRecords
+from orders import dump, with_processors
 from saved_cards import CONSENT, Shop, counted, open_shop
 
 
@@ -154,7 +155,7 @@ class Watched(Simulator):
 
 @pytest.fixture
 def watched(runtime: Runtime, clock: FakeClock) -> Watched:
-    processor = Watched(clock, runtime.public_url)
+    processor = Watched(clock, runtime.public_url, SimulatorRecords(runtime.database))
     processor.runtime, processor.seen = runtime, []
     assert isinstance(runtime.processors, dict)
     runtime.processors["simulator"] = processor
@@ -195,7 +196,7 @@ async def test_consent_outlives_a_lost_answer(shop: Shop, watched: Watched, runt
             raise ConnectionError
 
     assert isinstance(runtime.processors, dict)
-    runtime.processors["simulator"] = Answering(clock, runtime.public_url)
+    runtime.processors["simulator"] = Answering(clock, runtime.public_url, SimulatorRecords(runtime.database))
     paying = await shop.sell(**CONSENT)
     assert (paying["status"], await shop.saved()) == ("processing", [])
     clock.advance(minutes=1)
@@ -206,7 +207,7 @@ async def test_consent_outlives_a_lost_answer(shop: Shop, watched: Watched, runt
 
 async def test_saved_methods_outlive_a_restart(shop: Shop, runtime: Runtime, merchant: Merchant) -> None:
     method_id = (await shop.sell(**CONSENT))["payment_method_id"]
-    restarted = runtime._replace(processors={"simulator": Simulator(runtime.clock, runtime.public_url)})
+    restarted = with_processors(runtime)
     async with client_for(create_app(restarted), merchant.key) as client:
         renewed = shop._replace(merchant=merchant)
         renewed.merchant.client = client

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from harness import FakeClock
+from harness import EmptyingDatabase, FakeClock
 from nicobar.core.payment import Attempt, Declined, NeedsAction, Outcome, Pending, Succeeded, Unknown
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant
@@ -22,14 +22,15 @@ from nicobar.processors.base import CardRefused, ChargeRequest
 from nicobar.processors.simulator import Simulator
 from nicobar.storage.attempts import get_attempt
 from nicobar.storage.payments import lock_payment
-from orders import attempts_of, card, line, order, place, reload
+from nicobar.storage.simulator import SimulatorRecords
+from orders import attempts_of, card, forget_orders, line, order, place, reload
 
 
 class Scripted(Simulator):
     """A processor that does what the test says, and counts what it was asked."""
 
-    def __init__(self, clock: FakeClock) -> None:
-        super().__init__(clock, "http://pay.test")
+    def __init__(self, clock: FakeClock, store: SimulatorRecords) -> None:
+        super().__init__(clock, "http://pay.test", store)
         self.answer: Outcome | Exception | None = None
         self.later: Outcome | Exception | None = None
         self.charges: Counter[str] = Counter()
@@ -54,8 +55,8 @@ class Scripted(Simulator):
 
 
 @pytest.fixture
-def processor(clock: FakeClock) -> Scripted:
-    return Scripted(clock)
+def processor(clock: FakeClock, tests_database: EmptyingDatabase) -> Scripted:
+    return Scripted(clock, SimulatorRecords(tests_database.database))
 
 
 @pytest_asyncio.fixture
@@ -277,13 +278,13 @@ async def test_a_second_word_on_an_attempt_changes_nothing(runtime: Runtime, ten
 
 
 async def test_a_lost_challenge_can_be_paid_again(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> None:
-    """The simulator forgets at a restart: the payment must not hang for ever."""
+    """A bank that has lost its books: the payment must not hang for ever."""
     payment = await place(runtime, order(runtime, tenant))
     await confirm_payment(runtime, tenant, payment.payment_id, card("4000002500003155"))
-    restarted = runtime._replace(processors={"simulator": Scripted(clock)})
-    await resolve_attempt(restarted, tenant, payment.payment_id, came_back=True)
+    await forget_orders(runtime)
+    await resolve_attempt(runtime, tenant, payment.payment_id, came_back=True)
     assert (await reload(runtime, payment)).status == "requires_customer_action"
     clock.advance(minutes=1)
-    await resolve_attempts_due(restarted, clock.now())
+    await resolve_attempts_due(runtime, clock.now())
     failed = await reload(runtime, payment)
     assert (failed.status, failed.error_code) == ("failed", "AUTHENTICATION_TIMEOUT")

@@ -13,6 +13,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.pages.embedding import Frame, read_frame
 from nicobar.processors.base import ChargeRequest
 from nicobar.processors.simulator import Simulator
+from nicobar.storage.simulator import SimulatorRecords
 from orders import line, order, pay, place, token_of
 from pages.frames import GOOD, SHOP, allow, names, told
 
@@ -218,7 +219,7 @@ async def test_a_waiting_page_tells_its_status_once(
             return Unknown("nobody knows")
 
     assert isinstance(runtime.processors, dict)
-    runtime.processors["simulator"] = Silent(clock, runtime.public_url)
+    runtime.processors["simulator"] = Silent(clock, runtime.public_url, SimulatorRecords(runtime.database))
     payment = await place(runtime, order(runtime, tenant))
     path = f"/inline/{payment.link_id}?manualRedirect=true"
     page = await browser.get((await pay(browser, path)).headers["location"])
@@ -242,7 +243,7 @@ async def test_a_bank_is_framed_only_when_it_is_ours(
         async def find(self, attempt: Attempt) -> Outcome | None:
             return NeedsAction("sim_x", url)
 
-    asking = Asking(clock, runtime.public_url)
+    asking = Asking(clock, runtime.public_url, SimulatorRecords(runtime.database))
     assert isinstance(runtime.processors, dict)
     runtime.processors["simulator"] = asking
     payment = await place(runtime, order(runtime, tenant))

@@ -15,6 +15,7 @@ from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest
 from nicobar.processors.simulator import Simulator
+from nicobar.storage.simulator import SimulatorRecords
 from orders import dump, order, pay, place, reload, token_of
 
 PAYS = "4000000320000021"
@@ -117,7 +118,7 @@ async def test_a_processor_that_quotes_the_card_is_not_quoted(
     runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, log: Log, clock: FakeClock
 ) -> None:
     payment = await place(runtime, order(runtime, tenant))
-    exploding = Exploding(clock, runtime.public_url)
+    exploding = Exploding(clock, runtime.public_url, SimulatorRecords(runtime.database))
     assert isinstance(runtime.processors, dict)
     runtime.processors["simulator"] = exploding
     answer = await pay(browser, f"/{payment.link_id}", number=PAYS, cvc=CVC)

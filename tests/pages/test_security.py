@@ -17,6 +17,7 @@ from nicobar.flows.change_setting import change_setting
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout import page_routes
 from nicobar.processors.simulator import Simulator
+from nicobar.storage.simulator import SimulatorRecords
 from orders import attempts_of, order, pay, place, reload, token_of
 from pages.visited import HEADERS, POLICY, SHOP, STATES, Elements, Site
 
@@ -207,7 +208,7 @@ async def test_card_fields_are_for_the_simulator_alone(site: Site, mode: Mode) -
     other: Any = Other()
     assert isinstance(site.runtime.processors, dict)
     site.runtime.processors.clear()
-    site.runtime.processors.update({"live": Real(site.clock, site.runtime.public_url), "other": other})
+    site.runtime.processors.update({"live": Real(site.clock, site.runtime.public_url, SimulatorRecords(site.runtime.database)), "other": other})
     payment = await place(site.runtime, order(site.runtime, Tenant(site.tenant.business_id, mode)))
     page = await site.browser.get(f"/{payment.link_id}")
     assert page.status_code == 200

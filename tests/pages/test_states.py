@@ -14,6 +14,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout import page_routes
 from nicobar.processors.base import ChargeRequest
 from nicobar.processors.simulator import Simulator
+from nicobar.storage.simulator import SimulatorRecords
 from orders import attempts_of, line, order, pay, place, reload, token_of
 
 
@@ -31,7 +32,7 @@ class Slow(Simulator):
 
 @pytest.fixture
 def slow(runtime: Runtime, clock: FakeClock) -> Slow:
-    processor = Slow(clock, runtime.public_url)
+    processor = Slow(clock, runtime.public_url, SimulatorRecords(runtime.database))
     assert isinstance(runtime.processors, dict)
     runtime.processors["simulator"] = processor
     return processor

@@ -21,6 +21,7 @@ from nicobar.pages.test_panel import panel_view, use_panel
 from nicobar.processors.base import ChargeRequest, Rehearsal
 from nicobar.processors.simulator import Simulator
 from nicobar.reference import failures
+from nicobar.storage.simulator import SimulatorRecords
 from orders import attempts_of, card, dump, line, order, place, reload, token_of
 
 CODES = [failure.code for failure in failures.ALL]
@@ -213,7 +214,7 @@ async def test_a_panel_without_its_token_or_from_another_site_is_refused(
 @pytest.fixture
 def live(runtime: Runtime, clock: FakeClock) -> LiveProcessor:
     """A server that can charge live payments, so that nothing but the mode stands in the way of the panel."""
-    processor = LiveProcessor(clock, runtime.public_url)
+    processor = LiveProcessor(clock, runtime.public_url, SimulatorRecords(runtime.database))
     processor.asked = []
     assert isinstance(runtime.processors, dict)
     runtime.processors["live"] = processor

@@ -8,12 +8,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from harness import FakeClock, Merchant
+from harness import EmptyingDatabase, FakeClock, Merchant
 from nicobar.core.payment import Attempt, Outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.sweep import sweep
 from nicobar.processors.simulator import Simulator
-from orders import pay
+from nicobar.storage.simulator import SimulatorRecords
+from orders import forget_orders, pay
 
 PLAIN = "4242424242424242"
 FRICTIONLESS = "4000000000003055"
@@ -30,8 +31,8 @@ FAILED = ("challenge", "failed", "2.2.0")
 class Counting(Simulator):
     """Counts how often it is asked what became of an attempt."""
 
-    def __init__(self, clock: FakeClock) -> None:
-        super().__init__(clock, "http://pay.test")
+    def __init__(self, clock: FakeClock, store: SimulatorRecords) -> None:
+        super().__init__(clock, "http://pay.test", store)
         self.questions: Counter[str] = Counter()
 
     async def find(self, attempt: Attempt) -> Outcome | None:
@@ -40,8 +41,8 @@ class Counting(Simulator):
 
 
 @pytest.fixture
-def processor(clock: FakeClock) -> Counting:
-    return Counting(clock)
+def processor(clock: FakeClock, tests_database: EmptyingDatabase) -> Counting:
+    return Counting(clock, SimulatorRecords(tests_database.database))
 
 
 @pytest_asyncio.fixture
@@ -159,8 +160,7 @@ async def test_a_challenge_that_its_bank_forgot_ends_as_well(
 ) -> None:
     payment_id, path = await create(merchant)
     await pay(browser, path, number=CHALLENGE)
-    assert isinstance(runtime.processors, dict)
-    runtime.processors["simulator"] = Counting(clock)
+    await forget_orders(runtime)
     clock.advance(minutes=1)
     await sweep(runtime)
     assert await told(merchant, payment_id) == ("failed", "AUTHENTICATION_TIMEOUT", FAILED)

@@ -5,21 +5,17 @@ import pickle
 
 import pytest
 
-from harness import FakeClock
+from harness import EmptyingDatabase, FakeClock
 from nicobar.core.payment import CardDetails, Declined, NeedsAction, Succeeded
-from nicobar.processors import simulator as module
 from nicobar.processors.base import CardInput, CardRefused, ChargeRequest
 from nicobar.processors.registry import built_in_processors, processor_for
 from nicobar.processors.simulator import Simulator
 from nicobar.reference import cards, failures
+from nicobar.storage.simulator import SimulatorRecords
 from orders import card
+from simulated import found
 
 LINK = "http://pay.test/Ab3dE6gH"
-
-
-@pytest.fixture
-def simulator(clock: FakeClock) -> Simulator:
-    return Simulator(clock, "http://pay.test")
 
 
 def request(attempt_id: str, number: str = "4242424242424242", amount: int = 2400) -> ChargeRequest:
@@ -38,7 +34,7 @@ async def test_every_published_card_has_its_outcome(simulator: Simulator, known:
         assert outcome.url == f"http://pay.test/simulator/challenge/{outcome.reference}"
     else:
         assert isinstance(outcome, Succeeded)
-    assert await simulator.find("att_1") == outcome
+    assert await found(simulator) == outcome
 
 
 async def test_the_same_attempt_is_charged_once(simulator: Simulator) -> None:
@@ -51,18 +47,19 @@ async def test_the_same_attempt_is_charged_once(simulator: Simulator) -> None:
 
 
 async def test_it_never_heard_of_other_attempts(simulator: Simulator) -> None:
-    assert await simulator.find("att_1") is None
+    assert await found(simulator) is None
 
 
-async def test_it_remembers_a_bounded_number_of_charges(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 2)
-    first = await simulator.charge(request("att_1", "4000002500003155"))
-    assert isinstance(first, NeedsAction)
+async def test_it_remembers_an_order_for_a_year(simulator: Simulator, clock: FakeClock) -> None:
+    asked = await simulator.charge(request("att_1", "4000002500003155"))
+    assert isinstance(asked, NeedsAction)
+    clock.advance(seconds=1)
     await simulator.charge(request("att_2"))
-    await simulator.charge(request("att_3"))
-    assert await simulator.find("att_1") is None
-    assert simulator.challenge(first.reference) is None
-    assert await simulator.find("att_2") is not None
+    clock.advance(days=365)
+    await simulator.forget()
+    assert await found(simulator) is None
+    assert await simulator.challenge(asked.reference) is None
+    assert await found(simulator, "att_2") is not None
 
 
 def test_what_is_kept_of_a_card(simulator: Simulator, clock: FakeClock) -> None:
@@ -98,28 +95,28 @@ def test_a_card_is_good_to_the_end_of_its_month(simulator: Simulator, clock: Fak
 async def test_a_number_nobody_published_is_not_charged(simulator: Simulator) -> None:
     with pytest.raises(CardRefused):
         await simulator.charge(request("att_1", "4111111111111111"))
-    assert await simulator.find("att_1") is None
+    assert await found(simulator) is None
 
 
 async def test_a_challenge_ends_with_the_first_answer(simulator: Simulator) -> None:
     asked = await simulator.charge(request("att_1", "4000002500003155"))
     assert isinstance(asked, NeedsAction)
-    simulator.answer_challenge(asked.reference, confirmed=False)
-    refused = await simulator.find("att_1")
+    await simulator.decide(asked.reference, "fail")
+    refused = await found(simulator)
     assert isinstance(refused, Declined)
     assert refused.error_code == "AUTHENTICATION_FAILURE"
-    simulator.answer_challenge(asked.reference, confirmed=True)
-    assert await simulator.find("att_1") == refused
+    await simulator.decide(asked.reference, "approve")
+    assert await found(simulator) == refused
 
 
 async def test_a_challenge_ends_after_fifteen_minutes(simulator: Simulator, clock: FakeClock) -> None:
     asked = await simulator.charge(request("att_1", "4000002500003155"))
     assert isinstance(asked, NeedsAction)
     clock.advance(minutes=14, seconds=59)
-    assert await simulator.find("att_1") == asked
+    assert await found(simulator) == asked
     clock.advance(seconds=1)
-    simulator.answer_challenge(asked.reference, confirmed=True)
-    late = await simulator.find("att_1")
+    await simulator.decide(asked.reference, "approve")
+    late = await found(simulator)
     assert isinstance(late, Declined)
     assert late.error_code == "AUTHENTICATION_TIMEOUT"
 
@@ -127,14 +124,14 @@ async def test_a_challenge_ends_after_fifteen_minutes(simulator: Simulator, cloc
 async def test_only_a_challenge_can_be_answered(simulator: Simulator) -> None:
     paid = await simulator.charge(request("att_1"))
     assert isinstance(paid, Succeeded)
-    assert simulator.challenge(paid.reference) is None
-    simulator.answer_challenge(paid.reference, confirmed=False)
-    simulator.answer_challenge("sim_unknown", confirmed=True)
-    assert await simulator.find("att_1") == paid
+    assert await simulator.challenge(paid.reference) is None
+    await simulator.decide(paid.reference, "fail")
+    await simulator.decide("sim_unknown", "approve")
+    assert await found(simulator) == paid
 
 
-def test_it_serves_test_mode_only(clock: FakeClock) -> None:
-    processors = built_in_processors(clock, "http://pay.test")
+def test_it_serves_test_mode_only(clock: FakeClock, tests_database: EmptyingDatabase) -> None:
+    processors = built_in_processors(clock, "http://pay.test", SimulatorRecords(tests_database.database))
     assert processor_for(processors, "test") is processors["simulator"]
     assert processor_for(processors, "live") is None
     assert processor_for({}, "test") is None

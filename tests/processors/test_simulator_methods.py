@@ -8,20 +8,18 @@ import pytest
 from harness import FakeClock
 from nicobar.core.methods import CARD_TYPES
 from nicobar.core.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, PendingDetails, Succeeded
-from nicobar.processors import simulator_methods as module
+from nicobar.core.simulated_order import Answer
+from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest, InputRefused, MethodInput
 from nicobar.processors.simulator import Simulator
 from nicobar.reference import failures, methods
+from orders import dump
+from simulated import found
 
 LINK = "http://pay.test/Ab3dE6gH"
 
 TYPED = {"ach": "110000000/000123456789", "pix": "1234567890", "sepa": "DE89370400440532013000", "blik": "123456"}
 """What is typed for the methods that ask for something."""
-
-
-@pytest.fixture
-def simulator(clock: FakeClock) -> Simulator:
-    return Simulator(clock, "http://pay.test")
 
 
 def request(attempt_id: str, method: str, value: str = "", amount: int = 2400, email: str = "") -> ChargeRequest:
@@ -53,7 +51,7 @@ async def test_every_method_begins_by_its_flow(simulator: Simulator, method: str
         assert isinstance(outcome, NeedsAction)
         page = "qr" if flow in ("qr", "upi_id") else "pay"
         assert outcome.url == f"http://pay.test/simulator/{page}/{outcome.reference}"
-    assert await simulator.find("att_1") == outcome
+    assert await found(simulator) == outcome
 
 
 @pytest.mark.parametrize(
@@ -61,29 +59,27 @@ async def test_every_method_begins_by_its_flow(simulator: Simulator, method: str
     [("approve", None), ("fail", "PAYMENT_METHOD_PROVIDER_DECLINED"), ("cancel", "CUSTOMER_CANCELLED")],
 )
 @pytest.mark.parametrize("method", ["ideal", "apple_pay", "blik", "pix", "upi_collect", "crypto_currency"])
-async def test_the_customer_decides_once(
-    simulator: Simulator, method: str, answer: module.Answer, code: str | None
-) -> None:
+async def test_the_customer_decides_once(simulator: Simulator, method: str, answer: Answer, code: str | None) -> None:
     asked = await charged(simulator, method)
     assert isinstance(asked, NeedsAction)
-    simulator.others.decide(asked.reference, answer)
-    ended = await simulator.find("att_1")
+    await simulator.decide(asked.reference, answer)
+    ended = await found(simulator)
     if code is None:
         assert ended == Succeeded(asked.reference)
     else:
         assert code_of(ended) == code
-    simulator.others.decide(asked.reference, "approve" if code else "fail")
-    assert await simulator.find("att_1") == ended
+    await simulator.decide(asked.reference, "approve" if code else "fail")
+    assert await found(simulator) == ended
 
 
 async def test_a_decision_runs_out_after_fifteen_minutes(simulator: Simulator, clock: FakeClock) -> None:
     asked = await charged(simulator, "ideal")
     assert isinstance(asked, NeedsAction)
     clock.advance(minutes=14, seconds=59)
-    assert await simulator.find("att_1") == asked
+    assert await found(simulator) == asked
     clock.advance(seconds=1)
-    simulator.others.decide(asked.reference, "approve")
-    assert code_of(await simulator.find("att_1")) == "AUTHENTICATION_TIMEOUT"
+    await simulator.decide(asked.reference, "approve")
+    assert code_of(await found(simulator)) == "AUTHENTICATION_TIMEOUT"
 
 
 @pytest.mark.parametrize("by_closing", [True, False])
@@ -93,10 +89,10 @@ async def test_leaving_afterpay_leaves_the_payment_as_it_was(
     asked = await charged(simulator, "afterpay_clearpay")
     assert isinstance(asked, NeedsAction)
     if by_closing:
-        simulator.others.decide(asked.reference, "cancel")
+        await simulator.decide(asked.reference, "cancel")
     else:
         clock.advance(minutes=15)
-    assert await simulator.find("att_1") == Abandoned(asked.reference)
+    assert await found(simulator) == Abandoned(asked.reference)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +106,8 @@ async def test_leaving_afterpay_leaves_the_payment_as_it_was(
 async def test_klarna_decides_by_the_published_addresses(simulator: Simulator, email: str, code: str | None) -> None:
     asked = await charged(simulator, "klarna", email=email)
     assert isinstance(asked, NeedsAction)
-    simulator.others.decide(asked.reference, "approve")
-    ended = await simulator.find("att_1")
+    await simulator.decide(asked.reference, "approve")
+    ended = await found(simulator)
     assert (ended == Succeeded(asked.reference)) if code is None else (code_of(ended) == code)
 
 
@@ -125,18 +121,18 @@ async def test_every_published_value_has_its_outcome(
     assert isinstance(begun, Pending)
     if known.outcome == "processing_forever":
         clock.advance(days=400)
-        assert await simulator.find("att_1") == begun
+        assert await found(simulator) == begun
         return
     clock.advance(seconds=max(known.delay_seconds, 15) - 1)
-    assert await simulator.find("att_1") == begun
+    assert await found(simulator) == begun
     clock.advance(seconds=1)
-    ended = await simulator.find("att_1")
+    ended = await found(simulator)
     if known.error_code is None:
         assert ended == Succeeded(begun.reference)
     else:
         assert code_of(ended) == known.error_code
-    assert await simulator.find("att_1") == ended
-    assert simulator.others.order(begun.reference) is None
+    assert await found(simulator) == ended
+    assert await simulator.order(begun.reference) is None
 
 
 @pytest.mark.parametrize(
@@ -144,20 +140,20 @@ async def test_every_published_value_has_its_outcome(
     [("ach", "110000000/000123456789", "6789"), ("sepa", "DE89370400440532013000", "3000")],
 )
 async def test_the_last_four_of_an_account_are_kept_and_nothing_else(
-    simulator: Simulator, method: str, value: str, last_four: str
+    runtime: Runtime, simulator: Simulator, method: str, value: str, last_four: str
 ) -> None:
     begun = await charged(simulator, method, value)
     assert isinstance(begun, Pending)
     assert begun.details == PendingDetails(account=last_four)
     for part in value.split("/"):
-        assert part not in repr(vars(simulator.others))
+        assert part not in await dump(runtime)
 
 
-async def test_a_upi_id_is_not_kept(simulator: Simulator) -> None:
+async def test_a_upi_id_is_not_kept(runtime: Runtime, simulator: Simulator) -> None:
     begun = await charged(simulator, "upi_collect", "success@upi")
     assert isinstance(begun, Pending)
     assert begun.details is None
-    assert "success@upi" not in repr(vars(simulator.others))
+    assert "success@upi" not in await dump(runtime)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +179,7 @@ async def test_what_nobody_published_is_refused(
                 attempt(MethodInput(method, value))
         assert (refused.value.field, refused.value.reason) == (field, reason)
         assert not value or value not in str(refused.value)
-    assert await simulator.find("att_1") is None
+    assert await found(simulator) is None
 
 
 @pytest.mark.parametrize("method", ["credit", "affirm", "paypal", "nonsense"])
@@ -203,24 +199,24 @@ async def test_a_transfer_gets_a_reference_to_pay_by(simulator: Simulator, clock
     assert (begun.details.pay_by - clock.now()).days == 7
     assert begun.details.url == f"http://pay.test/simulator/pay/{begun.reference}"
     clock.advance(minutes=2, seconds=59)
-    assert await simulator.find("att_1") == begun
+    assert await found(simulator) == begun
     clock.advance(seconds=1)
-    assert await simulator.find("att_1") == Succeeded(begun.reference)
+    assert await found(simulator) == Succeeded(begun.reference)
 
 
 @pytest.mark.parametrize(
     ("answer", "code"), [("approve", None), ("fail", "AUTHENTICATION_TIMEOUT"), ("cancel", "AUTHENTICATION_TIMEOUT")]
 )
 async def test_the_cash_machine_decides_about_a_transfer(
-    simulator: Simulator, clock: FakeClock, answer: module.Answer, code: str | None
+    simulator: Simulator, clock: FakeClock, answer: Answer, code: str | None
 ) -> None:
     begun = await charged(simulator, "multibanco")
     assert isinstance(begun, Pending)
-    simulator.others.decide(begun.reference, answer)
-    ended = await simulator.find("att_1")
+    await simulator.decide(begun.reference, answer)
+    ended = await found(simulator)
     assert (ended == Succeeded(begun.reference)) if code is None else (code_of(ended) == code)
     clock.advance(days=30)
-    assert await simulator.find("att_1") == ended
+    assert await found(simulator) == ended
 
 
 async def test_the_same_attempt_is_begun_once(simulator: Simulator) -> None:
@@ -229,19 +225,6 @@ async def test_the_same_attempt_is_begun_once(simulator: Simulator) -> None:
     assert await simulator.charge(request("att_2", "ideal")) != first
     with pytest.raises(ValueError, match="att_1 was ordered before with another amount"):
         await simulator.charge(request("att_1", "ideal", amount=2500))
-
-
-async def test_it_remembers_a_bounded_number_of_orders(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 2)
-    first = await simulator.charge(request("att_1", "ideal"))
-    assert isinstance(first, NeedsAction)
-    await simulator.charge(request("att_2", "ideal"))
-    await simulator.charge(request("att_3", "ideal"))
-    assert await simulator.find("att_1") is None
-    assert simulator.others.order(first.reference) is None
-    simulator.others.decide(first.reference, "approve")
-    assert await simulator.find("att_1") is None
-    assert await simulator.find("att_2") is not None
 
 
 def test_an_input_shows_nothing_of_itself() -> None:

@@ -16,6 +16,7 @@ from nicobar.core.paying import is_payable, revision
 from nicobar.core.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, Unknown, method_type
 from nicobar.core.problems import Problem
 from nicobar.core.saved_method import SavedChoice, SavedMethod, check_can_pay
+from nicobar.core.simulated_scenario import METADATA_KEY
 from nicobar.core.tenant import Tenant
 from nicobar.flows.build_method_context import build_method_context
 from nicobar.flows.find_processors import find_processors
@@ -184,6 +185,9 @@ async def _record_intent(
         customer_present=wish.customer_present,
         force_3ds=payment.options.force_3ds,
         email=payment.customer.email,
+        business_id=payment.business_id,
+        payment_id=payment_id,
+        scenario=payment.metadata.get(METADATA_KEY) if is_simulated(processor, tenant.mode) else None,
     )
     return _Order(processor, request)
 

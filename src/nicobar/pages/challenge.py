@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nicobar.core.problems import Problem
+from nicobar.core.simulated_order import SimulatedOrder
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.card_form import read_form
 from nicobar.pages.embedding import payment_behind
@@ -11,7 +12,7 @@ from nicobar.pages.language import language_in, reader_for
 from nicobar.pages.rendering import Renderer, redirect, refuse_foreign_forms
 from nicobar.pages.returns import form_action
 from nicobar.pages.view import amount_text
-from nicobar.processors.simulator import SimulatedCharge, Simulator
+from nicobar.processors.simulator import Simulator
 
 
 class ChallengePage:
@@ -23,7 +24,7 @@ class ChallengePage:
 
     async def show(self, request: Request) -> Response:
         """Answer GET: ask the customer, or say that there is nothing to ask any more."""
-        charge = self._charge(request)
+        charge = await self._charge(request)
         asked = None if charge is None else language_in(charge.return_url)
         reader = reader_for(request.headers.get("accept-language", ""), asked)
         payment, frame = (None, None) if charge is None else await payment_behind(self._runtime, charge.return_url)
@@ -46,19 +47,19 @@ class ChallengePage:
         """
         refuse_foreign_forms(request)
         answer = (await read_form(request)).text("answer")
-        charge = self._charge(request)
+        charge = await self._charge(request)
         simulator = self._simulator()
         if charge is None or simulator is None:
             raise Problem("NOT_FOUND", what="Challenge")
         if answer not in ("confirm", "refuse"):
             raise Problem("INVALID_REQUEST_BODY", path="answer", detail="It is neither confirm nor refuse.")
-        simulator.answer_challenge(charge.reference, confirmed=answer == "confirm")
+        await simulator.decide(charge.reference, "approve" if answer == "confirm" else "fail")
         return redirect(charge.return_url)
 
     def _simulator(self) -> Simulator | None:
         found = self._runtime.processors.get(Simulator.name)
         return found if isinstance(found, Simulator) else None
 
-    def _charge(self, request: Request) -> SimulatedCharge | None:
+    async def _charge(self, request: Request) -> SimulatedOrder | None:
         simulator = self._simulator()
-        return None if simulator is None else simulator.challenge(request.path_params["reference"])
+        return None if simulator is None else await simulator.challenge(request.path_params["reference"])

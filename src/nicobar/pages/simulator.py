@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from nicobar.core.payment import NeedsAction
 from nicobar.core.problems import Problem
+from nicobar.core.simulated_order import Answer, SimulatedOrder
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.card_form import read_form
 from nicobar.pages.embedding import payment_behind
@@ -21,7 +22,7 @@ from nicobar.pages.rendering import Renderer, redirect, refuse_foreign_forms
 from nicobar.pages.returns import form_action
 from nicobar.pages.view import amount_text
 from nicobar.processors.simulator import Simulator
-from nicobar.processors.simulator_methods import DECISION_PATH, Answer, SimulatedMethods, SimulatedOrder
+from nicobar.processors.simulator_methods import DECISION_PATH
 from nicobar.reference import methods
 
 
@@ -38,7 +39,7 @@ class SimulatorPages:
 
     async def show_code(self, request: Request) -> Response:
         """Answer GET: show the QR code, as long as its payment waits; after that, lead back to the payment."""
-        order = self._order(request)
+        order = await self._order(request)
         if order is not None and not order.is_open(self._runtime.clock.now()):
             return redirect(order.return_url)
         return await self._page(request, "simulated_qr.html")
@@ -50,18 +51,18 @@ class SimulatorPages:
         """
         refuse_foreign_forms(request)
         answer = (await read_form(request)).text("answer")
-        order, simulated = self._order(request), self._simulated()
+        order, simulated = await self._order(request), self._simulated()
         if order is None or simulated is None:
             raise Problem("NOT_FOUND", what="Order")
         known: tuple[Answer, ...] = get_args(Answer)
         chosen = next((name for name in known if name == answer), None)
         if chosen is None:
             raise Problem("INVALID_REQUEST_BODY", path="answer", detail="It is none of approve, fail and cancel.")
-        simulated.decide(order.reference, chosen)
+        await simulated.decide(order.reference, chosen)
         return redirect(order.return_url)
 
     async def _page(self, request: Request, template: str) -> Response:
-        order = self._order(request)
+        order = await self._order(request)
         asked = None if order is None else language_in(order.return_url)
         reader = reader_for(request.headers.get("accept-language", ""), asked)
         if order is None:
@@ -89,13 +90,13 @@ class SimulatorPages:
             code=None if here is None else _qr(here),
         )
 
-    def _simulated(self) -> SimulatedMethods | None:
+    def _simulated(self) -> Simulator | None:
         found = self._runtime.processors.get(Simulator.name)
-        return found.others if isinstance(found, Simulator) else None
+        return found if isinstance(found, Simulator) else None
 
-    def _order(self, request: Request) -> SimulatedOrder | None:
+    async def _order(self, request: Request) -> SimulatedOrder | None:
         simulated = self._simulated()
-        return None if simulated is None else simulated.order(request.path_params["reference"])
+        return None if simulated is None else await simulated.order(request.path_params["reference"])
 
 
 def _qr(address: str) -> Markup:

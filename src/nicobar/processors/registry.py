@@ -6,11 +6,12 @@ from nicobar.clock import Clock
 from nicobar.core.tenant import Mode
 from nicobar.processors.base import Processor
 from nicobar.processors.simulator import Simulator
+from nicobar.processors.simulator_store import SimulatorStore
 
 
-def built_in_processors(clock: Clock, public_url: str) -> dict[str, Processor]:
-    """Return the processors that need no configuration, by name: the simulator."""
-    simulator = Simulator(clock, public_url)
+def built_in_processors(clock: Clock, public_url: str, store: SimulatorStore) -> dict[str, Processor]:
+    """Return the processors that need no configuration, by name: the simulator, with its books."""
+    simulator = Simulator(clock, public_url, store)
     return {simulator.name: simulator}
 
 

@@ -1,14 +1,13 @@
-"""The built-in processor of test mode: it decides by published test cards and moves no money.
+"""The built-in processor of test mode: it decides by published test cards and scenarios, and moves no money.
 
-What it was asked is remembered in this process only, for the newest `REMEMBERED` attempts. No card number is among
-it: a card is looked up and forgotten, and a number that nobody published for testing is refused before that.
+It is a second party. What it was asked stands in a store of its own, which survives this process and can disagree
+with our books, as those of a real processor can. No card number is in it: a card is looked up and forgotten, and a
+number that nobody published for testing is refused before that.
 """
 
-import hashlib
-from collections import OrderedDict
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Final
 
 import msgspec
@@ -16,71 +15,59 @@ import msgspec
 from nicobar.clock import Clock
 from nicobar.core.dispute import DisputeFacts
 from nicobar.core.ids import RANDOM_BITS, object_id
-from nicobar.core.payment import Attempt, CardDetails, Declined, KeptCard, NeedsAction, Outcome, Succeeded
-from nicobar.core.refund import RefundOutcome, RefundSucceeded
-from nicobar.core.saved_method import SavedMethod
-from nicobar.core.tenant import Mode
-from nicobar.core.three_ds import VERSION, ThreeDs, authenticated, failed
-from nicobar.processors.base import (
-    CardInput,
-    CardRefused,
-    ChargeRequest,
-    MethodInput,
-    Notice,
-    NoticeRefused,
-    RefundRequest,
-    Rehearsal,
+from nicobar.core.payment import Abandoned, Attempt, CardDetails, Outcome, Pending, Succeeded
+from nicobar.core.problems import Problem
+from nicobar.core.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
+from nicobar.core.simulated_order import (
+    CARD,
+    Answer,
+    NewsItem,
+    SimulatedNotice,
+    SimulatedOrder,
+    SimulatedRefund,
+    news_of_order,
+    news_of_refund,
+    plan_notices,
 )
-from nicobar.processors.simulator_methods import RUNNABLE, SimulatedMethods, check
-from nicobar.reference import cards, failures
+from nicobar.core.simulated_scenario import SimulatedScenario, read_scenario
+from nicobar.core.tenant import Mode
+from nicobar.processors.base import CardInput, ChargeRequest, MethodInput, Notice, RefundRequest, Rehearsal
+from nicobar.processors.simulator_cards import CHALLENGE_PATH, charge_card, describe
+from nicobar.processors.simulator_methods import RUNNABLE, charge_method, check, declined
+from nicobar.processors.simulator_notices import SignedNotice, read_signed_notice, sign_notice
+from nicobar.processors.simulator_store import SimulatorStore
+from nicobar.reference import failures
 
-REMEMBERED: Final = 10_000
-"""Charges that the simulator keeps in memory; the oldest is forgotten first."""
+CODES: Final = tuple(failure.code for failure in failures.ALL)
+"""The failure codes that a scenario can ask for."""
 
-CHALLENGE_LIFETIME: Final = timedelta(minutes=15)
-"""How long a customer may take over the confirmation of the simulated bank."""
+SILENCE_SECONDS: Final = 60.0
+"""How long an order that gets no answer is kept waiting; whoever asked has given up by then."""
 
-CHALLENGE_PATH: Final = "/simulator/challenge"
-"""Where the simulated bank's page stands below the public address; the charge's reference follows."""
+NOTICE_WAIT_SECONDS: Final = 15.0
+"""How long an answer waits for the notice that is to come before it; they are sent every five seconds."""
 
-AUTHENTICATION_FAILED: Final = "AUTHENTICATION_FAILURE"
+KEPT_FOR: Final = timedelta(days=365)
+"""How long the simulator remembers an order."""
 
-
-class SimulatedCharge(msgspec.Struct, frozen=True):
-    """One remembered order and where it stands."""
-
-    reference: str
-    """The simulator's own id of the charge, unguessable: it opens the challenge page."""
-    amount: int
-    """Minor units of `currency`."""
-    currency: str
-    outcome: Outcome
-    return_url: str
-    after_challenge: Outcome | None
-    """What follows when the customer confirms; None for a charge without a challenge."""
-    refusal: str
-    """Failure code for a customer who does not confirm."""
-    challenge_until: datetime
-
-    def is_open(self, now: datetime) -> bool:
-        """Say whether the customer may still answer the challenge."""
-        return isinstance(self.outcome, NeedsAction) and now < self.challenge_until
+_BATCH: Final = 100
+_RESEND_AFTER: Final = timedelta(seconds=30)
+_FORGOTTEN_AT_ONCE: Final = 1000
 
 
 class Simulator:
-    """Charges published test cards, each with its documented outcome."""
+    """Charges published test cards and plays the other methods, each with its documented outcome."""
 
     name: Final = "simulator"
     modes: Final[frozenset[Mode]] = frozenset({"test"})
     methods: Final[frozenset[str]] = RUNNABLE
 
-    def __init__(self, clock: Clock, public_url: str) -> None:
+    def __init__(self, clock: Clock, public_url: str, store: SimulatorStore) -> None:
         self._clock = clock
         self._public_url = public_url
-        self._charges: OrderedDict[str, SimulatedCharge] = OrderedDict()
-        self._attempts: dict[str, str] = {}
-        self.others = SimulatedMethods(clock, public_url)
-        """Every method that is not a card."""
+        self._store = store
+        # It signs and checks in one process, so the key need not outlive it.
+        self._secret = clock.random_bytes(32)
 
     def check(self, method: MethodInput) -> None:
         """Refuse what is no published test value, as InputRefused; KeyError for a type that is not run here."""
@@ -88,189 +75,200 @@ class Simulator:
 
     def describe(self, card: CardInput, now: datetime) -> CardDetails:
         """Return what may be kept of a test card. Raises CardRefused for any other card."""
-        known = cards.by_number(card.number)
-        if known is None:
-            raise CardRefused("number", "not_a_test_card")
-        if (card.exp_year, card.exp_month) < (now.year, now.month):
-            raise CardRefused("expiry", "expiry_past")
-        if len(card.cvc) != known.cvc_length:
-            raise CardRefused("cvc", "cvc_four_digits" if known.cvc_length == 4 else "cvc_three_digits")
-        return CardDetails(
-            last_four=known.number[-4:],
-            network=known.brand,
-            funding=known.funding,
-            issuing_country=known.country,
-            holder_name=card.holder_name,
-            exp_month=f"{card.exp_month:02}",
-            exp_year=f"{card.exp_year:04}",
-        )
+        return describe(card, now)
 
     async def charge(self, request: ChargeRequest) -> Outcome:
-        """Return the card's documented outcome; the same attempt id gets the same answer again.
+        """Take the order, once for its attempt id, and return how it stands.
 
-        Raises ValueError when an attempt id comes back with another amount, and CardRefused for an unknown card.
+        Raises ValueError when an attempt id comes back with another amount, InputRefused for an input that nobody
+        published, KeyError for a type that is not run here, and what the scenario asks for.
         """
-        if isinstance(request.card, MethodInput):
-            return self.others.charge(request.card, request)
-        earlier = self._charges.get(request.attempt_id)
-        if earlier is not None:
-            if (earlier.amount, earlier.currency) != (request.amount, request.currency):
-                raise ValueError(f"{request.attempt_id} was ordered before with another amount")
-            return earlier.outcome
-        card = _known_card(request.card)
-        if card is None:
-            raise CardRefused("number", "not_a_test_card")
         now = self._clock.now()
-        reference = object_id("sim", now, self._clock.random_bits(RANDOM_BITS))
-        outcome, after_challenge = self._decide(card, request, reference, now)
-        self._remember(
-            request.attempt_id,
-            SimulatedCharge(
-                reference=reference,
-                amount=request.amount,
-                currency=request.currency,
-                outcome=outcome,
-                return_url=request.return_url,
-                after_challenge=after_challenge,
-                refusal=card.error_code if card.outcome == "challenge" and card.error_code else AUTHENTICATION_FAILED,
-                challenge_until=now + CHALLENGE_LIFETIME,
-            ),
-        )
-        if isinstance(request.card, Rehearsal) and request.card.scenario == "lose_answer":
-            raise ConnectionError("the answer was lost on purpose")
-        return outcome
+        try:
+            order = self._new_order(request, _scenario(request), now)
+        except Problem:
+            return declined("INVALID_REQUEST", request.attempt_id)  # its creation should have been refused
+        if isinstance(request.card, MethodInput):
+            bits = self._clock.random_bits(RANDOM_BITS)
+            order = charge_method(request.card, request.email, order, self._public_url, bits)
+        else:
+            order = charge_card(request.card, request, order, f"{self._public_url}{CHALLENGE_PATH}")
+        scenario = order.scenario
+        await asyncio.sleep(scenario.latency.total_seconds())
+        await _fail("before", scenario)
+        placed = await self._store.place(order, self._notices(order, news_of_order(order, now, answered=True)))
+        if placed is None:
+            return declined("ORDER_CREATION_FAILED", order.reference)
+        if (placed.amount, placed.currency) != (order.amount, order.currency):
+            raise ValueError(f"{request.attempt_id} was ordered before with another amount")
+        await _fail("after", scenario)
+        if scenario.notices == "first":
+            await self._wait_for_notice(order.attempt_id)
+        return placed.as_of(self._clock.now()).outcome
 
     async def find(self, attempt: Attempt) -> Outcome | None:
         """Return what became of an attempt; None when it never arrived here, or was forgotten."""
-        attempt_id = attempt.attempt_id
-        charge = self._charges.get(attempt_id)
-        if charge is None:
-            return self.others.find(attempt_id)
-        if isinstance(charge.outcome, NeedsAction) and self._clock.now() >= charge.challenge_until:
-            unanswered = _declined("AUTHENTICATION_TIMEOUT", charge.reference, failed(charge.outcome.three_ds))
-            charge = self._settle(attempt_id, unanswered)
-        return charge.outcome
+        order = await self._store.order(attempt.attempt_id)
+        return None if order is None else order.as_of(self._clock.now()).outcome
 
     async def close(self, attempt: Attempt) -> Outcome | None:
-        """End an attempt that waits for its customer."""
+        """End an attempt that waits for its customer, and refuse an order that has not come yet."""
+        now = self._clock.now()
+        if await self._store.close(attempt.attempt_id, now):
+            return None
+        order = await self._store.order(attempt.attempt_id)
+        if order is not None and order.is_open(now):
+            ended = order.ended(Abandoned(order.reference), now)
+            await self._store.settle(ended, [], now)
         return await self.find(attempt)
 
     async def refund(self, request: RefundRequest) -> RefundOutcome:
-        """Give money back, at once."""
-        return RefundSucceeded(f"simre_{request.refund_id}")
+        """Give money back, once for a refund id, and never more than was taken.
+
+        Raises ValueError when a refund id comes back with another amount, and what the scenario asks for.
+        """
+        now = self._clock.now()
+        order = await self._store.order(request.attempt.attempt_id)
+        if order is None or not isinstance(order.as_of(now).outcome, Succeeded):
+            return RefundFailed("There is no such charge.")
+        refund = _new_refund(request, order.scenario, now)
+        if order.scenario.refund_answer == "drop_before" and await self._store.lose_refund(refund):
+            raise ConnectionError("the request was lost on purpose")
+        news = news_of_refund(refund, order.scenario)
+        stored = await self._store.give_back(refund, self._notices(order, news))
+        if stored is None:
+            refused = RefundFailed("It is more than is left of the charge.", _refund_reference(refund.refund_id))
+            refund = msgspec.structs.replace(refund, outcome=refused, later=None, later_at=None)
+            stored = await self._store.give_back(refund, [])
+        if stored is None or (stored.attempt_id, stored.amount) != (refund.attempt_id, refund.amount):
+            raise ValueError(f"{request.refund_id} was ordered before with another amount")
+        if stored is refund and order.scenario.refund_answer == "drop_after":
+            raise ConnectionError("the answer was lost on purpose")
+        return stored.as_of(now)
 
     async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
-        """Return what became of a refund."""
-        return RefundSucceeded(f"simre_{request.refund_id}")
+        """Return what became of a refund; None when no request for it has arrived."""
+        refund = await self._store.refund(request.refund_id)
+        return None if refund is None else refund.as_of(self._clock.now())
 
     async def find_dispute(self, reference: str) -> DisputeFacts | None:
-        """Return None: nobody disputes."""
-        return None
+        """Return how a dispute stands; None when there is none with this id (yet)."""
+        order = await self._store.order_behind(f"sim_{reference.removeprefix('simdp_')}")
+        known = order is not None and order.dispute_reference == reference
+        return order.dispute(self._clock.now()) if order is not None and known else None
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
-        """Refuse everything: the simulator sends no notices."""
-        raise NoticeRefused("the simulator sends none")
+        """Return what a notice is about. Raises NoticeRefused for one that this simulator has not signed."""
+        return read_signed_notice(headers, body, self._secret, self._clock.now())
 
-    def challenge(self, reference: str) -> SimulatedCharge | None:
-        """Return the charge whose challenge page this reference opens, None when there is none (any more)."""
-        attempt_id = self._attempts.get(reference)
-        charge = None if attempt_id is None else self._charges[attempt_id]
-        return charge if charge is not None and charge.after_challenge is not None else None
+    async def notices_due(self) -> list[SignedNotice]:
+        """Return notices that have to be sent now; those that nobody reports as `sent` come again."""
+        now = self._clock.now()
+        notices = await self._store.claim_notices(now, now + _RESEND_AFTER, _BATCH)
+        return [sign_notice(notice, self._secret, now) for notice in notices]
 
-    def answer_challenge(self, reference: str, *, confirmed: bool) -> None:
-        """Settle a challenge by the customer's answer. One that is settled, too old or unknown stays as it is."""
-        charge = self.challenge(reference)
-        if charge is None or charge.after_challenge is None or not charge.is_open(self._clock.now()):
+    async def sent(self, notice_id: str) -> None:
+        """Hear that a notice was taken."""
+        await self._store.mark_sent(notice_id, self._clock.now())
+
+    async def forget(self) -> None:
+        """Delete what is older than `KEPT_FOR`, some of it at a time."""
+        await self._store.forget(self._clock.now() - KEPT_FOR, _FORGOTTEN_AT_ONCE)
+
+    async def challenge(self, reference: str) -> SimulatedOrder | None:
+        """Return the card order whose challenge page this reference opens, as it stands; None for none."""
+        order = await self._asked(reference)
+        return order if order is not None and order.type == CARD else None
+
+    async def order(self, reference: str) -> SimulatedOrder | None:
+        """Return the order of another method whose page this reference opens, as it stands; None for none."""
+        order = await self._asked(reference)
+        return order if order is not None and order.type != CARD else None
+
+    async def decide(self, reference: str, answer: Answer) -> None:
+        """Settle an order by the customer's answer. One that is settled, too old or unknown stays as it is."""
+        now = self._clock.now()
+        order = await self._asked(reference)
+        if order is None or not order.is_open(now):
             return
-        three_ds = charge.outcome.three_ds if isinstance(charge.outcome, NeedsAction) else None
-        refused = _declined(charge.refusal, reference, failed(three_ds))
-        self._settle(self._attempts[reference], charge.after_challenge if confirmed else refused)
+        end = order.choices[answer]
+        settled = order.ending(end, now) if answer == "approve" else order.ended(end, now)
+        await self._store.settle(settled, self._notices(settled, news_of_order(settled, now, answered=False)), now)
 
-    def _decide(
-        self, card: cards.TestCard, request: ChargeRequest, reference: str, now: datetime
-    ) -> tuple[Outcome, Outcome | None]:
-        """Return the outcome of the charge and, for a challenge, what follows when the customer confirms."""
-        if isinstance(request.card, SavedMethod) and request.card.is_expired(now):
-            return _declined("EXPIRED_CARD", reference), None
-        renewal = not request.customer_present  # the nearest that this server has to one
-        if card.outcome == "decline" or (renewal and card.outcome == "succeed_renewals_fail"):
-            return _declined(card.error_code, reference), None
-        kept = _kept(card) if request.keep_card else None
-        if not _challenges(card, request):
-            return Succeeded(reference, _unchallenged(card, request), kept), None
-        if not request.customer_present:
-            return _declined("AUTHENTICATION_REQUIRED", reference), None
-        passed = authenticated("challenge")
-        declines = card.outcome == "challenge_then_decline"
-        after = _declined(card.error_code, reference, passed) if declines else Succeeded(reference, passed, kept)
-        url = f"{self._public_url}{CHALLENGE_PATH}/{reference}"
-        return NeedsAction(reference, url, ThreeDs("challenge", version=VERSION)), after
+    async def _asked(self, reference: str) -> SimulatedOrder | None:
+        order = await self._store.order_behind(reference)
+        return None if order is None or order.decide_until is None else order.as_of(self._clock.now())
 
-    def _remember(self, attempt_id: str, charge: SimulatedCharge) -> None:
-        self._charges[attempt_id] = charge
-        self._attempts[charge.reference] = attempt_id
-        while len(self._charges) > REMEMBERED:
-            _, forgotten = self._charges.popitem(last=False)
-            del self._attempts[forgotten.reference]
+    def _new_order(self, request: ChargeRequest, scenario: SimulatedScenario, now: datetime) -> SimulatedOrder:
+        reference = object_id("sim", now, self._clock.random_bits(RANDOM_BITS))
+        return SimulatedOrder(
+            attempt_id=request.attempt_id,
+            reference=reference,
+            business_id=request.business_id,
+            payment_id=request.payment_id,
+            type=request.card.type if isinstance(request.card, MethodInput) else CARD,
+            amount=request.amount,
+            currency=request.currency,
+            return_url=request.return_url,
+            outcome=Pending(reference),
+            scenario=scenario,
+            created_at=now,
+        )
 
-    def _settle(self, attempt_id: str, outcome: Outcome) -> SimulatedCharge:
-        charge = msgspec.structs.replace(self._charges[attempt_id], outcome=outcome)
-        self._charges[attempt_id] = charge
-        return charge
+    def _notices(self, order: SimulatedOrder, news: list[NewsItem]) -> list[SimulatedNotice]:
+        now = self._clock.now()
+        ids = [object_id("simnt", now, self._clock.random_bits(RANDOM_BITS)) for _ in news]
+        return plan_notices(order, news, ids)
 
-
-def _challenges(card: cards.TestCard, request: ChargeRequest) -> bool:
-    """Say whether the card's bank asks the cardholder.
-
-    It always does for some cards, whatever the merchant wishes. For cards that support 3-D Secure without a challenge
-    it does when the merchant insists.
-    """
-    return card.three_ds == "challenge" or (card.three_ds == "frictionless" and request.force_3ds is True)
+    async def _wait_for_notice(self, attempt_id: str) -> None:
+        try:
+            async with asyncio.timeout(NOTICE_WAIT_SECONDS):
+                while not await self._store.has_told(attempt_id):  # noqa: ASYNC110 - another process may send it
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            return
 
 
-def _unchallenged(card: cards.TestCard, request: ChargeRequest) -> ThreeDs | None:
-    """Return the authentication of a charge that goes through without a challenge."""
-    if card.three_ds == "frictionless":
-        return ThreeDs(status="exempted") if request.force_3ds is False else authenticated("frictionless")
-    return ThreeDs(status="not_supported") if request.force_3ds else None
+def _scenario(request: ChargeRequest) -> SimulatedScenario:
+    """Return what is to go wrong: by the payment's metadata, or as somebody chose on the test panel."""
+    if not isinstance(request.card, Rehearsal):
+        return SimulatedScenario() if request.scenario is None else read_scenario(request.scenario, CODES)
+    match request.card.scenario:
+        case "decline":
+            return SimulatedScenario(decline=request.card.error_code or "GENERIC_DECLINE")
+        case "challenge":
+            return SimulatedScenario(challenge=True)
+        case "lose_answer":
+            return SimulatedScenario(answer="drop_after")
+        case "pay":
+            return SimulatedScenario()
 
 
-def _known_card(card: CardInput | SavedMethod | Rehearsal) -> cards.TestCard | None:
-    """Return the test card that was typed, or that a token of ours stands for; a rehearsal changes how it ends."""
-    if isinstance(card, Rehearsal):
-        known = cards.by_number(card.card.number)
-        return None if known is None else _rehearsed(known, card)
-    return _by_token().get(card.token) if isinstance(card, SavedMethod) else cards.by_number(card.number)
+async def _fail(when: str, scenario: SimulatedScenario) -> None:
+    """Fail before or after the money has moved, if the scenario says so."""
+    if scenario.answer == f"timeout_{when}":
+        await asyncio.sleep(SILENCE_SECONDS)
+        raise TimeoutError("no answer, on purpose")
+    if scenario.answer == f"drop_{when}":
+        raise ConnectionError("the connection was dropped on purpose")
 
 
-def _rehearsed(card: cards.TestCard, rehearsal: Rehearsal) -> cards.TestCard:
-    if rehearsal.scenario == "decline":
-        return msgspec.structs.replace(card, outcome="decline", error_code=rehearsal.error_code)
-    if rehearsal.scenario == "challenge":
-        return msgspec.structs.replace(card, outcome="challenge", three_ds="challenge", error_code=None)
-    return card
+def _refund_reference(refund_id: str) -> str:
+    return f"simre_{refund_id}"
 
 
-def _kept(card: cards.TestCard) -> KeptCard:
-    token = _token(card)
-    return KeptCard(token, token)
-
-
-def _token(card: cards.TestCard) -> str:
-    """Return the token of a test card.
-
-    It is a hash, so that it holds across restarts without a list of what was kept. A hash of a real card number could
-    be found out by trying numbers; these were published.
-    """
-    return f"simcard_{hashlib.sha256(f'nicobar simulator: {card.number}'.encode()).hexdigest()[:32]}"
-
-
-@cache
-def _by_token() -> dict[str, cards.TestCard]:
-    return {_token(card): card for card in cards.ALL}
-
-
-def _declined(code: str | None, reference: str, three_ds: ThreeDs | None = None) -> Declined:
-    """Return the refusal with the merchant's sentences for its code."""
-    failure = failures.get(code or "GENERIC_DECLINE")
-    return Declined(failure.code, failure.error_message, reference, three_ds)
+def _new_refund(request: RefundRequest, scenario: SimulatedScenario, now: datetime) -> SimulatedRefund:
+    reference = _refund_reference(request.refund_id)
+    end: RefundOutcome = RefundSucceeded(reference)
+    if scenario.refund_fail:
+        end = RefundFailed("The customer's bank does not take it.", reference)
+    pending = scenario.refund_pending
+    return SimulatedRefund(
+        refund_id=request.refund_id,
+        attempt_id=request.attempt.attempt_id,
+        amount=request.amount,
+        outcome=end if pending is None else RefundPending(reference),
+        later=None if pending is None else end,
+        later_at=None if pending is None else now + pending,
+        created_at=now,
+    )

@@ -8,24 +8,20 @@
 What was typed is looked up and forgotten; of a bank account the last four characters go into the outcome.
 """
 
-from collections import OrderedDict
-from datetime import datetime, timedelta
-from typing import Final, Literal, NamedTuple
+from datetime import timedelta
+from typing import Final
 
 import msgspec
 
-from nicobar.clock import Clock
-from nicobar.core.ids import RANDOM_BITS, object_id
 from nicobar.core.methods import CARD_TYPES
 from nicobar.core.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, PendingDetails, Succeeded
-from nicobar.processors.base import ChargeRequest, InputRefused, MethodInput
+from nicobar.core.simulated_order import SimulatedOrder
+from nicobar.core.three_ds import ThreeDs
+from nicobar.processors.base import InputRefused, MethodInput
 from nicobar.reference import failures, methods
 
 RUNNABLE: Final = frozenset(method.type for method in methods.offered())
 """The types that the simulator can run, cards included: all that are in service."""
-
-REMEMBERED: Final = 10_000
-"""Orders that are kept in memory; the oldest is forgotten first."""
 
 DECISION_LIFETIME: Final = timedelta(minutes=15)
 """How long a customer may take over the decision on a page of the simulator."""
@@ -39,14 +35,14 @@ CODE_SETTLES_AFTER: Final = timedelta(minutes=3)
 CODE_LIFETIME: Final = timedelta(days=7)
 """How long a code to pay by is said to be good."""
 
+SOON: Final = timedelta(seconds=60)
+"""When a published card or account does later what it is published for: its charge is disputed, its refund ends."""
+
 DECISION_PATH: Final = "/simulator/pay"
 """Where the page of the decision stands below the public address; the order's reference follows."""
 
 QR_PATH: Final = "/simulator/qr"
 """Where the page that shows a QR code stands below the public address; the order's reference follows."""
-
-Answer = Literal["approve", "fail", "cancel"]
-"""What a customer can decide on a page of the simulator."""
 
 TEST_VALUES: Final = {
     # type: (form field, reason for the customer)
@@ -56,147 +52,6 @@ TEST_VALUES: Final = {
     "upi_collect": ("upi_id", "not_a_test_upi_id"),
 }
 """Methods that take something typed and take published test values only. A UPI payment by QR code types nothing."""
-
-
-class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One remembered order and where it stands."""
-
-    reference: str
-    """The simulator's own id of the order, unguessable: it opens the order's pages."""
-    type: str
-    """Payment method type."""
-    amount: int
-    """Minor units of `currency`."""
-    currency: str
-    return_url: str
-    outcome: Outcome
-    approved: Outcome
-    """What follows when the customer approves, or when the order settles by itself."""
-    left: Outcome | None
-    """What follows when the customer leaves without deciding; None stands for the usual refusals."""
-    decide_until: datetime | None
-    """Until when the customer may decide; None for an order that nobody decides about."""
-    settles_at: datetime | None
-    """When a pending order takes its end by itself; None for one that never does."""
-
-    def is_open(self, now: datetime) -> bool:
-        """Say whether the customer may still decide."""
-        waiting = isinstance(self.outcome, NeedsAction | Pending)
-        return waiting and self.decide_until is not None and now < self.decide_until
-
-
-class _Plan(NamedTuple):
-    """What becomes of an order."""
-
-    first: Outcome
-    approved: Outcome
-    decide_for: timedelta | None = None
-    settles_after: timedelta | None = None
-    left: Outcome | None = None
-
-
-class SimulatedMethods:
-    """Runs the methods that are not cards, for the newest `REMEMBERED` orders of this process."""
-
-    def __init__(self, clock: Clock, public_url: str) -> None:
-        self._clock = clock
-        self._public_url = public_url
-        self._orders: OrderedDict[str, SimulatedOrder] = OrderedDict()
-        self._attempts: dict[str, str] = {}
-
-    def charge(self, method: MethodInput, request: ChargeRequest) -> Outcome:
-        """Begin an order; the same attempt id gets the same answer again.
-
-        Raises ValueError when an attempt id comes back with another amount, and what `check` raises.
-        """
-        earlier = self._orders.get(request.attempt_id)
-        if earlier is not None:
-            if (earlier.amount, earlier.currency) != (request.amount, request.currency):
-                raise ValueError(f"{request.attempt_id} was ordered before with another amount")
-            return earlier.outcome
-        check(method)
-        now = self._clock.now()
-        reference = object_id("sim", now, self._clock.random_bits(RANDOM_BITS))
-        plan = self._plan(method, reference, request.email, now)
-        self._remember(
-            request.attempt_id,
-            SimulatedOrder(
-                reference=reference,
-                type=method.type,
-                amount=request.amount,
-                currency=request.currency,
-                return_url=request.return_url,
-                outcome=plan.first,
-                approved=plan.approved,
-                left=plan.left,
-                decide_until=None if plan.decide_for is None else now + plan.decide_for,
-                settles_at=None if plan.settles_after is None else now + plan.settles_after,
-            ),
-        )
-        return plan.first
-
-    def find(self, attempt_id: str) -> Outcome | None:
-        """Return what became of an attempt; None when it never arrived here, or was forgotten."""
-        order = self._orders.get(attempt_id)
-        if order is None:
-            return None
-        now = self._clock.now()
-        if isinstance(order.outcome, Pending) and order.settles_at is not None and now >= order.settles_at:
-            return self._settle(attempt_id, order.approved)
-        if isinstance(order.outcome, NeedsAction) and not order.is_open(now):
-            return self._settle(attempt_id, order.left or declined("AUTHENTICATION_TIMEOUT", order.reference))
-        return order.outcome
-
-    def order(self, reference: str) -> SimulatedOrder | None:
-        """Return the order whose page this reference opens, None when there is none (any more)."""
-        attempt_id = self._attempts.get(reference)
-        order = None if attempt_id is None else self._orders[attempt_id]
-        return order if order is not None and order.decide_until is not None else None
-
-    def decide(self, reference: str, answer: Answer) -> None:
-        """Settle an order by the customer's answer. One that is settled, too old or unknown stays as it is."""
-        order = self.order(reference)
-        if order is None or not order.is_open(self._clock.now()):
-            return
-        outcomes: dict[Answer, Outcome] = {
-            "approve": order.approved,
-            "fail": declined("PAYMENT_METHOD_PROVIDER_DECLINED", reference),
-            "cancel": order.left or declined("CUSTOMER_CANCELLED", reference),
-        }
-        if isinstance(order.outcome, Pending):  # a code that nobody pays runs out of time
-            outcomes["fail"] = outcomes["cancel"] = declined("AUTHENTICATION_TIMEOUT", reference)
-        self._settle(self._attempts[reference], outcomes[answer])
-
-    def _plan(self, method: MethodInput, reference: str, email: str, now: datetime) -> _Plan:
-        match methods.get(method.type).flow:
-            case "bank_account" | "upi_id" if method.value:
-                return _settling_by_itself(method, reference)
-            case "qr" | "upi_id":
-                first = NeedsAction(reference, f"{self._public_url}{QR_PATH}/{reference}")
-                return _Plan(first, Succeeded(reference), DECISION_LIFETIME)
-            case "transfer" | "voucher":
-                details = PendingDetails(
-                    entity="12345",
-                    code=f"{self._clock.random_bits(RANDOM_BITS) % 10**9:09}",
-                    pay_by=now + CODE_LIFETIME,
-                    url=f"{self._public_url}{DECISION_PATH}/{reference}",
-                )
-                return _Plan(Pending(reference, details), Succeeded(reference), CODE_LIFETIME, CODE_SETTLES_AFTER)
-            case _:
-                first = NeedsAction(reference, f"{self._public_url}{DECISION_PATH}/{reference}")
-                approved, left = _approval(method, reference, email), _leaving(method, reference)
-                return _Plan(first, approved, DECISION_LIFETIME, left=left)
-
-    def _remember(self, attempt_id: str, order: SimulatedOrder) -> None:
-        self._orders[attempt_id] = order
-        self._attempts[order.reference] = attempt_id
-        while len(self._orders) > REMEMBERED:
-            _, forgotten = self._orders.popitem(last=False)
-            del self._attempts[forgotten.reference]
-
-    def _settle(self, attempt_id: str, outcome: Outcome) -> Outcome:
-        self._orders[attempt_id] = msgspec.structs.replace(self._orders[attempt_id], outcome=outcome)
-        return outcome
 
 
 def check(method: MethodInput) -> None:
@@ -212,21 +67,81 @@ def check(method: MethodInput) -> None:
         raise InputRefused(*rule)
 
 
-def declined(code: str, reference: str) -> Declined:
+def declined(code: str | None, reference: str, three_ds: ThreeDs | None = None) -> Declined:
     """Return a refusal with the merchant's sentences for its code."""
-    return Declined(code, failures.get(code).error_message, reference)
+    failure = failures.get(code or "GENERIC_DECLINE")
+    return Declined(failure.code, failure.error_message, reference, three_ds)
 
 
-def _settling_by_itself(method: MethodInput, reference: str) -> _Plan:
-    """Return the plan of a published account or UPI ID: pending first, and then its documented end."""
-    known = methods.published_input(method.type, method.value)
+def charge_method(method: MethodInput, email: str, order: SimulatedOrder, public_url: str, bits: int) -> SimulatedOrder:
+    """Return what a new order becomes by its method and its scenario; random `bits` make a code to pay by.
+
+    Raises what `check` raises.
+    """
+    check(method)
+    now, reference = order.created_at, order.reference
+    match methods.get(method.type).flow:
+        case "bank_account" | "upi_id" if method.value:
+            return _settling_by_itself(method, order)
+        case "qr" | "upi_id":
+            first = NeedsAction(reference, f"{public_url}{QR_PATH}/{reference}")
+            return _asking(order, first, Succeeded(reference), None)
+        case "transfer" | "voucher":
+            details = PendingDetails(
+                entity="12345",
+                code=f"{bits % 10**9:09}",
+                pay_by=now + CODE_LIFETIME,
+                url=f"{public_url}{DECISION_PATH}/{reference}",
+            )
+            unpaid = declined("AUTHENTICATION_TIMEOUT", reference)  # a code that nobody pays runs out of time
+            paid = _end(order, Succeeded(reference))
+            waiting = order.waiting(
+                Pending(reference, details),
+                {"approve": paid, "fail": unpaid, "cancel": unpaid},
+                later=paid,
+                later_at=now + (order.scenario.late or CODE_SETTLES_AFTER),
+            )
+            return msgspec.structs.replace(waiting, decide_until=now + CODE_LIFETIME)
+        case _:
+            first = NeedsAction(reference, f"{public_url}{DECISION_PATH}/{reference}")
+            return _asking(order, first, _approval(method, reference, email), _leaving(method, reference))
+
+
+def _asking(order: SimulatedOrder, first: Outcome, approved: Outcome, left: Outcome | None) -> SimulatedOrder:
+    """Return an order that its customer decides about; `left` is what leaving does, None for the usual refusals."""
+    until, reference = order.created_at + DECISION_LIFETIME, order.reference
+    waiting = order.waiting(
+        first,
+        {
+            "approve": _end(order, approved),
+            "fail": declined("PAYMENT_METHOD_PROVIDER_DECLINED", reference),
+            "cancel": left or declined("CUSTOMER_CANCELLED", reference),
+        },
+        later=left or declined("AUTHENTICATION_TIMEOUT", reference),
+        later_at=until,
+    )
+    return msgspec.structs.replace(waiting, decide_until=until)
+
+
+def _end(order: SimulatedOrder, end: Outcome) -> Outcome:
+    """Return the end of an order, which its scenario can turn into a decline."""
+    code = order.scenario.decline
+    return declined(code, order.reference) if code is not None and isinstance(end, Succeeded) else end
+
+
+def _settling_by_itself(method: MethodInput, order: SimulatedOrder) -> SimulatedOrder:
+    """Return an order by a published account or UPI ID: pending first, and then its documented end."""
+    known, reference = methods.published_input(method.type, method.value), order.reference
     if known is None:
         raise InputRefused(*TEST_VALUES[method.type])
-    details = None if method.type == "upi_collect" else PendingDetails(account=method.value[-4:])
+    if known.outcome == "succeed_then_dispute" and order.scenario.dispute_after is None:
+        order = msgspec.structs.replace(order, scenario=msgspec.structs.replace(order.scenario, dispute_after=SOON))
+    first = Pending(reference, None if method.type == "upi_collect" else PendingDetails(account=method.value[-4:]))
+    if known.outcome == "processing_forever":
+        return order.waiting(first, {}, later=None, later_at=None)
     end = Succeeded(reference) if known.error_code is None else declined(known.error_code, reference)
-    forever = known.outcome == "processing_forever"
-    settles_after = None if forever else max(timedelta(seconds=known.delay_seconds), DEBIT_TAKES)
-    return _Plan(Pending(reference, details), end, settles_after=settles_after)
+    takes = order.scenario.late or max(timedelta(seconds=known.delay_seconds), DEBIT_TAKES)
+    return order.waiting(first, {}, later=_end(order, end), later_at=order.created_at + takes)
 
 
 def _approval(method: MethodInput, reference: str, email: str) -> Outcome:
