@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from harness import PUBLIC_URL, FakeClock
 from nicobar.core.dispute import Dispute, DisputeFacts
 from nicobar.core.payment import Payment
 from nicobar.core.tenant import Tenant
@@ -15,29 +14,30 @@ from nicobar.flows.handle_notice import NoticeJob, handle_notice
 from nicobar.flows.receive_notice import receive_notice
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Notice
-from nicobar.processors.simulator import Simulator
 from nicobar.storage.disputes import disputes_of
 from orders import attempts_of, card, order, place
 
 OPENED_AT = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
 
-class Disputing(Simulator):
-    """Knows the disputes that the test puts in, and counts how often it was asked."""
+class Disputing:
+    """Makes the simulator know the disputes that the test puts in, and counts how often it was asked."""
 
-    def __init__(self, clock: FakeClock) -> None:
-        super().__init__(clock, PUBLIC_URL)
+    def __init__(self, runtime: Runtime) -> None:
+        self.simulator: Any = runtime.processors["simulator"]
+        self.simulator.find_dispute = self._find_dispute
+        self.simulator.read_notice = self._read_notice
         self.known: dict[str, DisputeFacts | Exception | None] = {}
         self.questions: Counter[str] = Counter()
 
-    async def find_dispute(self, reference: str) -> DisputeFacts | None:
+    async def _find_dispute(self, reference: str) -> DisputeFacts | None:
         self.questions[reference] += 1
         answer = self.known.get(reference)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+    def _read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         return Notice(**json.loads(body))
 
 

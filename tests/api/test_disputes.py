@@ -17,13 +17,8 @@ from nicobar.flows.runtime import Runtime
 
 
 @pytest.fixture
-def processor(clock: FakeClock) -> Disputing:
-    return Disputing(clock)
-
-
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime, processor: Disputing) -> Runtime:
-    return runtime._replace(processors={"simulator": processor})
+def processor(runtime: Runtime) -> Disputing:
+    return Disputing(runtime)
 
 
 @pytest_asyncio.fixture

@@ -8,12 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
 
 from disputing import OPENED_AT, Disputing, facts_of, notify, open_dispute, paid
 from harness import FakeClock, Merchant
 from nicobar.core.dispute import DISPUTE_STAGES, DISPUTE_TRANSITIONS, Dispute, DisputeFacts, DisputeStage, DisputeStatus
-from nicobar.core.payment import Declined, Payment
+from nicobar.core.payment import Attempt, Declined, Outcome, Payment, Succeeded
 from nicobar.core.tenant import Tenant
 from nicobar.flows.confirm_payment import confirm_payment
 from nicobar.flows.handle_notice import NoticeJob, handle_notice
@@ -29,13 +28,8 @@ from orders import attempts_of, card, dump, order, place, reload
 
 
 @pytest.fixture
-def processor(clock: FakeClock) -> Disputing:
-    return Disputing(clock)
-
-
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime, processor: Disputing) -> Runtime:
-    return runtime._replace(processors={"simulator": processor})
+def processor(runtime: Runtime) -> Disputing:
+    return Disputing(runtime)
 
 
 @pytest.fixture
@@ -215,8 +209,11 @@ async def test_a_success_that_is_not_known_yet_comes_first(
     processor.known["du_1"] = facts
     assert not await notify(runtime, tenant, "du_1")
     assert await stored(runtime, payment) == []
-    (attempt,) = await attempts_of(runtime, payment)
-    processor.answer_challenge(attempt["outcome"]["reference"], confirmed=True)
+
+    async def find(_attempt: Attempt) -> Outcome:
+        return Succeeded("r")
+
+    processor.simulator.find = find
     assert await notify(runtime, tenant, "du_1")
     assert (await reload(runtime, payment)).status == "succeeded"
     assert len(await stored(runtime, payment)) == 1
