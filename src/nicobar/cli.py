@@ -42,6 +42,7 @@ keys = App(
   nicobar keys revoke key_0ABCdefGHIjklMNOpqrST""",
 )
 app.command(keys)
+app.command("nicobar.payments_commands:app", name="payments", help="List payments, and show all about one.")
 app.command("nicobar.settings_commands:app", name="settings", help="List, read and change what your business decides.")
 app.command("nicobar.tax_commands:app", name="tax", help="Show, edit and replace the tax table of your business.")
 app.command("nicobar.rates_commands:app", name="rates", help="Show, import and refresh the exchange rates.")

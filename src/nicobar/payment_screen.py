@@ -1,0 +1,249 @@
+"""Everything about one payment on one screen, as text. It shows no card number, no secret and no payment link."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from babel.numbers import format_currency
+
+from nicobar.command_parts import table
+from nicobar.core.dispute import Dispute
+from nicobar.core.event import PAYMENT_EVENTS, Event
+from nicobar.core.explanation import describe
+from nicobar.core.ledger import Entry
+from nicobar.core.payment import Attempt, Declined, Outcome, Payment, Unknown
+from nicobar.core.pricing import Quote
+from nicobar.core.refund import Refund, RefundFailed
+from nicobar.reference import currencies
+
+_STATUS_OF: Final = {event: status for status, event in PAYMENT_EVENTS.items()}
+
+_NONE: Final = "-"
+
+
+class PaymentHistory(NamedTuple):
+    """All that is known of one payment."""
+
+    payment: Payment
+    quote: Quote
+    """Computed anew from what was stored with the payment."""
+    recomputed: bool
+    """Whether that gives the amounts that were charged."""
+    attempts: Sequence[Attempt]
+    refunds: Sequence[Refund]
+    disputes: Sequence[Dispute]
+    entries: Sequence[Entry]
+    events: Sequence[Event]
+    """Those of the payment, its refunds and its disputes."""
+
+
+class Change(NamedTuple):
+    """A moment at which a payment came to a status."""
+
+    at: datetime
+    status: str
+    why: str
+
+
+def screen(history: PaymentHistory) -> str:
+    """Return the whole screen. What others typed cannot steer the terminal: it is shown as `plain` makes it."""
+    payment = history.payment
+    total = money(payment.total_amount, payment.currency)
+    lines = [f"{payment.payment_id}  {payment.status}  {total}  {payment.mode} mode"]
+    sections = {
+        "Request": _request(payment),
+        "Pricing": _pricing(history),
+        "Attempts": _attempts(history.attempts),
+        "Transitions": _transitions(history),
+        "Refunds": _refunds(history.refunds),
+        "Disputes": _disputes(history.disputes),
+        "Ledger": _ledger(history.entries),
+        "Events": _events(history.events),
+    }
+    for title, content in sections.items():
+        lines += ["", title, *[f"  {line}" for line in content or ["None."]]]
+    return "\n".join(lines)
+
+
+def money(minor: int, currency: str) -> str:
+    """Write an amount with the currency's own number of decimals: `1,234.50 USD`, `500 JPY`."""
+    exponent = currencies.exponent(currency)
+    pattern = "#,##0" + (f".{'0' * exponent}" if exponent else "") + " ¤¤"
+    written = format_currency(Decimal(minor).scaleb(-exponent), currency, pattern, "en_US", currency_digits=False)
+    return str(written).replace("\xa0", " ")
+
+
+def moment(at: datetime | None) -> str:
+    """Write a moment in UTC to the millisecond."""
+    return _NONE if at is None else f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"
+
+
+def plain(text: object) -> str:
+    """Return a text on one line in which every character that does not print is written out as `\\x1b`."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def changes(history: PaymentHistory) -> list[Change]:
+    """Return how the payment came to its status, as far as its rows tell.
+
+    They are the creation, the beginning of each attempt, and each event about a status. A status without an event, a
+    wait for the customer, is seen only while it lasts.
+    """
+    payment = history.payment
+    found = [Change(payment.created_at, "requires_payment_method", "created")]
+    for attempt in history.attempts:
+        why = f"{attempt.attempt_id} begins at {attempt.processor}"
+        found.append(Change(attempt.created_at, "processing", why))
+    for event in history.events:
+        if (status := _STATUS_OF.get(event.type)) is not None:
+            found.append(Change(event.created_at, status, event.event_id))
+    found.sort(key=lambda change: change.at)
+    if found[-1].status != payment.status:
+        found.append(Change(payment.updated_at or payment.created_at, payment.status, "as it stands"))
+    return found
+
+
+def _request(payment: Payment) -> list[str]:
+    buyer, billing = payment.customer, payment.billing
+    address = [billing.street, billing.zipcode, billing.city, billing.state]
+    phone = f", {buyer.phone_number}" if buyer.phone_number else ""
+    options = msgspec.to_builtins(payment.options)
+    named = [
+        ("Created", f"{moment(payment.created_at)} UTC; the link ends {moment(payment.expires_on)} UTC"),
+        ("Customer", f"{buyer.name or 'no name'} <{buyer.email}>{phone}, {buyer.customer_id}"),
+        ("Country", ", ".join([billing.country, *[part for part in address if part]])),
+        ("Method", _method(payment)),
+        *[("Cart", f"{line.quantity} x {line.name} ({line.product_id})") for line in payment.lines],
+        *[("Option", f"{name} = {_json(value)}") for name, value in options.items()],
+        *[("Metadata", f"{name} = {_json(value)}") for name, value in payment.metadata.items()],
+    ]
+    return [f"{name:<10}{plain(value)}" for name, value in named]
+
+
+def _method(payment: Payment) -> str:
+    if payment.payment_method is None:
+        return "none yet"
+    method = f"{payment.payment_method}, {payment.payment_method_type}"
+    return method if payment.card is None else f"{method}, {payment.card.network} ending in {payment.card.last_four}"
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _pricing(history: PaymentHistory) -> list[str]:
+    payment = history.payment
+    lines = [plain(describe(step)) for step in history.quote.steps]
+    if payment.settlement_currency != payment.currency or payment.settlement_amount != payment.total_amount:
+        settled = money(payment.settlement_amount, payment.settlement_currency)
+        tax = money(payment.settlement_tax, payment.settlement_currency)
+        lines.append(f"The seller is settled {settled}, of which {tax} are tax.")
+    if history.recomputed:
+        return [*lines, "Computed again from what was stored: the same amounts."]
+    return [*lines, "COMPUTED AGAIN FROM WHAT WAS STORED, THE AMOUNTS DIFFER. Run: nicobar doctor"]
+
+
+def _attempts(attempts: Sequence[Attempt]) -> list[str]:
+    lines = []
+    for attempt in attempts:
+        amount = money(attempt.amount, attempt.currency)
+        lines.append(f"{attempt.attempt_id}  {attempt.processor}  {amount}  began {moment(attempt.created_at)}")
+        reference = getattr(attempt.outcome, "reference", None)
+        known = f", reference {reference}" if reference else ""
+        ended = f", ended {moment(attempt.resolved_at)}" if attempt.resolved_at else ", not ended"
+        lines.append(f"    {plain(_said(attempt.outcome) + known)}{ended}")
+        if isinstance(attempt.outcome, Declined):
+            lines.append(f"    {plain(attempt.outcome.error_message)}")
+    return lines
+
+
+def _said(outcome: Outcome | None) -> str:
+    """Return the processor's last word."""
+    if outcome is None:
+        return "nothing was said yet"
+    word = str(msgspec.to_builtins(outcome)["type"]).replace("_", " ")
+    match outcome:
+        case Declined():
+            word += f": {outcome.error_code}"
+        case Unknown():
+            word += f": {outcome.why}"
+    three_ds = getattr(outcome, "three_ds", None)
+    if three_ds is not None and (told := " ".join(filter(None, (three_ds.flow, three_ds.status)))):
+        word += f" (3-D Secure: {told})"
+    return word
+
+
+def _transitions(history: PaymentHistory) -> list[str]:
+    rows = [[moment(change.at), change.status, change.why] for change in changes(history)]
+    note = "From the creation, the attempts and the events; an earlier wait for the customer is not among them."
+    return [*_table(["WHEN (UTC)", "STATUS", "BY"], rows), note]
+
+
+def _refunds(refunds: Sequence[Refund]) -> list[str]:
+    rows = [
+        [
+            refund.refund_id,
+            refund.status,
+            money(refund.amount, refund.currency),
+            moment(refund.created_at),
+            moment(refund.resolved_at),
+            plain(getattr(refund.outcome, "reference", None) or _NONE),
+            plain(_reason(refund)),
+        ]
+        for refund in refunds
+    ]
+    return _table(["ID", "STATUS", "AMOUNT", "BEGAN (UTC)", "ENDED (UTC)", "REFERENCE", "REASON"], rows)
+
+
+def _reason(refund: Refund) -> str:
+    """Return why the refund was asked for and, when it failed, why it did."""
+    reason = refund.reason or _NONE
+    return f"{reason} (failed: {refund.outcome.why})" if isinstance(refund.outcome, RefundFailed) else reason
+
+
+def _disputes(disputes: Sequence[Dispute]) -> list[str]:
+    rows = [
+        [
+            dispute.dispute_id,
+            dispute.status,
+            dispute.stage,
+            money(dispute.amount, dispute.currency),
+            moment(dispute.created_at),
+            plain(dispute.reference),
+            plain(dispute.reason or _NONE),
+        ]
+        for dispute in disputes
+    ]
+    return _table(["ID", "STATUS", "STAGE", "AMOUNT", "OPENED (UTC)", "REFERENCE", "REASON"], rows)
+
+
+def _ledger(entries: Sequence[Entry]) -> list[str]:
+    rows = [
+        [
+            moment(entry.created_at),
+            entry.kind,
+            entry.reference,
+            posting.account,
+            _decimals(posting.amount, posting.currency) if posting.amount > 0 else "",
+            _decimals(-posting.amount, posting.currency) if posting.amount < 0 else "",
+            posting.currency,
+        ]
+        for entry in entries
+        for posting in entry.postings
+    ]
+    return _table(["WHEN (UTC)", "KIND", "ABOUT", "ACCOUNT", "DEBIT", "CREDIT", "CURRENCY"], rows, right=(4, 5))
+
+
+def _decimals(minor: int, currency: str) -> str:
+    return money(minor, currency).rpartition(" ")[0]
+
+
+def _events(events: Sequence[Event]) -> list[str]:
+    rows = [[event.event_id, moment(event.created_at), event.type, event.object_id] for event in events]
+    return _table(["ID", "WHEN (UTC)", "TYPE", "ABOUT"], rows)
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    return list(table(titles, rows, right)) if rows else []

@@ -1,0 +1,159 @@
+"""`nicobar payments`: look at payments, the newest or one with all that happened to it."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from nicobar.banner import command, say
+from nicobar.command_parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
+from nicobar.settings import SettingsError, read_settings
+from nicobar.wire.codes import IntentStatus
+
+if TYPE_CHECKING:
+    from nicobar.core.payment import Payment
+    from nicobar.core.tenant import Mode
+    from nicobar.flows.runtime import Runtime
+    from nicobar.payment_screen import PaymentHistory
+    from nicobar.storage.database import Read
+
+app = App(
+    name="payments",
+    help="List payments, and show all that happened to one.",
+    help_epilogue="""Examples:
+  nicobar payments list
+  nicobar payments list --status failed --mode live
+  nicobar payments show pay_0ABCdefGHIjklMNOpqrST""",
+)
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar payments show pay_0ABCdefGHIjklMNOpqrST
+  nicobar payments show pay_0ABCdefGHIjklMNOpqrST --mode live"""
+)
+def show(
+    payment_id: Annotated[str, Parameter(help="The id of the payment, as 'nicobar payments list' shows it.")],
+    /,
+    *,
+    mode: InMode = "test",
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Show what was asked for, why it costs what it costs, what the processor said, the books and the events.
+
+    No record is changed. Times are UTC. What is shown can be personal data of your customer.
+    """
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings, "payments")
+
+    async def work(runtime: "Runtime") -> "PaymentHistory | Mode | None":
+        from nicobar.core.tenant import Tenant
+        from nicobar.storage.businesses import first_business
+        from nicobar.storage.payments import get_payment
+
+        async with runtime.database.read() as read:
+            business_id = await first_business(read) or ""
+            other: Mode = "live" if mode == "test" else "test"
+            if (payment := await get_payment(read, Tenant(business_id, mode), payment_id)) is not None:
+                return await read_history(read, payment)
+            return other if await get_payment(read, Tenant(business_id, other), payment_id) is not None else None
+
+    found = with_runtime(settings, work)
+    if found is None:
+        see = command(settings, f"payments list --mode {mode}")
+        raise SettingsError(f"There is no payment with the id {payment_id!r}. The newest are listed by: {see}")
+    if isinstance(found, str):
+        see = command(settings, f"payments show {payment_id} --mode {found}")
+        raise SettingsError(f"{payment_id} is a {found} payment. It is shown by: {see}")
+    from nicobar.payment_screen import screen
+
+    say(screen(found))
+    return 0
+
+
+@app.command(
+    name="list",
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar payments list
+  nicobar payments list --status failed
+  nicobar payments list --count 100 --mode live""",
+)
+def list_(
+    *,
+    count: Annotated[int, Parameter(help="How many [default: 20].", validator=Number(gte=1, lte=10_000))] = 20,
+    status: Annotated[
+        IntentStatus | None, Parameter(help="Only payments in this status, such as succeeded or processing.")
+    ] = None,
+    mode: InMode = "test",
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """List payments, the newest first."""
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings, "payments")
+
+    async def work(runtime: "Runtime") -> "list[Payment]":
+        from nicobar.core.tenant import Tenant
+        from nicobar.storage.businesses import first_business
+        from nicobar.storage.payments import list_payments
+
+        names = ("created_at_gte", "created_at_lte", "currency", "customer_id", "product_id", "brand_id")
+        async with runtime.database.read() as read:
+            tenant = Tenant(await first_business(read) or "", mode)
+            return list(await list_payments(read, tenant, dict.fromkeys(names) | {"status": status}, count, 0))
+
+    payments = with_runtime(settings, work)
+    if not payments:
+        say(f"There are no {mode} payments{f' in the status {status}' if status else ''}.", sys.stderr)
+        return 0
+    from nicobar.payment_screen import moment, money, plain
+
+    rows = [
+        [
+            payment.payment_id,
+            moment(payment.created_at),
+            payment.status,
+            money(payment.total_amount, payment.currency),
+            plain(payment.error_code or payment.payment_method_type or "-"),
+            plain(payment.customer.email),
+        ]
+        for payment in payments
+    ]
+    print_table(["ID", "CREATED (UTC)", "STATUS", "AMOUNT", "METHOD OR ERROR", "CUSTOMER"], rows)
+    return 0
+
+
+async def read_history(read: "Read", payment: "Payment") -> "PaymentHistory":
+    """Read all that is known of a payment."""
+    from nicobar.core.pricing import recompute
+    from nicobar.payment_screen import PaymentHistory
+    from nicobar.storage.disputes import disputes_of
+    from nicobar.storage.ledger import entries_of
+    from nicobar.storage.payment_history import attempts_of, events_about
+    from nicobar.storage.payments import get_pricing
+    from nicobar.storage.refunds import refunds_of
+    from nicobar.wire.explanations import render_explanation
+
+    inputs = await get_pricing(read, payment.tenant, payment.payment_id)
+    if inputs is None:
+        raise SettingsError(f"{payment.payment_id} has just been deleted.")
+    quote = recompute(inputs)
+    refunds = await refunds_of(read, payment.tenant, payment.payment_id)
+    disputes = await disputes_of(read, payment.tenant, payment.payment_id)
+    others = [refund.refund_id for refund in refunds] + [dispute.dispute_id for dispute in disputes]
+    return PaymentHistory(
+        payment=payment,
+        quote=quote,
+        recomputed=render_explanation(payment, quote).recomputed,
+        attempts=await attempts_of(read, payment),
+        refunds=refunds,
+        disputes=disputes,
+        entries=await entries_of(read, payment.tenant, payment.payment_id),
+        events=await events_about(read, payment, others),
+    )
