@@ -75,7 +75,8 @@ class RefundWish(msgspec.Struct, frozen=True):
 class RefundTerms(msgspec.Struct, frozen=True):
     """What decides about a refund beside the payment and the request."""
 
-    now: datetime
+    at: datetime
+    """When it is asked for."""
     window_days: int
     """Days after the creation of the payment within which it can be refunded."""
     refunds: int

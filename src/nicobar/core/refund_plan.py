@@ -114,7 +114,7 @@ def _check_payment(payment: Payment, terms: RefundTerms) -> None:
         raise Problem("PAYMENT_NOT_SUCCEEDED")
     if payment.total_amount == 0:
         raise Problem("ZERO_AMOUNT_PAYMENT_REFUND_NOT_ALLOWED")
-    if terms.now >= payment.created_at + timedelta(days=terms.window_days):
+    if terms.at >= payment.created_at + timedelta(days=terms.window_days):
         raise Problem("REFUND_WINDOW_EXPIRED", days=terms.window_days)
     if payment.refunded_amount > payment.returned_amount:
         raise Problem("EXISTING_REFUND_REQUEST_PROCESSING")
