@@ -22,6 +22,8 @@ KEYS = {
     "fx_usd.csv": ("code",),
     "locales.csv": ("code",),
     "payment_methods.csv": ("type",),
+    "stripe_currencies.csv": ("code",),
+    "stripe_methods.csv": ("type",),
     "tax_rates.csv": ("country", "region"),
     "test_cards.csv": ("number",),
     "test_non_card.csv": ("type", "value"),

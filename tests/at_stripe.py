@@ -1,0 +1,62 @@
+"""A stand-in for Stripe that the tests talk to: localstripe in a process of its own, and what a browser does there."""
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+SECRET_KEY = "sk_test_nicobarlocalstripe0001"
+PUBLISHABLE_KEY = "pk_test_nicobarlocalstripe0001"
+SIGNING_SECRET = "whsec_nicobarlocalstripe0001"
+
+_PROGRAM = Path(__file__).parent / "processors" / "localstripe_server.py"
+
+
+class LocalStripe:
+    """A running localstripe; `stop` ends it."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.base = f"http://127.0.0.1:{port}"
+        self._process = subprocess.Popen([sys.executable, str(_PROGRAM), str(port)], stderr=subprocess.PIPE)
+        self.client = httpx.Client(base_url=self.base, headers={"authorization": f"Bearer {SECRET_KEY}"})
+        until = time.monotonic() + 30
+        while not self._answers():
+            assert time.monotonic() < until, "localstripe does not start"
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, self._process.stderr and self._process.stderr.read().decode()
+        try:
+            return self.client.get("/v1/payment_intents", params={"limit": 1}).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> None:
+        self.client.close()
+        self._process.terminate()
+        self._process.wait(10)
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+    def post(self, path: str, **form: str) -> dict[str, object]:
+        answer = self.client.post(f"/v1/{path}", data=form)
+        assert answer.status_code in (200, 402), answer.text
+        return dict(answer.json())
+
+    def intent(self, reference: str) -> dict[str, object]:
+        return dict(self.client.get(f"/v1/payment_intents/{reference}").json())
+
+    def intents(self) -> list[dict[str, object]]:
+        return list(self.client.get("/v1/payment_intents", params={"limit": 100}).json()["data"])
+
+    def pay(self, reference: str, number: str = "4242424242424242") -> dict[str, object]:
+        """Do what Stripe's fields do in a browser: make a payment method and confirm the PaymentIntent with it."""
+        card = {"number": number, "exp_month": "12", "exp_year": "2030", "cvc": "123"}
+        method = self.post("payment_methods", type="card", **{f"card[{name}]": value for name, value in card.items()})
+        self.post(f"payment_intents/{reference}", payment_method=str(method["id"]))
+        return self.post(f"payment_intents/{reference}/confirm")

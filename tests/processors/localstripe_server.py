@@ -1,0 +1,97 @@
+"""localstripe, a stand-in for Stripe, as a server of its own: `python localstripe_server.py PORT`.
+
+Some things that Stripe does are missing in it, and this adds what the tests need of them: idempotency keys, the
+newest first in lists with `created`, the cards of charges, the PaymentIntent beside a decline, and parameters that
+localstripe does not know. It keeps its state in memory and listens on 127.0.0.1 only.
+"""
+
+import asyncio
+import hashlib
+import json
+import sys
+from typing import Any
+
+from aiohttp import web
+from localstripe import resources, server
+
+_answers: dict[str, tuple[str, int, bytes]] = {}
+
+_UNKNOWN = ("return_url", "payment_method_data")
+
+
+def _without(data: Any) -> Any:
+    return {name: value for name, value in data.items() if name not in _UNKNOWN}
+
+
+_create = resources.PaymentIntent._api_create.__func__
+_confirm = resources.PaymentIntent._confirm
+
+
+def create(cls: Any, **data: Any) -> Any:
+    return _create(cls, **_without(data))
+
+
+def confirm(self: Any, on_failure_now: Any) -> Any:
+    """Stripe answers a decline together with the PaymentIntent."""
+    try:
+        return _confirm(self, on_failure_now)
+    except server.UserError as error:
+        if error.code == 402:
+            error.body["error"] |= {"type": "card_error", "payment_intent": self._export()}
+        raise
+
+
+def list_intents(cls: Any, url: str, created: Any = None, limit: Any = None, starting_after: Any = None) -> Any:
+    """Stripe lists the newest first, and takes a range of time."""
+    bounds = {name: int(value) for name, value in (created or {}).items()}
+    found = resources.List(url, limit=limit, starting_after=starting_after)
+    found._list = [
+        value
+        for name, value in reversed(list(resources.store.items()))
+        if name.startswith("payment_intent:")
+        and bounds.get("gte", 0) <= value.created <= bounds.get("lte", value.created)
+    ]
+    return found
+
+
+def card_of_charge(charge: Any) -> Any:
+    method = resources.PaymentMethod._api_retrieve(charge.payment_method)
+    card = {name: value for name, value in method.card.items() if name != "three_d_secure_usage"}
+    return {"type": "card", "card": {**card, "three_d_secure": None}}
+
+
+resources.PaymentIntent._api_create = classmethod(create)
+resources.PaymentIntent._confirm = confirm
+resources.PaymentIntent._api_list_all = classmethod(list_intents)
+resources.Charge.payment_method_details = property(card_of_charge)
+resources.Charge.billing_details = property(lambda charge: {"name": "Ada Lovelace"})
+resources.Store.dump_to_disk = lambda store: None
+
+
+@web.middleware
+async def idempotency(request: web.Request, handler: Any) -> web.StreamResponse:
+    """One key, one answer; the same key with another order is refused."""
+    key = request.headers.get("Idempotency-Key")
+    if request.method != "POST" or key is None:
+        return await handler(request)
+    order = hashlib.sha256(request.path.encode() + await request.read()).hexdigest()
+    if key not in _answers:
+        answer = await handler(request)
+        _answers[key] = (order, answer.status, answer.body)
+    known, status, body = _answers[key]
+    if known != order:
+        text = json.dumps({"error": {"type": "idempotency_error", "message": "Another order had this key."}})
+        return web.Response(status=400, text=text, content_type="application/json")
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+async def main(port: int) -> None:
+    server.app.middlewares.insert(0, idempotency)
+    runner = web.AppRunner(server.app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))
