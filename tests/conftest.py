@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp
 
+from at_stripe import LocalStripe
 from harness import (
     PUBLIC_URL,
     Databases,
@@ -133,3 +134,11 @@ async def server(server_thread: ServerThread, databases: Databases) -> Server:
     keys = await make_keys(runtime, business_id)
     await database.close()
     return Server(server_thread.base_url, Tenant(business_id, "test"), *keys)
+
+
+@pytest.fixture(scope="session")
+def localstripe() -> Iterator[LocalStripe]:
+    """A stand-in for Stripe, as a server of its own."""
+    server = LocalStripe()
+    yield server
+    server.stop()
