@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from babel.numbers import format_currency
+from babel.numbers import format_currency, get_currency_precision
 
 from nicobar.command_parts import table
 from nicobar.core.dispute import Dispute
@@ -68,8 +68,11 @@ def screen(history: PaymentHistory) -> str:
 
 
 def money(minor: int, currency: str) -> str:
-    """Write an amount with the currency's own number of decimals: `1,234.50 USD`, `500 JPY`."""
-    exponent = currencies.exponent(currency)
+    """Write an amount with the currency's own number of decimals: `1,234.50 USD`, `500 JPY`.
+
+    A bank may dispute in a currency that nothing is sold in; its decimals are those that Unicode's tables give it.
+    """
+    exponent = currencies.exponents().get(currency, get_currency_precision(currency))
     pattern = "#,##0" + (f".{'0' * exponent}" if exponent else "") + " ¤¤"
     written = format_currency(Decimal(minor).scaleb(-exponent), currency, pattern, "en_US", currency_digits=False)
     return str(written).replace("\xa0", " ")
