@@ -14,6 +14,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nicobar.api import (
+    balances,
     brands,
     checkouts,
     customers,
@@ -49,6 +50,7 @@ OPERATIONS: Final[list[Operation]] = [
     *discounts.OPERATIONS,
     *disputes.OPERATIONS,
     *checkouts.OPERATIONS,
+    *balances.OPERATIONS,
     *refunds.OPERATIONS,
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""

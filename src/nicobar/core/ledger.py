@@ -38,6 +38,15 @@ Kind = Literal["payment", "refund", "dispute", "dispute_reversal"]
 """What an entry records; `dispute` takes the disputed money away, and `dispute_reversal` brings it back."""
 
 
+LineType = Literal["payment", "tax", "refund", "tax_reversal", "dispute", "dispute_reversal"]
+"""What a line of the seller's account is about, in the contract's words.
+
+A movement of money is one line of its kind over the settlement with tax, and one over the tax within it, which is not
+the seller's: `tax` where it is set aside, `tax_reversal` where it comes back. So the lines sum to the balance of
+`merchant_payable`, and a `payment` line is what the payment itself calls its settlement amount.
+"""
+
+
 class Posting(msgspec.Struct, frozen=True):
     """One amount on one account."""
 
@@ -86,6 +95,23 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         """The same in minor units of `settlement_currency`: what seller, authorities and fee got of it together."""
         parts: tuple[Account, ...] = ("merchant_payable", "tax_payable", "fee_income")
         return -sum(self.amount(account, self.settlement_currency) for account in parts)
+
+
+class SellerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the seller's account, with the balance around it. Amounts are minor units of `currency`."""
+
+    line_id: str
+    """The entry's id; the line about the tax adds `_tax` to it."""
+    type: LineType
+    amount: int
+    """Positive is a credit to the seller."""
+    currency: str
+    reference: str
+    """The payment, refund or dispute behind it."""
+    created_at: datetime
+    before: int
+    """The seller's balance in this currency before the line; positive is what the seller is owed."""
+    after: int
 
 
 class Refunded(Protocol):

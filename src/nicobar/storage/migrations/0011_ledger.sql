@@ -71,3 +71,19 @@ CREATE TRIGGER ledger_entries_kept BEFORE UPDATE OR DELETE ON ledger_entries
     FOR EACH ROW EXECUTE FUNCTION refuse_rewriting();
 CREATE TRIGGER ledger_entries_not_emptied BEFORE TRUNCATE ON ledger_entries
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();
+
+-- What the seller's account stood at after every thousandth entry or so, so that the balance at any entry is a short
+-- sum. Made by whoever reads the account; it is computed from the entries, and may be deleted at any time.
+CREATE TABLE ledger_marks (
+    business_id text COLLATE "C" NOT NULL,
+    mode        text NOT NULL,
+    currency    text NOT NULL,
+    entry_id    text COLLATE "C" NOT NULL,
+    -- Minor units; positive is what the seller is owed.
+    balance     bigint NOT NULL,
+    PRIMARY KEY (business_id, mode, currency, entry_id),
+    FOREIGN KEY (business_id, mode, entry_id) REFERENCES ledger_entries
+);
+
+-- The account is shown in dollars too, at the rates that were in force when an entry was written.
+CREATE INDEX rate_snapshots_stored_at ON rate_snapshots (stored_at, number);
