@@ -10,7 +10,7 @@ import uvloop
 
 from nicobar.banner import say, step
 from nicobar.flows.runtime import Runtime
-from nicobar.installation import open_runtime
+from nicobar.installation import check_accounts, open_runtime
 from nicobar.logs import configure_logs
 from nicobar.postgres import Postgres
 from nicobar.settings import Settings
@@ -77,9 +77,8 @@ def run_worker(settings: Settings) -> None:
 async def _work_until(stop: Stop, settings: Settings, postgres: Postgres) -> None:
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     with stop.calling(lambda: loop.call_soon_threadsafe(stopped.set)):
-        async with (
-            open_runtime(postgres, settings, settings.port) as runtime,
-            in_background(runtime, postgres, jobs=True),
-        ):
-            say(f"Working on the jobs of {postgres.place} until Ctrl-C.")
-            await stopped.wait()
+        async with open_runtime(postgres, settings, settings.port) as runtime:
+            await check_accounts(runtime)
+            async with in_background(runtime, postgres, jobs=True):
+                say(f"Working on the jobs of {postgres.place} until Ctrl-C.")
+                await stopped.wait()

@@ -43,6 +43,7 @@ keys = App(
 )
 app.command(keys)
 app.command("nicobar.payments_commands:app", name="payments", help="List payments, and show all about one.")
+app.command("nicobar.processors_commands:app", name="processors", help="Connect payment processors, such as Stripe.")
 app.command("nicobar.settings_commands:app", name="settings", help="List, read and change what your business decides.")
 app.command("nicobar.tax_commands:app", name="tax", help="Show, edit and replace the tax table of your business.")
 app.command("nicobar.rates_commands:app", name="rates", help="Show, import and refresh the exchange rates.")
@@ -276,5 +277,7 @@ def _explains_itself(error: Exception) -> bool:
     from nicobar.ports import PortError
     from nicobar.storage.embedded import EmbeddedError
     from nicobar.storage.migrate import MigrationError
+    from nicobar.vault import VaultError
 
-    return isinstance(error, SettingsError | PortError | InstallationError | EmbeddedError | MigrationError)
+    kinds = SettingsError | PortError | InstallationError | EmbeddedError | MigrationError | VaultError
+    return isinstance(error, kinds)

@@ -7,14 +7,17 @@ from typing import Final
 from nicobar.clock import SystemClock
 from nicobar.flows.create_business import create_business
 from nicobar.flows.runtime import Runtime
-from nicobar.postgres import Postgres, data_folder
+from nicobar.postgres import Postgres, data_folder, key_file
+from nicobar.processors.accounts import Accounts
 from nicobar.processors.registry import built_in_processors
 from nicobar.settings import Settings, without_password
 from nicobar.storage.businesses import first_business
 from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable
 from nicobar.storage.inspection import FIRST_BUSINESS, advisory_lock
 from nicobar.storage.migrate import migrate
+from nicobar.storage.processor_accounts import all_accounts
 from nicobar.storage.simulator import SimulatorRecords
+from nicobar.vault import Vault, VaultError
 
 # By SQLSTATE, because PostgreSQL's sentences come in the language of its installation.
 _ADVICE: Final = {
@@ -39,14 +42,28 @@ async def open_runtime(postgres: Postgres, settings: Settings, port: int) -> Asy
     `port` is where the server listens, or would: it is part of every payment link. Raises InstallationError or
     MigrationError.
     """
-    database = Database(postgres.dsn)
+    database, clock, public_url = Database(postgres.dsn), SystemClock(), settings.base_url(port)
+    accounts = Accounts(Vault(settings.encryption_keys, key_file(settings)), clock)
     try:
         with explained(settings):
             await migrate(database)
-        clock, public_url = SystemClock(), settings.base_url(port)
-        yield Runtime(database, clock, public_url, built_in_processors(clock, public_url, SimulatorRecords(database)))
+        processors = built_in_processors(clock, public_url, SimulatorRecords(database))
+        yield Runtime(database, clock, public_url, processors, accounts)
     finally:
+        await accounts.close()
         await database.close()
+
+
+async def check_accounts(runtime: Runtime) -> None:
+    """See to it that the secrets of every account can be decrypted here. Raises InstallationError."""
+    async with runtime.database.read() as read:
+        accounts = await all_accounts(read)
+    try:
+        for account in accounts:
+            if runtime.accounts is not None:
+                runtime.accounts.open(account)
+    except VaultError as error:
+        raise InstallationError(str(error)) from error
 
 
 @contextmanager

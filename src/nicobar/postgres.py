@@ -50,6 +50,14 @@ def data_folder(settings: Settings) -> Path:
     return default_data_folder() if settings.data is None else settings.data.expanduser().absolute()
 
 
+def key_file(settings: Settings) -> Path | None:
+    """Return where the key to the secrets in the embedded database is kept; None with an external database.
+
+    Servers on several computers may share that, so its key has to be given to each.
+    """
+    return None if settings.database_url is not None else data_folder(settings) / "encryption.key"
+
+
 def has_database(settings: Settings) -> bool:
     """Say whether there is a database to open; an external one is taken to exist."""
     return settings.database_url is not None or (data_folder(settings) / "postgres").exists()

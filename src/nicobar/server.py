@@ -16,7 +16,7 @@ from nicobar.banner import ready, say, step
 from nicobar.demo import BUSINESS_NAME, prepare_demo
 from nicobar.flows.runtime import Runtime
 from nicobar.http_limits import BoundedProtocol, allow_many_connections
-from nicobar.installation import explained, open_runtime, own_business
+from nicobar.installation import check_accounts, explained, open_runtime, own_business
 from nicobar.logs import configure_logs
 from nicobar.ports import listen
 from nicobar.postgres import Postgres, data_folder
@@ -73,6 +73,7 @@ async def _prepare(runtime: Runtime, settings: Settings, postgres: Postgres, *, 
     """See to it that there is a business and, for a demo, something to show; return the banner."""
     with explained(settings):
         business_id = await own_business(runtime, BUSINESS_NAME) if demo else await own_business(runtime)
+        await check_accounts(runtime)
         goods = await prepare_demo(runtime, business_id, data_folder(settings)) if demo else None
         async with runtime.database.read() as read:
             has_key = any(revoked_at is None for _, _, revoked_at in await list_keys(read, business_id))

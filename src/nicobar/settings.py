@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import msgspec
 
+from nicobar.vault import Keys
+
 LogLevel = Literal["debug", "info", "warning"]
 """How much is logged: everything, requests and changes, or only what needs attention."""
 
@@ -42,6 +44,10 @@ class Settings(msgspec.Struct, frozen=True):
     end. None means the address that the server listens on."""
     log: LogLevel = "info"
     """NICOBAR_LOG: the least important level that is logged."""
+    encryption_keys: Keys | None = None
+    """NICOBAR_ENCRYPTION_KEY: what secrets of payment processors are encrypted with: 32 random bytes in base64. Several
+    are separated by commas; the first one encrypts, all of them decrypt. None means a file in the data folder, which is
+    made on first need; with an external database there is no such file."""
 
     def base_url(self, port: int) -> str:
         """Return where customers reach the server that listens on `port`."""
@@ -75,7 +81,13 @@ def read_settings(
         database_url=database_url,
         public_url=_public_url(variables.get("NICOBAR_PUBLIC_URL")),
         log=_log_level(variables.get("NICOBAR_LOG", "info")),
+        encryption_keys=_encryption_keys(variables.get("NICOBAR_ENCRYPTION_KEY")),
     )
+
+
+def read_secret(name: str, environment: Mapping[str, str] | None = None) -> str | None:
+    """Return a secret that a command is given once, by the name of its variable; None when it is not set."""
+    return (os.environ if environment is None else environment).get(name) or None
 
 
 def _place(variables: Mapping[str, str], data: Path | None, url: str | None) -> tuple[Path | None, str | None]:
@@ -146,6 +158,16 @@ def _log_level(level: str) -> LogLevel:
     if level.lower() not in get_args(LogLevel):
         raise SettingsError(f"NICOBAR_LOG takes debug, info or warning, not {level[:40]!r}.")
     return cast(LogLevel, level.lower())
+
+
+def _encryption_keys(text: str | None) -> Keys | None:
+    """Read the keys. The message never quotes them."""
+    try:
+        return None if text is None else Keys.parse(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"NICOBAR_ENCRYPTION_KEY takes 32 random bytes in base64, for example from: openssl rand -base64 32. {error}"
+        ) from error
 
 
 def local_url(host: str, port: int) -> str:

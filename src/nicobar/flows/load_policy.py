@@ -1,7 +1,7 @@
-"""What a business has decided and which tax table and exchange rates hold: kept in memory, at most a few seconds old.
+"""What a business has decided, and which tax table, exchange rates and accounts hold: in memory, a few seconds old.
 
 The hot path asks for the policy of every payment. It is read with one small query a tenant every `FRESH` seconds; the
-tax table and the rates are read again only when that query says that they changed. A policy counts as old as the
+other parts are read again only when that query says that they changed. A policy counts as old as the
 moment at which its reading began, and none is used beyond `OLDEST`, which is therefore the longest time until a change
 is in force, in this process and in every other one.
 """
@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from nicobar.core.business_settings import BusinessSettings, settings_from
 from nicobar.core.fx import Rates
+from nicobar.core.processor_account import ProcessorAccount
 from nicobar.core.rate_feed import newest_day, rates_in_force
 from nicobar.core.tax import TaxTable
 from nicobar.core.tenant import Tenant
@@ -23,6 +24,7 @@ from nicobar.reference.rate_seed import seed
 from nicobar.reference.shipped_tax import shipped_sheet
 from nicobar.storage.database import Database, Read
 from nicobar.storage.policy import PolicyState, policy_state
+from nicobar.storage.processor_accounts import list_accounts
 from nicobar.storage.rates import newest_rates
 from nicobar.storage.tax_rates import newest_tax_table
 
@@ -36,7 +38,7 @@ _MAXIMUM_REMEMBERED: Final = 1024
 
 
 class Policy(NamedTuple):
-    """Everything beside the request and the cart that decides a price."""
+    """Everything beside the request and the cart that decides a price, and who charges it."""
 
     settings: BusinessSettings
     tax_table: TaxTable
@@ -45,6 +47,8 @@ class Policy(NamedTuple):
     """Mid rates with their day and source, for every currency of the contract."""
     rates_as_of: date
     """The latest day among the rates."""
+    accounts: tuple[ProcessorAccount, ...]
+    """The business's own accounts at processors."""
 
 
 class _Shelf:
@@ -100,21 +104,24 @@ async def _read(runtime: Runtime, tenant: Tenant, shelf: _Shelf) -> Policy:
     before, known = shelf.policy, shelf.state
     async with runtime.database.read() as read:
         state = await policy_state(read, tenant)
-        settings, tax_table, rates = None, None, None
+        settings, tax_table, rates, accounts = None, None, None, None
         if before is not None and known is not None:
             settings = before.settings if known.setting_texts == state.setting_texts else None
             same_table = (known.tax_table_number, known.tax_table_at) == (state.tax_table_number, state.tax_table_at)
             tax_table = before.tax_table if same_table else None
             same_rates = (known.rates_number, known.rates_at) == (state.rates_number, state.rates_at)
             rates = before.rates if same_rates else None
+            accounts = before.accounts if known.account_numbers == state.account_numbers else None
         if settings is None:
             settings = settings_from(state.setting_texts, codes())
         if tax_table is None:
             tax_table = await _tax_table(read, tenant)
         if rates is None:
             rates = await _rates(read)
+        if accounts is None:
+            accounts = await list_accounts(read, tenant)
     shelf.state, shelf.read_at = state, began
-    return Policy(settings, tax_table, rates, newest_day(rates.by_currency.values()))
+    return Policy(settings, tax_table, rates, newest_day(rates.by_currency.values()), accounts)
 
 
 async def _tax_table(read: Read, tenant: Tenant) -> TaxTable:

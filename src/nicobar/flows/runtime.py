@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nicobar.clock import Clock
 from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, object_id, text_secret
+from nicobar.processors.accounts import Accounts
 from nicobar.processors.base import Processor
 from nicobar.storage.database import Database
 
@@ -19,7 +20,9 @@ class Runtime(NamedTuple):
     public_url: str
     """Where customers reach the hosted pages, without a slash at the end."""
     processors: Mapping[str, Processor] = MappingProxyType({})
-    """The processors by name; without one for its mode a payment cannot be paid."""
+    """The processors by name that need no account; without any for its mode a payment cannot be paid."""
+    accounts: Accounts | None = None
+    """Opens the accounts that businesses have at processors; None where nothing is charged, as in some tests."""
 
     def new_id(self, prefix: str, moment: datetime) -> str:
         """Return a fresh object id of this kind."""

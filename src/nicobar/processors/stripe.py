@@ -29,7 +29,7 @@ from nicobar.processors.base import (
     Notice,
     RefundRequest,
 )
-from nicobar.processors.stripe_account import StripeAccount
+from nicobar.processors.stripe_account import NAME, StripeAccount
 from nicobar.processors.stripe_notices import read_notice
 from nicobar.processors.stripe_outcomes import (
     ATTEMPT,
@@ -86,7 +86,7 @@ class Fields(NamedTuple):
 class Stripe:
     """Charges customers on behalf of one business, through its own account at Stripe."""
 
-    name: Final = "stripe"
+    name: Final = NAME
 
     def __init__(self, account: StripeAccount, mode: Mode, http: stripe.HTTPClient, clock: Clock) -> None:
         """Take an account whose keys are for `mode`; `http` is shared with others and closed by whoever made it."""

@@ -6,6 +6,9 @@ from urllib.parse import urlsplit
 
 from nicobar.core.tenant import Mode
 
+NAME: Final = "stripe"
+"""How attempts name the processor."""
+
 API_BASE: Final = "https://api.stripe.com"
 """Where Stripe answers."""
 

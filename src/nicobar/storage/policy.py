@@ -1,4 +1,4 @@
-"""What of a tenant's policy may have changed, in one small query: the settings, and which table and rates hold."""
+"""What of a tenant's policy may have changed, in one small query: the settings, and which other parts hold."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,12 +19,14 @@ SELECT
     (SELECT number FROM tax_tables WHERE business_id = $1 AND mode = $2 ORDER BY number DESC LIMIT 1)
         AS tax_table_number,
     (SELECT stored_at FROM rate_snapshots ORDER BY number DESC LIMIT 1) AS rates_at,
-    (SELECT number FROM rate_snapshots ORDER BY number DESC LIMIT 1) AS rates_number
+    (SELECT number FROM rate_snapshots ORDER BY number DESC LIMIT 1) AS rates_number,
+    (SELECT coalesce(array_agg(number ORDER BY number), '{}') FROM processor_accounts
+        WHERE business_id = $1 AND mode = $2) AS account_numbers
 """
 
 
 class PolicyState(msgspec.Struct, frozen=True):
-    """The settings, and marks that differ whenever the tax table or the rates do."""
+    """The settings, and marks that differ whenever the tax table, the rates or the processors' accounts do."""
 
     setting_texts: Mapping[str, str]
     """The settings that were ever changed, by name."""
@@ -32,6 +34,7 @@ class PolicyState(msgspec.Struct, frozen=True):
     tax_table_number: int | None
     rates_at: datetime | None
     rates_number: int | None
+    account_numbers: list[int]
 
 
 async def policy_state(read: Read, tenant: Tenant) -> PolicyState:

@@ -1,0 +1,196 @@
+"""`nicobar processors`: the accounts at payment processors through which a business is paid."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from cyclopts import App, Parameter
+
+from nicobar.banner import say
+from nicobar.command_parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
+from nicobar.settings import SettingsError, read_secret, read_settings
+
+if TYPE_CHECKING:
+    from nicobar.core.tenant import Tenant
+    from nicobar.flows.runtime import Runtime
+
+app = App(
+    name="processors",
+    help="Connect the accounts at payment processors that your payments are charged through.",
+    help_epilogue="""Examples:
+  nicobar processors list
+  nicobar processors set stripe
+  nicobar processors remove stripe --mode live""",
+)
+
+_SECRETS: Final = {
+    "NICOBAR_STRIPE_SECRET_KEY": "Secret key (sk_... or rk_...)",
+    "NICOBAR_STRIPE_PUBLISHABLE_KEY": "Publishable key (pk_...)",
+    "NICOBAR_STRIPE_SIGNING_SECRET": "Signing secret of the notices (whsec_...)",
+}
+"""The variables that hold what an account consists of, and how it is asked for where one is not set."""
+
+_API_BASE: Final = "NICOBAR_STRIPE_API_BASE"
+
+Name = Annotated[Literal["stripe"], Parameter(help="The processor.")]
+
+
+@app.command(
+    name="list",
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar processors list
+  nicobar processors list --data ./data""",
+)
+def list_(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
+    """List the accounts of both modes, and where their processors send notices to. Secret keys are not shown."""
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings, "accounts")
+
+    async def work(runtime: "Runtime") -> list[list[str]]:
+        from nicobar.storage.processor_accounts import all_accounts
+
+        async with runtime.database.read() as read:
+            return [
+                [
+                    account.processor,
+                    account.mode,
+                    account.publishable_key,
+                    f"{account.changed_at:%Y-%m-%d %H:%M}",
+                    _notices(runtime, account.tenant, account.processor),
+                ]
+                for account in await all_accounts(read)
+            ]
+
+    rows = with_runtime(settings, work)
+    if not rows:
+        say("No account is connected. Test payments are charged by the built-in simulator.", sys.stderr)
+        return 0
+    print_table(["PROCESSOR", "MODE", "PUBLISHABLE KEY", "CHANGED (UTC)", "NOTICES GO TO"], rows)
+    return 0
+
+
+@app.command(
+    name="set",
+    help_epilogue=f"""{WHERE}
+
+The keys are read from the environment, or asked for where they are not set:
+  NICOBAR_STRIPE_SECRET_KEY       sk_... or a restricted key, rk_...
+  NICOBAR_STRIPE_PUBLISHABLE_KEY  pk_...
+  NICOBAR_STRIPE_SIGNING_SECRET   whsec_..., of the endpoint for the notices
+  NICOBAR_ENCRYPTION_KEY          what the secret ones are encrypted with;
+                                  without it: a file in the data folder
+
+Examples:
+  nicobar processors set stripe
+  nicobar processors set stripe --mode live
+  nicobar processors set stripe --no-check""",
+)
+def set_(
+    processor: Name,
+    /,
+    *,
+    mode: InMode = "test",
+    no_check: Annotated[bool, Parameter(help="Do not ask the processor whether it takes the keys.")] = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> int:
+    """Connect an account, or give it new keys, and print the address that its notices have to be sent to.
+
+    Payments of this mode are charged through it from then on, on running servers within 5 seconds. The secret keys are
+    stored encrypted.
+    """
+    settings = read_settings(data=data, database_url=database_url)
+    secret_key, publishable_key, signing_secret = (_secret(name, prompt) for name, prompt in _SECRETS.items())
+    api_base = read_secret(_API_BASE)
+
+    async def work(runtime: "Runtime") -> str:
+        from nicobar.core.tenant import Tenant
+        from nicobar.flows.set_processor_account import set_processor_account
+        from nicobar.installation import own_business
+        from nicobar.processors.stripe_account import API_BASE, StripeAccount
+
+        tenant = Tenant(await own_business(runtime), mode)
+        account = StripeAccount(secret_key, publishable_key, signing_secret, api_base or API_BASE)
+        await set_processor_account(runtime, tenant, account, check=not no_check)
+        return _notices(runtime, tenant, processor)
+
+    url = with_runtime(settings, work)
+    say(f"{processor.title()} charges {mode} payments from now on. Its notices go to:", sys.stderr)
+    say(url)
+    if not url.startswith("https://"):
+        say("Stripe sends notices to https addresses only: set NICOBAR_PUBLIC_URL to the public one.", sys.stderr)
+    return 0
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar processors remove stripe
+  nicobar processors remove stripe --mode live"""
+)
+def remove(processor: Name, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
+    """Forget an account and its keys. Refunds and disputes of what it has charged cannot be followed any more."""
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings, "accounts")
+
+    async def work(runtime: "Runtime") -> None:
+        from nicobar.core.tenant import Tenant
+        from nicobar.flows.remove_processor_account import remove_processor_account
+        from nicobar.installation import own_business
+
+        await remove_processor_account(runtime, Tenant(await own_business(runtime), mode), processor)
+
+    with_runtime(settings, work)
+    say(f"The account at {processor.title()} for {mode} payments is forgotten.", sys.stderr)
+    return 0
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+To change the encryption key, put the new one in front of the old one in
+NICOBAR_ENCRYPTION_KEY (NEW,OLD), restart the servers, run this command, and
+take the old one away.
+
+Examples:
+  nicobar processors reencrypt"""
+)
+def reencrypt(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
+    """Encrypt the stored keys of all accounts with the newest encryption key."""
+    settings = read_settings(data=data, database_url=database_url)
+    refuse_without_database(settings, "accounts")
+
+    async def work(runtime: "Runtime") -> int:
+        from nicobar.flows.reseal_processor_accounts import reseal_processor_accounts
+
+        return await reseal_processor_accounts(runtime)
+
+    count = with_runtime(settings, work)
+    say(f"The keys of {count} {'account is' if count == 1 else 'accounts are'} encrypted anew.", sys.stderr)
+    return 0
+
+
+def _notices(runtime: "Runtime", tenant: "Tenant", processor: str) -> str:
+    from nicobar.core.processor_account import notice_path
+
+    return f"{runtime.public_url}{notice_path(tenant, processor)}"
+
+
+def _secret(name: str, prompt: str) -> str:
+    """Return a secret from its variable, the terminal or the next line of the input: never from the command line.
+
+    Raises SettingsError when there is none.
+    """
+    found = read_secret(name)
+    if found is None and sys.stdin.isatty():
+        from getpass import getpass
+
+        found = getpass(f"{prompt}: ")
+    elif found is None:
+        found = sys.stdin.readline()
+    found = found.strip()
+    if not found:
+        raise SettingsError(f"{prompt} is missing. Set {name}, or type it when it is asked for.")
+    return found
