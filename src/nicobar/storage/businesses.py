@@ -11,6 +11,11 @@ async def first_business(read: Read) -> str | None:
     return found
 
 
+async def business_exists(read: Read, business_id: str) -> bool:
+    """Say whether there is such a business."""
+    return await read.fetchval("SELECT true FROM businesses WHERE business_id = $1", business_id) is not None
+
+
 async def insert_business(tx: Tx, business_id: str, name: str, created_at: datetime) -> None:
     """Store a new business."""
     await tx.execute("INSERT INTO businesses VALUES ($1, $2, $3)", business_id, name, created_at)
