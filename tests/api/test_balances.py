@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import httpx
@@ -12,43 +11,12 @@ from dodopayments.types import BalanceLedgerEntry
 from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant, Server
-from nicobar.core.payment import Payment, Succeeded
-from nicobar.flows.book_refund import book_refund
-from nicobar.flows.record_outcome import record_outcome
+from nicobar.core.payment import Payment
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.payments import lock_payment
 from nicobar.wire.balances import LedgerEventType
-from orders import dump, line, order, place, token_of
+from orders import dump, line, order, token_of
+from selling import refunded, sold
 from shop import EXAMPLE_RATES, Shop
-
-
-@dataclass(frozen=True)
-class Back:
-    """A refund as the books see it."""
-
-    refund_id: str
-    payment_id: str
-    amount: int
-    settlement_amount: int
-    settlement_tax: int
-
-
-async def sold(runtime: Runtime, payment: Payment) -> Payment:
-    """Store a payment and let it succeed."""
-    placed = await place(runtime, payment)
-    async with runtime.database.transaction() as tx:
-        locked = await lock_payment(tx, placed.tenant, placed.payment_id)
-        assert locked is not None
-        await record_outcome(runtime, tx, locked, None, Succeeded("test"), runtime.clock.now())
-    return placed
-
-
-async def refunded(runtime: Runtime, payment: Payment, amount: int, tax: int) -> str:
-    now = runtime.clock.now()
-    refund = Back(runtime.new_id("ref", now), payment.payment_id, amount, amount, tax)
-    async with runtime.database.transaction() as tx:
-        await book_refund(runtime, tx, payment.tenant, refund, now)
-    return refund.refund_id
 
 
 async def read(client: httpx.AsyncClient, **query: str | int) -> list[dict[str, Any]]:

@@ -87,3 +87,31 @@ CREATE TABLE ledger_marks (
 
 -- The account is shown in dollars too, at the rates that were in force when an entry was written.
 CREATE INDEX rate_snapshots_stored_at ON rate_snapshots (stored_at, number);
+
+-- For people; docs/ledger.md shows how to ask them. Amounts are minor units.
+
+CREATE VIEW ledger_postings AS
+SELECT e.business_id, e.mode, e.entry_id, e.created_at, e.kind, e.payment_id, e.reference, posting.account,
+    posting.currency, greatest(posting.amount, 0) AS debit, greatest(-posting.amount, 0) AS credit
+FROM ledger_entries e CROSS JOIN LATERAL (VALUES
+    ('processor_receivable', e.currency, e.processor_receivable),
+    ('conversion_clearing', e.currency, e.charge_clearing),
+    ('conversion_clearing', e.settlement_currency, e.settlement_clearing),
+    ('merchant_payable', e.settlement_currency, e.merchant_payable),
+    ('tax_payable', e.settlement_currency, e.tax_payable),
+    ('fee_income', e.settlement_currency, e.fee_income)) AS posting (account, currency, amount)
+WHERE posting.amount <> 0;
+
+-- A balance stands on the side that its account normally has: what processors owe us, and what we owe or earned.
+CREATE VIEW ledger_balances AS
+SELECT business_id, mode, account, currency, sum(debit)::bigint AS debits, sum(credit)::bigint AS credits,
+    (CASE WHEN account IN ('merchant_payable', 'tax_payable', 'fee_income') THEN -1 ELSE 1 END
+        * sum(debit - credit))::bigint AS balance
+FROM ledger_postings GROUP BY business_id, mode, account, currency;
+
+-- Days are those of UTC. Refunds and disputes count below zero.
+CREATE VIEW ledger_by_day AS
+SELECT business_id, mode, (created_at AT TIME ZONE 'UTC')::date AS day, kind, settlement_currency AS currency,
+    count(*) AS entries, (-sum(merchant_payable))::bigint AS earnings, (-sum(tax_payable))::bigint AS tax,
+    (-sum(fee_income))::bigint AS fees
+FROM ledger_entries GROUP BY business_id, mode, day, kind, settlement_currency;
