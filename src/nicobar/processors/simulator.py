@@ -38,9 +38,6 @@ from nicobar.processors.simulator_notices import SignedNotice, read_signed_notic
 from nicobar.processors.simulator_store import SimulatorStore
 from nicobar.reference import failures
 
-CODES: Final = tuple(failure.code for failure in failures.ALL)
-"""The failure codes that a scenario can ask for."""
-
 SILENCE_SECONDS: Final = 60.0
 """How long an order that gets no answer is kept waiting; whoever asked has given up by then."""
 
@@ -232,7 +229,7 @@ class Simulator:
 def _scenario(request: ChargeRequest) -> SimulatedScenario:
     """Return what is to go wrong: by the payment's metadata, or as somebody chose on the test panel."""
     if not isinstance(request.card, Rehearsal):
-        return SimulatedScenario() if request.scenario is None else read_scenario(request.scenario, CODES)
+        return SimulatedScenario() if request.scenario is None else read_scenario(request.scenario, failures.CODES)
     match request.card.scenario:
         case "decline":
             return SimulatedScenario(decline=request.card.error_code or "GENERIC_DECLINE")

@@ -52,6 +52,9 @@ class DeclineMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 ALL: Final[tuple[Failure, ...]] = load("failure_codes.csv", Failure)
 """The failure codes in alphabetical order."""
 
+CODES: Final = tuple(failure.code for failure in ALL)
+"""The codes alone."""
+
 _BY_CODE: Final = {failure.code: failure for failure in ALL}
 
 
