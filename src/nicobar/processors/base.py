@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from nicobar.core.dispute import DisputeFacts
 from nicobar.core.payment import Attempt, CardDetails, Outcome
@@ -244,3 +244,29 @@ class Processor(Protocol):
         `headers` have names in lower case; `body` is exactly what came. Raises NoticeRefused for a notice that
         cannot prove, by its signature, where it comes from.
         """
+
+
+class OwnFields(NamedTuple):
+    """What a browser needs to show a processor's own fields for one attempt."""
+
+    publishable_key: str
+    client_secret: str
+    """Opens this attempt to whoever has it: it goes into the customer's page and nowhere else."""
+
+    def __repr__(self) -> str:
+        """Show neither."""
+        return "OwnFields(<hidden>)"
+
+
+@runtime_checkable
+class BringsFields(Protocol):
+    """A processor into whose own fields cards and accounts are typed, on a page of ours; none comes by here.
+
+    Its charges answer NeedsAction with the page at `fields_page`.
+    """
+
+    async def fields(self, attempt: Attempt) -> OwnFields | None:
+        """Return what its fields need for an attempt that waits for its customer; None for one that does not."""
+
+    def fields_page(self, return_url: str) -> str:
+        """Return the address of the page with its fields, given the page that the customer comes back to."""

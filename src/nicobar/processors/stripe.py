@@ -8,7 +8,7 @@ more. docs/decisions/0015-stripe.md says why.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,6 +27,7 @@ from nicobar.processors.base import (
     ChargeRequest,
     MethodInput,
     Notice,
+    OwnFields,
     RefundRequest,
 )
 from nicobar.processors.stripe_account import NAME, StripeAccount
@@ -35,6 +36,7 @@ from nicobar.processors.stripe_outcomes import (
     ATTEMPT,
     CLOSED,
     PAGE,
+    PAYMENT,
     REFUND,
     Dispute,
     PaymentError,
@@ -70,17 +72,6 @@ FIELDS_PATH: Final = "/stripe"
 _LATEST: Final = ["latest_charge"]
 
 StructT = TypeVar("StructT")
-
-
-class Fields(NamedTuple):
-    """What Stripe's fields on our page need. The client secret opens one PaymentIntent to whoever has it."""
-
-    publishable_key: str
-    client_secret: str
-
-    def __repr__(self) -> str:
-        """Show neither."""
-        return "Fields(<hidden>)"
 
 
 class Stripe:
@@ -202,12 +193,17 @@ class Stripe:
         """Return what a notice is about; None for one that concerns nothing of ours. Raises NoticeRefused."""
         return read_notice(headers, body, self._account.signing_secret)
 
-    async def fields(self, attempt: Attempt) -> Fields | None:
+    async def fields(self, attempt: Attempt) -> OwnFields | None:
         """Return what Stripe's fields need for an attempt that waits for its customer; None for one that does not."""
         intent = await self._intent(attempt)
         if intent is None or intent.client_secret is None or not isinstance(outcome_of(intent), NeedsAction):
             return None
-        return Fields(self._account.publishable_key, intent.client_secret)
+        return OwnFields(self._account.publishable_key, intent.client_secret)
+
+    def fields_page(self, return_url: str) -> str:
+        """Return the address of the page with Stripe's fields: a part of the page that the customer comes back to."""
+        parts = urlsplit(return_url)
+        return parts._replace(path=f"{parts.path.rstrip('/')}{FIELDS_PATH}").geturl()
 
     async def check_keys(self) -> None:
         """Ask Stripe whether it takes the secret key. Raises ValueError with a sentence when it does not."""
@@ -223,7 +219,7 @@ class Stripe:
         return {
             "amount": amount,
             "currency": request.currency.lower(),
-            "metadata": {ATTEMPT: request.attempt_id},
+            "metadata": _metadata(request),
             "expand": _LATEST,
         }
 
@@ -247,7 +243,7 @@ class Stripe:
         if known.start == "redirect":
             data = {"type": known.stripe_type}
             return {**kind, "confirm": True, "payment_method_data": data, "return_url": request.return_url}
-        kind["metadata"] = {ATTEMPT: request.attempt_id, PAGE: _page(request.return_url)}
+        kind["metadata"] = {**_metadata(request), PAGE: self.fields_page(request.return_url)}
         if known.stripe_type != "card":
             return kind
         if request.keep_card:
@@ -347,10 +343,9 @@ def _reference(attempt: Attempt) -> str | None:
     return None if outcome is None or isinstance(outcome, Unknown) else outcome.reference
 
 
-def _page(return_url: str) -> str:
-    """Return the address of the page with Stripe's fields: a part of the page that the customer returns to."""
-    parts = urlsplit(return_url)
-    return parts._replace(path=f"{parts.path.rstrip('/')}{FIELDS_PATH}").geturl()
+def _metadata(request: ChargeRequest) -> dict[str, str]:
+    """Return by what a PaymentIntent is found again, here and in Stripe's dashboard."""
+    return {ATTEMPT: request.attempt_id, **({PAYMENT: request.payment_id} if request.payment_id else {})}
 
 
 def _is_refusal(error: stripe.StripeError) -> bool:

@@ -29,6 +29,9 @@ from nicobar.reference.stripe import from_stripe
 ATTEMPT: Final = "attempt_id"
 """Key of the metadata of a PaymentIntent: the attempt that it was made for."""
 
+PAYMENT: Final = "payment_id"
+"""Key of the metadata of a PaymentIntent: the payment, for people who look at it in Stripe's dashboard."""
+
 REFUND: Final = "refund_id"
 """Key of the metadata of a Refund: our refund."""
 
