@@ -54,9 +54,28 @@ class LocalStripe:
     def intents(self) -> list[dict[str, object]]:
         return list(self.client.get("/v1/payment_intents", params={"limit": 100}).json()["data"])
 
-    def pay(self, reference: str, number: str = "4242424242424242") -> dict[str, object]:
-        """Do what Stripe's fields do in a browser: make a payment method and confirm the PaymentIntent with it."""
+    def dispute(self, reference: str, status: str, **changes: object) -> str:
+        """Let the customer of a PaymentIntent dispute it, or say how the dispute stands now; return its id."""
+        dispute_id = f"du_{reference.removeprefix('pi_')}"
+        body = {
+            "id": dispute_id,
+            "status": status,
+            "amount": 2400,
+            "currency": "usd",
+            "created": 1_790_000_000,
+            "reason": "product_not_received",
+            "payment_intent": reference,
+        }
+        assert self.client.post("/_config/disputes", json=body | changes).status_code == 200
+        return dispute_id
+
+    def card(self, number: str = "4242424242424242") -> str:
+        """Make a payment method, as Stripe's fields do in a browser."""
         card = {"number": number, "exp_month": "12", "exp_year": "2030", "cvc": "123"}
-        method = self.post("payment_methods", type="card", **{f"card[{name}]": value for name, value in card.items()})
-        self.post(f"payment_intents/{reference}", payment_method=str(method["id"]))
+        made = self.post("payment_methods", type="card", **{f"card[{name}]": value for name, value in card.items()})
+        return str(made["id"])
+
+    def pay(self, reference: str, number: str = "4242424242424242") -> dict[str, object]:
+        """Do what Stripe's fields do in a browser: confirm the PaymentIntent with a card."""
+        self.post(f"payment_intents/{reference}", payment_method=self.card(number))
         return self.post(f"payment_intents/{reference}/confirm")

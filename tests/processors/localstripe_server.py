@@ -1,8 +1,8 @@
 """localstripe, a stand-in for Stripe, as a server of its own: `python localstripe_server.py PORT`.
 
 Some things that Stripe does are missing in it, and this adds what the tests need of them: idempotency keys, the
-newest first in lists with `created`, the cards of charges, the PaymentIntent beside a decline, and parameters that
-localstripe does not know. It keeps its state in memory and listens on 127.0.0.1 only.
+newest first in lists with `created`, the cards of charges, the PaymentIntent beside a decline, refunds that end at what
+was paid, disputes, and parameters that localstripe does not know. It keeps its state in memory and listens on 127.0.0.1 only.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 from localstripe import resources, server
 
+_one_by_one = asyncio.Lock()
 _answers: dict[str, tuple[str, int, bytes]] = {}
 
 _UNKNOWN = ("return_url", "payment_method_data")
@@ -25,6 +26,7 @@ def _without(data: Any) -> Any:
 
 _create = resources.PaymentIntent._api_create.__func__
 _confirm = resources.PaymentIntent._confirm
+_refund = resources.Refund._api_create.__func__
 
 
 def create(cls: Any, **data: Any) -> Any:
@@ -54,6 +56,15 @@ def list_intents(cls: Any, url: str, created: Any = None, limit: Any = None, sta
     return found
 
 
+def refund(cls: Any, **data: Any) -> Any:
+    """Stripe gives back no more than was paid."""
+    intent = resources.PaymentIntent._api_retrieve(data["payment_intent"])
+    charge = intent.latest_charge
+    if charge is not None and charge.amount_refunded + int(data.get("amount", charge.amount)) > charge.amount:
+        raise server.UserError(400, "Refund amount is greater than unrefunded amount on charge")
+    return _refund(cls, **data)
+
+
 def card_of_charge(charge: Any) -> Any:
     method = resources.PaymentMethod._api_retrieve(charge.payment_method)
     card = {name: value for name, value in method.card.items() if name != "three_d_secure_usage"}
@@ -63,9 +74,28 @@ def card_of_charge(charge: Any) -> Any:
 resources.PaymentIntent._api_create = classmethod(create)
 resources.PaymentIntent._confirm = confirm
 resources.PaymentIntent._api_list_all = classmethod(list_intents)
+resources.Refund._api_create = classmethod(refund)
 resources.Charge.payment_method_details = property(card_of_charge)
 resources.Charge.billing_details = property(lambda charge: {"name": "Ada Lovelace"})
 resources.Store.dump_to_disk = lambda store: None
+
+
+_disputes: dict[str, Any] = {}
+
+
+async def put_dispute(request: web.Request) -> web.Response:
+    """Let a test open a dispute, or say how it stands now."""
+    dispute = await request.json()
+    _disputes[dispute["id"]] = dispute
+    return web.json_response({})
+
+
+async def get_dispute(request: web.Request) -> web.Response:
+    found = _disputes.get(request.match_info["id"])
+    if found is None:
+        raise server.UserError(404, "No such dispute", {"code": "resource_missing"})
+    intent = resources.PaymentIntent._api_retrieve(found["payment_intent"])._export()
+    return web.json_response({**found, "payment_intent": intent})
 
 
 @web.middleware
@@ -75,9 +105,13 @@ async def idempotency(request: web.Request, handler: Any) -> web.StreamResponse:
     if request.method != "POST" or key is None:
         return await handler(request)
     order = hashlib.sha256(request.path.encode() + await request.read()).hexdigest()
-    if key not in _answers:
-        answer = await handler(request)
-        _answers[key] = (order, answer.status, answer.body)
+    async with _one_by_one:
+        if key not in _answers:
+            try:
+                answer = await handler(request)
+            except server.UserError as error:
+                answer = error.to_response()
+            _answers[key] = (order, answer.status, answer.body)
     known, status, body = _answers[key]
     if known != order:
         text = json.dumps({"error": {"type": "idempotency_error", "message": "Another order had this key."}})
@@ -87,6 +121,8 @@ async def idempotency(request: web.Request, handler: Any) -> web.StreamResponse:
 
 async def main(port: int) -> None:
     server.app.middlewares.insert(0, idempotency)
+    server.app.router.add_post("/_config/disputes", put_dispute)
+    server.app.router.add_get("/v1/disputes/{id}", get_dispute)
     runner = web.AppRunner(server.app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -52,7 +52,7 @@ def read_notice(headers: Mapping[str, str], body: bytes, signing_secret: str) ->
     """Return what a notice is about; None for one that concerns nothing of ours. Raises NoticeRefused."""
     try:
         WebhookSignature.verify_header(body, headers.get("stripe-signature"), signing_secret, TOLERANCE)
-    except (SignatureVerificationError, UnicodeDecodeError, OverflowError) as error:
+    except (SignatureVerificationError, ValueError, TypeError, OverflowError) as error:
         raise NoticeRefused("its signature is missing, wrong or too old") from error
     try:
         event = msgspec.json.decode(body, type=_Event)
