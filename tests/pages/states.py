@@ -8,11 +8,13 @@ import httpx
 from playwright.async_api import Page, Route
 
 from harness import FakeClock
-from nicobar.core.payment import Address, Payment
+from nicobar.core.payment import Address, Buyer, Payment
 from nicobar.core.tenant import Tenant
 from nicobar.flows.change_setting import change_setting
+from nicobar.flows.prove_customer import prove_customer
 from nicobar.flows.runtime import Runtime
 from orders import line, order, pay, place, token_of
+from pages.paying import choose, payment_for
 
 Visit = Callable[["Site", Page], Awaitable[None]]
 
@@ -30,9 +32,10 @@ class Site:
     def url(self, payment: Payment) -> str:
         return f"{self.runtime.public_url}/{payment.link_id}"
 
-    async def dutch(self) -> Payment:
+    async def dutch(self, **changes: Any) -> Payment:
         """Return a payment that can be paid in many ways."""
-        return await self.place(billing=Address("NL", "Amsterdam", None, "Gracht 1", "1012 AB"), currency="EUR")
+        billing = Address("NL", "Amsterdam", None, "Gracht 1", "1012 AB")
+        return await self.place(billing=billing, currency="EUR", **changes)
 
     async def paid_by(self, number: str, **changes: Any) -> httpx.Response:
         """Send a card, and return the answer; `last` is the payment then."""
@@ -52,12 +55,33 @@ async def every_method(site: Site, page: Page) -> None:
     assert await page.locator(".method-panel:visible").count() > 5
 
 
+async def no_method(site: Site, page: Page) -> None:
+    await page.goto(site.url(await site.dutch(options={"allowed_payment_method_types": ["eps"]})))
+    assert await page.locator("[name=method]").count() == 0
+
+
+async def long_order(site: Site, page: Page) -> None:
+    note = "A description that a seller wrote at length. " * 8
+    lines = [line(number, 1500, 300, 228, description=note, quantity=3) for number in range(9)]
+    await page.goto(site.url(await site.place(lines=lines)))
+    await page.click(".more summary")
+
+
 async def asked_for_details(site: Site, page: Page) -> None:
     payment = await site.place(billing=Address("US"), options={"require_phone_number": True})
     await page.goto(site.url(payment))
     await page.locator(".details-form button[type=submit]").evaluate("(button) => { button.form.noValidate = true; }")
     await page.click(".details-form button[type=submit]")
     await page.wait_for_selector("#detail-errors")
+
+
+async def wrong_zipcode(site: Site, page: Page) -> None:
+    await page.goto(site.url(await site.dutch()))
+    await page.click(".change > summary")
+    await page.click(".details-form summary")
+    await page.fill("#zipcode", "12")
+    await page.click(".details-form button[type=submit]")
+    await page.wait_for_selector("#zipcode-error")
 
 
 async def wrong_code(site: Site, page: Page) -> None:
@@ -74,6 +98,48 @@ async def mistaken(site: Site, page: Page) -> None:
     await page.fill("#number", "1")
     await page.press("#number", "Enter")
     await page.wait_for_selector("#errors")
+
+
+async def mistaken_account(site: Site, page: Page) -> None:
+    await page.goto(site.url(await site.dutch()))
+    await page.eval_on_selector_all("details", "all => all.forEach((fold) => { fold.open = true; })")
+    await page.check("#method-sepa")
+    await page.fill("#iban", "DE8937")
+    await page.press("#iban", "Enter")
+    await page.wait_for_selector("#errors")
+
+
+async def overtaken(site: Site, page: Page) -> None:
+    """The order was changed in another window before this one paid."""
+    payment = await site.place()
+    await page.goto(site.url(payment))
+    token = token_of(await site.client.get(f"/{payment.link_id}"))
+    changed = {"token": token, "country": "US", "state": "NY", "city": "Troy", "zipcode": "12180"}
+    await site.client.post(f"/{payment.link_id}/details", data=changed)
+    for field, text in {"number": "4242424242424242", "expiry": "0632", "cvc": "123", "name": "Ana Lima"}.items():
+        await page.fill(f"#{field}", text)
+    await page.press("#name", "Enter")
+    await page.wait_for_selector("#stale")
+
+
+async def saved_cards(site: Site, page: Page) -> None:
+    """What a customer sees who has proved to be the one who saved the cards."""
+    buyer = Buyer("cus_ana", "ana.lima@example.com", "Ana Lima", None, {})
+    for number in ("4242424242424242", "5555555555554444"):
+        payment = await site.place(customer=buyer, options={"show_saved_payment_methods": True})
+        await pay(site.client, f"/{payment.link_id}", number=number, save="yes")
+    payment = await site.place(customer=buyer, options={"show_saved_payment_methods": True})
+    proof = (await prove_customer(site.runtime, site.tenant, buyer.customer_id)).proof
+    await page.goto(f"{site.url(payment)}?proof={proof}")
+    assert await page.locator("[name=saved]").count() >= 2
+    await page.click(".other > summary")
+
+
+async def saved_card_gone(site: Site, page: Page) -> None:
+    await saved_cards(site, page)
+    await page.eval_on_selector_all("[name=saved]", "all => all.forEach((item) => { item.value = 'pm_gone'; })")
+    await page.click(".saved button")
+    await page.wait_for_selector("#saved-gone")
 
 
 async def declined(site: Site, page: Page) -> None:
@@ -112,6 +178,41 @@ async def redirected(site: Site, page: Page) -> None:
     await page.wait_for_url("**/simulator/pay/*")
 
 
+async def continued(site: Site, page: Page) -> None:
+    payment = await site.dutch()
+    await choose(site.client, payment, "ideal")
+    await page.goto(site.url(payment))
+    await page.wait_for_selector("h1:has-text('iDEAL'), .lead:has-text('iDEAL')")
+
+
+async def ended_decision(site: Site, page: Page) -> None:
+    address = (await choose(site.client, await site.dutch(), "ideal")).headers["location"]
+    site.clock.advance(minutes=15)
+    await page.goto(address)
+    assert await page.locator("form.choice").count() == 0
+
+
+async def awaited_app(site: Site, page: Page) -> None:
+    """A UPI ID, whose owner has to approve the payment."""
+    payment = await payment_for(site.runtime, site.tenant, "upi_collect")
+    await choose(site.client, payment, "upi_collect", upi_id="success@upi")
+    await page.goto(site.url(payment))
+    await page.wait_for_selector(".progress")
+
+
+async def debited(site: Site, page: Page) -> None:
+    payment = await payment_for(site.runtime, site.tenant, "sepa", options={"return_url": "https://shop.example/"})
+    await choose(site.client, payment, "sepa", iban="DE89370400440532013000")
+    await page.goto(site.url(payment))
+    await page.wait_for_selector("dd:has-text('3000')")
+
+
+async def cash_machine(site: Site, page: Page) -> None:
+    await pending(site, page)
+    await page.click(".back a")
+    await page.wait_for_url("**/simulator/pay/*")
+
+
 async def pending(site: Site, page: Page) -> None:
     """A code that is paid at a bank later."""
     lisbon = Address("PT", "Lisbon", None, "Rua 1", "1000-001")
@@ -146,6 +247,20 @@ async def unknown(site: Site, page: Page) -> None:
     await page.goto(f"{site.runtime.public_url}/AAAAAAAA")
 
 
+async def unknown_challenge(site: Site, page: Page) -> None:
+    await page.goto(f"{site.runtime.public_url}/simulator/challenge/sim_unknown")
+
+
+async def unknown_decision(site: Site, page: Page) -> None:
+    await page.goto(f"{site.runtime.public_url}/simulator/pay/sim_unknown")
+
+
+async def too_many(site: Site, page: Page) -> None:
+    for _ in range(30):
+        await site.client.get("/AAAAAAAA")
+    await unknown(site, page)
+
+
 async def live_without_processor(site: Site, page: Page) -> None:
     payment = await place(site.runtime, order(site.runtime, Tenant(site.tenant.business_id, "live")))
     await page.goto(site.url(payment))
@@ -153,6 +268,12 @@ async def live_without_processor(site: Site, page: Page) -> None:
 
 async def free(site: Site, page: Page) -> None:
     await page.goto(site.url(await site.place(lines=[line(0, 1500, 1500, 0)])))
+
+
+async def free_receipt(site: Site, page: Page) -> None:
+    await free(site, page)
+    await page.click("#pay button")
+    await page.wait_for_selector(".receipt")
 
 
 async def panel_open(site: Site, page: Page) -> None:
@@ -166,6 +287,15 @@ async def overlay(site: Site, page: Page) -> None:
 
 async def inline(site: Site, page: Page) -> None:
     await framed(site, page, "inline")
+
+
+async def overlay_receipt(site: Site, page: Page) -> None:
+    await framed(site, page, "overlay")
+    frame = page.frames[1]
+    for field, text in {"number": "4242424242424242", "expiry": "0632", "cvc": "123", "name": "Ana Lima"}.items():
+        await frame.fill(f"#{field}", text)
+    await frame.press("#name", "Enter")
+    await frame.wait_for_selector(".receipt")
 
 
 async def framed(site: Site, page: Page, kind: str) -> None:
@@ -189,24 +319,41 @@ async def framed(site: Site, page: Page, kind: str) -> None:
 STATES: list[Visit] = [
     payable,
     every_method,
+    no_method,
+    long_order,
     asked_for_details,
+    wrong_zipcode,
     wrong_code,
     mistaken,
+    mistaken_account,
+    overtaken,
+    saved_cards,
+    saved_card_gone,
     declined,
     challenge,
     ended_challenge,
     action,
     processing,
     redirected,
+    continued,
+    ended_decision,
+    awaited_app,
+    debited,
     pending,
+    cash_machine,
     qr_code,
     receipt,
     expired,
     cancelled,
     unknown,
+    unknown_challenge,
+    unknown_decision,
+    too_many,
     live_without_processor,
     free,
+    free_receipt,
     panel_open,
     overlay,
+    overlay_receipt,
     inline,
 ]

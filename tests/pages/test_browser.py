@@ -20,8 +20,9 @@ from starlette.types import ASGIApp
 
 from nicobar.app import create_app
 from nicobar.core.tenant import Tenant
+from nicobar.core.three_ds import ThreeDs
 from nicobar.flows.runtime import Runtime
-from orders import order, place, reload, with_processors
+from orders import attempts_of, order, place, reload, with_processors
 
 WAIT = 15_000
 """Milliseconds that a browser may take over one step before the test fails."""
@@ -99,12 +100,25 @@ async def visiting(chromium: Browser, **options: Any) -> AsyncIterator[Page]:
     assert complaints == []
 
 
+CHALLENGE, FRICTIONLESS = "4000002500003155", "4000000000003055"
+
+
 async def fill(page: Page, number: str) -> None:
     """Fill the form by keyboard alone, field after field."""
     await page.focus("#number")
     for text in (number, "0632", "123", "Ana Lima"):
         await page.keyboard.type(text)
         await page.keyboard.press("Tab")
+
+
+async def press(page: Page, label: str) -> None:
+    """Reach a button or a link with this label by keyboard, and press it."""
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("document.activeElement?.textContent.trim()") == label:
+            await page.keyboard.press("Enter")
+            return
+    raise AssertionError(f"{label!r} cannot be reached")
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -148,24 +162,81 @@ async def test_a_decline_is_announced_and_another_card_pays(
     assert [arrival["status"] for arrival in merchant.arrivals] == ["succeeded"]
 
 
+@pytest.mark.parametrize("scripts", [True, False])
 @pytest.mark.parametrize(("answer", "status"), [("Confirm payment", "succeeded"), ("Do not confirm", "failed")])
-async def test_a_challenge_goes_through_the_bank_and_back(
-    site: Runtime, tenant: Tenant, merchant: Merchant, chromium: Browser, answer: str, status: str
+async def test_a_challenge_goes_through_the_bank_and_back_by_keyboard(
+    site: Runtime, tenant: Tenant, merchant: Merchant, chromium: Browser, answer: str, status: str, scripts: bool
 ) -> None:
     options = {"return_url": merchant.url, "redirect_immediately": True}
     payment = await place(site, order(site, tenant, options=options))
-    async with visiting(chromium, java_script_enabled=False) as page:
+    async with visiting(chromium, java_script_enabled=scripts) as page:
         await page.goto(f"{site.public_url}/{payment.link_id}")
-        await fill(page, "4000002500003155")
+        await fill(page, CHALLENGE)
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/simulator/challenge/sim_*")
-        await page.click(f"text={answer}")
+        await press(page, answer)
         if status == "succeeded":
             await page.wait_for_url("http://localhost:*/thanks")
         else:
             await page.wait_for_selector("#declined")
     assert (await reload(site, payment)).status == status
     assert len(merchant.arrivals) == (1 if status == "succeeded" else 0)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_a_challenge_that_was_left_is_found_again_by_keyboard(
+    site: Runtime, tenant: Tenant, chromium: Browser, scripts: bool
+) -> None:
+    """As by the back button, which shows the form of before, or by closing the bank's page."""
+    payment = await place(site, order(site, tenant))
+    async with visiting(chromium, java_script_enabled=scripts) as page:
+        await page.goto(f"{site.public_url}/{payment.link_id}")
+        await fill(page, CHALLENGE)
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/simulator/challenge/sim_*")
+        await page.go_back()
+        await press(page, "Continue to your bank")
+        await page.wait_for_url("**/simulator/challenge/sim_*")
+        await press(page, "Confirm payment")
+        await page.wait_for_selector(".receipt")
+    assert (await reload(site, payment)).status == "succeeded"
+    assert len(await attempts_of(site, payment)) == 1
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_a_card_that_its_bank_knows_pays_without_a_challenge(
+    site: Runtime, tenant: Tenant, chromium: Browser, scripts: bool
+) -> None:
+    payment = await place(site, order(site, tenant))
+    async with visiting(chromium, java_script_enabled=scripts) as page:
+        await page.goto(f"{site.public_url}/{payment.link_id}")
+        await fill(page, FRICTIONLESS)
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".receipt")
+    paid = await reload(site, payment)
+    assert paid.three_ds == ThreeDs("frictionless", "authenticated", "2.2.0")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_two_tabs_the_back_button_and_a_reload_pay_once(
+    site: Runtime, tenant: Tenant, chromium: Browser, scripts: bool
+) -> None:
+    payment = await place(site, order(site, tenant))
+    url = f"{site.public_url}/{payment.link_id}"
+    async with visiting(chromium, java_script_enabled=scripts) as page:
+        other = await page.context.new_page()
+        for tab in (page, other):
+            await tab.goto(url)
+            await fill(tab, "4242424242424242")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".receipt")
+        await other.keyboard.press("Enter")
+        await other.wait_for_selector(".receipt")
+        await page.go_back()
+        await page.wait_for_selector(".receipt")
+        await page.reload()
+        await page.wait_for_selector(".receipt")
+    assert len(await attempts_of(site, payment)) == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

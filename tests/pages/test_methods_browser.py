@@ -14,7 +14,6 @@ from nicobar.app import create_app
 from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from orders import reload, with_processors
-from pages.axe import obstacles
 from pages.browsing import WAIT, free_socket, launched, port_of, serving
 from pages.paying import payment_for, payment_in
 
@@ -274,51 +273,3 @@ async def test_the_choice_shows_one_form_at_a_time_and_fits_a_phone(
             ".method > input, .more-methods > summary", "all => all.map(e => e.getBoundingClientRect().height)"
         )
         assert len(heights) == 11 and min(heights) >= 44
-
-
-STATES = ["choice", "error", "none", "continue", "decision", "over", "qr", "upi", "debit", "reference", "machine"]
-"""What a customer may see on the way through the methods."""
-
-
-async def bring(page: Page, site: Runtime, tenant: Tenant, clock: FakeClock, state: str) -> None:
-    """Bring a page into one of the states."""
-    method = {"qr": "pix", "upi": "upi_collect", "debit": "sepa", "error": "sepa"}.get(state, "ideal")
-    if state in ("reference", "machine"):
-        method = "multibanco"
-    options: dict[str, Any] = {"return_url": "https://shop.example/thanks"}
-    if state == "none":
-        options["allowed_payment_method_types"] = ["eps"]
-    payment = await payment_for(site, tenant, method, options=options)
-    await page.goto(f"{site.public_url}/{payment.link_id}")
-    if state == "none":
-        return
-    await page.evaluate("document.querySelectorAll('.more-methods').forEach((fold) => { fold.open = true; })")
-    await page.check(f"#method-{method}")
-    if state == "choice":
-        return
-    typed = {"qr": "1234567890", "upi": "success@upi", "debit": "DE89370400440532013000", "error": "DE8937"}.get(state)
-    if typed is not None:
-        await page.fill(".method-panel .field input:visible", typed)
-    await page.click(".method-panel .button:visible >> nth=0")
-    await page.wait_for_selector("#errors, .card")
-    if state == "machine":
-        await page.click("text=Decide in test mode how it ends")
-        await page.wait_for_url("**/simulator/pay/*")
-    if state == "over":
-        clock.advance(minutes=15)
-        await page.reload()
-    if state == "continue":
-        await page.goto(f"{site.public_url}/{payment.link_id}")
-
-
-@pytest.mark.parametrize("state", STATES)
-async def test_axe_finds_nothing_wrong(
-    site: Runtime, tenant: Tenant, chromium: Browser, clock: FakeClock, state: str
-) -> None:
-    for scheme, language in (("light", "en"), ("dark", "ar")):
-        async with visiting(chromium, color_scheme=scheme) as page:
-            await bring(page, site, tenant, clock, state)
-            if language == "ar":
-                await page.evaluate("document.documentElement.dir = 'rtl'")
-            assert await obstacles(page) == []
-            assert await page.evaluate("document.documentElement.scrollWidth") == 360

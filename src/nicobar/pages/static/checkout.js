@@ -102,11 +102,23 @@ function unsent(field, sent) {
   return field.value !== (sent.get(field.name) ?? (field.options ? chosen?.value : field.defaultValue));
 }
 
+const labelOf = (element) => element.getAttribute("aria-label") ?? element.textContent;
+
+// Gives the focus to what has taken the place of an element: somebody on a keyboard must not start at the top again.
+function passFocus(element, part) {
+  const peers = [...part.querySelectorAll("input, select, button, summary, a")];
+  const successor = peers.find((peer) => peer.id && peer.id === element.id)
+    ?? peers.find((peer) => peer.tagName === element.tagName && labelOf(peer) === labelOf(element) && !element.id)
+    ?? (element.matches(".button") ? part.querySelector(".button") : null);
+  successor?.focus();
+  if (document.activeElement !== successor) part.querySelector("summary")?.focus();
+}
+
 // Puts a new part in the place of the old one, with the focus, the open folds and what was typed meanwhile. Fields of a
 // way to pay move over as they are: nobody looks at what they hold.
 function replace(part, fresh, sent) {
   const next = document.importNode(fresh, true);
-  const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const folds = [...part.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
   next.querySelectorAll("[autofocus]").forEach((element) => element.removeAttribute("autofocus"));
   next.querySelectorAll("details > summary").forEach((summary) => {
@@ -121,7 +133,7 @@ function replace(part, fresh, sent) {
   part.replaceWith(next);
   next.querySelectorAll("form").forEach(showBusy);
   next.querySelectorAll("form").forEach(sendChosenOnly);
-  if (focused) document.getElementById(focused)?.focus();
+  if (focused) passFocus(focused, next);
 }
 
 function totalInWords() {
@@ -168,10 +180,15 @@ function queueChange(form, button, name, value) {
 
 const served = new Map(partsOf(document).map((part) => [part.dataset.part, shape(part)]));
 let queue = Promise.resolve();
+let settling;
 
+// Whoever types the name of a country passes through others: only where they stop is asked for a price.
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-change=details]");
-  if (form && ["country", "state", "tax_id"].includes(event.target.name)) queueChange(form, null, "update", "yes");
+  if (!form || !["country", "state", "tax_id"].includes(event.target.name)) return;
+  clearTimeout(settling);
+  holdPayment(true);
+  settling = setTimeout(() => queueChange(form, null, "update", "yes"), 300);
 });
 document.addEventListener("submit", (event) => {
   const form = event.target;
