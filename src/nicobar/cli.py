@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
-from nicobar.banner import say, step, version
+from nicobar.banner import say, version
 from nicobar.command_parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
 from nicobar.settings import SettingsError, read_settings
 
@@ -232,12 +232,15 @@ Examples:
   nicobar doctor --data ./data"""
 )
 def doctor(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
-    """Check this installation: the database, its durability, disk, clocks, keys, counters. No record is changed."""
-    settings = read_settings(data=data, database_url=database_url)
-    with step("Examining", sys.stderr):
-        from nicobar.doctor import examine
+    """Check this installation, and prove the books. No record is changed.
 
-        findings = examine(settings)
+    Every payment that succeeded must have its charge, its entry in the books and its event; every entry must balance;
+    refunds, disputes and codes must sum up; nothing may be in doubt for long. A server may run meanwhile.
+    """
+    settings = read_settings(data=data, database_url=database_url)
+    from nicobar.doctor import examine
+
+    findings = examine(settings)
     for finding in findings:
         say(finding.text())
     return 1 if any(finding.good is False for finding in findings) else 0

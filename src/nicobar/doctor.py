@@ -9,14 +9,17 @@ import os
 import platform
 import shutil
 import stat
+import sys
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from typing import Final, NamedTuple
 
-from nicobar.banner import command, version
+from nicobar.banner import command, step, version
+from nicobar.books_audit import PARTS, prepare_audit
 from nicobar.clock import Clock, SystemClock
 from nicobar.demo import DEMO_FILE
+from nicobar.finding import Finding
 from nicobar.installation import InstallationError, explained
 from nicobar.postgres import Postgres, data_folder, has_database
 from nicobar.settings import Settings, local_url
@@ -26,7 +29,6 @@ from nicobar.storage.embedded import EmbeddedError
 from nicobar.storage.inspection import DatabaseFacts, database_facts, schema_version
 from nicobar.storage.keys import list_keys
 from nicobar.storage.migrate import load_migrations
-from nicobar.storage.redemptions import discount_counter_differences
 
 OLDEST_POSTGRES: Final = 15
 """The oldest major version of an external PostgreSQL that counts as in order."""
@@ -37,20 +39,8 @@ LEAST_FREE_BYTES: Final = 1_000_000_000
 LARGEST_CLOCK_DIFFERENCE: Final = timedelta(seconds=2)
 """How far the clocks of this computer and of the database may be apart before the times of records mislead."""
 
-_MARKS: Final = {True: "✓", False: "✗", None: "·"}
-
-
-class Finding(NamedTuple):
-    """What a check found; `good` is None for a note that is neither good nor bad."""
-
-    good: bool | None
-    sentence: str
-    advice: str = ""
-    """What to do about it; shown only when it is not good."""
-
-    def text(self) -> str:
-        """Return the finding as it is printed."""
-        return f"{_MARKS[self.good]} {self.sentence}" + ("" if self.good or not self.advice else f"\n  {self.advice}")
+LONGEST_CHECK: Final = 600.0
+"""Seconds that one check of the database may take: some read every payment."""
 
 
 class Examined(NamedTuple):
@@ -173,21 +163,6 @@ async def check_keys(examined: Examined) -> Finding:
     return Finding(valid > 0, sentence, f"Make one with: {command(examined.settings, 'keys create')}")
 
 
-async def check_discounts(examined: Examined) -> Finding:
-    """What a discount counts as used and reserved is what its payments say."""
-    if not examined.facts.has_schema:
-        return Finding(None, "Discount codes cannot be counted without a schema.")
-    wrong = await discount_counter_differences(examined.read)
-    if not wrong:
-        return Finding(True, "Every discount code counts exactly the uses that its payments have.")
-    codes = ", ".join(difference.code for difference in wrong[:10])
-    return Finding(
-        False,
-        f"{len(wrong)} discount codes count other uses than their payments have: {codes}.",
-        "The database was changed by hand, or this is a bug: please report it with the lines of the log about them.",
-    )
-
-
 COMPUTER_CHECKS: Final[list[Callable[[Settings], Finding]]] = [
     check_program,
     check_data_folder,
@@ -203,7 +178,6 @@ DATABASE_CHECKS: Final[list[Callable[[Examined], Awaitable[Finding]]]] = [
     check_durability,
     check_clock,
     check_keys,
-    check_discounts,
 ]
 """What is asked of an open database, in the order of the report."""
 
@@ -211,13 +185,16 @@ DATABASE_CHECKS: Final[list[Callable[[Examined], Awaitable[Finding]]]] = [
 def examine(settings: Settings, clock: Clock | None = None) -> list[Finding]:
     """Run every check and return the findings. No record is created or changed.
 
-    An embedded PostgreSQL that does not run is started for the time of the examination.
+    An embedded PostgreSQL that does not run is started for the time of the examination. What takes a noticeable time
+    is named on the standard error.
     """
-    findings = [check(settings) for check in COMPUTER_CHECKS]
+    with step("Looking at this computer", sys.stderr):
+        findings = [check(settings) for check in COMPUTER_CHECKS]
     if not has_database(settings):
         return findings
     try:
-        postgres = Postgres(settings)
+        with step("Opening the database", sys.stderr):
+            postgres = Postgres(settings)
         try:
             findings += asyncio.run(_examine_database(settings, postgres, clock or SystemClock()))
         finally:
@@ -228,7 +205,7 @@ def examine(settings: Settings, clock: Clock | None = None) -> list[Finding]:
 
 
 async def _examine_database(settings: Settings, postgres: Postgres, clock: Clock) -> list[Finding]:
-    database = Database(postgres.dsn, size=1)
+    database = Database(postgres.dsn, size=1, command_timeout=LONGEST_CHECK)
     try:
         with explained(settings):
             async with database.read() as read:
@@ -237,6 +214,20 @@ async def _examine_database(settings: Settings, postgres: Postgres, clock: Clock
                 after = clock.now()
                 difference = max(before - facts.now, facts.now - after, timedelta(0))
                 examined = Examined(settings, postgres.place, read, facts, difference)
-                return [await check(examined) for check in DATABASE_CHECKS]
+                findings = [await check(examined) for check in DATABASE_CHECKS]
+                return findings + await _audit(examined, after)
     finally:
         await database.close()
+
+
+async def _audit(examined: Examined, now: datetime) -> list[Finding]:
+    """Prove the books, if the tables are those that this program knows."""
+    if not (await check_schema(examined)).good:
+        return [Finding(None, "The books cannot be proved without the newest schema.")]
+    with step("Counting payments", sys.stderr):
+        when, counts = await prepare_audit(examined.read, now)
+    findings = []
+    for part in PARTS:
+        with step(f"Checking {part.subject[0].lower()}{part.subject[1:]}", sys.stderr):
+            findings.append(await part.examine(examined.read, counts, when))
+    return findings

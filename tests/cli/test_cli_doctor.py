@@ -12,7 +12,9 @@ import pytest
 from cli.program import Serving, postmaster, run
 from harness import START
 from nicobar import doctor
-from nicobar.doctor import Examined, Finding
+from nicobar.books_audit import PARTS
+from nicobar.doctor import Examined
+from nicobar.finding import Finding
 from nicobar.settings import Settings
 from nicobar.storage.database import Database, Read
 from nicobar.storage.inspection import DatabaseFacts
@@ -45,6 +47,8 @@ def test_an_installation_in_order(data_alone: Path) -> None:
     assert any(line.startswith("✓ PostgreSQL 18.") for line in lines)
     assert any(line.endswith("valid.") and line.startswith("✓ ") for line in lines)
     assert all(line[0] in "✓·" for line in lines)
+    assert "✓ Succeeded payments (0): each is in the books." in lines
+    assert [line for line in lines if "(0): " in line] == lines[-len(PARTS) :]
     assert postmaster(data_alone) is None
 
 
@@ -87,6 +91,24 @@ async def test_durability_that_was_switched_off_and_no_key(external_database: st
     assert "✗ A power cut can lose payments, because synchronous_commit is off.\n" in result.stdout
     assert "  Set to on in postgresql.conf: synchronous_commit.\n" in result.stdout
     assert "✗ There is no valid API key.\n  Make one with: " in result.stdout
+
+
+async def test_books_that_are_wrong(external_database: str) -> None:
+    assert run("keys", "create", "--database-url", external_database).returncode == 0
+    assert run("doctor", "--database-url", external_database).returncode == 0
+    database = Database(external_database, size=1)
+    async with database.read() as connection:
+        await connection.execute(
+            "INSERT INTO pgqueuer (priority, status, entrypoint, attempts) VALUES (0, 'queued', 'handle_notice', 10)"
+        )
+    await database.close()
+    result = run("doctor", "--database-url", external_database)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert [line for line in result.stdout.splitlines() if line[0] not in "✓·"] == [
+        "✗ Waiting jobs (1): some have failed many times:",
+        "    job 1: handle_notice, tried 10 times",
+        "  The log of the server or worker tells why, at 'job_failed'.",
+    ]
 
 
 def test_a_folder_and_a_demo_file_that_are_open_to_others(empty_folder: Path) -> None:

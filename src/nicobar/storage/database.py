@@ -46,8 +46,10 @@ class UniqueViolation(Exception):
 class Database:
     """A pool of at most `size` connections to one database."""
 
-    def __init__(self, dsn: str, size: int = 16) -> None:
+    def __init__(self, dsn: str, size: int = 16, command_timeout: float = COMMAND_TIMEOUT) -> None:
+        """Take the address, and the seconds that one statement may take."""
         self.dsn = dsn
+        self._command_timeout = command_timeout
         self._idle: list[Read] = []
         self._slots = asyncio.Semaphore(size)
         self._in_use: set[Read] = set()
@@ -55,7 +57,9 @@ class Database:
     async def connect(self) -> Read:
         """Open a connection outside the pool. Raises DatabaseUnavailable with the driver's words."""
         try:
-            connection: Read = await asyncpg.connect(self.dsn, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT)
+            connection: Read = await asyncpg.connect(
+                self.dsn, timeout=CONNECT_TIMEOUT, command_timeout=self._command_timeout
+            )
             await connection.set_type_codec(
                 "json", encoder=msgspec.json.encode, decoder=msgspec.json.decode, schema="pg_catalog", format="binary"
             )
