@@ -24,7 +24,7 @@ from nicobar.storage.database import UniqueViolation
 from nicobar.storage.events import events_of
 from nicobar.storage.ledger import entries_of
 from nicobar.storage.payments import lock_payment
-from nicobar.storage.refund_audit import refund_differences
+from nicobar.storage.refund_audit import refund_differences, refunds_that_ended_otherwise
 from nicobar.storage.refunds import get_refund, insert_refund
 from nicobar.wire.refunds import RefundCreate, RefundItemRequest, RefundRead
 from orders import attempts_of, dump, line, reload
@@ -206,19 +206,33 @@ async def test_fifty_refunds_at_once_never_pass_what_was_paid(
 
 async def test_a_refund_that_has_ended_keeps_its_end(runtime: Runtime, tenant: Tenant, processor: Returning) -> None:
     payment = await paid(runtime, tenant)
-    ended = []
+    ended = {}
     for outcome in (RefundFailed("no"), RefundSucceeded("re_1")):
         processor.answer = outcome
-        ended.append((await give_back(runtime, tenant, payment.payment_id, 1000)).refund_id)
+        ended[(await give_back(runtime, tenant, payment.payment_id, 1000)).refund_id] = outcome
+
+    async def record(refund_id: str, outcome: RefundOutcome) -> None:
+        async with runtime.database.transaction() as tx:
+            locked = await lock_payment(tx, tenant, payment.payment_id)
+            refund = await get_refund(tx, tenant, refund_id)
+            assert locked is not None
+            assert refund is not None
+            assert await record_refund(runtime, tx, locked, refund, outcome, runtime.clock.now()) == refund
+
     before = await dump(runtime)
-    for refund_id in ended:
-        for outcome in (RefundSucceeded("re_2"), RefundFailed("late"), RefundPending("re_1"), Unknown("why")):
-            async with runtime.database.transaction() as tx:
-                locked = await lock_payment(tx, tenant, payment.payment_id)
-                refund = await get_refund(tx, tenant, refund_id)
-                assert locked is not None
-                assert refund is not None
-                assert await record_refund(runtime, tx, locked, refund, outcome, runtime.clock.now()) == refund
+    for refund_id, outcome in ended.items():
+        for doubt in (RefundPending("re_1"), Unknown("why"), outcome):
+            await record(refund_id, doubt)
+    assert await dump(runtime) == before
+    for refund_id, outcome in ended.items():
+        opposite = RefundFailed("late") if isinstance(outcome, RefundSucceeded) else RefundSucceeded("re_2")
+        await record(refund_id, opposite)
+        async with runtime.database.read() as read:
+            (finding,) = await refunds_that_ended_otherwise(read)
+        assert finding.object_id == refund_id
+        now, then = ("failed", "succeeded") if isinstance(outcome, RefundSucceeded) else ("succeeded", "failed")
+        assert finding.detail == f"it counts as {then}, and the processor says now: {now}"
+        await record(refund_id, outcome)
     assert await dump(runtime) == before
 
 

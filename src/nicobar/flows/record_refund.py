@@ -24,7 +24,8 @@ async def record_refund(
 
     The caller holds the payment's row (`lock_payment`) and read `refund` under that lock. The status, what the refund
     takes of the payment, the books and the event are one commit. A doubt never replaces something that the processor
-    has said, and a refund that has ended keeps its end.
+    has said. A refund that has ended keeps its end: when the processor says another one later, that is kept as its last
+    word, and `nicobar doctor` reports it until somebody has seen to it.
     """
     target = status_after(outcome)
     if target == "pending":
@@ -34,9 +35,11 @@ async def record_refund(
     if target == refund.status:
         if isinstance(outcome, RefundSucceeded) and outcome.network_reference not in (None, refund.network_reference):
             return await set_network_reference(tx, payment.tenant, refund, outcome, at)
+        await hear_of_refund(tx, payment.tenant, refund.refund_id, outcome, at)
         return refund
     moved = await move_refund(tx, payment.tenant, refund, outcome, at)
     if moved is None:
+        await hear_of_refund(tx, payment.tenant, refund.refund_id, outcome, at)
         _log.error("refund_ended_otherwise", refund_id=refund.refund_id, status=refund.status, told=target)
         return refund
     if moved.status == "succeeded":

@@ -48,6 +48,12 @@ FROM refunds
 WHERE status = 'pending' AND created_at < $2 ORDER BY created_at LIMIT $1
 """
 
+_ENDED_OTHERWISE: Final = """
+SELECT business_id, mode, refund_id AS object_id,
+    'it counts as ' || status || ', and the processor says now: ' || (outcome ->> 'type') AS detail
+FROM refunds WHERE status <> 'pending' AND outcome ->> 'type' <> status LIMIT $1
+"""
+
 
 async def refund_differences(read: Read) -> list[Finding]:
     """Return payments, lines and refunds whose amounts are not the sums that they should be, at most `REPORTED`."""
@@ -57,3 +63,8 @@ async def refund_differences(read: Read) -> list[Finding]:
 async def refunds_pending_too_long(read: Read, before: datetime) -> list[Finding]:
     """Return refunds that were asked for before a moment and have not ended, the oldest first, at most `REPORTED`."""
     return [msgspec.convert(row, Finding) for row in await read.fetch(_PENDING, REPORTED, before)]
+
+
+async def refunds_that_ended_otherwise(read: Read) -> list[Finding]:
+    """Return refunds of whose end the processor has said the opposite since: somebody has to see to their money."""
+    return [msgspec.convert(row, Finding) for row in await read.fetch(_ENDED_OTHERWISE, REPORTED)]

@@ -93,8 +93,7 @@ SELECT * FROM moved
 """
 
 _HEAR: Final = """
-UPDATE refunds SET outcome = $4, updated_at = $5
-WHERE business_id = $1 AND mode = $2 AND refund_id = $3 AND status = 'pending'
+UPDATE refunds SET outcome = $4, updated_at = $5 WHERE business_id = $1 AND mode = $2 AND refund_id = $3
 """
 
 _REFERENCE: Final = f"""
@@ -257,7 +256,7 @@ async def move_refund(tx: Tx, tenant: Tenant, refund: Refund, outcome: RefundOut
 
 
 async def hear_of_refund(tx: Tx, tenant: Tenant, refund_id: str, outcome: RefundOutcome, at: datetime) -> None:
-    """Store what the processor said about a refund that has not ended."""
+    """Store the last word of the processor; the status stays what it is."""
     await tx.execute(_HEAR, tenant.business_id, tenant.mode, refund_id, outcome, at)
 
 
