@@ -279,3 +279,18 @@ async def test_the_books_follow_the_money(
         [out, back, out_again, back_again],
     ]
     assert [body["data"]["dispute_stage"] for _, body in await told(runtime, dispute)][:2] == ["pre_dispute", "dispute"]
+
+
+async def test_a_charge_that_is_not_in_the_books_cannot_leave_them(
+    runtime: Runtime, tenant: Tenant, processor: Disputing
+) -> None:
+    """The payment was cancelled before it was heard that it had been charged."""
+    payment = await paid(runtime, tenant)
+    async with runtime.database.transaction() as tx:
+        await tx.execute("SET LOCAL session_replication_role = replica")
+        await tx.execute("UPDATE payments SET status = 'cancelled'")
+        await tx.execute("DELETE FROM ledger_entries")
+    dispute = await open_dispute(runtime, processor, payment)
+    assert dispute.status == "dispute_opened"
+    async with runtime.database.read() as read:
+        assert await entries_of(read, tenant, payment.payment_id) == []

@@ -25,7 +25,8 @@ async def record_dispute(
 
     `attempt` has succeeded, and `asked_at` is when the processor was asked for the facts. It all happens under the
     lock of the payment. Facts that came before, facts that were asked for before those that are stored, and moves
-    that the transition table does not have change nothing. The amount stays what was disputed at first.
+    that the transition table does not have change nothing. The amount stays what was disputed at first. A charge that
+    did not pay its payment never came into the books, so nothing of it leaves them.
 
     A disputed payment can still be refunded, but only what no dispute holds (`flows/refund_payment.py`): the bank
     gives the customer the disputed part, and nobody shall get it twice.
@@ -44,7 +45,8 @@ async def record_dispute(
             if moved is None:
                 return False
             dispute = moved
-        await book_dispute(runtime, tx, payment, dispute, at)
+        if payment.status == "succeeded":
+            await book_dispute(runtime, tx, payment, dispute, at)
         data = render_dispute(dispute, payment)
         type = DISPUTE_EVENTS[dispute.status]
         await write_event(runtime, tx, tenant, type, dispute.dispute_id, "Dispute", data, at)
