@@ -1,14 +1,16 @@
 """Asking the simulator in tests, without a payment of ours."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from nicobar.core.payment import Attempt, Outcome
-from nicobar.processors.base import Processor
+from nicobar.processors.base import ChargeRequest, Processor, RefundRequest
+from orders import card
+
+LINK = "http://pay.test/Ab3dE6gH"
 
 
-def attempt(
-    attempt_id: str = "att_1", amount: int = 2400, currency: str = "USD", outcome: Outcome | None = None
-) -> Attempt:
+def attempt(attempt_id: str = "att_1", outcome: Outcome | None = None) -> Attempt:
     """Return an attempt as our books would have it."""
     return Attempt(
         attempt_id=attempt_id,
@@ -26,3 +28,17 @@ def attempt(
 async def found(processor: Processor, attempt_id: str = "att_1") -> Outcome | None:
     """Return what a processor says about an attempt."""
     return await processor.find(attempt(attempt_id))
+
+
+def charge_of(
+    scenario: str | None = None, attempt_id: str = "att_1", number: str = "4242424242424242", **changes: Any
+) -> ChargeRequest:
+    """Return an order of 24 dollars by card, for the payment pay_1 of the business bus_1."""
+    values: dict[str, Any] = {"amount": 2400, "currency": "USD", "card": card(number), "return_url": LINK}
+    values |= {"business_id": "bus_1", "payment_id": "pay_1", "scenario": scenario}
+    return ChargeRequest(attempt_id, **(values | changes))
+
+
+def refund_of(refund_id: str = "ref_1", amount: int = 1000, attempt_id: str = "att_1") -> RefundRequest:
+    """Return an order to give something of a charge back."""
+    return RefundRequest(refund_id, attempt(attempt_id), amount)

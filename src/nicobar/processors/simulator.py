@@ -41,7 +41,7 @@ from nicobar.reference import failures
 SILENCE_SECONDS: Final = 60.0
 """How long an order that gets no answer is kept waiting; whoever asked has given up by then."""
 
-NOTICE_WAIT_SECONDS: Final = 15.0
+NOTICE_WAIT_SECONDS: Final = 10.0
 """How long an answer waits for the notice that is to come before it; they are sent every five seconds."""
 
 KEPT_FOR: Final = timedelta(days=365)
