@@ -2,7 +2,8 @@
 
 Some things that Stripe does are missing in it, and this adds what the tests need of them: idempotency keys, the
 newest first in lists with `created`, the cards of charges, the PaymentIntent beside a decline, refunds that end at what
-was paid, disputes, and parameters that localstripe does not know. It keeps its state in memory and listens on 127.0.0.1 only.
+was paid, disputes, and parameters that localstripe does not know. It keeps its state in memory and listens on
+127.0.0.1 only.
 """
 
 import asyncio

@@ -161,7 +161,7 @@ async def _record_intent(
         outcome=None,
         created_at=at,
         resolved_at=None,
-        save_method=wish.save and isinstance(accepted.card, CardInput),
+        save_method=wish.save and accepted.family == "card" and isinstance(accepted.card, CardInput | MethodInput),
     )
     await insert_attempt(tx, tenant, attempt)
     await move_payment(

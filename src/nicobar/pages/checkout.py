@@ -30,12 +30,13 @@ from nicobar.pages.rendering import PageEndpoint, Renderer, redirect, refuse_for
 from nicobar.pages.returns import form_action, return_address
 from nicobar.pages.saved_methods import PARAMETER, exchange_proof, saved_view
 from nicobar.pages.simulator import SimulatorPages
+from nicobar.pages.stripe_page import FIELDS, StripePage, is_fields_page, leads_to_fields
 from nicobar.pages.test_panel import FIELD as PANEL
 from nicobar.pages.test_panel import use_panel
 from nicobar.pages.view import amount_text, form_view, page_view, receipt_view
 from nicobar.pages.visit import Visit, load_visit
 from nicobar.processors.base import CardInput, InputRefused, MethodInput, Rehearsal
-from nicobar.processors.registry import is_simulated
+from nicobar.processors.registry import brings_fields, is_simulated
 from nicobar.processors.simulator_methods import DECISION_PATH, QR_PATH
 from nicobar.storage.hosted_pages import tenant_of_payment
 from nicobar.storage.payments import get_payment
@@ -58,6 +59,8 @@ def page_routes(runtime: Runtime) -> list[BaseRoute]:
     qr_codes = QrCodes(runtime, limits)
     challenge = ChallengePage(runtime, renderer)
     simulator = SimulatorPages(runtime, renderer)
+    stripe = StripePage(runtime, renderer, limits)
+    fields = PageEndpoint(renderer, {"GET": stripe.show, "POST": stripe.leave})
     forms = ["GET", "POST"]
     link = PageEndpoint(renderer, {"GET": checkout.show, "POST": checkout.pay})
     change = PageEndpoint(renderer, {"GET": checkout.show_link, "POST": checkout.change})
@@ -77,6 +80,8 @@ def page_routes(runtime: Runtime) -> list[BaseRoute]:
         Route(f"{QR_PATH}/{{reference}}", PageEndpoint(renderer, {"GET": simulator.show_code}), methods=["GET"]),
         Route("/{frame:frame}/{link_id:link}", link, methods=forms),
         Route("/{link_id:link}", link, methods=forms),
+        Route(f"/{{frame:frame}}/{{link_id:link}}/{FIELDS}", fields, methods=forms),
+        Route(f"/{{link_id:link}}/{FIELDS}", fields, methods=forms),
         Route("/{frame:frame}/{link_id:link}/{part:change}", change, methods=forms),
         Route("/{link_id:link}/{part:change}", change, methods=forms),
         Route("/{link_id:link}/qr.svg", PageEndpoint(renderer, {"GET": qr_codes.svg}), methods=["GET"]),
@@ -120,6 +125,8 @@ class CheckoutPage:
             case "requires_customer_action":
                 if visit.action_url is None:
                     return self._waiting(visit)
+                if is_fields_page(visit):
+                    return redirect(self._renderer.path(visit.part(FIELDS)))
                 again = None if visit.fresh else CHECK_AGAIN
                 if visit.payment.payment_method != CARD:
                     return self._continue(visit, visit.action_url, again)
@@ -151,7 +158,8 @@ class CheckoutPage:
         if choice := form.text("saved"):
             return await self._pay_saved(request, visit, SavedChoice(choice), seen)
         free = payment.total_amount == 0
-        checked = CheckedForm(None, {}, {}) if free else read_method(form, visit.decisions, now)
+        elsewhere = brings_fields(visit.processor)
+        checked = CheckedForm(None, {}, {}) if free else read_method(form, visit.decisions, now, elsewhere=elsewhere)
         if save:
             checked.shown["save"] = "yes"
         if checked.errors:
@@ -252,13 +260,13 @@ class CheckoutPage:
 
         In a frame only pages of ours can follow; the page of the new state asks the seller's page to go anywhere else.
         """
-        ours = visit.frame is None or (isinstance(outcome, NeedsAction) and self._is_ours(outcome.url))
-        if isinstance(outcome, NeedsAction) and ours:
+        if isinstance(outcome, NeedsAction) and (visit.frame is None or self._is_ours(outcome.url)):
             return redirect(outcome.url)
         return redirect(self._renderer.path(visit.path))
 
     def _is_ours(self, url: str) -> bool:
-        return url.startswith(f"{self._runtime.public_url}/")
+        """Say whether an address is a page of ours that works in a frame. Stripe's fields may lead on to a bank."""
+        return url.startswith(f"{self._runtime.public_url}/") and not leads_to_fields(url)
 
     async def _pay_saved(self, request: Request, visit: Visit, choice: SavedChoice, seen: datetime) -> Response:
         """Charge a saved card, if it is one of those that this visitor may use; otherwise say that it cannot be."""
@@ -290,8 +298,9 @@ class CheckoutPage:
         return redirect(address)
 
     def _can_charge(self, visit: Visit) -> bool:
-        """Say whether the page can charge: only the simulator works with the fields of our own form."""
-        return visit.payment.total_amount == 0 or is_simulated(visit.processor, visit.payment.mode)
+        """Say whether the page can charge: the simulator by our own form, others by fields of their own."""
+        by_form = is_simulated(visit.processor, visit.payment.mode)
+        return visit.payment.total_amount == 0 or by_form or brings_fields(visit.processor)
 
     def _page(self, template: str, visit: Visit, *, status: int = 200, **values: Any) -> Response:
         view = page_view(visit.payment, visit.facts, visit.reader)
@@ -342,7 +351,8 @@ class CheckoutPage:
         back = return_address(payment, with_email=True) if payment.status == "failed" else None
         failed, consent = "saved" in checked.errors, "save" in checked.shown
         saved = saved_view(visit.saved, visit.reader.texts, failed=failed, consent=consent)
-        methods = methods_view(payment, visit.decisions, visit.facts.seller, form, checked, visit.reader)
+        elsewhere = brings_fields(visit.processor)
+        methods = methods_view(payment, visit.decisions, visit.facts.seller, form, checked, visit.reader, elsewhere)
         parts = changeable_parts(self._renderer, visit, token, changed or Changed(payment, {}, {}))
         return self._page(
             "pay.html", visit, status=status, form=form, methods=methods, back=back, saved=saved, stale=stale, **parts

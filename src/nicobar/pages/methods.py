@@ -132,9 +132,18 @@ class MethodsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def methods_view(
-    payment: Payment, decisions: Sequence[Decision], seller: str, form: FormView, checked: CheckedForm, reader: Reader
+    payment: Payment,
+    decisions: Sequence[Decision],
+    seller: str,
+    form: FormView,
+    checked: CheckedForm,
+    reader: Reader,
+    elsewhere: bool = False,
 ) -> MethodsView:
-    """Return the ways to pay that are offered; `form` is the card's, `checked` what came of the last try."""
+    """Return the ways to pay that are offered; `form` is the card's, `checked` what came of the last try.
+
+    With `elsewhere` cards and accounts are typed into the processor's own fields on the next page.
+    """
     texts, country = reader.texts, payment.billing.country
     keys = _ordered(decisions, country)
     chosen = _chosen(payment, checked, keys)
@@ -144,6 +153,8 @@ def methods_view(
         else _option(key, payment, seller, checked, reader, chosen=chosen)
         for key in keys
     ]
+    if elsewhere:
+        options = [_elsewhere(option, texts) for option in options]
     cut = SHOWN if len(options) > SHOWN + 1 else len(options)
     only = len(options) == 1
     error = checked.errors.get("method")
@@ -155,14 +166,17 @@ def methods_view(
     )
 
 
-def read_method(form: Form, decisions: Sequence[Decision], now: datetime) -> CheckedForm:
+def read_method(form: Form, decisions: Sequence[Decision], now: datetime, *, elsewhere: bool = False) -> CheckedForm:
     """Read the chosen way to pay from a posted form, and check what can be checked without asking a processor.
 
-    A form that names none is a card's.
+    A form that names none is a card's. With `elsewhere` nothing but the choice is read.
     """
     chosen = form.text("method") or CARD
     if chosen not in _keys(decisions):
         return CheckedForm(None, {"method": "method_unavailable"}, {}, chosen)
+    if elsewhere:
+        kinds = [decision.type for decision in decisions if decision.offered and decision.type in CARD_TYPES]
+        return CheckedForm(MethodInput(kinds[0] if chosen == CARD else chosen), {}, {}, chosen)
     if chosen == CARD:
         return check_card(form, now)._replace(chosen=CARD)
     if chosen == "upi_collect" and form.text("upi") == "qr":
@@ -218,6 +232,15 @@ def _option(
         submit=texts(submit_key, name=name) if submit_key in texts else texts("form.submit", amount=amount),
         alternative=alternative,
     )
+
+
+def _elsewhere(option: MethodOption, texts: Texts) -> MethodOption:
+    """Return an option for which nothing is typed on this page, nor agreed to: the processor's fields say to what."""
+    if option.key == CARD:
+        return msgspec.structs.replace(option, lead=texts("methods.lead_fields"), submit=texts("details.submit"))
+    if not option.fields:
+        return option
+    return msgspec.structs.replace(option, fields=[], terms=None, submit=texts("details.submit"), alternative=None)
 
 
 def _only_heading(option: MethodOption, texts: Texts) -> str:

@@ -1,10 +1,11 @@
 """Which processor charges what."""
 
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from nicobar.clock import Clock
 from nicobar.core.tenant import Mode
-from nicobar.processors.base import Processor
+from nicobar.processors.base import BringsFields, Processor
 from nicobar.processors.simulator import Simulator
 from nicobar.processors.simulator_store import SimulatorStore
 
@@ -22,6 +23,11 @@ def is_simulated(processor: Processor | None, mode: Mode) -> bool:
     how the charge ends. Every other processor brings card fields of its own, and real cards never come by here.
     """
     return mode == "test" and isinstance(processor, Simulator)
+
+
+def brings_fields(processor: object) -> TypeGuard[BringsFields]:
+    """Say whether cards and accounts are typed into fields of the processor's own, on a page of ours."""
+    return isinstance(processor, BringsFields)
 
 
 def processor_for(processors: Mapping[str, Processor], mode: Mode) -> Processor | None:

@@ -1,0 +1,65 @@
+// Shows Stripe's own fields and sends the customer on. What is typed into them stays between the browser and Stripe.
+"use strict";
+
+const form = document.querySelector("[data-fields]");
+const button = form.querySelector("button");
+const problem = document.querySelector("[data-problem]");
+const label = button.textContent;
+
+function show(sentence) {
+  problem.querySelector("p").textContent = sentence;
+  problem.hidden = false;
+  problem.focus();
+}
+
+function busy(yes) {
+  button.disabled = yes;
+  button.textContent = yes ? button.dataset.busy : label;
+}
+
+// Stripe's fields are frames of Stripe's: they learn our colours from the page.
+function appearance() {
+  const dark = form.dataset.theme ? form.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  return {
+    theme: dark ? "night" : "stripe",
+    variables: {
+      colorPrimary: colour("--brand"),
+      colorBackground: colour("--field"),
+      colorText: colour("--ink"),
+      colorDanger: colour("--bad"),
+      borderRadius: colour("--radius"),
+    },
+  };
+}
+
+function start() {
+  const stripe = window.Stripe(form.dataset.key, { locale: form.dataset.language });
+  const elements = stripe.elements({ clientSecret: form.dataset.secret, appearance: appearance() });
+  const wallets = form.dataset.wallets.split(" ");
+  const offered = (name) => (wallets.includes(name) ? "auto" : "never");
+  const fields = elements.create("payment", {
+    wallets: { applePay: offered("applePay"), googlePay: offered("googlePay") },
+  });
+  fields.on("ready", () => busy(false));
+  fields.on("loaderror", () => show(problem.dataset.unloaded));
+  fields.mount(form.querySelector("[data-mount]"));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (button.disabled) return;
+    busy(true);
+    problem.hidden = true;
+    const { error } = await stripe.confirmPayment({ elements, confirmParams: { return_url: form.dataset.return } });
+    if (!error) return; // the browser is on its way
+    // A mistake in a field can be mended here. Everything else ends this attempt, and our page says what happened.
+    if (error.type === "validation_error") {
+      busy(false);
+      show(error.message);
+    } else {
+      location.assign(form.dataset.return);
+    }
+  });
+}
+
+if (window.Stripe) start();
+else show(problem.dataset.unloaded);
