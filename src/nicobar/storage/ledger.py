@@ -8,9 +8,8 @@ from nicobar.storage.database import Read, Record, Tx
 
 _INSERT: Final = """
 INSERT INTO ledger_entries (business_id, mode, entry_id, kind, payment_id, reference, turn, created_at, currency,
-    settlement_currency, processor_receivable, charge_clearing, settlement_clearing, merchant_payable, tax_payable,
-    fee_income)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    processor_receivable, settlement_currency, gross, merchant_payable, tax_payable, fee_income)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """
 
 _OF_PAYMENT: Final = """
@@ -27,7 +26,6 @@ async def insert_entry(tx: Tx, tenant: Tenant, entry: Entry) -> None:
     PostgreSQL refuses one that does not balance. Raises UniqueViolation `ledger_entries_once` at the end of the block
     when the same movement is in the books already.
     """
-    one_currency = entry.currency == entry.settlement_currency
     await tx.execute(
         _INSERT,
         tenant.business_id,
@@ -39,10 +37,9 @@ async def insert_entry(tx: Tx, tenant: Tenant, entry: Entry) -> None:
         entry.turn,
         entry.created_at,
         entry.currency,
+        entry.received,
         entry.settlement_currency,
-        entry.amount("processor_receivable", entry.currency),
-        0 if one_currency else entry.amount("conversion_clearing", entry.currency),
-        0 if one_currency else entry.amount("conversion_clearing", entry.settlement_currency),
+        entry.gross,
         entry.amount("merchant_payable", entry.settlement_currency),
         entry.amount("tax_payable", entry.settlement_currency),
         entry.amount("fee_income", entry.settlement_currency),
@@ -55,21 +52,13 @@ async def entries_of(read: Read, tenant: Tenant, payment_id: str) -> list[Entry]
     return [_entry(row) for row in rows]
 
 
-_ACCOUNT_COLUMNS: Final[tuple[tuple[str, Account, str], ...]] = (
-    ("processor_receivable", "processor_receivable", "currency"),
-    ("charge_clearing", "conversion_clearing", "currency"),
-    ("settlement_clearing", "conversion_clearing", "settlement_currency"),
-    ("merchant_payable", "merchant_payable", "settlement_currency"),
-    ("tax_payable", "tax_payable", "settlement_currency"),
-    ("fee_income", "fee_income", "settlement_currency"),
-)
-"""Which column holds which account, and which column holds its currency."""
-
-
 def _entry(row: Record) -> Entry:
-    postings = [
-        Posting(account, row[currency], row[column]) for column, account, currency in _ACCOUNT_COLUMNS if row[column]
-    ]
+    currency, settled = row["currency"], row["settlement_currency"]
+    postings = [Posting("processor_receivable", currency, row["processor_receivable"])]
+    if currency != settled:
+        postings.append(Posting("conversion_clearing", currency, -row["processor_receivable"]))
+        postings.append(Posting("conversion_clearing", settled, row["gross"]))
+    postings += [Posting(account, settled, row[account]) for account in _SETTLED]
     return Entry(
         entry_id=row["entry_id"],
         kind=row["kind"],
@@ -77,7 +66,11 @@ def _entry(row: Record) -> Entry:
         reference=row["reference"],
         turn=row["turn"],
         created_at=row["created_at"],
-        currency=row["currency"],
-        settlement_currency=row["settlement_currency"],
-        postings=tuple(postings),
+        currency=currency,
+        settlement_currency=settled,
+        postings=tuple([posting for posting in postings if posting.amount]),
     )
+
+
+_SETTLED: Final[tuple[Account, ...]] = ("merchant_payable", "tax_payable", "fee_income")
+"""The accounts that are kept in the settlement currency."""

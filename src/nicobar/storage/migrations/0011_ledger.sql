@@ -1,23 +1,23 @@
 -- The books. A row is one entry with all its postings, one column an account, so that "it balances" is a comparison
--- of the row's own numbers, which PostgreSQL makes for nothing. Debits are positive, credits negative, in minor units.
+-- of the row's own numbers, which PostgreSQL makes in microseconds. Debits are positive, credits negative, in minor units.
 
 CREATE TABLE ledger_entries (
     business_id          text COLLATE "C" NOT NULL,
     mode                 text NOT NULL,
     entry_id             text COLLATE "C" NOT NULL,
-    kind                 text NOT NULL CHECK (kind IN ('payment', 'refund', 'dispute', 'dispute_reversal')),
+    kind                 text NOT NULL,
     payment_id           text COLLATE "C" NOT NULL,
     -- The payment, refund or dispute that moved the money.
     reference            text COLLATE "C" NOT NULL,
     -- How often money of this kind moved for the reference before: appeals turn disputes round.
-    turn                 smallint NOT NULL CHECK (turn >= 0 AND (turn = 0 OR kind LIKE 'dispute%')),
+    turn                 smallint NOT NULL,
     -- In the currency of the charge.
     currency             text NOT NULL,
     processor_receivable bigint NOT NULL,
-    charge_clearing      bigint NOT NULL,
-    -- In the currency of the settlement.
+    -- The same in the currency of the settlement. Where the two currencies differ, conversion_clearing stands between:
+    -- it takes in the one number and gives out the other, so it needs no column.
     settlement_currency  text NOT NULL,
-    settlement_clearing  bigint NOT NULL,
+    gross                bigint NOT NULL,
     merchant_payable     bigint NOT NULL,
     tax_payable          bigint NOT NULL,
     fee_income           bigint NOT NULL,
@@ -26,19 +26,17 @@ CREATE TABLE ledger_entries (
     FOREIGN KEY (business_id, mode, payment_id) REFERENCES payments,
     -- In each currency the postings sum to zero.
     CONSTRAINT ledger_entries_balance CHECK (
-        CASE WHEN currency = settlement_currency
-            THEN processor_receivable + merchant_payable + tax_payable + fee_income = 0
-                AND charge_clearing = 0 AND settlement_clearing = 0
-            ELSE processor_receivable + charge_clearing = 0
-                AND settlement_clearing + merchant_payable + tax_payable + fee_income = 0
-        END),
+        gross + merchant_payable + tax_payable + fee_income = 0
+        AND (gross = processor_receivable OR currency <> settlement_currency)),
     -- Money comes in with payments and with disputes that end well, and goes out otherwise.
-    CONSTRAINT ledger_entries_direction CHECK (
-        CASE WHEN kind IN ('payment', 'dispute_reversal')
-            THEN processor_receivable > 0 AND merchant_payable <= 0 AND tax_payable <= 0
-            ELSE processor_receivable < 0 AND merchant_payable >= 0 AND tax_payable >= 0
-        END),
-    CONSTRAINT ledger_entries_payment CHECK ((kind = 'payment') = (reference = payment_id))
+    CONSTRAINT ledger_entries_kind CHECK (
+        CASE kind
+            WHEN 'payment' THEN processor_receivable > 0 AND reference = payment_id AND turn = 0
+            WHEN 'refund' THEN processor_receivable < 0 AND reference <> payment_id AND turn = 0
+            WHEN 'dispute' THEN processor_receivable < 0
+            WHEN 'dispute_reversal' THEN processor_receivable > 0
+            ELSE false
+        END)
 );
 -- Nothing is booked twice.
 CREATE UNIQUE INDEX ledger_entries_once ON ledger_entries (business_id, mode, reference, kind, turn);
@@ -53,11 +51,10 @@ CREATE INDEX ledger_entries_of_payment ON ledger_entries (business_id, mode, pay
 -- priced with, rounded half-up; what that has beyond the settlement is fee. The rule is that of core/ledger.py.
 INSERT INTO ledger_entries
 SELECT business_id, mode, 'led_' || substr(payment_id, 5), 'payment', payment_id, payment_id, 0,
-    currency, total_amount, CASE WHEN converted THEN -total_amount ELSE 0 END,
-    settlement_currency, CASE WHEN converted THEN gross ELSE 0 END,
+    currency, total_amount, settlement_currency, gross,
     settlement_tax - settlement_amount, -settlement_tax, settlement_amount - gross, coalesce(updated_at, created_at)
 FROM (
-    SELECT p.*, currency <> settlement_currency AS converted,
+    SELECT p.*,
         CASE WHEN currency = settlement_currency THEN total_amount
             ELSE div(2 * total_amount * rate.denominator + rate.numerator, 2 * rate.numerator)::bigint
         END AS gross
@@ -95,8 +92,8 @@ SELECT e.business_id, e.mode, e.entry_id, e.created_at, e.kind, e.payment_id, e.
     posting.currency, greatest(posting.amount, 0) AS debit, greatest(-posting.amount, 0) AS credit
 FROM ledger_entries e CROSS JOIN LATERAL (VALUES
     ('processor_receivable', e.currency, e.processor_receivable),
-    ('conversion_clearing', e.currency, e.charge_clearing),
-    ('conversion_clearing', e.settlement_currency, e.settlement_clearing),
+    ('conversion_clearing', e.currency, CASE WHEN e.currency <> e.settlement_currency THEN -e.processor_receivable END),
+    ('conversion_clearing', e.settlement_currency, CASE WHEN e.currency <> e.settlement_currency THEN e.gross END),
     ('merchant_payable', e.settlement_currency, e.merchant_payable),
     ('tax_payable', e.settlement_currency, e.tax_payable),
     ('fee_income', e.settlement_currency, e.fee_income)) AS posting (account, currency, amount)
