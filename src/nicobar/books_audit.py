@@ -33,7 +33,11 @@ from nicobar.storage.outcome_checks import (
     stuck_jobs,
 )
 from nicobar.storage.redemptions import discount_counter_differences
-from nicobar.storage.refund_audit import refund_differences, refunds_pending_too_long
+from nicobar.storage.refund_audit import (
+    refund_differences,
+    refunds_pending_too_long,
+    refunds_that_ended_otherwise,
+)
 
 OVERDUE: Final = timedelta(minutes=10)
 """After this time nobody should be in doubt any more: the sweep asks about what is in doubt once a minute."""
@@ -212,6 +216,14 @@ PARTS: Final[list[Part]] = [
         "some wait for too long",
         _late_refunds,
         _WORKER,
+    ),
+    Part(
+        "Ends of refunds",
+        lambda counts: counts.refunds,
+        "each is what the processor said last",
+        "of some the processor says the opposite now",
+        lambda read, _when: refunds_that_ended_otherwise(read),
+        "What counts here is wrong. Look the refund up at the processor: 'nicobar payments show' has its reference.",
     ),
     Part(
         "Disputes",

@@ -29,6 +29,7 @@ GOOD = [
     "Refunds (1): payments, lines and refunds sum up, within what was paid.",
     "Refunds in the books (1): each that succeeded has its entry.",
     "Pending refunds (0): none waits for too long.",
+    "Ends of refunds (1): each is what the processor said last.",
     "Disputes (1): the books hold what they took and gave back.",
     "Entries of the books (6): each balances.",
     "Amounts in the books (6): each is that of its payment or refund.",
@@ -217,6 +218,12 @@ TAMPERING: dict[str, tuple[str, str, str, str]] = {
         "Refunds (1): some sums are wrong",
         "refund",
         "it is not the sum of its lines",
+    ),
+    "a processor took its word about a refund back": (
+        """UPDATE refunds SET outcome = '{"type": "failed", "why": "closed"}' WHERE refund_id = $1""",
+        "Ends of refunds (1): of some the processor says the opposite now",
+        "refund",
+        "it counts as succeeded, and the processor says now: failed",
     ),
     "a payment counts other refunds than it has": (
         "UPDATE payments SET refunded_amount = 1, returned_amount = 0 WHERE payment_id = $1",
