@@ -1,16 +1,31 @@
 """A stand-in for Stripe that the tests talk to: localstripe in a process of its own, and what a browser does there."""
 
+import base64
+import json
 import socket
 import subprocess
 import sys
 import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+from stripe import WebhookSignature
+
+from nicobar.core.tenant import Tenant
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.set_processor_account import set_processor_account
+from nicobar.processors.accounts import Accounts
+from nicobar.processors.stripe_account import StripeAccount
+from nicobar.vault import Keys, Vault
 
 SECRET_KEY = "sk_test_nicobarlocalstripe0001"
 PUBLISHABLE_KEY = "pk_test_nicobarlocalstripe0001"
 SIGNING_SECRET = "whsec_nicobarlocalstripe0001"
+
+KEYS = Keys.parse(base64.b64encode(bytes(range(32))).decode())
 
 _PROGRAM = Path(__file__).parent / "processors" / "localstripe_server.py"
 
@@ -51,6 +66,10 @@ class LocalStripe:
     def intent(self, reference: str) -> dict[str, object]:
         return dict(self.client.get(f"/v1/payment_intents/{reference}").json())
 
+    def ordered(self, reference: str) -> dict[str, object]:
+        """Return what a PaymentIntent was made with."""
+        return dict(self.client.get(f"/_config/orders/{reference}").json())
+
     def intents(self) -> list[dict[str, object]]:
         return list(self.client.get("/v1/payment_intents", params={"limit": 100}).json()["data"])
 
@@ -79,3 +98,25 @@ class LocalStripe:
         """Do what Stripe's fields do in a browser: confirm the PaymentIntent with a card."""
         self.post(f"payment_intents/{reference}", payment_method=self.card(number))
         return self.post(f"payment_intents/{reference}/confirm")
+
+
+def signed_notice(type: str, subject: dict[str, object], secret: str = SIGNING_SECRET) -> tuple[dict[str, str], bytes]:
+    """Return headers and body of a notice about an object, as Stripe signs and sends it."""
+    event = {"id": f"evt_{uuid.uuid4().hex}", "object": "event", "type": type, "data": {"object": subject}}
+    body = json.dumps(event)
+    header = WebhookSignature.generate_signature_header(body, secret, int(time.time()))
+    return {"stripe-signature": header, "content-type": "application/json; charset=utf-8"}, body.encode()
+
+
+@asynccontextmanager
+async def with_accounts(runtime: Runtime) -> AsyncIterator[Runtime]:
+    """Lend the runtime with a vault, so that businesses can have accounts at processors."""
+    accounts = Accounts(Vault(KEYS, None), runtime.clock)
+    yield runtime._replace(accounts=accounts)
+    await accounts.close()
+
+
+async def connect(runtime: Runtime, tenant: Tenant, localstripe: LocalStripe) -> None:
+    """Give a business an account at Stripe."""
+    account = StripeAccount(SECRET_KEY, PUBLISHABLE_KEY, SIGNING_SECRET, localstripe.base)
+    await set_processor_account(runtime, tenant, account, check=False)

@@ -30,8 +30,18 @@ _confirm = resources.PaymentIntent._confirm
 _refund = resources.Refund._api_create.__func__
 
 
+_orders: dict[str, Any] = {}
+
+
 def create(cls: Any, **data: Any) -> Any:
-    return _create(cls, **_without(data))
+    made = _create(cls, **_without(data))
+    _orders[made.id] = data
+    return made
+
+
+async def get_order(request: web.Request) -> web.Response:
+    """Let a test see what a PaymentIntent was made with."""
+    return web.json_response(_orders[request.match_info["id"]])
 
 
 def confirm(self: Any, on_failure_now: Any) -> Any:
@@ -124,6 +134,7 @@ async def main(port: int) -> None:
     server.app.middlewares.insert(0, idempotency)
     server.app.router.add_post("/_config/disputes", put_dispute)
     server.app.router.add_get("/v1/disputes/{id}", get_dispute)
+    server.app.router.add_get("/_config/orders/{id}", get_order)
     runner = web.AppRunner(server.app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
