@@ -53,6 +53,13 @@ def test_a_converted_part_is_given_back_at_the_payments_own_rate() -> None:
     assert plan(payment, items(RefundItem("pdt_0", 10000)), settled) == [(0, 13700, 0, 10000, 0)]
 
 
+def test_the_settlement_of_small_parts_does_not_drift() -> None:
+    payment = paid(line(0, 9200, 0), settlement_currency="USD", settlement_amount=10000, settlement_tax=0)
+    for _ in range(50):
+        payment = refunded(payment, plan(payment, items(RefundItem("pdt_0", 1), currency="EUR"), [(10000, 0)]))
+    assert payment.lines[0].refunded_settlement_amount == 54  # 54.35; rounded one by one it would be 50
+
+
 def test_both_sides_have_their_own_tax_and_end_with_all_of_it() -> None:
     payment = paid(line(0, 6339, 1204), settlement_currency="USD", settlement_amount=7884, settlement_tax=1258)
     settled = [(7884, 1258)]

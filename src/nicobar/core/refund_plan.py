@@ -204,22 +204,20 @@ def _part(line: RefundableLine, asked: int, *, in_paid: bool, tax_inclusive: boo
 def _tax_within(side: Side, amount: int) -> int:
     """Return the tax in an amount that contains it.
 
-    After it the refunded tax is to the refunded amount as the line's tax to its total, half-up. The bounds hold what
-    a refund that came back may have left out of proportion: neither tax nor net can become negative or too much.
+    After it the refunded tax is to the refunded amount as the line's tax to its total, half-up. That grows by at most
+    one with each unit of the amount, so neither tax nor net can become negative or too much.
     """
-    if not amount:
-        return 0
-    tax = round_half_up((side.refunded + amount) * side.tax, side.total) - side.refunded_tax
-    return min(max(tax, amount - side.net_left, 0), side.tax_left, amount)
+    return round_half_up((side.refunded + amount) * side.tax, side.total) - side.refunded_tax if amount else 0
 
 
 def _tax_beside(side: Side, net: int) -> int:
-    """Return the tax that is given back beside an amount without tax, in the same proportion (`_tax_within`)."""
+    """Return the tax that is given back beside an amount without tax.
+
+    After it the refunded tax is to the refunded net as the line's tax to its net, half-up, which is the proportion of
+    `_tax_within`: the tax of an amount and of the net in it round to the same.
+    """
     refunded_net = side.refunded - side.refunded_tax
-    if net == side.net_left:
-        return side.tax_left
-    tax = _tax_on(refunded_net + net, side.total - side.tax, side.tax) - side.refunded_tax
-    return min(max(tax, 0), side.tax_left)
+    return _tax_on(refunded_net + net, side.total - side.tax, side.tax) - side.refunded_tax
 
 
 def _tax_on(part: int, net: int, tax: int) -> int:
@@ -228,8 +226,9 @@ def _tax_on(part: int, net: int, tax: int) -> int:
 
 
 def _converted(side: Side, amount: int, other: Side) -> int:
-    """Return what an amount of one side is on the other one: all that is left for all that is left."""
-    if amount == side.left:
-        return other.left
-    converted = round_half_up((side.refunded + amount) * other.total, side.total) - other.refunded
-    return min(max(converted, 0), other.left)
+    """Return what an amount of one side is on the other one: what was refunded so far stays in proportion, half-up.
+
+    It is all that is left for all that is left. An earlier request in the other currency may have been ahead by less
+    than a unit; then nothing is added.
+    """
+    return max(round_half_up((side.refunded + amount) * other.total, side.total) - other.refunded, 0)
