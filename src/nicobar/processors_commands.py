@@ -168,7 +168,7 @@ def reencrypt(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
         return await reseal_processor_accounts(runtime)
 
     count = with_runtime(settings, work)
-    say(f"The keys of {count} {'account is' if count == 1 else 'accounts are'} encrypted anew.", sys.stderr)
+    say(f"The keys of {count} account{'' if count == 1 else 's'} are encrypted anew.", sys.stderr)
     return 0
 
 

@@ -157,8 +157,9 @@ class Vault:
 
 
 def _parse(text: str) -> bytes:
+    plain = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/") + "==", validate=False)
+        key = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError("It is not base64.") from error
     if len(key) != KEY_BYTES:

@@ -1,0 +1,80 @@
+"""`nicobar processors`, typed as a person does."""
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+
+from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe
+from cli.program import run
+
+STRIPE = {
+    "NICOBAR_STRIPE_SECRET_KEY": SECRET_KEY,
+    "NICOBAR_STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
+    "NICOBAR_STRIPE_SIGNING_SECRET": SIGNING_SECRET,
+}
+
+
+def test_an_account_from_the_first_key_to_the_last(data_alone: Path, localstripe: LocalStripe) -> None:
+    where = ("--data", data_alone)
+    none = run("processors", "list", *where)
+    assert (none.returncode, none.stdout) == (0, "")
+    assert "Test payments are charged by the built-in simulator" in none.stderr
+
+    stripe = STRIPE | {"NICOBAR_STRIPE_API_BASE": localstripe.base, "NICOBAR_PUBLIC_URL": "https://pay.example.com"}
+    made = run("processors", "set", "stripe", *where, **stripe)
+    assert made.returncode == 0, made.stderr
+    assert re.fullmatch(r"https://pay\.example\.com/processors/stripe/notices/bus_[\w-]{21}/test\n", made.stdout)
+    assert "Stripe charges test payments from now on" in made.stderr
+    assert (data_alone / "encryption.key").stat().st_mode & 0o777 == 0o600
+
+    listed = run("processors", "list", *where)
+    assert listed.stdout.splitlines()[1].split()[:3] == ["stripe", "test", PUBLISHABLE_KEY]
+    for text in (made.stdout, made.stderr, listed.stdout, listed.stderr):
+        assert SECRET_KEY not in text and SIGNING_SECRET not in text
+
+    anew = run("processors", "reencrypt", *where)
+    assert (anew.returncode, anew.stderr.strip()) == (0, "The keys of 1 account are encrypted anew.")
+
+    other = base64.b64encode(bytes(32)).decode()
+    refused = run("processors", "reencrypt", *where, NICOBAR_ENCRYPTION_KEY=other)
+    assert refused.returncode == 2
+    assert "encrypted with another key than the one that is in use here (NICOBAR_ENCRYPTION_KEY)" in refused.stderr
+    serving = run("serve", *where, "--port", "0", NICOBAR_ENCRYPTION_KEY=other)
+    assert serving.returncode == 2
+    assert "encrypted with another key" in serving.stderr
+
+    gone = run("processors", "remove", "stripe", *where)
+    assert (gone.returncode, gone.stderr.strip()) == (0, "The account at Stripe for test payments is forgotten.")
+    twice = run("processors", "remove", "stripe", *where)
+    assert (twice.returncode, twice.stderr.strip()) == (
+        2,
+        "nicobar: An account at stripe for test payments was not found",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "words"),
+    [
+        ((), {"NICOBAR_STRIPE_SECRET_KEY": ""}, "Secret key (sk_... or rk_...) is missing"),
+        (("--mode", "live"), {}, "The secret key is for test mode, and cannot be used for live payments."),
+        ((), {"NICOBAR_STRIPE_SECRET_KEY": "rk_test_localstripetakesnone"}, "Stripe does not take the secret key"),
+    ],
+)
+def test_keys_that_are_refused(
+    arguments: tuple[str, ...], variables: dict[str, str], words: str, data_alone: Path, localstripe: LocalStripe
+) -> None:
+    stripe = STRIPE | {"NICOBAR_STRIPE_API_BASE": localstripe.base} | variables
+    refused = run("processors", "set", "stripe", *arguments, "--data", data_alone, **stripe)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert words in refused.stderr
+    for secret in (*variables.values(), SECRET_KEY, SIGNING_SECRET):
+        assert not secret or secret not in refused.stderr
+    assert "stripe" not in run("processors", "list", "--data", data_alone).stdout
+
+
+def test_only_known_processors(data_alone: Path) -> None:
+    refused = run("processors", "set", "paypal", "--data", data_alone)
+    assert refused.returncode == 2
+    assert "paypal" in refused.stderr and "nicobar processors set --help" in refused.stderr

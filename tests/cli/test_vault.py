@@ -1,0 +1,90 @@
+"""The vault: where its keys come from, and every way in which it refuses."""
+
+import base64
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from nicobar.settings import SettingsError, read_settings
+from nicobar.vault import Keys, Vault, VaultError
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+OTHER = base64.urlsafe_b64encode(bytes(range(220, 252))).decode().rstrip("=")
+NONCE = bytes(12)
+PLACE = "processor_accounts/bus_1/test/stripe"
+
+
+def test_a_secret_comes_back_in_its_place_only() -> None:
+    vault = Vault(Keys.parse(KEY), None)
+    sealed = vault.seal(b"sk_test_1", PLACE, NONCE)
+    assert b"sk_test_1" not in sealed
+    assert vault.open(sealed, PLACE) == b"sk_test_1"
+    for changed, place in ((sealed, "processor_accounts/bus_2/test/stripe"), (sealed[:-1] + b"\0", PLACE)):
+        with pytest.raises(VaultError, match="changed, or moved from its place"):
+            vault.open(changed, place)
+
+
+def test_the_first_key_encrypts_and_all_decrypt() -> None:
+    old, new = Vault(Keys.parse(KEY), None), Vault(Keys.parse(f"{OTHER}, {KEY}"), None)
+    assert new.open(old.seal(b"s", PLACE, NONCE), PLACE) == b"s"
+    with pytest.raises(VaultError, match=r"another key than the one that is in use here \(NICOBAR_ENCRYPTION_KEY\)"):
+        old.open(new.seal(b"s", PLACE, NONCE), PLACE)
+
+
+def test_a_form_that_is_not_ours() -> None:
+    with pytest.raises(VaultError, match="another key"):
+        Vault(Keys.parse(KEY), None).open(b"", PLACE)
+
+
+def test_without_a_key_and_a_place_for_one() -> None:
+    vault = Vault(None, None)
+    with pytest.raises(VaultError, match="Give a key in NICOBAR_ENCRYPTION_KEY: 32 random bytes in base64"):
+        vault.seal(b"s", PLACE, NONCE)
+    with pytest.raises(VaultError, match="Give the key in NICOBAR_ENCRYPTION_KEY"):
+        vault.open(b"s", PLACE)
+
+
+def test_a_file_is_made_on_first_need_for_this_user_alone(tmp_path: Path) -> None:
+    file = tmp_path / "encryption.key"
+    vault = Vault(None, file)
+    with pytest.raises(VaultError, match=f"is missing: it was expected in {file}"):
+        vault.open(b"s", PLACE)
+    assert not file.exists()
+    sealed = vault.seal(b"s", PLACE, NONCE)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [file]
+    assert Vault(None, file).open(sealed, PLACE) == b"s"
+    assert Vault(Keys.parse(file.read_text()), None).open(sealed, PLACE) == b"s"
+
+
+def test_two_processes_that_make_the_file_at_once_get_one_key(tmp_path: Path) -> None:
+    file = tmp_path / "encryption.key"
+    with ThreadPoolExecutor(8) as threads:
+        sealed = list(threads.map(lambda _: Vault(None, file).seal(b"s", PLACE, NONCE), range(32)))
+    assert {Vault(None, file).open(one, PLACE) for one in sealed} == {b"s"}
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "encryption.key"
+    file.write_text("my password")
+    with pytest.raises(VaultError, match="does not hold an encryption key any more"):
+        Vault(None, file).seal(b"s", PLACE, NONCE)
+    missing = Vault(None, tmp_path / "nowhere" / "encryption.key")
+    with pytest.raises(VaultError, match="cannot be kept in"):
+        missing.seal(b"s", PLACE, NONCE)
+
+
+@pytest.mark.parametrize("text", ["secretsecret", "%%%%", f"{KEY},", KEY[:-8], f"{KEY} {KEY}"])
+def test_keys_that_are_none_are_refused_without_being_repeated(text: str) -> None:
+    with pytest.raises(SettingsError, match="NICOBAR_ENCRYPTION_KEY takes 32 random bytes in base64") as refused:
+        read_settings({"NICOBAR_ENCRYPTION_KEY": text})
+    assert "secret" not in str(refused.value) and KEY[:8] not in str(refused.value)
+
+
+def test_the_settings_show_no_key() -> None:
+    settings = read_settings({"NICOBAR_ENCRYPTION_KEY": f"{KEY},{OTHER}"})
+    assert settings.encryption_keys == Keys.parse(f"{KEY},{OTHER}")
+    assert KEY not in repr(settings) and repr(bytes(range(32))) not in repr(settings)
