@@ -181,7 +181,7 @@ async def test_fifty_refunds_at_once_never_pass_what_was_paid(
     refusals: set[str] = set()
     for number in range(6):
         processor.answer = RefundFailed("no") if number == 2 else None
-        wanted = [None if number == 5 else 301 + attempt for attempt in range(50)]
+        wanted = [None if number == 5 else 301 + attempt for attempt in range(10 if number else 50)]
         answers = await asyncio.gather(
             *(give_back(runtime, tenant, payment.payment_id, amount) for amount in wanted), return_exceptions=True
         )

@@ -38,6 +38,7 @@ _VALUES: Final[dict[str, Any]] = {
     "currency": "USD",
     "email": "customer@example.com",
     "enabled": True,
+    "item_id": f"pdt_{_ID}",
     "items_id": f"pdt_{_ID}",
     "locales": [{"code": "en", "name": "English", "native_name": "English"}],
     "metadata": {"order": "A-1001"},
