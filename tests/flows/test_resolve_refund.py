@@ -10,6 +10,7 @@ from harness import FakeClock, Merchant
 from nicobar.core.payment import Payment, Unknown
 from nicobar.core.refund import RefundFailed, RefundPending, RefundSucceeded
 from nicobar.core.tenant import Tenant
+from nicobar.flows.confirm_payment import confirm_payment
 from nicobar.flows.refund_payment import refund_payment
 from nicobar.flows.resolve_refund import resolve_refund
 from nicobar.flows.resolve_refunds_due import resolve_refunds_due
@@ -19,7 +20,7 @@ from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.refund_audit import refund_differences, refunds_pending_too_long
 from nicobar.storage.refunds import get_refund
 from nicobar.wire.refunds import RefundCreate
-from orders import dump, reload
+from orders import card, dump, order, place, reload, with_processors
 from returning import Returning, notify, paid, refund_rows
 
 
@@ -255,3 +256,17 @@ async def test_notices_about_nothing_and_processors_that_are_gone(
     assert (
         await resolve_refunds_due(runtime, clock.now() + timedelta(seconds=59)) == 0
     )  # the question was a sign of life
+
+
+@pytest.mark.parametrize(("number", "end"), [("4000000000007726", "succeeded"), ("4000000000005126", "failed")])
+async def test_the_published_cards_for_refunds(
+    runtime: Runtime, tenant: Tenant, clock: FakeClock, number: str, end: str
+) -> None:
+    simulated = with_processors(runtime)
+    payment = await place(simulated, order(simulated, tenant))
+    await confirm_payment(simulated, tenant, payment.payment_id, card(number))
+    await refund(simulated, payment)
+    assert await refund_rows(simulated, payment) == [("pending", 2400)]
+    clock.advance(minutes=5)
+    await sweep(simulated)
+    assert await refund_rows(simulated, payment) == [(end, 2400)]
