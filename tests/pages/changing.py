@@ -69,7 +69,7 @@ def can_pay(page: httpx.Response) -> bool:
 
 def total_of(page: httpx.Response) -> str:
     """Return the total that the order shows."""
-    found = re.search(r'<div class="sum-total">.*?<dd class="amount">([^<]*?)\s*<', page.text)
+    found = re.search(r'<div class="sum-total">.*?<span class="amount">([^<]*?)\s*<', page.text)
     assert found is not None
     return html.unescape(found[1])
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from harness import FakeClock
-from nicobar.core.payment import Outcome
+from nicobar.core.payment import Address, Buyer, Outcome
 from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest
@@ -105,6 +105,26 @@ async def test_a_number_in_the_wrong_field_is_not_shown_again(
     assert answer.status_code == 422
     assert_hidden(PAYS, await dump(runtime), log.text, everything(answer))
     assert await reload(runtime, payment) == payment
+
+
+@pytest.mark.parametrize("number", [PAYS, f"{PAYS[:4]} {PAYS[4:8]}-{PAYS[8:12]} {PAYS[12:]}", f"{PAYS} 06/32"])
+@pytest.mark.parametrize("field", ["street", "city", "zipcode", "business_name", "phone", "customer_name", "code"])
+async def test_a_number_among_the_details_is_neither_kept_nor_shown_again(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, log: Log, field: str, number: str
+) -> None:
+    buyer = Buyer("cus_new", "ana.lima@example.com", "", None, {})
+    berlin = Address("DE", "Berlin", None, "Unter den Linden 1", "10117")
+    options = {"require_phone_number": True}
+    payment = await place(runtime, order(runtime, tenant, customer=buyer, billing=berlin, options=options))
+    part = "discount" if field == "code" else "details"
+    token = token_of(await browser.get(f"/{payment.link_id}"))
+    fields = {"token": token, "customer_name": "Ana Lima", "phone": "+49 30 1234567", "country": "DE"}
+    fields |= {"street": "Unter den Linden 1", "zipcode": "10117", "city": "Berlin", "tax_id": "", "business_name": ""}
+    answer = await browser.post(f"/{payment.link_id}/{part}", data=fields | {field: number})
+    assert answer.status_code == 422
+    assert f'id="{field}-error"' in answer.text
+    assert_hidden(PAYS, await dump(runtime), log.text, everything(answer))
+    assert_hidden(number, await dump(runtime), log.text, everything(answer))
 
 
 class Exploding(Simulator):

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
+from stdnum import luhn
 
 from nicobar.core.paying import revision
 from nicobar.core.payment import Payment
@@ -120,6 +121,12 @@ def check_card(form: Form, now: datetime) -> CheckedForm:
 def western_digits(text: str) -> str:
     """Return a text with the digits of every script written as 0 to 9."""
     return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text)
+
+
+def holds_card_number(text: str) -> bool:
+    """Say whether a card number was typed where it does not belong, so that it is neither stored nor shown again."""
+    digits = re.sub(r"[\s‐‑–-]", "", western_digits(text))
+    return any(luhn.is_valid(run) or luhn.is_valid(run[:16]) for run in re.findall(r"\d{13,}", digits))
 
 
 def form_token(payment: Payment, form_key: bytes) -> str:

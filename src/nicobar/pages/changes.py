@@ -16,7 +16,7 @@ from nicobar.core.problems import Problem
 from nicobar.core.repricing import MAXIMUM_CODES, Change
 from nicobar.flows.reprice_payment import reprice_payment
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.card_form import Form
+from nicobar.pages.card_form import Form, holds_card_number
 from nicobar.pages.details import country_name
 from nicobar.pages.details_form import read_details
 from nicobar.pages.limits import Allowance
@@ -51,19 +51,20 @@ async def change_details(runtime: Runtime, guesses: Allowance, payment: Payment,
         errors["country"] = _details_refusal(problem, form.text("country"), reader)
         new = payment
     if "tax_id" in errors:
-        shown["tax_id"] = form.text("tax_id")
-        shown["business_name"] = form.text("business_name")
+        for name in ("tax_id", "business_name"):
+            shown[name] = "" if holds_card_number(form.text(name)) else form.text(name)
     return Changed(new, errors, shown)
 
 
 async def change_code(runtime: Runtime, guesses: Allowance, payment: Payment, form: Form, reader: Reader) -> Changed:
     """Add or remove a discount code. The other codes stay whatever comes of it."""
     texts, now, link_id = reader.texts, runtime.clock.now(), payment.link_id or ""
+    shown: dict[str, str] = {}
     if form.text("remove"):
         change, fallback = Change(remove_code=normalise_code(form.text("remove"))), "discount.not_removed"
     else:
         code = normalise_code(form.text("code"))
-        shown = {"code": form.text("code")[:MAXIMUM_CODE]}
+        shown = {"code": "" if holds_card_number(form.text("code")) else form.text("code")[:MAXIMUM_CODE]}
         reason = _code_fault(code, payment)
         if reason is None and guesses.wait(link_id, now):
             reason = "discount.guesses"
@@ -76,7 +77,6 @@ async def change_code(runtime: Runtime, guesses: Allowance, payment: Payment, fo
         guesses.spend(link_id, now)
         key = f"discount.{problem.code.lower()}"
         added = change.add_code is not None and key in texts
-        shown = {} if change.add_code is None else {"code": form.text("code")}
         return Changed(payment, {"code": texts(key if added else fallback)}, shown)
     return Changed(new, {}, {})
 

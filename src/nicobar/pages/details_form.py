@@ -1,7 +1,7 @@
 """Reading the form of the customer's details: what of it is well formed, and what is wrong with the rest."""
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import phonenumbers
@@ -9,12 +9,15 @@ from msgspec import UNSET
 
 from nicobar.core.payment import Address, Payment
 from nicobar.core.repricing import Change
-from nicobar.pages.card_form import Form
+from nicobar.pages.card_form import Form, holds_card_number
 from nicobar.pages.details import CHOSEN_STATES, LENGTHS, address_parts, asked_of, missing_parts, state_value
 from nicobar.pages.texts import Texts
 from nicobar.reference import countries
 from nicobar.reference.codes import codes
 from nicobar.reference.countries import Country
+
+_NUMBERS: Final = frozenset({"phone", "tax_id"})
+"""Fields of long numbers, which by chance may look like a card's. They have checks of their own."""
 
 
 class ReadDetails(NamedTuple):
@@ -51,7 +54,8 @@ def read_details(payment: Payment, form: Form, texts: Texts, *, insist: bool) ->
         phone_number=phone if insist else None,
     )
     kept = asked if not insist else [name for name in asked if name in errors]
-    shown = {name: form.text(name) for name in [*errors, *kept] if name in LENGTHS}
+    typed_again = {name: form.text(name) for name in [*errors, *kept] if name in LENGTHS}
+    shown = {name: text for name, text in typed_again.items() if not holds_card_number(text)}
     return ReadDetails(change, errors, shown)
 
 
@@ -65,7 +69,7 @@ def _typed(payment: Payment, form: Form, errors: dict[str, str], texts: Texts) -
         text = " ".join(form.text(name).split())
         if len(text) > LENGTHS[name]:
             errors[name] = texts("details.too_long", count=LENGTHS[name])
-        elif not text.isprintable():
+        elif not text.isprintable() or (name not in _NUMBERS and holds_card_number(text)):
             errors[name] = texts("details.unreadable")
         else:
             typed[name] = text
