@@ -272,6 +272,30 @@ async def test_the_checks_find_what_is_wrong(
     assert seen == {check: [names.get(name, name) for name in named] for check, named in findings.items()}
 
 
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ("fee_income = -3", "USD is off by -3"),
+        ("processor_receivable = 2407", "USD is off by 7"),
+        ("currency = 'EUR', tax_payable = tax_payable + 5", "USD is off by 5"),
+    ],
+)
+async def test_an_unbalanced_entry_is_told_with_its_difference(
+    runtime: Runtime, merchant: Merchant, change: str, detail: str
+) -> None:
+    await sold(runtime, order(runtime, merchant.tenant))
+    with pytest.raises(RolledBack):
+        async with runtime.database.transaction() as tx:
+            await broken(tx, f"UPDATE ledger_entries SET {change}")
+            (finding,) = await unbalanced_entries(tx)
+            by_the_view = await tx.fetch(
+                "SELECT currency, sum(debit - credit) AS off FROM ledger_postings GROUP BY currency, entry_id"
+            )
+            raise RolledBack
+    assert finding.detail == detail
+    assert detail in [f"{row['currency']} is off by {row['off']}" for row in by_the_view]
+
+
 async def test_marks_give_the_same_balances_with_less_to_add_up(
     runtime: Runtime, merchant: Merchant, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,14 +120,16 @@ async def mark_balances(tx: Tx, tenant: Tenant, currency: str, until: datetime) 
 
 
 _OF_TYPE: Final[Mapping[str, str]] = {
-    "payment": "e.kind = 'payment' AND line.position = 1",
+    "payment": "line.type = 'payment'",
     "refund": "e.kind = 'refund' AND line.position = 1",
     "dispute": "e.kind = 'dispute' AND line.position = 1",
     "dispute_reversal": "e.kind = 'dispute_reversal' AND line.position = 1",
-    "tax": "e.kind IN ('payment', 'dispute_reversal') AND line.position = 2",
+    "tax": "e.tax_payable < 0 AND line.position = 2",
     "tax_reversal": "e.kind IN ('refund', 'dispute') AND line.position = 2",
 }
-"""Types as words of SQL, so that those which are few are found by their own index."""
+"""Types as words of SQL: those which are few are found by their own index, the others by reading from the newest on.
+
+A payment and a disputed amount that returns credit `tax_payable`, and nothing else does (`ledger_entries_kind`)."""
 
 
 def _conditions(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
