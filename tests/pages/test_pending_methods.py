@@ -284,3 +284,22 @@ async def test_the_fields_of_other_methods_do_not_matter(
     answer = await pay(browser, f"/{payment.link_id}", iban="nonsense", method="card")
     assert answer.status_code == 303
     assert (await reload(runtime, payment)).payment_method == "card"
+
+
+@pytest.mark.parametrize("method", ["apple_pay", "ideal", "pix"])
+async def test_a_method_that_is_pending_for_once_has_a_page_that_waits(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock, method: str
+) -> None:
+    """The customer has decided, and the end comes later; no words of the method's own tell of that."""
+    payment = await payment_for(runtime, tenant, method, metadata={"nicobar_scenario": "late_success:2m"})
+    typed = {"tax_number": "1234567890"} if method == "pix" else {}
+    await choose(browser, payment, method, **typed)
+    (attempt,) = await attempts_of(runtime, payment)
+    reference = attempt["outcome"]["reference"]
+    await browser.post(f"/simulator/pay/{reference}", data={"answer": "approve"})
+    page = await browser.get(f"/{payment.link_id}")
+    assert page.status_code == 200 and 'data-again="3"' in page.text
+    assert (await reload(runtime, payment)).status == "processing"
+    clock.advance(minutes=2)
+    await sweep(runtime)
+    assert (await reload(runtime, payment)).status == "succeeded"

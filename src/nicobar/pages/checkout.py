@@ -392,8 +392,8 @@ class CheckoutPage:
         waited = visit.now - (visit.payment.updated_at or visit.payment.created_at)
         again = 3 if waited < timedelta(minutes=1) else 15 if waited < timedelta(minutes=10) else 60
         back = return_address(visit.payment, with_email=True)
-        if visit.pending is not None and visit.payment.payment_method != CARD:
-            pending = pending_view(visit.payment, visit.pending, again, visit.reader)
+        pending = None if visit.pending is None else pending_view(visit.payment, visit.pending, again, visit.reader)
+        if pending is not None:
             return self._page("pending.html", visit, pending=pending, back=back)
         return self._page("wait.html", visit, again=again, back=back)
 

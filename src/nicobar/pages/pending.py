@@ -29,18 +29,23 @@ class PendingView(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the processor about the payment."""
 
 
-def pending_view(payment: Payment, outcome: Pending, again: int, reader: Reader) -> PendingView:
-    """Return the view of a pending payment; `again` is the pace for one that ends within minutes."""
+def pending_view(payment: Payment, outcome: Pending, again: int, reader: Reader) -> PendingView | None:
+    """Return the view of a pending payment; `again` is the pace for one that ends within minutes.
+
+    None stands for a card, and for any other method that is rarely pending: there is nothing to say but to wait.
+    """
     texts, method = reader.texts, methods.get(payment.payment_method_type or "")
-    details = outcome.details or PendingDetails()
+    details, debit = outcome.details or PendingDetails(), f"methods.pending_{method.type}_text"
     name = method_name(method.type, payment.billing.country, texts)
     if details.code is not None:
         heading = texts("methods.pending_transfer_heading")
         text = texts("methods.pending_transfer_text")
     elif method.flow == "upi_id":
         heading, text = texts("methods.pending_upi_heading"), texts("methods.pending_upi_text")
+    elif debit in texts:
+        heading, text = texts("methods.pending_debit_heading"), texts(debit)
     else:
-        heading, text = texts("methods.pending_debit_heading"), texts(f"methods.pending_{method.type}_text")
+        return None
     code = details.code
     return PendingView(
         heading=heading,
