@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from starlette.types import ASGIApp
 
+from disputing import Disputing, open_dispute, paid
 from harness import FakeClock, Merchant
 from nicobar.core.ledger import Entry, Posting
 from nicobar.core.payment import Payment
@@ -343,3 +344,23 @@ async def test_reading_a_long_account_leaves_marks(
         assert await read_lines(runtime, merchant.tenant, NO_FILTER, 1, 0) == first
         assert await read.fetchval(marks) == 2
         assert await read_lines(runtime, merchant.tenant, NO_FILTER, 1, 0) == first
+
+
+async def test_a_dispute_is_compared_with_what_the_books_hold(runtime: Runtime, merchant: Merchant) -> None:
+    processor = Disputing(runtime)
+    payment = await paid(runtime, merchant.tenant)
+    dispute = await open_dispute(runtime, processor, payment)
+    async with runtime.database.read() as read:
+        assert await found(read) == {}
+    with pytest.raises(RolledBack):
+        async with runtime.database.transaction() as tx:
+            await tx.execute("SET LOCAL session_replication_role = replica")
+            await tx.execute("DELETE FROM ledger_entries WHERE kind = 'dispute'")
+            (missing,) = await disputes_that_disagree(tx)
+            await tx.execute("UPDATE payments SET status = 'cancelled'")
+            await tx.execute("DELETE FROM ledger_entries")
+            unbooked = await found(tx)
+            raise RolledBack
+    assert missing.object_id == dispute.dispute_id
+    assert missing.detail == "0 is booked as taken away, and it should be 2400"
+    assert unbooked == {}  # the charge did not pay its payment, so it never was in the books

@@ -83,17 +83,21 @@ LIMIT $1)
 LIMIT $1
 """
 
-# What the books hold as taken away has to be what the dispute says: its amount, or nothing.
+# What the books hold as taken away has to be what the dispute says: its amount, or nothing. A charge that did not pay
+# its payment never came into the books (`flows/record_dispute.py`).
 _DISPUTES: Final = """
 SELECT coalesce(d.business_id, e.business_id) AS business_id, coalesce(d.mode, e.mode) AS mode,
     coalesce(d.dispute_id, e.reference) AS object_id,
-    coalesce(e.taken, 0) || ' is booked as taken away, and it should be '
-        || CASE WHEN d.money_out THEN d.amount ELSE 0 END AS detail
-FROM disputes d FULL JOIN (
+    coalesce(e.taken, 0) || ' is booked as taken away, and it should be ' || coalesce(d.expected, 0) AS detail
+FROM (
+    SELECT d.business_id, d.mode, d.dispute_id,
+        CASE WHEN d.money_out AND p.status = 'succeeded' THEN d.amount ELSE 0 END AS expected
+    FROM disputes d JOIN payments p USING (business_id, mode, payment_id)) AS d
+FULL JOIN (
     SELECT business_id, mode, reference, -sum(processor_receivable) AS taken FROM ledger_entries
     WHERE kind IN ('dispute', 'dispute_reversal') GROUP BY business_id, mode, reference) AS e
     ON d.business_id = e.business_id AND d.mode = e.mode AND d.dispute_id = e.reference
-WHERE coalesce(e.taken, 0) <> CASE WHEN d.money_out THEN d.amount ELSE 0 END
+WHERE coalesce(e.taken, 0) <> coalesce(d.expected, 0)
 LIMIT $1
 """
 
