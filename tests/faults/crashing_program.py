@@ -1,0 +1,79 @@
+"""The program `nicobar`, made to die at a named point: `python crashing_program.py POINT nicobar arguments ...`.
+
+The process kills itself with SIGKILL, so nothing of it can tidy up, as when the power fails. A point is hit when a
+payment by the card of the test comes by; everything before it runs as always.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from nicobar.cli import run
+from nicobar.flows import confirm_payment, handle_notice, receive_notice, refund_payment
+from nicobar.pages import checkout
+from nicobar.processors.simulator import Simulator
+from nicobar.worker import worker
+
+Async = Callable[..., Awaitable[Any]]
+
+
+def die(*_arguments: object, **_named: object) -> None:
+    """End the process at once."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def before(original: Async) -> Async:
+    """Return a function that dies instead of running."""
+
+    async def dying(*arguments: Any, **named: Any) -> Any:
+        die()
+
+    return dying
+
+
+def after(original: Async) -> Async:
+    """Return a function that runs and then dies, so that nobody learns what it returned."""
+
+    async def dying(*arguments: Any, **named: Any) -> Any:
+        await original(*arguments, **named)
+        die()
+
+    return dying
+
+
+POINTS: dict[str, tuple[Any, str, Callable[[Async], Async]]] = {
+    # name: (where the name is looked up, the name, when to die)
+    "before the intent": (confirm_payment, "_record_intent", before),
+    "within the intent": (confirm_payment, "_record_intent", after),
+    "after the intent": (confirm_payment, "_charge", before),
+    "during the call": (Simulator, "charge", after),
+    "after the call": (confirm_payment, "_charge", after),
+    "before the outcome": (confirm_payment, "record_outcome", before),
+    "within the outcome": (confirm_payment, "record_outcome", after),
+    "after the outcome": (checkout, "confirm_payment", after),
+    "before the refund's intent": (refund_payment, "_record_intent", before),
+    "within the refund's intent": (refund_payment, "_record_intent", after),
+    "after the refund's intent": (refund_payment, "_refund", before),
+    "during the refund's call": (Simulator, "refund", after),
+    "before the refund's outcome": (refund_payment, "record_refund", before),
+    "within the refund's outcome": (refund_payment, "record_refund", after),
+    "before a notice is stored": (receive_notice, "insert_notice", before),
+    "before a notice's job": (receive_notice, "enqueue", before),
+    "before a notice is handled": (handle_notice, "_ask", before),
+    "after a notice is handled": (handle_notice, "_ask", after),
+}
+"""Every point, in the order of the crash table of the architecture."""
+
+
+def main() -> int:
+    """Arm the point and run the command."""
+    worker.SWEEP_SECONDS = 0.2  # type: ignore[misc]
+    owner, name, when = POINTS[sys.argv[1]]
+    setattr(owner, name, when(getattr(owner, name)))
+    return run(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
