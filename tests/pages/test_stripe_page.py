@@ -230,3 +230,12 @@ async def test_no_key_and_no_secret_is_stored_in_clear(
     for secret in (SECRET_KEY, SIGNING_SECRET, client_secret, "4242424242424242"):
         assert secret not in everything
         assert secret.encode().hex() not in everything
+
+
+async def test_a_link_asks_stripe_a_bounded_number_of_times(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient
+) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    page = (await choose(browser, payment)).headers["location"]
+    answers = [(await browser.get(page)).status_code for _ in range(61)]
+    assert answers == [200] * 60 + [429]

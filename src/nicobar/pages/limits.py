@@ -74,6 +74,8 @@ class PageLimits:
         self.guesses = Allowance(20, timedelta(hours=1))
         """Discount codes and tax ids that were refused, by link: codes are short enough to be guessed, and a tax id may
         cost a question to a register."""
+        self.fields = Allowance(60, timedelta(minutes=10))
+        """Looks at the page with a processor's own fields, by link: each is a question to the processor."""
         self.rehearsals = Allowance(200, timedelta(hours=1))
         """Presses of the test panel, by link: more than anybody needs who tries things out, and too few for a stranger
         with a test link to fill a disk."""

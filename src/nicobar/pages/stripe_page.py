@@ -72,12 +72,17 @@ class StripePage:
     async def show(self, request: Request) -> Response:
         """Answer GET: show the fields, or lead to the payment's page when it does not wait here (any more).
 
-        Raises Problem SERVICE_UNAVAILABLE when Stripe does not answer.
+        Raises Problem SERVICE_UNAVAILABLE when Stripe does not answer, and TOO_MANY_REQUESTS for a link that is looked
+        at too often.
         """
         visit = await load_visit(self._runtime, self._limits, request)
         if visit.frame is not None and is_alone(request):
             return redirect(self._renderer.path(visit._replace(frame=None).part(FIELDS)))
-        fields = await self._fields(visit) if is_fields_page(visit) else None
+        if not is_fields_page(visit):
+            return redirect(self._renderer.path(visit.path))
+        self._limits.fields.check(visit.payment.link_id or "", visit.now)
+        self._limits.fields.spend(visit.payment.link_id or "", visit.now)
+        fields = await self._fields(visit)
         if fields is None:
             return redirect(self._renderer.path(visit.path))
         return _allow_stripe(await self._page(visit, fields))

@@ -264,7 +264,8 @@ class Stripe:
         if isinstance(error, stripe.CardError):
             decline_code = None if error.error is None else getattr(error.error, "decline_code", None)
             return declined(PaymentError(error.code, decline_code))
-        failure = failures.for_stripe_decline(error.code or "") or failures.get("INVALID_REQUEST")
+        code = "rate_limit" if error.http_status == 429 else error.code or ""
+        failure = failures.for_stripe_decline(code) or failures.get("INVALID_REQUEST")
         return Declined(failure.code, f"{failure.error_message} Stripe says: {_words(error)}")
 
     async def _intent(self, attempt: Attempt) -> PaymentIntent | None:

@@ -51,12 +51,13 @@ function start() {
     problem.hidden = true;
     const { error } = await stripe.confirmPayment({ elements, confirmParams: { return_url: form.dataset.return } });
     if (!error) return; // the browser is on its way
-    // A mistake in a field can be mended here. Everything else ends this attempt, and our page says what happened.
-    if (error.type === "validation_error") {
+    // A decline ends this attempt, and the payment's page says why. A mistake in a field can be mended here.
+    const intent = error.payment_intent;
+    if (intent && (intent.last_payment_error || intent.status !== "requires_payment_method")) {
+      location.assign(form.dataset.return);
+    } else {
       busy(false);
       show(error.message);
-    } else {
-      location.assign(form.dataset.return);
     }
   });
 }
