@@ -2,10 +2,11 @@
 
 The flows run in this process on an embedded PostgreSQL (fsync on), without HTTP and with a processor that answers at
 once, so that the ledger's share is as large as it can be. The two take turns in short blocks; the ratio of neighbours
-is what matters. A plain payment costs one statement more, a converted one also reads the rate that it was priced with.
+is what matters. Where other work makes the rates jump, the processor time of this process and PostgreSQL says more. A
+plain payment costs one statement more, a converted one also reads the rate that it was priced with.
 
-    python bench/ledger.py                 twelve pairs of blocks of two seconds, for each kind of payment
-    python bench/ledger.py --seconds 5 --pairs 20 --workers 4
+    python bench/ledger.py                 forty pairs of blocks of half a second, for each kind of payment
+    python bench/ledger.py --seconds 2 --pairs 20 --workers 4
 """
 
 import argparse
@@ -15,8 +16,10 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
+import psutil
 import structlog
 
 from nicobar.clock import SystemClock
@@ -53,8 +56,17 @@ async def no_books(*_: object) -> None:
     """Stand in for `book_payment` where its cost is left out."""
 
 
-async def open_shop(dsn: str) -> tuple[Runtime, Tenant, str]:
-    """Return a runtime with the quick processor, a tenant with adaptive pricing and fees, and a product."""
+class Shop(NamedTuple):
+    """Where payments are made."""
+
+    runtime: Runtime
+    tenant: Tenant
+    product_id: str
+    postgres: psutil.Process
+
+
+async def open_shop(dsn: str, postgres: psutil.Process) -> Shop:
+    """Return a shop with the quick processor, adaptive pricing and its fees."""
     database, clock = Database(dsn, size=32), SystemClock()
     await migrate(database)
     url = "http://127.0.0.1:1"
@@ -66,12 +78,28 @@ async def open_shop(dsn: str) -> tuple[Runtime, Tenant, str]:
     price = {"type": "one_time_price", "currency": "USD", "price": 1999}
     body = {"name": "Guide", "tax_category": "e_book", "price": price}
     product = await create_product(runtime, tenant, msgspec.convert(body, ProductCreate))
-    return runtime, tenant, product.product_id
+    return Shop(runtime, tenant, product.product_id, postgres)
 
 
-async def block(runtime: Runtime, tenant: Tenant, body: PaymentCreate, workers: int, seconds: float) -> float:
-    """Create and confirm for some seconds and return the rate."""
-    started = time.perf_counter()
+def spent(postgres: psutil.Process) -> float:
+    """Return the processor time that this process and PostgreSQL have taken so far, in seconds."""
+    processes = [psutil.Process(), postgres, *postgres.children()]
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+class Block(NamedTuple):
+    """What came of a block."""
+
+    rate: float
+    """Payments per second."""
+    cost: float
+    """Milliseconds of processor time for one payment."""
+
+
+async def block(shop: Shop, body: PaymentCreate, workers: int, seconds: float) -> Block:
+    """Create and confirm for some seconds."""
+    runtime, tenant = shop.runtime, shop.tenant
+    started, before = time.perf_counter(), spent(shop.postgres)
     done = 0
 
     async def work() -> None:
@@ -83,42 +111,46 @@ async def block(runtime: Runtime, tenant: Tenant, body: PaymentCreate, workers: 
             done += 1
 
     await asyncio.gather(*(work() for _ in range(workers)))
-    return done / (time.perf_counter() - started)
+    return Block(done / (time.perf_counter() - started), (spent(shop.postgres) - before) / done * 1000)
 
 
-async def measure(dsn: str, options: argparse.Namespace) -> None:
+async def measure(dsn: str, postgres: psutil.Process, options: argparse.Namespace) -> None:
     """Let the two take turns and print what they make."""
-    runtime, tenant, product_id = await open_shop(dsn)
-    cart = [{"product_id": product_id, "quantity": 1}]
+    shop = await open_shop(dsn, postgres)
     booked = record_outcome.book_payment
     for label, billing_currency in (("plain", "USD"), ("converted", "EUR")):
         body = msgspec.convert(
             {
                 "billing": {"country": "US"},
                 "customer": {"email": "ana@example.com", "name": "Ana"},
-                "product_cart": cart,
+                "product_cart": [{"product_id": shop.product_id, "quantity": 1}],
                 "billing_currency": billing_currency,
             },
             PaymentCreate,
         )
-        await block(runtime, tenant, body, options.workers, 2)
-        rates: dict[bool, list[float]] = {True: [], False: []}
+        await block(shop, body, options.workers, 2)
+        without: list[Block] = []
+        with_books: list[Block] = []
         for pair in range(options.pairs):
-            for with_books in (True, False) if pair % 2 else (False, True):
-                record_outcome.book_payment = booked if with_books else no_books
-                rates[with_books].append(await block(runtime, tenant, body, options.workers, options.seconds))
+            for blocks in (without, with_books) if pair % 2 else (with_books, without):
+                record_outcome.book_payment = booked if blocks is with_books else no_books
+                blocks.append(await block(shop, body, options.workers, options.seconds))
         record_outcome.book_payment = booked
-        ratio = statistics.median(on / off for on, off in zip(rates[True], rates[False], strict=True))
-        on, off = statistics.median(rates[True]), statistics.median(rates[False])
-        print(f"{label:10s} without {off:5.0f}/s   with {on:5.0f}/s   the ledger costs {100 * (1 - ratio):.1f} %")
-    await runtime.database.close()
+        rate = statistics.median(on.rate / off.rate for on, off in zip(with_books, without, strict=True))
+        cost = statistics.median(on.cost / off.cost for on, off in zip(with_books, without, strict=True))
+        rates = [statistics.median(one.rate for one in blocks) for blocks in (without, with_books)]
+        costs = [statistics.median(one.cost for one in blocks) for blocks in (without, with_books)]
+        print(f"{label}: a payment without the ledger, and with it")
+        print(f"  {rates[0]:5.0f} /s  {rates[1]:5.0f} /s  {100 * (1 - rate):5.1f} % less")
+        print(f"  {costs[0]:5.2f} ms {costs[1]:5.2f} ms {100 * (1 - 1 / cost):5.1f} % of the processor time")
+    await shop.runtime.database.close()
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of one block")
-    parser.add_argument("--pairs", type=int, default=12, help="blocks of each kind; the median ratio is printed")
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of one block")
+    parser.add_argument("--pairs", type=int, default=40, help="blocks of each kind; the median ratio is printed")
     parser.add_argument("--workers", type=int, default=16, help="payments under way at the same time")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
@@ -126,7 +158,8 @@ def main() -> None:
     folder.chmod(0o711)
     try:
         with open_embedded(folder / "data") as postgres:
-            asyncio.run(measure(postgres.dsn, options))
+            postmaster = int((folder / "data" / "postgres" / "postmaster.pid").read_text().split()[0])
+            asyncio.run(measure(postgres.dsn, psutil.Process(postmaster), options))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

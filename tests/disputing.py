@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nicobar.core.dispute import Dispute, DisputeFacts
+from nicobar.core.jobs import NoticeJob
 from nicobar.core.payment import Payment
 from nicobar.core.tenant import Tenant
 from nicobar.flows.confirm_payment import confirm_payment
-from nicobar.flows.handle_notice import NoticeJob, handle_notice
+from nicobar.flows.handle_notice import handle_notice
 from nicobar.flows.receive_notice import receive_notice
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Notice

@@ -177,8 +177,8 @@ PARTS: Final[list[Part]] = [
         "none has charged a payment that was paid by another, or not paid",
         "some charged a payment that was paid by another, or not paid",
         lambda read, _when: charged_too_often(read),
-        "Give the money of the attempt that is too much back at the processor; 'nicobar payments show' has its"
-        " reference there.",
+        "A worker gives the money of the attempt that is too much back and tries until it has; its log says what is in"
+        " the way.",
     ),
     Part(
         "Payments under way",

@@ -10,9 +10,10 @@ import pytest_asyncio
 
 from at_stripe import LocalStripe, connect, signed_notice, with_accounts
 from harness import FakeClock, Merchant
+from nicobar.core.jobs import NoticeJob
 from nicobar.core.payment import NeedsAction, Payment
 from nicobar.flows.confirm_payment import confirm_payment
-from nicobar.flows.handle_notice import NoticeJob, handle_notice
+from nicobar.flows.handle_notice import handle_notice
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import MethodInput
 from orders import attempts_of, order, place, reload

@@ -83,6 +83,12 @@ def test_when_nothing_paid_is_left_nothing_settled_is_left() -> None:
     assert plan(payment, items(RefundItem("pdt_0", 200)), [(201, 0)]) == [(0, 100, 0, 201, 0)]
 
 
+def test_a_line_that_settles_to_nothing_is_refunded_all_the_same() -> None:
+    payment = paid(line(0, 100, 0), settlement_currency="USD", settlement_amount=0, settlement_tax=0)
+    assert plan(payment, items(RefundItem("pdt_0", 40), currency="EUR"), [(0, 0)]) == [(0, 40, 0, 0, 0)]
+    assert plan(payment, WHOLE, [(0, 0)]) == [(0, 100, 0, 0, 0)]
+
+
 def test_equal_items_are_refunded_from_the_first_line_on() -> None:
     payment = paid(line(0, 1000, 190, "pdt_a"), line(1, 500, 35), line(2, 2000, 380, "pdt_a"))
     assert plan(payment, items(RefundItem("pdt_a", 1000))) == [(0, 1000, 160, 1000, 160)]

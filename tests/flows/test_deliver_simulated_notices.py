@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from harness import FakeClock
+from nicobar.core.jobs import NoticeJob
 from nicobar.core.payment import Succeeded
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant
@@ -17,7 +18,7 @@ from nicobar.flows import deliver_simulated_notices as module
 from nicobar.flows.confirm_payment import confirm_payment
 from nicobar.flows.create_business import create_business
 from nicobar.flows.deliver_simulated_notices import deliver_simulated_notices
-from nicobar.flows.handle_notice import NoticeJob, handle_notice
+from nicobar.flows.handle_notice import handle_notice
 from nicobar.flows.receive_notice import receive_notice
 from nicobar.flows.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.runtime import Runtime

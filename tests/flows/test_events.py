@@ -137,26 +137,6 @@ async def test_a_no_that_is_taken_back_is_a_success(runtime: Runtime, tenant: Te
     assert not await _record(runtime, tenant, payment.payment_id, Succeeded("r"))
 
 
-async def test_a_second_charge_is_kept_for_the_audit_and_pays_nothing_twice(
-    runtime: Runtime, tenant: Tenant, clock: FakeClock
-) -> None:
-    payment = await _in_flight(runtime, tenant)
-    (first,) = await attempts_of(runtime, payment)
-    await _record(runtime, tenant, payment.payment_id, Declined("CARD_DECLINED", "No."))
-    clock.advance(seconds=1)
-    await confirm_payment(runtime, tenant, payment.payment_id, card())
-    paid = await reload(runtime, payment)
-    clock.advance(seconds=1)
-    assert await _record(runtime, tenant, payment.payment_id, Succeeded("late"), first["attempt_id"])
-    assert await reload(runtime, payment) == paid
-    outcomes = [attempt["outcome"]["type"] for attempt in await attempts_of(runtime, payment)]
-    assert outcomes == ["succeeded", "succeeded"]
-    assert [type for type, _ in await told(runtime, tenant, payment.payment_id)] == [
-        "payment.failed",
-        "payment.succeeded",
-    ]
-
-
 async def _in_flight(runtime: Runtime, tenant: Tenant) -> Any:
     """Return a payment whose attempt waits for its first answer."""
     payment = await place(runtime, order(runtime, tenant))

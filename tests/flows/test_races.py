@@ -18,13 +18,14 @@ import pytest_asyncio
 import structlog
 
 from harness import PUBLIC_URL, EmptyingDatabase, FakeClock
+from nicobar.core.jobs import NoticeJob
 from nicobar.core.payment import Attempt, Outcome, Payment
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant
 from nicobar.flows.confirm_payment import confirm_payment
 from nicobar.flows.create_business import create_business
 from nicobar.flows.expire_payments import expire_payments
-from nicobar.flows.handle_notice import NoticeJob, handle_notice
+from nicobar.flows.handle_notice import handle_notice
 from nicobar.flows.receive_notice import receive_notice
 from nicobar.flows.refund_payment import refund_payment
 from nicobar.flows.resolve_attempt import resolve_attempt

@@ -12,10 +12,11 @@ import pytest
 from disputing import OPENED_AT, Disputing, facts_of, notify, open_dispute, paid
 from harness import FakeClock, Merchant
 from nicobar.core.dispute import DISPUTE_STAGES, DISPUTE_TRANSITIONS, Dispute, DisputeFacts, DisputeStage, DisputeStatus
+from nicobar.core.jobs import NoticeJob
 from nicobar.core.payment import Attempt, Declined, Outcome, Payment, Succeeded
 from nicobar.core.tenant import Tenant
 from nicobar.flows.confirm_payment import confirm_payment
-from nicobar.flows.handle_notice import NoticeJob, handle_notice
+from nicobar.flows.handle_notice import handle_notice
 from nicobar.flows.record_dispute import record_dispute
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.attempts import get_attempt

@@ -156,6 +156,17 @@ async def test_a_refund_that_failed_frees_its_amount(
     assert processor.given_back == 2400
 
 
+async def test_a_payment_is_not_fully_refunded_while_its_rest_is_pending(
+    runtime: Runtime, tenant: Tenant, processor: Returning
+) -> None:
+    payment = await paid(runtime, tenant)
+    await give_back(runtime, tenant, payment.payment_id, 1000)
+    processor.answer = RefundPending("re_2")
+    await give_back(runtime, tenant, payment.payment_id)
+    stored = await reload(runtime, payment)
+    assert (stored.refunded_amount, stored.returned_amount, stored.refund_status) == (2400, 1000, "partial")
+
+
 async def test_a_processor_that_hangs_is_not_waited_for(
     runtime: Runtime, tenant: Tenant, processor: Returning, monkeypatch: pytest.MonkeyPatch
 ) -> None:

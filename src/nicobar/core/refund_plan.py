@@ -205,9 +205,10 @@ def _tax_within(side: Side, amount: int) -> int:
     """Return the tax in an amount that contains it.
 
     After it the refunded tax is to the refunded amount as the line's tax to its total, half-up. That grows by at most
-    one with each unit of the amount, so neither tax nor net can become negative or too much.
+    one with each unit of the amount, so neither tax nor net can become negative or too much. A line that settles to
+    nothing has no tax.
     """
-    return round_half_up((side.refunded + amount) * side.tax, side.total) - side.refunded_tax if amount else 0
+    return round_half_up((side.refunded + amount) * side.tax, side.total) - side.refunded_tax if side.total else 0
 
 
 def _tax_beside(side: Side, net: int) -> int:
@@ -228,7 +229,6 @@ def _tax_on(part: int, net: int, tax: int) -> int:
 def _converted(side: Side, amount: int, other: Side) -> int:
     """Return what an amount of one side is on the other one: what was refunded so far stays in proportion, half-up.
 
-    It is all that is left for all that is left. An earlier request in the other currency may have been ahead by less
-    than a unit; then nothing is added.
+    It is all that is left for all that is left, and never negative: either side was last rounded from the other.
     """
-    return max(round_half_up((side.refunded + amount) * other.total, side.total) - other.refunded, 0)
+    return round_half_up((side.refunded + amount) * other.total, side.total) - other.refunded

@@ -1,10 +1,10 @@
 """Follow a notice up: ask the processor about what it names, and record the answer."""
 
-import msgspec
 import structlog
 
+from nicobar.core.jobs import NoticeJob
 from nicobar.core.payment import Unknown
-from nicobar.core.tenant import Mode, Tenant
+from nicobar.core.tenant import Tenant
 from nicobar.flows.ask_about_attempt import ask_about_attempt
 from nicobar.flows.ask_about_dispute import ask_about_dispute
 from nicobar.flows.resolve_refund import resolve_refund
@@ -13,15 +13,6 @@ from nicobar.storage.attempts import get_attempt
 from nicobar.storage.notices import StoredNotice, get_notice, mark_handled
 
 _log = structlog.get_logger(__name__)
-
-
-class NoticeJob(msgspec.Struct, frozen=True):
-    """Which notice to handle: the payload of the job."""
-
-    business_id: str
-    mode: Mode
-    processor: str
-    notice_id: str
 
 
 async def handle_notice(runtime: Runtime, job: NoticeJob) -> bool:

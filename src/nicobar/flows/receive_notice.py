@@ -1,15 +1,14 @@
 """Take a notice of a processor into the inbox, to be handled by a job: nothing is decided while the processor waits."""
 
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 import structlog
 
+from nicobar.core.jobs import HANDLE_NOTICE, NoticeJob
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant
 from nicobar.flows.find_processors import find_processors
-from nicobar.flows.handle_notice import NoticeJob
 from nicobar.flows.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import NoticeRefused
@@ -17,9 +16,6 @@ from nicobar.storage.notices import insert_notice
 from nicobar.storage.queue import enqueue
 
 _log = structlog.get_logger(__name__)
-
-JOB: Final = "handle_notice"
-"""The name of the job that handles a notice."""
 
 
 async def receive_notice(
@@ -48,4 +44,4 @@ async def receive_notice(
         )
         if new:
             key = f"notice/{tenant.business_id}/{tenant.mode}/{processor_name}/{notice.notice_id}"
-            await enqueue(tx, JOB, msgspec.json.encode(job), key)
+            await enqueue(tx, HANDLE_NOTICE, msgspec.json.encode(job), key)

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from nicobar.core.event import PAYMENT_EVENTS
+from nicobar.core.jobs import RETURN_CHARGE, ReturnJob
 from nicobar.core.payment import (
     Abandoned,
     Attempt,
@@ -27,6 +28,7 @@ from nicobar.flows.write_event import write_event
 from nicobar.storage.attempts import overrule_attempt, update_attempt
 from nicobar.storage.database import Tx
 from nicobar.storage.payments import move_payment
+from nicobar.storage.queue import enqueue
 from nicobar.storage.redemptions import redeem
 from nicobar.storage.saved_methods import keep_method, touch_method
 
@@ -135,20 +137,25 @@ async def _take_back(
 ) -> bool:
     """Hear that an attempt has charged the customer after all, although it counts as ended without a charge.
 
-    The customer has paid, so the payment succeeds if it still can. When it was paid by another attempt, or another is
-    under way, this money has to be given back: the attempt keeps its success, and `nicobar doctor` reports it until
-    somebody has seen to it.
+    The customer has paid, so the payment succeeds if it still can. When another attempt has paid it or is under way,
+    or when its total has changed since, this charge is one too many: a job of the same commit gives it back.
     """
     if not isinstance(outcome, Succeeded) or isinstance(attempt.outcome, Succeeded):
         return False
-    await overrule_attempt(tx, payment.tenant, attempt.attempt_id, _told(outcome), at)
-    if payment.status in ("failed", "requires_payment_method"):
+    tenant, attempt_id = payment.tenant, attempt.attempt_id
+    same_total = (attempt.amount, attempt.currency) == (payment.total_amount, payment.currency)
+    pays = same_total and payment.status in ("failed", "requires_payment_method")
+    await overrule_attempt(tx, tenant, attempt_id, _told(outcome), at, surplus=not pays)
+    if pays:
         await _move(runtime, tx, payment, attempt, outcome, at)
     else:
+        job = ReturnJob(tenant.business_id, tenant.mode, attempt_id)
+        key = f"return/{tenant.business_id}/{tenant.mode}/{attempt_id}"
+        await enqueue(tx, RETURN_CHARGE, msgspec.json.encode(job), key)
         _log.error(
             "charged_twice",
             payment_id=payment.payment_id,
-            attempt_id=attempt.attempt_id,
+            attempt_id=attempt_id,
             reference=outcome.reference,
         )
     return True

@@ -27,7 +27,7 @@ _LIVE: Final = (
 
 _PAID_BY: Final = (
     f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
-    " AND outcome ->> 'type' = 'succeeded' ORDER BY created_at DESC, attempt_id DESC LIMIT 1"
+    " AND outcome ->> 'type' = 'succeeded' AND NOT is_surplus"
 )
 
 _UPDATE: Final = """
@@ -37,8 +37,13 @@ RETURNING true
 """
 
 _OVERRULE: Final = """
-UPDATE attempts SET outcome = $4, updated_at = $5
+UPDATE attempts SET outcome = $4, updated_at = $5, is_surplus = $6
 WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NOT NULL
+"""
+
+_RETURNED: Final = """
+UPDATE attempts SET returned_at = $4
+WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND is_surplus AND returned_at IS NULL
 """
 
 _CLAIM: Final = """
@@ -94,7 +99,7 @@ async def live_attempt(read: Read, tenant: Tenant, payment_id: str) -> Attempt |
 
 
 async def paying_attempt(read: Read, tenant: Tenant, payment_id: str) -> Attempt | None:
-    """Return the attempt that paid a payment, the newest of several that charged it; None for a free payment."""
+    """Return the attempt that paid a payment; None for a free payment."""
     return _attempt(await read.fetchrow(_PAID_BY, tenant.business_id, tenant.mode, payment_id))
 
 
@@ -107,9 +112,16 @@ async def update_attempt(
     return updated is not None
 
 
-async def overrule_attempt(tx: Tx, tenant: Tenant, attempt_id: str, outcome: Succeeded, at: datetime) -> None:
-    """Replace the end of an attempt: the processor has taken the money after all."""
-    await tx.execute(_OVERRULE, tenant.business_id, tenant.mode, attempt_id, outcome, at)
+async def overrule_attempt(
+    tx: Tx, tenant: Tenant, attempt_id: str, outcome: Succeeded, at: datetime, *, surplus: bool
+) -> None:
+    """Replace the end of an attempt: the processor has taken the money after all. A surplus charge has to go back."""
+    await tx.execute(_OVERRULE, tenant.business_id, tenant.mode, attempt_id, outcome, at, surplus)
+
+
+async def mark_returned(tx: Tx, tenant: Tenant, attempt_id: str, at: datetime) -> None:
+    """Note that a surplus charge was given back."""
+    await tx.execute(_RETURNED, tenant.business_id, tenant.mode, attempt_id, at)
 
 
 async def claim_attempt(tx: Tx, tenant: Tenant, attempt_id: str, silent_since: datetime, at: datetime) -> bool:

@@ -92,7 +92,7 @@ SELECT p.mode, p.payment_id AS object_id,
     'it is ' || p.status || ', and was charged ' || a.charges || ' times: ' || a.ids AS detail
 FROM payments p JOIN (
     SELECT business_id, mode, payment_id, count(*) AS charges, string_agg(attempt_id, ', ' ORDER BY attempt_id) AS ids
-    FROM attempts WHERE outcome ->> 'type' = 'succeeded' GROUP BY business_id, mode, payment_id
+    FROM attempts WHERE outcome ->> 'type' = 'succeeded' AND returned_at IS NULL GROUP BY business_id, mode, payment_id
 ) a USING (business_id, mode, payment_id)
 WHERE a.charges > CASE WHEN p.status = 'succeeded' THEN 1 ELSE 0 END
 LIMIT $1

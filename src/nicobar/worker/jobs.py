@@ -1,4 +1,4 @@
-"""The jobs: their names, and the flow behind each."""
+"""The flow behind each job."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
-from nicobar.flows.handle_notice import NoticeJob, handle_notice
-from nicobar.flows.receive_notice import JOB as HANDLE_NOTICE
+from nicobar.core.jobs import HANDLE_NOTICE, RETURN_CHARGE, NoticeJob, ReturnJob
+from nicobar.flows.handle_notice import handle_notice
+from nicobar.flows.return_charge import return_charge
 from nicobar.flows.runtime import Runtime
 
 Job = Callable[[Runtime, bytes], Awaitable[bool]]
@@ -21,8 +22,12 @@ async def _handle_notice(runtime: Runtime, payload: bytes) -> bool:
     return await handle_notice(runtime, msgspec.json.decode(payload, type=NoticeJob))
 
 
-JOBS: Final[dict[str, Job]] = {HANDLE_NOTICE: _handle_notice}
-"""Every job by its name in the queue, which is stored there: a name is never given another meaning."""
+async def _return_charge(runtime: Runtime, payload: bytes) -> bool:
+    return await return_charge(runtime, msgspec.json.decode(payload, type=ReturnJob))
+
+
+JOBS: Final[dict[str, Job]] = {HANDLE_NOTICE: _handle_notice, RETURN_CHARGE: _return_charge}
+"""Every job by its name in the queue."""
 
 
 def pause_after(tries: int) -> timedelta:

@@ -1,0 +1,144 @@
+"""A charge beside the one that paid is given back, once, whatever happens on the way."""
+
+from collections import Counter
+
+import pytest
+import pytest_asyncio
+
+from harness import START, FakeClock, Merchant
+from nicobar.books_audit import audit_books
+from nicobar.core.payment import Declined, Payment, Succeeded
+from nicobar.core.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
+from nicobar.core.tenant import Tenant
+from nicobar.flows.confirm_payment import confirm_payment
+from nicobar.flows.record_outcome import record_outcome
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.base import ChargeRequest, RefundRequest
+from nicobar.processors.simulator import Simulator
+from nicobar.storage.attempts import get_attempt
+from nicobar.storage.events import events_of
+from nicobar.storage.payments import lock_payment
+from nicobar.storage.simulator import SimulatorRecords
+from orders import attempts_of, card, order, place, reload
+from queued_jobs import run_jobs
+
+
+class Wavering(Simulator):
+    """Declines what the test says, and answers refunds in the order that the test gives."""
+
+    def __init__(self, clock: FakeClock, store: SimulatorRecords) -> None:
+        super().__init__(clock, "http://pay.test", store)
+        self.decline = False
+        self.answers: list[RefundOutcome | Exception] = []
+        self.refunds: Counter[tuple[str, int]] = Counter()
+
+    async def charge(self, request: ChargeRequest) -> Declined | Succeeded:  # type: ignore[override]
+        return Declined("CARD_DECLINED", "No.") if self.decline else Succeeded("r")
+
+    async def refund(self, request: RefundRequest) -> RefundOutcome:
+        self.refunds[request.refund_id, request.amount] += 1
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
+        return None
+
+
+@pytest.fixture
+def processor(runtime: Runtime, clock: FakeClock) -> Wavering:
+    return Wavering(clock, SimulatorRecords(runtime.database))
+
+
+@pytest_asyncio.fixture
+async def runtime_with(runtime: Runtime, processor: Wavering) -> Runtime:
+    return runtime._replace(processors={"simulator": processor})
+
+
+async def _charged_twice(runtime: Runtime, tenant: Tenant, processor: Wavering, clock: FakeClock) -> Payment:
+    """Return a payment that a second attempt has paid, after the processor took the no to the first one back."""
+    payment = await place(runtime, order(runtime, tenant))
+    processor.decline = True
+    await confirm_payment(runtime, tenant, payment.payment_id, card())
+    (first,) = await attempts_of(runtime, payment)
+    processor.decline = False
+    clock.advance(seconds=1)
+    await confirm_payment(runtime, tenant, payment.payment_id, card())
+    clock.advance(seconds=1)
+    assert await _record(runtime, payment, first["attempt_id"], Succeeded("late"))
+    return await reload(runtime, payment)
+
+
+async def _record(runtime: Runtime, payment: Payment, attempt_id: str, outcome: Succeeded) -> bool:
+    async with runtime.database.transaction() as tx:
+        locked = await lock_payment(tx, payment.tenant, payment.payment_id)
+        attempt = await get_attempt(tx, payment.tenant, attempt_id)
+        assert locked is not None
+        return await record_outcome(runtime, tx, locked, attempt, outcome, runtime.clock.now())
+
+
+async def _problems(runtime: Runtime, clock: FakeClock) -> list[str]:
+    async with runtime.database.read() as read:
+        findings = await audit_books(read, clock.now(), since=START)
+    return [finding.sentence for finding in findings if finding.good is False]
+
+
+async def test_the_second_charge_goes_back_and_the_payment_stays_paid(
+    runtime_with: Runtime, merchant: Merchant, processor: Wavering, clock: FakeClock
+) -> None:
+    runtime = runtime_with
+    paid = await _charged_twice(runtime, merchant.tenant, processor, clock)
+    first, second = await attempts_of(runtime, paid)
+    assert (paid.status, first["is_surplus"], second["is_surplus"]) == ("succeeded", True, False)
+    assert len(await _problems(runtime, clock)) == 1
+    processor.answers = [ConnectionError(), RefundPending("x"), RefundFailed("closed"), RefundSucceeded("x")]
+    with pytest.raises(ConnectionError):
+        await run_jobs(runtime)
+    for _ in range(2):
+        assert await run_jobs(runtime) == 1
+        assert len(await _problems(runtime, clock)) == 1
+    assert await run_jobs(runtime) == 1
+    assert await run_jobs(runtime) == 0
+    (id_and_amount,) = processor.refunds
+    assert id_and_amount == (f"ref_{first['attempt_id'].removeprefix('att_')}", paid.total_amount)
+    assert await _problems(runtime, clock) == []
+    assert await reload(runtime, paid) == paid
+    first, second = await attempts_of(runtime, paid)
+    assert (first["returned_at"], second["returned_at"]) == (clock.now(), None)
+    async with runtime.database.read() as read:
+        events = await events_of(read, merchant.tenant, paid.payment_id)
+        assert await read.fetchval("SELECT count(*) FROM ledger_entries") == 1
+    assert [event.type for event in events] == ["payment.failed", "payment.succeeded"]
+
+
+async def test_the_same_news_again_gives_nothing_back_twice(
+    runtime_with: Runtime, merchant: Merchant, processor: Wavering, clock: FakeClock
+) -> None:
+    runtime = runtime_with
+    paid = await _charged_twice(runtime, merchant.tenant, processor, clock)
+    first, _ = await attempts_of(runtime, paid)
+    processor.answers = [RefundSucceeded("x")]
+    assert await run_jobs(runtime) == 1
+    assert not await _record(runtime, paid, first["attempt_id"], Succeeded("late"))
+    assert await run_jobs(runtime) == 0
+    assert sum(processor.refunds.values()) == 1
+
+
+async def test_a_late_charge_of_another_amount_does_not_pay(
+    runtime_with: Runtime, merchant: Merchant, processor: Wavering, clock: FakeClock
+) -> None:
+    """The customer has changed the order since, so what was charged is not what it costs now."""
+    runtime = runtime_with
+    payment = await place(runtime, order(runtime, merchant.tenant))
+    processor.decline = True
+    await confirm_payment(runtime, merchant.tenant, payment.payment_id, card())
+    (attempt,) = await attempts_of(runtime, payment)
+    async with runtime.database.read() as read:
+        await read.execute("UPDATE payments SET subtotal = subtotal + 100, total_amount = total_amount + 100")
+    assert await _record(runtime, payment, attempt["attempt_id"], Succeeded("late"))
+    assert (await reload(runtime, payment)).status == "failed"
+    processor.answers = [RefundSucceeded("x")]
+    assert await run_jobs(runtime) == 1
+    assert processor.refunds == {(f"ref_{attempt['attempt_id'].removeprefix('att_')}", payment.total_amount): 1}
+    assert await _problems(runtime, clock) == []
