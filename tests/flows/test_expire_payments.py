@@ -15,6 +15,7 @@ from nicobar.flows.create_business import create_business
 from nicobar.flows.expire_payments import expire_payments
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.sweep import sweep
+from nicobar.storage.hosted_pages import cancel_expired
 from orders import attempts_of, card, order, place, reload, with_processors
 
 
@@ -49,6 +50,15 @@ async def test_every_seller_and_mode_is_swept(runtime: Runtime, tenant: Tenant, 
     clock.advance(days=1)
     assert await expire_payments(runtime) == 3
     assert {(await reload(runtime, payment)).status for payment in payments} == {"cancelled"}
+
+
+async def test_the_longest_ended_comes_first(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> None:
+    ends = [clock.now() + timedelta(minutes=minutes) for minutes in (7, 3, 9, 1, 5)]
+    payments = [await place(runtime, order(runtime, tenant, expires_on=end)) for end in ends]
+    clock.advance(days=1)
+    async with runtime.database.transaction() as tx:
+        cancelled = [await cancel_expired(tx, clock.now(), 3), await cancel_expired(tx, clock.now(), 3)]
+    assert cancelled == [[(tenant, payments[index].payment_id) for index in indexes] for indexes in ((3, 1, 4), (0, 2))]
 
 
 @pytest.mark.parametrize("status", ["succeeded", "cancelled", "processing", "requires_customer_action"])

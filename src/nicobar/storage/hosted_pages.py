@@ -45,7 +45,7 @@ UPDATE payments p SET status = 'cancelled', updated_at = $1
 FROM due
 WHERE (p.business_id, p.mode, p.payment_id) = (due.business_id, due.mode, due.payment_id)
   AND p.status = ANY($3::text[])
-RETURNING p.business_id, p.mode, p.payment_id
+RETURNING p.business_id, p.mode, p.payment_id, p.expires_on
 """
 
 
@@ -83,11 +83,12 @@ async def tenant_of_payment(read: Read, payment_id: str) -> Tenant | None:
 
 
 async def cancel_expired(tx: Tx, at: datetime, limit: int) -> list[tuple[Tenant, str]]:
-    """Cancel at most `limit` unpaid payments whose link has ended, the longest ended first; return which.
+    """Cancel at most `limit` unpaid payments whose link has ended, the longest ended first; return them in this order.
 
     A payment that somebody is working on at this moment is left for the next round.
     """
     rows = await tx.fetch(_CANCEL_EXPIRED, at, limit, origins("cancelled"))
+    rows.sort(key=lambda row: (row["expires_on"], row["payment_id"]))  # an UPDATE returns rows in any order
     return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]
 
 
