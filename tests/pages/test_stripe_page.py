@@ -11,10 +11,14 @@ import pytest_asyncio
 
 from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe, connect, with_accounts
 from harness import PUBLIC_URL, FakeClock
-from nicobar.core.payment import Payment
+from nicobar.core.payment import Payment, Succeeded
+from nicobar.core.saved_method import SavedChoice
 from nicobar.core.tenant import Tenant
+from nicobar.flows.confirm_payment import confirm_payment
 from nicobar.flows.create_business import create_business
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.set_processor_account import set_processor_account
+from nicobar.processors.stripe_account import StripeAccount
 from nicobar.storage.saved_methods import list_methods
 from orders import attempts_of, dump, order, place, reload, token_of
 from pages.paying import payment_in
@@ -87,6 +91,42 @@ async def test_paying_by_card(
     assert (paid.status, paid.payment_method, paid.payment_method_type) == ("succeeded", "card", "credit")
     assert paid.card is not None and (paid.card.last_four, paid.card.holder_name) == ("4242", "Ada Lovelace")
     assert (await browser.get(f"{link}/stripe")).headers["location"] == link
+
+
+async def test_live_payments_are_paid(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, localstripe: LocalStripe, clock: FakeClock
+) -> None:
+    live = Tenant(tenant.business_id, "live")
+    payment = await place(runtime, order(runtime, live))
+    assert "no live processor has been configured yet" in (await browser.get(f"/{payment.link_id}")).text
+    keys = [key.replace("_test_", "_live_") for key in (SECRET_KEY, PUBLISHABLE_KEY)]
+    account = StripeAccount(*keys, SIGNING_SECRET, localstripe.base)
+    await set_processor_account(runtime, live, account, check=True)
+    later = await place(runtime, order(runtime, live))
+    clock.advance(seconds=5)
+    page = await browser.get((await choose(browser, later)).headers["location"])
+    assert data_of(page, "key") == keys[1]
+    localstripe.pay(await reference_of(runtime, later))
+    assert "Payment received" in (await browser.get(f"/{later.link_id}")).text
+    assert (await reload(runtime, later)).status == "succeeded"
+
+
+async def test_a_saved_card_pays_on_the_page(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, localstripe: LocalStripe
+) -> None:
+    first = await place(runtime, order(runtime, tenant))
+    await choose(browser, first, save="yes")
+    localstripe.pay(await reference_of(runtime, first))
+    await browser.get(f"/{first.link_id}")
+    kept = (await reload(runtime, first)).payment_method_id
+    assert kept is not None
+    second = await place(runtime, order(runtime, tenant, customer=first.customer))
+    confirmed = await confirm_payment(
+        runtime, tenant, second.payment_id, SavedChoice(kept), return_url=f"{PUBLIC_URL}/{second.link_id}"
+    )
+    assert isinstance(confirmed.outcome, Succeeded)
+    assert localstripe.ordered(confirmed.outcome.reference)["return_url"] == f"{PUBLIC_URL}/{second.link_id}"
+    assert (await reload(runtime, second)).status == "succeeded"
 
 
 async def test_only_this_page_lets_stripes_script_run(

@@ -42,6 +42,8 @@ class CardInput:
 class MethodInput:
     """Another way to pay than a card: its type, and what the customer typed for it.
 
+    A card that is typed into a processor's own fields comes as one, too, with the type `credit` or `debit`.
+
     Like a card it lives in memory only, and its text form does not show what was typed.
     """
 
