@@ -268,19 +268,23 @@ async def test_the_processor_that_took_the_payment_gives_it_back(
     assert await dump(runtime) == before
 
 
-async def test_the_newest_of_two_charges_is_given_back(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> None:
+async def test_a_surplus_charge_is_not_what_paid(
+    runtime: Runtime, tenant: Tenant, processor: Returning, clock: FakeClock
+) -> None:
     payment = await paid(runtime, tenant)
     (row,) = await attempts_of(runtime, payment)
-    fields = {name: row[name] for name in Attempt.__struct_fields__} | {"outcome": None, "resolved_at": None}
-    second = msgspec.convert(fields | {"attempt_id": "att_2", "created_at": clock.advance(seconds=1)}, Attempt)
-    for outcome, expected in ((Declined("CARD_DECLINED", "No."), row["attempt_id"]), (Succeeded("sim_2"), "att_2")):
-        async with runtime.database.transaction() as tx:
-            if expected != "att_2":
-                await insert_attempt(tx, tenant, second)
-            await tx.execute("UPDATE attempts SET outcome = $1 WHERE attempt_id = 'att_2'", outcome)
+    second = {name: row[name] for name in Attempt.__struct_fields__} | {"attempt_id": "att_2", "outcome": None}
+    async with runtime.database.transaction() as tx:
+        await insert_attempt(tx, tenant, msgspec.convert(second | {"created_at": clock.advance(seconds=1)}, Attempt))
+        resolved = "UPDATE attempts SET resolved_at = created_at, outcome = $1, is_surplus = $2 WHERE attempt_id = $3"
+        for first_pays in (False, True):
+            await tx.execute(resolved, Succeeded("sim_1"), not first_pays, row["attempt_id"])
+            await tx.execute(resolved, Succeeded("sim_2"), first_pays, "att_2")
             found = await paying_attempt(tx, tenant, payment.payment_id)
-        assert found is not None
-        assert found.attempt_id == expected
+            assert found is not None
+            assert found.attempt_id == (row["attempt_id"] if first_pays else "att_2")
+        await tx.execute(resolved, Declined("CARD_DECLINED", "No."), False, "att_2")
+        assert await paying_attempt(tx, tenant, payment.payment_id) == found
 
 
 async def test_what_a_dispute_holds_is_not_refunded(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> None:
