@@ -102,6 +102,7 @@ async def test_a_decision_is_told(runtime: Runtime, tenant: Tenant, simulator: S
     assert await deliver_simulated_notices(runtime) == 1
     await work(runtime)
     assert (await reload(runtime, payment)).status == "succeeded"
+    assert await rows(runtime, "SELECT * FROM simulator.notices WHERE sent_at IS NULL") == []
 
 
 async def test_a_challenge_that_nobody_answers_is_told(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> None:
@@ -137,6 +138,8 @@ async def test_a_notice_before_the_answer(runtime: Runtime, tenant: Tenant) -> N
     paying = asyncio.create_task(confirm_payment(runtime, tenant, payment.payment_id, card()))
     while not await rows(runtime, "SELECT * FROM simulator.notices"):
         await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    assert not paying.done()
     assert (await reload(runtime, payment)).status == "processing"
     assert await deliver_simulated_notices(runtime) == 1
     await work(runtime)

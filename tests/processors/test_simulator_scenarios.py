@@ -127,9 +127,11 @@ async def test_other_methods_end_as_the_scenario_says(simulator: Simulator, cloc
     assert [code_of(await found(simulator, f"att_{number}")) for number in (1, 2, 3)] == ["LIMIT_EXCEEDED"] * 3
 
 
-async def test_a_debit_can_be_made_to_take_its_time(simulator: Simulator, clock: FakeClock) -> None:
-    typed = MethodInput("ach", "110000000/000123456789")
-    begun = await simulator.charge(charge_of("late_success:3d", card=typed))
+@pytest.mark.parametrize(("method", "value"), [("ach", "110000000/000123456789"), ("multibanco", "")])
+async def test_a_debit_and_a_voucher_can_be_made_to_take_their_time(
+    simulator: Simulator, clock: FakeClock, method: str, value: str
+) -> None:
+    begun = await simulator.charge(charge_of("late_success:3d", card=MethodInput(method, value)))
     clock.advance(days=2, hours=23)
     assert await found(simulator) == begun
     clock.advance(hours=1)

@@ -1,5 +1,6 @@
 """The books of the simulated bank: what PostgreSQL refuses in them, what an auditor counts, and what is forgotten."""
 
+import asyncio
 from datetime import timedelta
 
 import asyncpg
@@ -145,6 +146,39 @@ async def test_an_order_is_stored_as_it_is(simulator: Simulator, records: Simula
         verdict="won",
         verdict_after=timedelta(hours=1),
     )
+
+
+async def test_a_customer_decides_once_and_in_time(
+    runtime: Runtime, simulator: Simulator, records: SimulatorRecords, clock: FakeClock
+) -> None:
+    for number in (1, 2):
+        await simulator.charge(charge_of("challenge", f"att_{number}"))
+    first, second = await records.order("att_1"), await records.order("att_2")
+    assert first is not None and second is not None
+    assert await records.settle(first.ended(first.choices["fail"], clock.now()), [], clock.now())
+    assert not await records.settle(first.ended(first.choices["approve"], clock.now()), [], clock.now())
+    settled = await records.order("att_1")
+    assert settled is not None
+    assert (settled.outcome, settled.choices, settled.later, settled.taken_at) == (
+        first.choices["fail"],
+        {},
+        None,
+        None,
+    )
+    late = clock.advance(minutes=15)
+    assert not await records.settle(second.ended(second.choices["approve"], late), [], late)
+    assert await records.order("att_2") == second
+
+
+async def test_a_notice_that_another_process_claims_is_passed_over(
+    runtime: Runtime, simulator: Simulator, records: SimulatorRecords, clock: FakeClock
+) -> None:
+    for number in (1, 2):
+        await simulator.charge(charge_of("notice_twice", f"att_{number}"))
+    async with runtime.database.transaction() as tx:
+        await tx.execute("SELECT FROM simulator.notices WHERE attempt_id = 'att_1' FOR UPDATE")
+        claimed = await asyncio.wait_for(records.claim_notices(clock.now(), clock.now(), 10), 5)
+    assert [notice.reference for notice in claimed] == ["att_2"]
 
 
 async def test_notices_are_claimed_in_order_and_a_bounded_number_of_times(
