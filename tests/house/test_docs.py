@@ -167,7 +167,7 @@ def test_what_does_not_exist_is_noticed() -> None:
         "core/prices.py",
         "make tests",
         "record_outcomes",
-        "Quote.colour",
+        "Quote.feathers",
     ]
     wrong += ["GET /payment", "nicobar keys delete", "pages/checkout.py:CheckoutPage.create", "POST /health"]
     assert [name for name in wrong if exists(name)] == []
