@@ -1,0 +1,103 @@
+"""The auditor can fail: it sees every forgery of the books of an honest town."""
+
+from typing import Any
+
+import pytest
+
+from orders import pay
+from simulation.runs import Runs
+from simulation.sellers import refund_all, sell
+from simulation.town import Town
+from simulation.workload import settle
+
+FORGERIES: dict[str, tuple[str, str]] = {
+    # what was done: (how, what the auditor says)
+    "a payment vanishes": (
+        "DELETE FROM payments WHERE payment_id = (SELECT max(payment_id) FROM payments)",
+        "was answered and is not there",
+    ),
+    "a total changes": (
+        "UPDATE payments SET total_amount = total_amount + 1, subtotal = subtotal + 1"
+        " WHERE payment_id = (SELECT max(payment_id) FROM payments WHERE status = 'succeeded' AND total_amount > 0)",
+        "has not exactly one charge of its amount",
+    ),
+    "a success is taken back": (
+        "UPDATE payments SET status = 'cancelled' WHERE payment_id ="
+        " (SELECT max(payment_id) FROM payments"
+        " WHERE status = 'succeeded' AND total_amount > 0 AND refunded_amount = 0)",
+        "the bank took money for a payment that did not succeed",
+    ),
+    "the bank charges twice": (
+        "INSERT INTO simulator.orders (attempt_id, reference, business_id, payment_id, amount, currency, outcome,"
+        " taken_at, created_at) SELECT 'att_forged', 'sim_forged', business_id, payment_id, amount, currency, outcome,"
+        " taken_at, created_at FROM simulator.orders WHERE outcome ->> 'type' = 'succeeded' LIMIT 1",
+        "a payment was charged twice",
+    ),
+    "an event is lost": (
+        "DELETE FROM events WHERE event_id = (SELECT max(event_id) FROM events WHERE type = 'payment.succeeded')",
+        "payment.succeeded was told another number of times than it happened",
+    ),
+    "an event is told twice": (
+        "INSERT INTO events SELECT business_id, mode, 'evt_forged', type, object_id, payload, created_at FROM events"
+        " WHERE type = 'refund.succeeded' LIMIT 1",
+        "refund.succeeded was told another number of times than it happened",
+    ),
+    "an entry is lost": (
+        "DELETE FROM ledger_entries WHERE entry_id = (SELECT max(entry_id) FROM ledger_entries)",
+        "is booked",
+    ),
+    "a refund is forgotten": (
+        "DELETE FROM refunds WHERE refund_id = (SELECT max(refund_id) FROM refunds WHERE status = 'succeeded')",
+        "a refund at the bank ended otherwise than ours",
+    ),
+    "a refund fails and succeeds": (
+        "UPDATE refunds SET status = 'failed' WHERE refund_id ="
+        " (SELECT max(refund_id) FROM refunds WHERE status = 'succeeded')",
+        "a move that the contract does not have",
+    ),
+    "a use is not counted": (
+        "UPDATE discounts SET times_used = times_used + 1 WHERE usage_limit IS NULL",
+        "a discount's counters are not its uses",
+    ),
+    "a dispute is overheard": ("DELETE FROM disputes", "a dispute that the bank tells of is not known"),
+    "an attempt stays open": (
+        "UPDATE attempts SET resolved_at = NULL WHERE attempt_id = (SELECT max(attempt_id) FROM attempts)",
+        "an attempt is in doubt for ever",
+    ),
+}
+
+
+async def trade(town: Town) -> None:
+    """Let everything happen once: a code, a decline, a refund, one that fails, a dispute, a link that expires."""
+    process, seller = town.processes[0], town.sellers[2]
+    cart = {"product_cart": [{"product_id": seller.products[0], "quantity": 1}]}
+    orders: list[dict[str, Any]] = [
+        {"discount_codes": ["TENTH"]},
+        {"metadata": {"nicobar_scenario": "dispute_after:1h"}},
+        {"metadata": {"nicobar_scenario": "decline"}},
+        {"metadata": {"nicobar_scenario": "refund_fail"}},
+        {},
+    ]
+    for order in orders:
+        await sell(town, process, seller, cart | order)
+    *paid, _left = town.journal.payments.values()
+    for told in paid:
+        await pay(process.browser, told.link or "")
+    for told in (paid[0], paid[3]):
+        await refund_all(town, process, told)
+
+
+async def test_an_honest_town_has_nothing_to_find(runs: Runs) -> None:
+    async with runs.town(0) as (town, auditor):
+        await trade(town)
+        await settle(town, auditor)
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+async def test_the_auditor_sees_a_forgery(runs: Runs, name: str) -> None:
+    forgery, said = FORGERIES[name]
+    async with runs.town(0) as (town, auditor):
+        await trade(town)
+        await settle(town, auditor)
+        findings = await auditor.findings_after(forgery, town.journal, town.clock.now())
+    assert any(said in finding for finding in findings), findings
