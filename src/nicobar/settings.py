@@ -166,7 +166,8 @@ def _encryption_keys(text: str | None) -> Keys | None:
         return None if text is None else Keys.parse(text)
     except ValueError as error:
         raise SettingsError(
-            f"NICOBAR_ENCRYPTION_KEY takes 32 random bytes in base64, for example from: openssl rand -base64 32. {error}"
+            "NICOBAR_ENCRYPTION_KEY takes 32 random bytes in base64, for example from: openssl rand -base64 32. "
+            f"{error}"
         ) from error
 
 

@@ -20,15 +20,15 @@ function busy(yes) {
 // Stripe's fields are frames of Stripe's: they learn our colours from the page.
 function appearance() {
   const dark = form.dataset.theme ? form.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   return {
     theme: dark ? "night" : "stripe",
     variables: {
-      colorPrimary: colour("--brand"),
-      colorBackground: colour("--field"),
-      colorText: colour("--ink"),
-      colorDanger: colour("--bad"),
-      borderRadius: colour("--radius"),
+      colorPrimary: style("--brand"),
+      colorBackground: style("--field"),
+      colorText: style("--ink"),
+      colorDanger: style("--bad"),
+      borderRadius: style("--radius"),
     },
   };
 }
