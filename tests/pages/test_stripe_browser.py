@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route
 
@@ -16,6 +17,7 @@ from nicobar.core.tenant import Tenant
 from nicobar.flows.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from orders import attempts_of, order, place, reload
+from pages.axe import obstacles
 from pages.browsing import WAIT, free_socket, launched, port_of, serving
 
 STRIPE_JS = """
@@ -93,7 +95,9 @@ async def visiting(
     await page.goto(site.link_url(payment.link_id or ""))
     await page.get_by_role("radio", name="Card").check()
     await page.get_by_role("button", name="Continue to payment").click()
-    await page.get_by_label("Card", exact=True).wait_for()
+    await page.wait_for_url("**/stripe")
+    if options.get("java_script_enabled", True):
+        await page.get_by_label("Card", exact=True).wait_for()
     yield page
     await context.close()
     assert complaints == []
@@ -148,4 +152,28 @@ async def test_stripes_script_cannot_be_loaded(
         )
         await page.reload()
         await page.get_by_text("The fields for your payment could not be loaded.").wait_for()
-        assert await page.get_by_role("button", name="Pay $24.00").is_disabled()
+        assert await page.get_by_role("button", name="Pay $24.00").count() == 0
+
+
+async def test_without_scripts_the_page_says_what_is_needed(
+    site: Runtime, payment: Payment, chromium: Browser, localstripe: LocalStripe
+) -> None:
+    async with visiting(chromium, site, payment, localstripe, java_script_enabled=False) as page:
+        told = page.locator("main noscript p")  # by its text, Playwright finds nothing inside of noscript
+        assert await told.is_visible() and "need JavaScript" in await told.inner_text()
+        assert await page.get_by_role("alert").count() == 0
+        assert await page.get_by_role("button", name="Pay $24.00").count() == 0
+        await page.get_by_role("button", name="Pay another way").click()
+        await page.get_by_text("How would you like to pay?").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nothing_stands_in_anybodys_way(
+    scheme: str, site: Runtime, payment: Payment, chromium: Browser, localstripe: LocalStripe
+) -> None:
+    async with visiting(chromium, site, payment, localstripe, color_scheme=scheme) as page:
+        assert await page.get_by_role("alert").count() == 0
+        assert await obstacles(page) == []
+        await page.get_by_role("button", name="Pay $24.00").click()
+        assert await page.get_by_role("alert").inner_text() == "Your card number is incomplete."
+        assert await obstacles(page) == []

@@ -42,7 +42,11 @@ function start() {
     wallets: { applePay: offered("applePay"), googlePay: offered("googlePay") },
   });
   fields.on("ready", () => busy(false));
-  fields.on("loaderror", () => show(problem.dataset.unloaded));
+  fields.on("loaderror", () => {
+    form.hidden = true;
+    show(problem.dataset.unloaded);
+  });
+  form.hidden = false;
   fields.mount(form.querySelector("[data-mount]"));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
