@@ -118,6 +118,9 @@ def set_(
     url = with_runtime(settings, work)
     say(f"{processor.title()} charges {mode} payments from now on. Its notices go to:", sys.stderr)
     say(url)
+    from nicobar.processors.stripe_notices import EVENTS
+
+    say(f"Let it send these events: {', '.join(EVENTS)}", sys.stderr)
     if not url.startswith("https://"):
         say("Stripe sends notices to https addresses only: set NICOBAR_PUBLIC_URL to the public one.", sys.stderr)
     return 0

@@ -27,6 +27,7 @@ def test_an_account_from_the_first_key_to_the_last(data_alone: Path, localstripe
     assert made.returncode == 0, made.stderr
     assert re.fullmatch(r"https://pay\.example\.com/processors/stripe/notices/bus_[\w-]{21}/test\n", made.stdout)
     assert "Stripe charges test payments from now on" in made.stderr
+    assert "payment_intent.succeeded, " in made.stderr and "charge.dispute.closed, " in made.stderr
     assert (data_alone / "encryption.key").stat().st_mode & 0o777 == 0o600
 
     listed = run("processors", "list", *where)
