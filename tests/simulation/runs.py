@@ -11,6 +11,7 @@ import pytest
 from harness import EmptyingDatabase
 from nicobar.api import auth
 from nicobar.flows.deliver_simulated_notices import deliver_simulated_notices
+from nicobar.flows.sweep import sweep
 from nicobar.processors import simulator
 from queued_jobs import run_jobs
 from simulation.auditor import Auditor
@@ -58,13 +59,15 @@ class Runs:
             await town.close()
 
     def _stop_the_clocks(self, town: Town) -> None:
-        """Let keys be remembered by the town's clock, and nobody wait."""
+        """Let keys be remembered by the town's clock, and let nobody wait."""
         self._monkeypatch.setattr(auth, "monotonic", lambda: town.clock.now().timestamp())
 
         async def sleep(seconds: float) -> None:
             await asyncio.sleep(0)
             if seconds == WAITING_FOR_A_NOTICE:
                 await _bring_notices(town)
+            elif seconds >= 1:
+                await _let_pass(town, seconds)
 
         self._monkeypatch.setattr(simulator, "asyncio", types.SimpleNamespace(sleep=sleep, timeout=asyncio.timeout))
 
@@ -75,3 +78,14 @@ async def _bring_notices(town: Town) -> None:
     if not alive or not await deliver_simulated_notices(alive[0].runtime):
         raise TimeoutError
     await run_jobs(alive[0].runtime)
+
+
+async def _let_pass(town: Town, seconds: float) -> None:
+    """Let the time pass for which the simulator holds an answer back, and the worker go on meanwhile.
+
+    After a minute the sweep gives an attempt up; should its order arrive after that, it comes too late.
+    """
+    town.clock.advance(seconds=seconds)
+    alive = [process for process in town.processes if not process.database.dead]
+    if alive:
+        await sweep(alive[0].runtime)

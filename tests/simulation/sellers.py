@@ -15,7 +15,9 @@ SCENARIOS = (
     "decline:INSUFFICIENT_FUNDS",
     "challenge",
     "challenge; decline:INCORRECT_CVC",
-    "latency:20; seed:3",
+    "latency:20",
+    "latency:60",
+    "latency:60; drop_after",
     "timeout_before",
     "timeout_after",
     "drop_before",
@@ -55,7 +57,7 @@ async def create(town: Town, process: Process, chance: random.Random) -> None:
         "product_cart": cart,
         "payment_link": chance.random() < 0.9,
     }
-    if chance.random() < 0.35:
+    if chance.random() < 0.45:
         codes = chance.choices([code["code"] for code in CODES], (5, 1, 4, 3), k=chance.choice((1, 1, 2)))
         body["discount_codes"] = list(dict.fromkeys(codes))
     if chance.random() < 0.55:
@@ -125,7 +127,7 @@ async def refund_of(town: Town, process: Process, chance: random.Random, payment
     """Ask for a refund of this payment."""
     told = town.journal.payments[payment_id]
     body: dict[str, Any] = {"payment_id": payment_id}
-    if chance.random() < 0.6:
+    if chance.random() < 0.8:
         items = [{"item_id": item} for item in dict.fromkeys(told.items)]
         items = chance.sample(items, chance.randint(1, len(items)))
         for item in items:

@@ -85,14 +85,14 @@ class SteppedDatabase(Database):
     def __init__(self, dsn: str, turns: Turns) -> None:
         super().__init__(dsn, size=4)
         self._turns = turns
-        self._armed: tuple[Fault, int] | None = None
+        self._armed: tuple[Fault, int, bool] | None = None
         self.dead = False
         self.faults: Counter[str] = Counter()
         """What has happened so far."""
 
-    def arm(self, fault: Fault, after: int) -> None:
-        """Let a fault happen after so many points at which one could: before and after each use, and at its commit."""
-        self._armed = (fault, after)
+    def arm(self, fault: Fault, after: int, *, at_commit: bool) -> None:
+        """Let a fault happen after so many of the points at which one can: at the start of each use, or at commits."""
+        self._armed = (fault, after, at_commit)
 
     def disarm(self) -> None:
         self._armed = None
@@ -129,10 +129,10 @@ class SteppedDatabase(Database):
         """Fail here, if it is the time for it."""
         if self.dead:
             raise Crash
-        if self._armed is None:
+        if self._armed is None or self._armed[2] != where.endswith("commit"):
             return
-        fault, after = self._armed
-        self._armed = (fault, after - 1)
+        fault, after, at_commit = self._armed
+        self._armed = (fault, after - 1, at_commit)
         if after:
             return
         self._armed = None

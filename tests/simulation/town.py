@@ -39,14 +39,14 @@ PRODUCTS: list[dict[str, Any]] = [
 ]
 
 CODES: list[dict[str, Any]] = [
-    {"code": "TENTH", "type": "percentage", "amount": 1000, "usage_limit": 12},
+    {"code": "TENTH", "type": "percentage", "amount": 1000, "usage_limit": 5},
     {"code": "EVERYTHING", "type": "percentage", "amount": 10_000, "per_customer_usage_limit": 3},
     {
         "code": "FIVER",
         "type": "flat",
         "amount": 1,
         "currency_options": [{"currency": "USD", "max_amount_possible": 500}],
-        "usage_limit": 8,
+        "usage_limit": 3,
     },
     {"code": "FIRST", "type": "percentage", "amount": 2500, "customer_eligibility": "first_time"},
 ]
@@ -121,6 +121,7 @@ class Town:
         self._turns = Turns(random.Random(seed + 1))  # noqa: S311
         self.processes = [Process(dsn, self._turns, self.clock) for _ in range(PROCESSES)]
         self.sellers: list[Seller] = []
+        self._bystanders = asyncio.all_tasks()
 
     async def open(self) -> None:
         """Let the sellers set up their shops."""
@@ -163,7 +164,7 @@ class Town:
     async def replace(self, process: Process) -> Process:
         """Start a process in the place of one that has died, when all that ran in it has ended."""
         process.database.dead = True
-        while len(asyncio.all_tasks()) > 1:
+        while asyncio.all_tasks() - self._bystanders:
             await asyncio.sleep(0)
         await process.database.close()
         new = Process(self.dsn, self._turns, self.clock)

@@ -82,7 +82,8 @@ async def crowd(town: Town, process: Process, chance: random.Random) -> None:
 async def go_wrong(town: Town, process: Process, chance: random.Random) -> None:
     """Let something happen while a process dies, a request is cut off, or a connection breaks."""
     fault: Fault = chance.choices(("crash", "cancel", "cut", "kill"), (5, 2, 3, 1))[0]
-    process.database.arm(fault, chance.randrange(12))
+    at_commit = chance.random() < 0.6
+    process.database.arm(fault, chance.randrange(5 if at_commit else 10), at_commit=at_commit)
     acts = {act: weight for act, weight in ALONE.items() if act is not let_time_pass} | {crowd: 12}
     act = chance.choices(list(acts), list(acts.values()))[0]
     try:
