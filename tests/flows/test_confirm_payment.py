@@ -288,3 +288,22 @@ async def test_a_lost_challenge_can_be_paid_again(runtime: Runtime, tenant: Tena
     await resolve_attempts_due(runtime, clock.now())
     failed = await reload(runtime, payment)
     assert (failed.status, failed.error_code) == ("failed", "AUTHENTICATION_TIMEOUT")
+
+
+async def test_what_is_pending_for_days_is_asked_about_once_an_hour(
+    runtime: Runtime, tenant: Tenant, processor: Scripted, clock: FakeClock
+) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    processor.answer = processor.later = Pending("r")
+    await confirm_payment(runtime, tenant, payment.payment_id, card())
+    asked: list[int] = []
+    for minute in range(1, 601):
+        clock.advance(minutes=1)
+        if await resolve_attempts_due(runtime, clock.now()):
+            asked.append(minute)
+    assert asked == [1, 3, 7, 15, 31, 63, 124, 185, 246, 307, 368, 429, 490, 551]
+    assert sum(processor.questions.values()) == len(asked)
+    processor.later = Succeeded("r")
+    clock.advance(minutes=61)
+    await resolve_attempts_due(runtime, clock.now())
+    assert (await reload(runtime, payment)).status == "succeeded"

@@ -46,9 +46,15 @@ UPDATE attempts SET returned_at = $4
 WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND is_surplus AND returned_at IS NULL
 """
 
-_CLAIM: Final = """
+# What the processor itself calls pending may take days, and it sends a notice at the end. So it is asked again after as
+# long as it has been pending, and at last once an hour.
+SPARED: Final = """
+CASE outcome ->> 'type' WHEN 'pending' THEN least(updated_at - created_at, interval '1 hour') ELSE interval '0' END
+"""
+
+_CLAIM: Final = f"""
 UPDATE attempts SET updated_at = $5
-WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL AND updated_at <= $4
+WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL AND updated_at + {SPARED} <= $4
 RETURNING true
 """
 
@@ -62,9 +68,9 @@ RETURNING true
 """
 
 # Live attempts are few, and only they are in the partial index that guards against two at once.
-_SILENT: Final = """
+_SILENT: Final = f"""
 SELECT business_id, mode, payment_id FROM attempts
-WHERE resolved_at IS NULL AND updated_at <= $1 ORDER BY updated_at LIMIT $2
+WHERE resolved_at IS NULL AND updated_at + {SPARED} <= $1 ORDER BY updated_at LIMIT $2
 """
 
 
@@ -127,6 +133,7 @@ async def mark_returned(tx: Tx, tenant: Tenant, attempt_id: str, at: datetime) -
 async def claim_attempt(tx: Tx, tenant: Tenant, attempt_id: str, silent_since: datetime, at: datetime) -> bool:
     """Take the right to ask the processor about a live attempt that nothing was heard of since `silent_since`.
 
+    One that the processor has called pending is spared for longer and longer, at most an hour.
     The claim counts as a sign of life, so of several that ask at the same moment one gets it.
     """
     claimed = await tx.fetchval(_CLAIM, tenant.business_id, tenant.mode, attempt_id, silent_since, at)
@@ -140,7 +147,7 @@ async def claim_question(tx: Tx, tenant: Tenant, attempt_id: str, at: datetime, 
 
 
 async def silent_payments(read: Read, silent_since: datetime, limit: int) -> list[tuple[Tenant, str]]:
-    """Return payments with a live attempt that nothing was heard of since then, the longest silent first."""
+    """Return payments with a live attempt that may be asked about (`claim_attempt`), the longest silent first."""
     rows = await read.fetch(_SILENT, silent_since, limit)
     return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]
 

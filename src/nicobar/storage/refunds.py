@@ -17,6 +17,7 @@ from nicobar.core.refund import (
     status_after,
 )
 from nicobar.core.tenant import Tenant
+from nicobar.storage.attempts import SPARED
 from nicobar.storage.database import Read, Record, Tx
 
 _COLUMNS: Final = """
@@ -103,9 +104,9 @@ WHERE business_id = $1 AND mode = $2 AND refund_id = $3 AND status = 'succeeded'
 RETURNING {_COLUMNS}
 """
 
-_CLAIM: Final = """
+_CLAIM: Final = f"""
 UPDATE refunds SET updated_at = $5
-WHERE business_id = $1 AND mode = $2 AND refund_id = $3 AND status = 'pending' AND updated_at <= $4
+WHERE business_id = $1 AND mode = $2 AND refund_id = $3 AND status = 'pending' AND updated_at + {SPARED} <= $4
 RETURNING true
 """
 
@@ -124,9 +125,9 @@ SELECT count(*) AS refunds, coalesce(bool_or(status = 'succeeded' AND NOT is_par
 FROM refunds WHERE business_id = $1 AND mode = $2 AND payment_id = $3
 """
 
-_SILENT: Final = """
+_SILENT: Final = f"""
 SELECT business_id, mode, refund_id FROM refunds
-WHERE status = 'pending' AND updated_at <= $1 ORDER BY updated_at LIMIT $2
+WHERE status = 'pending' AND updated_at + {SPARED} <= $1 ORDER BY updated_at LIMIT $2
 """
 
 
