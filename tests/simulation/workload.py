@@ -120,13 +120,20 @@ ALONE: dict[Act, float] = {
 EVERYTHING: dict[Act, float] = ALONE | {crowd: 12, go_wrong: 14, restart_database_connections: 1}
 
 
+REFUSED: set[Act] = {sellers.make_a_mistake, sellers.trespass}
+"""What is refused, and so changes nothing."""
+
+
 async def simulate(town: Town, auditor: Auditor, operations: int) -> None:
     """Let so many things happen. Raises AssertionError with what the auditor finds meanwhile."""
     for done in range(1, operations + 1):
         act = town.chance.choices(list(EVERYTHING), list(EVERYTHING.values()))[0]
         process = town.chance.choice(town.processes)
         town.journal.happened[act.__name__] += 1
+        before = await auditor.digest() if act in REFUSED else None
         await act(town, process, random.Random(town.chance.random()))  # noqa: S311
+        if before is not None:
+            assert await auditor.digest() == before, f"a refusal has changed something: {act.__name__}"
         for each in list(town.processes):
             if each.database.dead:
                 await town.replace(each)
