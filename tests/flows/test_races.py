@@ -281,8 +281,11 @@ async def test_either_the_customer_or_the_end_of_the_link_is_first(track: Track,
 
 
 @pytest.mark.parametrize("wave", range(2))
-async def test_refunds_and_a_dispute_never_give_more_than_was_paid(track: Track, wave: int) -> None:
-    """100 races: two refunds of everything, one of a part, and the notice of a dispute, which comes twice."""
+async def test_refunds_and_a_dispute_are_each_booked_once(track: Track, wave: int) -> None:
+    """100 races: two refunds of everything, one of a part, and the notice of a dispute, which comes twice.
+
+    A bank that takes disputed money does not ask what was refunded; but refunds themselves stay within the payment.
+    """
     payments = await track.start(IN_FLIGHT, "4242424242424242", metadata={"nicobar_scenario": "dispute_after:0"})
     await asyncio.gather(*(track.confirm(payment) for payment in payments))
     answers: Counter[str] = Counter()
@@ -305,7 +308,7 @@ async def test_refunds_and_a_dispute_never_give_more_than_was_paid(track: Track,
     await track.race(actors)
 
     disputes = await track.counted("SELECT payment_id AS id, status AS word FROM disputes")
-    told = await track.counted("SELECT payload #>> '{data,payment_id}' AS id, type AS word FROM events")
+    events = await track.counted("SELECT payload #>> '{data,payment_id}' AS id, type AS word FROM events")
     given = await track.counted(
         "SELECT o.payment_id AS id, 'refund.succeeded' AS word"
         " FROM simulator.refunds r JOIN simulator.orders o USING (attempt_id) WHERE r.given_at IS NOT NULL"
@@ -314,13 +317,14 @@ async def test_refunds_and_a_dispute_never_give_more_than_was_paid(track: Track,
         refunds = given.get(payment.payment_id, Counter())["refund.succeeded"]
         assert disputes[payment.payment_id] == Counter({"dispute_opened": 1})
         assert found.entries == +Counter({"payment": 1, "dispute": 1, "refund": refunds})
-        assert told[payment.payment_id] == +Counter(
+        assert events[payment.payment_id] == +Counter(
             {"payment.succeeded": 1, "dispute.opened": 1, "refund.succeeded": refunds}
         )
     async with track.runtime.database.read() as read:
-        most = await read.fetchval("SELECT max(refunded_amount) FROM payments WHERE returned_amount = refunded_amount")
-        assert most <= 2400
-        assert await read.fetchval("SELECT count(*) FROM payments WHERE returned_amount <> refunded_amount") == 0
+        query = (
+            "SELECT count(*) FROM payments WHERE refunded_amount > total_amount OR refunded_amount <> returned_amount"
+        )
+        assert await read.fetchval(query) == 0
     assert answers["succeeded"] > 0
     assert set(answers) <= {
         "succeeded",

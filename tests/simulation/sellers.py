@@ -128,7 +128,7 @@ async def refund_of(town: Town, process: Process, chance: random.Random, payment
     told = town.journal.payments[payment_id]
     body: dict[str, Any] = {"payment_id": payment_id}
     if chance.random() < 0.8:
-        items = [{"item_id": item} for item in dict.fromkeys(told.items)]
+        items: list[dict[str, Any]] = [{"item_id": item} for item in dict.fromkeys(told.items)]
         items = chance.sample(items, chance.randint(1, len(items)))
         for item in items:
             if chance.random() < 0.7:

@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable
 
 from nicobar.books_audit import audit_books
 from nicobar.flows.deliver_simulated_notices import deliver_simulated_notices
@@ -50,7 +49,7 @@ async def crowd(town: Town, process: Process, chance: random.Random) -> None:
     if not payment_id:
         return
     told = town.journal.payments[payment_id]
-    running: list[Coroutine[Any, Any, None]] = []
+    running: list[Awaitable[None]] = []
     for _ in range(chance.randint(2, 5)):
         by, own = chance.choice(town.processes), random.Random(chance.random())  # noqa: S311
         kind = chance.choice(("pay", "pay", "back", "back", "refund", "refund", "sweep", "work", "notices", "any"))
