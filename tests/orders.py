@@ -1,5 +1,6 @@
 """Orders for tests: payments as the creation stores them, with every part open to change."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -123,12 +124,12 @@ async def forget_orders(runtime: Runtime) -> None:
         await tx.execute("DELETE FROM simulator.orders")
 
 
-async def dump(runtime: Runtime) -> str:
-    """Return every row of every table as text."""
+async def dump(runtime: Runtime, schemas: Sequence[str] = ("public", "simulator")) -> str:
+    """Return every row of every table as text: of ours, and of the simulated bank's."""
     async with runtime.database.read() as read:
         tables = await read.fetch(
-            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
-            " WHERE schemaname IN ('public', 'simulator')"
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = ANY($1)",
+            list(schemas),
         )
         rows = [await read.fetch("SELECT t::text FROM {} t".format(table["name"])) for table in tables]
     return "\n".join(row["t"] for table in rows for row in table)

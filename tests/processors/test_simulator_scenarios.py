@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -56,7 +57,7 @@ async def test_an_answer_is_held_back(simulator: Simulator, monkeypatch: pytest.
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=sleep, timeout=asyncio.timeout))
     assert isinstance(await simulator.charge(charge_of("latency:2.5")), Succeeded)
     assert slept == [2.5]
 
@@ -376,7 +377,7 @@ async def test_chaos_does_the_same_for_the_same_seed(simulator: Simulator, monke
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=sleep, timeout=asyncio.timeout))
 
     async def gist(seed: int, attempt_id: str) -> tuple[str, str | None, str | None]:
         try:
