@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from nicobar.banner import say, version
-from nicobar.command_parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
+from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
 from nicobar.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ keys = App(
   nicobar keys revoke key_0ABCdefGHIjklMNOpqrST""",
 )
 app.command(keys)
-app.command("nicobar.payments_commands:app", name="payments", help="List payments, and show all about one.")
-app.command("nicobar.processors_commands:app", name="processors", help="Connect payment processors, such as Stripe.")
-app.command("nicobar.settings_commands:app", name="settings", help="List, read and change what your business decides.")
-app.command("nicobar.tax_commands:app", name="tax", help="Show, edit and replace the tax table of your business.")
-app.command("nicobar.rates_commands:app", name="rates", help="Show, import and refresh the exchange rates.")
+app.command("nicobar.commands.payments:app", name="payments", help="List payments, and show all about one.")
+app.command("nicobar.commands.processors:app", name="processors", help="Connect payment processors, such as Stripe.")
+app.command("nicobar.commands.settings:app", name="settings", help="List, read and change what your business decides.")
+app.command("nicobar.commands.tax:app", name="tax", help="Show, edit and replace the tax table of your business.")
+app.command("nicobar.commands.rates:app", name="rates", help="Show, import and refresh the exchange rates.")
 
 
 @app.command(

@@ -10,12 +10,12 @@ from starlette.types import ASGIApp
 
 from disputing import Disputing, open_dispute
 from harness import FakeClock, Merchant
+from nicobar.commands.payment_screen import changes, moment, money, plain, screen
+from nicobar.commands.payments import read_history
 from nicobar.core.payment import Pending, Unknown
 from nicobar.core.tenant import Tenant
 from nicobar.flows.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
-from nicobar.payment_screen import changes, moment, money, plain, screen
-from nicobar.payments_commands import read_history
 from nicobar.storage.payments import get_payment
 from orders import card, order, pay, place
 from shop import Shop, item

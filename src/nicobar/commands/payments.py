@@ -7,15 +7,15 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from nicobar.banner import command, say
-from nicobar.command_parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
+from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
 from nicobar.settings import SettingsError, read_settings
 from nicobar.wire.codes import IntentStatus
 
 if TYPE_CHECKING:
+    from nicobar.commands.payment_screen import PaymentHistory
     from nicobar.core.payment import Payment
     from nicobar.core.tenant import Mode
     from nicobar.flows.runtime import Runtime
-    from nicobar.payment_screen import PaymentHistory
     from nicobar.storage.database import Read
 
 app = App(
@@ -69,7 +69,7 @@ def show(
     if isinstance(found, str):
         see = command(settings, f"payments show {payment_id} --mode {found}")
         raise SettingsError(f"{payment_id} is a {found} payment. It is shown by: {see}")
-    from nicobar.payment_screen import screen
+    from nicobar.commands.payment_screen import screen
 
     say(screen(found))
     return 0
@@ -112,7 +112,7 @@ def list_(
     if not payments:
         say(f"There are no {mode} payments{f' in the status {status}' if status else ''}.", sys.stderr)
         return 0
-    from nicobar.payment_screen import moment, money, plain
+    from nicobar.commands.payment_screen import moment, money, plain
 
     rows = [
         [
@@ -131,8 +131,8 @@ def list_(
 
 async def read_history(read: "Read", payment: "Payment") -> "PaymentHistory":
     """Read all that is known of a payment."""
+    from nicobar.commands.payment_screen import PaymentHistory
     from nicobar.core.pricing import recompute
-    from nicobar.payment_screen import PaymentHistory
     from nicobar.storage.disputes import disputes_of
     from nicobar.storage.ledger import entries_of
     from nicobar.storage.payment_history import attempts_of, events_about

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from babel.numbers import format_currency, get_currency_precision
 
-from nicobar.command_parts import table
+from nicobar.commands.parts import table
 from nicobar.core.dispute import Dispute
 from nicobar.core.event import PAYMENT_EVENTS, Event
 from nicobar.core.explanation import describe

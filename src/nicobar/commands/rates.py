@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from nicobar.banner import say, step
-from nicobar.command_parts import WHERE, Data, DatabaseUrl, print_table, refuse_without_database, with_runtime
+from nicobar.commands.parts import WHERE, Data, DatabaseUrl, print_table, refuse_without_database, with_runtime
 from nicobar.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
