@@ -312,6 +312,17 @@ class Auditor:
                            WHERE r.state = 'reserved' AND p.expires_on <= $1)"""
         return bool(await self._connection.fetchval(query, now))
 
+    async def census(self) -> dict[str, int]:
+        """Count what came of everything, to be told at the end of the runs."""
+        rows = await self._connection.fetch(
+            "SELECT kind || ' ' || target AS what, count(*) AS number FROM auditor.moves GROUP BY 1"
+            " UNION ALL SELECT 'paid by ' || payment_method_type, count(*) FROM payments"
+            " WHERE status = 'succeeded' AND payment_method_type IS NOT NULL GROUP BY 1"
+            " UNION ALL SELECT 'converted', count(*) FROM payments"
+            " WHERE status = 'succeeded' AND currency <> settlement_currency"
+        )
+        return {row["what"]: row["number"] for row in rows}
+
     async def digest(self) -> dict[str, str]:
         """Return a digest of the rows of each table; jobs and notes of the queue's library are not business."""
         tables = await self._connection.fetch(

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from orders import pay
 from simulation.runs import Runs
 from simulation.sellers import refund_all, sell
@@ -87,17 +85,13 @@ async def trade(town: Town) -> None:
         await refund_all(town, process, told)
 
 
-async def test_an_honest_town_has_nothing_to_find(runs: Runs) -> None:
+async def test_the_auditor_sees_every_forgery_of_an_honest_town(runs: Runs) -> None:
+    unseen = {}
     async with runs.town(0) as (town, auditor):
         await trade(town)
         await settle(town, auditor)
-
-
-@pytest.mark.parametrize("name", FORGERIES)
-async def test_the_auditor_sees_a_forgery(runs: Runs, name: str) -> None:
-    forgery, said = FORGERIES[name]
-    async with runs.town(0) as (town, auditor):
-        await trade(town)
-        await settle(town, auditor)
-        findings = await auditor.findings_after(forgery, town.journal, town.clock.now())
-    assert any(said in finding for finding in findings), findings
+        for name, (forgery, said) in FORGERIES.items():
+            findings = await auditor.findings_after(forgery, town.journal, town.clock.now())
+            if not any(said in finding for finding in findings):
+                unseen[name] = findings
+    assert unseen == {}
