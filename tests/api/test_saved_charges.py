@@ -15,6 +15,7 @@ from nicobar.flows.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest
 from nicobar.processors.simulator import Simulator
+from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.simulator import SimulatorRecords
 from orders import dump, with_processors
 from saved_cards import CONSENT, Shop, counted, open_shop
@@ -185,6 +186,25 @@ async def test_a_silent_processor_leaves_the_payment_to_the_resolver(
     assert (await shop.read(doubtful["payment_id"]))["status"] == "succeeded"
     (method,) = await shop.saved()
     assert method["last_used_at"] == clock.now().isoformat().replace("+00:00", "Z")
+
+
+async def test_a_charge_that_cannot_be_recorded_is_not_answered_with_an_error(
+    shop: Shop, runtime: Runtime, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDKs repeat a request that was answered with 503, and each repetition would be a payment of its own."""
+
+    async def gone(*_arguments: object) -> bool:
+        raise DatabaseUnavailable("gone")
+
+    method_id = (await shop.sell(**CONSENT))["payment_method_id"]
+    with monkeypatch.context() as patched:
+        patched.setattr("nicobar.flows.confirm_payment.record_outcome", gone)
+        charged = await shop.charge(method_id)
+    assert charged["status"] == "processing"
+    clock.advance(minutes=1)
+    assert await resolve_attempts_due(runtime, clock.now()) == 1
+    assert (await shop.read(charged["payment_id"]))["status"] == "succeeded"
+    assert await counted(runtime, "simulator.orders") == 2
 
 
 async def test_consent_outlives_a_lost_answer(shop: Shop, watched: Watched, runtime: Runtime, clock: FakeClock) -> None:

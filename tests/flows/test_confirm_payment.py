@@ -21,6 +21,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import CardRefused, ChargeRequest
 from nicobar.processors.simulator import Simulator
 from nicobar.storage.attempts import get_attempt
+from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.payments import lock_payment
 from nicobar.storage.simulator import SimulatorRecords
 from orders import attempts_of, card, forget_orders, line, order, place, reload
@@ -137,6 +138,28 @@ async def test_a_processor_that_hangs_is_not_waited_for(
     monkeypatch.setattr("nicobar.flows.confirm_payment.CHARGE_TIMEOUT", 0.01)
     assert (await confirm_payment(runtime, tenant, payment.payment_id, card())).outcome == Unknown("TimeoutError")
     assert (await reload(runtime, payment)).status == "processing"
+
+
+async def test_a_database_that_goes_away_after_the_call_is_no_failure(
+    runtime: Runtime, tenant: Tenant, processor: Scripted, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told of an error tries again, and would pay twice."""
+
+    async def gone(*_arguments: object) -> bool:
+        raise DatabaseUnavailable("all connections are busy")
+
+    payment = await place(runtime, order(runtime, tenant))
+    with monkeypatch.context() as patched:
+        patched.setattr("nicobar.flows.confirm_payment.record_outcome", gone)
+        told = (await confirm_payment(runtime, tenant, payment.payment_id, card())).outcome
+    assert isinstance(told, Succeeded)
+    assert (await reload(runtime, payment)).status == "processing"
+    assert (await confirm_payment(runtime, tenant, payment.payment_id, card())).outcome is None
+    clock.advance(minutes=1)
+    assert await resolve_attempts_due(runtime, clock.now()) == 1
+    assert (await reload(runtime, payment)).status == "succeeded"
+    (attempt,) = await attempts_of(runtime, payment)
+    assert processor.charges == {attempt["attempt_id"]: 1}
 
 
 async def test_a_free_payment_asks_no_processor(runtime: Runtime, tenant: Tenant, processor: Scripted) -> None:

@@ -35,7 +35,7 @@ from nicobar.processors.base import (
 from nicobar.processors.registry import is_simulated, processor_for
 from nicobar.reference import methods
 from nicobar.storage.attempts import get_attempt, insert_attempt
-from nicobar.storage.database import Tx, UniqueViolation
+from nicobar.storage.database import DatabaseUnavailable, Tx, UniqueViolation
 from nicobar.storage.payments import lock_payment, move_payment
 from nicobar.storage.saved_methods import get_method
 
@@ -98,6 +98,9 @@ async def confirm_payment(
     the merchant's request then, and the customer is not there. `return_url` is where a page of the processor sends
     the customer back to; None stands for the payment link. A Rehearsal is for the simulator and test payments alone.
 
+    When the database goes away between the call and its record, that is no failure of the confirmation: the attempt is
+    stored, and the sweep asks what became of it. An error would make a merchant's program charge once more.
+
     Raises Problem NOT_FOUND for an unknown payment or saved method, UNSUPPORTED_ACTION without a processor for its
     mode or for a rehearsal that is not allowed, INVALID_REQUEST_BODY without a card, NO_ELIGIBLE_PAYMENT_METHODS for a
     saved method that cannot pay it, and CardRefused for a card that cannot be taken; nothing is stored then.
@@ -118,11 +121,14 @@ async def confirm_payment(
     if not isinstance(order, _Order):
         return Confirmation(order)
     outcome = await _charge(order)
-    async with runtime.database.transaction() as tx:
-        payment = await lock_payment(tx, tenant, payment_id)
-        attempt = await get_attempt(tx, tenant, order.request.attempt_id)
-        if payment is not None and attempt is not None:
-            await record_outcome(runtime, tx, payment, attempt, outcome, runtime.clock.now())
+    try:
+        async with runtime.database.transaction() as tx:
+            payment = await lock_payment(tx, tenant, payment_id)
+            attempt = await get_attempt(tx, tenant, order.request.attempt_id)
+            if payment is not None and attempt is not None:
+                await record_outcome(runtime, tx, payment, attempt, outcome, runtime.clock.now())
+    except DatabaseUnavailable as error:
+        _log.error("outcome_not_recorded", attempt_id=order.request.attempt_id, why=str(error))
     return Confirmation(outcome)
 
 
