@@ -4,6 +4,7 @@ import asyncpg
 from pgqueuer.adapters.persistence.queries import Queries
 
 from nicobar.flows.forget_ended_jobs import forget_ended_jobs
+from nicobar.flows.resume_held_jobs import resume_held_jobs
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.queue import enqueue
 
@@ -51,3 +52,21 @@ async def test_notes_about_jobs_are_forgotten_after_a_while(runtime: Runtime) ->
     await forget_ended_jobs(runtime)
     async with runtime.database.read() as read:
         assert [row["job_id"] for row in await read.fetch("SELECT job_id FROM pgqueuer_log")] == [6]
+
+
+async def test_a_job_that_is_held_is_resumed_unless_its_key_waits_again(runtime: Runtime) -> None:
+    for key in ("notice/x", "notice/y", "notice/y"):
+        async with runtime.database.transaction() as tx:
+            await enqueue(tx, "handle_notice", key.encode(), key)
+            await tx.execute("UPDATE pgqueuer SET status = 'failed', execute_after = now() + interval '1 hour'")
+    async with runtime.database.transaction() as tx:
+        await enqueue(tx, "handle_notice", b"new", "notice/x")
+    assert await resume_held_jobs(runtime) == 1
+    async with runtime.database.read() as read:
+        rows = await read.fetch("SELECT payload, status::text, execute_after <= now() FROM pgqueuer ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        (b"notice/x", "failed", False),
+        (b"notice/y", "queued", True),
+        (b"notice/y", "failed", False),
+        (b"new", "queued", True),
+    ]

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from nicobar.flows.resume_held_jobs import resume_held_jobs
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Database, DatabaseUnavailable
 from nicobar.storage.queue import enqueue
@@ -84,6 +85,48 @@ async def test_a_job_runs_until_it_is_done(runtime: Runtime, monkeypatch: pytest
 
 async def _is(runtime: Runtime, count: int) -> bool:
     return await _waiting(runtime) == count
+
+
+_FULL = """
+CREATE FUNCTION refuse_next_try() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE disk_full USING MESSAGE = 'could not extend file'; END $$;
+CREATE TRIGGER refuse_next_try BEFORE UPDATE ON pgqueuer FOR EACH ROW WHEN (NEW.attempts > OLD.attempts)
+    EXECUTE FUNCTION refuse_next_try()
+"""
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_job_whose_next_try_cannot_be_noted_is_not_lost(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full just when a job that failed goes back into the queue."""
+    calls: list[bytes] = []
+
+    async def stubborn(_runtime: Runtime, payload: bytes) -> bool:
+        calls.append(payload)
+        return len(calls) > 1
+
+    async def held() -> bool:
+        async with runtime.database.read() as read:
+            return [row["status"] for row in await read.fetch("SELECT status::text FROM pgqueuer")] == ["failed"]
+
+    monkeypatch.setitem(JOBS, "stubborn", stubborn)
+    await _add(runtime, "stubborn", b"a")
+    async with runtime.database.read() as read:
+        await read.execute(_FULL)
+    try:
+        async with Working(runtime):
+            await _until(held)
+            assert calls == [b"a"]
+            async with runtime.database.read() as read:
+                await read.execute("DROP FUNCTION refuse_next_try CASCADE")
+            assert await resume_held_jobs(runtime) == 1
+            await _until(lambda: _is(runtime, 0))
+    finally:
+        async with runtime.database.read() as read:
+            await read.execute("DROP FUNCTION IF EXISTS refuse_next_try CASCADE")
+    assert calls == [b"a", b"a"]
+    assert await resume_held_jobs(runtime) == 0
 
 
 @pytest.mark.usefixtures("quick")

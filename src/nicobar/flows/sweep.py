@@ -7,6 +7,7 @@ from nicobar.flows.forget_simulated_orders import forget_simulated_orders
 from nicobar.flows.release_discounts import release_discounts
 from nicobar.flows.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.resolve_refunds_due import resolve_refunds_due
+from nicobar.flows.resume_held_jobs import resume_held_jobs
 from nicobar.flows.runtime import Runtime
 
 
@@ -19,6 +20,7 @@ async def sweep(runtime: Runtime) -> None:
     await resolve_refunds_due(runtime, runtime.clock.now())
     await expire_payments(runtime)
     await release_discounts(runtime)
+    await resume_held_jobs(runtime)
     await forget_ended_jobs(runtime)
     await forget_simulated_orders(runtime)
     await deliver_simulated_notices(runtime)

@@ -1,7 +1,8 @@
 """Works jobs off as they come and sweeps from time to time, until it is cancelled. It survives a lost database.
 
 A job ends only when its flow says so. One that failed, for whatever reason, goes back into the queue; one whose worker
-died is taken by another as soon as its heartbeat has stopped for half a minute. Flows bear being run twice.
+died is taken by another as soon as its heartbeat has stopped for half a minute. One that cannot even go back, because
+PostgreSQL takes no writes, is held and goes back with the sweep. Flows bear being run twice.
 """
 
 import asyncio
@@ -67,7 +68,8 @@ async def _work_connected(runtime: Runtime) -> None:
     connection = await queue_connection.open(runtime.database.dsn)
     manager = queue_manager(connection.queries)
     for name, job in JOBS.items():
-        manager.entrypoint(name, accepts_context=False)(partial(_run, runtime, job))
+        # The library deletes a job that it cannot put back into the queue, unless it is told to hold it.
+        manager.entrypoint(name, accepts_context=False, on_failure="hold")(partial(_run, runtime, job))
     running = asyncio.create_task(
         manager.run(
             dequeue_timeout=LOOK_EVERY,
