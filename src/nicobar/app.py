@@ -30,6 +30,7 @@ from nicobar.api import (
     saved_methods,
 )
 from nicobar.api.auth import KeyRing
+from nicobar.api.images import image_routes
 from nicobar.api.notices import notice_routes
 from nicobar.api.reference_page import docs_routes
 from nicobar.api.routing import Operation, build_routes
@@ -68,6 +69,7 @@ def create_app(runtime: Runtime) -> ASGIApp:
         Route("/health", _health(runtime)),
         Route("/", _home),
         *notice_routes(runtime),
+        *image_routes(runtime),
         *docs_routes(runtime, OPERATIONS),
         *page_routes(runtime),
     ]

@@ -20,7 +20,7 @@ def product(merchant: Merchant, **changes: Any) -> Product:
         "brand_id": merchant.business_id,
         "name": "Guide",
         "description": None,
-        "image": None,
+        "image_id": None,
         "tax_category": "saas",
         "price": OneTimePrice("USD", 2_147_483_647),
         "is_recurring": False,

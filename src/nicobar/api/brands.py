@@ -6,6 +6,7 @@ from nicobar.api.routing import Call, Operation
 from nicobar.core.problems import Problem
 from nicobar.flows.archive_brand import archive_brand
 from nicobar.flows.create_brand import create_brand
+from nicobar.flows.offer_upload import offer_upload
 from nicobar.flows.update_brand import update_brand
 from nicobar.storage import brands
 from nicobar.wire.brands import (
@@ -19,11 +20,12 @@ from nicobar.wire.brands import (
     render_brand,
 )
 from nicobar.wire.common import NoQuery
+from nicobar.wire.pictures import UploadOffer
 
 
 async def create(call: Call[BrandCreate, NoQuery]) -> BrandRead:
     """Create a brand."""
-    return render_brand(await create_brand(call.runtime, call.tenant, call.body))
+    return render_brand(await create_brand(call.runtime, call.tenant, call.body), None)
 
 
 async def retrieve(call: Call[None, NoQuery]) -> BrandRead:
@@ -32,12 +34,13 @@ async def retrieve(call: Call[None, NoQuery]) -> BrandRead:
         brand = await brands.get_brand(read, call.tenant, call.path["id"])
     if brand is None:
         raise Problem("NOT_FOUND", what="Brand")
-    return render_brand(brand)
+    return render_brand(brand, call.runtime.image_url(brand.image_id))
 
 
 async def update(call: Call[BrandUpdate, NoQuery]) -> BrandRead:
     """Change a brand and return it."""
-    return render_brand(await update_brand(call.runtime, call.tenant, call.path["id"], call.body))
+    brand = await update_brand(call.runtime, call.tenant, call.path["id"], call.body)
+    return render_brand(brand, call.runtime.image_url(brand.image_id))
 
 
 async def archive(call: Call[BrandArchive, NoQuery]) -> BrandArchived:
@@ -49,7 +52,12 @@ async def list_(call: Call[None, BrandListQuery]) -> BrandList:
     """Return all brands of the business."""
     async with call.runtime.database.read() as read:
         found = await brands.list_brands(read, call.tenant, include_archived=bool(call.query.include_archived))
-    return BrandList(items=[render_brand(brand) for brand in found])
+    return BrandList(items=[render_brand(brand, call.runtime.image_url(brand.image_id)) for brand in found])
+
+
+async def offer_image(call: Call[None, NoQuery]) -> UploadOffer:
+    """Return an address for the upload of a picture."""
+    return await offer_upload(call.runtime, call.tenant, brand_id=call.path["id"])
 
 
 OPERATIONS: Final[list[Operation]] = [
@@ -95,6 +103,14 @@ OPERATIONS: Final[list[Operation]] = [
             "BRAND_NOT_ENABLED",
             "UNSUPPORTED_ACTION",
         ),
+    ),
+    Operation(
+        "PUT",
+        "/brands/{id}/images",
+        offer_image,
+        UploadOffer,
+        summary="Get an address for the upload of a picture; the primary brand shows it at once",
+        problems=("NOT_FOUND", "BRAND_NOT_ENABLED"),
     ),
 ]
 """The brands' part of the table in `app.py`."""

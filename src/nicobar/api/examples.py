@@ -14,7 +14,6 @@ _PREFIXES: Final = {
     "brand": "brd",
     "discount": "dsc",
     "dispute": "dp",
-    "image": "img",
     "product": "pdt",
     "session": "cks",
 }
@@ -38,6 +37,8 @@ _VALUES: Final[dict[str, Any]] = {
     "currency": "USD",
     "email": "customer@example.com",
     "enabled": True,
+    "image": "https://pay.example.com/images/3c90c3cc-0d44-4b50-8888-8dd25736052a",
+    "image_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
     "item_id": f"pdt_{_ID}",
     "items_id": f"pdt_{_ID}",
     "locales": [{"code": "en", "name": "English", "native_name": "English"}],

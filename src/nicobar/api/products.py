@@ -6,10 +6,12 @@ from nicobar.api.routing import Call, Operation
 from nicobar.core.problems import Problem
 from nicobar.flows.archive_product import archive_product
 from nicobar.flows.create_product import create_product
+from nicobar.flows.offer_upload import offer_upload
 from nicobar.flows.unarchive_product import unarchive_product
 from nicobar.flows.update_product import update_product
 from nicobar.storage.products import get_product, list_products
 from nicobar.wire.common import Items, NoQuery
+from nicobar.wire.pictures import UploadOffer, UploadQuery
 from nicobar.wire.products import (
     ProductCreate,
     ProductListItem,
@@ -24,7 +26,7 @@ from nicobar.wire.products import (
 
 async def create(call: Call[ProductCreate, NoQuery]) -> ProductRead:
     """Create a product."""
-    return render_product(await create_product(call.runtime, call.tenant, call.body))
+    return render_product(await create_product(call.runtime, call.tenant, call.body), None)
 
 
 async def retrieve(call: Call[None, ProductQuery]) -> ProductRead:
@@ -33,7 +35,7 @@ async def retrieve(call: Call[None, ProductQuery]) -> ProductRead:
         product = await get_product(read, call.tenant, call.path["id"])
     if product is None:
         raise Problem("NOT_FOUND", what="Product")
-    return render_product(product)
+    return render_product(product, call.runtime.image_url(product.image_id))
 
 
 async def list_(call: Call[None, ProductListQuery]) -> Items[ProductListItem]:
@@ -50,7 +52,7 @@ async def list_(call: Call[None, ProductListQuery]) -> Items[ProductListItem]:
             limit=query.page_size,
             offset=offset,
         )
-    return Items(items=[render_list_item(product) for product in found])
+    return Items(items=[render_list_item(product, call.runtime.image_url(product.image_id)) for product in found])
 
 
 async def update(call: Call[ProductUpdate, NoQuery]) -> None:
@@ -66,6 +68,12 @@ async def archive(call: Call[None, NoQuery]) -> None:
 async def unarchive(call: Call[None, NoQuery]) -> None:
     """Bring an archived product back; the answer is empty."""
     await unarchive_product(call.runtime, call.tenant, call.path["id"])
+
+
+async def offer_image(call: Call[None, UploadQuery]) -> UploadOffer:
+    """Return an address for the upload of a picture."""
+    at_once = not call.query.force_update
+    return await offer_upload(call.runtime, call.tenant, product_id=call.path["id"], at_once=at_once)
 
 
 _FIELD_PROBLEMS: Final = (
@@ -130,6 +138,15 @@ OPERATIONS: Final[list[Operation]] = [
         None,
         summary="Bring an archived product back",
         problems=("NOT_FOUND",),
+    ),
+    Operation(
+        "PUT",
+        "/products/{id}/images",
+        offer_image,
+        UploadOffer,
+        query=UploadQuery,
+        summary="Get an address for the upload of a picture",
+        problems=("NOT_FOUND", "INVALID_QUERY_PARAMS"),
     ),
 ]
 """The products' part of the table in `app.py`."""

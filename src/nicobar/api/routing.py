@@ -112,13 +112,18 @@ async def read_body(request: Request) -> bytes:
             status=415,
             detail=f"Send it as `Content-Type: application/json`; got `{content_type[:100]}`.",
         )
+    return await read_bytes(request, MAXIMUM_BODY)
+
+
+async def read_bytes(request: Request, maximum: int) -> bytes:
+    """Return a body of any type. Raises Problem INVALID_REQUEST_BODY (413) as soon as it exceeds `maximum` bytes."""
     chunks: list[bytes] = []
     size = 0
     try:
         async for chunk in request.stream():
             size += len(chunk)
-            if size > MAXIMUM_BODY:
-                raise Problem("INVALID_REQUEST_BODY", status=413, detail=f"It is larger than {MAXIMUM_BODY} bytes.")
+            if size > maximum:
+                raise Problem("INVALID_REQUEST_BODY", status=413, detail=f"It is larger than {maximum} bytes.")
             chunks.append(chunk)
     except ClientDisconnect as error:
         raise Problem("INVALID_REQUEST_BODY", status=400, detail="The connection ended before the body did.") from error

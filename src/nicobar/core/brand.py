@@ -27,7 +27,8 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
     """What a card statement shows: at most 22 characters."""
     support_email: str | None
     url: str | None
-    image: str | None
+    image_id: str | None
+    """Its picture."""
     enabled: bool
     created_at: datetime
     updated_at: datetime

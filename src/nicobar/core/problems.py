@@ -24,7 +24,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "UNAUTHORIZED": Entry(
         401,
         "You are not authorised to perform this action",
-        "No API key, an unknown or revoked key (401), or a read-only key on a write (403).",
+        "No API key, an unknown or revoked key (401), a read-only key on a write, or an upload without a ticket (403).",
     ),
     "TOO_MANY_REQUESTS": Entry(
         429,
@@ -35,7 +35,8 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "INVALID_REQUEST_BODY": Entry(
         422,
         "Your request body is invalid. {detail}",
-        "The JSON cannot be parsed (400), is too large (413), has the wrong type (415), or breaks the schema (422).",
+        "The JSON cannot be parsed (400), is too large (413), has the wrong type (415), or breaks the schema (422); an "
+        "uploaded picture likewise.",
     ),
     "INVALID_QUERY_PARAMS": Entry(
         422, "Your query parameters are invalid. {detail}", "A known query parameter cannot be read."

@@ -73,7 +73,8 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     brand_id: str
     name: str
     description: str | None
-    image: str | None
+    image_id: str | None
+    """Its picture."""
     tax_category: str
     price: Price
     is_recurring: bool

@@ -31,7 +31,7 @@ async def create_brand(runtime: Runtime, tenant: Tenant, body: BrandCreate) -> B
         statement_descriptor=checked_descriptor(body.statement_descriptor) or descriptor_from(name),
         support_email=None if support_email is None else checked_email(support_email, "support_email"),
         url=checked_web_address(body.url),
-        image=None,
+        image_id=None,
         enabled=True,
         created_at=moment,
         updated_at=moment,

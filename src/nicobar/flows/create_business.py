@@ -30,7 +30,7 @@ async def create_business(runtime: Runtime, name: str) -> str:
         statement_descriptor=descriptor_from(name),
         support_email=None,
         url=None,
-        image=None,
+        image_id=None,
         enabled=True,
         created_at=moment,
         updated_at=moment,

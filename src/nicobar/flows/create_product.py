@@ -29,7 +29,7 @@ async def create_product(runtime: Runtime, tenant: Tenant, body: ProductCreate) 
         brand_id=blank_to_none(body.brand_id) or tenant.business_id,
         name=name,
         description=blank_to_none(body.description),
-        image=None,
+        image_id=None,
         tax_category=body.tax_category,
         price=price,
         is_recurring=is_recurring(price),

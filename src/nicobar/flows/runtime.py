@@ -36,6 +36,10 @@ class Runtime(NamedTuple):
         """Return a fresh id of a payment link: 8 characters, about 47 bits."""
         return self.new_secret(LINK_LENGTH)
 
+    def image_url(self, image_id: str | None) -> str | None:
+        """Return the address of a picture; None for none."""
+        return None if image_id is None else f"{self.public_url}/images/{image_id}"
+
     def link_url(self, link_id: str) -> str:
         """Return the address of a payment link; it ends with the id, as the checkout script expects."""
         return f"{self.public_url}/{link_id}"

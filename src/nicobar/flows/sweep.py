@@ -3,6 +3,7 @@
 from nicobar.flows.deliver_simulated_notices import deliver_simulated_notices
 from nicobar.flows.expire_payments import expire_payments
 from nicobar.flows.forget_ended_jobs import forget_ended_jobs
+from nicobar.flows.forget_pictures import forget_pictures
 from nicobar.flows.forget_simulated_orders import forget_simulated_orders
 from nicobar.flows.release_discounts import release_discounts
 from nicobar.flows.resolve_attempts_due import resolve_attempts_due
@@ -22,5 +23,6 @@ async def sweep(runtime: Runtime) -> None:
     await release_discounts(runtime)
     await resume_held_jobs(runtime)
     await forget_ended_jobs(runtime)
+    await forget_pictures(runtime)
     await forget_simulated_orders(runtime)
     await deliver_simulated_notices(runtime)

@@ -5,6 +5,7 @@ import msgspec
 from nicobar.core.brand import Brand
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant
+from nicobar.flows.exchange_picture import exchange_picture
 from nicobar.flows.runtime import Runtime
 from nicobar.storage import brands
 from nicobar.wire.brands import BrandUpdate, checked_descriptor, checked_web_address
@@ -29,14 +30,15 @@ async def update_brand(runtime: Runtime, tenant: Tenant, brand_id: str, body: Br
         changed = _changed(stored, body)
         if changed == stored:
             return stored
-        changed = msgspec.structs.replace(changed, updated_at=runtime.clock.now())
+        moment = runtime.clock.now()
+        if changed.image_id != stored.image_id:
+            await exchange_picture(tx, tenant, stored.image_id, changed.image_id, moment)
+        changed = msgspec.structs.replace(changed, updated_at=moment)
         await brands.update_brand(tx, tenant, changed)
         return changed
 
 
 def _changed(stored: Brand, body: BrandUpdate) -> Brand:
-    if blank_to_none(body.image_id) is not None:
-        raise Problem("NOT_FOUND", what="Image", path="image_id")
     support_email = blank_to_none(given(body.support_email, stored.support_email))
     return msgspec.structs.replace(
         stored,
@@ -45,4 +47,5 @@ def _changed(stored: Brand, body: BrandUpdate) -> Brand:
         statement_descriptor=checked_descriptor(given(body.statement_descriptor, None)) or stored.statement_descriptor,
         support_email=None if support_email is None else checked_email(support_email, "support_email"),
         url=checked_web_address(given(body.url, stored.url)),
+        image_id=blank_to_none(given(body.image_id, stored.image_id)),
     )

@@ -6,6 +6,7 @@ from nicobar.core.brand import check_usable
 from nicobar.core.problems import Problem
 from nicobar.core.product import Product, is_recurring
 from nicobar.core.tenant import Tenant
+from nicobar.flows.exchange_picture import exchange_picture
 from nicobar.flows.runtime import Runtime
 from nicobar.storage import products
 from nicobar.storage.brands import lock_brand
@@ -34,6 +35,8 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, body
         if changed.brand_id != stored.brand_id:
             check_usable(await lock_brand(tx, tenant, changed.brand_id, "use"), "brand_id")
         moment = runtime.clock.now()
+        if changed.image_id != stored.image_id:
+            await exchange_picture(tx, tenant, stored.image_id, changed.image_id, moment)
         changed = msgspec.structs.replace(changed, updated_at=moment)
         await products.update_product(tx, tenant, changed)
         if changed.pricing_mode != stored.pricing_mode or changed.price.currency != stored.price.currency:
@@ -44,8 +47,6 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, body
 def _changed(stored: Product, body: ProductUpdate) -> Product:
     if body.name is not None and not body.name.strip():
         raise Problem("INVALID_REQUEST_BODY", path="name", detail="It is blank.")
-    if blank_to_none(body.image_id) is not None:
-        raise Problem("NOT_FOUND", what="Image", path="image_id")
     price = stored.price if body.price is None else price_from(body.price)
     if is_recurring(price) != stored.is_recurring:
         # Buyers of the product hold payments or subscriptions that the other kind of price could not explain.
@@ -59,6 +60,7 @@ def _changed(stored: Product, body: ProductUpdate) -> Product:
         brand_id=blank_to_none(body.brand_id) or stored.brand_id,
         name=blank_to_none(body.name) or stored.name,
         description=blank_to_none(given(body.description, stored.description)),
+        image_id=blank_to_none(given(body.image_id, stored.image_id)),
         tax_category=body.tax_category or stored.tax_category,
         price=price,
         pricing_mode=given(body.pricing_mode, stored.pricing_mode),

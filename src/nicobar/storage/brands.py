@@ -9,7 +9,7 @@ from nicobar.core.tenant import Tenant
 from nicobar.storage.database import Read, Tx
 
 _COLUMNS: Final = """
-    business_id, brand_id, name, description, statement_descriptor, support_email, url, image, enabled, created_at,
+    business_id, brand_id, name, description, statement_descriptor, support_email, url, image_id, enabled, created_at,
     updated_at, archived_at
 """
 
@@ -31,7 +31,7 @@ _COUNT: Final = "SELECT count(*) FROM brands WHERE business_id = $1 AND mode = $
 
 _UPDATE: Final = """
 UPDATE brands SET name = $4, description = $5, statement_descriptor = $6, support_email = $7, url = $8,
-                  updated_at = $9, archived_at = $10
+                  updated_at = $9, archived_at = $10, image_id = $11
 WHERE business_id = $1 AND mode = $2 AND brand_id = $3
 """
 
@@ -48,7 +48,7 @@ async def insert_brand(tx: Tx, tenant: Tenant, brand: Brand) -> None:
         brand.statement_descriptor,
         brand.support_email,
         brand.url,
-        brand.image,
+        brand.image_id,
         brand.enabled,
         brand.created_at,
         brand.updated_at,
@@ -98,4 +98,5 @@ async def update_brand(tx: Tx, tenant: Tenant, brand: Brand) -> None:
         brand.url,
         brand.updated_at,
         brand.archived_at,
+        brand.image_id,
     )

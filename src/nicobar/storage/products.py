@@ -11,7 +11,7 @@ from nicobar.core.tenant import Tenant
 from nicobar.storage.database import Read, Tx
 
 _COLUMNS: Final = """
-    business_id, product_id, brand_id, name, description, image, tax_category, price, is_recurring, pricing_mode,
+    business_id, product_id, brand_id, name, description, image_id, tax_category, price, is_recurring, pricing_mode,
     metadata, extras, created_at, updated_at, archived_at
 """
 
@@ -27,7 +27,7 @@ _GET_MANY: Final = f"SELECT {_COLUMNS} FROM products WHERE {_TENANT} AND product
 
 _UPDATE: Final = f"""
 UPDATE products SET brand_id = $4, name = $5, description = $6, tax_category = $7, price = $8, is_recurring = $9,
-                    pricing_mode = $10, metadata = $11, extras = $12, updated_at = $13
+                    pricing_mode = $10, metadata = $11, extras = $12, updated_at = $13, image_id = $14
 WHERE {_TENANT} AND product_id = $3
 """
 
@@ -62,7 +62,7 @@ async def insert_product(tx: Tx, tenant: Tenant, product: Product) -> None:
         product.brand_id,
         product.name,
         product.description,
-        product.image,
+        product.image_id,
         product.tax_category,
         product.price,
         product.is_recurring,
@@ -116,6 +116,7 @@ async def update_product(tx: Tx, tenant: Tenant, product: Product) -> None:
         product.metadata,
         product.extras,
         product.updated_at,
+        product.image_id,
     )
 
 

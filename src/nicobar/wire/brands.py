@@ -32,8 +32,8 @@ class BrandUpdate(RequestBody, frozen=True, kw_only=True):
     statement_descriptor: Text250 | UnsetType | None = UNSET
     support_email: Email | UnsetType | None = UNSET
     url: Url | UnsetType | None = UNSET
-    image_id: ObjectId | None = None
-    """The id of an uploaded image. This server takes no uploads, so no id is known; null is accepted."""
+    image_id: ObjectId | UnsetType | None = UNSET
+    """The id of an uploaded picture; null takes the picture away."""
 
 
 class BrandArchive(RequestBody, frozen=True, kw_only=True):
@@ -84,8 +84,8 @@ class BrandArchived(Answer, frozen=True, kw_only=True):
     moved_to_brand_id: str | None
 
 
-def render_brand(brand: Brand) -> BrandRead:
-    """Render one brand."""
+def render_brand(brand: Brand, image: str | None) -> BrandRead:
+    """Render one brand; `image` is the address of its picture."""
     return BrandRead(
         brand_id=brand.brand_id,
         business_id=brand.business_id,
@@ -95,7 +95,7 @@ def render_brand(brand: Brand) -> BrandRead:
         verification_status="Success",
         archived_at=brand.archived_at,
         description=brand.description,
-        image=brand.image,
+        image=image,
         name=brand.name,
         reason_for_hold=None,
         support_email=brand.support_email,

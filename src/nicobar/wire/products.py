@@ -120,8 +120,8 @@ class ProductCreate(RequestBody, frozen=True, kw_only=True):
 class ProductUpdate(RequestBody, frozen=True, kw_only=True):
     """The body of PATCH /products/{id}: what is left out stays; a given `price` or `metadata` is replaced as a whole.
 
-    Null clears `description`, `pricing_mode`, `addons`, `digital_product_delivery` and `license_key_*`. The other
-    fields cannot be empty, so null keeps them.
+    Null clears `description`, `image_id`, `pricing_mode`, `addons`, `digital_product_delivery` and `license_key_*`.
+    The other fields cannot be empty, so null keeps them.
     """
 
     name: ProductName | None = None
@@ -129,8 +129,8 @@ class ProductUpdate(RequestBody, frozen=True, kw_only=True):
     tax_category: TaxCategory | None = None
     brand_id: ObjectId | None = None
     metadata: Metadata | None = None
-    image_id: ObjectId | None = None
-    """The id of an uploaded image. This server takes no uploads, so no id is known; null is accepted."""
+    image_id: ObjectId | UnsetType | None = UNSET
+    """The id of an uploaded picture; null takes the picture away."""
     description: Text1000 | UnsetType | None = UNSET
     pricing_mode: PricingMode | UnsetType | None = UNSET
     addons: AddonIds | UnsetType | None = UNSET
@@ -188,7 +188,7 @@ class DeliveryRead(Answer, frozen=True, kw_only=True):
 
 
 class ProductRead(Answer, frozen=True, kw_only=True):
-    """The whole product. `image` and `product_collection_id` are always null: there is neither on this server."""
+    """The whole product. `product_collection_id` is always null: this server has no collections."""
 
     brand_id: str
     business_id: str
@@ -293,8 +293,8 @@ def _refuse_repeated_credits(links: list[dict[str, Any]]) -> None:
             )
 
 
-def render_product(product: Product) -> ProductRead:
-    """Render the whole product."""
+def render_product(product: Product, image: str | None) -> ProductRead:
+    """Render the whole product; `image` is the address of its picture."""
     extras = msgspec.convert(product.extras, ProductExtras)
     delivery = extras.digital_product_delivery
     return ProductRead(
@@ -313,7 +313,7 @@ def render_product(product: Product) -> ProductRead:
         addons=extras.addons,
         description=product.description,
         digital_product_delivery=None if delivery is None else _render_delivery(delivery),
-        image=product.image,
+        image=image,
         license_key_activation_message=extras.license_key_activation_message,
         license_key_activations_limit=extras.license_key_activations_limit,
         license_key_duration=extras.license_key_duration,
@@ -323,8 +323,8 @@ def render_product(product: Product) -> ProductRead:
     )
 
 
-def render_list_item(product: Product) -> ProductListItem:
-    """Render one row of the list."""
+def render_list_item(product: Product, image: str | None) -> ProductListItem:
+    """Render one row of the list; `image` is the address of its picture."""
     extras = msgspec.convert(product.extras, ProductExtras)
     return ProductListItem(
         business_id=product.business_id,
@@ -337,7 +337,7 @@ def render_list_item(product: Product) -> ProductListItem:
         updated_at=product.updated_at,
         currency=product.price.currency,
         description=product.description,
-        image=product.image,
+        image=image,
         name=product.name,
         price=charged_amount(product.price),
         price_detail=render_price(product.price),

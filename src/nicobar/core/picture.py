@@ -1,0 +1,151 @@
+"""Pictures of products and brands: what may be uploaded, and how it is drawn anew.
+
+Nothing of an uploaded file is kept but its pixels. A file can be a picture and a script at once, hold the place where
+it was taken, or unfold to gigabytes; what is served was written here, in one format and in two bounded sizes.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from nicobar.core.problems import Problem
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAXIMUM_UPLOAD: Final = 5 * 1024 * 1024
+"""Bytes of an uploaded file; photographs of telephones have 2 to 5 MiB."""
+
+MAXIMUM_PIXELS: Final = 25_000_000
+"""Pixels of an uploaded picture: those of a telephone's camera, about 100 MB while it is drawn."""
+
+MEDIA_TYPE: Final = "image/webp"
+"""What every stored picture is: small, with transparency, and known to every browser since 2020."""
+
+WHOLE: Final = 640
+"""Pixels that the picture has at most in width and height."""
+
+SMALL: Final = 144
+"""Pixels that its small copy has at most: the payment page shows 48, on the sharpest screens with three for one."""
+
+MAXIMUM_SMALL: Final = 3072
+"""Bytes of the small copy, so that a page with seven of them stays within its 50 KB."""
+
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
+
+_MAXIMUM_SCANS: Final = 100
+"""Passes over a progressive JPEG. Cameras and editors need about ten; each costs time for the whole picture, however
+few bytes it has in the file."""
+
+_QUALITIES: Final = (75, 55, 35, 15)
+"""What the small copy is tried with, best first, before it is made smaller."""
+
+_SMALLER: Final = (SMALL, 96, 64, 32, 16)
+
+_IMAGE_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A picture in the two sizes that are stored, both of `MEDIA_TYPE`."""
+
+    whole: bytes
+    small: bytes
+
+
+def is_image_id(text: str) -> bool:
+    """Say whether `text` could be the id of a picture, a random UUID: a quick refusal before the database is asked."""
+    return _IMAGE_ID.fullmatch(text) is not None
+
+
+def draw_anew(upload: bytes) -> Picture:
+    """Return an uploaded picture in our own format and sizes. Of an animation it is the first frame.
+
+    It takes up to a second of one processor. Raises Problem INVALID_REQUEST_BODY: with status 415 for anything but
+    PNG, JPEG, WebP and GIF, otherwise 422, for a picture that has too many pixels or cannot be read to its end.
+    """
+    pillow = _pillow()
+    image = _decoded(pillow, upload)
+    image.thumbnail((WHOLE, WHOLE))
+    return Picture(_written(pillow, image, 80), next(_small_enough(pillow, image)))
+
+
+def _pillow() -> ModuleType:
+    """Return the library, which takes a while to import and is only needed for an upload."""
+    from PIL import Image
+
+    # Beyond the bound the library only warns. Turned into an error it is caught below, before anything is unfolded.
+    Image.MAX_IMAGE_PIXELS = MAXIMUM_PIXELS
+    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+    return Image
+
+
+def _decoded(pillow: ModuleType, upload: bytes) -> "Image":
+    """Return the pixels, upright, as RGB or RGBA."""
+    try:
+        image: Image = pillow.open(io.BytesIO(upload), formats=_FORMATS)
+    except pillow.UnidentifiedImageError as error:
+        raise _refusal(415, "It is not a PNG, JPEG, WebP or GIF picture.") from error
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
+        raise _too_large() from error
+    except Exception as error:  # a decoder raises whatever a broken file leads it to
+        raise _unreadable() from error
+    if image.width * image.height > MAXIMUM_PIXELS:
+        raise _too_large()
+    if image.format == "JPEG" and upload.count(b"\xff\xda") > _MAXIMUM_SCANS:
+        raise _refusal(422, f"The JPEG has more than {_MAXIMUM_SCANS} scans.")
+    try:
+        return _upright(image)
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
+        raise _too_large() from error
+    except Exception as error:
+        raise _unreadable() from error
+
+
+def _upright(image: "Image") -> "Image":
+    """Decode an opened picture, turned as its camera was held."""
+    from PIL import ImageOps
+
+    image.draft("RGB", (2 * WHOLE, 2 * WHOLE))  # a JPEG can be decoded at a part of its size
+    image.load()
+    if image.mode.startswith("I"):  # 16 bits of grey, of which the upper 8 are taken
+        image = image.convert("I").point([value >> 8 for value in range(65_536)], "L")
+    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    image.thumbnail((2 * WHOLE, 2 * WHOLE))  # so that turning it needs little memory
+    return ImageOps.exif_transpose(image)
+
+
+def _small_enough(pillow: ModuleType, image: "Image") -> Iterator[bytes]:
+    """Yield small copies that fit, the best first. One of 16 pixels fits whatever it shows."""
+    for size in _SMALLER:
+        copy = image.copy()
+        copy.thumbnail((size, size))
+        for quality in _QUALITIES:
+            written = _written(pillow, copy, quality)
+            if len(written) <= MAXIMUM_SMALL:
+                yield written
+
+
+def _written(pillow: ModuleType, image: "Image", quality: int) -> bytes:
+    """Return the pixels as a file. They are put on a new canvas: the library would write what was known of the old."""
+    canvas = pillow.new(image.mode, image.size)
+    canvas.paste(image)
+    out = io.BytesIO()
+    canvas.save(out, "WEBP", quality=quality, alpha_quality=quality, method=4)
+    return out.getvalue()
+
+
+def _too_large() -> Problem:
+    return _refusal(422, f"The picture has more than {MAXIMUM_PIXELS} pixels.")
+
+
+def _unreadable() -> Problem:
+    return _refusal(422, "The picture is damaged or not complete.")
+
+
+def _refusal(status: int, detail: str) -> Problem:
+    return Problem("INVALID_REQUEST_BODY", status=status, detail=detail)
