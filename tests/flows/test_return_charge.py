@@ -5,20 +5,26 @@ from collections import Counter
 import pytest
 import pytest_asyncio
 
+from disputing import facts_of
 from harness import START, FakeClock, Merchant
 from nicobar.books_audit import audit_books
 from nicobar.core.payment import Declined, Payment, Succeeded
+from nicobar.core.problems import Problem
 from nicobar.core.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
 from nicobar.core.tenant import Tenant
 from nicobar.flows.confirm_payment import confirm_payment
+from nicobar.flows.record_dispute import record_dispute
 from nicobar.flows.record_outcome import record_outcome
+from nicobar.flows.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest, RefundRequest
 from nicobar.processors.simulator import Simulator
 from nicobar.storage.attempts import get_attempt
 from nicobar.storage.events import events_of
+from nicobar.storage.ledger import entries_of
 from nicobar.storage.payments import lock_payment
 from nicobar.storage.simulator import SimulatorRecords
+from nicobar.wire.refunds import RefundCreate, RefundItemRequest
 from orders import attempts_of, card, order, place, reload
 from queued_jobs import run_jobs
 
@@ -142,3 +148,39 @@ async def test_a_late_charge_of_another_amount_does_not_pay(
     assert await run_jobs(runtime) == 1
     assert processor.refunds == {(f"ref_{attempt['attempt_id'].removeprefix('att_')}", payment.total_amount): 1}
     assert await _problems(runtime, clock) == []
+
+
+async def test_a_dispute_of_the_second_charge_touches_neither_books_nor_refunds(
+    runtime_with: Runtime, merchant: Merchant, processor: Wavering, clock: FakeClock
+) -> None:
+    """The seller never had that money, so the bank that takes it away takes nothing of what the payment has paid."""
+    runtime, tenant = runtime_with, merchant.tenant
+    paid = await _charged_twice(runtime, tenant, processor, clock)
+    processor.answers = [RefundSucceeded("x"), RefundSucceeded("y")]
+    assert await run_jobs(runtime) == 1
+    surplus, paying = await attempts_of(runtime, paid)
+    await _dispute(runtime, paid, surplus["attempt_id"], 2400)
+    assert await _booked(runtime, paid) == [("payment", 2400)]
+    assert await _problems(runtime, clock) == []
+    part = RefundItemRequest(item_id="pdt_0", amount=1900)
+    refund = await refund_payment(runtime, tenant, RefundCreate(payment_id=paid.payment_id, items=[part]))
+    assert (refund.status, refund.amount) == ("succeeded", 1900)
+    clock.advance(seconds=1)
+    await _dispute(runtime, paid, paying["attempt_id"], 500)
+    assert await _booked(runtime, paid) == [("payment", 2400), ("refund", -1900), ("dispute", -500)]
+    assert await _problems(runtime, clock) == []
+    with pytest.raises(Problem, match=r"\$0\.00 of it can be refunded"):
+        await refund_payment(runtime, tenant, RefundCreate(payment_id=paid.payment_id))
+
+
+async def _dispute(runtime: Runtime, payment: Payment, attempt_id: str, amount: int) -> None:
+    facts = await facts_of(runtime, payment, f"du_{amount}", attempt_id=attempt_id, amount=amount)
+    async with runtime.database.read() as read:
+        attempt = await get_attempt(read, payment.tenant, attempt_id)
+    assert attempt is not None
+    assert await record_dispute(runtime, payment.tenant, attempt, facts, runtime.clock.now())
+
+
+async def _booked(runtime: Runtime, payment: Payment) -> list[tuple[str, int]]:
+    async with runtime.database.read() as read:
+        return [(entry.kind, entry.received) for entry in await entries_of(read, payment.tenant, payment.payment_id)]

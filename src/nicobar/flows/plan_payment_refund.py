@@ -34,6 +34,7 @@ async def plan_payment_refund(
     Raises Problem as `plan_refund` does, and then UNSUPPORTED_ACTION when the processor that took the payment is not
     configured any more: no other one can give its money back.
     """
+    attempt = await paying_attempt(read, payment.tenant, payment.payment_id)
     history = await refund_history(read, payment.tenant, payment.payment_id)
     kind = payment.payment_method_type
     terms = RefundTerms(
@@ -41,13 +42,12 @@ async def plan_payment_refund(
         window_days=policy.settings.refund_window_days,
         refunds=history.refunds,
         returned_at_once=history.returned_at_once,
-        disputed=await _disputed(read, payment),
+        disputed=await _disputed(read, payment, attempt),
         partial_allowed=kind is None or methods.get(kind).partial_refund,
         exponents=currencies.exponents(),
     )
     lines = refundable_lines(payment, await load_settled_lines(read, payment))
     planned = plan_refund(payment, lines, wish, terms)
-    attempt = await paying_attempt(read, payment.tenant, payment.payment_id)
     if attempt is None:
         raise RuntimeError(f"{payment.payment_id} was paid by no attempt")
     processor = find_processors(runtime, policy).get(attempt.processor)
@@ -57,11 +57,14 @@ async def plan_payment_refund(
     return RefundPlan(planned, attempt, processor)
 
 
-async def _disputed(read: Read, payment: Payment) -> int:
-    """Return what disputes hold of a payment; one that counts in another currency holds all of it."""
+async def _disputed(read: Read, payment: Payment, attempt: Attempt | None) -> int:
+    """Return what disputes hold of a payment; one that counts in another currency holds all of it.
+
+    Only those about the charge that paid it: the money of another charge is given back whatever becomes of this one.
+    """
     disputes = await disputes_of(read, payment.tenant, payment.payment_id)
     return sum(
         dispute.amount if dispute.currency == payment.currency else payment.total_amount
         for dispute in disputes
-        if dispute.money_out
+        if dispute.money_out and attempt is not None and dispute.attempt_id == attempt.attempt_id
     )

@@ -11,6 +11,7 @@ from nicobar.core.tenant import Tenant
 from nicobar.flows.book_dispute import book_dispute
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.write_event import write_event
+from nicobar.storage.attempts import paying_attempt
 from nicobar.storage.disputes import find_dispute, insert_dispute, move_dispute
 from nicobar.storage.payments import lock_payment
 from nicobar.wire.disputes import render_dispute
@@ -45,7 +46,8 @@ async def record_dispute(
             if moved is None:
                 return False
             dispute = moved
-        if payment.status == "succeeded":
+        paying = await paying_attempt(tx, tenant, attempt.payment_id)
+        if payment.status == "succeeded" and paying is not None and paying.attempt_id == dispute.attempt_id:
             await book_dispute(runtime, tx, payment, dispute, at)
         data = render_dispute(dispute, payment)
         type = DISPUTE_EVENTS[dispute.status]

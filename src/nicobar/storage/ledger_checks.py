@@ -91,8 +91,9 @@ SELECT coalesce(d.business_id, e.business_id) AS business_id, coalesce(d.mode, e
     coalesce(e.taken, 0) || ' is booked as taken away, and it should be ' || coalesce(d.expected, 0) AS detail
 FROM (
     SELECT d.business_id, d.mode, d.dispute_id,
-        CASE WHEN d.money_out AND p.status = 'succeeded' THEN d.amount ELSE 0 END AS expected
-    FROM disputes d JOIN payments p USING (business_id, mode, payment_id)) AS d
+        CASE WHEN d.money_out AND p.status = 'succeeded' AND NOT a.is_surplus THEN d.amount ELSE 0 END AS expected
+    FROM disputes d JOIN payments p USING (business_id, mode, payment_id)
+        JOIN attempts a ON (a.business_id, a.mode, a.attempt_id) = (d.business_id, d.mode, d.attempt_id)) AS d
 FULL JOIN (
     SELECT business_id, mode, reference, -sum(processor_receivable) AS taken FROM ledger_entries
     WHERE kind IN ('dispute', 'dispute_reversal') GROUP BY business_id, mode, reference) AS e
