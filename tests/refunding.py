@@ -95,6 +95,15 @@ def items(*wanted: RefundItem, currency: str | None = None) -> RefundWish:
 
 def refunded(payment: Payment, parts: Sequence[tuple[int, int, int, int, int]]) -> Payment:
     """Return the payment after a refund that succeeded."""
+    return _changed(payment, parts, 1)
+
+
+def come_back(payment: Payment, parts: Sequence[tuple[int, int, int, int, int]]) -> Payment:
+    """Return the payment after one of its refunds has come back."""
+    return _changed(payment, parts, -1)
+
+
+def _changed(payment: Payment, parts: Sequence[tuple[int, int, int, int, int]], sign: int) -> Payment:
     by_position = {position: numbers for position, *numbers in parts}
     lines = []
     for line in payment.lines:
@@ -102,10 +111,10 @@ def refunded(payment: Payment, parts: Sequence[tuple[int, int, int, int, int]]) 
         lines.append(
             msgspec.structs.replace(
                 line,
-                refunded_amount=line.refunded_amount + amount,
-                refunded_tax=line.refunded_tax + tax,
-                refunded_settlement_amount=line.refunded_settlement_amount + settlement,
-                refunded_settlement_tax=line.refunded_settlement_tax + settlement_tax,
+                refunded_amount=line.refunded_amount + sign * amount,
+                refunded_tax=line.refunded_tax + sign * tax,
+                refunded_settlement_amount=line.refunded_settlement_amount + sign * settlement,
+                refunded_settlement_tax=line.refunded_settlement_tax + sign * settlement_tax,
             )
         )
     done = sum(line.refunded_amount for line in lines)

@@ -1,7 +1,7 @@
 """The entries of payments, refunds and disputes, to the unit; the numbers are those of the contract's examples."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from nicobar.core.ledger import (
     is_taken,
     payment_entry,
     refund_entry,
+    refund_reversal_entry,
 )
 from nicobar.core.money import round_half_up
 from nicobar.core.payment import Address, Buyer, Payment, PaymentOptions
@@ -282,6 +283,25 @@ def test_a_refund_needs_the_payment_in_the_books() -> None:
         refund_entry("led_2", Back(100, 100), [], AT)
 
 
+def test_a_refund_that_came_back_is_reversed_to_the_unit() -> None:
+    _, entry = booked(priced(line(10_000), charge="CAD"))
+    half = refund_entry("led_2", Back(7124, 5000), [entry], AT)
+    later = AT + timedelta(days=3)
+    back = refund_reversal_entry("led_3", "ref_1", [entry, half], later)
+    assert told(back) == [(account, currency, -amount) for account, currency, amount in told(half)]
+    assert (back.entry_id, back.kind, back.payment_id, back.reference) == (
+        "led_3",
+        "refund_reversal",
+        "pay_1",
+        "ref_1",
+    )
+    assert (back.turn, back.created_at, back.received, back.gross) == (0, later, 7124, 5200)
+    whole = refund_entry("led_4", Back(14_248, 10_000, refund_id="ref_2"), [entry, half, back], AT)
+    assert balances([entry, half, back, whole]) == {}
+    with pytest.raises(ValueError, match="ref_2 is not in the books"):
+        refund_reversal_entry("led_4", "ref_2", [entry, half, back], AT)
+
+
 CARTS = [
     priced(line(1999, 3, tax_rate_ppm=190_000)),
     priced(*EVERYTHING, charge="EUR", codes=CODES),
@@ -308,6 +328,30 @@ def test_refunds_of_the_whole_leave_nothing(cart: Quote, cuts: list[int]) -> Non
         entries.append(refund_entry(f"led_{number}", Back(amount, settlement, tax, f"ref_{number}"), entries, AT))
         before = now
     assert balances(entries) == {}
+
+
+@given(cart=st.sampled_from(CARTS), data=st.data())
+def test_the_books_are_the_payment_less_the_refunds_that_stand(cart: Quote, data: st.DataObject) -> None:
+    payment, entry = booked(cart)
+    total, entries, number = payment.total_amount, [entry], 0
+    standing: dict[str, Entry] = {}
+    for _ in range(data.draw(st.integers(0, 8))):
+        number += 1
+        left = total + sum(refund.received for refund in standing.values())
+        if standing and (not left or data.draw(st.booleans())):
+            refund_id = data.draw(st.sampled_from(sorted(standing)))
+            del standing[refund_id]
+            entries.append(refund_reversal_entry(f"led_{number}", refund_id, entries, AT))
+        else:
+            amount = data.draw(st.integers(1, left))
+            settlement = data.draw(st.integers(0, payment.settlement_amount))
+            back = Back(amount, settlement, data.draw(st.integers(0, settlement)), f"ref_{number}")
+            standing[back.refund_id] = refund_entry(f"led_{number}", back, entries, AT)
+            entries.append(standing[back.refund_id])
+        assert balances(entries) == balances([entry, *standing.values()])
+    for refund_id in standing:
+        entries.append(refund_reversal_entry(f"led_{refund_id}", refund_id, entries, AT))
+    assert balances(entries) == balances([entry])
 
 
 def test_a_dispute_takes_the_money_and_a_victory_returns_it() -> None:

@@ -15,7 +15,7 @@ from nicobar.core.refund import (
     refund_origins,
     status_after,
 )
-from refunding import WHOLE, items, line, paid, plan, refunded
+from refunding import WHOLE, come_back, items, line, paid, plan, refunded
 
 
 def test_a_part_has_the_tax_of_the_contracts_example() -> None:
@@ -123,8 +123,13 @@ def converted(lines: list[tuple[int, int, int, int]]) -> tuple[Payment, list[tup
 def test_any_sequence_of_refunds_ends_with_exactly_what_was_paid(
     lines: list[tuple[int, int, int, int]], data: st.DataObject
 ) -> None:
+    """Some of the refunds come back, in another order than they were made in."""
     payment, settled = converted(lines)
-    for _ in range(data.draw(st.integers(0, 6))):
+    standing: list[list[tuple[int, int, int, int, int]]] = []
+    for _ in range(data.draw(st.integers(0, 8))):
+        if standing and data.draw(st.integers(0, 2)) == 0:
+            payment = come_back(payment, standing.pop(data.draw(st.integers(0, len(standing) - 1))))
+            continue
         chosen = data.draw(st.sampled_from([line.product_id for line in payment.lines]))
         currency = data.draw(st.sampled_from([None, "EUR"]))
         amount = data.draw(st.one_of(st.none(), st.integers(1, 9000)))
@@ -142,12 +147,26 @@ def test_any_sequence_of_refunds_ends_with_exactly_what_was_paid(
             assert 0 <= settlement <= settled[position][0] - line.refunded_settlement_amount
             assert settlement_tax <= settlement
         payment = refunded(payment, parts)
+        standing.append(parts)
     if payment.refund_status != "full" and payment.total_amount:
         payment = refunded(payment, plan(payment, WHOLE, settled))
     for line, (total, tax) in zip(payment.lines, settled, strict=True):
         assert (line.refunded_amount, line.refunded_tax) == (line.total, line.tax)
         if line.total:
             assert (line.refunded_settlement_amount, line.refunded_settlement_tax) == (total, tax)
+
+
+def test_a_refund_after_one_that_came_back_takes_no_tax_below_zero() -> None:
+    payment = paid(line(0, 100, 19))
+    steps = []
+    for amount in (3, 1):
+        parts = plan(payment, items(RefundItem("pdt_0", amount)))
+        payment, steps = refunded(payment, parts), [*steps, parts]
+    assert steps == [[(0, 3, 0, 3, 0)], [(0, 1, 1, 1, 1)]]
+    payment = come_back(payment, steps[0])
+    assert plan(payment, items(RefundItem("pdt_0", 1))) == [(0, 1, 0, 1, 0)]
+    assert plan(payment, WHOLE) == [(0, 118, 18, 118, 18)]
+    assert come_back(payment, steps[1]) == paid(line(0, 100, 19))
 
 
 @given(st.integers(0, 5000), st.integers(0, 1500), st.lists(st.integers(1, 900), max_size=6), st.randoms())
@@ -184,6 +203,6 @@ def test_statuses_follow_the_table() -> None:
     assert status_after(RefundPending("r")) == "pending"
     assert (refund_origins("succeeded"), refund_origins("failed"), refund_origins("pending")) == (
         ["pending"],
-        ["pending"],
+        ["pending", "succeeded"],
         [],
     )

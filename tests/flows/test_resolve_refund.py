@@ -49,7 +49,7 @@ async def refund(runtime: Runtime, payment: Payment) -> str:
 async def crash(runtime: Runtime, payment: Payment, where: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Refund a payment and break off at a step of the flow; return the refund's id."""
 
-    async def broken(*_: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("the server was killed")
 
     with monkeypatch.context() as patch:
@@ -91,7 +91,7 @@ async def test_a_crash_before_the_first_commit_did_nothing(
     payment = await paid(runtime, tenant)
     before = await dump(runtime)
 
-    async def broken(*_: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("the server was killed")
 
     monkeypatch.setattr("nicobar.flows.refund_payment.insert_refund", broken)

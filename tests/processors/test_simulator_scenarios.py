@@ -255,6 +255,20 @@ async def test_a_refund_fails_and_the_money_can_go_back_another_time(simulator: 
         assert await simulator.find_refund(refund_of(refund_id, 2400)) == failed
 
 
+@pytest.mark.parametrize("pending", [0, 30])
+async def test_a_refund_comes_back(simulator: Simulator, clock: FakeClock, pending: int) -> None:
+    await simulator.charge(charge_of("refund_bounce:60" if not pending else "refund_pending:30; refund_bounce:60"))
+    first = await simulator.refund(refund_of(amount=2400))
+    assert first == (RefundPending("simre_ref_1") if pending else RefundSucceeded("simre_ref_1"))
+    clock.advance(seconds=pending + 59)
+    assert await simulator.find_refund(refund_of(amount=2400)) == RefundSucceeded("simre_ref_1")
+    clock.advance(seconds=1)
+    back = RefundFailed("The customer's bank has sent it back.", "simre_ref_1")
+    assert await simulator.find_refund(refund_of(amount=2400)) == back
+    assert await simulator.refund(refund_of(amount=2400)) == back
+    assert len(await simulator.notices_due()) == (2 if pending else 1)
+
+
 async def test_more_than_is_left_is_refused_for_good(simulator: Simulator) -> None:
     await simulator.charge(charge_of())
     refused = RefundFailed("It is more than is left of the charge.", "simre_ref_1")

@@ -66,6 +66,9 @@ PLAIN = {
     "fee_income": 0,
 }
 
+OUT = {name: -amount if isinstance(amount, int) else amount for name, amount in PLAIN.items()}
+"""The same amounts on their way out."""
+
 
 async def write(connection: Read, payment: Payment, **changes: Any) -> None:
     values = {
@@ -109,9 +112,12 @@ async def test_what_balances_is_taken(runtime: Runtime, merchant: Merchant) -> N
         ("kind", PLAIN | {"reference": "pay_2"}),
         ("kind", PLAIN | {"turn": 1}),
         ("kind", PLAIN | {"kind": "refund", "reference": "ref_1"}),
+        ("kind", PLAIN | {"kind": "refund_reversal"}),
+        ("kind", PLAIN | {"kind": "refund_reversal", "reference": "ref_1", "turn": 1}),
+        ("kind", OUT | {"kind": "refund_reversal", "reference": "ref_1"}),
         ("kind", PLAIN | {"kind": "dispute", "reference": "dp_1"}),
         ("kind", PLAIN | dict.fromkeys(("processor_receivable", "gross", "merchant_payable", "tax_payable"), 0)),
-        ("kind", {name: -amount if isinstance(amount, int) else amount for name, amount in PLAIN.items()}),
+        ("kind", OUT),
     ],
 )
 async def test_postgresql_refuses_what_does_not_balance(

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from harness import FakeClock
 from nicobar.core.payment import NeedsAction, Succeeded
+from nicobar.core.refund import RefundFailed, RefundSucceeded
 from nicobar.core.simulated_scenario import SimulatedScenario
 from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
@@ -56,6 +57,16 @@ async def count(runtime: Runtime, table: str) -> int:
         (
             "INSERT INTO simulator.refunds (refund_id, attempt_id, amount, created_at) VALUES ('r', 'att_1', 0, now())",
             "refunds_amount_check",
+        ),
+        (
+            "INSERT INTO simulator.refunds (refund_id, attempt_id, amount, created_at, given_at, returned_at)"
+            " VALUES ('r', 'att_1', 1, now(), now(), now() - interval '1 second')",
+            "refunds_returned",
+        ),
+        (
+            "INSERT INTO simulator.refunds (refund_id, attempt_id, amount, created_at, given_at, is_back)"
+            " VALUES ('r', 'att_1', 1, now(), now(), true)",
+            "refunds_returned",
         ),
     ],
 )
@@ -124,6 +135,29 @@ async def test_an_auditor_counts_what_was_taken_and_given_back(
         assert await successful_charges(read, Tenant("bus_1", "live"), clock.now()) == []
         assert await money_taken(read, Tenant("bus_2", "test"), clock.now()) == {"USD": 900}
         assert await money_given_back(read, Tenant("bus_2", "test"), clock.now()) == {}
+
+
+async def test_what_came_back_of_refunds_can_be_given_back_again(
+    runtime: Runtime, simulator: Simulator, clock: FakeClock
+) -> None:
+    await simulator.charge(charge_of("refund_bounce:60"))
+    assert isinstance(await simulator.refund(refund_of("ref_1", 2000)), RefundSucceeded)
+    assert isinstance(await simulator.refund(refund_of("ref_2", 401)), RefundFailed)
+    clock.advance(seconds=59)
+    assert isinstance(await simulator.refund(refund_of("ref_3", 401)), RefundFailed)
+    clock.advance(seconds=1)
+    answers = await asyncio.gather(*(simulator.refund(refund_of(f"ref_{number}", 700)) for number in range(4, 10)))
+    assert sorted(type(answer).__name__ for answer in answers) == ["RefundFailed"] * 3 + ["RefundSucceeded"] * 3
+    assert isinstance(await simulator.refund(refund_of("ref_1", 2000)), RefundFailed)
+    async with runtime.database.read() as read:
+        assert await money_given_back(read, BUSINESS, clock.now()) == {"USD": 2100}
+        assert await read.fetchval("SELECT refunded FROM simulator.orders") == 2100
+    clock.advance(seconds=60)
+    assert isinstance(await simulator.refund(refund_of("ref_10", 2401)), RefundFailed)
+    async with runtime.database.read() as read:
+        assert await money_given_back(read, BUSINESS, clock.now()) == {}
+        assert await read.fetchval("SELECT refunded FROM simulator.orders") == 0
+    assert isinstance(await simulator.refund(refund_of("ref_11", 2400)), RefundSucceeded)
 
 
 async def test_an_order_is_stored_as_it_is(simulator: Simulator, records: SimulatorRecords, clock: FakeClock) -> None:

@@ -34,11 +34,12 @@ ACCOUNTS: Final[dict[Account, Literal["debit", "credit", "either"]]] = {
 `fee_income` the fee of adaptive pricing, all in the settlement currency.
 """
 
-Kind = Literal["payment", "refund", "dispute", "dispute_reversal"]
-"""What an entry records; `dispute` takes the disputed money away, and `dispute_reversal` brings it back."""
+Kind = Literal["payment", "refund", "refund_reversal", "dispute", "dispute_reversal"]
+"""What an entry records. A `refund_reversal` undoes the entry of a refund that came back; `dispute` takes the disputed
+money away, and `dispute_reversal` brings it back."""
 
 
-LineType = Literal["payment", "tax", "refund", "tax_reversal", "dispute", "dispute_reversal"]
+LineType = Literal["payment", "tax", "refund", "refund_reversal", "tax_reversal", "dispute", "dispute_reversal"]
 """What a line of the seller's account is about, in the contract's words.
 
 A movement of money is one line of its kind over the settlement with tax, and one over the tax within it, which is not
@@ -191,12 +192,13 @@ def refund_entry(entry_id: str, refund: Refunded, booked: Sequence[Entry], at: d
     """Return the entry of a refund that succeeded; `booked` are the payment's entries so far.
 
     Seller and authorities give what the refund says. What the customer gets beyond that is fee: the refund is worth
-    its part of the payment's gross, counted together with the refunds before it and rounded half-up, so that refunds
-    of the whole payment leave nothing on any account.
+    its part of the payment's gross, counted together with the refunds before it that stand and rounded half-up, so
+    that refunds of the whole payment leave nothing on any account.
 
     Raises ValueError when the payment itself is not in the books.
     """
-    paid, refunds = _paid(refund.payment_id, booked), [entry for entry in booked if entry.kind == "refund"]
+    paid = _paid(refund.payment_id, booked)
+    refunds = [entry for entry in booked if entry.kind in ("refund", "refund_reversal")]
     refunded = refund.amount + sum(-entry.received for entry in refunds)
     gross = round_half_up(paid.gross * refunded, paid.received) - sum(-entry.gross for entry in refunds)
     return Entry(
@@ -216,6 +218,20 @@ def refund_entry(entry_id: str, refund: Refunded, booked: Sequence[Entry], at: d
             -refund.settlement_tax,
         ),
     )
+
+
+def refund_reversal_entry(entry_id: str, refund_id: str, booked: Sequence[Entry], at: datetime) -> Entry:
+    """Return the entry of a refund that came back: the mirror image of the refund's own, to the unit.
+
+    `booked` are the payment's entries so far. Raises ValueError when the refund is not among them.
+    """
+    for entry in booked:
+        if entry.kind == "refund" and entry.reference == refund_id:
+            mirrored = [Posting(posting.account, posting.currency, -posting.amount) for posting in entry.postings]
+            return msgspec.structs.replace(
+                entry, entry_id=entry_id, kind="refund_reversal", created_at=at, postings=tuple(mirrored)
+            )
+    raise ValueError(f"{refund_id} is not in the books")
 
 
 def dispute_entry(

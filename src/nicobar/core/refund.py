@@ -13,11 +13,15 @@ RefundStatus = Literal["pending", "succeeded", "failed", "review"]
 
 REFUND_TRANSITIONS: Final[dict[RefundStatus, frozenset[RefundStatus]]] = {
     "pending": frozenset({"succeeded", "failed"}),
-    "succeeded": frozenset(),
+    "succeeded": frozenset({"failed"}),
     "failed": frozenset(),
     "review": frozenset(),
 }
-"""From each status, the statuses that may follow. The guarded UPDATE in storage takes its origins from here."""
+"""From each status, the statuses that may follow. The guarded UPDATE in storage takes its origins from here.
+
+A refund that succeeded can come back days later, when the customer's bank does not take it. Nothing follows a failure:
+its money was given free, and may be refunded by another refund already.
+"""
 
 NetworkReferenceType = Literal[
     "acquirer_reference_number", "system_trace_audit_number", "retrieval_reference_number", "other"
@@ -35,11 +39,12 @@ class RefundSucceeded(msgspec.Struct, frozen=True, tag="succeeded", omit_default
 
 
 class RefundFailed(msgspec.Struct, frozen=True, tag="failed", omit_defaults=True):
-    """The processor said no: the money stays where it is."""
+    """The processor said no: the money stays where it is, or has come back there."""
 
     why: str
     """The processor's words, for the merchant."""
     reference: str | None = None
+    """The processor's own id of the refund that failed; None when it refused the order, so that it has none."""
 
 
 class RefundPending(msgspec.Struct, frozen=True, tag="pending"):
@@ -126,12 +131,14 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     outcome: RefundOutcome | None
     """The last word of the processor; None while its first answer is awaited."""
+    asked_at: datetime | None = None
+    """When the processor was asked for that word."""
     network_reference: str | None
     network_reference_type: NetworkReferenceType | None
     network_reference_updated_at: datetime | None
     created_at: datetime
     resolved_at: datetime | None
-    """When the end was known."""
+    """When the end was known; the last one, for a refund that came back."""
     lines: list[RefundLine]
     """In the order of the cart; empty where a list of refunds was read."""
 
@@ -150,3 +157,24 @@ def status_after(outcome: RefundOutcome) -> RefundStatus:
 def refund_origins(target: RefundStatus) -> list[RefundStatus]:
     """Return the statuses from which `target` may be entered, sorted, for a guarded UPDATE."""
     return sorted(status for status, followers in REFUND_TRANSITIONS.items() if target in followers)
+
+
+def is_superseded(refund: Refund, outcome: RefundOutcome, asked_at: datetime) -> bool:
+    """Say whether an answer, asked for at `asked_at`, is outdone by what is known of a refund that has ended.
+
+    The refusal of an order says nothing about a refund that has succeeded by the same order, placed twice. An answer
+    to an older question than the stored one is older. Of two from the same moment the failure is the later one: money
+    that went back may come back, and not the other way round.
+    """
+    if refund.status == "succeeded" and _is_refusal(outcome):
+        return True
+    if refund.status == "pending" or refund.asked_at is None or _is_refusal(refund.outcome):
+        return False
+    if refund.status == "failed" and isinstance(outcome, RefundSucceeded):
+        return asked_at <= refund.asked_at
+    return asked_at < refund.asked_at
+
+
+def _is_refusal(outcome: RefundOutcome | None) -> bool:
+    """Say whether a processor refused an order, which is less than that the refund itself has failed."""
+    return isinstance(outcome, RefundFailed) and outcome.reference is None

@@ -205,10 +205,12 @@ def _tax_within(side: Side, amount: int) -> int:
     """Return the tax in an amount that contains it.
 
     After it the refunded tax is to the refunded amount as the line's tax to its total, half-up. That grows by at most
-    one with each unit of the amount, so neither tax nor net can become negative or too much. A line that settles to
-    nothing has no tax.
+    one with each unit of the amount, so neither tax nor net becomes negative or too much, as long as no refund has come
+    back. One that does takes its own tax with it, which may leave a unit more or less than the proportion; then neither
+    tax nor net goes beyond what is left. A line that settles to nothing has no tax.
     """
-    return round_half_up((side.refunded + amount) * side.tax, side.total) - side.refunded_tax if side.total else 0
+    tax = round_half_up((side.refunded + amount) * side.tax, side.total) - side.refunded_tax if side.total else 0
+    return _within(max(0, amount - side.net_left), tax, min(amount, side.tax_left))
 
 
 def _tax_beside(side: Side, net: int) -> int:
@@ -218,7 +220,8 @@ def _tax_beside(side: Side, net: int) -> int:
     `_tax_within`: the tax of an amount and of the net in it round to the same.
     """
     refunded_net = side.refunded - side.refunded_tax
-    return _tax_on(refunded_net + net, side.total - side.tax, side.tax) - side.refunded_tax
+    tax = _tax_on(refunded_net + net, side.total - side.tax, side.tax) - side.refunded_tax
+    return _within(0, tax, side.tax_left)
 
 
 def _tax_on(part: int, net: int, tax: int) -> int:
@@ -229,6 +232,12 @@ def _tax_on(part: int, net: int, tax: int) -> int:
 def _converted(side: Side, amount: int, other: Side) -> int:
     """Return what an amount of one side is on the other one: what was refunded so far stays in proportion, half-up.
 
-    It is all that is left for all that is left, and never negative: either side was last rounded from the other.
+    It is all that is left for all that is left. It is within what is left, also where a refund that came back has left
+    the two sides a unit off their proportion.
     """
-    return round_half_up((side.refunded + amount) * other.total, side.total) - other.refunded
+    return _within(0, round_half_up((side.refunded + amount) * other.total, side.total) - other.refunded, other.left)
+
+
+def _within(least: int, number: int, most: int) -> int:
+    """Return the number, or the bound that it passes."""
+    return max(least, min(number, most))

@@ -11,7 +11,7 @@ import msgspec
 
 from nicobar.core.dispute import DisputeFacts, DisputeStatus
 from nicobar.core.payment import NeedsAction, Outcome, Pending, Succeeded
-from nicobar.core.refund import RefundOutcome, RefundSucceeded
+from nicobar.core.refund import RefundFailed, RefundOutcome, RefundSucceeded
 from nicobar.core.simulated_scenario import SimulatedScenario, chance
 
 Answer = Literal["approve", "fail", "cancel"]
@@ -140,10 +140,14 @@ class SimulatedRefund(msgspec.Struct, frozen=True, kw_only=True):
     later: RefundOutcome | None = None
     """What becomes of the refund by itself."""
     later_at: datetime | None = None
+    returned_at: datetime | None = None
+    """When the money comes back, which may lie ahead; None when the customer keeps it."""
     created_at: datetime
 
     def as_of(self, now: datetime) -> RefundOutcome:
         """Return what can be said of the refund at a moment."""
+        if self.returned_at is not None and now >= self.returned_at:
+            return RefundFailed("The customer's bank has sent it back.", getattr(self.outcome, "reference", None))
         due = self.later is not None and self.later_at is not None and now >= self.later_at
         return self.later if due and self.later is not None else self.outcome
 
@@ -202,9 +206,8 @@ def news_of_refund(refund: SimulatedRefund, scenario: SimulatedScenario) -> list
     items = []
     if scenario.notices is not None or scenario.notice_late:
         items.append(NewsItem("refund", refund.refund_id, refund.created_at))
-    if refund.later_at is not None:
-        items.append(NewsItem("refund", refund.refund_id, refund.later_at))
-    return items
+    turns = (refund.later_at, refund.returned_at)
+    return items + [NewsItem("refund", refund.refund_id, at) for at in turns if at is not None]
 
 
 def plan_notices(order: SimulatedOrder, news: list[NewsItem], ids: list[str]) -> list[SimulatedNotice]:

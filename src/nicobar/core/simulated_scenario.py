@@ -60,6 +60,8 @@ class SimulatedScenario(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     refund_pending: timedelta | None = None
     """How long a refund is pending; None for an end at once."""
     refund_fail: bool = False
+    refund_bounce: timedelta | None = None
+    """How long after its success a refund comes back; None for never."""
     refund_answer: Literal["drop_before", "drop_after"] | None = None
     """What becomes of the answer to the first request of each refund."""
     seed: int = 0
@@ -187,6 +189,7 @@ _WORDS: Final[dict[str, _Reader]] = {
     "verdict": _verdict,
     "refund_pending": _time("refund_pending"),
     "refund_fail": _flag(refund_fail=True),
+    "refund_bounce": _time("refund_bounce", refund_fail=False),
     "refund_drop_before": _flag(refund_answer="drop_before"),
     "refund_drop_after": _flag(refund_answer="drop_after"),
     "seed": _flag(),

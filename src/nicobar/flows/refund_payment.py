@@ -49,11 +49,13 @@ async def refund_payment(runtime: Runtime, tenant: Tenant, body: RefundCreate) -
     policy = await load_policy(runtime, tenant)
     async with runtime.database.transaction() as tx:
         order = await _record_intent(tx, runtime, policy, tenant, body)
+    asked_at = runtime.clock.now()
     outcome = await _refund(order)
     async with runtime.database.transaction() as tx:
         payment = await lock_payment(tx, tenant, body.payment_id) or order.payment
         refund = await get_refund(tx, tenant, order.refund.refund_id) or order.refund
-        recorded = await record_refund(runtime, tx, payment, refund, outcome, runtime.clock.now())
+        at = runtime.clock.now()
+        recorded = await record_refund(runtime, tx, payment, refund, outcome, asked_at=asked_at, at=at)
     return render_refund(recorded, payment)
 
 

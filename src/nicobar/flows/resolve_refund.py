@@ -28,7 +28,8 @@ async def resolve_refund(
 
     None says that nobody was asked: there is no such refund, or it was heard of within `SILENCE`, or another process
     asks at this moment. With `told_by`, the name of a processor that sent a notice about it, it is asked at once, also
-    about a refund that has ended; None says then that the refund is none of that processor's.
+    about a refund that has ended, since one that succeeded may have come back; None says then that the refund is none
+    of that processor's.
 
     An order that the processor has never heard of is placed again once the refund has been silent for `SILENCE`: the
     same id gives money back once, however often it is ordered. A failure to answer is Unknown, which changes nothing.
@@ -43,12 +44,13 @@ async def resolve_refund(
         async with runtime.database.statement() as tx:
             if not await claim_refund(tx, tenant, refund_id, now - SILENCE, now):
                 return None
+    asked_at = runtime.clock.now()
     outcome = await _ask(runtime, tenant, refund, attempt, now)
     async with runtime.database.transaction() as tx:
         payment = await lock_payment(tx, tenant, refund.payment_id)
         stored = await get_refund(tx, tenant, refund_id)
         if payment is not None and stored is not None and outcome != stored.outcome:
-            await record_refund(runtime, tx, payment, stored, outcome, runtime.clock.now())
+            await record_refund(runtime, tx, payment, stored, outcome, asked_at=asked_at, at=runtime.clock.now())
     return outcome
 
 

@@ -235,7 +235,11 @@ class Processor(Protocol):
         """
 
     async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
-        """Return what happened to a refund, None when no order for it has ever arrived."""
+        """Return what happened to a refund, None when no order for it has ever arrived.
+
+        A refund that succeeded and came back has failed. A RefundFailed from here has the processor's own id of it:
+        without one it is taken for the refusal of an order.
+        """
 
     async def find_dispute(self, reference: str) -> DisputeFacts | None:
         """Return how a dispute stands, by the processor's own id; None when it is not about a charge of ours."""

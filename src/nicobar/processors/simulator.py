@@ -135,7 +135,7 @@ class Simulator:
         stored = await self._store.give_back(refund, self._notices(order, news))
         if stored is None:
             refused = RefundFailed("It is more than is left of the charge.", _refund_reference(refund.refund_id))
-            refund = msgspec.structs.replace(refund, outcome=refused, later=None, later_at=None)
+            refund = msgspec.structs.replace(refund, outcome=refused, later=None, later_at=None, returned_at=None)
             stored = await self._store.give_back(refund, [])
         if stored is None or (stored.attempt_id, stored.amount) != (refund.attempt_id, refund.amount):
             raise ValueError(f"{request.refund_id} was ordered before with another amount")
@@ -259,7 +259,7 @@ def _new_refund(request: RefundRequest, scenario: SimulatedScenario, now: dateti
     end: RefundOutcome = RefundSucceeded(reference)
     if scenario.refund_fail:
         end = RefundFailed("The customer's bank does not take it.", reference)
-    pending = scenario.refund_pending
+    pending, bounce = scenario.refund_pending, scenario.refund_bounce
     return SimulatedRefund(
         refund_id=request.refund_id,
         attempt_id=request.attempt.attempt_id,
@@ -267,5 +267,6 @@ def _new_refund(request: RefundRequest, scenario: SimulatedScenario, now: dateti
         outcome=end if pending is None else RefundPending(reference),
         later=None if pending is None else end,
         later_at=None if pending is None else now + pending,
+        returned_at=None if bounce is None else now + (pending or timedelta()) + bounce,
         created_at=now,
     )

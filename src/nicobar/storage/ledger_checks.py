@@ -75,10 +75,22 @@ UNION ALL
 (SELECT e.business_id, e.mode, e.entry_id, 'it is not what refund ' || e.reference || ' says'
 FROM ledger_entries e
 LEFT JOIN refunds r ON (r.business_id, r.mode, r.refund_id) = (e.business_id, e.mode, e.reference)
+LEFT JOIN ledger_entries back ON (back.business_id, back.mode, back.reference, back.kind)
+    = (e.business_id, e.mode, e.reference, 'refund_reversal')
 WHERE e.kind = 'refund' AND (r.status, r.payment_id, r.currency, r.amount, r.settlement_currency, r.settlement_amount,
         r.settlement_tax)
-    IS DISTINCT FROM ('succeeded', e.payment_id, e.currency, -e.processor_receivable, e.settlement_currency,
-        e.merchant_payable + e.tax_payable, e.tax_payable)
+    IS DISTINCT FROM (CASE WHEN back.entry_id IS NULL THEN 'succeeded' ELSE 'failed' END, e.payment_id, e.currency,
+        -e.processor_receivable, e.settlement_currency, e.merchant_payable + e.tax_payable, e.tax_payable)
+LIMIT $1)
+UNION ALL
+(SELECT e.business_id, e.mode, e.entry_id, 'it does not reverse the entry of refund ' || e.reference
+FROM ledger_entries e
+LEFT JOIN ledger_entries r ON (r.business_id, r.mode, r.reference, r.kind)
+    = (e.business_id, e.mode, e.reference, 'refund')
+WHERE e.kind = 'refund_reversal' AND (r.payment_id, r.currency, r.processor_receivable, r.settlement_currency, r.gross,
+        r.merchant_payable, r.tax_payable, r.fee_income)
+    IS DISTINCT FROM (e.payment_id, e.currency, -e.processor_receivable, e.settlement_currency, -e.gross,
+        -e.merchant_payable, -e.tax_payable, -e.fee_income)
 LIMIT $1)
 LIMIT $1
 """

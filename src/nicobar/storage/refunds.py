@@ -22,8 +22,8 @@ from nicobar.storage.database import Read, Record, Tx
 
 _COLUMNS: Final = """
     r.refund_id, r.payment_id, r.attempt_id, r.status, r.amount, r.tax, r.currency, r.settlement_amount,
-    r.settlement_tax, r.settlement_currency, r.is_partial, r.reason, r.metadata, r.outcome, r.network_reference,
-    r.network_reference_type, r.network_reference_updated_at, r.created_at, r.resolved_at
+    r.settlement_tax, r.settlement_currency, r.is_partial, r.reason, r.metadata, r.outcome, r.asked_at,
+    r.network_reference, r.network_reference_type, r.network_reference_updated_at, r.created_at, r.resolved_at
 """
 
 _LINE_COLUMNS: Final = "position, amount, tax, settlement_amount, settlement_tax"
@@ -64,14 +64,17 @@ WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = refund.payment_id
 RETURNING true
 """
 
-# The status guards the whole: without a move nothing else happens. $4 is the new status, $9 its origins. A refund that
-# fails gives free what it took.
+# The status guards the whole: without a move nothing else happens. $4 is the new status, $9 its origins and $10 the one
+# that the caller has read. A refund that fails gives free what it took. One that came back keeps the number by which
+# the customer's bank knows it.
 _MOVE: Final = f"""
 WITH moved AS (
-    UPDATE refunds r SET status = $4, outcome = $5, updated_at = $6, resolved_at = $6, network_reference = $7::text,
-        network_reference_type = $8,
-        network_reference_updated_at = CASE WHEN $7::text IS NULL THEN NULL ELSE $6::timestamptz END
-    WHERE r.business_id = $1 AND r.mode = $2 AND r.refund_id = $3 AND r.status = ANY($9::text[])
+    UPDATE refunds r SET status = $4, outcome = $5, updated_at = $6, resolved_at = $6, asked_at = $11,
+        network_reference = coalesce($7::text, r.network_reference),
+        network_reference_type = CASE WHEN $7::text IS NULL THEN r.network_reference_type ELSE $8 END,
+        network_reference_updated_at = CASE WHEN $7::text IS NULL THEN r.network_reference_updated_at
+            ELSE $6::timestamptz END
+    WHERE r.business_id = $1 AND r.mode = $2 AND r.refund_id = $3 AND r.status = ANY($9::text[]) AND r.status = $10
     RETURNING {_COLUMNS}
 ), of_lines AS (
     UPDATE payment_lines l SET
@@ -86,7 +89,8 @@ WITH moved AS (
         refunded_amount = p.refunded_amount - CASE moved.status WHEN 'failed' THEN moved.amount ELSE 0 END,
         refunded_settlement_amount = p.refunded_settlement_amount
             - CASE moved.status WHEN 'failed' THEN moved.settlement_amount ELSE 0 END,
-        returned_amount = p.returned_amount + CASE moved.status WHEN 'succeeded' THEN moved.amount ELSE 0 END
+        returned_amount = p.returned_amount + CASE WHEN moved.status = 'succeeded' THEN moved.amount
+            WHEN $10 = 'succeeded' THEN -moved.amount ELSE 0 END
     FROM moved
     WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = moved.payment_id
 )
@@ -94,12 +98,13 @@ SELECT * FROM moved
 """
 
 _HEAR: Final = """
-UPDATE refunds SET outcome = $4, updated_at = $5 WHERE business_id = $1 AND mode = $2 AND refund_id = $3
+UPDATE refunds SET outcome = $4, updated_at = $5, asked_at = $6
+WHERE business_id = $1 AND mode = $2 AND refund_id = $3
 """
 
 _REFERENCE: Final = f"""
 UPDATE refunds r SET outcome = $4, updated_at = $5, network_reference = $6, network_reference_type = $7,
-    network_reference_updated_at = $5
+    network_reference_updated_at = $5, asked_at = $8
 WHERE business_id = $1 AND mode = $2 AND refund_id = $3 AND status = 'succeeded'
 RETURNING {_COLUMNS}
 """
@@ -234,10 +239,13 @@ def _conditions(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return found
 
 
-async def move_refund(tx: Tx, tenant: Tenant, refund: Refund, outcome: RefundOutcome, at: datetime) -> Refund | None:
+async def move_refund(
+    tx: Tx, tenant: Tenant, refund: Refund, outcome: RefundOutcome, asked_at: datetime, at: datetime
+) -> Refund | None:
     """End a refund as the processor said, with what that changes on its payment; return it as it is then.
 
-    None, and no change, when the transition table refuses the move. The caller holds the payment's row.
+    None, and no change, when the transition table refuses the move. The caller holds the payment's row, and read
+    `refund` under that lock.
     """
     target: RefundStatus = status_after(outcome)
     reference = outcome if isinstance(outcome, RefundSucceeded) else None
@@ -252,17 +260,21 @@ async def move_refund(tx: Tx, tenant: Tenant, refund: Refund, outcome: RefundOut
         reference and reference.network_reference,
         reference and reference.network_reference_type,
         refund_origins(target),
+        refund.status,
+        asked_at,
     )
     return None if row is None else _refund(row, refund.lines)
 
 
-async def hear_of_refund(tx: Tx, tenant: Tenant, refund_id: str, outcome: RefundOutcome, at: datetime) -> None:
+async def hear_of_refund(
+    tx: Tx, tenant: Tenant, refund_id: str, outcome: RefundOutcome, asked_at: datetime, at: datetime
+) -> None:
     """Store the last word of the processor; the status stays what it is."""
-    await tx.execute(_HEAR, tenant.business_id, tenant.mode, refund_id, outcome, at)
+    await tx.execute(_HEAR, tenant.business_id, tenant.mode, refund_id, outcome, at, asked_at)
 
 
 async def set_network_reference(
-    tx: Tx, tenant: Tenant, refund: Refund, outcome: RefundSucceeded, at: datetime
+    tx: Tx, tenant: Tenant, refund: Refund, outcome: RefundSucceeded, asked_at: datetime, at: datetime
 ) -> Refund:
     """Store the number by which a succeeded refund is found, which banks give some days later; return the refund."""
     row = await tx.fetchrow(
@@ -274,6 +286,7 @@ async def set_network_reference(
         at,
         outcome.network_reference,
         outcome.network_reference_type,
+        asked_at,
     )
     return refund if row is None else _refund(row, refund.lines)
 

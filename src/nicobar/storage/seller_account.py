@@ -27,7 +27,7 @@ WITH page AS MATERIALIZED (
         line.position, line.type, line.amount
     FROM ledger_entries e CROSS JOIN LATERAL (VALUES
         (1, e.kind, -e.merchant_payable - e.tax_payable),
-        (2, CASE WHEN e.kind IN ('payment', 'dispute_reversal') THEN 'tax' ELSE 'tax_reversal' END, e.tax_payable)
+        (2, CASE WHEN e.tax_payable < 0 THEN 'tax' ELSE 'tax_reversal' END, e.tax_payable)
     ) AS line (position, type, amount)
     WHERE {conditions} AND line.amount <> 0
     ORDER BY e.entry_id DESC, line.position DESC LIMIT {limit:d} OFFSET {offset:d}
@@ -122,6 +122,7 @@ async def mark_balances(tx: Tx, tenant: Tenant, currency: str, until: datetime) 
 _OF_TYPE: Final[Mapping[str, str]] = {
     "payment": "line.type = 'payment'",
     "refund": "e.kind = 'refund' AND line.position = 1",
+    "refund_reversal": "e.kind = 'refund_reversal' AND line.position = 1",
     "dispute": "e.kind = 'dispute' AND line.position = 1",
     "dispute_reversal": "e.kind = 'dispute_reversal' AND line.position = 1",
     "tax": "e.tax_payable < 0 AND line.position = 2",
@@ -129,7 +130,7 @@ _OF_TYPE: Final[Mapping[str, str]] = {
 }
 """Types as words of SQL: those which are few are found by their own index, the others by reading from the newest on.
 
-A payment and a disputed amount that returns credit `tax_payable`, and nothing else does (`ledger_entries_kind`)."""
+Payments, refunds that came back and disputed amounts that return credit `tax_payable`, and nothing else does."""
 
 
 def _conditions(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -61,19 +61,27 @@ ON CONFLICT (attempt_id) DO UPDATE SET attempt_id = excluded.attempt_id WHERE or
 RETURNING true
 """
 
-_REFUND_COLUMNS: Final = "refund_id, attempt_id, amount, outcome, later, later_at, created_at"
+_REFUND_COLUMNS: Final = "refund_id, attempt_id, amount, outcome, later, later_at, returned_at, created_at"
 
+# The order has what came back of its refunds again. That is noted when it matters: by the next refund, made at $15.
 _GIVE_BACK: Final = f"""
-WITH new AS (
-    INSERT INTO simulator.refunds ({_REFUND_COLUMNS}, given_at) VALUES ($8, $9, $10, $11, $12, $13, $14, $15)
+WITH back AS (
+    UPDATE simulator.refunds SET is_back = true
+    WHERE attempt_id = $9 AND refund_id <> $8 AND returned_at <= $15 AND NOT is_back
+    RETURNING amount
+), new AS (
+    INSERT INTO simulator.refunds ({_REFUND_COLUMNS}, given_at) VALUES ($8, $9, $10, $11, $12, $13, $14, $15, $16)
     ON CONFLICT (refund_id) DO UPDATE
         SET outcome = excluded.outcome, later = excluded.later, later_at = excluded.later_at,
-            given_at = excluded.given_at
+            returned_at = excluded.returned_at, given_at = excluded.given_at
         WHERE refunds.outcome IS NULL
     RETURNING attempt_id, amount, given_at
+), change AS (
+    SELECT coalesce((SELECT amount FROM new WHERE given_at IS NOT NULL), 0)
+        - coalesce((SELECT sum(amount) FROM back), 0)::bigint AS amount
 ), booked AS (
-    UPDATE simulator.orders o SET refunded = o.refunded + new.amount
-    FROM new WHERE o.attempt_id = new.attempt_id AND new.given_at IS NOT NULL
+    UPDATE simulator.orders o SET refunded = o.refunded + change.amount
+    FROM change WHERE o.attempt_id = $9 AND change.amount <> 0
 ), told AS ({_TOLD})
 SELECT true FROM new
 """
@@ -125,7 +133,7 @@ WHERE business_id = $1 AND taken_at <= $2 GROUP BY currency
 _MONEY_GIVEN_BACK: Final = """
 SELECT o.currency, sum(r.amount)::bigint AS amount
 FROM simulator.refunds r JOIN simulator.orders o USING (attempt_id)
-WHERE o.business_id = $1 AND r.given_at <= $2 GROUP BY o.currency
+WHERE o.business_id = $1 AND r.given_at <= $2 AND (r.returned_at IS NULL OR r.returned_at > $2) GROUP BY o.currency
 """
 
 
@@ -240,7 +248,10 @@ async def money_taken(read: Read, tenant: Tenant, now: datetime) -> dict[str, in
 
 
 async def money_given_back(read: Read, tenant: Tenant, now: datetime) -> dict[str, int]:
-    """Return what the simulator has given back for a business, in minor units by currency."""
+    """Return what the simulator has given back for a business and still is, in minor units by currency.
+
+    A refund that came back does not count from then on.
+    """
     rows = await read.fetch(_MONEY_GIVEN_BACK, _account(tenant), now)
     return {row["currency"]: row["amount"] for row in rows}
 

@@ -86,6 +86,7 @@ _DESCRIPTIONS: Final[dict[LineType, str]] = {
     "payment": "Settlement of a payment, with its tax",
     "tax": "Tax set aside for the authorities",
     "refund": "Refund to the customer, with its tax",
+    "refund_reversal": "Refund that came back, with its tax",
     "tax_reversal": "Tax that is no longer owed",
     "dispute": "Disputed amount taken by the bank, with its tax",
     "dispute_reversal": "Disputed amount returned by the bank, with its tax",
