@@ -12,6 +12,7 @@ from nicobar.core.dispute import (
     dispute_origins,
     earlier_stages,
     is_money_out,
+    later_stage,
 )
 
 
@@ -32,6 +33,8 @@ def test_stages_go_on() -> None:
         ("pre_dispute",),
         ("pre_dispute", "dispute"),
     ]
+    for first, second in product(DISPUTE_STAGES, DISPUTE_STAGES):
+        assert later_stage(first, second) == (second if first in earlier_stages(second) else first)
 
 
 @pytest.mark.parametrize(("stage", "status"), list(product(DISPUTE_STAGES, DISPUTE_TRANSITIONS)))

@@ -142,9 +142,39 @@ async def test_stages_go_on_and_never_back(
     assert await record(runtime, payment, await facts_of(runtime, payment, stage=second)) == later
     (dispute,) = await stored(runtime, payment)
     assert dispute.stage == (second if later else first)
-    assert await record(runtime, payment, await facts_of(runtime, payment, stage=first, status="dispute_won")) == (
-        not later
-    )
+    assert await record(runtime, payment, await facts_of(runtime, payment, stage=first, status="dispute_won"))
+    (dispute,) = await stored(runtime, payment)
+    assert (dispute.stage, dispute.status) == (second if later else first, "dispute_won")
+
+
+@pytest.mark.parametrize("status", DISPUTE_TRANSITIONS)
+async def test_a_later_stage_begins_anew(
+    runtime: Runtime, tenant: Tenant, clock: FakeClock, status: DisputeStatus
+) -> None:
+    """An inquiry that was answered can still become a chargeback, which takes the money and has to be answered, too."""
+    payment = await paid(runtime, tenant)
+    assert await record(runtime, payment, await facts_of(runtime, payment, stage="pre_dispute", status=status))
+    clock.advance(seconds=1)
+    assert await record(runtime, payment, await facts_of(runtime, payment))
+    (dispute,) = await stored(runtime, payment)
+    assert (dispute.stage, dispute.status, dispute.money_out) == ("dispute", "dispute_opened", True)
+    assert [type for type, _ in await told(runtime, dispute)] == [status.replace("_", "."), "dispute.opened"]
+    async with runtime.database.read() as read:
+        entries = await entries_of(read, tenant, payment.payment_id)
+    assert [(entry.kind, entry.received) for entry in entries] == [("payment", 2400), ("dispute", -2400)]
+
+
+async def test_a_verdict_without_its_stage_ends_an_appeal(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> None:
+    """Stripe says of a dispute that it is won or lost, and no longer in which stage."""
+    payment = await paid(runtime, tenant)
+    for changes in ({}, {"stage": "pre_arbitration"}, {"status": "dispute_won"}):
+        clock.advance(seconds=1)
+        assert await record(runtime, payment, await facts_of(runtime, payment, **changes))
+    (dispute,) = await stored(runtime, payment)
+    assert (dispute.stage, dispute.status, dispute.money_out) == ("pre_arbitration", "dispute_won", False)
+    async with runtime.database.read() as read:
+        entries = await entries_of(read, tenant, payment.payment_id)
+    assert [(entry.kind, entry.received) for entry in entries][1:] == [("dispute", -2400), ("dispute_reversal", 2400)]
 
 
 async def test_an_older_answer_comes_too_late(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> None:

@@ -37,8 +37,11 @@ DISPUTE_TRANSITIONS: Final[dict[DisputeStatus, frozenset[DisputeStatus]]] = {
     "dispute_won": frozenset({"dispute_lost"}),
     "dispute_lost": frozenset({"dispute_won"}),
 }
-"""From each status, the statuses that may follow. A verdict can be turned round once more by an appeal at the card
-network, which the processor reports as the opposite verdict."""
+"""From each status, the statuses that may follow in the same stage; a later stage begins anew with any of them.
+
+A verdict can be turned round once more by an appeal at the card network, which the processor reports as the opposite
+verdict.
+"""
 
 DISPUTE_STAGES: Final[tuple[DisputeStage, ...]] = ("pre_dispute", "dispute", "pre_arbitration")
 """The stages in their order: a dispute goes on to a later one and never back."""
@@ -58,6 +61,11 @@ def dispute_origins(target: DisputeStatus) -> list[DisputeStatus]:
 def earlier_stages(stage: DisputeStage) -> tuple[DisputeStage, ...]:
     """Return the stages before this one."""
     return DISPUTE_STAGES[: DISPUTE_STAGES.index(stage)]
+
+
+def later_stage(one: DisputeStage, other: DisputeStage) -> DisputeStage:
+    """Return the later of two stages."""
+    return max(one, other, key=DISPUTE_STAGES.index)
 
 
 def is_money_out(stage: DisputeStage, status: DisputeStatus) -> bool:

@@ -6,7 +6,15 @@ from typing import Any, Final
 
 import msgspec
 
-from nicobar.core.dispute import Dispute, DisputeFacts, DisputeStatus, dispute_origins, earlier_stages, is_money_out
+from nicobar.core.dispute import (
+    Dispute,
+    DisputeFacts,
+    DisputeStatus,
+    dispute_origins,
+    earlier_stages,
+    is_money_out,
+    later_stage,
+)
 from nicobar.core.ids import object_id
 from nicobar.core.tenant import Tenant
 from nicobar.storage.database import Read, Record, Tx
@@ -22,12 +30,12 @@ INSERT INTO disputes (business_id, mode, dispute_id, payment_id, attempt_id, pro
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """
 
-# Either the status moves along the table, or it stays and the stage goes on. An older answer finds no row.
+# Within a stage the status moves along the table; a later stage begins with whatever status it has. An older answer
+# finds no row.
 _MOVE: Final = f"""
 UPDATE disputes d SET stage = $4, status = $5, money_out = $6, updated_at = $7, asked_at = $8
 WHERE d.business_id = $1 AND d.mode = $2 AND d.dispute_id = $3 AND d.asked_at <= $8
-  AND (d.status = ANY($9::text[]) AND (d.stage = $4 OR d.stage = ANY($10::text[]))
-       OR d.status = $5 AND d.stage = ANY($10::text[]))
+  AND (d.stage = $4 AND d.status = ANY($9::text[]) OR d.stage = ANY($10::text[]))
 RETURNING {_COLUMNS}
 """
 
@@ -80,21 +88,24 @@ async def move_dispute(
 ) -> Dispute | None:
     """Bring a dispute to where the facts say it is, and return it as it is then.
 
-    None, and no change, when it is there already, when the transition table or the order of the stages refuses the
-    move, and when the processor was asked for the facts before it was asked for what is stored.
+    An earlier stage than the stored one counts as the stored one: processors call a dispute won or lost without saying
+    in which stage. None, and no change, when it is there already, when the transition table refuses the move, and when
+    the processor was asked for the facts before it was asked for what is stored. The caller holds the payment's row
+    and has read `dispute` under that lock.
     """
+    stage = later_stage(dispute.stage, facts.stage)
     row = await tx.fetchrow(
         _MOVE,
         dispute.business_id,
         dispute.mode,
         dispute.dispute_id,
-        facts.stage,
+        stage,
         facts.status,
-        is_money_out(facts.stage, facts.status),
+        is_money_out(stage, facts.status),
         at,
         asked_at,
         dispute_origins(facts.status),
-        earlier_stages(facts.stage),
+        earlier_stages(stage),
     )
     return None if row is None else _dispute(row)
 
