@@ -153,9 +153,9 @@ async def test_a_later_stage_begins_anew(
 ) -> None:
     """An inquiry that was answered can still become a chargeback, which takes the money and has to be answered, too."""
     payment = await paid(runtime, tenant)
-    assert await record(runtime, payment, await facts_of(runtime, payment, stage="pre_dispute", status=status))
-    clock.advance(seconds=1)
-    assert await record(runtime, payment, await facts_of(runtime, payment))
+    for changes in ({"stage": "pre_dispute", "status": status}, {}):
+        clock.advance(seconds=1)
+        assert await record(runtime, payment, await facts_of(runtime, payment, **changes))
     (dispute,) = await stored(runtime, payment)
     assert (dispute.stage, dispute.status, dispute.money_out) == ("dispute", "dispute_opened", True)
     assert [type for type, _ in await told(runtime, dispute)] == [status.replace("_", "."), "dispute.opened"]
