@@ -333,10 +333,9 @@ def test_refunds_of_the_whole_leave_nothing(cart: Quote, cuts: list[int]) -> Non
 @given(cart=st.sampled_from(CARTS), data=st.data())
 def test_the_books_are_the_payment_less_the_refunds_that_stand(cart: Quote, data: st.DataObject) -> None:
     payment, entry = booked(cart)
-    total, entries, number = payment.total_amount, [entry], 0
+    total, entries = payment.total_amount, [entry]
     standing: dict[str, Entry] = {}
-    for _ in range(data.draw(st.integers(0, 8))):
-        number += 1
+    for number in range(data.draw(st.integers(0, 8))):
         left = total + sum(refund.received for refund in standing.values())
         if standing and (not left or data.draw(st.booleans())):
             refund_id = data.draw(st.sampled_from(sorted(standing)))

@@ -38,8 +38,12 @@ SELECT (SELECT count(*) FROM attempts WHERE resolved_at IS NULL
 _DISAGREEMENTS = """
 SELECT p.payment_id, p.status, p.total_amount, p.refunded_amount, bank.charges, bank.taken, bank.given
 FROM payments p LEFT JOIN (
-    SELECT payment_id, count(*) AS charges, sum(amount) AS taken, sum(refunded) AS given
-    FROM simulator.orders WHERE taken_at <= $1 GROUP BY payment_id
+    SELECT payment_id, count(*) AS charges, sum(amount) AS taken, sum(given) AS given
+    FROM simulator.orders LEFT JOIN (
+        SELECT attempt_id, sum(amount) AS given FROM simulator.refunds
+        WHERE given_at <= $1 AND (returned_at IS NULL OR returned_at > $1) GROUP BY attempt_id
+    ) back USING (attempt_id)
+    WHERE taken_at <= $1 GROUP BY payment_id
 ) bank USING (payment_id)
 WHERE coalesce(bank.charges, 0) <> CASE WHEN p.status = 'succeeded' AND p.total_amount > 0 THEN 1 ELSE 0 END
    OR coalesce(bank.taken, 0) <> CASE p.status WHEN 'succeeded' THEN p.total_amount ELSE 0 END

@@ -15,24 +15,28 @@ from simulation.expected_books import Sums, expected_sums
 from simulation.town import Journal
 
 MOVES = {
-    "requires_payment_method": ("processing", "succeeded", "cancelled"),
-    "processing": ("requires_customer_action", "succeeded", "failed", "requires_payment_method"),
-    "requires_customer_action": ("processing", "succeeded", "failed", "requires_payment_method"),
-    "failed": ("processing", "succeeded"),
-    "pending": ("succeeded", "failed"),
-    "dispute_opened": (
-        "dispute_expired",
-        "dispute_accepted",
-        "dispute_cancelled",
-        "dispute_challenged",
-        "dispute_won",
-        "dispute_lost",
-    ),
-    "dispute_challenged": ("dispute_cancelled", "dispute_won", "dispute_lost"),
-    "dispute_won": ("dispute_lost",),
-    "dispute_lost": ("dispute_won",),
+    "payments": {
+        "requires_payment_method": ("processing", "succeeded", "cancelled"),
+        "processing": ("requires_customer_action", "succeeded", "failed", "requires_payment_method"),
+        "requires_customer_action": ("processing", "succeeded", "failed", "requires_payment_method"),
+        "failed": ("processing", "succeeded"),
+    },
+    "refunds": {"pending": ("succeeded", "failed"), "succeeded": ("failed",)},
+    "disputes": {
+        "dispute_opened": (
+            "dispute_expired",
+            "dispute_accepted",
+            "dispute_cancelled",
+            "dispute_challenged",
+            "dispute_won",
+            "dispute_lost",
+        ),
+        "dispute_challenged": ("dispute_cancelled", "dispute_won", "dispute_lost"),
+        "dispute_won": ("dispute_lost",),
+        "dispute_lost": ("dispute_won",),
+    },
 }
-"""What may follow what: payments, refunds and disputes have no status in common that goes on differently."""
+"""What may follow what."""
 
 EVENTS = {
     "payment.succeeded": ("payments", "succeeded"),
@@ -107,7 +111,8 @@ ALWAYS = {
             FROM refund_lines l WHERE (l.business_id, l.mode, l.refund_id) = (r.business_id, r.mode, r.refund_id))""",
     "the bank gave more back than it took": """
         SELECT o.attempt_id FROM simulator.orders o WHERE o.amount < (
-            SELECT sum(r.amount) FROM simulator.refunds r WHERE r.attempt_id = o.attempt_id AND r.given_at <= $1)""",
+            SELECT sum(r.amount) FROM simulator.refunds r WHERE r.attempt_id = o.attempt_id AND r.given_at <= $1
+              AND (r.returned_at IS NULL OR r.returned_at > $1))""",
     "an order at the bank is not of a payment's seller": """
         SELECT o.attempt_id FROM simulator.orders o WHERE o.outcome IS NOT NULL AND NOT EXISTS (
             SELECT FROM attempts a JOIN payments p USING (business_id, mode, payment_id)
@@ -154,7 +159,9 @@ WHEN_QUIET = {
     "a refund is pending for ever": "SELECT refund_id, outcome FROM refunds WHERE status = 'pending'",
     "a refund at the bank ended otherwise than ours": """
         SELECT r.refund_id, r.status, r.amount, b.amount AS given FROM refunds r
-        FULL JOIN (SELECT * FROM simulator.refunds WHERE given_at <= $1) b USING (refund_id)
+        FULL JOIN (
+            SELECT * FROM simulator.refunds WHERE given_at <= $1 AND (returned_at IS NULL OR returned_at > $1)
+        ) b USING (refund_id)
         WHERE (r.status IS NOT DISTINCT FROM 'succeeded') <> (b.refund_id IS NOT NULL)
            OR b.amount <> r.amount""",
     "a dispute that the bank tells of is not known": """
@@ -174,7 +181,8 @@ WHEN_QUIET = {
 _WRONG_MOVES = """
 SELECT kind, id, origin, target FROM auditor.moves
 WHERE origin IS NOT NULL AND NOT EXISTS (
-    SELECT FROM jsonb_array_elements_text($1::jsonb -> origin) AS allowed (target) WHERE allowed.target = moves.target)
+    SELECT FROM jsonb_array_elements_text($1::jsonb -> kind -> origin) AS allowed (target)
+    WHERE allowed.target = moves.target)
 """
 
 _TOLD_WRONGLY = """
@@ -193,7 +201,7 @@ SELECT business_id, currency, sum(amount)::bigint AS amount FROM (
     SELECT business_id, currency, amount FROM simulator.orders WHERE taken_at <= $1
     UNION ALL
     SELECT o.business_id, o.currency, -r.amount FROM simulator.refunds r JOIN simulator.orders o USING (attempt_id)
-    WHERE r.given_at <= $1) AS moved
+    WHERE r.given_at <= $1 AND (r.returned_at IS NULL OR r.returned_at > $1)) AS moved
 GROUP BY 1, 2
 """
 

@@ -11,7 +11,8 @@ Sums = dict[tuple[str, str, str, str], int]
 """(business, mode, account, currency) -> minor units; a debit is positive."""
 
 _PAYMENTS = """
-SELECT p.business_id, p.mode, p.currency, p.total_amount, p.settlement_currency, p.settlement_amount, p.settlement_tax,
+SELECT p.business_id, p.mode, p.payment_id, p.currency, p.total_amount,
+       p.settlement_currency, p.settlement_amount, p.settlement_tax,
        p.pricing #>> '{charge,settlement,numerator}' AS numerator,
        p.pricing #>> '{charge,settlement,denominator}' AS denominator,
        coalesce(r.amount, 0) AS refunded, coalesce(r.settlement_amount, 0) AS refunded_settlement,
@@ -29,15 +30,25 @@ WHERE p.status = 'succeeded' AND p.total_amount > 0
 """
 
 
+_ENDS = """
+SELECT r.payment_id, r.refund_id, r.amount, m.target
+FROM auditor.moves m JOIN refunds r ON (r.business_id, r.mode, r.refund_id) = (m.business_id, m.mode, m.id)
+WHERE m.kind = 'refunds' ORDER BY m.number
+"""
+
+
 async def expected_sums(connection: "asyncpg.Connection[asyncpg.Record]") -> Sums:
     """Return the balance of every account that is not zero."""
+    ends: dict[str, list[Any]] = {}
+    for end in await connection.fetch(_ENDS):
+        ends.setdefault(end["payment_id"], []).append(end)
     sums: Sums = {}
     for row in await connection.fetch(_PAYMENTS):
-        _add(sums, row)
+        _add(sums, row, ends.get(row["payment_id"], []))
     return {key: amount for key, amount in sums.items() if amount}
 
 
-def _add(sums: Sums, row: Any) -> None:
+def _add(sums: Sums, row: Any, ends: list[Any]) -> None:
     """Add what a payment, its refunds and its disputes move."""
     total, settlement, tax = row["total_amount"], row["settlement_amount"], row["settlement_tax"]
     gross = total
@@ -46,7 +57,7 @@ def _add(sums: Sums, row: Any) -> None:
     refunded = row["refunded"]
     moves = [
         (total, gross, settlement, tax),
-        (-refunded, -_half_up(gross * refunded, total), -row["refunded_settlement"], -row["refunded_tax"]),
+        (-refunded, -_worth(ends, gross, total), -row["refunded_settlement"], -row["refunded_tax"]),
     ]
     for amount in row["disputed"]:
         parts = [_half_up(whole * amount, total) for whole in (gross, settlement, tax)]
@@ -59,6 +70,22 @@ def _add(sums: Sums, row: Any) -> None:
         _post(sums, row, "merchant_payable", row["settlement_currency"], taxed - earned)
         _post(sums, row, "tax_payable", row["settlement_currency"], -taxed)
         _post(sums, row, "fee_income", row["settlement_currency"], earned - worth)
+
+
+def _worth(ends: list[Any], gross: int, total: int) -> int:
+    """Return what the refunds that stand are worth of the gross.
+
+    Each is worth what it adds to those that stood when it succeeded, and takes exactly that back when it comes back.
+    """
+    standing: dict[str, tuple[int, int]] = {}
+    for end in ends:
+        if end["target"] == "succeeded":
+            refunded = end["amount"] + sum(amount for amount, _ in standing.values())
+            before = sum(worth for _, worth in standing.values())
+            standing[end["refund_id"]] = (end["amount"], _half_up(gross * refunded, total) - before)
+        else:
+            standing.pop(end["refund_id"], None)
+    return sum(worth for _, worth in standing.values())
 
 
 def _post(sums: Sums, row: Any, account: str, currency: str, amount: int) -> None:

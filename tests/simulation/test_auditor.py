@@ -49,9 +49,18 @@ FORGERIES: dict[str, tuple[str, str]] = {
         "a refund at the bank ended otherwise than ours",
     ),
     "a refund fails and succeeds": (
+        "UPDATE refunds SET status = 'succeeded' WHERE refund_id ="
+        " (SELECT max(refund_id) FROM refunds WHERE status = 'failed')",
+        "a move that the contract does not have",
+    ),
+    "a refund that came back is not reversed": (
+        "DELETE FROM ledger_entries WHERE kind = 'refund_reversal'",
+        "is booked",
+    ),
+    "a refund comes back that the bank has not sent back": (
         "UPDATE refunds SET status = 'failed' WHERE refund_id ="
         " (SELECT max(refund_id) FROM refunds WHERE status = 'succeeded')",
-        "a move that the contract does not have",
+        "a refund at the bank ended otherwise than ours",
     ),
     "a use is not counted": (
         "UPDATE discounts SET times_used = times_used + 1 WHERE usage_limit IS NULL",
@@ -66,7 +75,10 @@ FORGERIES: dict[str, tuple[str, str]] = {
 
 
 async def trade(town: Town) -> None:
-    """Let everything happen once: a code, a decline, a refund, one that fails, a dispute, a link that expires."""
+    """Let everything happen once.
+
+    A code, a decline, a refund, one that fails, one that comes back, a dispute, a link that expires.
+    """
     process, seller = town.processes[0], town.sellers[2]
     cart = {"product_cart": [{"product_id": seller.products[0], "quantity": 1}]}
     orders: list[dict[str, Any]] = [
@@ -74,6 +86,7 @@ async def trade(town: Town) -> None:
         {"metadata": {"nicobar_scenario": "dispute_after:1h"}},
         {"metadata": {"nicobar_scenario": "decline"}},
         {"metadata": {"nicobar_scenario": "refund_fail"}},
+        {"metadata": {"nicobar_scenario": "refund_bounce:1h"}},
         {},
     ]
     for order in orders:
@@ -81,7 +94,7 @@ async def trade(town: Town) -> None:
     *paid, _left = town.journal.payments.values()
     for told in paid:
         await pay(process.browser, told.link or "")
-    for told in (paid[0], paid[3]):
+    for told in (paid[0], paid[3], paid[4]):
         await refund_all(town, process, told)
 
 
