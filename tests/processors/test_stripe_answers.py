@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
+import msgspec
 import pytest
 import stripe
 
@@ -197,6 +198,38 @@ async def test_what_can_be_neither_cancelled_nor_told_is_no_answer() -> None:
     subject, _ = processor((200, waiting), (400, refused), (200, waiting))
     with pytest.raises(stripe.InvalidRequestError):
         await subject.close(attempt(NeedsAction("pi_1", "p")))
+
+
+NOTHING = {"object": "list", "data": [], "has_more": False, "url": "/v1/payment_intents"}
+
+
+async def test_an_order_that_could_never_be_placed_is_closed_without_asking() -> None:
+    """The server died before it had written down that Stripe does not take 1.234 dinars."""
+    asked, http = processor((200, NOTHING))
+    lost = msgspec.structs.replace(attempt(None), amount=1234, currency="KWD")
+    assert await asked.close(lost) is None
+    assert [method for method, *_ in http.sent] == ["get"]
+
+
+@pytest.mark.parametrize("code", ["amount_too_small", "amount_too_large"])
+async def test_an_order_that_stripe_would_refuse_is_closed_by_its_refusal(code: str) -> None:
+    """Whatever takes its place is refused for its amount, and so would it be."""
+    asked, http = processor((200, NOTHING), (400, error("invalid_request_error", code)))
+    assert await asked.close(attempt(None)) is None
+    assert [method for method, *_ in http.sent] == ["get", "post"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 429])
+async def test_a_place_that_cannot_be_taken_is_no_evidence(status: int) -> None:
+    asked, _ = processor((200, NOTHING), (status, error("invalid_request_error", "other")))
+    with pytest.raises(stripe.StripeError):
+        await asked.close(attempt(None))
+
+
+async def test_a_place_whose_answer_cannot_be_read_is_no_evidence() -> None:
+    asked, _ = processor((200, NOTHING), (200, intent("requires_payment_method", amount="much")))
+    with pytest.raises(msgspec.ValidationError):
+        await asked.close(attempt(None))
 
 
 async def test_a_bank_that_has_the_order_is_waited_for() -> None:

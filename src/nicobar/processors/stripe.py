@@ -71,6 +71,9 @@ FIELDS_PATH: Final = "/stripe"
 
 _LATEST: Final = ["latest_charge"]
 
+_IMPOSSIBLE_AMOUNTS: Final = frozenset({"amount_too_small", "amount_too_large"})
+"""Stripe's words for an amount of which it takes no order at all."""
+
 StructT = TypeVar("StructT")
 
 
@@ -139,14 +142,24 @@ class Stripe:
         intent = await self._intent(attempt)
         if intent is not None:
             return await self._end(intent, outcome_of(intent))
+        try:
+            amount = to_stripe(attempt.amount, attempt.currency)
+        except ValueError:
+            return None  # `charge` sends no order of such an amount
         order = {
-            "amount": to_stripe(attempt.amount, attempt.currency),
+            "amount": amount,
             "currency": attempt.currency.lower(),
             "metadata": {ATTEMPT: attempt.attempt_id, CLOSED: "yes"},
             "payment_method_types": ["card"],
         }
         key = {"idempotency_key": attempt.attempt_id}
-        made = _read(await self._api.payment_intents.create_async(cast(Any, order), cast(Any, key)), PaymentIntent)
+        try:
+            taken = await self._api.payment_intents.create_async(cast(Any, order), cast(Any, key))
+        except stripe.InvalidRequestError as error:
+            if error.code not in _IMPOSSIBLE_AMOUNTS:
+                raise
+            return None
+        made = _read(taken, PaymentIntent)
         await self._end(made, Abandoned(made.id))
         return None
 
@@ -156,14 +169,12 @@ class Stripe:
         if reference is None:
             return RefundFailed("The attempt has no charge at Stripe")
         try:
-            order = {
-                "payment_intent": reference,
-                "amount": to_stripe(request.amount, request.attempt.currency),
-                "metadata": {REFUND: request.refund_id},
-            }
-            made = await self._api.refunds.create_async(cast(Any, order), {"idempotency_key": request.refund_id})
+            amount = to_stripe(request.amount, request.attempt.currency)
         except ValueError as error:
             return RefundFailed(str(error))
+        order = {"payment_intent": reference, "amount": amount, "metadata": {REFUND: request.refund_id}}
+        try:
+            made = await self._api.refunds.create_async(cast(Any, order), {"idempotency_key": request.refund_id})
         except stripe.StripeError as error:
             if not _is_refusal(error):
                 raise
