@@ -15,11 +15,14 @@ from nicobar.banner import DemoGoods
 from nicobar.core.payment import Payment
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import Tenant, secret_hash
+from nicobar.demo_pictures import KIWI, PIGEON, SONGBIRD, draw
 from nicobar.flows.change_setting import change_setting
 from nicobar.flows.create_customer import create_customer
 from nicobar.flows.create_key import create_key
 from nicobar.flows.create_payment import create_payment
 from nicobar.flows.create_product import create_product
+from nicobar.flows.offer_upload import offer_upload
+from nicobar.flows.receive_picture import receive_picture
 from nicobar.flows.runtime import Runtime
 from nicobar.installation import InstallationError
 from nicobar.storage.keys import find_key
@@ -139,6 +142,9 @@ async def _make(runtime: Runtime, tenant: Tenant, kept: _Kept | None) -> _Kept:
         await change_setting(runtime, tenant, "seller_country", "US")
     api_key = kept.api_key if kept is not None else (await create_key(runtime, tenant, False))[1]
     products = [await create_product(runtime, tenant, msgspec.convert(product, ProductCreate)) for product, _ in _SHELF]
+    for product, bird in zip(products, (KIWI, PIGEON, SONGBIRD), strict=True):
+        offer = await offer_upload(runtime, tenant, product_id=product.product_id, at_once=True)
+        await receive_picture(runtime, offer.image_id, offer.url.partition("?ticket=")[2], draw(bird))
     customer = await create_customer(runtime, tenant, _CUSTOMER)
     stocked = _Kept(api_key, [product.product_id for product in products], customer.customer_id, "")
     return await _with_payment(runtime, tenant, stocked)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-from playwright.async_api import Page, Route
+from playwright.async_api import Frame, Page, Route
 
 from harness import FakeClock
 from nicobar.core.payment import Address, Buyer, Payment
@@ -15,6 +15,7 @@ from nicobar.flows.prove_customer import prove_customer
 from nicobar.flows.runtime import Runtime
 from orders import line, order, pay, place, token_of
 from pages.paying import choose, payment_for
+from pages.pictured import pictured_lines, pictured_seller
 
 Visit = Callable[["Site", Page], Awaitable[None]]
 
@@ -65,6 +66,36 @@ async def long_order(site: Site, page: Page) -> None:
     lines = [line(number, 1500, 300, 228, description=note, quantity=3) for number in range(9)]
     await page.goto(site.url(await site.place(lines=lines)))
     await page.click(".more summary")
+
+
+async def pictured(site: Site, page: Page) -> None:
+    """As many pictures as are shown at once, none of which can be compressed, and a line without one."""
+    await pictured_seller(site.runtime, site.tenant)
+    lines = [*await pictured_lines(site.runtime, site.tenant, 6), line(6, 1500, 300, 228)]
+    await page.goto(site.url(await site.place(lines=lines)))
+    await pictures_shown(page.main_frame, 7)
+
+
+async def pictured_receipt(site: Site, page: Page) -> None:
+    lines = await pictured_lines(site.runtime, site.tenant, 5)
+    await site.paid_by("4242424242424242", lines=lines)
+    await page.goto(site.url(site.last))
+    await pictures_shown(page.main_frame, 5)
+
+
+async def pictured_overlay(site: Site, page: Page) -> None:
+    await pictured_seller(site.runtime, site.tenant)
+    lines = await pictured_lines(site.runtime, site.tenant, 5)
+    await framed(site, page, "overlay", lines=lines)
+    await pictures_shown(page.frames[1], 6)
+
+
+async def pictures_shown(frame: Frame, count: int) -> None:
+    """Wait until every picture has come, those that are loaded late included."""
+    for image in await frame.query_selector_all("img"):
+        await image.scroll_into_view_if_needed()
+    await frame.wait_for_function("[...document.images].every((image) => image.naturalWidth > 0)")
+    assert await frame.evaluate("document.images.length") == count
 
 
 async def asked_for_details(site: Site, page: Page) -> None:
@@ -288,11 +319,11 @@ async def overlay_receipt(site: Site, page: Page) -> None:
     await frame.wait_for_selector(".receipt")
 
 
-async def framed(site: Site, page: Page, kind: str) -> None:
+async def framed(site: Site, page: Page, kind: str, **changes: Any) -> None:
     """The page in a frame of its own origin, so that axe-core gets in, too."""
     await change_setting(site.runtime, site.tenant, "allowed_origins", site.runtime.public_url)
     site.clock.advance(seconds=5)
-    source = f"{site.runtime.public_url}/{kind}/{(await site.place()).link_id}"
+    source = f"{site.runtime.public_url}/{kind}/{(await site.place(**changes)).link_id}"
     frame = f'<iframe title="Payment" src="{source}" width="1100" height="760"></iframe>'
     shop = f'<!doctype html><html lang="en"><title>Shop</title><main><h1>Shop</h1>{frame}</main></html>'
 
@@ -311,6 +342,7 @@ STATES: list[Visit] = [
     every_method,
     no_method,
     long_order,
+    pictured,
     asked_for_details,
     wrong_zipcode,
     wrong_code,
@@ -332,6 +364,7 @@ STATES: list[Visit] = [
     cash_machine,
     qr_code,
     receipt,
+    pictured_receipt,
     expired,
     cancelled,
     unknown,
@@ -343,5 +376,6 @@ STATES: list[Visit] = [
     panel_open,
     overlay,
     overlay_receipt,
+    pictured_overlay,
     inline,
 ]

@@ -16,12 +16,24 @@ from nicobar.flows.runtime import Runtime
 from orders import line, reload, with_processors
 from pages.axe import obstacles
 from pages.browsing import WAIT, free_socket, launched, port_of, serving
-from pages.states import STATES, Site, Visit, declined, inline, mistaken, overlay, overlay_receipt, processing, receipt
+from pages.states import (
+    STATES,
+    Site,
+    Visit,
+    declined,
+    inline,
+    mistaken,
+    overlay,
+    overlay_receipt,
+    pictured_overlay,
+    processing,
+    receipt,
+)
 
 MOST_BYTES = 50 * 1024
 """What a page may weigh with everything it loads."""
 
-ALONE = [state for state in STATES if state not in (overlay, overlay_receipt, inline)]
+ALONE = [state for state in STATES if state not in (overlay, overlay_receipt, pictured_overlay, inline)]
 """The states outside a frame, which is as wide as the seller makes it."""
 
 

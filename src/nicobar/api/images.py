@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nicobar.api.routing import read_bytes
-from nicobar.core.picture import MAXIMUM_UPLOAD, MEDIA_TYPE, is_image_id
+from nicobar.core.picture import MAXIMUM_UPLOAD, MEDIA_TYPE, is_image_id, wrong_ticket
 from nicobar.core.problems import Problem
 from nicobar.core.tenant import secret_hash
 from nicobar.flows.receive_picture import receive_picture
@@ -65,16 +65,12 @@ async def _take(runtime: Runtime, uploading: asyncio.Semaphore, request: Request
     Raises Problem UNAUTHORIZED with status 403 without a valid ticket, before anything is read, INVALID_REQUEST_BODY
     for a body that is too large (413), and what `receive_picture` raises.
     """
-    ticket_hash = secret_hash(request.query_params.get("ticket", ""))
+    ticket = request.query_params.get("ticket", "")
     awaited = None
     if is_image_id(image_id):
         async with runtime.database.read() as read:
-            awaited = await find_awaited(read, image_id, ticket_hash, runtime.clock.now())
+            awaited = await find_awaited(read, image_id, secret_hash(ticket), runtime.clock.now())
     if awaited is None:
-        raise Problem(
-            "UNAUTHORIZED",
-            status=403,
-            message="This address takes no upload: it is wrong, has expired or is used up",
-        )
+        raise wrong_ticket()
     async with uploading:
-        await receive_picture(runtime, awaited, ticket_hash, await read_bytes(request, MAXIMUM_UPLOAD))
+        await receive_picture(runtime, image_id, ticket, await read_bytes(request, MAXIMUM_UPLOAD))

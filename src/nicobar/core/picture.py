@@ -62,6 +62,12 @@ def is_image_id(text: str) -> bool:
     return _IMAGE_ID.fullmatch(text) is not None
 
 
+def wrong_ticket() -> Problem:
+    """Return the refusal of an upload whose address is not, or not any more, one that takes it."""
+    message = "This address takes no upload: it is wrong, has expired or is used up"
+    return Problem("UNAUTHORIZED", status=403, message=message)
+
+
 def draw_anew(upload: bytes) -> Picture:
     """Return an uploaded picture in our own format and sizes. Of an animation it is the first frame.
 

@@ -55,6 +55,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.globals["asset"] = lambda name: f"{self._prefix}/static/{self.static.name(name)}"
+        self._environment.globals["picture"] = lambda image_id: f"{self._prefix}/images/{image_id}/small"
         self._environment.globals["integrity"] = self.static.integrity
 
     def path(self, path: str) -> str:

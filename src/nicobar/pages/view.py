@@ -48,6 +48,8 @@ class LineView(msgspec.Struct, frozen=True):
     quantity: str | None
     """None for a single piece, where it would only be noise."""
     amount: str
+    picture: str | None
+    """The id of the product's picture."""
 
 
 class OrderView(msgspec.Struct, frozen=True):
@@ -64,6 +66,8 @@ class OrderView(msgspec.Struct, frozen=True):
     total: str
     currency: str | None
     """The currency's code where the formatted total does not show it already."""
+    pictured: bool
+    """Whether any line has a picture; then the others leave its place empty, so that the names stand in one column."""
 
 
 class FieldView(msgspec.Struct, frozen=True):
@@ -121,6 +125,8 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
     texts: Texts
     seller: str
     monogram: str
+    picture: str | None
+    """The id of the picture that is shown in place of the monogram."""
     support_email: str | None
     test_mode: bool
     email: str | None
@@ -134,10 +140,11 @@ def page_view(payment: Payment, facts: PageFacts, reader: Reader) -> PageView:
         texts=reader.texts,
         seller=facts.seller,
         monogram=next((letter for letter in facts.seller if letter.isalnum()), "•").upper(),
+        picture=facts.image_id,
         support_email=facts.support_email,
         test_mode=payment.mode == "test",
         email=mask_email(payment.customer.email),
-        order=_order(payment, reader),
+        order=_order(payment, facts.pictures, reader),
     )
 
 
@@ -231,9 +238,9 @@ def _field(texts: Texts, name: str, reason: str | None, value: str, mode: Mode) 
     return FieldView(name, texts(f"form.{name}"), autocomplete, hint, value, error, numeric, maximum)
 
 
-def _order(payment: Payment, reader: Reader) -> OrderView:
+def _order(payment: Payment, pictures: dict[str, str], reader: Reader) -> OrderView:
     texts, locale, currency = reader.texts, reader.locale, payment.currency
-    lines = [_line(line, currency, reader) for line in payment.lines]
+    lines = [_line(line, currency, pictures.get(line.product_id), reader) for line in payment.lines]
     shown = LINES_SHOWN if len(lines) > LINES_SHOWN + 1 else len(lines)
     total = amount_text(payment.total_amount, currency, locale)
     plain = payment.subtotal == payment.total_amount and payment.discount == 0 and payment.tax == 0
@@ -247,15 +254,17 @@ def _order(payment: Payment, reader: Reader) -> OrderView:
         tax=amount_text(payment.tax, currency, locale) if payment.tax else None,
         total=total,
         currency=None if currency in total else currency,
+        pictured=bool(pictures),
     )
 
 
-def _line(line: PaymentLine, currency: str, reader: Reader) -> LineView:
+def _line(line: PaymentLine, currency: str, picture: str | None, reader: Reader) -> LineView:
     return LineView(
         name=line.name,
         description=line.description,
         quantity=reader.texts("order.quantity", count=line.quantity) if line.quantity != 1 else None,
         amount=amount_text(line.subtotal, currency, reader.locale),
+        picture=picture,
     )
 
 

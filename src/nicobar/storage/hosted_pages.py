@@ -10,7 +10,12 @@ from nicobar.core.tenant import Tenant
 from nicobar.storage.database import Read, Tx
 
 _FACTS: Final = """
-SELECT coalesce(br.name, bu.name) AS seller, br.support_email, p.client_secret_hash AS form_key, cu.preferred_locale
+SELECT coalesce(br.name, bu.name) AS seller, br.support_email, p.client_secret_hash AS form_key, cu.preferred_locale,
+       br.image_id,
+       coalesce((
+           SELECT jsonb_object_agg(product_id, image_id) FROM products
+           WHERE business_id = $1 AND mode = $2 AND product_id = ANY($4::text[]) AND image_id IS NOT NULL
+       ), '{}') AS pictures
 FROM payments p
 JOIN businesses bu ON bu.business_id = p.business_id
 LEFT JOIN brands br ON (br.business_id, br.mode, br.brand_id) = (p.business_id, p.mode, p.brand_id)
@@ -68,11 +73,16 @@ class PageFacts(msgspec.Struct, frozen=True):
     """Key for the form's token: secret, and the payment's own."""
     preferred_locale: str | None
     """The language that the seller knows the customer to prefer."""
+    image_id: str | None
+    """The seller's picture."""
+    pictures: dict[str, str]
+    """Product to picture, of those lines whose products have one today: a payment keeps words and amounts only."""
 
 
 async def page_facts(read: Read, payment: Payment) -> PageFacts:
     """Return the facts for the page of a payment that exists."""
-    row = await read.fetchrow(_FACTS, payment.business_id, payment.mode, payment.payment_id)
+    product_ids = [line.product_id for line in payment.lines]
+    row = await read.fetchrow(_FACTS, payment.business_id, payment.mode, payment.payment_id, product_ids)
     return msgspec.convert(dict(row or {}), PageFacts)
 
 
