@@ -284,6 +284,26 @@ async def test_many_that_ask_at_once_ask_the_processor_once(
     assert (await reload(runtime, payment)).status == "succeeded"
 
 
+async def test_an_attempt_that_cannot_be_settled_keeps_nobody_else_waiting(
+    runtime: Runtime, tenant: Tenant, processor: Scripted, clock: FakeClock
+) -> None:
+    """Somebody has changed a row by hand, so that the transition table refuses the success."""
+    processor.answer = TimeoutError()
+    broken, sound = [await place(runtime, order(runtime, tenant)) for _ in range(2)]
+    for payment in (broken, sound):
+        await confirm_payment(runtime, tenant, payment.payment_id, card())
+        clock.advance(seconds=1)
+    async with runtime.database.read() as read:
+        await read.execute("UPDATE payments SET status = 'cancelled' WHERE payment_id = $1", broken.payment_id)
+    processor.later = Succeeded("r")
+    clock.advance(minutes=1)
+    assert await resolve_attempts_due(runtime, clock.now()) == 2
+    assert (await reload(runtime, broken)).status == "cancelled"
+    assert (await reload(runtime, sound)).status == "succeeded"
+    clock.advance(minutes=1)
+    assert await resolve_attempts_due(runtime, clock.now()) == 1
+
+
 async def test_a_second_word_on_an_attempt_changes_nothing(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> None:
     payment = await place(runtime, order(runtime, tenant))
     await confirm_payment(runtime, tenant, payment.payment_id, card("4000000000000002"))
