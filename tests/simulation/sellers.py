@@ -67,6 +67,8 @@ async def create(town: Town, process: Process, chance: random.Random) -> None:
         body["metadata"] = {"nicobar_scenario": f"chaos; seed:{chance.randrange(10**6)}"}
         if chance.random() < 0.7:
             body["metadata"]["nicobar_scenario"] = chance.choice(SCENARIOS)
+    elif chance.random() < 0.4:
+        body["metadata"] = {"nicobar_scenario": f"refund_bounce:{chance.choice((0, 60, '5h', '3d'))}"}
     if chance.random() < 0.2:
         body["billing_currency"] = chance.choice(("EUR", "GBP", "INR", "JPY", "USD"))
     if chance.random() < 0.1:
