@@ -15,9 +15,14 @@ from nicobar.commands.payments import read_history
 from nicobar.core.payment import Pending, Unknown
 from nicobar.core.tenant import Tenant
 from nicobar.flows.confirm_payment import confirm_payment
+from nicobar.flows.deliver_simulated_notices import deliver_simulated_notices
+from nicobar.flows.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.payments import get_payment
+from nicobar.wire.refunds import RefundCreate
 from orders import card, order, pay, place
+from queued_jobs import run_jobs
+from returning import paid
 from shop import Shop, item
 
 WHOLE = """\
@@ -139,6 +144,26 @@ async def test_the_whole_screen(runtime: Runtime, app: ASGIApp, merchant: Mercha
     for hidden in ("4242424242424242", "4000000000000002", secret, made["payment_link"], payment.link_id or "?"):
         assert hidden not in text
     assert text.replace("\n", "").isprintable()
+
+
+async def test_a_refund_that_came_back(runtime: Runtime, merchant: Merchant, clock: FakeClock) -> None:
+    payment = await paid(runtime, merchant.tenant, metadata={"nicobar_scenario": "refund_bounce:60"})
+    clock.advance(seconds=1)
+    await refund_payment(runtime, merchant.tenant, RefundCreate(payment_id=payment.payment_id, reason="torn page"))
+    clock.advance(seconds=60)
+    await deliver_simulated_notices(runtime)
+    await run_jobs(runtime)
+    text = squeezed(without_ids(await shown(runtime, merchant.tenant, payment.payment_id)))
+    for line in (
+        "  ref_* failed 24.00 USD 2026-03-14 15:09:27.535 2026-03-14 15:10:27.535 simre_ref_* "
+        "torn page (failed: The customer's bank has sent it back.)",
+        "  2026-03-14 15:09:27.535 refund ref_* processor_receivable 24.00 USD",
+        "  2026-03-14 15:10:27.535 refund_reversal ref_* processor_receivable 24.00 USD",
+        "  2026-03-14 15:10:27.535 refund_reversal ref_* tax_payable 4.00 USD",
+        "  evt_* 2026-03-14 15:09:27.535 refund.succeeded ref_*",
+        "  evt_* 2026-03-14 15:10:27.535 refund.failed ref_*",
+    ):
+        assert line in text.splitlines()
 
 
 async def test_a_payment_that_nobody_has_tried_to_pay(runtime: Runtime, merchant: Merchant) -> None:
