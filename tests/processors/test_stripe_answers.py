@@ -11,8 +11,9 @@ import pytest
 import stripe
 
 from harness import START, FakeClock
-from nicobar.core.payment import Attempt, Declined, NeedsAction, Outcome, Pending, Succeeded
+from nicobar.core.payment import Attempt, CardDetails, Declined, NeedsAction, Outcome, Pending, Succeeded
 from nicobar.core.refund import RefundFailed
+from nicobar.core.saved_method import SavedMethod
 from nicobar.processors.base import ChargeRequest, MethodInput, RefundRequest
 from nicobar.processors.stripe import Stripe
 from nicobar.processors.stripe_account import StripeAccount
@@ -270,6 +271,29 @@ async def test_a_refund_that_stripe_refuses_has_failed() -> None:
     subject, _ = processor((500, error("api_error")), (500, error("api_error")))
     with pytest.raises(stripe.APIError):
         await subject.refund(order)
+
+
+async def test_a_repetition_that_comes_too_often_says_nothing_about_the_first_request() -> None:
+    """Stripe has carried the request out, its answer got lost, and the repetition met the limit."""
+    broken, too_often = stripe.APIConnectionError("broken", should_retry=True), (429, error("", "rate_limit"))
+    subject, http = processor(broken, too_often)
+    with pytest.raises(stripe.RateLimitError):
+        await subject.refund(RefundRequest("ref_1", attempt(Succeeded("pi_1")), 900))
+    assert [headers["Idempotency-Key"] for *_, headers in http.sent] == ["ref_1", "ref_1"]
+    card = CardDetails("4242", "visa", "credit", "FR", None, "12", "2030")
+    saved = SavedMethod(
+        payment_method_id="pm_1",
+        customer_id="cus_1",
+        processor="stripe",
+        token="cus_1/pm_1",
+        fingerprint="f",
+        card=card,
+        last_used_at=START,
+    )
+    subject, http = processor(broken, too_often)
+    with pytest.raises(stripe.RateLimitError):
+        await subject.charge(ChargeRequest(ATTEMPT, 2400, "EUR", saved, RETURN_URL, customer_present=False))
+    assert [headers["Idempotency-Key"] for *_, headers in http.sent] == [ATTEMPT, ATTEMPT]
 
 
 async def test_the_connection_itself() -> None:

@@ -119,7 +119,7 @@ class Stripe:
             key = {"idempotency_key": request.attempt_id}
             made = await self._api.payment_intents.create_async(cast(Any, order), cast(Any, key))
         except stripe.StripeError as error:
-            if not _is_refusal(error):
+            if not _is_refusal(error) or (isinstance(request.card, SavedMethod) and _is_too_often(error)):
                 raise
             return await self._refused(error, request.attempt_id)
         intent = _read(made, PaymentIntent)
@@ -176,7 +176,7 @@ class Stripe:
         try:
             made = await self._api.refunds.create_async(cast(Any, order), {"idempotency_key": request.refund_id})
         except stripe.StripeError as error:
-            if not _is_refusal(error):
+            if not _is_refusal(error) or _is_too_often(error):
                 raise
             _log.warning("stripe_refused", what="refund", refund_id=request.refund_id, **_facts(error))
             return RefundFailed(f"Stripe refused it: {_words(error)}")
@@ -367,6 +367,15 @@ def _is_refusal(error: stripe.StripeError) -> bool:
     something may have been done before.
     """
     return error.http_status in (400, 401, 402, 403, 404, 429) and not isinstance(error, stripe.IdempotencyError)
+
+
+def _is_too_often(error: stripe.StripeError) -> bool:
+    """Say whether Stripe had no time to look at a request.
+
+    It says nothing about the request before, which the library repeats when its answer was lost: where that one moves
+    money without its owner, this is no answer.
+    """
+    return error.http_status == 429
 
 
 def _words(error: stripe.StripeError) -> str:
