@@ -44,9 +44,29 @@ keys = App(
 app.command(keys)
 app.command("nicobar.commands.payments:app", name="payments", help="List payments, and show all about one.")
 app.command("nicobar.commands.processors:app", name="processors", help="Connect payment processors, such as Stripe.")
-app.command("nicobar.commands.settings:app", name="settings", help="List, read and change what your business decides.")
-app.command("nicobar.commands.tax:app", name="tax", help="Show, edit and replace the tax table of your business.")
-app.command("nicobar.commands.rates:app", name="rates", help="Show, import and refresh the exchange rates.")
+app.command(
+    "nicobar.commands.settings:app",
+    name="settings",
+    help="""List, read and change what your business decides.
+
+Test and live mode have settings of their own. Without --mode live, those of
+test mode are meant.""",
+)
+app.command(
+    "nicobar.commands.tax:app",
+    name="tax",
+    help="""Show, edit and replace the tax table of your business.
+
+The shipped table is a starting point: you answer for the rates you charge.
+Tax is charged at all only while the setting 'tax' is 'table'.""",
+)
+app.command(
+    "nicobar.commands.rates:app",
+    name="rates",
+    help="""Show, import and refresh the exchange rates.
+
+They hold for the whole installation, in test and in live mode alike.""",
+)
 
 
 @app.command(
@@ -99,8 +119,9 @@ Examples:
 def worker(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     """Work off jobs until Ctrl-C: notices of processors, attempts in doubt, expired links.
 
-    A server does this by itself. Run workers of their own beside servers that were started with --no-worker, as many
-    as you like: each job is done by one of them.
+    A server does this by itself. Run workers of their own beside servers that
+    were started with --no-worker, as many as you like: each job is done by one
+    of them.
     """
     settings = read_settings(data=data, database_url=database_url)
     from nicobar.background import run_worker
@@ -234,8 +255,9 @@ Examples:
 def doctor(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     """Check this installation, and prove the books. No record is changed.
 
-    Every payment that succeeded must have its charge, its entry in the books and its event; every entry must balance;
-    refunds, disputes and codes must sum up; nothing may be in doubt for long. A server may run meanwhile.
+    Every payment that succeeded must have its charge, its entry in the books
+    and its event; every entry must balance; refunds, disputes and codes must
+    sum up; nothing may be in doubt for long. A server may run meanwhile.
     """
     settings = read_settings(data=data, database_url=database_url)
     from nicobar.doctor import examine

@@ -105,7 +105,7 @@ def check_server(settings: Settings) -> Finding:
         state = "is ready" if answer.status == 200 else f"is not ready (status {answer.status})"
         return Finding(None, f"A server answers at {url} and {state}.")
     except (OSError, HTTPException):
-        return Finding(None, f"No server answers at {url}.")
+        return Finding(None, f"No server answers at {url}; NICOBAR_HOST and NICOBAR_PORT name another place.")
     finally:
         connection.close()
 

@@ -41,7 +41,7 @@ def test_an_installation_in_order(data_alone: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == f"✓ Nicobar 0.1.0 on Python {platform.python_version()}, {platform.system()}."
     assert f"✓ The data folder is {data_alone}, and only its owner may write to it." in lines
-    assert "· No server answers at http://127.0.0.1:1." in lines
+    assert "· No server answers at http://127.0.0.1:1; NICOBAR_HOST and NICOBAR_PORT name another place." in lines
     assert "✓ Payments survive a power cut: fsync, full_page_writes and synchronous_commit are on." in lines
     assert "✓ The clocks of this computer and the database agree." in lines
     assert any(line.startswith("✓ PostgreSQL 18.") for line in lines)

@@ -49,10 +49,7 @@ def test_an_account_from_the_first_key_to_the_last(data_alone: Path, localstripe
     gone = run("processors", "remove", "stripe", *where)
     assert (gone.returncode, gone.stderr.strip()) == (0, "The account at Stripe for test payments is forgotten.")
     twice = run("processors", "remove", "stripe", *where)
-    assert (twice.returncode, twice.stderr.strip()) == (
-        2,
-        "nicobar: An account at stripe for test payments was not found",
-    )
+    assert (twice.returncode, twice.stderr.strip()) == (2, "nicobar: There is no account at stripe for test payments.")
 
 
 @pytest.mark.parametrize(

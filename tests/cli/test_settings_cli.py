@@ -72,14 +72,18 @@ def test_settings_without_a_server(empty_folder: Path) -> None:
     assert not data.exists()
 
     made = run("settings", "set", "tax", "Table", "--data", data)
-    assert (made.returncode, made.stdout) == (0, "tax: off -> table\n")
+    assert (made.returncode, made.stdout) == (0, "tax: off -> table (test mode)\n")
     assert f"There was no database in {data}, so a new one was made." in made.stderr
     assert postmaster(data) is None
     assert run("settings", "get", "tax", "--data", data).stdout == "table\n"
     assert run("settings", "get", "tax", "--mode", "live", "--data", data).stdout == "off\n"
     assert run("settings", "get", "seller_country", NICOBAR_DATA=str(data)).stdout == "\n"
 
-    listed = run("settings", "list", "--data", data).stdout.splitlines()
+    held = run("settings", "list", "--data", data)
+    assert held.stderr == "These are the settings of test mode.\n"
+    live = run("settings", "list", "--mode", "live", "--data", data)
+    assert live.stderr == "These are the settings of live mode.\n"
+    listed = held.stdout.splitlines()
     assert listed[0].split() == ["NAME", "VALUE", "DEFAULT", "MEANING"]
     assert [line.split()[0] for line in listed[1:]] == [
         "tax",
@@ -128,14 +132,14 @@ def test_values_with_a_hyphen_and_empty_ones_arrive(beside: Path) -> None:
         "nicobar: refund_window_days takes a whole number of days from 0 to 3650. It was given '-1'.\n"
     )
     to = run("settings", "set", "blocked_countries", "kp, ir", "--data", beside)
-    assert to.stdout == "blocked_countries: - -> IR,KP\n"
+    assert to.stdout == "blocked_countries: - -> IR,KP (test mode)\n"
     back = run("settings", "set", "blocked_countries", "", "--data", beside)
-    assert back.stdout == "blocked_countries: IR,KP -> -\n"
+    assert back.stdout == "blocked_countries: IR,KP -> - (test mode)\n"
 
 
 def test_a_database_of_ones_own(external_database: str) -> None:
     changed = run("settings", "set", "seller_country", "de", NICOBAR_DATABASE_URL=external_database)
-    assert (changed.returncode, changed.stdout, changed.stderr) == (0, "seller_country: - -> DE\n", "")
+    assert (changed.returncode, changed.stdout, changed.stderr) == (0, "seller_country: - -> DE (test mode)\n", "")
     got = run("settings", "get", "seller_country", "--database-url", external_database)
     assert (got.returncode, got.stdout) == (0, "DE\n")
 
@@ -159,7 +163,10 @@ def test_the_tax_table_is_exported_edited_imported_and_reset(beside: Path, empty
 
     file.write_text(text.replace("DE,,,VAT,19,7,", "DE,,,VAT,20.5,7,"), encoding="utf-8")
     imported = run("tax", "import", file, "--data", beside)
-    assert (imported.returncode, imported.stdout) == (0, "The tax table has 243 rows for 173 countries now.\n")
+    assert (imported.returncode, imported.stdout) == (
+        0,
+        "The tax table of test mode has 243 rows for 173 countries now.\n",
+    )
     mine = run("tax", "show", "DE", "--data", beside)
     assert mine.stdout.splitlines()[1].split()[2] == "20.5"
     assert mine.stderr.startswith("This is your own table, imported from rates.csv at ")
@@ -172,9 +179,9 @@ def test_the_tax_table_is_exported_edited_imported_and_reset(beside: Path, empty
     assert f"\nline {line}: standard_percent is a percentage" in refused.stderr
     assert run("tax", "show", "DE", "--data", beside).stdout == mine.stdout
 
-    assert run("tax", "reset", "--data", beside).stdout == "The shipped tax table holds now.\n"
+    assert run("tax", "reset", "--data", beside).stdout == "The shipped tax table holds in test mode now.\n"
     assert run("tax", "show", "DE", "--data", beside).stdout == shown.stdout
-    assert run("tax", "reset", "--data", beside).stdout == "The shipped tax table holds already.\n"
+    assert run("tax", "reset", "--data", beside).stdout == "The shipped tax table holds in test mode already.\n"
 
 
 def test_regions_are_found_by_code_and_by_name(beside: Path) -> None:
@@ -183,7 +190,19 @@ def test_regions_are_found_by_code_and_by_name(beside: Path) -> None:
     assert run("tax", "show", "us", "tx", "--data", beside).stdout == by_name.stdout
     nowhere = run("tax", "show", "US", "Atlantis", "--data", beside)
     assert (nowhere.returncode, nowhere.stdout) == (2, "")
-    assert "has no row for Atlantis in US" in nowhere.stderr
+    assert nowhere.stderr == (
+        "nicobar: The tax table has no row for Atlantis in US, so nothing of its own is charged there.\n"
+    )
+    free = run("tax", "show", "aq", "--data", beside)
+    assert (free.returncode, free.stderr) == (
+        2,
+        "nicobar: The tax table has no row for AQ, so no tax is charged there.\n",
+    )
+    mistyped = run("tax", "show", "germany", "--data", beside)
+    assert (mistyped.returncode, mistyped.stderr) == (
+        2,
+        "nicobar: There is no country with the code 'GERMANY'. It has two letters, such as DE.\n",
+    )
 
 
 @pytest.mark.parametrize(("what", "argument"), [("tax", "rates.csv"), ("rates", "rates.csv")])
@@ -276,7 +295,7 @@ def test_a_running_server_follows(serving: Serving, beside: Path, empty_folder: 
         shop = Shop(client)
         assert shop.total() == 10_000
 
-        assert run("settings", "set", "tax", "table", "--data", beside).stdout == "tax: off -> table\n"
+        assert run("settings", "set", "tax", "table", "--data", beside).stdout == "tax: off -> table (test mode)\n"
         assert eventually(lambda: shop.total() == 11_900)
 
         file = empty_folder / "rates.csv"
@@ -284,6 +303,6 @@ def test_a_running_server_follows(serving: Serving, beside: Path, empty_folder: 
         run("tax", "import", file, "--data", beside)
         assert eventually(lambda: shop.total() == 12_050)
 
-        assert run("tax", "reset", "--data", beside).stdout == "The shipped tax table holds now.\n"
-        assert run("settings", "set", "tax", "off", "--data", beside).stdout == "tax: table -> off\n"
+        assert run("tax", "reset", "--data", beside).stdout == "The shipped tax table holds in test mode now.\n"
+        assert run("settings", "set", "tax", "off", "--data", beside).stdout == "tax: table -> off (test mode)\n"
         assert eventually(lambda: shop.total() == 10_000)

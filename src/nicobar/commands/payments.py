@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 app = App(
     name="payments",
-    help="List payments, and show all that happened to one.",
     help_epilogue="""Examples:
   nicobar payments list
   nicobar payments list --status failed --mode live

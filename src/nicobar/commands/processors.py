@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 app = App(
     name="processors",
-    help="Connect the accounts at payment processors that your payments are charged through.",
     help_epilogue="""Examples:
   nicobar processors list
   nicobar processors set stripe
@@ -97,8 +96,8 @@ def set_(
 ) -> int:
     """Connect an account, or give it new keys, and print the address that its notices have to be sent to.
 
-    Payments of this mode are charged through it from then on, on running servers within 5 seconds. The secret keys are
-    stored encrypted.
+    Payments of this mode are charged through it from then on, on running
+    servers within 5 seconds. The secret keys are stored encrypted.
     """
     settings = read_settings(data=data, database_url=database_url)
     secret_key, publishable_key, signing_secret = (_secret(name, prompt) for name, prompt in _SECRETS.items())

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 app = App(
     name="rates",
-    help="""Show, import and refresh the exchange rates of this installation.
-
-They hold for every business in it, in test and in live mode alike.""",
     help_epilogue="""Examples:
   nicobar rates show EUR
   nicobar rates refresh

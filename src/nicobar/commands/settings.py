@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 app = App(
     name="settings",
-    help="List, read and change the settings of your business, separately for test and live mode.",
     help_epilogue="""Examples:
   nicobar settings list
   nicobar settings set tax table
@@ -53,6 +52,7 @@ def list_(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl
         ]
 
     print_table(["NAME", "VALUE", "DEFAULT", "MEANING"], with_runtime(settings, work))
+    say(f"These are the settings of {mode} mode.", sys.stderr)
     return 0
 
 
@@ -114,7 +114,7 @@ def set_(
         return await change_setting(runtime, Tenant(await own_business(runtime), mode), name, value)
 
     change = with_runtime(settings, work)
-    say(f"{change.name}: {change.old or _EMPTY} -> {change.new or _EMPTY}")
+    say(f"{change.name}: {change.old or _EMPTY} -> {change.new or _EMPTY} ({mode} mode)")
     return 0
 
 

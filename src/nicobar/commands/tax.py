@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 app = App(
     name="tax",
-    help="""Show, edit and replace the tax table of your business.
-
-The shipped table is a starting point: you answer for the rates you charge.
-Tax is charged at all only while the setting 'tax' is 'table'.""",
     help_epilogue="""Examples:
   nicobar tax show DE
   nicobar tax export rates.csv
@@ -61,8 +57,7 @@ def show(
     wanted = None if region is None else sheet.table().region_code(code, region)
     rows = [row for row in sheet.rows if row.country == code and (region is None or row.region == wanted is not None)]
     if not rows:
-        place = code if region is None else f"{region} in {code}"
-        raise SettingsError(f"The tax table has no row for {place}, so nothing of its own is charged there.")
+        raise SettingsError(_nothing_for(code, region))
     from nicobar.core.tax_sheet import percent_text
 
     print_table(
@@ -157,7 +152,8 @@ def import_(
 
     sheet = with_runtime(settings, work)
     places = len({row.country for row in sheet.rows})
-    say(f"The tax table has {len(sheet.rows)} rows for {places} {'country' if places == 1 else 'countries'} now.")
+    size = f"{len(sheet.rows)} rows for {places} {'country' if places == 1 else 'countries'}"
+    say(f"The tax table of {mode} mode has {size} now.")
     return 0
 
 
@@ -179,8 +175,19 @@ def reset(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl
         return await reset_tax_rates(runtime, await _tenant(runtime, mode))
 
     changed = with_runtime(settings, work)
-    say("The shipped tax table holds now." if changed else "The shipped tax table holds already.")
+    say(f"The shipped tax table holds in {mode} mode {'now' if changed else 'already'}.")
     return 0
+
+
+def _nothing_for(code: str, region: str | None) -> str:
+    """Return why no row is shown."""
+    from nicobar.reference import countries
+
+    if code not in {country.alpha2 for country in countries.ALL}:
+        return f"There is no country with the code {code!r}. It has two letters, such as DE."
+    if region is None:
+        return f"The tax table has no row for {code}, so no tax is charged there."
+    return f"The tax table has no row for {region} in {code}, so nothing of its own is charged there."
 
 
 async def _tenant(runtime: "Runtime", mode: InMode) -> "Tenant":

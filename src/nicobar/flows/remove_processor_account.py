@@ -22,4 +22,4 @@ async def remove_processor_account(runtime: Runtime, tenant: Tenant, processor: 
             )
             raise Problem("UNSUPPORTED_ACTION", detail=detail)
         if not await delete_account(tx, tenant, processor):
-            raise Problem("NOT_FOUND", what=f"An account at {processor} for {tenant.mode} payments was")
+            raise Problem("NOT_FOUND", message=f"There is no account at {processor} for {tenant.mode} payments.")
