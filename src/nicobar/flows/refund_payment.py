@@ -18,7 +18,7 @@ from nicobar.flows.plan_payment_refund import plan_payment_refund
 from nicobar.flows.record_refund import record_refund
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor, RefundRequest
-from nicobar.storage.database import Tx
+from nicobar.storage.database import DatabaseUnavailable, Tx
 from nicobar.storage.payments import lock_payment
 from nicobar.storage.refunds import get_refund, insert_refund
 from nicobar.wire.common import blank_to_none, checked_metadata
@@ -42,8 +42,10 @@ class _Order(NamedTuple):
 async def refund_payment(runtime: Runtime, tenant: Tenant, body: RefundCreate) -> RefundRead:
     """Refund a payment, or items of it, and return the refund as it stands when the processor has answered.
 
-    Without an answer it is pending, and the sweep asks what became of it. The uses of discount codes stay used, and
-    the fees of a payment are not given back. Raises Problem for the first check that fails; nothing is stored then.
+    Without an answer it is pending, and the sweep asks what became of it. So it is when the database goes away between
+    the call and its record: an error would make a merchant's program give a part back once more. The uses of discount
+    codes stay used, and the fees of a payment are not given back. Raises Problem for the first check that fails;
+    nothing is stored then.
     """
     checked_metadata(body.metadata)
     policy = await load_policy(runtime, tenant)
@@ -51,11 +53,15 @@ async def refund_payment(runtime: Runtime, tenant: Tenant, body: RefundCreate) -
         order = await _record_intent(tx, runtime, policy, tenant, body)
     asked_at = runtime.clock.now()
     outcome = await _refund(order)
-    async with runtime.database.transaction() as tx:
-        payment = await lock_payment(tx, tenant, body.payment_id) or order.payment
-        refund = await get_refund(tx, tenant, order.refund.refund_id) or order.refund
-        at = runtime.clock.now()
-        recorded = await record_refund(runtime, tx, payment, refund, outcome, asked_at=asked_at, at=at)
+    try:
+        async with runtime.database.transaction() as tx:
+            payment = await lock_payment(tx, tenant, body.payment_id) or order.payment
+            refund = await get_refund(tx, tenant, order.refund.refund_id) or order.refund
+            at = runtime.clock.now()
+            recorded = await record_refund(runtime, tx, payment, refund, outcome, asked_at=asked_at, at=at)
+    except DatabaseUnavailable as error:
+        _log.error("refund_not_recorded", refund_id=order.refund.refund_id, why=str(error))
+        return render_refund(order.refund, order.payment)
     return render_refund(recorded, payment)
 
 
