@@ -108,7 +108,8 @@ async def prepare_demo(runtime: Runtime, business_id: str, folder: Path) -> Demo
 
 def _body(customer_id: str, product_id: str) -> dict[str, Any]:
     return {
-        "billing": {"country": "DE"},  # so that the page has a tax line to show
+        # Germany, so that the page has a tax line to show; whole, so that it asks for the card at once.
+        "billing": {"country": "DE", "zipcode": "10115", "city": "Berlin"},
         "customer": {"customer_id": customer_id},
         "product_cart": [{"product_id": product_id, "quantity": 1}],
         "payment_link": True,

@@ -87,6 +87,7 @@ def test_the_payment_waits_at_its_link(demo: Serving) -> None:
     assert page.status_code == 200
     assert "Field guide to flightless birds" in page.text
     assert "20.33" in page.text
+    assert 'autocomplete="cc-number"' in page.text  # nothing is asked for before the card
     assert "20.33 USD, waiting to be paid" in demo.banner
 
 

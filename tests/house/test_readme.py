@@ -164,6 +164,7 @@ async def pay(serving: Serving) -> None:
     link = re.findall(r"^  Payment link +(\S+)$", serving.banner, re.MULTILINE)[0]
     headers = {"accept": "text/html", "origin": serving.base_url}
     async with httpx.AsyncClient(headers=headers, timeout=30) as browser:
+        assert 'autocomplete="cc-number"' in (await browser.get(link)).text  # a card and a name are all it asks for
         answer = await orders.pay(browser, link)
     assert (answer.status_code, answer.headers["location"]) == (303, "/" + link.rpartition("/")[2])
 
