@@ -131,7 +131,7 @@ class RequestLog:
             except asyncio.CancelledError:
                 # The drain at the end of the server has waited long enough for this request.
                 if status == 0:
-                    await errors.problem_response(Problem("SERVICE_UNAVAILABLE"))(scope, receive, send_with_id)
+                    await errors.broken_off(scope["method"])(scope, receive, send_with_id)
             except Exception as error:  # noqa: BLE001 - the outermost layer: whatever nobody decided becomes a 500
                 _log.exception("unexpected_error", path=_logged(scope["path"]), exc_info=error)
                 if status == 0:

@@ -37,6 +37,18 @@ def problem_response(problem: Problem) -> Response:
     return Response(body, problem.status, headers, "application/json")
 
 
+def broken_off(method: str) -> Response:
+    """Answer 503 to a request that the end of the server has cut off.
+
+    What takes so long waits for a processor, which may have moved the money: a client that sends a charge or a refund
+    once more, to the next server, would do it twice. Reads may be repeated.
+    """
+    response = problem_response(Problem("SERVICE_UNAVAILABLE"))
+    if method not in ("GET", "HEAD", "OPTIONS"):
+        response.headers["x-should-retry"] = "false"
+    return response
+
+
 async def on_problem(_request: Request, error: Exception) -> Response:
     """Answer a decided refusal."""
     assert isinstance(error, Problem)  # noqa: S101 - the handler is registered for this class alone
