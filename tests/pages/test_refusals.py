@@ -114,6 +114,18 @@ async def test_an_unknown_page_is_not_found(browser: httpx.AsyncClient, tenant: 
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+async def test_an_operation_that_is_not_there_is_no_page_for_who_shows_a_key(
+    browser: httpx.AsyncClient, tenant: Tenant, scheme: str
+) -> None:
+    key = {"authorization": f"{scheme} nicobar_test_00000000000000000000000000000000"}
+    answer = await browser.get("/webhooks", headers=key | {"accept": "*/*"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+    assert answer.json()["code"] == "NOT_FOUND"
+    page = await browser.get("/webhooks", headers=key | {"accept": "text/html,*/*;q=0.8"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
 @pytest.mark.parametrize("path", ["/AAAAAAA", "/AAAAAAAAA", "/AAAA.AAA", "/AAAAAAAA/x"])
 async def test_only_eight_characters_are_a_link(browser: httpx.AsyncClient, path: str) -> None:
     answer = await browser.get(path)

@@ -111,9 +111,13 @@ def redirect(address: str) -> Response:
 
 
 def wants_json(request: Request) -> bool:
-    """Say whether the client is a program that asks for JSON rather than a person's browser."""
+    """Say whether the client is a program that asks for JSON rather than a person's browser.
+
+    Who shows an API key means the API: the path of an operation that is not there can look like a link.
+    """
     accept = request.headers.get("accept", "")
-    return "application/json" in accept and "text/html" not in accept
+    has_key = request.headers.get("authorization", "")[:7].lower() == "bearer "
+    return "text/html" not in accept and (has_key or "application/json" in accept)
 
 
 def refuse_foreign_forms(request: Request) -> None:
