@@ -1,5 +1,6 @@
 """A charge beside the one that paid is given back, once, whatever happens on the way."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -148,6 +149,30 @@ async def test_a_late_charge_of_another_amount_does_not_pay(
     assert await run_jobs(runtime) == 1
     assert processor.refunds == {(f"ref_{attempt['attempt_id'].removeprefix('att_')}", payment.total_amount): 1}
     assert await _problems(runtime, clock) == []
+
+
+async def test_a_charge_that_pays_late_shows_its_own_card(
+    runtime_with: Runtime, merchant: Merchant, processor: Wavering, clock: FakeClock
+) -> None:
+    """Another card was declined since, and stands in the payment."""
+    runtime = runtime_with
+    payment = await place(runtime, order(runtime, merchant.tenant))
+    processor.decline = True
+    for number in ("4242424242424242", "5200828282828210"):
+        clock.advance(seconds=1)
+        await confirm_payment(runtime, merchant.tenant, payment.payment_id, card(number))
+    first, _ = await attempts_of(runtime, payment)
+    failed = await reload(runtime, payment)
+    assert failed.card is not None
+    assert (failed.card.last_four, failed.payment_method_type) == ("8210", "debit")
+    assert await _record(runtime, payment, first["attempt_id"], Succeeded("late"))
+    paid = await reload(runtime, payment)
+    assert paid.card is not None
+    assert (paid.status, paid.card.last_four, paid.card.network) == ("succeeded", "4242", "visa")
+    assert (paid.payment_method, paid.payment_method_type, paid.payment_method_id) == ("card", "credit", None)
+    async with runtime.database.read() as read:
+        last = (await events_of(read, merchant.tenant, paid.payment_id))[-1]
+    assert (last.type, json.loads(last.payload)["data"]["card_last_four"]) == ("payment.succeeded", "4242")
 
 
 async def test_a_dispute_of_the_second_charge_touches_neither_books_nor_refunds(

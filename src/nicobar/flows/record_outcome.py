@@ -73,16 +73,31 @@ def _told(outcome: OutcomeT) -> OutcomeT:
 
 
 async def _move(
-    runtime: Runtime, tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime
+    runtime: Runtime,
+    tx: Tx,
+    payment: Payment,
+    attempt: Attempt | None,
+    outcome: Outcome,
+    at: datetime,
+    *,
+    overruled: bool = False,
 ) -> None:
-    """Move the payment to where the outcome leads, with everything that has to be in the same commit."""
+    """Move the payment to where the outcome leads, with everything that has to be in the same commit.
+
+    With `overruled` another attempt may have left its card in the payment since: that of this one takes its place.
+    """
     target = status_after(outcome)
     card = outcome.card if isinstance(outcome, Succeeded) else None
+    if overruled and card is None and attempt is not None:
+        card = attempt.card
+    if overruled and card is not None:
+        payment = msgspec.structs.replace(payment, payment_method_id=None)
     moved = await move_payment(
         tx,
         payment,
         target,
         at,
+        payment_method="card" if overruled and card is not None else None,
         payment_method_type=None if card is None else method_type(card),
         card=card,
         error_code=outcome.error_code if isinstance(outcome, Declined) else None,
@@ -147,7 +162,7 @@ async def _take_back(
     pays = same_total and payment.status in ("failed", "requires_payment_method")
     await overrule_attempt(tx, tenant, attempt_id, _told(outcome), at, surplus=not pays)
     if pays:
-        await _move(runtime, tx, payment, attempt, outcome, at)
+        await _move(runtime, tx, payment, attempt, outcome, at, overruled=True)
     else:
         job = ReturnJob(tenant.business_id, tenant.mode, attempt_id)
         key = f"return/{tenant.business_id}/{tenant.mode}/{attempt_id}"
