@@ -172,7 +172,7 @@ async def test_paths_and_methods_that_do_not_exist(merchant: Merchant) -> None:
     response = await merchant.client.get("/nowhere/at/all")
     assert (response.status_code, response.json()) == (
         404,
-        {"code": "NOT_FOUND", "message": "GET /nowhere/at/all not found"},
+        {"code": "NOT_FOUND", "message": "GET /nowhere/at/all not found; /docs lists what there is"},
     )
     response = await merchant.client.put("/payments")
     assert (response.status_code, response.headers["allow"]) == (405, "POST, GET")

@@ -72,7 +72,8 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         response = problem_response(Problem("METHOD_NOT_ALLOWED", method=request.method, allowed=allowed))
         response.headers["allow"] = allowed
         return response
-    return problem_response(Problem("NOT_FOUND", what=f"{request.method} {request.url.path[:200]}"))
+    asked = f"{request.method} {request.url.path[:200]}"
+    return problem_response(Problem("NOT_FOUND", message=f"{asked} not found; /docs lists what there is"))
 
 
 HANDLERS: Final = {
