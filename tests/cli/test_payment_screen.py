@@ -1,7 +1,7 @@
 """What `nicobar payments show` prints: all of a payment, to the letter, and nothing that must stay secret."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -231,3 +231,16 @@ def test_moments_and_texts() -> None:
     assert moment(datetime(2026, 1, 2, 3, 4, 5, 999999, tzinfo=UTC)) == "2026-01-02 03:04:05.999"
     assert moment(None) == "-"
     assert plain("a\x1b]0;x\x07\nŽ\u202e象") == "a\\x1b]0;x\\x07\\nŽ\\u202e象"
+
+
+async def test_an_attempt_is_shown_whatever_the_clocks_of_two_servers_differ(
+    runtime: Runtime, merchant: Merchant, clock: FakeClock
+) -> None:
+    """The server that heard how it ended is some minutes behind the one that began it."""
+    payment = await paid(runtime, merchant.tenant)
+    async with runtime.database.read() as read:
+        await read.execute("UPDATE payments SET updated_at = $1", clock.now() - timedelta(minutes=3))
+        stored = await get_payment(read, merchant.tenant, payment.payment_id)
+        assert stored is not None
+        (attempt,) = (await read_history(read, stored)).attempts
+    assert (attempt.payment_id, attempt.created_at) == (payment.payment_id, clock.now())

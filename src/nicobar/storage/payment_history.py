@@ -1,21 +1,17 @@
 """What happened to one payment, for the people who look into it."""
 
-from datetime import timedelta
 from typing import Final
 
 import msgspec
 
 from nicobar.core.event import Event
-from nicobar.core.ids import object_id
 from nicobar.core.payment import Attempt, Payment
 from nicobar.storage.database import Read
 
-# There is no index by payment, which every charge would pay for. Ids hold their moment instead, and an attempt begins
-# between the creation and the last change of its payment, so a short range of the primary key is read.
 _ATTEMPTS: Final = """
 SELECT attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at, save_method
 FROM attempts
-WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND attempt_id >= $4 AND attempt_id < $5
+WHERE business_id = $1 AND mode = $2 AND payment_id = $3
 ORDER BY attempt_id
 """
 
@@ -27,9 +23,7 @@ WHERE business_id = $1 AND mode = $2 AND object_id = ANY($3::text[]) ORDER BY ev
 
 async def attempts_of(read: Read, payment: Payment) -> list[Attempt]:
     """Return a payment's attempts, the oldest first."""
-    first = object_id("att", payment.created_at, 0)
-    last = object_id("att", (payment.updated_at or payment.created_at) + timedelta(milliseconds=1), 0)
-    rows = await read.fetch(_ATTEMPTS, payment.business_id, payment.mode, payment.payment_id, first, last)
+    rows = await read.fetch(_ATTEMPTS, payment.business_id, payment.mode, payment.payment_id)
     return [msgspec.convert(dict(row), Attempt) for row in rows]
 
 
