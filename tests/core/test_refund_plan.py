@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from nicobar.core.refund import (
     status_after,
 )
 from refunding import WHOLE, come_back, items, line, paid, plan, refunded
+
+Part = tuple[int, int, int, int, int]
 
 
 def test_a_part_has_the_tax_of_the_contracts_example() -> None:
@@ -125,7 +128,7 @@ def test_any_sequence_of_refunds_ends_with_exactly_what_was_paid(
 ) -> None:
     """Some of the refunds come back, in another order than they were made in."""
     payment, settled = converted(lines)
-    standing: list[list[tuple[int, int, int, int, int]]] = []
+    standing: list[list[Part]] = []
     for _ in range(data.draw(st.integers(0, 8))):
         if standing and data.draw(st.integers(0, 2)) == 0:
             payment = come_back(payment, standing.pop(data.draw(st.integers(0, len(standing) - 1))))
@@ -156,17 +159,34 @@ def test_any_sequence_of_refunds_ends_with_exactly_what_was_paid(
             assert (line.refunded_settlement_amount, line.refunded_settlement_tax) == (total, tax)
 
 
-def test_a_refund_after_one_that_came_back_takes_no_tax_below_zero() -> None:
-    payment = paid(line(0, 100, 19))
-    steps = []
-    for amount in (3, 1):
-        parts = plan(payment, items(RefundItem("pdt_0", amount)))
-        payment, steps = refunded(payment, parts), [*steps, parts]
-    assert steps == [[(0, 3, 0, 3, 0)], [(0, 1, 1, 1, 1)]]
-    payment = come_back(payment, steps[0])
-    assert plan(payment, items(RefundItem("pdt_0", 1))) == [(0, 1, 0, 1, 0)]
-    assert plan(payment, WHOLE) == [(0, 118, 18, 118, 18)]
-    assert come_back(payment, steps[1]) == paid(line(0, 100, 19))
+@pytest.mark.parametrize(
+    ("amounts", "settled", "wishes", "parts"),
+    [
+        # The second refund has the tax that the first one had left, and the third would have one less than none.
+        ((100, 19), (100, 19), ("in 3", "in 1", "in 1"), ((3, 0, 3, 0), (1, 1, 1, 1), (1, 0, 1, 0))),
+        # The tax on top.
+        ((11, 1), (17, 7), ("in 5", "1", "net 4"), ((5, 0, 10, 3), (1, 1, 1, 0), (4, 0, 9, 3))),
+        # More tax than amount.
+        ((1, 8), (2, 8), ("in 2", "1", "1"), ((2, 2, 2, 2), (1, 1, 1, 0), (1, 1, 1, 1))),
+        # The settlement.
+        ((11, 1), (1, 0), ("net 5", "net 3", "net 1"), ((5, 0, 0, 0), (4, 1, 1, 0), (1, 0, 0, 0))),
+    ],
+)
+def test_a_refund_after_one_that_came_back_stays_within_its_bounds(
+    amounts: tuple[int, int], settled: tuple[int, int], wishes: tuple[str, ...], parts: tuple[Any, ...]
+) -> None:
+    before = paid(line(0, *amounts), settlement_currency="USD", settlement_amount=sum(settled))
+    own, steps, payment = [(sum(settled), settled[1])], [], before
+    for wish in wishes:
+        how, _, amount = wish.rpartition(" ")
+        if len(steps) == 2:
+            payment = come_back(payment, steps[0])
+        item = RefundItem("pdt_0", int(amount), tax_inclusive=how != "net")
+        steps.append(plan(payment, items(item, currency="EUR" if how else None), own))
+        payment = refunded(payment, steps[-1])
+    assert steps == [[(0, *part)] for part in parts]
+    assert refunded(payment, plan(payment, WHOLE, own)).refund_status == "full"
+    assert come_back(come_back(payment, steps[2]), steps[1]) == before
 
 
 @given(st.integers(0, 5000), st.integers(0, 1500), st.lists(st.integers(1, 900), max_size=6), st.randoms())

@@ -232,6 +232,7 @@ async def test_a_refund_succeeds_at_once(simulator: Simulator) -> None:
         (None, "4000000000007726", RefundSucceeded("simre_ref_1")),
         ("refund_pending:60; refund_fail", "4242424242424242", None),
         (None, "4000000000005126", None),
+        ("refund_bounce:0", "4000000000005126", None),
     ],
 )
 async def test_a_refund_is_pending_first(

@@ -205,12 +205,12 @@ def _tax_within(side: Side, amount: int) -> int:
     """Return the tax in an amount that contains it.
 
     After it the refunded tax is to the refunded amount as the line's tax to its total, half-up. That grows by at most
-    one with each unit of the amount, so neither tax nor net becomes negative or too much, as long as no refund has come
-    back. One that does takes its own tax with it, which may leave a unit more or less than the proportion; then neither
-    tax nor net goes beyond what is left. A line that settles to nothing has no tax.
+    one with each unit of the amount, so neither tax nor net becomes negative or too much, unless a refund has come
+    back: it takes its own tax with it, and what stands may have a unit more or less than its proportion. Then the tax
+    is no less than nothing and no more than the amount. A line that settles to nothing has no tax.
     """
     tax = round_half_up((side.refunded + amount) * side.tax, side.total) - side.refunded_tax if side.total else 0
-    return _within(max(0, amount - side.net_left), tax, min(amount, side.tax_left))
+    return max(0, min(tax, amount))
 
 
 def _tax_beside(side: Side, net: int) -> int:
@@ -221,7 +221,7 @@ def _tax_beside(side: Side, net: int) -> int:
     """
     refunded_net = side.refunded - side.refunded_tax
     tax = _tax_on(refunded_net + net, side.total - side.tax, side.tax) - side.refunded_tax
-    return _within(0, tax, side.tax_left)
+    return max(0, tax)
 
 
 def _tax_on(part: int, net: int, tax: int) -> int:
@@ -232,12 +232,7 @@ def _tax_on(part: int, net: int, tax: int) -> int:
 def _converted(side: Side, amount: int, other: Side) -> int:
     """Return what an amount of one side is on the other one: what was refunded so far stays in proportion, half-up.
 
-    It is all that is left for all that is left. It is within what is left, also where a refund that came back has left
-    the two sides a unit off their proportion.
+    It is all that is left for all that is left, and nothing where a refund that came back has left the other side ahead
+    of its proportion.
     """
-    return _within(0, round_half_up((side.refunded + amount) * other.total, side.total) - other.refunded, other.left)
-
-
-def _within(least: int, number: int, most: int) -> int:
-    """Return the number, or the bound that it passes."""
-    return max(least, min(number, most))
+    return max(0, round_half_up((side.refunded + amount) * other.total, side.total) - other.refunded)

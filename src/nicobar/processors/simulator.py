@@ -259,7 +259,8 @@ def _new_refund(request: RefundRequest, scenario: SimulatedScenario, now: dateti
     end: RefundOutcome = RefundSucceeded(reference)
     if scenario.refund_fail:
         end = RefundFailed("The customer's bank does not take it.", reference)
-    pending, bounce = scenario.refund_pending, scenario.refund_bounce
+    # A published card may have refunds that fail, whatever the words say: such a refund does not come back.
+    pending, bounce = scenario.refund_pending, None if scenario.refund_fail else scenario.refund_bounce
     return SimulatedRefund(
         refund_id=request.refund_id,
         attempt_id=request.attempt.attempt_id,
