@@ -24,6 +24,7 @@ from nicobar.storage.embedded import open_embedded
 NODE_MODULES = Path(__file__).parents[2] / "build" / "node" / "node_modules"
 
 TITLES = {
+    "exports": "For a second terminal: curl, the SDKs and nicobar itself",
     "curl": "The same payment with curl",
     "python": "The same in Python: pip install dodopayments",
     "javascript": "The same in JavaScript, as pay.mjs: npm install dodopayments",
@@ -75,6 +76,9 @@ def test_the_key_opens_a_shop_with_three_products_and_a_customer(demo: Serving) 
     products = get(demo, "/products").json()["items"]
     assert sorted(product["price"] for product in products) == [100, 1900, 2400]
     assert all(product["product_id"] in demo.banner for product in products)
+    pictures = [httpx.get(product["image"], timeout=30) for product in products]
+    assert len({picture.content for picture in pictures}) == 3
+    assert all(picture.headers["content-type"] == "image/webp" for picture in pictures)
     assert [customer["email"] for customer in get(demo, "/customers").json()["items"]] == ["ada@example.com"]
     (brand,) = get(demo, "/brands").json()["items"]
     assert brand["name"] == "Demo shop"
@@ -89,6 +93,19 @@ def test_the_payment_waits_at_its_link(demo: Serving) -> None:
     assert "20.33" in page.text
     assert 'autocomplete="cc-number"' in page.text  # nothing is asked for before the card
     assert "20.33 USD, waiting to be paid" in demo.banner
+
+
+def test_the_lines_for_a_second_terminal(demo: Serving, demo_data: Path) -> None:
+    key, product = value(demo.banner, "Test API key"), value(demo.banner, "Products")
+    lines = block(demo.banner, "exports").splitlines()
+    assert lines[:4] == [
+        f"export DODO_PAYMENTS_BASE_URL={demo.base_url}",
+        f"export DODO_PAYMENTS_API_KEY={key}",
+        f"export PRODUCT={product}",
+        f"export NICOBAR_DATA={demo_data}",
+    ]
+    typed = [*lines, "nicobar settings get seller_country", 'echo "$PRODUCT at $DODO_PAYMENTS_BASE_URL"']
+    assert output_of("bash", "-c", "\n".join(typed)) == f"US\n{product} at {demo.base_url}\n"
 
 
 def test_the_curl_line(demo: Serving) -> None:

@@ -1,13 +1,24 @@
 """What a start does not wait for."""
 
+import json
 import subprocess
 import sys
 
 
-def test_the_library_waits_until_somebody_has_an_account() -> None:
+def loaded(*names: str) -> list[str]:
+    """Return those of these modules that are imported with everything a server needs."""
     program = (
-        "import sys, nicobar.server, nicobar.background, nicobar.installation\n"
-        "print([name for name in ('stripe', 'cryptography') if name in sys.modules])"
+        "import json, sys, nicobar.server, nicobar.background, nicobar.installation, nicobar.app, nicobar.demo\n"
+        f"print(json.dumps([name for name in {names} if name in sys.modules]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    found: list[str] = json.loads(done.stdout)
+    return found
+
+
+def test_the_library_waits_until_somebody_has_an_account() -> None:
+    assert loaded("stripe", "cryptography") == []
+
+
+def test_the_decoders_of_pictures_wait_for_the_first_upload() -> None:
+    assert loaded("PIL", "nicobar.app") == ["nicobar.app"]

@@ -47,4 +47,4 @@ async def image_id_of(runtime: Runtime, product_id: str) -> str:
 
 async def _upload(runtime: Runtime, offer: UploadOffer, image: Image.Image | None) -> None:
     ticket = offer.url.partition("?ticket=")[2]
-    await receive_picture(runtime, offer.image_id, ticket, file_of(noise(200, 200) if image is None else image))
+    await receive_picture(runtime, offer.image_id, ticket, file_of(noise(300, 300) if image is None else image))
