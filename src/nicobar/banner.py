@@ -115,20 +115,24 @@ def ready(settings: Settings, base_url: str, place: str, *, demo: DemoGoods | No
     text = [f"{paint('Nicobar ' + version() + ' is ready.', '1;32')}", ""]
     text += [f"  Base URL       {paint(base_url, '1')}"]
     if demo is not None:
-        text += _demo_lines(base_url, demo, paint)
+        text += _demo_lines(settings, base_url, demo, paint)
     elif not has_key:
         text += ["", "There is no API key yet. This command makes one:", "", command(settings, "keys create"), ""]
     text += [f"  Data           {place}", "  Stop           Ctrl-C", ""]
     return "\n".join(text)
 
 
-def _demo_lines(base_url: str, demo: DemoGoods, paint: "_Colours") -> list[str]:
+def _demo_lines(settings: Settings, base_url: str, demo: DemoGoods, paint: "_Colours") -> list[str]:
     title = paint.title
     return [
         f"  Test API key   {paint(demo.api_key, '1')}",
         f"  Payment link   {paint(demo.payment_link, '1')}",
         f"                 {demo.amount}, waiting to be paid: card 4242 4242 4242 4242, expiry 12/34, code 123",
         "  Products       " + "\n                 ".join(f"{product_id}  {what}" for product_id, what in demo.products),
+        "",
+        title("For a second terminal: curl, the SDKs and nicobar itself"),
+        "",
+        *_exports(settings, base_url, demo),
         "",
         title("The same payment with curl"),
         "",
@@ -145,6 +149,20 @@ def _demo_lines(base_url: str, demo: DemoGoods, paint: "_Colours") -> list[str]:
         title("This server"),
         "",
     ]
+
+
+def _exports(settings: Settings, base_url: str, demo: DemoGoods) -> list[str]:
+    """Return the lines after which another shell reaches this server and its data."""
+    lines = [
+        f"export DODO_PAYMENTS_BASE_URL={base_url}",
+        f"export DODO_PAYMENTS_API_KEY={demo.api_key}",
+        f"export PRODUCT={demo.products[0][0]}",
+    ]
+    if settings.data is not None:
+        lines.append(f"export NICOBAR_DATA={shlex.quote(str(settings.data.absolute()))}")
+    if shutil.which("nicobar") is None:
+        lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent.absolute()))}:"$PATH"')
+    return lines
 
 
 def curl_example(base_url: str, demo: DemoGoods) -> str:
