@@ -29,6 +29,9 @@ async def record_dispute(
     that the transition table does not have change nothing. The amount stays what was disputed at first. A charge that
     did not pay its payment never came into the books, so nothing of it leaves them.
 
+    A later stage is told with the event of its status, even when that is the status of before: it has to be answered
+    anew, and `dispute_stage` in the event tells the two apart.
+
     A disputed payment can still be refunded, but only what no dispute holds (`flows/refund_payment.py`): the bank
     gives the customer the disputed part, and nobody shall get it twice.
     """
