@@ -4,6 +4,7 @@ Nothing of the program takes part in its judgement. It has its own copy of the c
 every move with triggers of its own, so that even one that is undone by the next is seen.
 """
 
+import asyncio
 import hashlib
 import json
 from datetime import datetime
@@ -214,6 +215,12 @@ GROUP BY 1, 2
 """
 
 
+_UNDER_WAY = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state = 'active'
+"""
+
+
 class Auditor:
     """One auditor with a connection of its own."""
 
@@ -332,7 +339,13 @@ class Auditor:
         return {row["what"]: row["number"] for row in rows}
 
     async def digest(self) -> dict[str, str]:
-        """Return a digest of the rows of each table; jobs and notes of the queue's library are not business."""
+        """Return a digest of the rows of each table; jobs and notes of the queue's library are not business.
+
+        A COMMIT whose connection was broken on purpose may still be under way in PostgreSQL: it is waited for.
+        """
+        async with asyncio.timeout(60):
+            while await self._connection.fetchval(_UNDER_WAY):
+                await asyncio.sleep(0.002)
         tables = await self._connection.fetch(
             "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
             " WHERE schemaname IN ('public', 'simulator') AND tablename <> 'schema_migrations'"
