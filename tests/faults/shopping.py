@@ -28,6 +28,8 @@ class Journal:
     """Payment id -> a final status that GET /payments/{id} answered."""
     refunds: dict[str, int] = field(default_factory=dict)
     """Refund id -> amount in minor units, as POST /refunds answered."""
+    answers: int = 0
+    """Requests that were answered in full."""
     interrupted: int = 0
     """Requests that got no complete answer: nothing follows from them."""
     unavailable: int = 0
@@ -59,6 +61,7 @@ class Shop:
         except REFUSED_CONNECTIONS:
             self.journal.interrupted += 1
             return None
+        self.journal.answers += 1
         if answer.status_code == 503:
             self.journal.unavailable += 1
             return None

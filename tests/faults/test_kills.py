@@ -1,8 +1,9 @@
 """The server, and sometimes PostgreSQL with it, is killed at random moments under load. Nothing that was told is lost.
 
 `NICOBAR_KILLS` sets how often, `NICOBAR_KILLS_SEED` repeats a run's choices: `NICOBAR_KILLS=200 make test
-ARGS="tests/faults/test_kills.py -n 0 -s"` is the long run. When a process dies is left to the clock, and what must be
-true afterwards does not depend on it.
+ARGS="tests/faults/test_kills.py -n 0 -s"` is the long run. A kill comes after a number of answers, so that a slow
+computer gets as far as a quick one; at which instruction it hits is chance, and what must be true does not depend on
+it.
 """
 
 import asyncio
@@ -55,7 +56,7 @@ async def _killed_under_load(
                     for shop, seed in zip(opened_shops, seeds, strict=True)
                 )
             )
-            await asyncio.wait({shopping}, timeout=chance.uniform(0.1, 1.2))
+            await _until_told(journal, journal.answers + chance.randint(1, 120))
             if chance.random() < 0.3 and (database := postmaster(data)):
                 with suppress(ProcessLookupError):
                     os.kill(database, signal.SIGKILL)
@@ -66,6 +67,13 @@ async def _killed_under_load(
     finally:
         serving.close()
     return product_id
+
+
+async def _until_told(journal: Journal, answers: int) -> None:
+    """Wait until clients have had so many answers, and one of them that a payment has succeeded."""
+    async with asyncio.timeout(PATIENCE):
+        while journal.answers < answers or not journal.statuses:
+            await asyncio.sleep(0.001)
 
 
 async def test_nothing_is_lost_by_kills_under_load(folder: Path) -> None:
@@ -82,6 +90,6 @@ async def test_nothing_is_lost_by_kills_under_load(folder: Path) -> None:
                 business_id = await first_business(read)
             counts = await audit(runtime, Tenant(business_id or "", "test"), journal)
     print(counts, f"told: {len(journal.payments)} payments, {len(journal.refunds)} refunds")  # noqa: T201
-    assert counts["succeeded"] >= 1
+    assert counts["succeeded"] >= len(journal.statuses) >= 1
     examined = await asyncio.to_thread(run, "doctor", "--data", data)
     assert examined.returncode == 0, examined.stdout
