@@ -1,6 +1,7 @@
 """The server while it runs: requests, jobs beside them, and an orderly end."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -108,5 +109,6 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, then announce it."""
+        gc.freeze()  # what was made until now stays: no collection has to look at it again
         await super().startup(sockets)
         self._on_ready()

@@ -6,6 +6,7 @@ PostgreSQL takes no writes, is held and goes back with the sweep. Flows bear bei
 """
 
 import asyncio
+import gc
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -120,4 +121,5 @@ def _load_library() -> "tuple[type[QueueManager], type[QueueConnection]]":
 
     from nicobar.storage.queue_connection import QueueConnection
 
+    gc.freeze()  # the library stays loaded: no collection has to look at it again
     return QueueManager, QueueConnection
