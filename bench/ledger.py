@@ -23,23 +23,23 @@ import psutil
 import structlog
 
 from nicobar.clock import SystemClock
-from nicobar.core.payment import Outcome, Succeeded
-from nicobar.core.tenant import Tenant
-from nicobar.flows import record_outcome
-from nicobar.flows.change_setting import change_setting
-from nicobar.flows.confirm_payment import confirm_payment
-from nicobar.flows.create_business import create_business
-from nicobar.flows.create_payment import create_payment
-from nicobar.flows.create_product import create_product
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import Outcome, Succeeded
+from nicobar.flows.business.change_setting import change_setting
+from nicobar.flows.business.create_business import create_business
+from nicobar.flows.catalog.create_product import create_product
+from nicobar.flows.payments import record_outcome
+from nicobar.flows.payments.confirm_payment import confirm_payment
+from nicobar.flows.payments.create_payment import create_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import CardInput, ChargeRequest
-from nicobar.processors.simulator import Simulator
+from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.database import Database
-from nicobar.storage.embedded import open_embedded
+from nicobar.storage.embedded.embedded import open_embedded
 from nicobar.storage.migrate import migrate
-from nicobar.storage.simulator import SimulatorRecords
-from nicobar.wire.payments import PaymentCreate
-from nicobar.wire.products import ProductCreate
+from nicobar.storage.simulator.simulator import SimulatorRecords
+from nicobar.wire.catalog.products import ProductCreate
+from nicobar.wire.payments.payments import PaymentCreate
 
 CARD = CardInput("4242424242424242", exp_month=6, exp_year=2040, cvc="123", holder_name="Ana Lima")
 

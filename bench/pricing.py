@@ -9,9 +9,9 @@ from datetime import date
 
 import msgspec
 
-from nicobar.core.discounts import DiscountTerms
-from nicobar.core.fx import DODO_FEES, ChargeTerms, Rates, charge_terms, usd_rate
-from nicobar.core.pricing import CartLine, quote, with_fee
+from nicobar.core.discounts.discounts import DiscountTerms
+from nicobar.core.money.fx import DODO_FEES, ChargeTerms, Rates, charge_terms, usd_rate
+from nicobar.core.pricing.pricing import CartLine, quote, with_fee
 
 EXPONENTS = {"USD": 2, "EUR": 2}
 RATES = Rates({"EUR": usd_rate("0.923177", date(2026, 10, 30), "bench")})

@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from nicobar.storage.embedded import binary, open_embedded
+from nicobar.storage.embedded.embedded import binary, open_embedded
 
 HERE = Path(__file__).resolve().parent
 NICOBAR = [sys.executable, "-m", "nicobar"]

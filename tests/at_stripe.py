@@ -14,11 +14,11 @@ from pathlib import Path
 import httpx
 from stripe import WebhookSignature
 
-from nicobar.core.tenant import Tenant
+from nicobar.core.business.tenant import Tenant
+from nicobar.flows.accounts.set_processor_account import set_processor_account
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.set_processor_account import set_processor_account
-from nicobar.processors.accounts import Accounts
-from nicobar.processors.stripe_account import StripeAccount
+from nicobar.processors.accounts.accounts import Accounts
+from nicobar.processors.stripe.stripe_account import StripeAccount
 from nicobar.vault import Keys, Vault
 
 SECRET_KEY = "sk_test_nicobarlocalstripe0001"

@@ -31,14 +31,14 @@ from harness import (
 )
 from nicobar.app import create_app
 from nicobar.clock import SystemClock
-from nicobar.core.tenant import Tenant
-from nicobar.flows.create_business import create_business
+from nicobar.core.business.tenant import Tenant
+from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.registry import built_in_processors
+from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.storage.database import Database
-from nicobar.storage.embedded import EmbeddedPostgres, open_embedded
+from nicobar.storage.embedded.embedded import EmbeddedPostgres, open_embedded
 from nicobar.storage.migrate import migrate
-from nicobar.storage.simulator import SimulatorRecords
+from nicobar.storage.simulator.simulator import SimulatorRecords
 
 
 @pytest.fixture(scope="session")

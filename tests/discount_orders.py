@@ -6,15 +6,15 @@ from typing import Any
 import msgspec
 
 from harness import START
-from nicobar.core.discount_record import DiscountRecord
-from nicobar.core.payment import Buyer, Payment
-from nicobar.core.pricing import ChargeTerms, QuoteInputs
-from nicobar.core.tenant import Tenant
-from nicobar.flows.create_discount import create_discount
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.discounts.discount_record import DiscountRecord
+from nicobar.core.payments.payment import Buyer, Payment
+from nicobar.core.pricing.pricing import ChargeTerms, QuoteInputs
+from nicobar.flows.discounts.create_discount import create_discount
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.payments import NewCustomer, insert_payment, lock_payment, move_payment
-from nicobar.storage.redemptions import CodeUse, discount_counter_differences, redeem, release, reserve
-from nicobar.wire.discounts import DiscountCreate
+from nicobar.storage.discounts.redemptions import CodeUse, discount_counter_differences, redeem, release, reserve
+from nicobar.storage.payments.payments import NewCustomer, insert_payment, lock_payment, move_payment
+from nicobar.wire.discounts.discounts import DiscountCreate
 from orders import order
 
 PRICING = QuoteInputs((), ChargeTerms("USD", 2, "USD", 2))

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from nicobar.core.dispute import Dispute, DisputeFacts
-from nicobar.core.jobs import NoticeJob
-from nicobar.core.payment import Payment
-from nicobar.core.tenant import Tenant
-from nicobar.flows.confirm_payment import confirm_payment
-from nicobar.flows.handle_notice import handle_notice
-from nicobar.flows.receive_notice import receive_notice
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.disputes.dispute import Dispute, DisputeFacts
+from nicobar.core.notices.jobs import NoticeJob
+from nicobar.core.payments.payment import Payment
+from nicobar.flows.notices.handle_notice import handle_notice
+from nicobar.flows.notices.receive_notice import receive_notice
+from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Notice
-from nicobar.storage.disputes import disputes_of
+from nicobar.storage.disputes.disputes import disputes_of
 from orders import attempts_of, card, order, place
 
 OPENED_AT = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)

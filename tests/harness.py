@@ -14,14 +14,14 @@ from starlette.types import ASGIApp
 
 from nicobar.app import create_app
 from nicobar.clock import SystemClock
-from nicobar.core.tenant import Tenant
-from nicobar.flows.create_business import create_business
-from nicobar.flows.create_key import create_key
+from nicobar.core.business.tenant import Tenant
+from nicobar.flows.business.create_business import create_business
+from nicobar.flows.business.create_key import create_key
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.registry import built_in_processors
+from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.storage.database import Database
-from nicobar.storage.embedded import EmbeddedPostgres
-from nicobar.storage.simulator import SimulatorRecords
+from nicobar.storage.embedded.embedded import EmbeddedPostgres
+from nicobar.storage.simulator.simulator import SimulatorRecords
 
 START = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 """When every test begins."""

@@ -7,16 +7,16 @@ from typing import Any
 import httpx
 import msgspec
 
-from nicobar.core.fx import ChargeTerms, Conversion
-from nicobar.core.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions
-from nicobar.core.pricing import QuoteInputs
-from nicobar.core.tenant import Tenant, secret_hash
+from nicobar.core.business.tenant import Tenant, secret_hash
+from nicobar.core.money.fx import ChargeTerms, Conversion
+from nicobar.core.payments.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions
+from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.flows.runtime import Runtime
+from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.base import CardInput
-from nicobar.processors.registry import built_in_processors
 from nicobar.reference import currencies
-from nicobar.storage.payments import NewCustomer, get_payment, insert_payment
-from nicobar.storage.simulator import SimulatorRecords
+from nicobar.storage.payments.payments import NewCustomer, get_payment, insert_payment
+from nicobar.storage.simulator.simulator import SimulatorRecords
 
 EMAIL = "ana.lima@example.com"
 

@@ -11,9 +11,9 @@ from datetime import datetime
 
 import pytest
 
-from nicobar.core.payment import Abandoned, Attempt, Declined, NeedsAction, Outcome, Pending, Succeeded
-from nicobar.core.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
-from nicobar.core.saved_method import SavedMethod
+from nicobar.core.payments.payment import Abandoned, Attempt, Declined, NeedsAction, Outcome, Pending, Succeeded
+from nicobar.core.payments.saved_method import SavedMethod
+from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
 from nicobar.processors.base import (
     CardInput,
     ChargeRequest,

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from harness import START
-from nicobar.core.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions
-from nicobar.core.refund import RefundItem, RefundTerms, RefundWish
-from nicobar.core.refund_plan import plan_refund, refundable_lines
+from nicobar.core.payments.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions
+from nicobar.core.refunds.refund import RefundItem, RefundTerms, RefundWish
+from nicobar.core.refunds.refund_plan import plan_refund, refundable_lines
 
 Settled = Sequence[tuple[int, int]]
 

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from harness import PUBLIC_URL
-from nicobar.core.jobs import NoticeJob
-from nicobar.core.payment import Payment
-from nicobar.core.refund import RefundOutcome, RefundSucceeded
-from nicobar.core.tenant import Tenant
-from nicobar.flows.confirm_payment import confirm_payment
-from nicobar.flows.handle_notice import handle_notice
-from nicobar.flows.receive_notice import receive_notice
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.notices.jobs import NoticeJob
+from nicobar.core.payments.payment import Payment
+from nicobar.core.refunds.refund import RefundOutcome, RefundSucceeded
+from nicobar.flows.notices.handle_notice import handle_notice
+from nicobar.flows.notices.receive_notice import receive_notice
+from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Notice, RefundRequest
-from nicobar.processors.simulator import Simulator
-from nicobar.storage.refunds import refunds_of
-from nicobar.storage.simulator import SimulatorRecords
+from nicobar.processors.simulator.simulator import Simulator
+from nicobar.storage.refunds.refunds import refunds_of
+from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card, order, place
 
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from nicobar.core.payment import Payment, Succeeded
-from nicobar.flows.book_refund import book_refund
-from nicobar.flows.record_outcome import record_outcome
+from nicobar.core.payments.payment import Payment, Succeeded
+from nicobar.flows.ledger.book_refund import book_refund
+from nicobar.flows.payments.record_outcome import record_outcome
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.payments import lock_payment
+from nicobar.storage.payments.payments import lock_payment
 from orders import place
 
 

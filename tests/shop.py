@@ -7,10 +7,10 @@ import httpx
 from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant, client_for
-from nicobar.flows.change_setting import change_setting
-from nicobar.flows.import_rates import import_rates
-from nicobar.flows.import_tax_rates import import_tax_rates
+from nicobar.flows.business.change_setting import change_setting
+from nicobar.flows.rates.import_rates import import_rates
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.tax.import_tax_rates import import_tax_rates
 from orders import dump, pay
 
 EXAMPLE_RATES = {

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from nicobar.core.payment import Attempt, Outcome
+from nicobar.core.payments.payment import Attempt, Outcome
 from nicobar.processors.base import ChargeRequest, Processor, RefundRequest
 from orders import card
 

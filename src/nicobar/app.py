@@ -13,30 +13,23 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nicobar.api import (
-    balances,
-    brands,
-    checkouts,
-    customers,
-    discounts,
-    disputes,
-    errors,
-    localized_prices,
-    misc,
-    payment_methods,
-    payments,
-    products,
-    refunds,
-    saved_methods,
-)
+from nicobar.api import errors, misc
 from nicobar.api.auth import KeyRing
-from nicobar.api.images import image_routes
-from nicobar.api.notices import notice_routes
-from nicobar.api.reference_page import docs_routes
+from nicobar.api.catalog import brands, localized_prices, products
+from nicobar.api.catalog.images import image_routes
+from nicobar.api.customers import customers
+from nicobar.api.discounts import discounts
+from nicobar.api.disputes import disputes
+from nicobar.api.documentation.reference_page import docs_routes
+from nicobar.api.ledger import balances
+from nicobar.api.notices.notices import notice_routes
+from nicobar.api.payments import payment_methods, payments, saved_methods
+from nicobar.api.refunds import refunds
 from nicobar.api.routing import Operation, build_routes
+from nicobar.api.sessions import checkouts
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.checkout import page_routes
+from nicobar.pages.checkout.checkout import page_routes
 
 _log = structlog.get_logger("nicobar.request")
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
-from nicobar.banner import say, version
 from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
-from nicobar.settings import SettingsError, read_settings
+from nicobar.program.banner import say, version
+from nicobar.program.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
     from nicobar.flows.runtime import Runtime
@@ -103,7 +103,7 @@ def serve(
     The embedded database is made at the first start, and stops together with the server.
     """
     settings = read_settings(host=host, port=port, data=data, database_url=database_url)
-    from nicobar import startup
+    from nicobar.program import startup
 
     startup.serve(settings, demo=demo, jobs=not no_worker)
     return 0
@@ -124,7 +124,7 @@ def worker(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     of them.
     """
     settings = read_settings(data=data, database_url=database_url)
-    from nicobar.background import run_worker
+    from nicobar.program.background import run_worker
 
     run_worker(settings)
     return 0
@@ -152,9 +152,9 @@ def create(
     settings = read_settings(data=data, database_url=database_url)
 
     async def work(runtime: "Runtime") -> str:
-        from nicobar.core.tenant import Tenant
-        from nicobar.flows.create_key import create_key
-        from nicobar.installation import own_business
+        from nicobar.core.business.tenant import Tenant
+        from nicobar.flows.business.create_key import create_key
+        from nicobar.program.installation import own_business
 
         _, text = await create_key(runtime, Tenant(await own_business(runtime), mode), read_only)
         return text
@@ -177,8 +177,8 @@ def list_(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     refuse_without_database(settings, "keys")
 
     async def work(runtime: "Runtime") -> list[list[str]]:
-        from nicobar.storage.businesses import first_business
-        from nicobar.storage.keys import list_keys
+        from nicobar.storage.business.businesses import first_business
+        from nicobar.storage.business.keys import list_keys
 
         async with runtime.database.read() as read:
             business_id = await first_business(read)
@@ -197,7 +197,7 @@ def list_(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
 
     rows = with_runtime(settings, work)
     if not rows:
-        from nicobar.banner import command
+        from nicobar.program.banner import command
 
         say(f"There are no API keys yet. Make one with: {command(settings, 'keys create')}", sys.stderr)
         return 0
@@ -225,8 +225,8 @@ def revoke(
 
     async def work(runtime: "Runtime") -> None:
         from nicobar.core.problems import Problem
-        from nicobar.flows.revoke_key import revoke_key
-        from nicobar.storage.businesses import first_business
+        from nicobar.flows.business.revoke_key import revoke_key
+        from nicobar.storage.business.businesses import first_business
 
         async with runtime.database.read() as read:
             business_id = await first_business(read)
@@ -260,7 +260,7 @@ def doctor(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     sum up; nothing may be in doubt for long. A server may run meanwhile.
     """
     settings = read_settings(data=data, database_url=database_url)
-    from nicobar.doctor import examine
+    from nicobar.program.doctor import examine
 
     findings = examine(settings)
     for finding in findings:
@@ -298,9 +298,9 @@ def _plain(error: CycloptsError) -> str:
 
 def _explains_itself(error: Exception) -> bool:
     """Say whether an error's message is written for the person at the terminal; anything else is a bug of ours."""
-    from nicobar.installation import InstallationError
-    from nicobar.ports import PortError
-    from nicobar.storage.embedded import EmbeddedError
+    from nicobar.program.installation import InstallationError
+    from nicobar.program.ports import PortError
+    from nicobar.storage.embedded.embedded import EmbeddedError
     from nicobar.storage.migrate import MigrationError
     from nicobar.vault import VaultError
 

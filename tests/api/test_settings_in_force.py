@@ -12,11 +12,11 @@ from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant, client_for
 from nicobar.app import create_app
-from nicobar.flows.change_setting import change_setting
-from nicobar.flows.import_rates import import_rates
-from nicobar.flows.import_tax_rates import import_tax_rates
-from nicobar.flows.reset_tax_rates import reset_tax_rates
+from nicobar.flows.business.change_setting import change_setting
+from nicobar.flows.rates.import_rates import import_rates
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.tax.import_tax_rates import import_tax_rates
+from nicobar.flows.tax.reset_tax_rates import reset_tax_rates
 from nicobar.storage.database import Database
 from shop import EXAMPLE_RATES, Shop, item, order_request
 

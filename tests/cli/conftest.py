@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from cli.program import Serving, new_folder, run
 from nicobar.storage.database import Database
-from nicobar.storage.embedded import EmbeddedPostgres
+from nicobar.storage.embedded.embedded import EmbeddedPostgres
 
 _numbers = count(1)
 

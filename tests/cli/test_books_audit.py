@@ -10,12 +10,12 @@ from starlette.types import ASGIApp
 
 from disputing import Disputing, notify, open_dispute
 from harness import START, FakeClock, Merchant
-from nicobar.books_audit import PARTS, audit_books
-from nicobar.finding import Finding
-from nicobar.flows.confirm_payment import confirm_payment
-from nicobar.flows.expire_payments import expire_payments
+from nicobar.flows.payments.confirm_payment import confirm_payment
+from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.payments import get_payment
+from nicobar.program.books_audit import PARTS, audit_books
+from nicobar.program.finding import Finding
+from nicobar.storage.payments.payments import get_payment
 from orders import card, line, order, place
 from shop import Shop, item, order_request
 

@@ -15,11 +15,11 @@ import pytest
 
 from cli.program import PATIENCE, Serving, environment, new_folder
 from harness import Merchant
-from nicobar.demo import DEMO_FILE, prepare_demo
 from nicobar.flows.runtime import Runtime
-from nicobar.installation import InstallationError
+from nicobar.program.demo import DEMO_FILE, prepare_demo
+from nicobar.program.installation import InstallationError
 from nicobar.storage.database import Database, Read
-from nicobar.storage.embedded import open_embedded
+from nicobar.storage.embedded.embedded import open_embedded
 
 NODE_MODULES = Path(__file__).parents[2] / "build" / "node" / "node_modules"
 

@@ -11,11 +11,11 @@ import pytest
 
 from cli.program import Serving, postmaster, run
 from harness import START
-from nicobar import doctor
-from nicobar.books_audit import PARTS
-from nicobar.doctor import Examined
-from nicobar.finding import Finding
-from nicobar.settings import Settings
+from nicobar.program import doctor
+from nicobar.program.books_audit import PARTS
+from nicobar.program.doctor import Examined
+from nicobar.program.finding import Finding
+from nicobar.program.settings import Settings
 from nicobar.storage.database import Database, Read
 from nicobar.storage.inspection import DatabaseFacts
 

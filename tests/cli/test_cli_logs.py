@@ -5,11 +5,11 @@ import subprocess
 import sys
 import textwrap
 
-from nicobar.logs import render_for_person, render_json
+from nicobar.program.logs import render_for_person, render_json
 
 SET_UP = """
 import logging, os, sys, structlog
-from nicobar.logs import configure_logs
+from nicobar.program.logs import configure_logs
 log = structlog.get_logger("nicobar.request")
 """
 

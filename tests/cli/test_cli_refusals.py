@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from cli.program import Serving, run
 from nicobar.storage.database import Database
-from nicobar.storage.embedded import EmbeddedPostgres
+from nicobar.storage.embedded.embedded import EmbeddedPostgres
 
 
 def refusal(*arguments: str | Path, **extra: str) -> str:

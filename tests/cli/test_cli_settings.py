@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nicobar.settings import Settings, SettingsError, local_url, mask_password, read_settings, without_password
+from nicobar.program.settings import Settings, SettingsError, local_url, mask_password, read_settings, without_password
 
 URL = "postgresql://me:s%40fe@db.example.com:5433/shop?sslmode=require"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.program import PATIENCE, Serving, eventually, is_alive, postmaster, run
-from nicobar.stop import Stop
+from nicobar.program.stop import Stop
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

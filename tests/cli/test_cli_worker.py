@@ -11,8 +11,8 @@ import pytest
 
 from cli.program import PATIENCE, PROGRAM, Serving, environment, eventually, postmaster
 from nicobar.storage.database import Database
-from nicobar.storage.embedded import open_embedded
-from nicobar.storage.queue import enqueue
+from nicobar.storage.embedded.embedded import open_embedded
+from nicobar.storage.notices.queue import enqueue
 
 
 class Working:

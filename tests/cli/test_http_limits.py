@@ -5,8 +5,8 @@ import socket
 from pathlib import Path
 
 from cli.program import Serving
-from nicobar import http_limits
-from nicobar.http_limits import MAXIMUM_HEAD
+from nicobar.program import http_limits
+from nicobar.program.http_limits import MAXIMUM_HEAD
 
 
 def exchange(port: int, *chunks: bytes) -> bytes:

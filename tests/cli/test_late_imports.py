@@ -8,7 +8,8 @@ import sys
 def loaded(*names: str) -> list[str]:
     """Return those of these modules that are imported with everything a server needs."""
     program = (
-        "import json, sys, nicobar.server, nicobar.background, nicobar.installation, nicobar.app, nicobar.demo\n"
+        "import json, sys, nicobar.app, nicobar.program.server, nicobar.program.background\n"
+        "import nicobar.program.installation, nicobar.program.demo\n"
         f"print(json.dumps([name for name in {names} if name in sys.modules]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

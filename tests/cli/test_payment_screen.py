@@ -12,14 +12,14 @@ from disputing import Disputing, open_dispute
 from harness import FakeClock, Merchant
 from nicobar.commands.payment_screen import changes, moment, money, plain, screen
 from nicobar.commands.payments import read_history
-from nicobar.core.payment import Pending, Unknown
-from nicobar.core.tenant import Tenant
-from nicobar.flows.confirm_payment import confirm_payment
-from nicobar.flows.deliver_simulated_notices import deliver_simulated_notices
-from nicobar.flows.refund_payment import refund_payment
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import Pending, Unknown
+from nicobar.flows.notices.deliver_simulated_notices import deliver_simulated_notices
+from nicobar.flows.payments.confirm_payment import confirm_payment
+from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.payments import get_payment
-from nicobar.wire.refunds import RefundCreate
+from nicobar.storage.payments.payments import get_payment
+from nicobar.wire.refunds.refunds import RefundCreate
 from orders import card, order, pay, place
 from queued_jobs import run_jobs
 from returning import paid

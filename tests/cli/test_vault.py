@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nicobar.settings import SettingsError, read_settings
+from nicobar.program.settings import SettingsError, read_settings
 from nicobar.vault import Keys, Vault, VaultError
 
 KEY = base64.b64encode(bytes(range(32))).decode()

@@ -11,12 +11,12 @@ from typing import Any
 
 from faults.shopping import Journal
 from nicobar.clock import SystemClock
-from nicobar.core.tenant import Tenant
+from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.sweep import sweep
-from nicobar.processors.registry import built_in_processors
+from nicobar.flows.upkeep.sweep import sweep
+from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.storage.database import Database
-from nicobar.storage.simulator import SimulatorRecords
+from nicobar.storage.simulator.simulator import SimulatorRecords
 from queued_jobs import run_jobs
 
 LATER = timedelta(minutes=3)

@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from nicobar.cli import run
-from nicobar.flows import confirm_payment, handle_notice, receive_notice, refund_payment
-from nicobar.pages import checkout
-from nicobar.processors.simulator import Simulator
+from nicobar.flows.notices import handle_notice, receive_notice
+from nicobar.flows.payments import confirm_payment
+from nicobar.flows.refunds import refund_payment
+from nicobar.pages.checkout import checkout
+from nicobar.processors.simulator.simulator import Simulator
 from nicobar.worker import worker
 
 Async = Callable[..., Awaitable[Any]]

@@ -15,8 +15,8 @@ from cli.program import PATIENCE, Serving
 from faults.aftermath import audit, opened
 from faults.shopping import Journal, Shop
 from harness import Databases, make_keys
-from nicobar.core.tenant import Tenant
-from nicobar.flows.create_business import create_business
+from nicobar.core.business.tenant import Tenant
+from nicobar.flows.business.create_business import create_business
 
 _numbers = count(1)
 CRASHING = [sys.executable, str(Path(__file__).with_name("crashing_program.py"))]

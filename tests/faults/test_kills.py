@@ -21,9 +21,9 @@ import pytest
 from cli.program import PATIENCE, Serving, new_folder, postmaster, run
 from faults.aftermath import audit, opened
 from faults.shopping import Journal, Shop, shop_at_random
-from nicobar.core.tenant import Tenant
-from nicobar.storage.businesses import first_business
-from nicobar.storage.embedded import open_embedded
+from nicobar.core.business.tenant import Tenant
+from nicobar.storage.business.businesses import first_business
+from nicobar.storage.embedded.embedded import open_embedded
 
 KILLS = int(os.environ.get("NICOBAR_KILLS", "6"))
 SEED = int(os.environ.get("NICOBAR_KILLS_SEED", secrets.randbelow(10**6)))

@@ -16,8 +16,8 @@ from cyclopts import App
 
 from nicobar.app import OPERATIONS
 from nicobar.cli import app
-from nicobar.core.business_settings import SETTINGS
-from nicobar.settings import Settings
+from nicobar.core.business.business_settings import SETTINGS
+from nicobar.program.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "nicobar"
@@ -159,17 +159,18 @@ def test_everything_that_is_named_exists(page: Path) -> None:
 
 
 def test_what_does_not_exist_is_noticed() -> None:
-    real = ["flows/create_payment.py:create_payment", "pages/checkout.py:CheckoutPage.pay", "core/", "make test"]
+    real = ["flows/payments/create_payment.py:create_payment", "pages/checkout/checkout.py:CheckoutPage.pay", "core/"]
+    real += ["make test"]
     real += ["Quote.steps", "record_outcome()", "payments_total", "GET /payments/{payment_id}", "nicobar keys create"]
     assert [name for name in real if not exists(name)] == []
     wrong = [
-        "flows/create_payment.py:confirm_payment",
+        "flows/payments/create_payment.py:confirm_payment",
         "core/prices.py",
         "make tests",
         "record_outcomes",
         "Quote.feathers",
     ]
-    wrong += ["GET /payment", "nicobar keys delete", "pages/checkout.py:CheckoutPage.create", "POST /health"]
+    wrong += ["GET /payment", "nicobar keys delete", "pages/checkout/checkout.py:CheckoutPage.create", "POST /health"]
     assert [name for name in wrong if exists(name)] == []
 
 
@@ -233,7 +234,7 @@ def test_the_notice_has_every_credit_that_the_data_asks_for() -> None:
 
 def settings_page() -> str:
     """Return the text of docs/settings.md."""
-    tree = ast.parse((SOURCE / "settings.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SOURCE / "program" / "settings.py").read_text(encoding="utf-8"))
     (body,) = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == Settings.__name__]
     variables = []
     for field, text in pairwise(body):
@@ -278,6 +279,6 @@ def test_the_settings_page_is_the_generated_text() -> None:
 
 
 def test_every_environment_variable_is_on_the_settings_page() -> None:
-    used = set(re.findall(r"NICOBAR_[A-Z_]+", (SOURCE / "settings.py").read_text(encoding="utf-8")))
+    used = set(re.findall(r"NICOBAR_[A-Z_]+", (SOURCE / "program" / "settings.py").read_text(encoding="utf-8")))
     assert len(used) >= 6
     assert set(re.findall(r"^\| `(NICOBAR_[A-Z_]+)`", settings_page(), re.MULTILINE)) == used

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from nicobar.api import error_catalogue
-from nicobar.api.error_catalogue import example_message, render_error_catalogue
+from nicobar.api.documentation import error_catalogue
+from nicobar.api.documentation.error_catalogue import example_message, render_error_catalogue
 from nicobar.core.problems import CATALOGUE, Entry
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
 COMMAND = (
-    "python -c \"from nicobar.api.error_catalogue import render_error_catalogue as page; print(page(), end='')\""
-    " > docs/errors.md"
+    'python -c "from nicobar.api.documentation.error_catalogue import render_error_catalogue as page;'
+    " print(page(), end='')\" > docs/errors.md"
 )
 
 

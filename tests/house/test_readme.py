@@ -24,9 +24,9 @@ import orders
 from cli.program import Serving, environment, eventually, new_folder
 from nicobar.app import OPERATIONS
 from nicobar.cli import app
-from nicobar.settings import DEFAULT_HOST, DEFAULT_PORT, local_url
+from nicobar.program.settings import DEFAULT_HOST, DEFAULT_PORT, local_url
 from nicobar.storage.database import Database
-from nicobar.storage.embedded import EmbeddedPostgres
+from nicobar.storage.embedded.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nicobar.core.simulated_scenario import METADATA_KEY, WORDS, read_scenario
-from nicobar.processors.simulator import KEPT_FOR, NOTICE_WAIT_SECONDS
+from nicobar.core.simulator.simulated_scenario import METADATA_KEY, WORDS, read_scenario
+from nicobar.processors.simulator.simulator import KEPT_FOR, NOTICE_WAIT_SECONDS
 from nicobar.reference import cards, failures
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")

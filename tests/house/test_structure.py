@@ -50,7 +50,7 @@ def test_no_float_in_the_core(path: Path) -> None:
             assert node.attr not in ("now", "utcnow", "today"), f"line {node.lineno}: the clock is an argument"
 
 
-OTHER_PARTIES = {"src/nicobar/storage/simulator.py"}
+OTHER_PARTIES = {"src/nicobar/storage/simulator/simulator.py"}
 """Books of somebody else in our database: the simulated bank writes single statements, never within a transaction of
 ours, so that it can know of a charge that we do not (decision 0016)."""
 

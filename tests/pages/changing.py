@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from nicobar.core.payment import Payment
-from nicobar.storage.payments import get_payment
+from nicobar.core.payments.payment import Payment
+from nicobar.storage.payments.payments import get_payment
 from orders import dump, token_of
 from shop import Shop, item, order_request
 

@@ -8,8 +8,8 @@ import pytest_asyncio
 from starlette.types import ASGIApp
 
 from harness import PUBLIC_URL, FakeClock
-from nicobar.core.tenant import Tenant
-from nicobar.flows.create_business import create_business
+from nicobar.core.business.tenant import Tenant
+from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from orders import with_processors
 from pages.visited import Site

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from nicobar.core.tenant import Tenant
-from nicobar.flows.change_setting import change_setting
+from nicobar.core.business.tenant import Tenant
+from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.runtime import Runtime
 
 SHOP = "https://shop.example"

@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 
-from nicobar.core.payment import Address, Payment
-from nicobar.core.tenant import Tenant
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import Address, Payment
 from nicobar.flows.runtime import Runtime
 from orders import line, order, place, token_of
 

@@ -2,15 +2,15 @@
 
 from PIL import Image
 
-from nicobar.core.payment import PaymentLine
-from nicobar.core.tenant import Tenant
-from nicobar.flows.create_product import create_product
-from nicobar.flows.offer_upload import offer_upload
-from nicobar.flows.receive_picture import receive_picture
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import PaymentLine
+from nicobar.flows.catalog.create_product import create_product
+from nicobar.flows.catalog.offer_upload import offer_upload
+from nicobar.flows.catalog.receive_picture import receive_picture
 from nicobar.flows.runtime import Runtime
-from nicobar.wire.pictures import UploadOffer
-from nicobar.wire.prices import OneTimePriceRequest
-from nicobar.wire.products import ProductCreate
+from nicobar.wire.catalog.pictures import UploadOffer
+from nicobar.wire.catalog.prices import OneTimePriceRequest
+from nicobar.wire.catalog.products import ProductCreate
 from orders import line
 from pictures import file_of, noise
 

@@ -8,10 +8,10 @@ import httpx
 from playwright.async_api import Frame, Page, Route
 
 from harness import FakeClock
-from nicobar.core.payment import Address, Buyer, Payment
-from nicobar.core.tenant import Tenant
-from nicobar.flows.change_setting import change_setting
-from nicobar.flows.prove_customer import prove_customer
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import Address, Buyer, Payment
+from nicobar.flows.business.change_setting import change_setting
+from nicobar.flows.customers.prove_customer import prove_customer
 from nicobar.flows.runtime import Runtime
 from orders import line, order, pay, place, token_of
 from pages.paying import choose, payment_for

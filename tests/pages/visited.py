@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from harness import FakeClock
-from nicobar.core.payment import Address, Payment
-from nicobar.core.tenant import Tenant
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import Address, Payment
 from nicobar.flows.runtime import Runtime
 from orders import order, pay, place, token_of
 

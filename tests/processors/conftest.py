@@ -3,7 +3,7 @@
 import pytest
 
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.simulator import Simulator
+from nicobar.processors.simulator.simulator import Simulator
 
 
 @pytest.fixture

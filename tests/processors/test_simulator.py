@@ -6,12 +6,12 @@ import pickle
 import pytest
 
 from harness import EmptyingDatabase, FakeClock
-from nicobar.core.payment import CardDetails, Declined, NeedsAction, Succeeded
+from nicobar.core.payments.payment import CardDetails, Declined, NeedsAction, Succeeded
+from nicobar.processors.accounts.registry import built_in_processors, processor_for
 from nicobar.processors.base import CardInput, CardRefused, ChargeRequest
-from nicobar.processors.registry import built_in_processors, processor_for
-from nicobar.processors.simulator import Simulator
+from nicobar.processors.simulator.simulator import Simulator
 from nicobar.reference import cards, failures
-from nicobar.storage.simulator import SimulatorRecords
+from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card
 from simulated import found
 

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 import pytest
 
 from harness import FakeClock
-from nicobar.core.simulated_order import SimulatedNotice
+from nicobar.core.simulator.simulated_order import SimulatedNotice
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import CardInput
-from nicobar.processors.simulator import Simulator
-from nicobar.processors.simulator_notices import sign_notice
+from nicobar.processors.simulator.notices import sign_notice
+from nicobar.processors.simulator.simulator import Simulator
 from orders import card
 from processor_contract import ProcessorContract, Subject, new_id
 

@@ -6,12 +6,12 @@ import pickle
 import pytest
 
 from harness import FakeClock
-from nicobar.core.methods import CARD_TYPES
-from nicobar.core.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, PendingDetails, Succeeded
-from nicobar.core.simulated_order import Answer
+from nicobar.core.payments.methods import CARD_TYPES
+from nicobar.core.payments.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, PendingDetails, Succeeded
+from nicobar.core.simulator.simulated_order import Answer
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest, InputRefused, MethodInput
-from nicobar.processors.simulator import Simulator
+from nicobar.processors.simulator.simulator import Simulator
 from nicobar.reference import failures, methods
 from orders import dump
 from simulated import found

@@ -7,15 +7,15 @@ from types import SimpleNamespace
 import pytest
 
 from harness import FakeClock
-from nicobar.core.dispute import DisputeFacts
-from nicobar.core.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, Succeeded
-from nicobar.core.refund import RefundFailed, RefundPending, RefundSucceeded
+from nicobar.core.disputes.dispute import DisputeFacts
+from nicobar.core.payments.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, Succeeded
+from nicobar.core.refunds.refund import RefundFailed, RefundPending, RefundSucceeded
 from nicobar.flows.runtime import Runtime
-from nicobar.processors import simulator as module
 from nicobar.processors.base import MethodInput, Rehearsal
-from nicobar.processors.simulator import Simulator
+from nicobar.processors.simulator import simulator as module
+from nicobar.processors.simulator.simulator import Simulator
 from nicobar.reference import failures
-from nicobar.storage.simulator import SimulatorRecords
+from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card
 from simulated import attempt, charge_of, found, refund_of
 

@@ -10,7 +10,7 @@ import stripe
 
 from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe
 from harness import FakeClock
-from nicobar.core.payment import (
+from nicobar.core.payments.payment import (
     Abandoned,
     Attempt,
     CardDetails,
@@ -21,12 +21,12 @@ from nicobar.core.payment import (
     Succeeded,
     Unknown,
 )
-from nicobar.core.refund import RefundFailed, RefundSucceeded
-from nicobar.core.saved_method import SavedMethod
+from nicobar.core.payments.saved_method import SavedMethod
+from nicobar.core.refunds.refund import RefundFailed, RefundSucceeded
 from nicobar.processors.base import CardInput, CardRefused, ChargeRequest, MethodInput, RefundRequest
-from nicobar.processors.stripe import Stripe
-from nicobar.processors.stripe_account import StripeAccount
-from nicobar.processors.stripe_http import StripeHTTP
+from nicobar.processors.stripe.stripe import Stripe
+from nicobar.processors.stripe.stripe_account import StripeAccount
+from nicobar.processors.stripe.stripe_http import StripeHTTP
 
 RETURN_URL = "https://pay.example.com/AbCdEfGh?lang=de"
 PAGE = "https://pay.example.com/AbCdEfGh/stripe?lang=de"

@@ -11,13 +11,13 @@ import pytest
 import stripe
 
 from harness import START, FakeClock
-from nicobar.core.payment import Attempt, CardDetails, Declined, NeedsAction, Outcome, Pending, Succeeded
-from nicobar.core.refund import RefundFailed
-from nicobar.core.saved_method import SavedMethod
+from nicobar.core.payments.payment import Attempt, CardDetails, Declined, NeedsAction, Outcome, Pending, Succeeded
+from nicobar.core.payments.saved_method import SavedMethod
+from nicobar.core.refunds.refund import RefundFailed
 from nicobar.processors.base import ChargeRequest, MethodInput, RefundRequest
-from nicobar.processors.stripe import Stripe
-from nicobar.processors.stripe_account import StripeAccount
-from nicobar.processors.stripe_http import StripeHTTP
+from nicobar.processors.stripe.stripe import Stripe
+from nicobar.processors.stripe.stripe_account import StripeAccount
+from nicobar.processors.stripe.stripe_http import StripeHTTP
 from nicobar.reference import failures
 
 RETURN_URL = "https://pay.example.com/AbCdEfGh"

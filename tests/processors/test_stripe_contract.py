@@ -11,12 +11,12 @@ from stripe import WebhookSignature
 
 from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe
 from harness import FakeClock
-from nicobar.core.payment import CardDetails
-from nicobar.core.saved_method import SavedMethod
+from nicobar.core.payments.payment import CardDetails
+from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.processors.base import MethodInput
-from nicobar.processors.stripe import Stripe
-from nicobar.processors.stripe_account import StripeAccount
-from nicobar.processors.stripe_http import StripeHTTP
+from nicobar.processors.stripe.stripe import Stripe
+from nicobar.processors.stripe.stripe_account import StripeAccount
+from nicobar.processors.stripe.stripe_http import StripeHTTP
 from processor_contract import ProcessorContract, Subject, new_id
 
 VISA = CardDetails(

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from nicobar.core.dispute import DisputeFacts
-from nicobar.core.payment import (
+from nicobar.core.disputes.dispute import DisputeFacts
+from nicobar.core.payments.payment import (
     Abandoned,
     CardDetails,
     Declined,
@@ -18,9 +18,9 @@ from nicobar.core.payment import (
     PendingDetails,
     Succeeded,
 )
-from nicobar.core.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
-from nicobar.core.three_ds import ThreeDs
-from nicobar.processors.stripe_outcomes import (
+from nicobar.core.payments.three_ds import ThreeDs
+from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
+from nicobar.processors.stripe.stripe_outcomes import (
     Dispute,
     PaymentError,
     PaymentIntent,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import stripe as library
 
-from nicobar.core.methods import CARD_TYPES
+from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.reference import currencies, methods
 from nicobar.reference.stripe import from_stripe, stripe_currencies, stripe_methods, to_stripe
 

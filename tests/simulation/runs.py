@@ -10,9 +10,9 @@ import pytest
 
 from harness import EmptyingDatabase
 from nicobar.api import auth
-from nicobar.flows.deliver_simulated_notices import deliver_simulated_notices
-from nicobar.flows.sweep import sweep
-from nicobar.processors import simulator
+from nicobar.flows.notices.deliver_simulated_notices import deliver_simulated_notices
+from nicobar.flows.upkeep.sweep import sweep
+from nicobar.processors.simulator import simulator
 from queued_jobs import run_jobs
 from simulation.auditor import Auditor
 from simulation.town import Town

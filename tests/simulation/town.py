@@ -12,12 +12,12 @@ import httpx
 
 from harness import PUBLIC_URL, FakeClock, client_for, make_keys
 from nicobar.app import create_app
-from nicobar.core.tenant import Mode, Tenant
-from nicobar.flows.change_setting import change_setting
-from nicobar.flows.create_business import create_business
+from nicobar.core.business.tenant import Mode, Tenant
+from nicobar.flows.business.change_setting import change_setting
+from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.registry import built_in_processors
-from nicobar.storage.simulator import SimulatorRecords
+from nicobar.processors.accounts.registry import built_in_processors
+from nicobar.storage.simulator.simulator import SimulatorRecords
 from simulation.stepping import SteppedDatabase, Turns
 
 PROCESSES = 2

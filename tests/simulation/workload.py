@@ -4,9 +4,9 @@ import asyncio
 import random
 from collections.abc import Awaitable
 
-from nicobar.books_audit import audit_books
-from nicobar.flows.deliver_simulated_notices import deliver_simulated_notices
-from nicobar.flows.sweep import sweep
+from nicobar.flows.notices.deliver_simulated_notices import deliver_simulated_notices
+from nicobar.flows.upkeep.sweep import sweep
+from nicobar.program.books_audit import audit_books
 from nicobar.storage.database import DatabaseUnavailable
 from queued_jobs import run_jobs
 from simulation import customers, sellers

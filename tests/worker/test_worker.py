@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from nicobar.flows.resume_held_jobs import resume_held_jobs
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.upkeep.resume_held_jobs import resume_held_jobs
 from nicobar.storage.database import Database, DatabaseUnavailable
-from nicobar.storage.queue import enqueue
+from nicobar.storage.notices.queue import enqueue
 from nicobar.worker import worker as module
 from nicobar.worker.jobs import JOBS, pause_after
 from nicobar.worker.worker import work

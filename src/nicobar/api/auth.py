@@ -9,10 +9,10 @@ from typing import Final
 
 from starlette.requests import Request
 
+from nicobar.core.business.tenant import ApiKey, secret_hash
 from nicobar.core.problems import Problem
-from nicobar.core.tenant import ApiKey, secret_hash
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.keys import find_key
+from nicobar.storage.business.keys import find_key
 
 REMEMBERED_SECONDS: Final = 5.0
 _MAXIMUM_REMEMBERED: Final = 1024

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nicobar.api.auth import KeyRing
+from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
-from nicobar.core.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.wire.common import NoQuery
 

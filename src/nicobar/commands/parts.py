@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 from cyclopts import Parameter
 
-from nicobar.banner import say, step
-from nicobar.settings import Settings, SettingsError
+from nicobar.program.banner import say, step
+from nicobar.program.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from nicobar.flows.runtime import Runtime
@@ -38,8 +38,8 @@ def with_runtime(settings: Settings, work: "Callable[[Runtime], Awaitable[Result
     import asyncio
 
     from nicobar.core.problems import Problem
-    from nicobar.installation import open_runtime
-    from nicobar.postgres import Postgres
+    from nicobar.program.installation import open_runtime
+    from nicobar.program.postgres import Postgres
 
     async def opened() -> ResultT:
         async with open_runtime(postgres, settings, settings.port) as runtime:
@@ -65,7 +65,7 @@ def refuse_without_database(settings: Settings, what: str) -> None:
 
     Raises SettingsError.
     """
-    from nicobar.postgres import data_folder, has_database
+    from nicobar.program.postgres import data_folder, has_database
 
     if not has_database(settings):
         raise SettingsError(f"There is no database in {data_folder(settings)}, so there are no {what}. Check --data.")

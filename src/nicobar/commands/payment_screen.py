@@ -9,13 +9,13 @@ import msgspec
 from babel.numbers import format_currency, get_currency_precision
 
 from nicobar.commands.parts import table
-from nicobar.core.dispute import Dispute
-from nicobar.core.event import PAYMENT_EVENTS, Event
-from nicobar.core.explanation import describe
-from nicobar.core.ledger import Entry
-from nicobar.core.payment import Attempt, Declined, Outcome, Payment, Unknown
-from nicobar.core.pricing import Quote
-from nicobar.core.refund import Refund, RefundFailed
+from nicobar.core.disputes.dispute import Dispute
+from nicobar.core.events.event import PAYMENT_EVENTS, Event
+from nicobar.core.ledger.ledger import Entry
+from nicobar.core.payments.payment import Attempt, Declined, Outcome, Payment, Unknown
+from nicobar.core.pricing.explanation import describe
+from nicobar.core.pricing.pricing import Quote
+from nicobar.core.refunds.refund import Refund, RefundFailed
 from nicobar.reference import currencies
 
 _STATUS_OF: Final = {event: status for status, event in PAYMENT_EVENTS.items()}

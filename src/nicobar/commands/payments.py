@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from nicobar.banner import command, say
 from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
-from nicobar.settings import SettingsError, read_settings
+from nicobar.program.banner import command, say
+from nicobar.program.settings import SettingsError, read_settings
 from nicobar.wire.codes import IntentStatus
 
 if TYPE_CHECKING:
     from nicobar.commands.payment_screen import PaymentHistory
-    from nicobar.core.payment import Payment
-    from nicobar.core.tenant import Mode
+    from nicobar.core.business.tenant import Mode
+    from nicobar.core.payments.payment import Payment
     from nicobar.flows.runtime import Runtime
     from nicobar.storage.database import Read
 
@@ -50,9 +50,9 @@ def show(
     refuse_without_database(settings, "payments")
 
     async def work(runtime: "Runtime") -> "PaymentHistory | Mode | None":
-        from nicobar.core.tenant import Tenant
-        from nicobar.storage.businesses import first_business
-        from nicobar.storage.payments import get_payment
+        from nicobar.core.business.tenant import Tenant
+        from nicobar.storage.business.businesses import first_business
+        from nicobar.storage.payments.payments import get_payment
 
         async with runtime.database.read() as read:
             business_id = await first_business(read) or ""
@@ -98,9 +98,9 @@ def list_(
     refuse_without_database(settings, "payments")
 
     async def work(runtime: "Runtime") -> "list[Payment]":
-        from nicobar.core.tenant import Tenant
-        from nicobar.storage.businesses import first_business
-        from nicobar.storage.payments import list_payments
+        from nicobar.core.business.tenant import Tenant
+        from nicobar.storage.business.businesses import first_business
+        from nicobar.storage.payments.payments import list_payments
 
         names = ("created_at_gte", "created_at_lte", "currency", "customer_id", "product_id", "brand_id")
         async with runtime.database.read() as read:
@@ -131,13 +131,13 @@ def list_(
 async def read_history(read: "Read", payment: "Payment") -> "PaymentHistory":
     """Read all that is known of a payment."""
     from nicobar.commands.payment_screen import PaymentHistory
-    from nicobar.core.pricing import recompute
-    from nicobar.storage.disputes import disputes_of
-    from nicobar.storage.ledger import entries_of
-    from nicobar.storage.payment_history import attempts_of, events_about
-    from nicobar.storage.payments import get_pricing
-    from nicobar.storage.refunds import refunds_of
-    from nicobar.wire.explanations import render_explanation
+    from nicobar.core.pricing.pricing import recompute
+    from nicobar.storage.disputes.disputes import disputes_of
+    from nicobar.storage.ledger.ledger import entries_of
+    from nicobar.storage.payments.payment_history import attempts_of, events_about
+    from nicobar.storage.payments.payments import get_pricing
+    from nicobar.storage.refunds.refunds import refunds_of
+    from nicobar.wire.pricing.explanations import render_explanation
 
     inputs = await get_pricing(read, payment.tenant, payment.payment_id)
     if inputs is None:

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import App, Parameter
 
-from nicobar.banner import say
 from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
-from nicobar.settings import SettingsError, read_secret, read_settings
+from nicobar.program.banner import say
+from nicobar.program.settings import SettingsError, read_secret, read_settings
 
 if TYPE_CHECKING:
-    from nicobar.core.tenant import Tenant
+    from nicobar.core.business.tenant import Tenant
     from nicobar.flows.runtime import Runtime
 
 app = App(
@@ -47,7 +47,7 @@ def list_(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     refuse_without_database(settings, "accounts")
 
     async def work(runtime: "Runtime") -> list[list[str]]:
-        from nicobar.storage.processor_accounts import all_accounts
+        from nicobar.storage.accounts.processor_accounts import all_accounts
 
         async with runtime.database.read() as read:
             return [
@@ -104,10 +104,10 @@ def set_(
     api_base = read_secret(_API_BASE)
 
     async def work(runtime: "Runtime") -> str:
-        from nicobar.core.tenant import Tenant
-        from nicobar.flows.set_processor_account import set_processor_account
-        from nicobar.installation import own_business
-        from nicobar.processors.stripe_account import API_BASE, StripeAccount
+        from nicobar.core.business.tenant import Tenant
+        from nicobar.flows.accounts.set_processor_account import set_processor_account
+        from nicobar.processors.stripe.stripe_account import API_BASE, StripeAccount
+        from nicobar.program.installation import own_business
 
         tenant = Tenant(await own_business(runtime), mode)
         account = StripeAccount(secret_key, publishable_key, signing_secret, api_base or API_BASE)
@@ -117,7 +117,7 @@ def set_(
     url = with_runtime(settings, work)
     say(f"{processor.title()} charges {mode} payments from now on. Its notices go to:", sys.stderr)
     say(url)
-    from nicobar.processors.stripe_notices import EVENTS
+    from nicobar.processors.stripe.stripe_notices import EVENTS
 
     say(f"Let it send these events: {', '.join(EVENTS)}", sys.stderr)
     if not url.startswith("https://"):
@@ -138,9 +138,9 @@ def remove(processor: Name, /, *, mode: InMode = "test", data: Data = None, data
     refuse_without_database(settings, "accounts")
 
     async def work(runtime: "Runtime") -> None:
-        from nicobar.core.tenant import Tenant
-        from nicobar.flows.remove_processor_account import remove_processor_account
-        from nicobar.installation import own_business
+        from nicobar.core.business.tenant import Tenant
+        from nicobar.flows.accounts.remove_processor_account import remove_processor_account
+        from nicobar.program.installation import own_business
 
         await remove_processor_account(runtime, Tenant(await own_business(runtime), mode), processor)
 
@@ -165,7 +165,7 @@ def reencrypt(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     refuse_without_database(settings, "accounts")
 
     async def work(runtime: "Runtime") -> int:
-        from nicobar.flows.reseal_processor_accounts import reseal_processor_accounts
+        from nicobar.flows.accounts.reseal_processor_accounts import reseal_processor_accounts
 
         return await reseal_processor_accounts(runtime)
 
@@ -175,7 +175,7 @@ def reencrypt(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
 
 
 def _notices(runtime: "Runtime", tenant: "Tenant", processor: str) -> str:
-    from nicobar.core.processor_account import notice_path
+    from nicobar.core.accounts.processor_account import notice_path
 
     return f"{runtime.public_url}{notice_path(tenant, processor)}"
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from nicobar.banner import say, step
 from nicobar.commands.parts import WHERE, Data, DatabaseUrl, print_table, refuse_without_database, with_runtime
-from nicobar.settings import SettingsError, read_settings
+from nicobar.program.banner import say, step
+from nicobar.program.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
-    from nicobar.core.fx import Rates
-    from nicobar.core.rate_feed import Taken
+    from nicobar.core.money.fx import Rates
+    from nicobar.core.money.rate_feed import Taken
     from nicobar.flows.runtime import Runtime
 
 app = App(
@@ -46,9 +46,9 @@ def show(
     refuse_without_database(settings, "exchange rates")
 
     async def work(runtime: "Runtime") -> "tuple[Rates, date]":
-        from nicobar.core.rate_feed import rates_in_force
+        from nicobar.core.money.rate_feed import rates_in_force
         from nicobar.reference.rate_seed import seed
-        from nicobar.storage.rates import newest_rates
+        from nicobar.storage.rates.rates import newest_rates
 
         async with runtime.database.read() as read:
             stored = await newest_rates(read)
@@ -60,7 +60,7 @@ def show(
     if code is not None and code.upper() not in rates.by_currency:
         known = "It is the currency that all rates count from." if code.upper() == "USD" else "It is not known."
         raise SettingsError(f"There is no rate of {code.upper()[:10]}. {known}")
-    from nicobar.core.rate_feed import rate_text
+    from nicobar.core.money.rate_feed import rate_text
 
     rows = []
     for currency in wanted:
@@ -100,7 +100,7 @@ def import_(
     content = _bytes(file)
 
     async def work(runtime: "Runtime") -> "Taken":
-        from nicobar.flows.import_rates import import_rates
+        from nicobar.flows.rates.import_rates import import_rates
 
         return await import_rates(runtime, content, file.name, force=force, fixed_too=force)
 
@@ -132,10 +132,10 @@ def refresh(
 ) -> int:
     """Fetch exchange rates. Running servers use them for new payments within 5 seconds."""
     settings = read_settings(data=data, database_url=database_url)
-    from nicobar.processors.rate_feeds import FeedUnavailable
+    from nicobar.processors.rates.rate_feeds import FeedUnavailable
 
     async def work(runtime: "Runtime") -> "Taken":
-        from nicobar.flows.refresh_rates import refresh_rates
+        from nicobar.flows.rates.refresh_rates import refresh_rates
 
         try:
             return await refresh_rates(runtime, from_, force=force)
@@ -168,7 +168,7 @@ def _age(days: int) -> str:
 
 
 def _bytes(file: Path) -> bytes:
-    from nicobar.processors.rate_files import LARGEST_BYTES
+    from nicobar.processors.rates.rate_files import LARGEST_BYTES
 
     try:
         if file.stat().st_size > LARGEST_BYTES:

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, Parameter
 
-from nicobar.banner import say
 from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
-from nicobar.settings import read_settings
+from nicobar.program.banner import say
+from nicobar.program.settings import read_settings
 
 if TYPE_CHECKING:
-    from nicobar.core.business_settings import BusinessSettings, SettingChange
+    from nicobar.core.business.business_settings import BusinessSettings, SettingChange
     from nicobar.flows.runtime import Runtime
-    from nicobar.storage.settings import PastChange
+    from nicobar.storage.business.settings import PastChange
 
 app = App(
     name="settings",
@@ -42,7 +42,7 @@ def list_(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl
     refuse_without_database(settings, "settings")
 
     async def work(runtime: "Runtime") -> list[list[str]]:
-        from nicobar.core.business_settings import SETTINGS, format_setting
+        from nicobar.core.business.business_settings import SETTINGS, format_setting
         from nicobar.reference.codes import codes
 
         held = await _held(runtime, mode)
@@ -69,7 +69,7 @@ def get(name: Name, /, *, mode: InMode = "test", data: Data = None, database_url
     refuse_without_database(settings, "settings")
 
     async def work(runtime: "Runtime") -> str:
-        from nicobar.core.business_settings import format_setting
+        from nicobar.core.business.business_settings import format_setting
         from nicobar.reference.codes import codes
 
         return format_setting(name, await _held(runtime, mode), codes())
@@ -107,9 +107,9 @@ def set_(
     settings = read_settings(data=data, database_url=database_url)
 
     async def work(runtime: "Runtime") -> "SettingChange":
-        from nicobar.core.tenant import Tenant
-        from nicobar.flows.change_setting import change_setting
-        from nicobar.installation import own_business
+        from nicobar.core.business.tenant import Tenant
+        from nicobar.flows.business.change_setting import change_setting
+        from nicobar.program.installation import own_business
 
         return await change_setting(runtime, Tenant(await own_business(runtime), mode), name, value)
 
@@ -131,9 +131,9 @@ def history(*, mode: InMode = "test", data: Data = None, database_url: DatabaseU
     refuse_without_database(settings, "settings")
 
     async def work(runtime: "Runtime") -> "list[PastChange]":
-        from nicobar.core.tenant import Tenant
-        from nicobar.storage.businesses import first_business
-        from nicobar.storage.settings import setting_changes
+        from nicobar.core.business.tenant import Tenant
+        from nicobar.storage.business.businesses import first_business
+        from nicobar.storage.business.settings import setting_changes
 
         async with runtime.database.read() as read:
             business_id = await first_business(read)
@@ -153,11 +153,11 @@ def history(*, mode: InMode = "test", data: Data = None, database_url: DatabaseU
 
 async def _held(runtime: "Runtime", mode: InMode) -> "BusinessSettings":
     """Return the settings as they are stored at this moment."""
-    from nicobar.core.business_settings import settings_from
-    from nicobar.core.tenant import Tenant
+    from nicobar.core.business.business_settings import settings_from
+    from nicobar.core.business.tenant import Tenant
     from nicobar.reference.codes import codes
-    from nicobar.storage.businesses import first_business
-    from nicobar.storage.settings import setting_texts
+    from nicobar.storage.business.businesses import first_business
+    from nicobar.storage.business.settings import setting_texts
 
     async with runtime.database.read() as read:
         business_id = await first_business(read)

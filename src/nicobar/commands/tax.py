@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, Parameter
 
-from nicobar.banner import say
 from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
-from nicobar.settings import SettingsError, read_settings
+from nicobar.program.banner import say
+from nicobar.program.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
-    from nicobar.core.tax_sheet import TaxSheet
-    from nicobar.core.tenant import Tenant
+    from nicobar.core.business.tenant import Tenant
+    from nicobar.core.tax.tax_sheet import TaxSheet
     from nicobar.flows.runtime import Runtime
-    from nicobar.storage.tax_rates import StoredTaxTable
+    from nicobar.storage.tax.tax_rates import StoredTaxTable
 
 app = App(
     name="tax",
@@ -58,7 +58,7 @@ def show(
     rows = [row for row in sheet.rows if row.country == code and (region is None or row.region == wanted is not None)]
     if not rows:
         raise SettingsError(_nothing_for(code, region))
-    from nicobar.core.tax_sheet import percent_text
+    from nicobar.core.tax.tax_sheet import percent_text
 
     print_table(
         ["REGION", "NAME", "STANDARD", "E-BOOKS", "SAAS", "DIGITAL", "TAX ID", "FROM", "TO", "SOURCE"],
@@ -107,7 +107,7 @@ def export(
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "tax rates")
     stored = with_runtime(settings, lambda runtime: _stored(runtime, mode))
-    from nicobar.core.tax_sheet import write_sheet
+    from nicobar.core.tax.tax_sheet import write_sheet
 
     text = write_sheet(_sheet(stored))
     if file is None:
@@ -146,7 +146,7 @@ def import_(
     text = _text(file)
 
     async def work(runtime: "Runtime") -> "TaxSheet":
-        from nicobar.flows.import_tax_rates import import_tax_rates
+        from nicobar.flows.tax.import_tax_rates import import_tax_rates
 
         return await import_tax_rates(runtime, await _tenant(runtime, mode), text, file.name)
 
@@ -170,7 +170,7 @@ def reset(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl
     refuse_without_database(settings, "tax rates")
 
     async def work(runtime: "Runtime") -> bool:
-        from nicobar.flows.reset_tax_rates import reset_tax_rates
+        from nicobar.flows.tax.reset_tax_rates import reset_tax_rates
 
         return await reset_tax_rates(runtime, await _tenant(runtime, mode))
 
@@ -191,16 +191,16 @@ def _nothing_for(code: str, region: str | None) -> str:
 
 
 async def _tenant(runtime: "Runtime", mode: InMode) -> "Tenant":
-    from nicobar.core.tenant import Tenant
-    from nicobar.installation import own_business
+    from nicobar.core.business.tenant import Tenant
+    from nicobar.program.installation import own_business
 
     return Tenant(await own_business(runtime), mode)
 
 
 async def _stored(runtime: "Runtime", mode: InMode) -> "StoredTaxTable | None":
-    from nicobar.core.tenant import Tenant
-    from nicobar.storage.businesses import first_business
-    from nicobar.storage.tax_rates import newest_tax_table
+    from nicobar.core.business.tenant import Tenant
+    from nicobar.storage.business.businesses import first_business
+    from nicobar.storage.tax.tax_rates import newest_tax_table
 
     async with runtime.database.read() as read:
         business_id = await first_business(read)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nicobar.clock import Clock
 from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, object_id, text_secret
-from nicobar.processors.accounts import Accounts
+from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import Processor
 from nicobar.storage.database import Database
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-from nicobar.core.dispute import DisputeFacts
-from nicobar.core.payment import Attempt, CardDetails, Outcome
-from nicobar.core.refund import RefundOutcome
-from nicobar.core.saved_method import SavedMethod
-from nicobar.core.tenant import Mode
+from nicobar.core.business.tenant import Mode
+from nicobar.core.disputes.dispute import DisputeFacts
+from nicobar.core.payments.payment import Attempt, CardDetails, Outcome
+from nicobar.core.payments.saved_method import SavedMethod
+from nicobar.core.refunds.refund import RefundOutcome
 
 Scenario = Literal["pay", "decline", "challenge", "lose_answer"]
 """How a rehearsed charge ends. `lose_answer` takes the money and never says so, as when a connection breaks."""

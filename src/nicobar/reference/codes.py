@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from nicobar.core.business_settings import Codes
+from nicobar.core.business.business_settings import Codes
 from nicobar.reference import countries, currencies, methods
 
 

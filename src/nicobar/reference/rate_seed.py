@@ -3,8 +3,8 @@
 from functools import cache
 from typing import Final
 
-from nicobar.core.fx import usd_rate
-from nicobar.core.rate_feed import Anchor, Seed
+from nicobar.core.money.fx import usd_rate
+from nicobar.core.money.rate_feed import Anchor, Seed
 from nicobar.reference import rates
 
 ANCHORS: Final = {

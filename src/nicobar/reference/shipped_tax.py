@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from nicobar.core.tax import TaxRow
-from nicobar.core.tax_sheet import TaxSheet
+from nicobar.core.tax.tax import TaxRow
+from nicobar.core.tax.tax_sheet import TaxSheet
 from nicobar.reference import tax_rates
 
 

@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from nicobar.core.jobs import HANDLE_NOTICE, RETURN_CHARGE, NoticeJob, ReturnJob
-from nicobar.flows.handle_notice import handle_notice
-from nicobar.flows.return_charge import return_charge
+from nicobar.core.notices.jobs import HANDLE_NOTICE, RETURN_CHARGE, NoticeJob, ReturnJob
+from nicobar.flows.notices.handle_notice import handle_notice
+from nicobar.flows.payments.return_charge import return_charge
 from nicobar.flows.runtime import Runtime
 
 Job = Callable[[Runtime, bytes], Awaitable[bool]]

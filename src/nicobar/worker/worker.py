@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.sweep import sweep
+from nicobar.flows.upkeep.sweep import sweep
 from nicobar.storage.database import DatabaseUnavailable
 from nicobar.worker.jobs import JOBS, Job, pause_after
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pgqueuer.core.qm import QueueManager
     from pgqueuer.domain.models import Job as QueuedJob
 
-    from nicobar.storage.queue_connection import QueueConnection
+    from nicobar.storage.notices.queue_connection import QueueConnection
 
 _log = structlog.get_logger("nicobar.worker")
 
@@ -119,7 +119,7 @@ def _load_library() -> "tuple[type[QueueManager], type[QueueConnection]]":
     """Import the library, in a thread: it takes half a second, in which requests are to be served."""
     from pgqueuer.core.qm import QueueManager
 
-    from nicobar.storage.queue_connection import QueueConnection
+    from nicobar.storage.notices.queue_connection import QueueConnection
 
     gc.freeze()  # the library stays loaded: no collection has to look at it again
     return QueueManager, QueueConnection

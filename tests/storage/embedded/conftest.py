@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from embedded_probe import is_running, server_pid, temporary_place
 
-from nicobar.storage import embedded_account
-from nicobar.storage.embedded import open_embedded
-from nicobar.storage.embedded_server import wait_until
+from nicobar.storage.embedded import system_user as embedded_account
+from nicobar.storage.embedded.embedded import open_embedded
+from nicobar.storage.embedded.server import wait_until
 
 
 @pytest.fixture(scope="session")

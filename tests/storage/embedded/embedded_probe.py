@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import pytest
 
-from nicobar.storage.embedded_server import FileLock, read_postmaster
+from nicobar.storage.embedded.server import FileLock, read_postmaster
 
 ROOT = os.geteuid() == 0
 SERVER_USER = "nobody" if ROOT else pwd.getpwuid(os.geteuid()).pw_name
@@ -30,10 +30,10 @@ Process: TypeAlias = "subprocess.Popen[str]"
 USER_PROGRAM = """
 import sys
 from pathlib import Path
-from nicobar.storage import embedded_account
+from nicobar.storage.embedded import system_user as embedded_account
 embedded_account.SYSTEM_USER = "nobody"
 embedded_account.ROOT_FOLDER = Path(sys.argv[2])
-from nicobar.storage.embedded import EmbeddedError, open_embedded
+from nicobar.storage.embedded.embedded import EmbeddedError, open_embedded
 try:
     with open_embedded(Path(sys.argv[1])) as postgres:
         print(postgres.dsn, flush=True)
@@ -74,7 +74,7 @@ def normal_users_python() -> str:
     The interpreter of the tests may lie in root's private home; then the system's may do.
     """
     candidates = (sys.executable, f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}")
-    probe = f"open({__file__!r}); import nicobar.storage.embedded, asyncpg, pytest"
+    probe = f"open({__file__!r}); import nicobar.storage.embedded.embedded, asyncpg, pytest"
     for candidate in candidates:
         try:
             subprocess.run([candidate, "-c", probe], check=True, capture_output=True, **normal_users_options())

@@ -22,7 +22,7 @@ from embedded_probe import (
     value,
 )
 
-from nicobar.storage.embedded import binary, open_embedded
+from nicobar.storage.embedded.embedded import binary, open_embedded
 
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

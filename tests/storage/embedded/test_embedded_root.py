@@ -23,8 +23,9 @@ from embedded_probe import (
     value,
 )
 
-from nicobar.storage import embedded_account, embedded_bundle
-from nicobar.storage.embedded import EmbeddedError, open_embedded
+from nicobar.storage.embedded import bundle as embedded_bundle
+from nicobar.storage.embedded import system_user as embedded_account
+from nicobar.storage.embedded.embedded import EmbeddedError, open_embedded
 
 pytestmark = pytest.mark.skipif(not ROOT, reason="only root can give files and processes to another user")
 

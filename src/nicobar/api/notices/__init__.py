@@ -1,0 +1,1 @@
+"""Where processors send their notices."""

@@ -1,0 +1,200 @@
+"""Payments: create, read, list, line items."""
+
+from typing import Final
+
+from msgspec.structs import asdict
+
+from nicobar.api.routing import Call, Operation
+from nicobar.core.payments.payment import Payment
+from nicobar.core.pricing.pricing import Quote, recompute
+from nicobar.core.problems import Problem
+from nicobar.flows.events.render_whole_payment import render_whole_payment
+from nicobar.flows.payments.create_payment import create_payment
+from nicobar.flows.payments.load_settled_lines import load_settled_lines
+from nicobar.reference import methods
+from nicobar.storage.disputes.disputes import latest_statuses
+from nicobar.storage.payments.payments import get_payment, get_pricing, list_payments
+from nicobar.wire.common import Items, NoQuery, in_utc
+from nicobar.wire.payments.payment_reads import (
+    LineItems,
+    LineItemsQuery,
+    ManualRetryState,
+    PaymentListItem,
+    PaymentListQuery,
+    PaymentRead,
+    render_line_item,
+    render_list_item,
+)
+from nicobar.wire.payments.payments import PaymentCreate, PaymentCreated
+from nicobar.wire.pricing.explanations import Explanation, render_explanation
+
+
+async def create(call: Call[PaymentCreate, NoQuery]) -> PaymentCreated:
+    """Create a one-time payment."""
+    return await create_payment(call.runtime, call.tenant, call.body)
+
+
+async def retrieve(call: Call[None, NoQuery]) -> PaymentRead:
+    """Return one payment."""
+    payment = await _payment(call)
+    async with call.runtime.database.read() as read:
+        return await render_whole_payment(call.runtime, read, payment)
+
+
+async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
+    """Return a page of payments, newest first."""
+    query = call.query
+    offset = query.offset
+    if query.subscription_id is not None:
+        return Items(items=[])  # no payment of this server belongs to a subscription
+    filters = asdict(query) | {
+        "created_at_gte": in_utc(query.created_at_gte),
+        "created_at_lte": in_utc(query.created_at_lte),
+    }
+    async with call.runtime.database.read() as read:
+        payments = await list_payments(read, call.tenant, filters, query.page_size, offset)
+        disputes = await latest_statuses(read, call.tenant, [payment.payment_id for payment in payments])
+    return Items(items=[render_list_item(payment, disputes.get(payment.payment_id)) for payment in payments])
+
+
+async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:
+    """Return a payment's lines in the settlement currency, or in the currency the customer pays in if asked for."""
+    payment = await _payment(call)
+    wanted = call.query.currency
+    if wanted not in (None, payment.currency):
+        detail = f"the customer pays this payment in {payment.currency}"
+        raise Problem("UNSUPPORTED_CURRENCY", detail=detail, path="currency")
+    kind = payment.payment_method_type
+    if wanted is not None:
+        items = [render_line_item(line, line.total, line.tax, line.refunded_amount) for line in payment.lines]
+    else:
+        async with call.runtime.database.read() as read:
+            settled = await load_settled_lines(read, payment)
+        items = [
+            render_line_item(line, total, tax, line.refunded_settlement_amount)
+            for line, (total, tax) in zip(payment.lines, settled, strict=True)
+        ]
+    return LineItems(
+        currency=wanted or payment.settlement_currency,
+        partial_refund_allowed=kind is None or methods.get(kind).partial_refund,
+        items=items,
+    )
+
+
+async def explain(call: Call[None, NoQuery]) -> Explanation:
+    """Explain a payment's amounts step by step, from the list price to the settlement."""
+    payment = await _payment(call)
+    return render_explanation(payment, await _quote(call, payment))
+
+
+async def retry_state(call: Call[None, NoQuery]) -> ManualRetryState:
+    """Say that a one-time payment cannot be sent again by hand: its customer tries again through its link."""
+    await _payment(call)
+    return ManualRetryState()
+
+
+async def retry(call: Call[None, NoQuery]) -> None:
+    """Refuse to send a one-time payment again."""
+    await _payment(call)
+    raise Problem("UNSUPPORTED_ACTION", detail="Only failed renewals of subscriptions can be retried")
+
+
+async def _quote(call: Call[None, NoQuery] | Call[None, LineItemsQuery], payment: Payment) -> Quote:
+    """Compute a payment's amounts again from what was stored with them."""
+    async with call.runtime.database.read() as read:
+        inputs = await get_pricing(read, call.tenant, payment.payment_id)
+    if inputs is None:
+        raise Problem("NOT_FOUND", what="Payment")
+    return recompute(inputs)
+
+
+async def _payment(call: Call[None, NoQuery] | Call[None, LineItemsQuery]) -> Payment:
+    async with call.runtime.database.read() as read:
+        payment = await get_payment(read, call.tenant, call.path["payment_id"])
+    if payment is None:
+        raise Problem("NOT_FOUND", what="Payment")
+    return payment
+
+
+OPERATIONS: Final = [
+    Operation(
+        "POST",
+        "/payments",
+        create,
+        PaymentCreated,
+        body=PaymentCreate,
+        summary="Create a one-time payment",
+        problems=(
+            "PRODUCT_CART_EMTPY",
+            "BRAND_MISMATCH",
+            "BRAND_NOT_ENABLED",
+            "PRODUCT_IS_DELETED",
+            "MISSING_PRODUCT_INFORMATION",
+            "UNSUPPORTED_ACTION",
+            "UNSUPPORTED_COUNTRY",
+            "UNSUPPORTED_CURRENCY",
+            "INVALID_TAX_ID",
+            "PAY_AS_YOU_WANT_AMOUNT_REQUIRED",
+            "REQUEST_AMOUNT_BELOW_MINIMUM",
+            "EXCHANGE_RATE_NOT_FOUND",
+            "INVALID_DISCOUNT_CODE",
+            "DISCOUNT_NOT_YET_ACTIVE",
+            "DISCOUNT_CODE_EXPIRED",
+            "DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED",
+            "DISCOUNT_CUSTOMER_NOT_ELIGIBLE",
+            "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED",
+            "DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT",
+            "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET",
+            "DISCOUNT_CONCURRENT_REDEMPTION",
+            "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT",
+            "INTEGER_CONVERSION_FAILURE",
+            "NO_ELIGIBLE_PAYMENT_METHODS",
+            "INVALID_REQUEST_PARAMETERS",
+            "MAXIMUM_KEYS_REACHED",
+            "NOT_FOUND",
+        ),
+    ),
+    Operation("GET", "/payments/{payment_id}", retrieve, PaymentRead, summary="Get a payment", problems=("NOT_FOUND",)),
+    Operation(
+        "GET",
+        "/payments",
+        list_,
+        Items[PaymentListItem],
+        query=PaymentListQuery,
+        summary="List payments",
+        problems=("INVALID_QUERY_PARAMS",),
+    ),
+    Operation(
+        "GET",
+        "/payments/{payment_id}/line-items",
+        line_items,
+        LineItems,
+        query=LineItemsQuery,
+        summary="Get the lines of a payment",
+        problems=("NOT_FOUND", "UNSUPPORTED_CURRENCY"),
+    ),
+    Operation(
+        "GET",
+        "/payments/{payment_id}/explain",
+        explain,
+        Explanation,
+        summary="Explain the amounts of a payment",
+        problems=("NOT_FOUND",),
+    ),
+    Operation(
+        "GET",
+        "/payments/{payment_id}/retry",
+        retry_state,
+        ManualRetryState,
+        summary="Ask whether a failed renewal can be retried",
+        problems=("NOT_FOUND",),
+    ),
+    Operation(
+        "POST",
+        "/payments/{payment_id}/retry",
+        retry,
+        None,
+        summary="Retry a failed renewal (always refused: no subscriptions here)",
+        problems=("NOT_FOUND", "UNSUPPORTED_ACTION"),
+    ),
+]

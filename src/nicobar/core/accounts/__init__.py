@@ -1,0 +1,1 @@
+"""Accounts of businesses at payment processors."""

@@ -1,0 +1,1 @@
+"""Businesses: whose data it is, and what they decide."""

@@ -1,0 +1,1 @@
+"""Discount codes: whether one may be used, and what it takes off."""

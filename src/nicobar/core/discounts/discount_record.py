@@ -1,0 +1,168 @@
+"""A discount as its merchant keeps it, and a discount as a payment used it.
+
+What a code is worth in a cart is decided in `core.discounts`; here stands what may be stored of it, and whether its
+limits still leave room for one more use.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from nicobar.core.discounts.discounts import FULL_BPS, CurrencyOption, Eligibility
+from nicobar.core.problems import Problem
+
+DiscountType = Literal["percentage", "flat"]
+"""A share of the price, or a sum of money."""
+
+CODE_ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+"""What random codes are made of: 32 signs, without those that people confuse (0 and O, 1 and I)."""
+
+CODE_LENGTH: Final = 16
+"""Characters of a random code (contract, "POST /discounts")."""
+
+CODE_RANDOM_BITS: Final = CODE_LENGTH * 5
+"""Random bits that `random_code` needs: five a character."""
+
+
+class DiscountRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A discount with its code, as the merchant made it and as it was used so far."""
+
+    business_id: str
+    discount_id: str
+    code: str
+    """Trimmed and upper-cased."""
+    name: str | None
+    type: DiscountType
+    amount: int
+    """Percentage: basis points, 1 to 10000. Flat: as it was sent; the currency options hold the deduction."""
+    currency_options: tuple[CurrencyOption, ...]
+    restricted_to: tuple[str, ...]
+    """Product ids, each once; empty means every product."""
+    usage_limit: int | None
+    per_customer_usage_limit: int | None
+    starts_at: datetime | None
+    expires_at: datetime | None
+    customer_eligibility: Eligibility
+    subscription_cycles: int | None
+    """Stored and returned; a one-time payment has no cycles."""
+    preserve_on_plan_change: bool
+    """Stored and returned; a one-time payment has no plan."""
+    metadata: dict[str, Any]
+    times_used: int
+    """Payments that succeeded with the code."""
+    times_reserved: int
+    """Open payments with the code; each will use it or give its use back."""
+    created_at: datetime
+    updated_at: datetime
+
+
+class AppliedDiscount(msgspec.Struct, frozen=True, kw_only=True):
+    """A discount on a payment: `code`, `type` and `amount` as the payment was created with, the rest as of now."""
+
+    business_id: str
+    discount_id: str
+    position: int
+    """From 0, in the order in which the codes were applied."""
+    code: str
+    name: str | None
+    type: DiscountType
+    amount: int
+    deducted: int
+    """What the code took off, in minor units of the payment's currency, without tax."""
+    state: Literal["reserved", "redeemed", "released"]
+    restricted_to: tuple[str, ...]
+    usage_limit: int | None
+    expires_at: datetime | None
+    subscription_cycles: int | None
+    preserve_on_plan_change: bool
+    metadata: dict[str, Any]
+    times_used: int
+    created_at: datetime
+
+
+class CodeLimits(msgspec.Struct, frozen=True, gc=False):
+    """What decides whether a code can be used once more, as read under its lock."""
+
+    discount_id: str
+    deleted: bool
+    code: str
+    usage_limit: int | None
+    per_customer_usage_limit: int | None
+    taken: int
+    """Uses and reservations of everybody."""
+
+
+def random_code(random_bits: int) -> str:
+    """Return a code of 16 characters from `CODE_RANDOM_BITS` random bits; surplus bits are ignored."""
+    shifts = range(0, CODE_RANDOM_BITS, 5)
+    return "".join([CODE_ALPHABET[random_bits >> shift & 31] for shift in shifts])
+
+
+def check_record(record: DiscountRecord) -> None:
+    """Refuse a discount whose fields contradict each other (contract, "Discounts" and "Discount codes").
+
+    Raises Problem INVALID_PERCENTAGE, INVALID_REQUEST_PARAMETERS or DISCOUNT_CURRENCY_OPTION_INVALID.
+    """
+    if record.type == "percentage" and record.amount > FULL_BPS:
+        raise Problem("INVALID_PERCENTAGE", path="amount")
+    if record.starts_at is not None and record.expires_at is not None and record.starts_at >= record.expires_at:
+        detail = "starts_at must be before expires_at."
+        raise Problem("INVALID_REQUEST_PARAMETERS", path="starts_at", detail=detail)
+    total, own = record.usage_limit, record.per_customer_usage_limit
+    if total is not None and own is not None and own > total:
+        detail = f"A customer cannot use the code {own} times when usage_limit is {total}."
+        raise Problem("INVALID_REQUEST_PARAMETERS", path="per_customer_usage_limit", detail=detail)
+    _check_options(record.type, record.currency_options)
+
+
+def _check_options(kind: DiscountType, options: Sequence[CurrencyOption]) -> None:
+    currencies = [option.currency for option in options]
+    for index, currency in enumerate(currencies):
+        if currency in currencies[:index]:
+            raise _wrong_option("Duplicate currency options are not allowed", f"[{index}].currency")
+    if sum(option.is_default for option in options) > 1:
+        raise _wrong_option("Only one currency option may be marked as default")
+    if kind == "percentage":
+        return
+    # A single row counts as the default.
+    if not options or (len(options) > 1 and not any(option.is_default for option in options)):
+        raise Problem("DISCOUNT_CURRENCY_OPTION_INVALID", path="currency_options")
+    for index, option in enumerate(options):
+        if option.max_amount_possible is None:
+            raise _wrong_option(
+                "A flat discount takes off this amount; it is required", f"[{index}].max_amount_possible"
+            )
+
+
+def _wrong_option(message: str, where: str = "") -> Problem:
+    return Problem("DISCOUNT_CURRENCY_OPTION_INVALID", message=message, path=f"currency_options{where}")
+
+
+def check_new_limit(record: DiscountRecord, limit: int | None) -> None:
+    """Refuse to lower the usage limit of a discount below its uses.
+
+    Uses that are only reserved do not count here: a merchant can stop a code at once, and what open payments were
+    promised stays promised. Raises Problem DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED.
+    """
+    if limit is not None and limit != record.usage_limit and limit < record.times_used:
+        message = f"Usage limit cannot be less than times_used, which is {record.times_used}"
+        raise Problem("DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED", message=message, path="usage_limit")
+
+
+def check_room(limits: CodeLimits, customer_uses: int, path: str) -> None:
+    """Refuse a use for which a code has no room left.
+
+    `customer_uses` are the customer's own uses and reservations; `path` names the request's field for the message.
+
+    Raises Problem INVALID_DISCOUNT_CODE (the code was deleted meanwhile), DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED or
+    DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED.
+    """
+    if limits.deleted:
+        raise Problem("INVALID_DISCOUNT_CODE", code=limits.code, path=path)
+    if limits.usage_limit is not None and limits.taken >= limits.usage_limit:
+        raise Problem("DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED", path=path)
+    own = limits.per_customer_usage_limit
+    if own is not None and customer_uses >= own:
+        raise Problem("DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED", path=path)

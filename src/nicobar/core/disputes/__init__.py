@@ -1,0 +1,1 @@
+"""Customers asking their bank for the money back."""

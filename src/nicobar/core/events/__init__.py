@@ -1,0 +1,1 @@
+"""What a merchant's application is told."""

@@ -1,0 +1,60 @@
+"""Events: what a merchant's application is told. Each is written in the commit of the change that it reports."""
+
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from nicobar.core.disputes.dispute import DisputeStatus
+from nicobar.core.payments.payment import Status
+from nicobar.core.refunds.refund import RefundStatus
+
+EventType = Literal[
+    "payment.succeeded",
+    "payment.failed",
+    "payment.processing",
+    "payment.cancelled",
+    "refund.succeeded",
+    "refund.failed",
+    "dispute.opened",
+    "dispute.expired",
+    "dispute.accepted",
+    "dispute.cancelled",
+    "dispute.challenged",
+    "dispute.won",
+    "dispute.lost",
+]
+"""The event types that this server writes, out of the contract's list ("Webhook delivery")."""
+
+PAYMENT_EVENTS: Final[dict[Status, EventType]] = {
+    "succeeded": "payment.succeeded",
+    "failed": "payment.failed",
+    "processing": "payment.processing",
+    "cancelled": "payment.cancelled",
+}
+"""What is told when a payment has come to a status; the other statuses are told nobody."""
+
+REFUND_EVENTS: Final[dict[RefundStatus, EventType]] = {"succeeded": "refund.succeeded", "failed": "refund.failed"}
+
+DISPUTE_EVENTS: Final[dict[DisputeStatus, EventType]] = {
+    "dispute_opened": "dispute.opened",
+    "dispute_expired": "dispute.expired",
+    "dispute_accepted": "dispute.accepted",
+    "dispute_cancelled": "dispute.cancelled",
+    "dispute_challenged": "dispute.challenged",
+    "dispute_won": "dispute.won",
+    "dispute_lost": "dispute.lost",
+}
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event. Its body never changes: a late delivery tells what was true when it happened."""
+
+    event_id: str
+    """`evt_...`; the `webhook-id` of its deliveries."""
+    type: EventType
+    object_id: str
+    """The payment, refund or dispute that it is about."""
+    payload: bytes
+    """The body of its deliveries: compact JSON (contract, "Webhook delivery")."""
+    created_at: datetime

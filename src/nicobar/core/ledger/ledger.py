@@ -1,0 +1,308 @@
+"""The books: every movement of money is one entry whose postings sum to zero in each currency.
+
+Amounts are minor units; positive is a debit, negative a credit. A payment in one currency lets the processor owe us
+its total, and us owe the seller the earnings and the authorities the tax. A converted payment touches two currencies,
+that of the charge and that of the settlement, and `conversion_clearing` bridges them: it holds what was taken in at
+one end and given out at the other, so what it is worth at today's rates is what rates and roundings gained or lost.
+
+Why these accounts, and why free payments have no entry: `docs/decisions/0013-the-ledger.md`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Literal, Protocol
+
+import msgspec
+
+from nicobar.core.money.money import round_half_up
+from nicobar.core.payments.payment import Payment
+from nicobar.core.pricing.pricing import QuoteInputs
+
+Account = Literal["processor_receivable", "conversion_clearing", "merchant_payable", "tax_payable", "fee_income"]
+
+ACCOUNTS: Final[dict[Account, Literal["debit", "credit", "either"]]] = {
+    "processor_receivable": "debit",
+    "conversion_clearing": "either",
+    "merchant_payable": "credit",
+    "tax_payable": "credit",
+    "fee_income": "credit",
+}
+"""The accounts with the side on which their balance normally stands.
+
+`processor_receivable` is what processors owe us, in the currency of the charge; what a dispute takes away leaves it.
+`merchant_payable` is the seller's earnings, `tax_payable` the tax that was collected for the authorities and
+`fee_income` the fee of adaptive pricing, all in the settlement currency.
+"""
+
+Kind = Literal["payment", "refund", "refund_reversal", "dispute", "dispute_reversal"]
+"""What an entry records. A `refund_reversal` undoes the entry of a refund that came back; `dispute` takes the disputed
+money away, and `dispute_reversal` brings it back."""
+
+
+LineType = Literal["payment", "tax", "refund", "refund_reversal", "tax_reversal", "dispute", "dispute_reversal"]
+"""What a line of the seller's account is about, in the contract's words.
+
+A movement of money is one line of its kind over the settlement with tax, and one over the tax within it, which is not
+the seller's: `tax` where it is set aside, `tax_reversal` where it comes back. So the lines sum to the balance of
+`merchant_payable`, and a `payment` line is what the payment itself calls its settlement amount.
+"""
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """One amount on one account."""
+
+    account: Account
+    currency: str
+    amount: int
+    """Minor units: a debit is positive, a credit negative."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One movement of money. It cannot be made unbalanced: ValueError then."""
+
+    entry_id: str
+    kind: Kind
+    payment_id: str
+    reference: str
+    """The payment, refund or dispute that moved the money."""
+    turn: int = 0
+    """How often money of this kind moved for the reference before: an appeal turns a dispute round once more."""
+    created_at: datetime
+    currency: str
+    """What the customer's side is in."""
+    settlement_currency: str
+    """What the seller's side is in."""
+    postings: tuple[Posting, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse postings that do not sum to zero in each currency, or that move nothing."""
+        sums: dict[str, int] = {}
+        for posting in self.postings:
+            sums[posting.currency] = sums.get(posting.currency, 0) + posting.amount
+        if any(sums.values()) or not self.postings or not all(posting.amount for posting in self.postings):
+            raise ValueError(f"the entry about {self.reference} does not balance: {self.postings}")
+
+    def amount(self, account: Account, currency: str) -> int:
+        """Return what was posted on an account in a currency: positive for a debit, 0 for nothing."""
+        return sum(p.amount for p in self.postings if p.account == account and p.currency == currency)
+
+    @property
+    def received(self) -> int:
+        """What came in, in minor units of `currency`; negative for what went out."""
+        return self.amount("processor_receivable", self.currency)
+
+    @property
+    def gross(self) -> int:
+        """The same in minor units of `settlement_currency`: what seller, authorities and fee got of it together."""
+        parts: tuple[Account, ...] = ("merchant_payable", "tax_payable", "fee_income")
+        return -sum(self.amount(account, self.settlement_currency) for account in parts)
+
+
+class SellerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the seller's account, with the balance around it. Amounts are minor units of `currency`."""
+
+    line_id: str
+    """The entry's id; the line about the tax adds `_tax` to it."""
+    type: LineType
+    amount: int
+    """Positive is a credit to the seller."""
+    currency: str
+    reference: str
+    """The payment, refund or dispute behind it."""
+    created_at: datetime
+    before: int
+    """The seller's balance in this currency before the line; positive is what the seller is owed."""
+    after: int
+
+
+class Refunded(Protocol):
+    """What the books need to know about a refund: what went back, and what of it the seller bears."""
+
+    @property
+    def refund_id(self) -> str:
+        """The id, which the entry refers to."""
+
+    @property
+    def payment_id(self) -> str:
+        """The payment that the money came from."""
+
+    @property
+    def amount(self) -> int:
+        """What the customer gets, in minor units of the currency that was paid."""
+
+    @property
+    def settlement_amount(self) -> int:
+        """What the seller's side gives for it, with tax, in minor units of the settlement currency."""
+
+    @property
+    def settlement_tax(self) -> int:
+        """The tax within it."""
+
+
+class Disputed(Protocol):
+    """What the books need to know about a dispute."""
+
+    @property
+    def dispute_id(self) -> str:
+        """The id, which the entry refers to."""
+
+    @property
+    def amount(self) -> int:
+        """What the processor took away, in minor units of `currency`."""
+
+    @property
+    def currency(self) -> str:
+        """What the processor counts in; nearly always the payment's currency."""
+
+
+def payment_entry(entry_id: str, payment: Payment, pricing: QuoteInputs | None, at: datetime) -> Entry:
+    """Return the entry of a payment that was paid; its total is above zero.
+
+    The seller is credited the stored settlement, of which the settlement tax belongs to the authorities. The fee of
+    adaptive pricing is what lies between that and the gross: the total, converted back at the mid rate that the
+    payment was priced with and rounded half-up once (`money.md`, section 8). `pricing` is needed when the charge
+    currency differs from the settlement currency; ValueError when it is missing then.
+    """
+    gross = payment.total_amount
+    if payment.currency != payment.settlement_currency:
+        rate = None if pricing is None else pricing.charge.settlement
+        if rate is None:
+            raise ValueError(f"{payment.payment_id} was converted, and its rate is not known")
+        gross = round_half_up(gross * rate.denominator, rate.numerator)
+    return Entry(
+        entry_id=entry_id,
+        kind="payment",
+        payment_id=payment.payment_id,
+        reference=payment.payment_id,
+        created_at=at,
+        currency=payment.currency,
+        settlement_currency=payment.settlement_currency,
+        postings=_postings(
+            payment.currency,
+            payment.total_amount,
+            payment.settlement_currency,
+            gross,
+            payment.settlement_amount,
+            payment.settlement_tax,
+        ),
+    )
+
+
+def refund_entry(entry_id: str, refund: Refunded, booked: Sequence[Entry], at: datetime) -> Entry:
+    """Return the entry of a refund that succeeded; `booked` are the payment's entries so far.
+
+    Seller and authorities give what the refund says. What the customer gets beyond that is fee: the refund is worth
+    its part of the payment's gross, counted together with the refunds before it that stand and rounded half-up, so
+    that refunds of the whole payment leave nothing on any account.
+
+    Raises ValueError when the payment itself is not in the books.
+    """
+    paid = _paid(refund.payment_id, booked)
+    refunds = [entry for entry in booked if entry.kind in ("refund", "refund_reversal")]
+    refunded = refund.amount + sum(-entry.received for entry in refunds)
+    gross = round_half_up(paid.gross * refunded, paid.received) - sum(-entry.gross for entry in refunds)
+    return Entry(
+        entry_id=entry_id,
+        kind="refund",
+        payment_id=refund.payment_id,
+        reference=refund.refund_id,
+        created_at=at,
+        currency=paid.currency,
+        settlement_currency=paid.settlement_currency,
+        postings=_postings(
+            paid.currency,
+            -refund.amount,
+            paid.settlement_currency,
+            -gross,
+            -refund.settlement_amount,
+            -refund.settlement_tax,
+        ),
+    )
+
+
+def refund_reversal_entry(entry_id: str, refund_id: str, booked: Sequence[Entry], at: datetime) -> Entry:
+    """Return the entry of a refund that came back: the mirror image of the refund's own, to the unit.
+
+    `booked` are the payment's entries so far. Raises ValueError when the refund is not among them.
+    """
+    for entry in booked:
+        if entry.kind == "refund" and entry.reference == refund_id:
+            mirrored = [Posting(posting.account, posting.currency, -posting.amount) for posting in entry.postings]
+            return msgspec.structs.replace(
+                entry, entry_id=entry_id, kind="refund_reversal", created_at=at, postings=tuple(mirrored)
+            )
+    raise ValueError(f"{refund_id} is not in the books")
+
+
+def dispute_entry(
+    entry_id: str, dispute: Disputed, payment: Payment, booked: Sequence[Entry], at: datetime, *, returned: bool
+) -> Entry:
+    """Return the entry of disputed money that the processor took away, or of its return after a good end.
+
+    A loss needs no entry: the money is gone since the dispute was opened. Seller, authorities and fee bear their parts
+    in the proportion of the payment, each rounded half-up, and the return is the mirror image. A processor may count
+    in another currency than the customer paid in: in the settlement currency it names the amount itself; with a third
+    one nothing can be compared, and the whole payment counts as disputed.
+
+    `booked` are the payment's entries so far. Raises ValueError when the payment itself is not among them.
+    """
+    paid = _paid(payment.payment_id, booked)
+    part, whole = 1, 1
+    if dispute.currency == paid.currency:
+        part, whole = dispute.amount, paid.received
+    elif dispute.currency == paid.settlement_currency and paid.gross:
+        part, whole = dispute.amount, paid.gross
+    kind: Kind = "dispute_reversal" if returned else "dispute"
+    sign = 1 if returned else -1
+    return Entry(
+        entry_id=entry_id,
+        kind=kind,
+        payment_id=payment.payment_id,
+        reference=dispute.dispute_id,
+        turn=sum(1 for entry in booked if (entry.reference, entry.kind) == (dispute.dispute_id, kind)),
+        created_at=at,
+        currency=dispute.currency,
+        settlement_currency=paid.settlement_currency,
+        postings=_postings(
+            dispute.currency,
+            sign * dispute.amount,
+            paid.settlement_currency,
+            sign * round_half_up(paid.gross * part, whole),
+            sign * round_half_up(payment.settlement_amount * part, whole),
+            sign * round_half_up(payment.settlement_tax * part, whole),
+        ),
+    )
+
+
+def is_taken(dispute_id: str, booked: Sequence[Entry]) -> bool:
+    """Say whether the books have a dispute's money as taken away and not returned."""
+    return sum(1 if entry.kind == "dispute" else -1 for entry in booked if entry.reference == dispute_id) > 0
+
+
+def _paid(payment_id: str, booked: Sequence[Entry]) -> Entry:
+    """Return the entry of the payment itself. Raises ValueError when there is none."""
+    for entry in booked:
+        if entry.kind == "payment" and entry.payment_id == payment_id:
+            return entry
+    raise ValueError(f"{payment_id} is not in the books")
+
+
+def _postings(
+    currency: str, amount: int, settlement_currency: str, gross: int, settlement: int, tax: int
+) -> tuple[Posting, ...]:
+    """Return the postings of money that came in; with negative amounts, of money that went out.
+
+    `gross` is the amount in the settlement currency, and what it has beyond the settlement is fee.
+    """
+    postings = [Posting("processor_receivable", currency, amount)]
+    if currency != settlement_currency:
+        postings += [
+            Posting("conversion_clearing", currency, -amount),
+            Posting("conversion_clearing", settlement_currency, gross),
+        ]
+    postings += [
+        Posting("merchant_payable", settlement_currency, tax - settlement),
+        Posting("tax_payable", settlement_currency, -tax),
+        Posting("fee_income", settlement_currency, settlement - gross),
+    ]
+    return tuple([posting for posting in postings if posting.amount])

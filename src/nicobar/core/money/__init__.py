@@ -1,0 +1,1 @@
+"""Money, exchange rates, and how amounts are converted."""

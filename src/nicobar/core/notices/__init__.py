@@ -1,0 +1,1 @@
+"""What processors tell unasked."""

@@ -1,0 +1,62 @@
+"""Saved payment methods: a card that a customer agreed to keep for later purchases, by the processor's token for it."""
+
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from nicobar.core.payments.payment import CardDetails, Payment, method_type
+from nicobar.core.problems import Problem
+
+_NETWORK_CURRENCIES: Final = {"rupay": frozenset({"INR"})}
+"""Networks whose cards can be charged in some currencies only (contract, payment methods, section 1: RuPay)."""
+
+
+class SavedChoice(NamedTuple):
+    """The saved method that somebody wants to pay with; whether it exists and is theirs is asked when it is charged."""
+
+    payment_method_id: str
+
+
+class SavedMethod(msgspec.Struct, frozen=True, kw_only=True):
+    """One saved card of one customer. Its text form shows no token."""
+
+    payment_method_id: str
+    customer_id: str
+    processor: str
+    """Name of the processor that gave the token and alone can charge it."""
+    token: str
+    """What the processor calls the card. It is opaque, and no card number can be read from it."""
+    fingerprint: str
+    """The same for the same card, however often it is saved; for one customer it is unique."""
+    card: CardDetails
+    last_used_at: datetime
+    """When it last paid for something: saving it counts, because only a card that paid is saved."""
+
+    def __repr__(self) -> str:
+        """Name the method; its token stays out of logs and tracebacks."""
+        return f"SavedMethod({self.payment_method_id})"
+
+    @property
+    def payment_method_type(self) -> Literal["credit", "debit"]:
+        """The contract's type of the card."""
+        return method_type(self.card)
+
+    def is_expired(self, now: datetime) -> bool:
+        """Say whether the card's last month is over."""
+        return (int(self.card.exp_year), int(self.card.exp_month)) < (now.year, now.month)
+
+
+def can_pay(method: SavedMethod, payment: Payment) -> bool:
+    """Say whether a saved method can pay this payment: its type is allowed, and its network takes the currency."""
+    allowed = payment.options.allowed_payment_method_types
+    currencies = _NETWORK_CURRENCIES.get(method.card.network)
+    return (allowed is None or method.payment_method_type in allowed) and (
+        currencies is None or payment.currency in currencies
+    )
+
+
+def check_can_pay(method: SavedMethod, payment: Payment) -> None:
+    """Raise Problem NO_ELIGIBLE_PAYMENT_METHODS when the saved method cannot pay this payment."""
+    if not can_pay(method, payment):
+        raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")

@@ -1,0 +1,1 @@
+"""The simulated bank of test mode."""

@@ -1,0 +1,236 @@
+"""What the simulated bank of test mode knows: its orders, its refunds, and the notices that it has to send.
+
+Time settles most of it: a record holds what will become of it by itself and when, so nothing has to run for that, and
+the same question at the same moment has the same answer.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import msgspec
+
+from nicobar.core.disputes.dispute import DisputeFacts, DisputeStatus
+from nicobar.core.payments.payment import NeedsAction, Outcome, Pending, Succeeded
+from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundSucceeded
+from nicobar.core.simulator.simulated_scenario import SimulatedScenario, chance
+
+Answer = Literal["approve", "fail", "cancel"]
+"""What a customer can decide on a page of the simulator."""
+
+CARD: Final = "card"
+"""The type of an order that a card pays."""
+
+
+class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One order to take money, and where it stands."""
+
+    attempt_id: str
+    """The idempotency key of the order."""
+    reference: str
+    """The simulator's own id of the order, unguessable: it opens the order's pages."""
+    business_id: str
+    """Whom the notices about the order go to."""
+    payment_id: str
+    """What the seller calls the purchase."""
+    type: str
+    """`CARD`, or a payment method type."""
+    amount: int
+    """Minor units of `currency`."""
+    currency: str
+    return_url: str
+    outcome: Outcome
+    choices: dict[Answer, Outcome] = {}
+    """What follows each answer of the customer; nothing when nobody is asked (any more)."""
+    decide_until: datetime | None = None
+    """Until when the customer may decide; None for an order that nobody ever decides about."""
+    later: Outcome | None = None
+    """What becomes of the order by itself."""
+    later_at: datetime | None = None
+    taken_at: datetime | None = None
+    """When the money is taken, which may lie ahead; None when it is not."""
+    scenario: SimulatedScenario
+    created_at: datetime
+
+    def as_of(self, now: datetime) -> "SimulatedOrder":
+        """Return the order as it stands at a moment."""
+        if self.later is None or self.later_at is None or now < self.later_at:
+            return self
+        return msgspec.structs.replace(self, outcome=self.later, choices={}, later=None, later_at=None)
+
+    def is_open(self, now: datetime) -> bool:
+        """Say whether the customer may still decide."""
+        standing = self.as_of(now)
+        waiting = bool(standing.choices) and isinstance(standing.outcome, NeedsAction | Pending)
+        return waiting and self.decide_until is not None and now < self.decide_until
+
+    def ending(self, end: Outcome, at: datetime) -> "SimulatedOrder":
+        """Return the order with its end, which the scenario may put off: it is pending until then."""
+        if self.scenario.late is not None:
+            return self._decided(Pending(self.reference), later=end, later_at=at + self.scenario.late)
+        return self.ended(end, at)
+
+    def ended(self, end: Outcome, at: datetime) -> "SimulatedOrder":
+        """Return the order with its end, as of now."""
+        return self._decided(end, taken_at=at if isinstance(end, Succeeded) else None)
+
+    def waiting(
+        self, first: Outcome, choices: dict[Answer, Outcome], later: Outcome | None, later_at: datetime | None
+    ) -> "SimulatedOrder":
+        """Return the order while it waits for an answer, or for its time."""
+        return self._decided(first, choices=choices, later=later, later_at=later_at)
+
+    def _decided(
+        self,
+        outcome: Outcome,
+        *,
+        choices: dict[Answer, Outcome] | None = None,
+        later: Outcome | None = None,
+        later_at: datetime | None = None,
+        taken_at: datetime | None = None,
+    ) -> "SimulatedOrder":
+        return msgspec.structs.replace(
+            self,
+            outcome=outcome,
+            choices=choices or {},
+            later=later,
+            later_at=later_at,
+            taken_at=later_at if isinstance(later, Succeeded) else taken_at,
+        )
+
+    @property
+    def dispute_reference(self) -> str:
+        """The simulator's own id of the dispute that the order leads to, if it does."""
+        return f"simdp_{self.reference.partition('_')[2]}"
+
+    @property
+    def disputed_at(self) -> datetime | None:
+        """When the charge is disputed, which may lie ahead."""
+        after = self.scenario.dispute_after
+        return None if self.taken_at is None or after is None else self.taken_at + after
+
+    def dispute(self, now: datetime) -> DisputeFacts | None:
+        """Return how the dispute about the charge stands, None when there is none (yet)."""
+        opened_at, verdict = self.disputed_at, self.scenario.verdict
+        if opened_at is None or now < opened_at:
+            return None
+        status: DisputeStatus = "dispute_opened"
+        if verdict is not None and now >= opened_at + self.scenario.verdict_after:
+            status = msgspec.convert(f"dispute_{verdict}", DisputeStatus)
+        return DisputeFacts(
+            reference=self.dispute_reference,
+            attempt_id=self.attempt_id,
+            amount=self.amount,
+            currency=self.currency,
+            stage="dispute",
+            status=status,
+            reason=self.scenario.dispute_reason,
+            opened_at=opened_at,
+        )
+
+
+class SimulatedRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """One order to give money back, and where it stands."""
+
+    refund_id: str
+    """The idempotency key of the order."""
+    attempt_id: str
+    amount: int
+    """Minor units of the charge's currency."""
+    outcome: RefundOutcome
+    later: RefundOutcome | None = None
+    """What becomes of the refund by itself."""
+    later_at: datetime | None = None
+    returned_at: datetime | None = None
+    """When the money comes back, which may lie ahead; None when the customer keeps it."""
+    created_at: datetime
+
+    def as_of(self, now: datetime) -> RefundOutcome:
+        """Return what can be said of the refund at a moment."""
+        if self.returned_at is not None and now >= self.returned_at:
+            return RefundFailed("The customer's bank has sent it back.", getattr(self.outcome, "reference", None))
+        due = self.later is not None and self.later_at is not None and now >= self.later_at
+        return self.later if due and self.later is not None else self.outcome
+
+    @property
+    def given_at(self) -> datetime | None:
+        """When the money goes back, which may lie ahead; None when it does not."""
+        if isinstance(self.later, RefundSucceeded):
+            return self.later_at
+        return self.created_at if isinstance(self.outcome, RefundSucceeded) else None
+
+
+class SimulatedNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """One notice that the simulator sends, at least once."""
+
+    notice_id: str
+    attempt_id: str
+    """The order that it belongs to."""
+    business_id: str
+    subject: Literal["attempt", "refund", "dispute"]
+    reference: str
+    """The id of the attempt or the refund, or the simulator's own id of the dispute."""
+    due_at: datetime
+    copies: int = 1
+    """How often it is sent, with the same id."""
+
+
+class NewsItem(msgspec.Struct, frozen=True):
+    """Something that the seller should hear of."""
+
+    subject: Literal["attempt", "refund", "dispute"]
+    reference: str
+    at: datetime
+
+
+def news_of_order(order: SimulatedOrder, now: datetime, *, answered: bool) -> list[NewsItem]:
+    """Return what there is to tell about an order that has just changed.
+
+    `answered` says that the seller hears its present outcome as an answer. That is told again only when the scenario
+    asks for something about the notices; what comes later is always told.
+    """
+    items = []
+    if not answered or order.scenario.notices is not None or order.scenario.notice_late:
+        items.append(NewsItem("attempt", order.attempt_id, now))
+    if order.later_at is not None:
+        items.append(NewsItem("attempt", order.attempt_id, order.later_at))
+    opened_at = order.disputed_at
+    if opened_at is not None:
+        items.append(NewsItem("dispute", order.dispute_reference, opened_at))
+        if order.scenario.verdict is not None:
+            items.append(NewsItem("dispute", order.dispute_reference, opened_at + order.scenario.verdict_after))
+    return items
+
+
+def news_of_refund(refund: SimulatedRefund, scenario: SimulatedScenario) -> list[NewsItem]:
+    """Return what there is to tell about a new refund, as `news_of_order` does with an answer."""
+    items = []
+    if scenario.notices is not None or scenario.notice_late:
+        items.append(NewsItem("refund", refund.refund_id, refund.created_at))
+    turns = (refund.later_at, refund.returned_at)
+    return items + [NewsItem("refund", refund.refund_id, at) for at in turns if at is not None]
+
+
+def plan_notices(order: SimulatedOrder, news: list[NewsItem], ids: list[str]) -> list[SimulatedNotice]:
+    """Turn news into notices, as the order's scenario has it; `ids` has an id for each item.
+
+    Nothing is told before it is true. Shuffled notices wait for the last one, and come in an order by the seed.
+    """
+    scenario = order.scenario
+    if scenario.notices == "lost" or not news:
+        return []
+    due = [item.at for item in news]
+    if scenario.notices == "shuffled":
+        drawn = sorted(range(len(news)), key=lambda index: chance(scenario.seed, f"notice {index}", 2**32))
+        due = [max(due) + timedelta(seconds=drawn.index(index)) for index in range(len(news))]
+    return [
+        SimulatedNotice(
+            notice_id=notice_id,
+            attempt_id=order.attempt_id,
+            business_id=order.business_id,
+            subject=item.subject,
+            reference=item.reference,
+            due_at=moment + scenario.notice_late,
+            copies=2 if scenario.notices == "twice" else 1,
+        )
+        for notice_id, item, moment in zip(ids, news, due, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""Which tax a line of a cart gets."""

@@ -1,0 +1,34 @@
+"""Change one of a business's settings."""
+
+from nicobar.core.business.business_settings import (
+    SettingChange,
+    find_setting,
+    format_setting,
+    parse_setting,
+    settings_from,
+)
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.problems import Problem
+from nicobar.flows.runtime import Runtime
+from nicobar.reference.codes import codes
+from nicobar.storage.business.settings import insert_setting_change, lock_business, setting_texts
+
+
+async def change_setting(runtime: Runtime, tenant: Tenant, name: str, text: str) -> SettingChange:
+    """Give a setting a new value and keep the change with its time; the value it has already changes nothing.
+
+    It is in force for new payments of every running server within the bound that `load_policy` states. Raises
+    Problem NOT_FOUND for an unknown name or business and INVALID_REQUEST_PARAMETERS for a value that the setting
+    does not take; nothing is changed then.
+    """
+    known = codes()
+    setting = find_setting(name)
+    new = setting.kind.format(parse_setting(name, text, known), known)
+    async with runtime.database.transaction() as tx:
+        if not await lock_business(tx, tenant.business_id):
+            raise Problem("NOT_FOUND", what="Business")
+        old = format_setting(name, settings_from(await setting_texts(tx, tenant), known), known)
+        change = SettingChange(name, old, new)
+        if new != old:
+            await insert_setting_change(tx, tenant, change, runtime.clock.now())
+    return change

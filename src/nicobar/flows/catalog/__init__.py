@@ -1,0 +1,1 @@
+"""Products, prices, brands, pictures."""

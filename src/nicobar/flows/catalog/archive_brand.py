@@ -1,0 +1,66 @@
+"""Archive a brand for good, handing its products over to another."""
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.catalog.brand import Brand, check_usable
+from nicobar.core.problems import Problem
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.catalog import brands, products
+from nicobar.storage.database import Tx
+from nicobar.wire.catalog.brands import BrandArchive, BrandArchived
+from nicobar.wire.common import blank_to_none
+
+
+async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, body: BrandArchive) -> BrandArchived:
+    """Move every product, archived ones too, to `move_products_to`, and archive the brand; both or neither.
+
+    Raises Problem NOT_FOUND for either brand, UNABLE_TO_EDIT_PRIMARY_BRAND, BRAND_NOT_ENABLED when the brand is
+    archived already (410) or the target is not usable (422), INVALID_REQUEST_PARAMETERS when the target is the brand
+    itself, and UNSUPPORTED_ACTION when there are products but no target.
+    """
+    target_id = blank_to_none(body.move_products_to)
+    async with runtime.database.transaction() as tx:
+        # Archivings of one business queue up behind its primary brand: two that name each other cannot deadlock.
+        await brands.lock_brand(tx, tenant, tenant.business_id, "change")
+        stored = await _lock_archivable(tx, tenant, brand_id)
+        if target_id is not None:
+            await _lock_target(tx, tenant, brand_id, target_id)
+            moved = await products.move_products(tx, tenant, brand_id, target_id, runtime.clock.now())
+        elif await products.brand_has_products(tx, tenant, brand_id):
+            raise Problem(
+                "UNSUPPORTED_ACTION",
+                path="move_products_to",
+                detail="The brand has products; name the brand that takes them over.",
+            )
+        else:
+            moved = 0
+        moment = runtime.clock.now()
+        await brands.update_brand(tx, tenant, msgspec.structs.replace(stored, archived_at=moment, updated_at=moment))
+    return BrandArchived(
+        brand_id=brand_id,
+        archived_at=moment,
+        collections_moved=0,
+        products_moved=moved,
+        subscriptions_moved=0,
+        moved_to_brand_id=target_id,
+    )
+
+
+async def _lock_archivable(tx: Tx, tenant: Tenant, brand_id: str) -> Brand:
+    stored = await brands.lock_brand(tx, tenant, brand_id, "change")
+    if stored is None:
+        raise Problem("NOT_FOUND", what="Brand")
+    if stored.is_primary:
+        raise Problem("UNABLE_TO_EDIT_PRIMARY_BRAND")
+    if stored.archived_at is not None:
+        raise Problem("BRAND_NOT_ENABLED", status=410, message="The brand is archived already")
+    return stored
+
+
+async def _lock_target(tx: Tx, tenant: Tenant, brand_id: str, target_id: str) -> None:
+    if target_id == brand_id:
+        raise Problem(
+            "INVALID_REQUEST_PARAMETERS", path="move_products_to", detail="A brand cannot take over its own products."
+        )
+    check_usable(await brands.lock_brand(tx, tenant, target_id, "use"), "move_products_to")

@@ -1,0 +1,69 @@
+"""Change a product."""
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.catalog.brand import check_usable
+from nicobar.core.catalog.product import Product, is_recurring
+from nicobar.core.problems import Problem
+from nicobar.flows.catalog.exchange_picture import exchange_picture
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.catalog import products
+from nicobar.storage.catalog.brands import lock_brand
+from nicobar.storage.catalog.localized_prices import archive_mismatched
+from nicobar.wire.catalog.prices import price_from
+from nicobar.wire.catalog.products import ProductUpdate, extras_from
+from nicobar.wire.common import blank_to_none, checked_metadata, given
+
+
+async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, body: ProductUpdate) -> Product:
+    """Store what the request gives and return the whole product; an archived product can be changed, too.
+
+    Localized prices that no longer fit its pricing mode or its currency are archived with it.
+
+    Raises Problem NOT_FOUND for the product, its brand or its image, BRAND_NOT_ENABLED, UNSUPPORTED_ACTION when the
+    price would turn from one-time to recurring or back, and what `create_product` raises for malformed values; nothing
+    is changed then.
+    """
+    async with runtime.database.transaction() as tx:
+        stored = await products.lock_product(tx, tenant, product_id)
+        if stored is None:
+            raise Problem("NOT_FOUND", what="Product")
+        changed = _changed(stored, body)
+        if changed == stored:
+            return stored
+        if changed.brand_id != stored.brand_id:
+            check_usable(await lock_brand(tx, tenant, changed.brand_id, "use"), "brand_id")
+        moment = runtime.clock.now()
+        if changed.image_id != stored.image_id:
+            await exchange_picture(tx, tenant, stored.image_id, changed.image_id, moment)
+        changed = msgspec.structs.replace(changed, updated_at=moment)
+        await products.update_product(tx, tenant, changed)
+        if changed.pricing_mode != stored.pricing_mode or changed.price.currency != stored.price.currency:
+            await archive_mismatched(tx, tenant, product_id, changed.pricing_mode, moment)
+        return changed
+
+
+def _changed(stored: Product, body: ProductUpdate) -> Product:
+    if body.name is not None and not body.name.strip():
+        raise Problem("INVALID_REQUEST_BODY", path="name", detail="It is blank.")
+    price = stored.price if body.price is None else price_from(body.price)
+    if is_recurring(price) != stored.is_recurring:
+        # Buyers of the product hold payments or subscriptions that the other kind of price could not explain.
+        raise Problem(
+            "UNSUPPORTED_ACTION",
+            path="price.type",
+            detail="A product stays one-time or recurring; create another product.",
+        )
+    return msgspec.structs.replace(
+        stored,
+        brand_id=blank_to_none(body.brand_id) or stored.brand_id,
+        name=blank_to_none(body.name) or stored.name,
+        description=blank_to_none(given(body.description, stored.description)),
+        image_id=blank_to_none(given(body.image_id, stored.image_id)),
+        tax_category=body.tax_category or stored.tax_category,
+        price=price,
+        pricing_mode=given(body.pricing_mode, stored.pricing_mode),
+        metadata=stored.metadata if body.metadata is None else checked_metadata(body.metadata),
+        extras=extras_from(body, stored.extras),
+    )

@@ -1,0 +1,1 @@
+"""Customers and the proof of who they are."""

@@ -1,0 +1,42 @@
+"""Create a customer, or return the one who has the e-mail address already."""
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.customers.customer import Customer, email_key
+from nicobar.core.problems import Problem
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.customers.customers import find_by_email, insert_or_find_customer
+from nicobar.wire.common import blank_to_none, checked_metadata
+from nicobar.wire.customers.customers import CustomerCreate, checked_email, checked_phone
+
+
+async def create_customer(runtime: Runtime, tenant: Tenant, body: CustomerCreate) -> Customer:
+    """Store a new customer and return it; an existing one with this e-mail address is returned unchanged.
+
+    Raises Problem INVALID_REQUEST_BODY for a malformed address or phone number or a blank name, and
+    MAXIMUM_KEYS_REACHED.
+    """
+    email = checked_email(body.email)
+    name = blank_to_none(body.name)
+    if name is None:
+        raise Problem("INVALID_REQUEST_BODY", path="name", detail="It is blank.")
+    phone_number = checked_phone(body.phone_number)
+    metadata = checked_metadata(body.metadata)
+    moment = runtime.clock.now()
+    customer = Customer(
+        business_id=tenant.business_id,
+        customer_id=runtime.new_id("cus", moment),
+        email=email,
+        name=name,
+        phone_number=phone_number,
+        metadata=metadata,
+        preferred_locale=body.preferred_locale,
+        created_at=moment,
+        updated_at=moment,
+    )
+    # Asking first spares the existing customer a dead row version; the insert decides when two ask at once.
+    async with runtime.database.read() as read:
+        existing = await find_by_email(read, tenant, email_key(email))
+    if existing is not None:
+        return existing
+    async with runtime.database.statement() as tx:
+        return await insert_or_find_customer(tx, tenant, customer)

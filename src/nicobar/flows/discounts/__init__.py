@@ -1,0 +1,1 @@
+"""Discounts and their uses."""

@@ -1,0 +1,1 @@
+"""Disputes, as processors report them."""

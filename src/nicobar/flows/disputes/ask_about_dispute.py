@@ -1,0 +1,55 @@
+"""Ask the processor how a dispute stands, and record the answer."""
+
+import asyncio
+
+import structlog
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.disputes.dispute import DisputeFacts
+from nicobar.core.payments.payment import Attempt, Succeeded
+from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.disputes.record_dispute import record_dispute
+from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, ask_about_attempt
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.payments.attempts import get_attempt
+
+_log = structlog.get_logger(__name__)
+
+
+async def ask_about_dispute(runtime: Runtime, tenant: Tenant, processor_name: str, reference: str) -> bool:
+    """Record how a dispute stands; False when the processor could not answer, and it has to be asked again.
+
+    `reference` is the processor's own id of the dispute. One that is not about a charge of ours counts as answered.
+    A charge that is disputed has taken money: when we do not know that yet, the attempt is asked about first, so that
+    the payment succeeds before its money leaves again.
+    """
+    processor = find_processors(runtime, await load_policy(runtime, tenant)).get(processor_name)
+    if processor is None:
+        _log.warning("processor_not_configured", processor=processor_name, dispute=reference)
+        return False
+    asked_at = runtime.clock.now()
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            facts = await processor.find_dispute(reference)
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+        _log.warning("dispute_in_doubt", processor=processor_name, dispute=reference, why=type(error).__name__)
+        return False
+    attempt = None if facts is None else await _attempt(runtime, tenant, processor_name, facts)
+    if facts is None or attempt is None:
+        _log.warning("dispute_about_nothing", processor=processor_name, dispute=reference)
+        return True
+    if not isinstance(attempt.outcome, Succeeded):
+        await ask_about_attempt(runtime, tenant, attempt)
+        attempt = await _attempt(runtime, tenant, processor_name, facts)
+        if attempt is None or not isinstance(attempt.outcome, Succeeded):
+            return False
+    await record_dispute(runtime, tenant, attempt, facts, asked_at)
+    return True
+
+
+async def _attempt(runtime: Runtime, tenant: Tenant, processor_name: str, facts: DisputeFacts) -> Attempt | None:
+    """Return the attempt whose charge is disputed, if it is one of this tenant at this processor."""
+    async with runtime.database.read() as read:
+        attempt = await get_attempt(read, tenant, facts.attempt_id)
+    return attempt if attempt is not None and attempt.processor == processor_name else None

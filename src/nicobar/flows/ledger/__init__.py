@@ -1,0 +1,1 @@
+"""Entries in the books, and reading them."""

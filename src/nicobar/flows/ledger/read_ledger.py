@@ -1,0 +1,57 @@
+"""Read the seller's account with its worth in dollars, and leave marks where adding up took long."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.ledger.ledger import SellerLine
+from nicobar.core.money.fx import BASE
+from nicobar.core.money.money import round_half_up
+from nicobar.core.money.rate_feed import rates_in_force
+from nicobar.flows.runtime import Runtime
+from nicobar.reference import currencies
+from nicobar.reference.rate_seed import seed
+from nicobar.storage.database import Read
+from nicobar.storage.ledger.seller_account import MARK_EVERY, list_lines, mark_balances
+from nicobar.storage.rates.rates import quotes_at
+
+SETTLED: Final = timedelta(minutes=10)
+"""After this time no transaction can still add an entry: each of its few statements ends within 30 seconds."""
+
+LONG: Final = 10 * MARK_EVERY
+"""Entries that are added up for one page without a mark being missed."""
+
+
+async def read_ledger(
+    runtime: Runtime, tenant: Tenant, filters: Mapping[str, Any], limit: int, offset: int
+) -> list[tuple[SellerLine, int]]:
+    """Return a page of lines, newest first, each with its amount in US cents, rounded half-up.
+
+    It is converted at the mid rate that was in force when the line was written. `filters` are those of `list_lines`.
+    """
+    async with runtime.database.read() as read:
+        lines, unmarked = await list_lines(read, tenant, filters, limit, offset)
+        cents = await _in_dollars(read, lines)
+    until = runtime.clock.now() - SETTLED
+    for currency, entries in unmarked.items():
+        if entries > LONG:
+            async with runtime.database.statement() as tx:
+                await mark_balances(tx, tenant, currency, until)
+    return list(zip(lines, cents, strict=True))
+
+
+async def _in_dollars(read: Read, lines: Sequence[SellerLine]) -> list[int]:
+    """Return the lines' amounts in US cents."""
+    foreign = sorted({line.created_at for line in lines if line.currency != BASE})
+    quotes = await quotes_at(read, foreign) if foreign else {}
+    rates = {id(snapshot): rates_in_force(seed(), snapshot) for snapshot in quotes.values()}
+    exponents = currencies.exponents()
+    cents = []
+    for line in lines:
+        if line.currency == BASE:
+            cents.append(line.amount)
+            continue
+        rate = rates[id(quotes[line.created_at])].conversion(line.currency, BASE, exponents)
+        cents.append(round_half_up(line.amount * rate.numerator, rate.denominator))
+    return cents

@@ -1,0 +1,1 @@
+"""Creating, paying and ending payments."""

@@ -1,0 +1,72 @@
+"""Ask the processor what became of an attempt, and record the answer."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import Attempt, Declined, NeedsAction, Outcome, Unknown
+from nicobar.core.payments.three_ds import failed
+from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.base import Processor
+from nicobar.reference import failures
+from nicobar.storage.payments.attempts import get_attempt
+from nicobar.storage.payments.payments import lock_payment
+
+_log = structlog.get_logger(__name__)
+
+SILENCE: Final = timedelta(seconds=60)
+"""How long nothing was heard of an attempt before it is given up. It is longer than a charge may take
+(`CHARGE_TIMEOUT`), so "never heard of it" then means that the order will not arrive any more."""
+
+ANSWER_TIMEOUT: Final = 10.0
+"""Seconds that a processor may take to answer a question."""
+
+
+async def ask_about_attempt(runtime: Runtime, tenant: Tenant, attempt: Attempt) -> Outcome:
+    """Return what the processor says about an attempt, after it was recorded.
+
+    A failure to answer is Unknown, which changes nothing. An attempt that the processor has never heard of is closed
+    there once it has been silent for `SILENCE`, so that it cannot take money later, and counts as declined.
+    """
+    outcome = await _ask(runtime, tenant, attempt, runtime.clock.now())
+    async with runtime.database.transaction() as tx:
+        payment = await lock_payment(tx, tenant, attempt.payment_id)
+        stored = await get_attempt(tx, tenant, attempt.attempt_id)
+        if payment is not None and stored is not None and outcome != stored.outcome:
+            await record_outcome(runtime, tx, payment, stored, outcome, runtime.clock.now())
+    return outcome
+
+
+async def _ask(runtime: Runtime, tenant: Tenant, attempt: Attempt, now: datetime) -> Outcome:
+    processor = find_processors(runtime, await load_policy(runtime, tenant)).get(attempt.processor)
+    if processor is None:
+        _log.warning("processor_not_configured", attempt_id=attempt.attempt_id, processor=attempt.processor)
+        return Unknown("processor not configured")
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            found = await processor.find(attempt)
+            if found is None and now - attempt.created_at >= SILENCE:
+                found = await _close(processor, attempt)
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+        why = type(error).__name__
+        _log.warning("attempt_in_doubt", attempt_id=attempt.attempt_id, processor=attempt.processor, why=why)
+        return Unknown(why)
+    return found or Unknown("the order may still be on its way")
+
+
+async def _close(processor: Processor, attempt: Attempt) -> Outcome:
+    """End an attempt that the processor has never heard of, and return how it counts."""
+    late = await processor.close(attempt)
+    if late is not None:
+        return late
+    if not isinstance(attempt.outcome, NeedsAction):
+        failure = failures.get("NETWORK_TIMEOUT")
+        return Declined(failure.code, failure.error_message)
+    failure = failures.get("AUTHENTICATION_TIMEOUT")
+    return Declined(failure.code, failure.error_message, three_ds=failed(attempt.outcome.three_ds))

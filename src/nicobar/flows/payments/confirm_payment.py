@@ -1,0 +1,268 @@
+"""The customer pays: record the intent, call the processor, record the outcome.
+
+The ladder of refusals, in this order: unknown payment, not payable (any more), a form that was used before, no
+processor, a card, saved method or other method that cannot be taken. From there the attempt is made.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import structlog
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.methods import CARD_TYPES, decide
+from nicobar.core.payments.paying import is_payable, revision
+from nicobar.core.payments.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, Unknown, method_type
+from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, check_can_pay
+from nicobar.core.problems import Problem
+from nicobar.core.simulator.simulated_scenario import METADATA_KEY
+from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.business.load_policy import Policy, load_policy
+from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.pricing.build_method_context import build_method_context
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.accounts.registry import is_simulated, processor_for
+from nicobar.processors.base import (
+    CardInput,
+    CardRefused,
+    ChargeRequest,
+    InputRefused,
+    MethodInput,
+    Processor,
+    Rehearsal,
+)
+from nicobar.reference import methods
+from nicobar.storage.database import DatabaseUnavailable, Tx, UniqueViolation
+from nicobar.storage.payments.attempts import get_attempt, insert_attempt
+from nicobar.storage.payments.payments import lock_payment, move_payment
+from nicobar.storage.payments.saved_methods import get_method
+
+_log = structlog.get_logger(__name__)
+
+CHARGE_TIMEOUT: Final = 30.0
+"""Seconds that a processor may take to answer; then the outcome is unknown and the resolver asks again."""
+
+
+class Confirmation(NamedTuple):
+    """What a confirmation came to."""
+
+    outcome: Outcome | None
+    """What the processor said; None when no attempt was made, because the payment could not be paid any more."""
+
+
+class _Wish(NamedTuple):
+    """What was asked for, as `confirm_payment` explains it."""
+
+    card: CardInput | SavedChoice | MethodInput | Rehearsal | None
+    seen: datetime | None
+    save: bool
+    customer_present: bool
+    return_url: str | None
+
+
+class _Accepted(NamedTuple):
+    """What is charged, after every check of it."""
+
+    card: CardInput | SavedMethod | MethodInput | Rehearsal
+    details: CardDetails | None
+    """What may be kept of a card; None for every other method."""
+    family: str
+    type: str
+
+
+class _Order(NamedTuple):
+    """What to ask of whom, for an attempt that is committed."""
+
+    processor: Processor
+    request: ChargeRequest
+
+
+async def confirm_payment(
+    runtime: Runtime,
+    tenant: Tenant,
+    payment_id: str,
+    card: CardInput | SavedChoice | MethodInput | Rehearsal | None,
+    seen: datetime | None = None,
+    *,
+    save: bool = False,
+    create: Callable[[Tx], Awaitable[object]] | None = None,
+    return_url: str | None = None,
+) -> Confirmation:
+    """Charge a payment to a card or another method; a payment of nothing needs none and succeeds at once.
+
+    `seen` is the `revision` that the customer's form was made for: after any change the form counts as used, so that
+    a double click cannot try a declined card twice. None skips that check. `save` is the customer's consent to keep
+    the card, should it pay. `create` stores the payment in the transaction that records the attempt: it is charged in
+    the merchant's request then, and the customer is not there. `return_url` is where a page of the processor sends
+    the customer back to; None stands for the payment link. A Rehearsal is for the simulator and test payments alone.
+
+    When the database goes away between the call and its record, that is no failure of the confirmation: the attempt is
+    stored, and the sweep asks what became of it. An error would make a merchant's program charge once more.
+
+    Raises Problem NOT_FOUND for an unknown payment or saved method, UNSUPPORTED_ACTION without a processor for its
+    mode or for a rehearsal that is not allowed, INVALID_REQUEST_BODY without a card, NO_ELIGIBLE_PAYMENT_METHODS for a
+    saved method that cannot pay it, and CardRefused for a card that cannot be taken; nothing is stored then.
+    """
+    if isinstance(card, Rehearsal) and tenant.mode != "test":
+        raise Problem("UNSUPPORTED_ACTION", detail="How a charge ends can be chosen for a test payment only")
+    wish = _Wish(card, seen, save, customer_present=create is None, return_url=return_url)
+    policy = await load_policy(runtime, tenant)
+    try:
+        async with runtime.database.transaction() as tx:
+            if create is not None:
+                await create(tx)
+            order = await _record_intent(tx, runtime, policy, tenant, payment_id, wish)
+    except UniqueViolation as error:
+        if error.constraint != "attempts_one_live":
+            raise
+        return Confirmation(None)  # a live attempt exists: the database refused a second one
+    if not isinstance(order, _Order):
+        return Confirmation(order)
+    outcome = await _charge(order)
+    try:
+        async with runtime.database.transaction() as tx:
+            payment = await lock_payment(tx, tenant, payment_id)
+            attempt = await get_attempt(tx, tenant, order.request.attempt_id)
+            if payment is not None and attempt is not None:
+                await record_outcome(runtime, tx, payment, attempt, outcome, runtime.clock.now())
+    except DatabaseUnavailable as error:
+        _log.error("outcome_not_recorded", attempt_id=order.request.attempt_id, why=str(error))
+    return Confirmation(outcome)
+
+
+async def _record_intent(
+    tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenant, payment_id: str, wish: _Wish
+) -> _Order | Outcome | None:
+    """Walk the ladder under the payment's lock; return the order to place, or how it ended without one."""
+    payment = await lock_payment(tx, tenant, payment_id)
+    if payment is None:
+        raise Problem("NOT_FOUND", what=f"Payment {payment_id}")
+    at = runtime.clock.now()
+    if not is_payable(payment, at) or wish.seen not in (None, revision(payment)):
+        return None
+    if payment.total_amount == 0:
+        free = Succeeded("free")
+        await record_outcome(runtime, tx, payment, None, free, at)
+        return free
+    processor = processor_for(find_processors(runtime, policy), tenant.mode)
+    if processor is None:
+        raise Problem("UNSUPPORTED_ACTION", detail=f"No processor is configured for {tenant.mode} payments")
+    if wish.card is None:
+        raise Problem("INVALID_REQUEST_BODY", path="number", detail="A card is needed to pay.")
+    if isinstance(wish.card, MethodInput):
+        accepted = _accepted_method(runtime, policy, processor, wish.card, payment)
+    else:
+        usable = _usable_cards(payment, policy)
+        accepted = await _accepted_card(tx, processor, wish.card, usable, payment, at)
+    saved = accepted.card.payment_method_id if isinstance(accepted.card, SavedMethod) else None
+    attempt = Attempt(
+        attempt_id=runtime.new_id("att", at),
+        payment_id=payment_id,
+        processor=processor.name,
+        amount=payment.total_amount,
+        currency=payment.currency,
+        card=accepted.details,
+        outcome=None,
+        created_at=at,
+        resolved_at=None,
+        save_method=wish.save and accepted.family == "card" and isinstance(accepted.card, CardInput | MethodInput),
+    )
+    await insert_attempt(tx, tenant, attempt)
+    await move_payment(
+        tx,
+        payment,
+        "processing",
+        at,
+        payment_method=accepted.family,
+        payment_method_type=accepted.type,
+        card=accepted.details,
+        payment_method_id=saved,
+    )
+    link_url = runtime.public_url if payment.link_id is None else runtime.link_url(payment.link_id)
+    request = ChargeRequest(
+        attempt.attempt_id,
+        attempt.amount,
+        attempt.currency,
+        accepted.card,
+        wish.return_url or link_url,
+        keep_card=attempt.save_method,
+        customer_present=wish.customer_present,
+        force_3ds=payment.options.force_3ds,
+        email=payment.customer.email,
+        business_id=payment.business_id,
+        payment_id=payment_id,
+        scenario=payment.metadata.get(METADATA_KEY) if is_simulated(processor, tenant.mode) else None,
+    )
+    return _Order(processor, request)
+
+
+def _usable_cards(payment: Payment, policy: Policy) -> frozenset[str]:
+    """Return the kinds of cards that can pay: the allow-list and the seller's settings may leave out one or both."""
+    allowed = payment.options.allowed_payment_method_types
+    usable = CARD_TYPES if allowed is None else CARD_TYPES.intersection(allowed)
+    return usable - policy.settings.disabled_payment_methods
+
+
+async def _accepted_card(
+    tx: Tx,
+    processor: Processor,
+    card: CardInput | SavedChoice | Rehearsal,
+    usable: frozenset[str],
+    payment: Payment,
+    now: datetime,
+) -> _Accepted:
+    """Return what is charged and what may be kept of it.
+
+    Raises CardRefused when the processor or the payment does not take a card, and Problem NOT_FOUND or
+    NO_ELIGIBLE_PAYMENT_METHODS for a saved method.
+    """
+    if isinstance(card, SavedChoice):
+        method = await get_method(tx, payment.tenant, payment.customer.customer_id, card.payment_method_id)
+        if method is None:
+            raise Problem("NOT_FOUND", what=f"Payment method {card.payment_method_id}", path="payment_method_id")
+        check_can_pay(method, payment)
+        if method.processor != processor.name or method.payment_method_type not in usable:
+            raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
+        return _Accepted(method, method.card, "card", method.payment_method_type)
+    if not is_simulated(processor, payment.mode):
+        raise Problem("UNSUPPORTED_ACTION", detail=f"A card for {processor.name} is never typed here")
+    details = processor.describe(card.card if isinstance(card, Rehearsal) else card, now)
+    kind = method_type(details)
+    if kind not in usable:
+        raise CardRefused("number", f"only_{min(usable)}_cards" if usable else "method_unavailable")
+    return _Accepted(card, details, "card", kind)
+
+
+def _accepted_method(
+    runtime: Runtime, policy: Policy, processor: Processor, method: MethodInput, payment: Payment
+) -> _Accepted:
+    """Return what is charged. Raises InputRefused when the payment is not offered the method, or for its input."""
+    known = methods.get(method.type)
+    context = build_method_context(
+        runtime,
+        policy,
+        payment.tenant,
+        country=payment.billing.country,
+        currency=payment.currency,
+        total=payment.total_amount,
+        for_business=payment.options.tax_id is not None,
+        allowed=payment.options.allowed_payment_method_types,
+    )
+    if not decide(known, context).offered:
+        raise InputRefused("method", "method_unavailable")
+    processor.check(method)
+    return _Accepted(method, None, known.family, known.type)
+
+
+async def _charge(order: _Order) -> Outcome:
+    """Ask the processor, outside any transaction. Whatever goes wrong, the money may have been taken: Unknown."""
+    processor, request = order
+    try:
+        async with asyncio.timeout(CHARGE_TIMEOUT):
+            return await processor.charge(request)
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything, and its words may quote the card
+        why = type(error).__name__
+        _log.warning("charge_in_doubt", attempt_id=request.attempt_id, processor=processor.name, why=why)
+        return Unknown(why)

@@ -1,0 +1,50 @@
+"""End the payments whose link has expired unpaid."""
+
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from nicobar.flows.events.render_whole_payment import render_whole_payment
+from nicobar.flows.events.write_event import write_event
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.database import Tx
+from nicobar.storage.payments.hosted_pages import cancel_expired
+from nicobar.storage.payments.payments import get_payment
+
+_log = structlog.get_logger(__name__)
+
+BATCH: Final = 100
+"""Payments that one transaction cancels, so that none holds its locks for long."""
+
+ROUNDS: Final = 100
+"""Transactions of one sweep; what is left then waits for the next."""
+
+
+async def expire_payments(runtime: Runtime) -> int:
+    """Cancel unpaid payments that nobody can pay any more, and tell about each; return how many.
+
+    Only `requires_payment_method` without a live attempt is cancelled. A failed payment stays failed: the contract
+    knows no way from there to cancelled, and its reason is worth keeping.
+    """
+    cancelled = 0
+    for _ in range(ROUNDS):
+        async with runtime.database.transaction() as tx:
+            batch = await _cancel_some(runtime, tx, runtime.clock.now())
+        cancelled += batch
+        if batch < BATCH:
+            break
+    if cancelled:
+        _log.info("payments_expired", count=cancelled)
+    return cancelled
+
+
+async def _cancel_some(runtime: Runtime, tx: Tx, at: datetime) -> int:
+    """Cancel at most `BATCH` payments, each with its event; return how many."""
+    batch = await cancel_expired(tx, at, BATCH)
+    for tenant, payment_id in batch:
+        payment = await get_payment(tx, tenant, payment_id)
+        if payment is not None:
+            data = await render_whole_payment(runtime, tx, payment)
+            await write_event(runtime, tx, tenant, "payment.cancelled", payment_id, "Payment", data, at)
+    return len(batch)

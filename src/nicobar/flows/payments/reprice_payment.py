@@ -1,0 +1,106 @@
+"""The customer changes what decides a payment's price: country, state, tax id, discount codes. Price it again.
+
+A payment is priced again by the engine that priced it at its creation, from what is stored of its request. Nothing is
+locked meanwhile; the result is written only when the payment is still the one that was priced, can still be paid and
+has no live attempt. So an attempt is always made for an amount that some form showed, and every form is tied to the
+amount that it shows.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.paying import is_payable, revision
+from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.repricing import Change, cart_request, completes_customer, next_revision, repriced, wanted
+from nicobar.core.pricing.pricing import Quote
+from nicobar.core.problems import Problem
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.pricing.price_cart import price_cart
+from nicobar.flows.pricing.require_method import require_method
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.database import Tx
+from nicobar.storage.discounts.redemptions import CodeUse
+from nicobar.storage.payments.attempts import live_attempt
+from nicobar.storage.payments.payments import get_payment, lock_payment
+from nicobar.storage.payments.repricing import change_uses, complete_customer, update_price
+
+ROUNDS: Final = 5
+"""How often a change that others overtook is tried again."""
+
+
+async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, change: Change) -> Payment:
+    """Apply a customer's change and return the payment as it stands then.
+
+    Amounts are computed anew only when something changed that can decide them: an address that is merely completed
+    must not move a price along with the exchange rates of the day. A payment that cannot be paid (any more) is returned
+    as it is.
+
+    Raises Problem NOT_FOUND for an unknown payment, every Problem of a creation's pricing, and UNSUPPORTED_ACTION with
+    status 409 when others kept changing the payment; nothing is stored then.
+    """
+    for _ in range(ROUNDS):
+        async with runtime.database.read() as read:
+            payment = await get_payment(read, tenant, payment_id)
+        if payment is None:
+            raise Problem("NOT_FOUND", what=f"Payment {payment_id}")
+        new, quote = wanted(payment, change), None
+        unchanged = new == payment and not completes_customer(payment, change)
+        if unchanged or not is_payable(payment, runtime.clock.now()):
+            return payment
+        if await _decides_price(runtime, payment, new):
+            priced = await price_cart(runtime, tenant, cart_request(new))
+            allowed = new.options.allowed_payment_method_types
+            require_method(runtime, tenant, priced, new.billing.country, allowed)
+            new, quote = repriced(new, priced.quote, priced.facts.products, priced.tax_id), priced.quote
+        stored = await _store(runtime, payment, new, quote, change)
+        if stored is not None:
+            return stored
+    detail = "The payment is being changed elsewhere at this moment; try again"
+    raise Problem("UNSUPPORTED_ACTION", status=409, detail=detail)
+
+
+async def _decides_price(runtime: Runtime, old: Payment, new: Payment) -> bool:
+    """Say whether a change can move an amount. A state does where taxes are on and the tax table tells it apart."""
+    if old.billing.country != new.billing.country:
+        return True
+    if old.options.tax_id != new.options.tax_id or old.options.discount_codes != new.options.discount_codes:
+        return True
+    if old.billing.state == new.billing.state:
+        return False
+    policy = await load_policy(runtime, old.tenant)
+    country, table = old.billing.country, policy.tax_table
+    before, after = table.region_code(country, old.billing.state), table.region_code(country, new.billing.state)
+    return policy.settings.tax != "off" and before != after
+
+
+async def _store(runtime: Runtime, old: Payment, new: Payment, quote: Quote | None, change: Change) -> Payment | None:
+    """Write the change in one transaction; None when the payment has changed since it was read."""
+    tenant, payment_id = old.tenant, old.payment_id
+    async with runtime.database.transaction() as tx:
+        found = await lock_payment(tx, tenant, payment_id)
+        if found is None or (revision(found), found.status) != (revision(old), old.status):
+            return None
+        now = runtime.clock.now()
+        if not is_payable(found, now) or await live_attempt(tx, tenant, payment_id) is not None:
+            return found
+        if new != old:
+            new = msgspec.structs.replace(new, updated_at=next_revision(found, now))
+            await update_price(tx, new, None if quote is None else quote.inputs)
+        if completes_customer(found, change):
+            customer_id = found.customer.customer_id
+            await complete_customer(tx, tenant, customer_id, change.name, change.phone_number, now)
+        if quote is not None and (old.options.discount_codes or quote.inputs.codes):
+            await _change_uses(tx, new, quote, now)
+        return await lock_payment(tx, tenant, payment_id)
+
+
+async def _change_uses(tx: Tx, payment: Payment, quote: Quote, at: datetime) -> None:
+    uses = [
+        CodeUse(code.discount_id, sum(line.deductions[index] for line in quote.lines))
+        for index, code in enumerate(quote.inputs.codes)
+    ]
+    buyer = payment.customer.customer_id
+    await change_uses(tx, payment.tenant, payment.payment_id, buyer, uses, payment.expires_on, at)

@@ -1,0 +1,48 @@
+"""Give a charge back that was made beside the one which paid the payment: nobody pays twice."""
+
+import asyncio
+
+import structlog
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.notices.jobs import ReturnJob
+from nicobar.core.payments.payment import Unknown
+from nicobar.core.refunds.refund import RefundOutcome, RefundSucceeded
+from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.base import Processor, RefundRequest
+from nicobar.storage.payments.attempts import get_attempt, mark_returned
+
+_log = structlog.get_logger(__name__)
+
+
+async def return_charge(runtime: Runtime, job: ReturnJob) -> bool:
+    """Give the whole charge of an attempt back; False until the processor says that it has.
+
+    It is no refund of the payment, which stays paid, and of which the customer's money is kept once. The refund's id
+    at the processor follows from the attempt's, so however often this runs, the money goes back once. Neither the
+    charge nor its return is in the ledger: the seller never owned it.
+    """
+    tenant = Tenant(job.business_id, job.mode)
+    async with runtime.database.read() as read:
+        attempt = await get_attempt(read, tenant, job.attempt_id)
+    if attempt is None:
+        return True
+    processor = find_processors(runtime, await load_policy(runtime, tenant)).get(attempt.processor)
+    request = RefundRequest(f"ref_{attempt.attempt_id.partition('_')[2]}", attempt, attempt.amount)
+    outcome = Unknown("processor not configured") if processor is None else await _give_back(processor, request)
+    if not isinstance(outcome, RefundSucceeded):
+        _log.warning("charge_not_returned_yet", attempt_id=attempt.attempt_id, outcome=type(outcome).__name__)
+        return False
+    async with runtime.database.statement() as tx:
+        await mark_returned(tx, tenant, attempt.attempt_id, runtime.clock.now())
+    _log.info("charge_returned", payment_id=attempt.payment_id, attempt_id=attempt.attempt_id)
+    return True
+
+
+async def _give_back(processor: Processor, request: RefundRequest) -> RefundOutcome:
+    """Ask what became of an earlier order, and place one if there was none."""
+    async with asyncio.timeout(ANSWER_TIMEOUT):
+        return await processor.find_refund(request) or await processor.refund(request)

@@ -1,0 +1,1 @@
+"""Pricing a cart, and the methods that it can be paid with."""

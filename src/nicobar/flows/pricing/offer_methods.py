@@ -1,0 +1,27 @@
+"""Decide which payment methods a stored payment is offered at this moment."""
+
+from nicobar.core.payments.methods import Decision, eligible
+from nicobar.core.payments.payment import Payment
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.pricing.build_method_context import build_method_context
+from nicobar.flows.runtime import Runtime
+from nicobar.reference import methods
+
+
+async def offer_methods(runtime: Runtime, payment: Payment) -> list[Decision]:
+    """Return one decision for each of the contract's types, in the contract's order.
+
+    The payment is taken as it stands: after a change of country or total the answer may be another one. Raises
+    Problem EXCHANGE_RATE_NOT_FOUND when a minimum cannot be converted.
+    """
+    context = build_method_context(
+        runtime,
+        await load_policy(runtime, payment.tenant),
+        payment.tenant,
+        country=payment.billing.country,
+        currency=payment.currency,
+        total=payment.total_amount,
+        for_business=payment.options.tax_id is not None,
+        allowed=payment.options.allowed_payment_method_types,
+    )
+    return eligible(methods.ALL, context)

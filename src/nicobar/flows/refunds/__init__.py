@@ -1,0 +1,1 @@
+"""Planning, making and ending refunds."""

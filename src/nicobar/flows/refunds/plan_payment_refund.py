@@ -1,0 +1,70 @@
+"""Decide what a refund gives back, and who is asked to do it. A preview and a refund decide here."""
+
+from typing import NamedTuple
+
+from nicobar.core.payments.payment import Attempt, Payment
+from nicobar.core.problems import Problem
+from nicobar.core.refunds.refund import RefundLine, RefundTerms, RefundWish
+from nicobar.core.refunds.refund_plan import plan_refund, refundable_lines
+from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.business.load_policy import Policy
+from nicobar.flows.payments.load_settled_lines import load_settled_lines
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.base import Processor
+from nicobar.reference import currencies, methods
+from nicobar.storage.database import Read
+from nicobar.storage.disputes.disputes import disputes_of
+from nicobar.storage.payments.attempts import paying_attempt
+from nicobar.storage.refunds.refunds import refund_history
+
+
+class RefundPlan(NamedTuple):
+    """What is given back of each line, of which charge, and by whom."""
+
+    lines: list[RefundLine]
+    attempt: Attempt
+    processor: Processor
+
+
+async def plan_payment_refund(
+    runtime: Runtime, read: Read, policy: Policy, payment: Payment, wish: RefundWish
+) -> RefundPlan:
+    """Return the plan of a refund of `payment`, which the caller has just read.
+
+    Raises Problem as `plan_refund` does, and then UNSUPPORTED_ACTION when the processor that took the payment is not
+    configured any more: no other one can give its money back.
+    """
+    attempt = await paying_attempt(read, payment.tenant, payment.payment_id)
+    history = await refund_history(read, payment.tenant, payment.payment_id)
+    kind = payment.payment_method_type
+    terms = RefundTerms(
+        at=runtime.clock.now(),
+        window_days=policy.settings.refund_window_days,
+        refunds=history.refunds,
+        returned_at_once=history.returned_at_once,
+        disputed=await _disputed(read, payment, attempt),
+        partial_allowed=kind is None or methods.get(kind).partial_refund,
+        exponents=currencies.exponents(),
+    )
+    lines = refundable_lines(payment, await load_settled_lines(read, payment))
+    planned = plan_refund(payment, lines, wish, terms)
+    if attempt is None:
+        raise RuntimeError(f"{payment.payment_id} was paid by no attempt")
+    processor = find_processors(runtime, policy).get(attempt.processor)
+    if processor is None:
+        detail = f"This payment was taken by {attempt.processor}, which is not configured any more"
+        raise Problem("UNSUPPORTED_ACTION", detail=detail)
+    return RefundPlan(planned, attempt, processor)
+
+
+async def _disputed(read: Read, payment: Payment, attempt: Attempt | None) -> int:
+    """Return what disputes hold of a payment; one that counts in another currency holds all of it.
+
+    Only those about the charge that paid it: the money of another charge is given back whatever becomes of this one.
+    """
+    disputes = await disputes_of(read, payment.tenant, payment.payment_id)
+    return sum(
+        dispute.amount if dispute.currency == payment.currency else payment.total_amount
+        for dispute in disputes
+        if dispute.money_out and attempt is not None and dispute.attempt_id == attempt.attempt_id
+    )

@@ -1,0 +1,111 @@
+"""Give money back: record the intent, call the processor, record the outcome.
+
+The ladder of refusals, in this order: too many pairs of metadata, unknown payment, then that of
+`core/refunds/refund_plan.py:plan_refund`, a processor that is gone. From there the refund is made.
+"""
+
+import asyncio
+from typing import Final, NamedTuple
+
+import structlog
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import Payment, Unknown
+from nicobar.core.problems import Problem
+from nicobar.core.refunds.refund import Refund, RefundOutcome
+from nicobar.flows.business.load_policy import Policy, load_policy
+from nicobar.flows.refunds.plan_payment_refund import plan_payment_refund
+from nicobar.flows.refunds.record_refund import record_refund
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.base import Processor, RefundRequest
+from nicobar.storage.database import DatabaseUnavailable, Tx
+from nicobar.storage.payments.payments import lock_payment
+from nicobar.storage.refunds.refunds import get_refund, insert_refund
+from nicobar.wire.common import blank_to_none, checked_metadata
+from nicobar.wire.refunds.refunds import RefundCreate, RefundRead, refund_wish, render_refund
+
+_log = structlog.get_logger(__name__)
+
+REFUND_TIMEOUT: Final = 30.0
+"""Seconds that a processor may take to answer; then the outcome is unknown and the resolver asks again."""
+
+
+class _Order(NamedTuple):
+    """What to ask of whom, for a refund that is committed."""
+
+    payment: Payment
+    refund: Refund
+    processor: Processor
+    request: RefundRequest
+
+
+async def refund_payment(runtime: Runtime, tenant: Tenant, body: RefundCreate) -> RefundRead:
+    """Refund a payment, or items of it, and return the refund as it stands when the processor has answered.
+
+    Without an answer it is pending, and the sweep asks what became of it. So it is when the database goes away between
+    the call and its record: an error would make a merchant's program give a part back once more. The uses of discount
+    codes stay used, and the fees of a payment are not given back. Raises Problem for the first check that fails;
+    nothing is stored then.
+    """
+    checked_metadata(body.metadata)
+    policy = await load_policy(runtime, tenant)
+    async with runtime.database.transaction() as tx:
+        order = await _record_intent(tx, runtime, policy, tenant, body)
+    asked_at = runtime.clock.now()
+    outcome = await _refund(order)
+    try:
+        async with runtime.database.transaction() as tx:
+            payment = await lock_payment(tx, tenant, body.payment_id) or order.payment
+            refund = await get_refund(tx, tenant, order.refund.refund_id) or order.refund
+            at = runtime.clock.now()
+            recorded = await record_refund(runtime, tx, payment, refund, outcome, asked_at=asked_at, at=at)
+    except DatabaseUnavailable as error:
+        _log.error("refund_not_recorded", refund_id=order.refund.refund_id, why=str(error))
+        return render_refund(order.refund, order.payment)
+    return render_refund(recorded, payment)
+
+
+async def _record_intent(tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenant, body: RefundCreate) -> _Order:
+    """Walk the ladder under the payment's lock, store the refund as pending, and return the order to place."""
+    payment = await lock_payment(tx, tenant, body.payment_id)
+    if payment is None:
+        raise Problem("NOT_FOUND", what=f"Payment {body.payment_id}")
+    plan = await plan_payment_refund(runtime, tx, policy, payment, refund_wish(body))
+    at = runtime.clock.now()
+    amount = sum(line.amount for line in plan.lines)
+    refund = Refund(
+        refund_id=runtime.new_id("ref", at),
+        payment_id=payment.payment_id,
+        attempt_id=plan.attempt.attempt_id,
+        status="pending",
+        amount=amount,
+        tax=sum(line.tax for line in plan.lines),
+        currency=payment.currency,
+        settlement_amount=sum(line.settlement_amount for line in plan.lines),
+        settlement_tax=sum(line.settlement_tax for line in plan.lines),
+        settlement_currency=payment.settlement_currency,
+        is_partial=amount < payment.total_amount,
+        reason=blank_to_none(body.reason),
+        metadata=checked_metadata(body.metadata),
+        outcome=None,
+        network_reference=None,
+        network_reference_type=None,
+        network_reference_updated_at=None,
+        created_at=at,
+        resolved_at=None,
+        lines=plan.lines,
+    )
+    await insert_refund(tx, tenant, refund)
+    return _Order(payment, refund, plan.processor, RefundRequest(refund.refund_id, plan.attempt, amount))
+
+
+async def _refund(order: _Order) -> RefundOutcome:
+    """Ask the processor, outside any transaction. Whatever goes wrong, the money may be on its way: Unknown."""
+    try:
+        async with asyncio.timeout(REFUND_TIMEOUT):
+            return await order.processor.refund(order.request)
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+        why = type(error).__name__
+        refund_id, processor = order.request.refund_id, order.processor.name
+        _log.warning("refund_in_doubt", refund_id=refund_id, processor=processor, why=why)
+        return Unknown(why)

@@ -1,0 +1,1 @@
+"""Tax tables and tax ids."""

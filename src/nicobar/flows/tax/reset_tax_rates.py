@@ -1,0 +1,26 @@
+"""Return a business to the tax table that is shipped with the program."""
+
+from typing import Final
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.problems import Problem
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.business.settings import lock_business
+from nicobar.storage.tax.tax_rates import insert_tax_table, newest_tax_table
+
+_ORIGIN: Final = "shipped"
+
+
+async def reset_tax_rates(runtime: Runtime, tenant: Tenant) -> bool:
+    """Let the shipped table hold from now on; False when it did already. The business's own tables are kept.
+
+    Raises Problem NOT_FOUND for an unknown business.
+    """
+    async with runtime.database.transaction() as tx:
+        if not await lock_business(tx, tenant.business_id):
+            raise Problem("NOT_FOUND", what="Business")
+        newest = await newest_tax_table(tx, tenant)
+        if newest is None or newest.sheet is None:
+            return False
+        await insert_tax_table(tx, tenant, None, _ORIGIN, runtime.clock.now())
+    return True

@@ -1,0 +1,1 @@
+"""The sweep, and purging what nobody needs any more."""

@@ -1,0 +1,15 @@
+"""Delete uploads that never came and pictures that nothing shows any more."""
+
+from typing import Final
+
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.catalog import pictures
+
+_AT_ONCE: Final = 100
+"""Rows that one round deletes at most."""
+
+
+async def forget_pictures(runtime: Runtime) -> None:
+    """Delete some of the rows that have expired."""
+    async with runtime.database.statement() as tx:
+        await pictures.forget_pictures(tx, runtime.clock.now(), _AT_ONCE)

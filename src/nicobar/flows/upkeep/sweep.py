@@ -1,0 +1,28 @@
+"""The regular round over what time has changed. The server runs it every few seconds."""
+
+from nicobar.flows.discounts.release_discounts import release_discounts
+from nicobar.flows.notices.deliver_simulated_notices import deliver_simulated_notices
+from nicobar.flows.payments.expire_payments import expire_payments
+from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
+from nicobar.flows.refunds.resolve_refunds_due import resolve_refunds_due
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.upkeep.forget_ended_jobs import forget_ended_jobs
+from nicobar.flows.upkeep.forget_pictures import forget_pictures
+from nicobar.flows.upkeep.forget_simulated_orders import forget_simulated_orders
+from nicobar.flows.upkeep.resume_held_jobs import resume_held_jobs
+
+
+async def sweep(runtime: Runtime) -> None:
+    """Settle attempts and refunds in doubt, end expired payments, give back the codes that they held, and clear away.
+
+    The simulator of test mode sends its notices in the same round. Any number of processes may run it at the same time.
+    """
+    await resolve_attempts_due(runtime, runtime.clock.now())
+    await resolve_refunds_due(runtime, runtime.clock.now())
+    await expire_payments(runtime)
+    await release_discounts(runtime)
+    await resume_held_jobs(runtime)
+    await forget_ended_jobs(runtime)
+    await forget_pictures(runtime)
+    await forget_simulated_orders(runtime)
+    await deliver_simulated_notices(runtime)

@@ -1,0 +1,130 @@
+"""What a customer changes on the payment page before paying, and what came of it.
+
+A change that is refused changes nothing and stands in nobody's way: its reason is shown at the field, the old amounts
+stay, and the ways to pay are where they were.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from nicobar.core.discounts.discounts import normalise_code
+from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.repricing import MAXIMUM_CODES, Change
+from nicobar.core.problems import Problem
+from nicobar.flows.payments.reprice_payment import reprice_payment
+from nicobar.flows.runtime import Runtime
+from nicobar.pages.changes.details_form import read_details
+from nicobar.pages.details.details import country_name
+from nicobar.pages.entry.limits import Allowance
+from nicobar.pages.methods.card_form import Form, holds_card_number
+from nicobar.pages.texts.texts import Reader
+from nicobar.reference.codes import codes
+
+MAXIMUM_CODE: Final = 64
+"""Characters of a discount code that are looked at, as in the contract's request."""
+
+
+class Changed(NamedTuple):
+    """What came of a change."""
+
+    payment: Payment
+    """As it stands now."""
+    errors: Mapping[str, str]
+    """Field to sentence; the discount code's field is `code`."""
+    shown: Mapping[str, str]
+    """What was typed and is not stored, to be shown again."""
+
+
+async def change_details(runtime: Runtime, guesses: Allowance, payment: Payment, form: Form, reader: Reader) -> Changed:
+    """Store contact, address and tax id of a posted form, and price the payment again where they decide its price.
+
+    With `update` in the form only the price is asked for: nobody complains about what is missing. A tax id that fails
+    its check is left out, so that it never stands in the way of anything else.
+    """
+    change, errors, shown = read_details(payment, form, reader.texts, insist=not form.text("update"))
+    try:
+        new = await _with_tax_id(runtime, guesses, payment, change, errors, reader)
+    except Problem as problem:
+        errors["country"] = _details_refusal(problem, form.text("country"), reader)
+        new = payment
+    if "tax_id" in errors:
+        for name in ("tax_id", "business_name"):
+            shown[name] = "" if holds_card_number(form.text(name)) else form.text(name)
+    return Changed(new, errors, shown)
+
+
+async def change_code(runtime: Runtime, guesses: Allowance, payment: Payment, form: Form, reader: Reader) -> Changed:
+    """Add or remove a discount code. The other codes stay whatever comes of it."""
+    texts, now, link_id = reader.texts, runtime.clock.now(), payment.link_id or ""
+    shown: dict[str, str] = {}
+    if form.text("remove"):
+        change, fallback = Change(remove_code=normalise_code(form.text("remove"))), "discount.not_removed"
+    else:
+        code = normalise_code(form.text("code"))
+        shown = {"code": "" if holds_card_number(form.text("code")) else form.text("code")[:MAXIMUM_CODE]}
+        reason = _code_fault(code, payment)
+        if reason is None and guesses.wait(link_id, now):
+            reason = "discount.guesses"
+        if reason is not None:
+            return Changed(payment, {"code": texts(reason, count=MAXIMUM_CODES)}, shown)
+        change, fallback = Change(add_code=code), "discount.refused"
+    try:
+        new = await reprice_payment(runtime, payment.tenant, payment.payment_id, change)
+    except Problem as problem:
+        guesses.spend(link_id, now)
+        key = f"discount.{problem.code.lower()}"
+        added = change.add_code is not None and key in texts
+        return Changed(payment, {"code": texts(key if added else fallback)}, shown)
+    return Changed(new, {}, {})
+
+
+async def _with_tax_id(
+    runtime: Runtime, guesses: Allowance, payment: Payment, change: Change, errors: dict[str, str], reader: Reader
+) -> Payment:
+    """Make the change; without the tax id when that is not valid."""
+    now, link_id = runtime.clock.now(), payment.link_id or ""
+    if isinstance(change.tax_id, str) and guesses.wait(link_id, now):
+        errors["tax_id"] = reader.texts("details.tax_id_guesses")
+        change = _without_tax_id(payment, change)
+    try:
+        return await reprice_payment(runtime, payment.tenant, payment.payment_id, change)
+    except Problem as problem:
+        if problem.code != "INVALID_TAX_ID":
+            raise
+    guesses.spend(link_id, now)
+    errors["tax_id"] = reader.texts("details.tax_id_invalid")
+    change = _without_tax_id(payment, change)
+    return await reprice_payment(runtime, payment.tenant, payment.payment_id, change)
+
+
+def _without_tax_id(payment: Payment, change: Change) -> Change:
+    """Leave the tax id as it is, except that one of another country cannot stay."""
+    moved = change.billing is not UNSET and change.billing.country != payment.billing.country
+    return msgspec.structs.replace(change, tax_id=None if moved else UNSET, business_name=None if moved else UNSET)
+
+
+def _code_fault(code: str, payment: Payment) -> str | None:
+    """Return why a code need not even be looked up."""
+    codes = payment.options.discount_codes
+    if not code:
+        return "discount.missing"
+    if code in codes:
+        return "discount.again"
+    if len(codes) >= MAXIMUM_CODES:
+        return "discount.many"
+    return "discount.invalid_discount_code" if len(code) > MAXIMUM_CODE or not code.isprintable() else None
+
+
+def _details_refusal(problem: Problem, country: str, reader: Reader) -> str:
+    """Return the customer's sentence for a change of details that was refused."""
+    name = country_name(country, reader.locale) if country in codes().countries else ""
+    if problem.code == "UNSUPPORTED_COUNTRY":
+        return reader.texts("details.country_blocked", country=name)
+    if problem.code == "NO_ELIGIBLE_PAYMENT_METHODS":
+        return reader.texts("details.no_method", country=name)
+    if problem.path is not None and problem.path.startswith("discount_codes["):
+        return reader.texts("details.code_lost", country=name)
+    return reader.texts("details.busy" if problem.status == 409 else "details.refused")

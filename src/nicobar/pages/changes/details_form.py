@@ -1,0 +1,154 @@
+"""Reading the form of the customer's details: what of it is well formed, and what is wrong with the rest."""
+
+import re
+from typing import Final, NamedTuple
+
+import msgspec
+import phonenumbers
+from msgspec import UNSET
+
+from nicobar.core.payments.payment import Address, Payment
+from nicobar.core.payments.repricing import Change
+from nicobar.pages.details.details import CHOSEN_STATES, LENGTHS, address_parts, asked_of, missing_parts, state_value
+from nicobar.pages.methods.card_form import Form, holds_card_number
+from nicobar.pages.texts.texts import Texts
+from nicobar.reference import countries
+from nicobar.reference.codes import codes
+from nicobar.reference.countries import Country
+
+_NUMBERS: Final = frozenset({"phone", "tax_id"})
+"""Fields of long numbers, which by chance may look like a card's. They have checks of their own."""
+
+
+class ReadDetails(NamedTuple):
+    """What a form of details says."""
+
+    change: Change
+    """What is well formed."""
+    errors: dict[str, str]
+    """Field to sentence."""
+    shown: dict[str, str]
+    """What was typed and is not in the change, to be shown again."""
+
+
+def read_details(payment: Payment, form: Form, texts: Texts, *, insist: bool) -> ReadDetails:
+    """Read the details that were asked of this payment's customer.
+
+    With `insist` name and phone number are taken over, and an empty field that is needed is an error, too, unless the
+    country is a new one, whose fields the form did not have. Without it only the price is asked for.
+    """
+    errors: dict[str, str] = {}
+    typed = _typed(payment, form, errors, texts)
+    address = _address(payment, form, typed, errors, texts)
+    asked = asked_of(payment)
+    phone = _phone(typed.get("phone", ""), address.country, errors, texts)
+    if insist and address.country == payment.billing.country:
+        _miss(payment, address, typed, errors, texts)
+        refused = {part: getattr(payment.billing, part) for part in ("city", "state", "zipcode") if part in errors}
+        address = msgspec.structs.replace(address, **refused)
+    change = Change(
+        billing=payment.billing if payment.total_amount == 0 else address,
+        tax_id=typed["tax_id"] or None if _is_new(payment, typed) else UNSET,
+        business_name=typed["business_name"] or None if "business_name" in typed else UNSET,
+        name=typed["customer_name"] if insist and "customer_name" in typed else "",
+        phone_number=phone if insist else None,
+    )
+    kept = asked if not insist else [name for name in asked if name in errors]
+    typed_again = {name: form.text(name) for name in [*errors, *kept] if name in LENGTHS}
+    shown = {name: text for name, text in typed_again.items() if not holds_card_number(text)}
+    return ReadDetails(change, errors, shown)
+
+
+def _typed(payment: Payment, form: Form, errors: dict[str, str], texts: Texts) -> dict[str, str]:
+    """Return the fields that the form had and that can be read, with single blanks."""
+    names = asked_of(payment)
+    if payment.total_amount != 0:
+        names += [*address_parts(countries.get(payment.billing.country)), "tax_id", "business_name"]
+    typed = {}
+    for name in names:
+        text = " ".join(form.text(name).split())
+        if len(text) > LENGTHS[name]:
+            errors[name] = texts("details.too_long", count=LENGTHS[name])
+        elif not text.isprintable() or (name not in _NUMBERS and holds_card_number(text)):
+            errors[name] = texts("details.unreadable")
+        else:
+            typed[name] = text
+    return typed
+
+
+def _address(payment: Payment, form: Form, typed: dict[str, str], errors: dict[str, str], texts: Texts) -> Address:
+    """Return the address that was typed; a part that cannot be used stays as it was, or goes with its country."""
+    old = payment.billing
+    code = form.text("country") or old.country
+    if code not in codes().countries:
+        errors["country"] = texts("details.country_missing")
+        code = old.country
+    country = countries.get(code)
+    moved = code != old.country
+    return Address(
+        code,
+        city=(typed["city"] or None) if "city" in typed else old.city,
+        state=_state(country, old, typed.get("state"), moved=moved),
+        street=(typed["street"] or None) if "street" in typed else old.street,
+        zipcode=_zipcode(country, old, typed.get("zipcode"), errors, texts, moved=moved),
+    )
+
+
+def _state(country: Country, old: Address, typed: str | None, *, moved: bool) -> str | None:
+    """Return the state. One that was written in another way before, such as in full, stays as it was written."""
+    if country.alpha2 in CHOSEN_STATES or not moved:
+        value = state_value(country, old.state if typed is None else typed)
+        same = not moved and value == state_value(country, old.state)
+        return old.state if same and value else value or None
+    return None
+
+
+def _zipcode(
+    country: Country, old: Address, typed: str | None, errors: dict[str, str], texts: Texts, *, moved: bool
+) -> str | None:
+    """Return the postal code in capitals; one that does not fit a new country is dropped."""
+    if typed is None:
+        return None if moved else old.zipcode
+    zipcode = typed.upper()
+    fits = country.postal_code_pattern is None or re.fullmatch(country.postal_code_pattern, zipcode) is not None
+    if not zipcode or (fits and country.postal_code_used):
+        return zipcode or None
+    if moved:
+        return None
+    errors["zipcode"] = texts(f"details.zipcode_{country.postal_code_kind}_unreadable")
+    return old.zipcode
+
+
+def _phone(typed: str, country: str, errors: dict[str, str], texts: Texts) -> str | None:
+    """Return a phone number in its international form; without a country code it is one of the billing country."""
+    if not typed:
+        return None
+    try:
+        number = phonenumbers.parse(typed, country)
+    except phonenumbers.NumberParseException:
+        number = None
+    whole = phonenumbers.ValidationResult.IS_POSSIBLE  # and not only within one town
+    if number is None or phonenumbers.is_possible_number_with_reason(number) != whole:
+        errors["phone"] = texts("details.phone_unreadable")
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _is_new(payment: Payment, typed: dict[str, str]) -> bool:
+    """Say whether another tax id was typed than the payment has."""
+    return "tax_id" in typed and (typed["tax_id"] or None) != payment.options.tax_id
+
+
+def _miss(payment: Payment, address: Address, typed: dict[str, str], errors: dict[str, str], texts: Texts) -> None:
+    """Add an error for every field that is needed and was left empty."""
+    for name in asked_of(payment):
+        if not typed.get(name):
+            errors.setdefault(
+                name, texts("details.name_missing" if name == "customer_name" else "details.phone_missing")
+            )
+    if payment.total_amount == 0:
+        return
+    kind = countries.get(address.country).postal_code_kind
+    for part in missing_parts(address):
+        key = f"zipcode_{kind}" if part == "zipcode" else part
+        errors.setdefault(part, texts(f"details.{key}_missing"))

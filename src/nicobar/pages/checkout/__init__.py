@@ -1,0 +1,1 @@
+"""The payment page in every state of its payment."""

@@ -1,0 +1,420 @@
+"""The hosted payment page: one address for each payment link, in every state of its payment."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from nicobar.core.ids import is_object_id
+from nicobar.core.payments.paying import is_payable, revision
+from nicobar.core.payments.payment import Declined, NeedsAction, Outcome
+from nicobar.core.payments.saved_method import SavedChoice
+from nicobar.core.problems import Problem
+from nicobar.flows.payments.confirm_payment import Confirmation, confirm_payment
+from nicobar.flows.runtime import Runtime
+from nicobar.pages.changes.changes import Changed, change_code, change_details
+from nicobar.pages.checkout.changeable import changeable_parts
+from nicobar.pages.checkout.stripe_page import FIELDS, StripePage, is_fields_page, leads_to_fields
+from nicobar.pages.checkout.test_panel import FIELD as PANEL
+from nicobar.pages.checkout.test_panel import use_panel
+from nicobar.pages.checkout.visit import Visit, load_visit
+from nicobar.pages.details.details import asked_of
+from nicobar.pages.entry.limits import PageLimits, client_address
+from nicobar.pages.entry.links import QrCodes
+from nicobar.pages.frame.embedding import Frame, FrameView, frame_view, is_alone, with_own_words
+from nicobar.pages.frame.rendering import PageEndpoint, Renderer, redirect, refuse_foreign_forms, wants_json
+from nicobar.pages.frame.returns import form_action, return_address
+from nicobar.pages.frame.view import amount_text, form_view, page_view, receipt_view
+from nicobar.pages.methods.card_form import CheckedForm, Form, form_token, moment_of_token, read_form
+from nicobar.pages.methods.methods import CARD, methods_view, read_method
+from nicobar.pages.methods.pending import pending_view
+from nicobar.pages.methods.saved_methods import PARAMETER, exchange_proof, saved_view
+from nicobar.pages.simulated.challenge import ChallengePage
+from nicobar.pages.simulated.simulator import SimulatorPages
+from nicobar.pages.texts.language import language_view, with_language
+from nicobar.pages.texts.method_names import method_name
+from nicobar.processors.accounts.registry import brings_fields, is_simulated
+from nicobar.processors.base import CardInput, InputRefused, MethodInput, Rehearsal
+from nicobar.processors.simulator.methods import DECISION_PATH, QR_PATH
+from nicobar.storage.payments.hosted_pages import tenant_of_payment
+from nicobar.storage.payments.payments import get_payment
+
+CHECK_AGAIN: Final = 3
+"""Seconds after which the page asks the bank once more that was asked too often just now."""
+
+JUST_PAID: Final = timedelta(minutes=2)
+"""For so long after the payment the receipt leads back to the merchant by itself; later it stays, to be read."""
+
+BACK_AFTER: Final = 10
+"""Seconds that a fresh receipt is shown before it leads back."""
+
+
+def page_routes(runtime: Runtime) -> list[BaseRoute]:
+    """Return the routes of the hosted pages. They match after the API's: a link id looks like `/payments`."""
+    renderer = Renderer(runtime.public_url)
+    limits = PageLimits()
+    checkout = CheckoutPage(runtime, renderer, limits)
+    qr_codes = QrCodes(runtime, limits)
+    challenge = ChallengePage(runtime, renderer)
+    simulator = SimulatorPages(runtime, renderer)
+    stripe = StripePage(runtime, renderer, limits)
+    fields = PageEndpoint(renderer, {"GET": stripe.show, "POST": stripe.leave})
+    forms = ["GET", "POST"]
+    link = PageEndpoint(renderer, {"GET": checkout.show, "POST": checkout.pay})
+    change = PageEndpoint(renderer, {"GET": checkout.show_link, "POST": checkout.change})
+    return [
+        Route("/static/{name}", renderer.static.serve),
+        Route("/return/{payment_id}", PageEndpoint(renderer, {"GET": checkout.send_back}), methods=["GET"]),
+        Route(
+            "/simulator/challenge/{reference}",
+            PageEndpoint(renderer, {"GET": challenge.show, "POST": challenge.answer}),
+            methods=forms,
+        ),
+        Route(
+            f"{DECISION_PATH}/{{reference}}",
+            PageEndpoint(renderer, {"GET": simulator.show, "POST": simulator.decide}),
+            methods=forms,
+        ),
+        Route(f"{QR_PATH}/{{reference}}", PageEndpoint(renderer, {"GET": simulator.show_code}), methods=["GET"]),
+        Route("/{frame:frame}/{link_id:link}", link, methods=forms),
+        Route("/{link_id:link}", link, methods=forms),
+        Route(f"/{{frame:frame}}/{{link_id:link}}/{FIELDS}", fields, methods=forms),
+        Route(f"/{{link_id:link}}/{FIELDS}", fields, methods=forms),
+        Route("/{frame:frame}/{link_id:link}/{part:change}", change, methods=forms),
+        Route("/{link_id:link}/{part:change}", change, methods=forms),
+        Route("/{link_id:link}/qr.svg", PageEndpoint(renderer, {"GET": qr_codes.svg}), methods=["GET"]),
+        Route("/{link_id:link}/qr.png", PageEndpoint(renderer, {"GET": qr_codes.png}), methods=["GET"]),
+    ]
+
+
+Method = CardInput | MethodInput | Rehearsal | None
+"""What a form pays with; nothing for an order of nothing."""
+
+
+class _Posted(NamedTuple):
+    """A form of the page, sent for a payment that can be paid."""
+
+    visit: Visit
+    form: Form
+    seen: datetime
+    """The revision that the form was made for."""
+
+
+class CheckoutPage:
+    """The handlers of a payment link."""
+
+    def __init__(self, runtime: Runtime, renderer: Renderer, limits: PageLimits) -> None:
+        self._runtime = runtime
+        self._renderer = renderer
+        self._limits = limits
+
+    async def show(self, request: Request) -> Response:
+        """Answer GET of a link with the page for the payment's state."""
+        visit = await load_visit(self._runtime, self._limits, request)
+        if visit.frame is not None and is_alone(request):
+            return redirect(self._renderer.path(visit._replace(frame=None).path))
+        if PARAMETER in request.query_params and visit.frame is None:
+            return await exchange_proof(self._runtime, self._renderer, request, visit.payment)
+        match visit.payment.status:
+            case "succeeded":
+                return self._receipt(visit)
+            case "processing":
+                return self._waiting(visit)
+            case "requires_customer_action":
+                if visit.action_url is None:
+                    return self._waiting(visit)
+                if is_fields_page(visit):
+                    return redirect(self._renderer.path(visit.part(FIELDS)))
+                again = None if visit.fresh else CHECK_AGAIN
+                if visit.payment.payment_method != CARD:
+                    return self._continue(visit, visit.action_url, again)
+                return self._page("action.html", visit, action_url=visit.action_url, again=again)
+            case _ if is_payable(visit.payment, visit.now):
+                return self._form(visit, CheckedForm(None, {}, {}), status=200)
+            case _:
+                return self._ended(request, visit)
+
+    async def pay(self, request: Request) -> Response:
+        """Answer POST of a link: check the form, charge, and send the browser to the page of the new state."""
+        posted = await self._posted(request)
+        if isinstance(posted, Response):
+            return posted
+        visit, form, seen = posted
+        payment, now = visit.payment, visit.now
+        if seen != revision(payment):
+            return self._overtaken(request, visit)
+        if form.text(PANEL):  # nobody tries out a stolen card there, so it has an allowance of its own
+            self._limits.rehearsals.check(payment.link_id or "", now)
+            self._limits.rehearsals.spend(payment.link_id or "", now)
+            return_url = f"{self._runtime.public_url}{visit.path}"
+            return self._onward(visit, await use_panel(self._runtime, visit, form, seen, return_url))
+        self._limits.attempts.check(payment.link_id or "", now)
+        if "phone" in asked_of(payment):
+            missing = {"phone": visit.reader.texts("details.phone_missing")}
+            return self._unchanged(request, visit, Changed(payment, missing, {}))
+        save = form.text("save") == "yes"
+        if choice := form.text("saved"):
+            return await self._pay_saved(request, visit, SavedChoice(choice), seen)
+        free = payment.total_amount == 0
+        elsewhere = brings_fields(visit.processor)
+        checked = CheckedForm(None, {}, {}) if free else read_method(form, visit.decisions, now, elsewhere=elsewhere)
+        if save:
+            checked.shown["save"] = "yes"
+        if checked.errors:
+            return self._refused(request, visit, checked)
+        try:
+            confirmation = await self._charge(request, visit, checked.card, seen, save=save)
+        except InputRefused as refusal:
+            errors = {refusal.field: refusal.reason}
+            return self._refused(request, visit, checked._replace(card=None, errors=errors))
+        return self._onward(visit, confirmation.outcome)
+
+    async def change(self, request: Request) -> Response:
+        """Answer POST of a link's details or discount: make the change, and show the page as it is then.
+
+        What was refused is shown on the page of this very answer; a change that is made leads back to the link.
+        """
+        posted = await self._posted(request)
+        if isinstance(posted, Response):
+            return posted
+        visit, form, _ = posted
+        make = change_code if request.path_params["part"] == "discount" else change_details
+        changed = await make(self._runtime, self._limits.guesses, visit.payment, form, visit.reader)
+        visit = await load_visit(self._runtime, self._limits, request)
+        if not is_payable(visit.payment, visit.now):
+            return self._onward(visit, None)
+        if changed.errors:
+            return self._unchanged(request, visit, changed)
+        if form.text("update") or changed.shown:
+            return self._form(visit, CheckedForm(None, {}, {}), status=200, changed=changed)
+        return redirect(self._renderer.path(f"{visit.path}#{'discounts' if make is change_code else 'pay'}"))
+
+    async def show_link(self, request: Request) -> Response:
+        """Answer GET of an address that only takes forms: lead back to the link's page."""
+        path, query = request.url.path.rpartition("/")[0], request.url.query
+        return redirect(self._renderer.path(f"{path}?{query}" if query else path))
+
+    async def _posted(self, request: Request) -> _Posted | Response:
+        """Read a form of the page; the answer instead when the payment cannot be paid (any more).
+
+        Raises Problem UNAUTHORIZED with status 403 for a form that is not of this payment.
+        """
+        refuse_foreign_forms(request)
+        visit = await load_visit(self._runtime, self._limits, request)
+        payment, now = visit.payment, visit.now
+        if not is_payable(payment, now):
+            open_or_paid = payment.status in ("succeeded", "processing", "requires_customer_action")
+            return self._onward(visit, None) if open_or_paid else self._ended(request, visit)
+        if not self._can_charge(visit):
+            if wants_json(request):
+                raise Problem("UNSUPPORTED_ACTION", detail=f"No {payment.mode} processor is configured yet")
+            return self._form(visit, CheckedForm(None, {}, {}), status=422)
+        form = await read_form(request)
+        seen = moment_of_token(payment, visit.facts.form_key, form.text("token"))
+        if seen is None:
+            raise Problem("UNAUTHORIZED", status=403, message="This form does not belong to this payment")
+        return _Posted(visit, form, seen)
+
+    async def _charge(
+        self, request: Request, visit: Visit, method: Method | SavedChoice, seen: datetime, *, save: bool = False
+    ) -> Confirmation:
+        """Confirm the payment, and count the attempt against its link. A page of the processor leads back here.
+
+        A try counts against the client's address as well, and is given back unless it failed.
+        """
+        payment, link_id = visit.payment, visit.payment.link_id or ""
+        failures, address = self._limits.failures, client_address(request)
+        failures.check(address, visit.now)
+        failures.spend(address, visit.now)
+        return_url = f"{self._runtime.public_url}{visit.path}"
+        try:
+            confirmation = await confirm_payment(
+                self._runtime, payment.tenant, payment.payment_id, method, seen, save=save, return_url=return_url
+            )
+        except InputRefused:
+            self._limits.attempts.spend(link_id, visit.now)
+            raise
+        if confirmation.outcome is not None:
+            self._limits.attempts.spend(link_id, visit.now)
+        if not isinstance(confirmation.outcome, Declined):
+            failures.give_back(address)
+        return confirmation
+
+    def _overtaken(self, request: Request, visit: Visit) -> Response:
+        """Answer a form that was made before the last change: nobody pays a total that they have not seen.
+
+        After an attempt it was only sent twice. Before one, something else changed the order meanwhile.
+        """
+        if visit.payment.status == "failed":
+            return self._onward(visit, None)
+        amount = amount_text(visit.payment.total_amount, visit.payment.currency, visit.reader.locale)
+        sentence = visit.reader.texts("details.stale_text", amount=amount)
+        if wants_json(request):
+            raise Problem("UNSUPPORTED_ACTION", status=409, detail=sentence)
+        return self._form(visit, CheckedForm(None, {}, {}), status=409, stale=sentence)
+
+    def _onward(self, visit: Visit, outcome: Outcome | None) -> Response:
+        """Lead to the page that the outcome asks for, otherwise to the payment's page in its new state.
+
+        In a frame only pages of ours can follow; the page of the new state asks the seller's page to go anywhere else.
+        """
+        if isinstance(outcome, NeedsAction) and (visit.frame is None or self._is_ours(outcome.url)):
+            return redirect(outcome.url)
+        return redirect(self._renderer.path(visit.path))
+
+    def _is_ours(self, url: str) -> bool:
+        """Say whether an address is a page of ours that works in a frame. Stripe's fields may lead on to a bank."""
+        return url.startswith(f"{self._runtime.public_url}/") and not leads_to_fields(url)
+
+    async def _pay_saved(self, request: Request, visit: Visit, choice: SavedChoice, seen: datetime) -> Response:
+        """Charge a saved card, if it is one of those that this visitor may use; otherwise say that it cannot be."""
+        if choice.payment_method_id not in {method.payment_method_id for method in visit.saved}:
+            return self._refused(request, visit, CheckedForm(None, {"saved": "saved_gone"}, {}))
+        try:
+            confirmation = await self._charge(request, visit, choice, seen)
+        except Problem as problem:
+            if problem.code not in ("NOT_FOUND", "NO_ELIGIBLE_PAYMENT_METHODS"):
+                raise
+            left = [method for method in visit.saved if method.payment_method_id != choice.payment_method_id]
+            return self._refused(request, visit._replace(saved=left), CheckedForm(None, {"saved": "saved_gone"}, {}))
+        return self._onward(visit, confirmation.outcome)
+
+    async def send_back(self, request: Request) -> Response:
+        """Answer GET /return/{payment_id}: on to the merchant, and nothing else.
+
+        Whoever knows a payment's id learns its status and no more: the e-mail address goes along only from the link.
+        """
+        payment_id = request.path_params["payment_id"]
+        address = None
+        if is_object_id(payment_id, "pay"):
+            async with self._runtime.database.read() as read:
+                tenant = await tenant_of_payment(read, payment_id)
+                payment = None if tenant is None else await get_payment(read, tenant, payment_id)
+            address = None if payment is None else return_address(payment, with_email=False)
+        if address is None:
+            raise Problem("NOT_FOUND", what="Page")
+        return redirect(address)
+
+    def _can_charge(self, visit: Visit) -> bool:
+        """Say whether the page can charge: the simulator by our own form, others by fields of their own."""
+        by_form = is_simulated(visit.processor, visit.payment.mode)
+        return visit.payment.total_amount == 0 or by_form or brings_fields(visit.processor)
+
+    def _page(self, template: str, visit: Visit, *, status: int = 200, **values: Any) -> Response:
+        view = page_view(visit.payment, visit.facts, visit.reader)
+        frame = None if visit.frame is None else self._frame_view(visit.frame, visit, values)
+        return self._renderer.page(
+            template,
+            status=status,
+            form_action=form_action(visit.payment) if frame is None else "'self'",
+            frame=frame,
+            here=None if frame is None else self._renderer.path(with_language(frame.again, visit.asked)),
+            languages=language_view(self._renderer.path(visit.action), visit.reader),
+            page=view,
+            texts=view.texts,
+            seller=view.seller,
+            support_email=view.support_email,
+            test_mode=view.test_mode,
+            **values,
+        )
+
+    def _frame_view(self, frame: Frame, visit: Visit, values: dict[str, Any]) -> FrameView:
+        """Return what the page of this state, with the values that it shows, tells the seller's page."""
+        action_url = visit.action_url
+        return frame_view(
+            frame,
+            visit.payment,
+            visit.now,
+            back=values.get("back"),
+            leave_after=values.get("soon"),
+            action_url=None if action_url is None or self._is_ours(action_url) else action_url,
+            decline=values["form"].decline if values.get("form") else None,
+        )
+
+    def _form(
+        self,
+        visit: Visit,
+        checked: CheckedForm,
+        *,
+        status: int,
+        changed: Changed | None = None,
+        stale: str | None = None,
+    ) -> Response:
+        """Show the payable page. `changed` is what came of a change, `stale` why a form was not taken."""
+        payment = visit.payment
+        if not self._can_charge(visit):
+            return self._page("pay.html", visit, status=status, form=None, back=None, panel=None)
+        token = form_token(payment, visit.facts.form_key)
+        form = with_own_words(form_view(payment, visit.reader, token, checked.errors, checked.shown), visit.frame)
+        back = return_address(payment, with_email=True) if payment.status == "failed" else None
+        failed, consent = "saved" in checked.errors, "save" in checked.shown
+        saved = saved_view(visit.saved, visit.reader.texts, failed=failed, consent=consent)
+        elsewhere = brings_fields(visit.processor)
+        methods = methods_view(payment, visit.decisions, visit.facts.seller, form, checked, visit.reader, elsewhere)
+        parts = changeable_parts(self._renderer, visit, token, changed or Changed(payment, {}, {}))
+        return self._page(
+            "pay.html", visit, status=status, form=form, methods=methods, back=back, saved=saved, stale=stale, **parts
+        )
+
+    def _refused(self, request: Request, visit: Visit, checked: CheckedForm) -> Response:
+        """Show the form again with its errors. Nothing was stored."""
+        if wants_json(request):
+            field, reason = next(iter(checked.errors.items()))
+            raise Problem("INVALID_REQUEST_BODY", path=field, detail=visit.reader.texts(f"error.{reason}"))
+        return self._form(visit, checked, status=422)
+
+    def _unchanged(self, request: Request, visit: Visit, changed: Changed) -> Response:
+        """Show the page with the reasons why a change, or a part of it, was not made."""
+        if wants_json(request):
+            field, sentence = next(iter(changed.errors.items()))
+            raise Problem("INVALID_REQUEST_BODY", path=field, detail=sentence)
+        return self._form(visit, CheckedForm(None, {}, {}), status=422, changed=changed)
+
+    def _receipt(self, visit: Visit) -> Response:
+        payment = visit.payment
+        back = return_address(payment, with_email=True)
+        at_once = back is not None and payment.options.redirect_immediately
+        if back is not None and at_once and visit.frame is None:
+            return redirect(back)
+        paid_at = payment.updated_at or payment.created_at
+        just_paid = back is not None and visit.now - paid_at < JUST_PAID
+        soon = 0 if at_once else BACK_AFTER if just_paid else None
+        if visit.frame is not None and visit.frame.manual_redirect:
+            soon = None
+        again = visit.now - paid_at >= JUST_PAID
+        receipt = receipt_view(payment, visit.reader)
+        return self._page("receipt.html", visit, receipt=receipt, back=back, soon=soon, again=again)
+
+    def _waiting(self, visit: Visit) -> Response:
+        """Show that the payment is under way; the page reloads itself, the more slowly the longer it takes."""
+        waited = visit.now - (visit.payment.updated_at or visit.payment.created_at)
+        again = 3 if waited < timedelta(minutes=1) else 15 if waited < timedelta(minutes=10) else 60
+        back = return_address(visit.payment, with_email=True)
+        pending = None if visit.pending is None else pending_view(visit.payment, visit.pending, again, visit.reader)
+        if pending is not None:
+            return self._page("pending.html", visit, pending=pending, back=back)
+        return self._page("wait.html", visit, again=again, back=back)
+
+    def _continue(self, visit: Visit, action_url: str, again: int | None) -> Response:
+        """Show that the payment waits on the page of its method."""
+        payment, texts = visit.payment, visit.reader.texts
+        name = method_name(payment.payment_method_type or "", payment.billing.country, texts)
+        kind = payment.payment_method
+        return self._page("continue.html", visit, action_url=action_url, again=again, name=name, kind=kind)
+
+    def _ended(self, request: Request, visit: Visit) -> Response:
+        """Answer 410: the link has ended without a payment."""
+        over = visit.now >= visit.payment.expires_on
+        if wants_json(request):
+            message = "This payment link has expired" if over else "This payment was cancelled"
+            raise Problem("NOT_FOUND", status=410, message=message)
+        return self._page(
+            "message.html",
+            visit,
+            status=410,
+            heading=visit.reader.texts("ended.heading" if over else "ended.cancelled_heading"),
+            text=visit.reader.texts("ended.text", seller=visit.facts.seller),
+            back=return_address(visit.payment, with_email=True),
+        )

@@ -1,0 +1,178 @@
+"""The page with Stripe's own fields: what is typed there goes from the browser to Stripe and never comes by here.
+
+It is the only page that lets a script of somebody else's run, because Stripe demands that its script comes from its
+own server. The policy of this page allows Stripe's addresses for that, and the policies of all others stay as they are.
+"""
+
+import asyncio
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nicobar.core.payments.payment import NeedsAction, Unknown
+from nicobar.core.problems import Problem
+from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.payments.abandon_attempt import abandon_attempt
+from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, ask_about_attempt
+from nicobar.flows.runtime import Runtime
+from nicobar.pages.checkout.visit import Visit, load_visit
+from nicobar.pages.entry.limits import PageLimits
+from nicobar.pages.frame.embedding import is_alone, silent_view
+from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms
+from nicobar.pages.frame.returns import form_action
+from nicobar.pages.frame.view import amount_text, page_view
+from nicobar.pages.methods.methods import CARD
+from nicobar.pages.texts.language import language_view
+from nicobar.pages.texts.method_names import method_name
+from nicobar.processors.accounts.registry import brings_fields
+from nicobar.processors.base import OwnFields
+from nicobar.reference import methods
+from nicobar.storage.payments.attempts import live_attempt
+
+_log = structlog.get_logger(__name__)
+
+FIELDS: Final = "stripe"
+"""The last part of the page's address, after the link's (`processors/stripe/stripe.py:FIELDS_PATH`)."""
+
+SCRIPT: Final = "https://js.stripe.com/v3/"
+
+_UNSPOKEN: Final = frozenset({"ca", "ka"})
+"""Languages of ours that Stripe's fields do not speak; they take the browser's then."""
+
+_WALLETS: Final = {"apple_pay": "applePay", "google_pay": "googlePay"}
+"""Wallets that Stripe's fields for a card can show, by the contract's type."""
+
+
+def leads_to_fields(url: str) -> bool:
+    """Say whether an address is that of the page with Stripe's fields."""
+    return urlsplit(url).path.endswith(f"/{FIELDS}")
+
+
+def is_fields_page(visit: Visit) -> bool:
+    """Say whether the payment waits on the page with Stripe's fields, and that can be shown here.
+
+    In a frame only those for a card can: other methods lead on to pages that no frame may show.
+    """
+    waits = visit.action_url is not None and leads_to_fields(visit.action_url)
+    return waits and (visit.frame is None or visit.payment.payment_method == CARD)
+
+
+class StripePage:
+    """The handlers of the page. The link's id is all the permission that is needed, as for the payment page itself."""
+
+    def __init__(self, runtime: Runtime, renderer: Renderer, limits: PageLimits) -> None:
+        self._runtime = runtime
+        self._renderer = renderer
+        self._limits = limits
+
+    async def show(self, request: Request) -> Response:
+        """Answer GET: show the fields, or lead to the payment's page when it does not wait here (any more).
+
+        Raises Problem SERVICE_UNAVAILABLE when Stripe does not answer, and TOO_MANY_REQUESTS for a link that is looked
+        at too often.
+        """
+        visit = await load_visit(self._runtime, self._limits, request)
+        if visit.frame is not None and is_alone(request):
+            return redirect(self._renderer.path(visit._replace(frame=None).part(FIELDS)))
+        if not is_fields_page(visit):
+            return redirect(self._renderer.path(visit.path))
+        self._limits.fields.check(visit.payment.link_id or "", visit.now)
+        self._limits.fields.spend(visit.payment.link_id or "", visit.now)
+        fields = await self._fields(visit)
+        if fields is None:
+            return redirect(self._renderer.path(visit.path))
+        return _allow_stripe(await self._page(visit, fields))
+
+    async def leave(self, request: Request) -> Response:
+        """Answer POST: give this attempt up, and lead back to the choice of ways to pay."""
+        refuse_foreign_forms(request)
+        visit = await load_visit(self._runtime, self._limits, request)
+        await abandon_attempt(self._runtime, visit.payment.tenant, visit.payment.payment_id)
+        return redirect(self._renderer.path(visit.path))
+
+    async def _fields(self, visit: Visit) -> OwnFields | None:
+        """Return what the fields need. When Stripe knows already how the attempt ended, that is recorded instead."""
+        tenant, payment_id = visit.payment.tenant, visit.payment.payment_id
+        async with self._runtime.database.read() as read:
+            attempt = await live_attempt(read, tenant, payment_id)
+        if attempt is None or not isinstance(attempt.outcome, NeedsAction):
+            return None
+        processor = find_processors(self._runtime, await load_policy(self._runtime, tenant)).get(attempt.processor)
+        if not brings_fields(processor):
+            raise Problem("SERVICE_UNAVAILABLE")
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                fields = await processor.fields(attempt)
+        except Exception as error:
+            _log.warning("fields_unavailable", attempt_id=attempt.attempt_id, why=type(error).__name__)
+            raise Problem("SERVICE_UNAVAILABLE") from error
+        if fields is None and isinstance(
+            await ask_about_attempt(self._runtime, tenant, attempt), Unknown | NeedsAction
+        ):
+            raise Problem("SERVICE_UNAVAILABLE")  # the payment's page would lead back here at once
+        return fields
+
+    async def _page(self, visit: Visit, fields: OwnFields) -> Response:
+        payment, reader = visit.payment, visit.reader
+        view = page_view(payment, visit.facts, reader)
+        name = method_name(payment.payment_method_type or "", payment.billing.country, reader.texts)
+        is_card = payment.payment_method == CARD
+        frame = None if visit.frame is None else silent_view(visit.frame, payment)
+        return self._renderer.page(
+            "fields.html",
+            form_action=form_action(payment) if frame is None else "'self'",
+            frame=frame,
+            languages=language_view(self._renderer.path(visit.part(FIELDS)), reader),
+            page=view,
+            texts=view.texts,
+            seller=view.seller,
+            support_email=view.support_email,
+            test_mode=view.test_mode,
+            script=SCRIPT,
+            fields=fields,
+            heading=reader.texts("form.heading") if is_card else reader.texts("methods.heading_only", name=name),
+            submit=reader.texts(
+                "form.submit", amount=amount_text(payment.total_amount, payment.currency, reader.locale)
+            ),
+            language="auto" if reader.texts.language in _UNSPOKEN else reader.texts.language,
+            wallets=" ".join(await self._wallets(visit)),
+            here=self._renderer.path(visit.part(FIELDS)),
+            return_url=f"{self._runtime.public_url}{visit.path}",
+        )
+
+    async def _wallets(self, visit: Visit) -> list[str]:
+        """Return the wallets that may be shown beside the fields of a card, in Stripe's names."""
+        payment = visit.payment
+        policy = await load_policy(self._runtime, payment.tenant)
+        allowed, country = payment.options.allowed_payment_method_types, payment.billing.country
+        return [
+            name
+            for type, name in _WALLETS.items()
+            if type not in policy.settings.disabled_payment_methods
+            and (allowed is None or type in allowed)
+            and methods.get(type).accepts(country, payment.currency)
+        ]
+
+
+def _allow_stripe(response: Response) -> Response:
+    """Open the policy of one response for Stripe's script, its frames and its API (Stripe's page on security)."""
+    sources = {
+        "script-src 'self'": "script-src 'self' https://js.stripe.com https://*.js.stripe.com",
+        "connect-src 'self'": "connect-src 'self' https://api.stripe.com",
+        "base-uri": "frame-src https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com; base-uri",
+    }
+    policy = response.headers["content-security-policy"]
+    for ours, theirs in sources.items():
+        policy = policy.replace(ours, theirs, 1)
+    response.headers["content-security-policy"] = policy
+    # Wallets and some banks open a window of their own, which tells this page how it went.
+    response.headers["cross-origin-opener-policy"] = "same-origin-allow-popups"
+    permissions = response.headers["permissions-policy"]
+    response.headers["permissions-policy"] = permissions.replace(
+        "payment=()", 'payment=(self "https://js.stripe.com" "https://hooks.stripe.com")'
+    )
+    return response

@@ -1,0 +1,1 @@
+"""What an order knows of its customer, and what it still has to ask."""

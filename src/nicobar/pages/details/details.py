@@ -1,0 +1,325 @@
+"""The customer's details on the payment page: contact, billing address by the rules of its country, tax id.
+
+They are a form of their own, above the ways to pay: a card number never travels with an address, and whoever changes
+the country sees the new total before paying. While something is missing that the order needs, the page asks for that
+first; once all is known, the form is folded.
+"""
+
+import unicodedata
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from babel import Locale
+
+from nicobar.core.payments.payment import Address, Payment
+from nicobar.pages.texts.texts import Reader, Texts
+from nicobar.reference import countries
+from nicobar.reference.countries import Country
+from nicobar.reference.tax_rates import region_names
+
+CHOSEN_STATES: Final = frozenset({"CA", "US"})
+"""Countries whose states are chosen from a list: all of them are known by name, because each has a tax of its own."""
+
+LENGTHS: Final[Mapping[str, int]] = {
+    "customer_name": 250,
+    "phone": 40,
+    "street": 250,
+    "city": 250,
+    "state": 250,
+    "zipcode": 32,
+    "tax_id": 64,
+    "business_name": 250,
+}
+"""Characters that each field takes, as in the contract's request."""
+
+_AUTOCOMPLETE: Final[Mapping[str, str]] = {
+    "customer_name": "name",
+    "phone": "tel",
+    "street": "billing address-line1",
+    "city": "billing address-level2",
+    "state": "billing address-level1",
+    "zipcode": "billing postal-code",
+    "tax_id": "off",
+    "business_name": "billing organization",
+}
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One entry of a list."""
+
+    value: str
+    name: str
+    chosen: bool
+
+
+class DetailField(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of the details: a text, or a list when it has choices."""
+
+    name: str
+    label: str
+    autocomplete: str
+    value: str = ""
+    choices: list[Choice] = []
+    required: bool
+    hint: str | None = None
+    error: str | None = None
+    maximum: int = 0
+    """Characters that a text takes."""
+    half: bool = False
+    """Whether it shares its row with its neighbour."""
+
+    @property
+    def described_by(self) -> str | None:
+        """Ids of the texts that belong to the field, for `aria-describedby`."""
+        ids = [f"{self.name}-error"] if self.error else []
+        ids += [f"{self.name}-hint"] if self.hint else []
+        return " ".join(ids) or None
+
+
+class DetailsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The form of the details, and what is known already."""
+
+    action: str
+    token: str
+    complete: bool
+    """Whether everything is known that the order needs, so that it can be paid."""
+    contact: list[DetailField]
+    address: list[DetailField]
+    """Country first; empty for an order of nothing."""
+    business: list[DetailField]
+    summary: str | None
+    """The address in one line."""
+    business_summary: str | None
+
+    @property
+    def errors(self) -> list[DetailField]:
+        """The fields that need another look."""
+        return [field for field in [*self.contact, *self.address, *self.business] if field.error]
+
+    @property
+    def business_open(self) -> bool:
+        """Whether the part for businesses shows something."""
+        return any(field.value or field.error for field in self.business)
+
+
+def details_view(
+    payment: Payment,
+    reader: Reader,
+    *,
+    action: str,
+    token: str,
+    blocked: Collection[str],
+    errors: Mapping[str, str],
+    shown: Mapping[str, str],
+) -> DetailsView | None:
+    """Return the details of a payment; None when there is nothing to ask.
+
+    `errors` maps fields to sentences, `shown` to what was typed and could not be stored. `blocked` are the countries
+    that the seller does not sell to.
+    """
+    texts, country = reader.texts, countries.get(payment.billing.country)
+    contact = [_text_field(name, texts, errors, shown, required=True) for name in asked_of(payment)]
+    if payment.total_amount == 0 and not contact:
+        return None
+    address, business = [], []
+    if payment.total_amount != 0:
+        address = [
+            _country_field(payment, reader, blocked, errors),
+            *_address_fields(payment, country, texts, errors, shown),
+        ]
+        business = _business_fields(payment, country, reader, errors, shown)
+    return DetailsView(
+        action=action,
+        token=token,
+        complete=is_complete(payment),
+        contact=contact,
+        address=address,
+        business=business,
+        summary=_summary(payment, reader) if address else None,
+        business_summary=_business_summary(payment),
+    )
+
+
+def asked_of(payment: Payment) -> list[str]:
+    """Return what the page asks of the customer beside the address: what nobody knows yet."""
+    buyer = payment.customer
+    asked = [] if buyer.name else ["customer_name"]
+    return asked + (["phone"] if payment.options.require_phone_number and not buyer.phone_number else [])
+
+
+def is_complete(payment: Payment) -> bool:
+    """Say whether everything is known that the order needs; an order of nothing needs no address."""
+    return not asked_of(payment) and (payment.total_amount == 0 or not missing_parts(payment.billing))
+
+
+def missing_parts(address: Address) -> list[str]:
+    """Return the fields without which an address of its country is incomplete."""
+    country = countries.get(address.country)
+    needed = {
+        "city": country.city_required,
+        "zipcode": country.postal_code_required,
+        "state": country.state_required,
+    }
+    known = {"city": address.city, "zipcode": address.zipcode, "state": state_value(country, address.state)}
+    return [name for name, required in needed.items() if required and not known[name]]
+
+
+def address_parts(country: Country) -> list[str]:
+    """Return the fields of an address, in the order in which people of the country write them."""
+    zipcode = ["zipcode"] if country.postal_code_used else []
+    state = ["state"] if country.state_kind is not None or country.alpha2 in region_names() else []
+    if country.postal_code_kind in ("zip", "pin"):
+        return ["street", "city", *state, *zipcode]
+    return ["street", *zipcode, "city", *state]
+
+
+def _pair(country: Country) -> list[str]:
+    """Return the two short fields that stand in one row; none where there is only one."""
+    parts = address_parts(country)
+    pair = ["state", "zipcode"] if country.postal_code_kind in ("zip", "pin") else ["zipcode", "city"]
+    return pair if set(pair) <= set(parts) else []
+
+
+def state_value(country: Country, state: str | None) -> str:
+    """Return a state as the form has it: where there is a list, its code, or nothing for one that is not in it."""
+    text = state or ""
+    if country.alpha2 not in CHOSEN_STATES:
+        return text
+    names = region_names()[country.alpha2]
+    by_name = {_plain(name): code for name, code in names.items()}
+    code = text.strip().upper().removeprefix(f"{country.alpha2}-")
+    return code if code in names.values() else by_name.get(_plain(text), "")
+
+
+@lru_cache(maxsize=64)
+def country_names(locale: str) -> tuple[tuple[str, str], ...]:
+    """Return code and name of every country of the contract, ordered by the names in this language."""
+    territories = Locale.parse(locale).territories
+    named = [(country.alpha2, str(territories.get(country.alpha2, country.name))) for country in countries.ALL]
+    return tuple(sorted(named, key=lambda pair: _plain(pair[1])))
+
+
+def country_name(code: str, locale: Locale) -> str:
+    """Return a country's name in this language."""
+    return dict(country_names(str(locale)))[code]
+
+
+def _plain(name: str) -> str:
+    """Return a name without case and accents, for comparing and ordering."""
+    decomposed = unicodedata.normalize("NFKD", name.strip())
+    return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
+
+
+def _text_field(
+    name: str,
+    texts: Texts,
+    errors: Mapping[str, str],
+    shown: Mapping[str, str],
+    *,
+    required: bool,
+    label: str | None = None,
+    value: str = "",
+    hint: str | None = None,
+) -> DetailField:
+    key = "name" if name == "customer_name" else name
+    if hint is None and f"details.{key}_hint" in texts and name != "tax_id":
+        hint = texts(f"details.{key}_hint")
+    return DetailField(
+        name=name,
+        label=label or texts(f"details.{key}"),
+        autocomplete=_AUTOCOMPLETE[name],
+        value=shown.get(name, value),
+        required=required,
+        hint=hint,
+        error=errors.get(name),
+        maximum=LENGTHS[name],
+    )
+
+
+def _country_field(
+    payment: Payment, reader: Reader, blocked: Collection[str], errors: Mapping[str, str]
+) -> DetailField:
+    current = payment.billing.country
+    names = country_names(str(reader.locale))
+    choices = [Choice(code, name, code == current) for code, name in names if code == current or code not in blocked]
+    return DetailField(
+        name="country",
+        label=reader.texts("details.country"),
+        autocomplete="billing country",
+        choices=choices,
+        required=True,
+        error=errors.get("country"),
+    )
+
+
+def _address_fields(
+    payment: Payment, country: Country, texts: Texts, errors: Mapping[str, str], shown: Mapping[str, str]
+) -> list[DetailField]:
+    address = payment.billing
+    values = {"street": address.street, "city": address.city, "zipcode": address.zipcode, "state": address.state}
+    required = {
+        "city": country.city_required,
+        "zipcode": country.postal_code_required,
+        "state": country.state_required,
+    }
+    labels = {"zipcode": f"details.zipcode_{country.postal_code_kind}", "state": _state_label(country)}
+    fields = []
+    for name in address_parts(country):
+        field = _text_field(
+            name,
+            texts,
+            errors,
+            shown,
+            required=required.get(name, False),
+            label=texts(labels.get(name, f"details.{name}")),
+            value=values[name] or "",
+        )
+        field = msgspec.structs.replace(field, half=name in _pair(country))
+        if name == "state" and country.alpha2 in CHOSEN_STATES:
+            field = msgspec.structs.replace(field, choices=_state_choices(country, field.value, texts))
+        fields.append(field)
+    return fields
+
+
+def _state_label(country: Country) -> str:
+    return "details.state" if country.state_kind is None else f"details.state_{country.state_kind}"
+
+
+def _state_choices(country: Country, state: str, texts: Texts) -> list[Choice]:
+    chosen = state_value(country, state)
+    first_names: dict[str, str] = {}
+    for name, code in region_names()[country.alpha2].items():
+        first_names.setdefault(code, name)
+    named = sorted(first_names.items(), key=lambda pair: pair[1])
+    return [
+        Choice("", texts("details.choose"), not chosen),
+        *[Choice(code, name, code == chosen) for code, name in named],
+    ]
+
+
+def _business_fields(
+    payment: Payment, country: Country, reader: Reader, errors: Mapping[str, str], shown: Mapping[str, str]
+) -> list[DetailField]:
+    texts, options = reader.texts, payment.options
+    hint = texts("details.tax_id_hint_plain")
+    if country.tax_id_name is not None:
+        name = country_name(country.alpha2, reader.locale)
+        hint = texts("details.tax_id_hint", country=name, name=country.tax_id_name)
+    return [
+        _text_field("tax_id", texts, errors, shown, required=False, value=options.tax_id or "", hint=hint),
+        _text_field("business_name", texts, errors, shown, required=False, value=options.customer_business_name or ""),
+    ]
+
+
+def _summary(payment: Payment, reader: Reader) -> str:
+    """Return the address in one line, in the order in which people of the country write it."""
+    address = payment.billing
+    parts = [getattr(address, name) for name in address_parts(countries.get(address.country))]
+    return ", ".join([*[part for part in parts if part], country_name(address.country, reader.locale)])
+
+
+def _business_summary(payment: Payment) -> str | None:
+    options = payment.options
+    return ", ".join([part for part in (options.customer_business_name, options.tax_id) if part]) or None

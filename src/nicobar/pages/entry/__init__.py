@@ -1,0 +1,1 @@
+"""How a payment link is found, and how often somebody may try."""

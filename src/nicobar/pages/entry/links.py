@@ -1,0 +1,99 @@
+"""Payment links: how one is found, and its QR code, for paper, posters and screens that somebody points a phone at."""
+
+from io import BytesIO
+from typing import Final
+
+import segno
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nicobar.core.payments.payment import Payment
+from nicobar.core.problems import Problem
+from nicobar.flows.runtime import Runtime
+from nicobar.pages.entry.limits import PageLimits, client_address
+from nicobar.storage.payments.payments import find_payment_by_link
+
+_QUIET_ZONE: Final = 4
+"""Modules of white around the code, as ISO/IEC 18004 wants it."""
+
+_PIXELS: Final = 10
+"""Pixels of one module: sharp on paper up to about 6 cm."""
+
+_HEADERS: Final = {
+    "cache-control": "private, max-age=3600",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex, nofollow",
+}
+
+
+class LinkConvertor(Convertor[str]):
+    """Matches a payment link's id: exactly 8 characters, as the checkout script demands."""
+
+    regex = "[A-Za-z0-9_-]{8}"
+
+    def convert(self, value: str) -> str:
+        """Return the id as it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return the id as it is."""
+        return value
+
+
+class ChangeConvertor(LinkConvertor):
+    """Matches the parts of a link's page that the customer can change."""
+
+    regex = "details|discount"
+
+
+register_url_convertor("link", LinkConvertor())
+register_url_convertor("change", ChangeConvertor())
+
+
+async def find_link(runtime: Runtime, limits: PageLimits, request: Request) -> Payment:
+    """Return the payment behind the link in the request's path.
+
+    Raises Problem NOT_FOUND for an unknown link, and TOO_MANY_REQUESTS, before any link is looked up, for an address
+    that asked for too many unknown ones.
+    """
+    address, now = client_address(request), runtime.clock.now()
+    limits.unknown_links.check(address, now)
+    async with runtime.database.read() as read:
+        payment = await find_payment_by_link(read, request.path_params["link_id"])
+    if payment is None:
+        limits.unknown_links.spend(address, now)
+        raise Problem("NOT_FOUND", what="Payment link")
+    return payment
+
+
+class QrCodes:
+    """The handlers of the two pictures of a link. They show the link itself and nothing of its payment."""
+
+    def __init__(self, runtime: Runtime, limits: PageLimits) -> None:
+        self._runtime = runtime
+        self._limits = limits
+
+    async def svg(self, request: Request) -> Response:
+        """Answer GET /{link_id}/qr.svg."""
+        return await self._picture(request, "svg", "image/svg+xml")
+
+    async def png(self, request: Request) -> Response:
+        """Answer GET /{link_id}/qr.png."""
+        return await self._picture(request, "png", "image/png")
+
+    async def _picture(self, request: Request, kind: str, media_type: str) -> Response:
+        payment = await find_link(self._runtime, self._limits, request)
+        if payment.status != "succeeded" and self._runtime.clock.now() >= payment.expires_on:
+            raise Problem("NOT_FOUND", status=410, message="This payment link has expired")
+        url = self._runtime.link_url(request.path_params["link_id"])
+        return Response(qr_code(url, kind), headers=_HEADERS, media_type=media_type)
+
+
+def qr_code(text: str, kind: str) -> bytes:
+    """Return a QR code as `svg` or `png`, black on white in every colour scheme, readable with 15 % of it damaged."""
+    picture = BytesIO()
+    code = segno.make_qr(text, error="m")
+    code.save(picture, kind=kind, scale=_PIXELS, border=_QUIET_ZONE, dark="#000", light="#fff")
+    return picture.getvalue()

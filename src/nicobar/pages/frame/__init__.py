@@ -1,0 +1,1 @@
+"""What all pages share: templates, headers, static files, the frame on other sites."""

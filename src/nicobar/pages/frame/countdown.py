@@ -1,0 +1,23 @@
+"""Until when a payment link works. The server writes the moment; the script counts down beside it."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from nicobar.core.payments.payment import Payment
+from nicobar.pages.frame.view import date_text
+from nicobar.pages.texts.texts import Reader
+
+
+class CountdownView(msgspec.Struct, frozen=True):
+    """The end of a link."""
+
+    moment: str
+    seconds: int
+    """How long it is until then. The script counts from here, because the customer's clock may be wrong."""
+
+
+def countdown_view(payment: Payment, now: datetime, reader: Reader) -> CountdownView:
+    """Return the view of a link that works."""
+    moment = date_text(payment.expires_on.astimezone(UTC), reader.locale)
+    return CountdownView(moment, max(0, int((payment.expires_on - now).total_seconds())))

@@ -1,0 +1,184 @@
+"""From view to response: templates, security headers, and what a person sees when something is refused."""
+
+import gzip
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from nicobar.core.problems import Problem
+from nicobar.pages.frame.embedding import FrameView, error_view
+from nicobar.pages.frame.static_files import StaticFiles, takes_gzip
+from nicobar.pages.texts.language import LanguageView, reader_of
+from nicobar.storage.database import DatabaseUnavailable
+
+_log = structlog.get_logger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "x-robots-tag": "noindex, nofollow",
+    "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+)
+
+_PROBLEM_TEXTS: Final = {403: "forbidden", 404: "missing", 413: "large", 429: "many", 503: "away", 500: "broken"}
+"""HTTP status to the name of its sentences; every other refusal is a form that cannot be read."""
+
+
+class Renderer:
+    """Turns templates into responses. Addresses start with the public address's path, should it have one."""
+
+    def __init__(self, public_url: str) -> None:
+        self._prefix = urlsplit(public_url).path.rstrip("/")
+        self.static = StaticFiles()
+        self._environment = Environment(
+            loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals["asset"] = lambda name: f"{self._prefix}/static/{self.static.name(name)}"
+        self._environment.globals["picture"] = lambda image_id: f"{self._prefix}/images/{image_id}/small"
+        self._environment.globals["integrity"] = self.static.integrity
+
+    def path(self, path: str) -> str:
+        """Return the address of one of our own pages, without scheme and host."""
+        return self._prefix + path
+
+    def page(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        form_action: str = "'self'",
+        frame: FrameView | None = None,
+        languages: LanguageView | None = None,
+        **values: Any,
+    ) -> Response:
+        """Render a page. `form_action` are the sources that its forms may lead to.
+
+        Nobody may frame it, except the origins of `frame`: those that the seller has allowed. `languages` is the
+        selector at its foot.
+        """
+        body = self._environment.get_template(template).render(frame=frame, languages=languages, **values)
+        ancestors = "'none'" if frame is None else frame.ancestors
+        policy = f"{_POLICY}frame-ancestors {ancestors}; form-action {form_action}"
+        headers = {**_HEADERS, "content-security-policy": policy}
+        if ancestors != "'none'":
+            del headers["x-frame-options"]  # it cannot name origins, and the policy above says the same better
+        return Response(body, status, headers, "text/html")
+
+    def problem(self, request: Request, status: int) -> Response:
+        """Render a refusal, or a failure of ours, for a person."""
+        texts = reader_of(request).texts
+        name = _PROBLEM_TEXTS.get(status, "reload")
+        heading = texts(f"problem.{'reload' if name == 'large' else name}_heading")
+        frame = getattr(request.state, "frame", None)
+        return self.page(
+            "message.html",
+            status=status,
+            texts=texts,
+            heading=heading,
+            text=texts(f"problem.{name}_text"),
+            frame=None if frame is None else error_view(frame, heading),
+            seller=None,
+            support_email=None,
+            test_mode=False,
+            back=None,
+        )
+
+
+def redirect(address: str) -> Response:
+    """Send the browser on with GET, whatever the method was."""
+    return Response(status_code=303, headers={**_HEADERS, "location": address})
+
+
+def wants_json(request: Request) -> bool:
+    """Say whether the client is a program that asks for JSON rather than a person's browser.
+
+    Who shows an API key means the API: the path of an operation that is not there can look like a link.
+    """
+    accept = request.headers.get("accept", "")
+    has_key = request.headers.get("authorization", "")[:7].lower() == "bearer "
+    return "text/html" not in accept and (has_key or "application/json" in accept)
+
+
+def refuse_foreign_forms(request: Request) -> None:
+    """Refuse a form that another website sent. Raises Problem UNAUTHORIZED with status 403.
+
+    Browsers say where a request comes from: `Sec-Fetch-Site` on https and localhost, `Origin` otherwise. Our pages
+    send no referrer, so for their own forms `Origin` may read `null`.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        foreign = site not in ("same-origin", "none")
+    else:
+        origin = request.headers.get("origin", "null")
+        foreign = origin != "null" and urlsplit(origin).netloc != request.headers.get("host")
+    if foreign:
+        raise Problem("UNAUTHORIZED", status=403, message="This form was sent from another website")
+
+
+class PageEndpoint:
+    """One address of the pages. It shows people a page whatever happens, and leaves JSON errors to the edge."""
+
+    def __init__(self, renderer: Renderer, handlers: Mapping[str, Handler]) -> None:
+        self._renderer = renderer
+        self._handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request with the handler of its method."""
+        request = Request(scope, receive)
+        handler = self._handlers["GET" if request.method == "HEAD" else request.method]
+        try:
+            response = await handler(request)
+        except Problem as problem:
+            if wants_json(request):
+                raise
+            response = self._renderer.problem(request, problem.status)
+            if problem.retry_after is not None:
+                response.headers["retry-after"] = str(problem.retry_after)
+        except DatabaseUnavailable as error:
+            if wants_json(request):
+                raise
+            _log.error("database_unavailable", why=str(error), path=request.url.path)
+            response = self._renderer.problem(request, 503)
+        except Exception:
+            if not wants_json(request):
+                await self._renderer.problem(request, 500)(scope, receive, send)
+            raise  # it is a bug: the outermost layer logs it, and answers where nothing was sent yet
+        await _packed(request, response)(scope, receive, send)
+
+
+def _packed(request: Request, response: Response) -> Response:
+    """Compress a page for a browser that reads it so.
+
+    A page holds no secret beside words of a stranger, from which the length of the answer could betray it: whoever can
+    ask for a page knows its link, and the link shows everything that is on it. Saved cards hang on a cookie, which
+    browsers do not send for other sites.
+    """
+    if response.media_type != "text/html":
+        return response
+    response.headers["vary"] = "accept-encoding"
+    if takes_gzip(request.headers):
+        response.body = gzip.compress(response.body, 6, mtime=0)
+        response.headers["content-encoding"] = "gzip"
+        response.headers["content-length"] = str(len(response.body))
+    return response

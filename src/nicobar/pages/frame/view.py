@@ -1,0 +1,280 @@
+"""What the templates show: every text finished, every amount formatted. Templates decide nothing."""
+
+import copy
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from babel import Locale
+from babel.dates import format_date, format_time, get_datetime_format
+from babel.numbers import NumberPattern
+
+from nicobar.core.business.tenant import Mode
+from nicobar.core.payments.payment import Payment, PaymentLine
+from nicobar.pages.texts.method_names import method_name
+from nicobar.pages.texts.texts import Reader, Texts
+from nicobar.reference import currencies, failures
+from nicobar.storage.payments.hosted_pages import PageFacts
+
+LINES_SHOWN: Final = 6
+"""Lines of an order that are shown at once; longer orders fold the rest, so that the form stays in reach."""
+
+_LETTER_BESIDE_DIGIT: Final = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
+
+_LOOSE_SIGN: Final = re.compile(r"-(?=\d)|(?<=[A-Z])\$")
+"""A minus and the end of `US$`, which would jump to the other side of their number or letters among Arabic words."""
+
+_NETWORK_NAMES: Final = {
+    "amex": "American Express",
+    "diners": "Diners Club",
+    "discover": "Discover",
+    "jcb": "JCB",
+    "maestro": "Maestro",
+    "mastercard": "Mastercard",
+    "rupay": "RuPay",
+    "unionpay": "UnionPay",
+    "visa": "Visa",
+}
+
+
+class LineView(msgspec.Struct, frozen=True):
+    """One line of the order."""
+
+    name: str
+    description: str | None
+    quantity: str | None
+    """None for a single piece, where it would only be noise."""
+    amount: str
+    picture: str | None
+    """The id of the product's picture."""
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """The order as customer and seller agreed on it."""
+
+    lines: list[LineView]
+    folded: list[LineView]
+    """The rest of a long order."""
+    subtotal: str | None
+    """None where it equals the total and would only repeat it."""
+    discount_label: str
+    discount: str | None
+    tax: str | None
+    total: str
+    currency: str | None
+    """The currency's code where the formatted total does not show it already."""
+    pictured: bool
+    """Whether any line has a picture; then the others leave its place empty, so that the names stand in one column."""
+
+
+class FieldView(msgspec.Struct, frozen=True):
+    """One field of the card form."""
+
+    name: str
+    label: str
+    autocomplete: str
+    hint: str | None
+    value: str
+    error: str | None
+    numeric: bool
+    maximum: int
+    """Characters that the field takes."""
+
+    @property
+    def described_by(self) -> str | None:
+        """Ids of the texts that belong to the field, for `aria-describedby`."""
+        ids = [f"{self.name}-error"] if self.error else []
+        ids += [f"{self.name}-hint"] if self.hint else []
+        return " ".join(ids) or None
+
+
+class FormView(msgspec.Struct, frozen=True):
+    """The form, for a card or for a free order."""
+
+    token: str
+    fields: list[FieldView]
+    """Empty for a free order."""
+    submit: str
+    decline: str | None
+    """Why the last attempt failed, in the customer's words."""
+
+    @property
+    def errors(self) -> list[FieldView]:
+        """The fields that need another look."""
+        return [field for field in self.fields if field.error]
+
+
+class ReceiptView(msgspec.Struct, frozen=True):
+    """What was paid, when and how."""
+
+    free: bool
+    date: str
+    moment: str
+    """The date for machines, ISO 8601."""
+    method: str | None
+    """A card's network and last digits, or the name of another method; None when nothing was paid."""
+    payment_id: str
+
+
+class PageView(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about one payment's page that does not depend on its state."""
+
+    texts: Texts
+    seller: str
+    monogram: str
+    picture: str | None
+    """The id of the picture that is shown in place of the monogram."""
+    support_email: str | None
+    test_mode: bool
+    email: str | None
+    """Masked: a link may be forwarded."""
+    order: OrderView
+
+
+def page_view(payment: Payment, facts: PageFacts, reader: Reader) -> PageView:
+    """Return the view of a payment for one reader."""
+    return PageView(
+        texts=reader.texts,
+        seller=facts.seller,
+        monogram=next((letter for letter in facts.seller if letter.isalnum()), "•").upper(),
+        picture=facts.image_id,
+        support_email=facts.support_email,
+        test_mode=payment.mode == "test",
+        email=mask_email(payment.customer.email),
+        order=_order(payment, facts.pictures, reader),
+    )
+
+
+def form_view(payment: Payment, reader: Reader, token: str, errors: dict[str, str], shown: dict[str, str]) -> FormView:
+    """Return the payable form; `errors` maps fields to reasons and `shown` to what may be filled in again."""
+    texts = reader.texts
+    if payment.total_amount == 0:
+        return FormView(token, [], texts("form.free_submit"), None)
+    submit = texts("form.submit", amount=amount_text(payment.total_amount, payment.currency, reader.locale))
+    fields = [_field(texts, name, errors.get(name), shown.get(name, ""), payment.mode) for name in _FIELDS]
+    declined = payment.status == "failed" and not errors
+    return FormView(token, fields, submit, decline_text(payment.error_code, texts) if declined else None)
+
+
+def receipt_view(payment: Payment, reader: Reader) -> ReceiptView:
+    """Return the receipt of a payment that succeeded."""
+    paid_at = (payment.updated_at or payment.created_at).astimezone(UTC)
+    card, method_type = payment.card, payment.payment_method_type
+    method = None if method_type is None else method_name(method_type, payment.billing.country, reader.texts)
+    if card is not None:
+        method = reader.texts("receipt.card", network=network_name(card.network), last_four=card.last_four)
+    return ReceiptView(
+        free=payment.total_amount == 0,
+        date=date_text(paid_at, reader.locale),
+        moment=paid_at.isoformat(),
+        method=method,
+        payment_id=payment.payment_id,
+    )
+
+
+def network_name(network: str) -> str:
+    """Return a card network's name as people know it."""
+    return _NETWORK_NAMES.get(network, network.title())
+
+
+def amount_text(minor: int, currency: str, locale: Locale) -> str:
+    """Write an amount as people of this locale do, with exactly the currency's own number of decimals.
+
+    The decimals are the contract's: the locale data knows some currencies with fewer, and would round. A currency
+    that is shown by letters is set apart from the number (`KWD 1.500`), which the formatter leaves undone.
+    """
+    exponent = currencies.exponent(currency)
+    value = Decimal(minor).scaleb(-exponent)
+    pattern = _amount_pattern(str(locale), exponent)
+    text = str(pattern.apply(value, locale, currency=currency, currency_digits=False))
+    text = _LETTER_BESIDE_DIGIT.sub("\u00a0", text)
+    return _LOOSE_SIGN.sub(_hold, text) if locale.character_order == "right-to-left" else text
+
+
+def date_text(moment: datetime, locale: Locale) -> str:
+    """Write a moment in UTC as date and time of day."""
+    day, time = format_date(moment, "long", locale), format_time(moment, "short", tzinfo=UTC, locale=locale)
+    together = str(get_datetime_format("medium", locale))
+    return f"{together.replace('{0}', time).replace('{1}', day)} UTC"
+
+
+def mask_email(email: str) -> str | None:
+    """Return enough of an address for its owner to recognise it, and too little for anybody else."""
+    local, at, domain = email.rpartition("@")
+    if not (local and at and domain):
+        return None
+    name, dot, ending = domain.rpartition(".")
+    return f"{local[0]}•••@{(name or ending)[0]}•••{dot}{ending if dot else ''}"
+
+
+def decline_text(error_code: str | None, texts: Texts) -> str:
+    """Return the customer's sentence for a failure code; a code of the processor's own gets the neutral decline."""
+    key = f"decline.{error_code}"
+    if key in texts:
+        return texts(key)
+    try:
+        return failures.get(error_code or "").customer_message
+    except KeyError:
+        return texts("error.decline_unknown")
+
+
+_FIELDS: Final = {
+    # name: (autocomplete, numeric, maximum characters)
+    "number": ("cc-number", True, 40),
+    "expiry": ("cc-exp", True, 12),
+    "cvc": ("cc-csc", True, 4),
+    "name": ("cc-name", False, 100),
+}
+
+
+def _field(texts: Texts, name: str, reason: str | None, value: str, mode: Mode) -> FieldView:
+    autocomplete, numeric, maximum = _FIELDS[name]
+    error = texts(f"error.{reason}") if reason else None
+    hints = () if error else (f"form.{name}_hint_{mode}", f"form.{name}_hint")
+    hint = next((texts(key) for key in hints if key in texts), None)
+    return FieldView(name, texts(f"form.{name}"), autocomplete, hint, value, error, numeric, maximum)
+
+
+def _order(payment: Payment, pictures: dict[str, str], reader: Reader) -> OrderView:
+    texts, locale, currency = reader.texts, reader.locale, payment.currency
+    lines = [_line(line, currency, pictures.get(line.product_id), reader) for line in payment.lines]
+    shown = LINES_SHOWN if len(lines) > LINES_SHOWN + 1 else len(lines)
+    total = amount_text(payment.total_amount, currency, locale)
+    plain = payment.subtotal == payment.total_amount and payment.discount == 0 and payment.tax == 0
+    codes = ", ".join(payment.options.discount_codes)
+    return OrderView(
+        lines=lines[:shown],
+        folded=lines[shown:],
+        subtotal=None if plain else amount_text(payment.subtotal, currency, locale),
+        discount_label=texts("order.discount_codes", codes=codes) if codes else texts("order.discount"),
+        discount=amount_text(-payment.discount, currency, locale) if payment.discount else None,
+        tax=amount_text(payment.tax, currency, locale) if payment.tax else None,
+        total=total,
+        currency=None if currency in total else currency,
+        pictured=bool(pictures),
+    )
+
+
+def _line(line: PaymentLine, currency: str, picture: str | None, reader: Reader) -> LineView:
+    return LineView(
+        name=line.name,
+        description=line.description,
+        quantity=reader.texts("order.quantity", count=line.quantity) if line.quantity != 1 else None,
+        amount=amount_text(line.subtotal, currency, reader.locale),
+        picture=picture,
+    )
+
+
+def _hold(sign: re.Match[str]) -> str:
+    """Return a sign with a mark that ties it to what is written from left to right beside it."""
+    return "\u200e-" if sign[0] == "-" else "$\u200e"
+
+
+@lru_cache(maxsize=256)
+def _amount_pattern(locale: str, exponent: int) -> NumberPattern:
+    pattern: NumberPattern = copy.copy(Locale.parse(locale).currency_formats["standard"])
+    pattern.frac_prec = (exponent, exponent)
+    return pattern

@@ -1,0 +1,1 @@
+"""The ways to pay: their forms, and reading them."""

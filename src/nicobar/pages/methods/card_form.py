@@ -1,0 +1,190 @@
+"""The card form: reading it, checking it, and the token that ties it to one payment in one state.
+
+The number and the security code go from the request's bytes into a `CardInput`, which hides them, and into nothing
+else: no error, log line, address or re-rendered field ever holds them.
+"""
+
+import hmac
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+from stdnum import luhn
+
+from nicobar.core.payments.paying import revision
+from nicobar.core.payments.payment import Payment
+from nicobar.core.problems import Problem
+from nicobar.processors.base import CardInput, MethodInput
+
+MAXIMUM_FORM: Final = 16 * 1024
+"""Bytes of a form; a filled one has a few hundred."""
+
+MAXIMUM_FIELDS: Final = 20
+MAXIMUM_NAME: Final = 100
+MAXIMUM_YEARS: Final = 20
+"""How far in the future a card may expire."""
+
+_EXPIRY: Final = re.compile(r"(\d{1,2})[ /.\-]+(\d{2}|\d{4})|(\d{2})(\d{2}|\d{4})")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Form:
+    """The fields of a posted form. Its text form shows none of them."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self._fields = fields
+
+    def __repr__(self) -> str:
+        """Say that there is a form, and nothing of it."""
+        return "Form(<hidden>)"
+
+    def text(self, name: str) -> str:
+        """Return a field without surrounding blanks; empty when it was not sent."""
+        return self._fields.get(name, "").strip()
+
+
+class CheckedForm(NamedTuple):
+    """What came of a form: a card or another method to pay with, or what is wrong with it."""
+
+    card: CardInput | MethodInput | None
+    errors: dict[str, str]
+    """Field to reason, in the order of the form."""
+    shown: dict[str, str]
+    """What may be put back into the form: name and expiry where they are nothing else. Never a card number."""
+    chosen: str = "card"
+    """The way to pay that was chosen: `card`, or a payment method type."""
+
+
+async def read_form(request: Request) -> Form:
+    """Read a form of at most `MAXIMUM_FORM` bytes.
+
+    Raises Problem INVALID_REQUEST_BODY for another content type (415), too many bytes (413) or a broken form (400).
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/x-www-form-urlencoded":
+        raise Problem("INVALID_REQUEST_BODY", status=415, detail="Send it as application/x-www-form-urlencoded.")
+    raw = bytearray()
+    try:
+        async for chunk in request.stream():
+            raw += chunk
+            if len(raw) > MAXIMUM_FORM:
+                raw.clear()
+                raise Problem("INVALID_REQUEST_BODY", status=413, detail=f"It is larger than {MAXIMUM_FORM} bytes.")
+    except ClientDisconnect:
+        raise Problem("INVALID_REQUEST_BODY", status=400, detail="The connection ended too early.") from None
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAXIMUM_FIELDS)
+    except ValueError:
+        pairs = None
+    raw.clear()
+    if pairs is None:  # raised outside the handler, so that no exception with the form's bytes hangs on to it
+        raise Problem("INVALID_REQUEST_BODY", status=400, detail="It is not a readable form.")
+    return Form(dict(pairs))
+
+
+def check_card(form: Form, now: datetime) -> CheckedForm:
+    """Check what can be checked without knowing the card: all fields at once, so that all errors show together."""
+    errors: dict[str, str] = {}
+    shown: dict[str, str] = {}
+    number = _digits(form.text("number"))
+    if not form.text("number"):
+        errors["number"] = "number_missing"
+    elif number is None or not 12 <= len(number) <= 19:
+        errors["number"] = "number_incomplete"
+    expiry = _expiry(form.text("expiry"), now)
+    if isinstance(expiry, str):
+        errors["expiry"] = expiry
+    else:
+        shown["expiry"] = f"{expiry[0]:02} / {expiry[1] % 100:02}"
+    cvc = _digits(form.text("cvc"))
+    if not form.text("cvc"):
+        errors["cvc"] = "cvc_missing"
+    elif cvc is None or not 3 <= len(cvc) <= 4:
+        errors["cvc"] = "cvc_unreadable"
+    name = form.text("name")
+    reason = _name_error(name)
+    if reason is not None:
+        errors["name"] = reason
+    else:
+        shown["name"] = name
+    if errors or number is None or cvc is None or isinstance(expiry, str):
+        return CheckedForm(None, errors, shown)
+    return CheckedForm(CardInput(number, expiry[0], expiry[1], cvc, name), errors, shown)
+
+
+def western_digits(text: str) -> str:
+    """Return a text with the digits of every script written as 0 to 9."""
+    return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text)
+
+
+def holds_card_number(text: str) -> bool:
+    """Say whether a card number was typed where it does not belong, so that it is neither stored nor shown again."""
+    digits = re.sub(r"[\s‐‑–-]", "", western_digits(text))
+    return any(luhn.is_valid(run) or luhn.is_valid(run[:16]) for run in re.findall(r"\d{13,}", digits))
+
+
+def form_token(payment: Payment, form_key: bytes) -> str:
+    """Return the token of a form for this payment as it stands: the moment of its last change, and a signature.
+
+    There is no session that a foreign site could ride on; the token proves that the form was made by this server for
+    this payment. Its key is the payment's own secret, so it holds across restarts and processes and needs no cookie.
+    The moment makes it good for one use: every attempt changes the payment, and with it the token.
+    """
+    moment = str((revision(payment) - _EPOCH) // _MICROSECOND)
+    return f"{moment}.{_signature(payment, form_key, moment)}"
+
+
+def moment_of_token(payment: Payment, form_key: bytes, token: str) -> datetime | None:
+    """Return the revision that a token was made for, None when this server did not make it for this payment."""
+    moment, _, signature = token.partition(".")
+    genuine = hmac.compare_digest(signature.encode(), _signature(payment, form_key, moment).encode())
+    return _EPOCH + int(moment) * _MICROSECOND if genuine else None
+
+
+def _signature(payment: Payment, form_key: bytes, moment: str) -> str:
+    return hmac.digest(form_key, f"form\0{payment.payment_id}\0{moment}".encode(), "sha256").hex()
+
+
+def _digits(text: str) -> str | None:
+    """Return the digits of a text in any script, without blanks and hyphens; None when it holds anything else."""
+    found = []
+    for character in text:
+        if character.isdecimal():
+            found.append(str(unicodedata.decimal(character)))
+        elif not (character.isspace() or character in "-‐‑–"):
+            return None
+    return "".join(found)
+
+
+def _expiry(text: str, now: datetime) -> tuple[int, int] | str:
+    """Return month and four-digit year, or the reason why there is none. A card is good to the end of its month."""
+    if not text:
+        return "expiry_missing"
+    match = _EXPIRY.fullmatch(western_digits(text))
+    if match is None:
+        return "expiry_unreadable"
+    month = int(match[1] or match[3])
+    year = int(match[2] or match[4])
+    if year < 100:
+        year += now.year // 100 * 100
+    if not 1 <= month <= 12:
+        return "expiry_unreadable"
+    if (year, month) < (now.year, now.month):
+        return "expiry_past"
+    return "expiry_far" if year > now.year + MAXIMUM_YEARS else (month, year)
+
+
+def _name_error(name: str) -> str | None:
+    if not name:
+        return "name_missing"
+    if len(name) > MAXIMUM_NAME:
+        return "name_long"
+    if sum(character.isdecimal() for character in name) >= 8:
+        return "name_number"
+    return None if name.isprintable() else "name_unreadable"

@@ -1,0 +1,292 @@
+"""The ways to pay on the payment page: which are shown in which order, the form of each, and reading the chosen one.
+
+The page is one form. Each method is a radio button, and the part of the form that belongs to it is shown below the
+button while it is chosen, which needs no script. Credit and debit cards are one choice: the card itself tells them
+apart.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import msgspec
+from stdnum import iban
+from stdnum.us import rtn
+
+from nicobar.core.payments.methods import CARD_TYPES, Decision
+from nicobar.core.payments.payment import Payment
+from nicobar.pages.frame.view import FieldView, FormView, amount_text
+from nicobar.pages.methods.card_form import CheckedForm, Form, check_card, western_digits
+from nicobar.pages.texts.method_names import method_name
+from nicobar.pages.texts.texts import Reader, Texts
+from nicobar.processors.base import MethodInput
+from nicobar.reference import methods
+
+CARD: Final = "card"
+"""The choice that stands for credit and debit cards."""
+
+SHOWN: Final = 4
+"""Methods that are shown at once; if there are more than one beyond them, the rest is folded."""
+
+FAVOURITES: Final[Mapping[str, Sequence[str]]] = {
+    "AT": ("eps",),
+    "BE": ("bancontact_card",),
+    "BR": ("pix",),
+    "CN": ("we_chat_pay",),
+    "IN": ("upi_collect",),
+    "IT": ("satispay",),
+    "KR": ("kakao_pay", "naver_pay", "payco"),
+    "NL": ("ideal",),
+    "PL": ("blik",),
+    "PT": ("multibanco",),
+}
+"""What people of a country pay by before anything else but cards."""
+
+ORDER: Final = (
+    "apple_pay",
+    "google_pay",
+    "revolut_pay",
+    "cashapp",
+    "amazon_pay",
+    "klarna",
+    "afterpay_clearpay",
+    "billie",
+    "satispay",
+    "sepa",
+    "ach",
+    "multibanco",
+    "we_chat_pay",
+    "crypto_currency",
+)
+"""The order of the methods that are nobody's favourites; a method that is missing comes last."""
+
+_UPI_ID: Final = re.compile(r"[A-Za-z0-9._-]{2,64}@[A-Za-z][A-Za-z0-9.-]{1,63}")
+
+_FIELDS: Final[Mapping[str, Sequence[tuple[str, bool, int]]]] = {
+    # type: (name, numeric, maximum characters) of each field
+    "ach": (("routing", True, 20), ("account", True, 40)),
+    "blik": (("blik_code", True, 12),),
+    "pix": (("tax_number", True, 24),),
+    "sepa": (("iban", False, 50),),
+    "upi_collect": (("upi_id", False, 128),),
+}
+
+
+class Alternative(NamedTuple):
+    """A second button of a method."""
+
+    name: str
+    value: str
+    label: str
+
+
+class MethodOption(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to pay."""
+
+    key: str
+    """`card`, or a payment method type: the value of the radio button."""
+    kind: str
+    """The method's family, which chooses its picture."""
+    name: str
+    note: str | None = None
+    chosen: bool
+    lead: str | None = None
+    """What happens when the customer goes on."""
+    fields: list[FieldView] = []
+    terms: str | None = None
+    """What the customer agrees to by going on."""
+    submit: str
+    alternative: Alternative | None = None
+
+
+class MethodsView(msgspec.Struct, frozen=True, kw_only=True):
+    """All ways to pay a payment, one of them chosen. Without any there is nothing to pay with."""
+
+    heading: str
+    shown: list[MethodOption]
+    folded: list[MethodOption]
+    """The rest of a long list."""
+    error: str | None
+    """Why the method that was chosen cannot be used."""
+
+    @property
+    def options(self) -> list[MethodOption]:
+        """All of them in order."""
+        return self.shown + self.folded
+
+    @property
+    def single(self) -> MethodOption | None:
+        """The only way to pay, where there is no choice."""
+        return self.options[0] if len(self.options) == 1 else None
+
+    @property
+    def folded_chosen(self) -> bool:
+        """Say whether the chosen one is folded, so that the fold has to be open."""
+        return any(option.chosen for option in self.folded)
+
+    @property
+    def errors(self) -> list[FieldView]:
+        """The fields of methods other than cards that need another look."""
+        return [field for option in self.options for field in option.fields if field.error]
+
+
+def methods_view(
+    payment: Payment,
+    decisions: Sequence[Decision],
+    seller: str,
+    form: FormView,
+    checked: CheckedForm,
+    reader: Reader,
+    elsewhere: bool = False,
+) -> MethodsView:
+    """Return the ways to pay that are offered; `form` is the card's, `checked` what came of the last try.
+
+    With `elsewhere` cards and accounts are typed into the processor's own fields on the next page.
+    """
+    texts, country = reader.texts, payment.billing.country
+    keys = _ordered(decisions, country)
+    chosen = _chosen(payment, checked, keys)
+    options = [
+        _card(form, texts, chosen=chosen)
+        if key == CARD
+        else _option(key, payment, seller, checked, reader, chosen=chosen)
+        for key in keys
+    ]
+    if elsewhere:
+        options = [_elsewhere(option, texts) for option in options]
+    cut = SHOWN if len(options) > SHOWN + 1 else len(options)
+    only = len(options) == 1
+    error = checked.errors.get("method")
+    return MethodsView(
+        heading=_only_heading(options[0], texts) if only else texts("methods.heading"),
+        shown=options[:cut],
+        folded=options[cut:],
+        error=texts(f"error.{error}") if error else None,
+    )
+
+
+def read_method(form: Form, decisions: Sequence[Decision], now: datetime, *, elsewhere: bool = False) -> CheckedForm:
+    """Read the chosen way to pay from a posted form, and check what can be checked without asking a processor.
+
+    A form that names none is a card's. With `elsewhere` nothing but the choice is read.
+    """
+    chosen = form.text("method") or CARD
+    if chosen not in _keys(decisions):
+        return CheckedForm(None, {"method": "method_unavailable"}, {}, chosen)
+    if elsewhere:
+        kinds = [decision.type for decision in decisions if decision.offered and decision.type in CARD_TYPES]
+        return CheckedForm(MethodInput(kinds[0] if chosen == CARD else chosen), {}, {}, chosen)
+    if chosen == CARD:
+        return check_card(form, now)._replace(chosen=CARD)
+    if chosen == "upi_collect" and form.text("upi") == "qr":
+        return CheckedForm(MethodInput(chosen), {}, {}, chosen)
+    errors: dict[str, str] = {}
+    shown: dict[str, str] = {}
+    values = [_value(form, name, errors, shown) for name, _numeric, _maximum in _FIELDS.get(chosen, ())]
+    if errors:
+        return CheckedForm(None, errors, shown, chosen)
+    return CheckedForm(MethodInput(chosen, "/".join(values)), errors, shown, chosen)
+
+
+def _keys(decisions: Sequence[Decision]) -> set[str]:
+    return {CARD if decision.type in CARD_TYPES else decision.type for decision in decisions if decision.offered}
+
+
+def _ordered(decisions: Sequence[Decision], country: str) -> list[str]:
+    order = [CARD, *FAVOURITES.get(country, ()), *ORDER]
+    return sorted(_keys(decisions), key=lambda key: (order.index(key) if key in order else len(order), key))
+
+
+def _chosen(payment: Payment, checked: CheckedForm, keys: Collection[str]) -> str:
+    """Return what was chosen last, in this form or in the last attempt; otherwise the first."""
+    last = CARD if payment.payment_method_type in CARD_TYPES else payment.payment_method_type
+    wanted = checked.chosen if checked.errors else last
+    return wanted if wanted is not None and wanted in keys else next(iter(keys), CARD)
+
+
+def _card(form: FormView, texts: Texts, *, chosen: str) -> MethodOption:
+    name = texts("methods.card")
+    return MethodOption(key=CARD, kind=CARD, name=name, chosen=chosen == CARD, submit=form.submit)
+
+
+def _option(
+    key: str, payment: Payment, seller: str, checked: CheckedForm, reader: Reader, *, chosen: str
+) -> MethodOption:
+    texts, method = reader.texts, methods.get(key)
+    amount = amount_text(payment.total_amount, payment.currency, reader.locale)
+    name = method_name(key, payment.billing.country, texts)
+    alternative = None
+    if method.flow == "upi_id":
+        alternative = Alternative("upi", "qr", texts("methods.submit_upi_qr"))
+    submit_key = f"methods.submit_{method.flow}"
+    return MethodOption(
+        key=key,
+        kind=method.family,
+        name=name,
+        note=_optional(texts, f"methods.note_{key}"),
+        chosen=chosen == key,
+        lead=_optional(texts, f"methods.lead_{method.flow}", name=name),
+        fields=[_field(texts, *field, checked, payment.mode) for field in _FIELDS.get(key, ())],
+        terms=_optional(texts, f"methods.terms_{key}", seller=seller, amount=amount),
+        submit=texts(submit_key, name=name) if submit_key in texts else texts("form.submit", amount=amount),
+        alternative=alternative,
+    )
+
+
+def _elsewhere(option: MethodOption, texts: Texts) -> MethodOption:
+    """Return an option for which nothing is typed on this page, nor agreed to: the processor's fields say to what."""
+    if option.key == CARD:
+        return msgspec.structs.replace(option, lead=texts("methods.lead_fields"), submit=texts("details.submit"))
+    if not option.fields:
+        return option
+    return msgspec.structs.replace(option, fields=[], terms=None, submit=texts("details.submit"), alternative=None)
+
+
+def _only_heading(option: MethodOption, texts: Texts) -> str:
+    return texts("form.heading") if option.key == CARD else texts("methods.heading_only", name=option.name)
+
+
+def _optional(texts: Texts, key: str, **values: object) -> str | None:
+    return texts(key, **values) if key in texts else None
+
+
+def _field(texts: Texts, name: str, numeric: bool, maximum: int, checked: CheckedForm, mode: str) -> FieldView:
+    reason = checked.errors.get(name)
+    error = texts(f"error.{reason}") if reason else None
+    hints = () if error else (f"methods.{name}_hint_{mode}", f"methods.{name}_hint")
+    hint = next((texts(key) for key in hints if key in texts), None)
+    return FieldView(name, texts(f"methods.{name}"), "off", hint, checked.shown.get(name, ""), error, numeric, maximum)
+
+
+def _value(form: Form, name: str, errors: dict[str, str], shown: dict[str, str]) -> str:
+    """Return a field in one spelling, without blanks and hyphens. A UPI ID and a bank's number may be shown again."""
+    typed = western_digits(form.text(name))
+    value = typed if name == "upi_id" else re.sub(r"[\s\-.]", "", typed).upper()
+    if not typed:
+        errors[name] = f"{name}_missing"
+    elif not _is_well_formed(name, value):
+        errors[name] = f"{name}_unreadable"
+    elif name in ("upi_id", "routing") and sum(character.isdigit() for character in value) < 12:
+        shown[name] = value
+    return value
+
+
+def _is_well_formed(name: str, value: str) -> bool:
+    match name:
+        case "upi_id":
+            return _UPI_ID.fullmatch(value) is not None
+        case "routing":
+            return bool(rtn.is_valid(value))
+        case "account":
+            return _is_number(value, 4, 17)
+        case "iban":
+            return bool(iban.is_valid(value, check_country=False))
+        case "blik_code":
+            return _is_number(value, 6, 6)
+        case _:
+            return _is_number(value, 1, 14)
+
+
+def _is_number(value: str, shortest: int, longest: int) -> bool:
+    return value.isascii() and value.isdigit() and shortest <= len(value) <= longest

@@ -1,0 +1,65 @@
+"""The simulated bank's page: where a customer of test mode confirms a payment or does not."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nicobar.core.problems import Problem
+from nicobar.core.simulator.simulated_order import SimulatedOrder
+from nicobar.flows.runtime import Runtime
+from nicobar.pages.frame.embedding import payment_behind
+from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms
+from nicobar.pages.frame.returns import form_action
+from nicobar.pages.frame.view import amount_text
+from nicobar.pages.methods.card_form import read_form
+from nicobar.pages.texts.language import language_in, reader_for
+from nicobar.processors.simulator.simulator import Simulator
+
+
+class ChallengePage:
+    """The handlers of a challenge. Its reference is unguessable, and is all the permission that is needed."""
+
+    def __init__(self, runtime: Runtime, renderer: Renderer) -> None:
+        self._runtime = runtime
+        self._renderer = renderer
+
+    async def show(self, request: Request) -> Response:
+        """Answer GET: ask the customer, or say that there is nothing to ask any more."""
+        charge = await self._charge(request)
+        asked = None if charge is None else language_in(charge.return_url)
+        reader = reader_for(request.headers.get("accept-language", ""), asked)
+        payment, frame = (None, None) if charge is None else await payment_behind(self._runtime, charge.return_url)
+        return self._renderer.page(
+            "challenge.html",
+            status=200 if charge else 404,
+            # The link's page may send the customer straight on to the merchant, though never within a frame.
+            form_action="'self'" if payment is None or frame is not None else form_action(payment),
+            frame=frame,
+            texts=reader.texts,
+            amount=amount_text(charge.amount, charge.currency, reader.locale) if charge else None,
+            is_open=charge is not None and charge.is_open(self._runtime.clock.now()),
+            return_url=charge.return_url if charge else None,
+        )
+
+    async def answer(self, request: Request) -> Response:
+        """Answer POST: tell the simulator, and send the customer back to the payment, which asks it.
+
+        Raises Problem INVALID_REQUEST_BODY for an answer that is neither `confirm` nor `refuse`.
+        """
+        refuse_foreign_forms(request)
+        answer = (await read_form(request)).text("answer")
+        charge = await self._charge(request)
+        simulator = self._simulator()
+        if charge is None or simulator is None:
+            raise Problem("NOT_FOUND", what="Challenge")
+        if answer not in ("confirm", "refuse"):
+            raise Problem("INVALID_REQUEST_BODY", path="answer", detail="It is neither confirm nor refuse.")
+        await simulator.decide(charge.reference, "approve" if answer == "confirm" else "fail")
+        return redirect(charge.return_url)
+
+    def _simulator(self) -> Simulator | None:
+        found = self._runtime.processors.get(Simulator.name)
+        return found if isinstance(found, Simulator) else None
+
+    async def _charge(self, request: Request) -> SimulatedOrder | None:
+        simulator = self._simulator()
+        return None if simulator is None else await simulator.challenge(request.path_params["reference"])

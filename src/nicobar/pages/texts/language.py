@@ -1,0 +1,128 @@
+"""In which language a page speaks: what the address asks for, what the seller knows, what the browser prefers."""
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from babel import Locale, UnknownLocaleError
+from starlette.requests import Request
+
+from nicobar.pages.texts.texts import LANGUAGES, Reader, load_texts
+from nicobar.reference import locales
+
+PARAMETER: Final = "lang"
+"""The query parameter that asks for a language by its code. It stays in the address through forms and redirects."""
+
+MAXIMUM_TAGS: Final = 10
+"""Languages of one browser that are looked at."""
+
+_MAXIMUM_HEADER: Final = 500
+"""Characters of the browser's header that are looked at."""
+
+_TAG: Final = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z]{4})?(?:[-_]([A-Za-z]{2}))?(?:[-_].*)?")
+"""A language tag as browsers send it: language, perhaps script, perhaps territory (RFC 5646)."""
+
+_OLD_CODES: Final = {"iw": "he", "in": "id", "cmn": "zh", "yue": "zh"}
+"""Codes that were replaced, and varieties that read the same writing."""
+
+_BY_CODE: Final = {locale.code: locale for locale in locales.ALL if locale.code in LANGUAGES}
+
+
+class LanguageChoice(NamedTuple):
+    """One language to choose."""
+
+    code: str
+    name: str
+    """In the language itself."""
+    tag: str
+    chosen: bool
+
+
+class LanguageView(NamedTuple):
+    """The selector of languages: a form that asks for the same page again."""
+
+    action: str
+    kept: tuple[tuple[str, str], ...]
+    """The rest of the address's query, name and value."""
+    choices: tuple[LanguageChoice, ...]
+
+
+def reader_of(request: Request, preferred: str | None = None) -> Reader:
+    """Return the reader of a request; `preferred` is the language that the seller knows the customer to prefer."""
+    return reader_for(request.headers.get("accept-language", ""), asked_language(request), preferred)
+
+
+def asked_language(request: Request) -> str | None:
+    """Return the language that the address asks for, None when it names none of ours."""
+    return _known(request.query_params.get(PARAMETER))
+
+
+def language_in(address: str) -> str | None:
+    """Return the language that a payment page's address asks for; pages between go on in it."""
+    return _known(dict(parse_qsl(urlsplit(address).query)).get(PARAMETER))
+
+
+def with_language(path: str, language: str | None) -> str:
+    """Return a path that goes on asking for this language; None changes nothing."""
+    if language is None:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}{PARAMETER}={language}"
+
+
+def language_view(address: str, reader: Reader) -> LanguageView:
+    """Return the selector; `address` is the path and query that show the same page again."""
+    parts = urlsplit(address)
+    kept = tuple(pair for pair in parse_qsl(parts.query) if pair[0] != PARAMETER)
+    choices = (
+        LanguageChoice(locale.code, locale.native_name, locale.tag, locale.code == reader.texts.language)
+        for locale in _BY_CODE.values()
+    )
+    return LanguageView(parts.path, kept, tuple(choices))
+
+
+@lru_cache(maxsize=1024)
+def reader_for(accept_language: str, asked: str | None = None, preferred: str | None = None) -> Reader:
+    """Return who reads a page.
+
+    The language is the one that was asked for, else the preferred one, else the first of the browser's languages that
+    is one of the contract's 22, else English. Amounts and dates follow the browser's own territory where it names one
+    for this language.
+    """
+    wanted = _wanted(accept_language[:_MAXIMUM_HEADER])
+    chosen = _known(asked) or _known(preferred) or next((code for code, _ in wanted), "en")
+    territory = next((place for code, place in wanted if code == chosen), None)
+    return Reader(load_texts(chosen), _babel_locale(_BY_CODE[chosen], territory))
+
+
+def _known(language: str | None) -> str | None:
+    match = _TAG.fullmatch(language or "")
+    code = "" if match is None else match[1].lower()
+    code = _OLD_CODES.get(code, code)
+    return code if code in _BY_CODE else None
+
+
+def _wanted(accept_language: str) -> list[tuple[str, str | None]]:
+    """Return language and territory of the header's tags that are ours, the most wanted first.
+
+    A quality that cannot be read counts as 0.
+    """
+    weighted = []
+    for part in accept_language.split(",")[:MAXIMUM_TAGS]:
+        tag, _, parameter = part.strip().partition(";")
+        quality = parameter.strip().removeprefix("q=") if parameter else "1"
+        readable = re.fullmatch(r"[01](\.\d{0,3})?", quality)
+        weighted.append((float(quality) if readable else 0.0, tag.strip()))
+    weighted.sort(key=lambda pair: pair[0], reverse=True)
+    matches = [(_known(tag), _TAG.fullmatch(tag)) for quality, tag in weighted if quality > 0]
+    return [(code, match[2]) for code, match in matches if code is not None and match is not None]
+
+
+def _babel_locale(language: locales.Locale, territory: str | None) -> Locale:
+    """Return the locale of language and territory, and the usual one of the language where that does not exist."""
+    if territory is not None:
+        try:
+            return Locale.parse(f"{language.babel}_{territory.upper()}")
+        except (UnknownLocaleError, ValueError):
+            pass
+    return Locale.parse(language.babel_territory)

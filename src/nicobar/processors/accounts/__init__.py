@@ -1,0 +1,1 @@
+"""Which processor charges what, and through which account."""

@@ -1,0 +1,83 @@
+"""From accounts as they are stored to processors that charge: made once for each change, on shared connections."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nicobar.clock import Clock
+from nicobar.core.accounts.processor_account import ProcessorAccount, place_of
+from nicobar.core.business.tenant import Tenant
+from nicobar.vault import NONCE_BYTES, Vault
+
+if TYPE_CHECKING:
+    from nicobar.processors.stripe.stripe import Stripe
+    from nicobar.processors.stripe.stripe_account import StripeAccount
+    from nicobar.processors.stripe.stripe_http import StripeHTTP
+
+MAXIMUM_REMEMBERED = 1024
+
+
+class _Secrets(msgspec.Struct, frozen=True):
+    """What is encrypted."""
+
+    secret_key: str
+    signing_secret: str
+
+    def __repr__(self) -> str:
+        return "_Secrets(<hidden>)"
+
+
+class Accounts:
+    """The processors that businesses have accounts at, as far as they were asked for.
+
+    The libraries of processors are imported on first need: an installation without accounts does not wait for them.
+    """
+
+    def __init__(self, vault: Vault, clock: Clock) -> None:
+        self._vault = vault
+        self._clock = clock
+        self._made: dict[tuple[Tenant, str], tuple[int, Stripe]] = {}
+        self._http: StripeHTTP | None = None
+
+    def open(self, account: ProcessorAccount) -> "Stripe":
+        """Return the processor of a stored account: the same one until the account changes. Raises VaultError."""
+        key = (account.tenant, account.processor)
+        number, made = self._made.get(key, (None, None))
+        if made is None or number != account.number:
+            text = self._vault.open(account.sealed, place_of(*key))
+            secrets = msgspec.json.decode(text, type=_Secrets)
+            made = self.connect(account.tenant, _account(secrets, account.publishable_key, account.api_base))
+            if len(self._made) >= MAXIMUM_REMEMBERED:
+                self._made.clear()
+            self._made[key] = (account.number, made)
+        return made
+
+    def connect(self, tenant: Tenant, account: "StripeAccount") -> "Stripe":
+        """Return a processor for keys that need not be stored."""
+        from nicobar.processors.stripe.stripe import Stripe
+        from nicobar.processors.stripe.stripe_http import StripeHTTP
+
+        if self._http is None:
+            self._http = StripeHTTP()
+        return Stripe(account, tenant.mode, self._http, self._clock)
+
+    def seal(self, tenant: Tenant, processor: str, account: "StripeAccount") -> bytes:
+        """Return the secrets of an account, encrypted for their place. Raises VaultError."""
+        text = msgspec.json.encode(_Secrets(account.secret_key, account.signing_secret))
+        return self._vault.seal(text, place_of(tenant, processor), self._clock.random_bytes(NONCE_BYTES))
+
+    def reseal(self, account: ProcessorAccount) -> bytes:
+        """Return the secrets of a stored account, encrypted with the newest key. Raises VaultError."""
+        place = place_of(account.tenant, account.processor)
+        return self._vault.seal(self._vault.open(account.sealed, place), place, self._clock.random_bytes(NONCE_BYTES))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.close_async()
+
+
+def _account(secrets: _Secrets, publishable_key: str, api_base: str | None) -> "StripeAccount":
+    from nicobar.processors.stripe.stripe_account import API_BASE, StripeAccount
+
+    return StripeAccount(secrets.secret_key, publishable_key, secrets.signing_secret, api_base or API_BASE)

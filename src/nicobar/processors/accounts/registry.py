@@ -1,0 +1,35 @@
+"""Which processor charges what."""
+
+from collections.abc import Mapping
+from typing import TypeGuard
+
+from nicobar.clock import Clock
+from nicobar.core.business.tenant import Mode
+from nicobar.processors.base import BringsFields, Processor
+from nicobar.processors.simulator.simulator import Simulator
+from nicobar.processors.simulator.store import SimulatorStore
+
+
+def built_in_processors(clock: Clock, public_url: str, store: SimulatorStore) -> dict[str, Processor]:
+    """Return the processors that need no configuration, by name: the simulator, with its books."""
+    simulator = Simulator(clock, public_url, store)
+    return {simulator.name: simulator}
+
+
+def is_simulated(processor: Processor | None, mode: Mode) -> bool:
+    """Say whether the simulator would charge a test payment.
+
+    Only then a card may be typed into a form of ours, because it is a published one, and only then somebody may choose
+    how the charge ends. Every other processor brings card fields of its own, and real cards never come by here.
+    """
+    return mode == "test" and isinstance(processor, Simulator)
+
+
+def brings_fields(processor: object) -> TypeGuard[BringsFields]:
+    """Say whether cards and accounts are typed into fields of the processor's own, on a page of ours."""
+    return isinstance(processor, BringsFields)
+
+
+def processor_for(processors: Mapping[str, Processor], mode: Mode) -> Processor | None:
+    """Return the first processor that may charge in this mode, None when none is configured."""
+    return next((processor for processor in processors.values() if mode in processor.modes), None)

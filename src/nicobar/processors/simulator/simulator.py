@@ -1,0 +1,273 @@
+"""The built-in processor of test mode: it decides by published test cards and scenarios, and moves no money.
+
+It is a second party. What it was asked stands in a store of its own, which survives this process and can disagree
+with our books, as those of a real processor can. No card number is in it: a card is looked up and forgotten, and a
+number that nobody published for testing is refused before that.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from nicobar.clock import Clock
+from nicobar.core.business.tenant import Mode
+from nicobar.core.disputes.dispute import DisputeFacts
+from nicobar.core.ids import RANDOM_BITS, object_id
+from nicobar.core.payments.payment import Abandoned, Attempt, CardDetails, Outcome, Pending, Succeeded
+from nicobar.core.problems import Problem
+from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
+from nicobar.core.simulator.simulated_order import (
+    CARD,
+    Answer,
+    NewsItem,
+    SimulatedNotice,
+    SimulatedOrder,
+    SimulatedRefund,
+    news_of_order,
+    news_of_refund,
+    plan_notices,
+)
+from nicobar.core.simulator.simulated_scenario import SimulatedScenario, read_scenario
+from nicobar.processors.base import CardInput, ChargeRequest, MethodInput, Notice, RefundRequest, Rehearsal
+from nicobar.processors.simulator.cards import CHALLENGE_PATH, charge_card, describe
+from nicobar.processors.simulator.methods import RUNNABLE, charge_method, check, declined
+from nicobar.processors.simulator.notices import SignedNotice, read_signed_notice, sign_notice
+from nicobar.processors.simulator.store import SimulatorStore
+from nicobar.reference import failures
+
+SILENCE_SECONDS: Final = 60.0
+"""How long an order that gets no answer is kept waiting; whoever asked has given up by then."""
+
+NOTICE_WAIT_SECONDS: Final = 10.0
+"""How long an answer waits for the notice that is to come before it; they are sent every five seconds."""
+
+KEPT_FOR: Final = timedelta(days=365)
+"""How long the simulator remembers an order."""
+
+_BATCH: Final = 100
+_RESEND_AFTER: Final = timedelta(seconds=30)
+_FORGOTTEN_AT_ONCE: Final = 1000
+
+
+class Simulator:
+    """Charges published test cards and plays the other methods, each with its documented outcome."""
+
+    name: Final = "simulator"
+    modes: Final[frozenset[Mode]] = frozenset({"test"})
+    methods: Final[frozenset[str]] = RUNNABLE
+
+    def __init__(self, clock: Clock, public_url: str, store: SimulatorStore) -> None:
+        self._clock = clock
+        self._public_url = public_url
+        self._store = store
+        # It signs and checks in one process, so the key need not outlive it.
+        self._secret = clock.random_bytes(32)
+
+    def check(self, method: MethodInput) -> None:
+        """Refuse what is no published test value, as InputRefused; KeyError for a type that is not run here."""
+        check(method)
+
+    def describe(self, card: CardInput, now: datetime) -> CardDetails:
+        """Return what may be kept of a test card. Raises CardRefused for any other card."""
+        return describe(card, now)
+
+    async def charge(self, request: ChargeRequest) -> Outcome:
+        """Take the order, once for its attempt id, and return how it stands.
+
+        Raises ValueError when an attempt id comes back with another amount, InputRefused for an input that nobody
+        published, KeyError for a type that is not run here, and what the scenario asks for.
+        """
+        now = self._clock.now()
+        try:
+            order = self._new_order(request, _scenario(request), now)
+        except Problem:
+            return declined("INVALID_REQUEST", request.attempt_id)  # its creation should have been refused
+        if isinstance(request.card, MethodInput):
+            bits = self._clock.random_bits(RANDOM_BITS)
+            order = charge_method(request.card, request.email, order, self._public_url, bits)
+        else:
+            order = charge_card(request.card, request, order, f"{self._public_url}{CHALLENGE_PATH}")
+        scenario = order.scenario
+        await asyncio.sleep(scenario.latency.total_seconds())
+        await _fail("before", scenario)
+        placed = await self._store.place(order, self._notices(order, news_of_order(order, now, answered=True)))
+        if placed is None:
+            return declined("ORDER_CREATION_FAILED", order.reference)
+        if (placed.amount, placed.currency) != (order.amount, order.currency):
+            raise ValueError(f"{request.attempt_id} was ordered before with another amount")
+        await _fail("after", scenario)
+        if scenario.notices == "first":
+            await self._wait_for_notice(order.attempt_id)
+        return placed.as_of(self._clock.now()).outcome
+
+    async def find(self, attempt: Attempt) -> Outcome | None:
+        """Return what became of an attempt; None when it never arrived here, or was forgotten."""
+        order = await self._store.order(attempt.attempt_id)
+        return None if order is None else order.as_of(self._clock.now()).outcome
+
+    async def close(self, attempt: Attempt) -> Outcome | None:
+        """End an attempt that waits for its customer, and refuse an order that has not come yet."""
+        now = self._clock.now()
+        if await self._store.close(attempt.attempt_id, now):
+            return None
+        order = await self._store.order(attempt.attempt_id)
+        if order is not None and order.is_open(now):
+            ended = order.ended(Abandoned(order.reference), now)
+            await self._store.settle(ended, [], now)
+        return await self.find(attempt)
+
+    async def refund(self, request: RefundRequest) -> RefundOutcome:
+        """Give money back, once for a refund id, and never more than was taken.
+
+        Raises ValueError when a refund id comes back with another amount, and what the scenario asks for.
+        """
+        now = self._clock.now()
+        order = await self._store.order(request.attempt.attempt_id)
+        if order is None or not isinstance(order.as_of(now).outcome, Succeeded):
+            return RefundFailed("There is no such charge.")
+        refund = _new_refund(request, order.scenario, now)
+        if order.scenario.refund_answer == "drop_before" and await self._store.lose_refund(refund):
+            raise ConnectionError("the request was lost on purpose")
+        news = news_of_refund(refund, order.scenario)
+        stored = await self._store.give_back(refund, self._notices(order, news))
+        if stored is None:
+            refused = RefundFailed("It is more than is left of the charge.", _refund_reference(refund.refund_id))
+            refund = msgspec.structs.replace(refund, outcome=refused, later=None, later_at=None, returned_at=None)
+            stored = await self._store.give_back(refund, [])
+        if stored is None or (stored.attempt_id, stored.amount) != (refund.attempt_id, refund.amount):
+            raise ValueError(f"{request.refund_id} was ordered before with another amount")
+        if stored is refund and order.scenario.refund_answer == "drop_after":
+            raise ConnectionError("the answer was lost on purpose")
+        return stored.as_of(now)
+
+    async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
+        """Return what became of a refund; None when no request for it has arrived."""
+        refund = await self._store.refund(request.refund_id)
+        return None if refund is None else refund.as_of(self._clock.now())
+
+    async def find_dispute(self, reference: str) -> DisputeFacts | None:
+        """Return how a dispute stands; None when there is none with this id (yet)."""
+        order = await self._store.order_behind(f"sim_{reference.removeprefix('simdp_')}")
+        known = order is not None and order.dispute_reference == reference
+        return order.dispute(self._clock.now()) if order is not None and known else None
+
+    def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        """Return what a notice is about. Raises NoticeRefused for one that this simulator has not signed."""
+        return read_signed_notice(headers, body, self._secret, self._clock.now())
+
+    async def notices_due(self) -> list[SignedNotice]:
+        """Return notices that have to be sent now; those that nobody reports as `sent` come again."""
+        now = self._clock.now()
+        notices = await self._store.claim_notices(now, now + _RESEND_AFTER, _BATCH)
+        return [sign_notice(notice, self._secret, now) for notice in notices]
+
+    async def sent(self, notice_id: str) -> None:
+        """Hear that a notice was taken."""
+        await self._store.mark_sent(notice_id, self._clock.now())
+
+    async def forget(self) -> None:
+        """Delete what is older than `KEPT_FOR`, some of it at a time."""
+        await self._store.forget(self._clock.now() - KEPT_FOR, _FORGOTTEN_AT_ONCE)
+
+    async def challenge(self, reference: str) -> SimulatedOrder | None:
+        """Return the card order whose challenge page this reference opens, as it stands; None for none."""
+        order = await self._asked(reference)
+        return order if order is not None and order.type == CARD else None
+
+    async def order(self, reference: str) -> SimulatedOrder | None:
+        """Return the order of another method whose page this reference opens, as it stands; None for none."""
+        order = await self._asked(reference)
+        return order if order is not None and order.type != CARD else None
+
+    async def decide(self, reference: str, answer: Answer) -> None:
+        """Settle an order by the customer's answer. One that is settled, too old or unknown stays as it is."""
+        now = self._clock.now()
+        order = await self._asked(reference)
+        if order is None or not order.is_open(now):
+            return
+        end = order.choices[answer]
+        settled = order.ending(end, now) if answer == "approve" else order.ended(end, now)
+        await self._store.settle(settled, self._notices(settled, news_of_order(settled, now, answered=False)), now)
+
+    async def _asked(self, reference: str) -> SimulatedOrder | None:
+        order = await self._store.order_behind(reference)
+        return None if order is None or order.decide_until is None else order.as_of(self._clock.now())
+
+    def _new_order(self, request: ChargeRequest, scenario: SimulatedScenario, now: datetime) -> SimulatedOrder:
+        reference = object_id("sim", now, self._clock.random_bits(RANDOM_BITS))
+        return SimulatedOrder(
+            attempt_id=request.attempt_id,
+            reference=reference,
+            business_id=request.business_id,
+            payment_id=request.payment_id,
+            type=request.card.type if isinstance(request.card, MethodInput) else CARD,
+            amount=request.amount,
+            currency=request.currency,
+            return_url=request.return_url,
+            outcome=Pending(reference),
+            scenario=scenario,
+            created_at=now,
+        )
+
+    def _notices(self, order: SimulatedOrder, news: list[NewsItem]) -> list[SimulatedNotice]:
+        now = self._clock.now()
+        ids = [object_id("simnt", now, self._clock.random_bits(RANDOM_BITS)) for _ in news]
+        return plan_notices(order, news, ids)
+
+    async def _wait_for_notice(self, attempt_id: str) -> None:
+        try:
+            async with asyncio.timeout(NOTICE_WAIT_SECONDS):
+                while not await self._store.has_told(attempt_id):  # noqa: ASYNC110 - another process may send it
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            return
+
+
+def _scenario(request: ChargeRequest) -> SimulatedScenario:
+    """Return what is to go wrong: by the payment's metadata, or as somebody chose on the test panel."""
+    if not isinstance(request.card, Rehearsal):
+        return SimulatedScenario() if request.scenario is None else read_scenario(request.scenario, failures.CODES)
+    match request.card.scenario:
+        case "decline":
+            return SimulatedScenario(decline=request.card.error_code or "GENERIC_DECLINE")
+        case "challenge":
+            return SimulatedScenario(challenge=True)
+        case "lose_answer":
+            return SimulatedScenario(answer="drop_after")
+        case "pay":
+            return SimulatedScenario()
+
+
+async def _fail(when: str, scenario: SimulatedScenario) -> None:
+    """Fail before or after the money has moved, if the scenario says so."""
+    if scenario.answer == f"timeout_{when}":
+        await asyncio.sleep(SILENCE_SECONDS)
+        raise TimeoutError("no answer, on purpose")
+    if scenario.answer == f"drop_{when}":
+        raise ConnectionError("the connection was dropped on purpose")
+
+
+def _refund_reference(refund_id: str) -> str:
+    return f"simre_{refund_id}"
+
+
+def _new_refund(request: RefundRequest, scenario: SimulatedScenario, now: datetime) -> SimulatedRefund:
+    reference = _refund_reference(request.refund_id)
+    end: RefundOutcome = RefundSucceeded(reference)
+    if scenario.refund_fail:
+        end = RefundFailed("The customer's bank does not take it.", reference)
+    # A published card may have refunds that fail, whatever the words say: such a refund does not come back.
+    pending, bounce = scenario.refund_pending, None if scenario.refund_fail else scenario.refund_bounce
+    return SimulatedRefund(
+        refund_id=request.refund_id,
+        attempt_id=request.attempt.attempt_id,
+        amount=request.amount,
+        outcome=end if pending is None else RefundPending(reference),
+        later=None if pending is None else end,
+        later_at=None if pending is None else now + pending,
+        returned_at=None if bounce is None else now + (pending or timedelta()) + bounce,
+        created_at=now,
+    )

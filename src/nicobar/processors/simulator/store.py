@@ -1,0 +1,57 @@
+"""Where the simulator keeps what it knows: it is a party of its own, and every call is one act, done whole or not."""
+
+from datetime import datetime
+from typing import Protocol
+
+from nicobar.core.simulator.simulated_order import SimulatedNotice, SimulatedOrder, SimulatedRefund
+
+
+class SimulatorStore(Protocol):
+    """The books of the simulated bank. They outlive the process."""
+
+    async def place(self, order: SimulatedOrder, notices: list[SimulatedNotice]) -> SimulatedOrder | None:
+        """Store a new order with its notices, and return it.
+
+        When its attempt id has an order already, that one is returned as it was stored, and nothing is changed; None
+        when the attempt was closed.
+        """
+
+    async def order(self, attempt_id: str) -> SimulatedOrder | None:
+        """Return the order of an attempt, None when none has arrived."""
+
+    async def order_behind(self, reference: str) -> SimulatedOrder | None:
+        """Return the order that the simulator knows by this id."""
+
+    async def settle(self, order: SimulatedOrder, notices: list[SimulatedNotice], now: datetime) -> bool:
+        """Store what became of an order whose customer may still decide; its notices replace those to be sent.
+
+        False, and no change, when it is decided already or has come to an end by itself.
+        """
+
+    async def close(self, attempt_id: str, now: datetime) -> bool:
+        """Refuse whatever may arrive under an attempt id; False, and no change, when an order has arrived."""
+
+    async def give_back(self, refund: SimulatedRefund, notices: list[SimulatedNotice]) -> SimulatedRefund | None:
+        """Store a new refund with its notices, and return it.
+
+        When its id is known already, that refund is returned and nothing is changed; None, and no change, when more
+        would go back than was taken.
+        """
+
+    async def lose_refund(self, refund: SimulatedRefund) -> bool:
+        """Note that the first request of a refund was lost on its way; False when another request came before."""
+
+    async def refund(self, refund_id: str) -> SimulatedRefund | None:
+        """Return a refund, None when no request for it has arrived."""
+
+    async def claim_notices(self, now: datetime, again_at: datetime, limit: int) -> list[SimulatedNotice]:
+        """Return notices that are due, the longest due first; should nobody send them, they are due `again_at`."""
+
+    async def mark_sent(self, notice_id: str, now: datetime) -> None:
+        """Note that a notice was sent and taken."""
+
+    async def has_told(self, attempt_id: str) -> bool:
+        """Say whether a notice about this order was sent and taken."""
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Delete orders from before a moment, with all that belongs to them; return how many."""

@@ -1,0 +1,1 @@
+"""The program around the server: starting, serving, checking, telling."""

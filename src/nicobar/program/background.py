@@ -1,0 +1,84 @@
+"""What runs beside the requests: jobs, the sweep, and an eye on the embedded PostgreSQL. Or on its own, as a worker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+import uvloop
+
+from nicobar.flows.runtime import Runtime
+from nicobar.program.banner import say, step
+from nicobar.program.installation import check_accounts, open_runtime
+from nicobar.program.logs import configure_logs
+from nicobar.program.postgres import Postgres
+from nicobar.program.settings import Settings
+from nicobar.program.stop import Stop
+from nicobar.storage.database import DatabaseUnavailable
+from nicobar.storage.embedded.embedded import EmbeddedError
+from nicobar.worker.worker import sweep_regularly, work
+
+_log = structlog.get_logger("nicobar.program.background")
+
+LOOK_SECONDS: Final = 5.0
+"""How often the embedded PostgreSQL is looked at, which is how soon a dead one is started again."""
+
+
+@asynccontextmanager
+async def in_background(runtime: Runtime, postgres: Postgres, *, jobs: bool) -> AsyncIterator[None]:
+    """Watch the database while the block runs and, with `jobs`, work them off and sweep. All ends with the block."""
+    tasks = [asyncio.create_task(_watch(runtime, postgres))]
+    if jobs:
+        tasks += [asyncio.create_task(work(runtime)), asyncio.create_task(sweep_regularly(runtime))]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _watch(runtime: Runtime, postgres: Postgres) -> None:
+    """Start the embedded PostgreSQL again should it have died."""
+    while postgres.embedded is not None:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            async with runtime.database.read() as read:
+                await read.fetchval("SELECT 1")
+        except DatabaseUnavailable as error:
+            _log.warning("database_lost", why=str(error))
+            await _revive(runtime, postgres)
+
+
+async def _revive(runtime: Runtime, postgres: Postgres) -> None:
+    try:
+        await asyncio.to_thread(postgres.revive)
+    except EmbeddedError as error:
+        _log.error("postgres_not_revived", why=str(error))
+    else:
+        runtime.database.dsn = postgres.dsn
+
+
+def run_worker(settings: Settings) -> None:
+    """Work jobs off until told to stop. Raises EmbeddedError, InstallationError or MigrationError."""
+    configure_logs(settings.log)
+    with Stop() as stop:
+        with step("Opening the database"):
+            postgres = Postgres(settings)
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
+                runner.run(_work_until(stop, settings, postgres))
+        finally:
+            postgres.release()
+    say("Stopped.")
+
+
+async def _work_until(stop: Stop, settings: Settings, postgres: Postgres) -> None:
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    with stop.calling(lambda: loop.call_soon_threadsafe(stopped.set)):
+        async with open_runtime(postgres, settings, settings.port) as runtime:
+            await check_accounts(runtime)
+            async with in_background(runtime, postgres, jobs=True):
+                say(f"Working on the jobs of {postgres.place} until Ctrl-C.")
+                await stopped.wait()

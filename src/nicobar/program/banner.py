@@ -1,0 +1,216 @@
+"""What a person reads on the terminal: progress, the ready banner, short notes. All of it goes to a stream of choice.
+
+Everything that one may want to copy stands alone on its lines, from the first column, without frames and without
+line breaks of ours: what is copied works.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+import msgspec
+
+from nicobar.program.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+_SECONDS_BEFORE_PROGRESS: Final = 0.7
+"""A step that takes longer than this says what it is; a start without any such step stays quiet."""
+
+_RULE_WIDTH: Final = 72
+
+
+class DemoGoods(msgspec.Struct, frozen=True):
+    """What a demo shows: the values that its examples are filled in with."""
+
+    api_key: str
+    payment_link: str
+    amount: str
+    """What the waiting payment costs, written out: `19.00 USD`."""
+    products: list[tuple[str, str]]
+    """Product ids and what each one is."""
+    body: dict[str, Any]
+    """The body of the request that made the waiting payment."""
+
+
+def version() -> str:
+    """Return the version of this program, as it was installed."""
+    from importlib.metadata import version as installed_version  # late: its import is slow
+
+    return installed_version("nicobar")
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print a text for a person, to the standard output unless told otherwise.
+
+    When its reader has gone (`nicobar serve | head`, a closed terminal) the text is lost and the program goes on.
+    """
+    out = stream or sys.stdout
+    try:
+        print(text, file=out, flush=True)
+    except OSError:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), out.fileno())
+
+
+@contextmanager
+def step(what: str, stream: TextIO | None = None) -> Iterator[None]:
+    """Say what is being done while the block runs, as soon as it takes a noticeable time.
+
+    On a terminal the line moves and vanishes at the end; elsewhere it is printed once.
+    """
+    shown: list[Status] = []
+    out = stream or sys.stdout
+
+    def show() -> None:
+        if not out.isatty():
+            say(f"{what} ...", out)
+            return
+        from rich.console import Console
+
+        status = Console(file=out).status(f"{what} ...")
+        status.start()
+        shown.append(status)
+
+    timer = Timer(_SECONDS_BEFORE_PROGRESS, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        for status in shown:
+            status.stop()
+
+
+def command(settings: Settings, words: str) -> str:
+    """Return a command line of this program that works on the same installation, to be copied as it stands.
+
+    A password is never printed: `***` stands in its place.
+    """
+    program = "nicobar"
+    if shutil.which(program) is None:
+        started_as = Path(sys.argv[0])
+        program = str(started_as) if started_as.name == program else f"{sys.executable} -m nicobar"
+    line = f"{program} {words}"
+    if settings.data is not None:
+        line += f" --data {shlex.quote(str(settings.data))}"
+    if settings.database_url is not None:
+        line += f" --database-url {shlex.quote(settings.masked_database_url)}"
+    return line
+
+
+def ready(settings: Settings, base_url: str, place: str, *, demo: DemoGoods | None, has_key: bool) -> str:
+    """Return the banner of a server that is ready."""
+    paint = _Colours(sys.stdout)
+    text = [f"{paint('Nicobar ' + version() + ' is ready.', '1;32')}", ""]
+    text += [f"  Base URL       {paint(base_url, '1')}"]
+    if demo is not None:
+        text += _demo_lines(settings, base_url, demo, paint)
+    elif not has_key:
+        text += ["", "There is no API key yet. This command makes one:", "", command(settings, "keys create"), ""]
+    text += [f"  Data           {place}", "  Stop           Ctrl-C", ""]
+    return "\n".join(text)
+
+
+def _demo_lines(settings: Settings, base_url: str, demo: DemoGoods, paint: "_Colours") -> list[str]:
+    title = paint.title
+    return [
+        f"  Test API key   {paint(demo.api_key, '1')}",
+        f"  Payment link   {paint(demo.payment_link, '1')}",
+        f"                 {demo.amount}, waiting to be paid: card 4242 4242 4242 4242, expiry 12/34, code 123",
+        "  Products       " + "\n                 ".join(f"{product_id}  {what}" for product_id, what in demo.products),
+        "",
+        title("For a second terminal: curl, the SDKs and nicobar itself"),
+        "",
+        *_exports(settings, base_url, demo),
+        "",
+        title("The same payment with curl"),
+        "",
+        curl_example(base_url, demo),
+        "",
+        title("The same in Python: pip install dodopayments"),
+        "",
+        python_example(base_url, demo),
+        "",
+        title("The same in JavaScript, as pay.mjs: npm install dodopayments"),
+        "",
+        javascript_example(base_url, demo),
+        "",
+        title("This server"),
+        "",
+    ]
+
+
+def _exports(settings: Settings, base_url: str, demo: DemoGoods) -> list[str]:
+    """Return the lines after which another shell reaches this server and its data."""
+    lines = [
+        f"export DODO_PAYMENTS_BASE_URL={base_url}",
+        f"export DODO_PAYMENTS_API_KEY={demo.api_key}",
+        f"export PRODUCT={demo.products[0][0]}",
+    ]
+    if settings.data is not None:
+        lines.append(f"export NICOBAR_DATA={shlex.quote(str(settings.data.absolute()))}")
+    if shutil.which("nicobar") is None:
+        lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent.absolute()))}:"$PATH"')
+    return lines
+
+
+def curl_example(base_url: str, demo: DemoGoods) -> str:
+    """Return a shell command that makes the demo's payment once more."""
+    return (
+        f"curl {base_url}/payments \\\n"
+        f"  -H 'Authorization: Bearer {demo.api_key}' \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        f"  -d {shlex.quote(json.dumps(demo.body))}"
+    )
+
+
+def python_example(base_url: str, demo: DemoGoods) -> str:
+    """Return a Python program that makes the demo's payment with the official SDK."""
+    arguments = "".join(f"    {name}={value!r},\n" for name, value in demo.body.items()).replace("'", '"')
+    return (
+        "from dodopayments import DodoPayments\n\n"
+        "client = DodoPayments(\n"
+        f'    bearer_token="{demo.api_key}",\n'
+        f'    base_url="{base_url}",\n'
+        ")\n"
+        f"payment = client.payments.create(\n{arguments})\n"
+        "print(payment.payment_link)"
+    )
+
+
+def javascript_example(base_url: str, demo: DemoGoods) -> str:
+    """Return a JavaScript program, as a module, that makes the demo's payment with the official SDK."""
+    members = "".join(f"  {name}: {json.dumps(value)},\n" for name, value in demo.body.items())
+    return (
+        'import DodoPayments from "dodopayments";\n\n'
+        "const client = new DodoPayments({\n"
+        f'  bearerToken: "{demo.api_key}",\n'
+        f'  baseURL: "{base_url}",\n'
+        "});\n"
+        f"const payment = await client.payments.create({{\n{members}}});\n"
+        "console.log(payment.payment_link);"
+    )
+
+
+class _Colours:
+    """Paints text for a terminal, and leaves it alone for anything else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._on = stream.isatty()
+
+    def __call__(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self._on else text
+
+    def title(self, text: str) -> str:
+        return self(f"--- {text} ".ljust(_RULE_WIDTH, "-"), "36")

@@ -1,0 +1,233 @@
+"""`nicobar doctor`: is this installation in order? Each check is a small function that returns one finding.
+
+Checks of the computer run always; checks of the database run once it is open. A new check is a function and its line
+in one of the two lists at the end.
+"""
+
+import asyncio
+import os
+import platform
+import shutil
+import stat
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from http.client import HTTPConnection, HTTPException
+from typing import Final, NamedTuple
+
+from nicobar.clock import Clock, SystemClock
+from nicobar.program.banner import command, step, version
+from nicobar.program.books_audit import PARTS, prepare_audit
+from nicobar.program.demo import DEMO_FILE
+from nicobar.program.finding import Finding
+from nicobar.program.installation import InstallationError, explained
+from nicobar.program.postgres import Postgres, data_folder, has_database
+from nicobar.program.settings import Settings, local_url
+from nicobar.storage.business.businesses import first_business
+from nicobar.storage.business.keys import list_keys
+from nicobar.storage.database import Database, Read
+from nicobar.storage.embedded.embedded import EmbeddedError
+from nicobar.storage.inspection import DatabaseFacts, database_facts, schema_version
+from nicobar.storage.migrate import load_migrations
+
+OLDEST_POSTGRES: Final = 15
+"""The oldest major version of an external PostgreSQL that counts as in order."""
+
+LEAST_FREE_BYTES: Final = 1_000_000_000
+"""Free space below which a disk counts as nearly full: PostgreSQL's log of changes alone may take this much."""
+
+LARGEST_CLOCK_DIFFERENCE: Final = timedelta(seconds=2)
+"""How far the clocks of this computer and of the database may be apart before the times of records mislead."""
+
+LONGEST_CHECK: Final = 600.0
+"""Seconds that one check of the database may take: some read every payment."""
+
+
+class Examined(NamedTuple):
+    """An open database and what is known about it."""
+
+    settings: Settings
+    place: str
+    read: Read
+    facts: DatabaseFacts
+    clock_difference: timedelta
+    """How far the database's clock is from ours, beyond what the way there explains."""
+
+
+def check_program(_settings: Settings) -> Finding:
+    """Name the versions: every report of an error needs them."""
+    return Finding(True, f"Nicobar {version()} on Python {platform.python_version()}, {platform.system()}.")
+
+
+def check_data_folder(settings: Settings) -> Finding:
+    """The data folder must exist, be usable by whoever runs this, and be closed to other writers."""
+    if settings.database_url is not None:
+        return Finding(None, "The database is external, so there is no data folder.")
+    folder = data_folder(settings)
+    if not has_database(settings):
+        return Finding(False, f"There is no database in {folder} yet.", f"Make it with: {command(settings, 'serve')}")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return Finding(False, f"This user may not use the data folder {folder}.", "Run Nicobar as its owner.")
+    if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return Finding(False, f"Others may write to the data folder {folder}.", f"Close it with: chmod go-w {folder}")
+    return Finding(True, f"The data folder is {folder}, and only its owner may write to it.")
+
+
+def check_demo_file(settings: Settings) -> Finding:
+    """The demo's file is the only place where a key is kept in clear, so nobody else may read it."""
+    file = data_folder(settings) / DEMO_FILE
+    if not file.exists():
+        return Finding(True, "No API key is kept in clear.")
+    if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return Finding(False, f"Others may read the demo's API key in {file}.", f"Close it with: chmod 600 {file}")
+    return Finding(True, f"The demo's API key in {file} is readable by its owner alone.")
+
+
+def check_disk(settings: Settings) -> Finding:
+    """A full disk stops PostgreSQL."""
+    folder = data_folder(settings)
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    sentence = f"{free // 1_000_000} MB are free on the disk of {folder}."
+    return Finding(free >= LEAST_FREE_BYTES, sentence, f"Make room: {LEAST_FREE_BYTES // 1_000_000} MB should be free.")
+
+
+def check_server(settings: Settings) -> Finding:
+    """Note whether a server answers; none has to."""
+    url = local_url(settings.host, settings.port)
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=2)
+    try:
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        if answer.getheader("request-id") is None:
+            return Finding(None, f"A program that is not Nicobar answers at {url}.")
+        state = "is ready" if answer.status == 200 else f"is not ready (status {answer.status})"
+        return Finding(None, f"A server answers at {url} and {state}.")
+    except (OSError, HTTPException):
+        return Finding(None, f"No server answers at {url}; NICOBAR_HOST and NICOBAR_PORT name another place.")
+    finally:
+        connection.close()
+
+
+async def check_version(examined: Examined) -> Finding:
+    """PostgreSQL answers, and is not too old."""
+    major = examined.facts.version_number // 10_000
+    return Finding(
+        major >= OLDEST_POSTGRES,
+        f"PostgreSQL {examined.facts.version.partition(' ')[0]} answers in {examined.place}.",
+        f"Nicobar is made for PostgreSQL {OLDEST_POSTGRES} and later.",
+    )
+
+
+async def check_schema(examined: Examined) -> Finding:
+    """The tables are those that this program knows."""
+    known = max(migration.number for migration in load_migrations())
+    found = await schema_version(examined.read) if examined.facts.has_schema else 0
+    if found < known:
+        advice = f"Bring it up to date with: {command(examined.settings, 'serve')}"
+        return Finding(False, f"The schema has version {found}, and this program needs {known}.", advice)
+    if found > known:
+        advice = "Use the newer Nicobar that made it."
+        return Finding(False, f"The schema has version {found}, and this program knows only up to {known}.", advice)
+    return Finding(True, f"The schema has version {found}, which is the newest.")
+
+
+async def check_durability(examined: Examined) -> Finding:
+    """What was answered must survive a power cut."""
+    facts = examined.facts
+    off = [name for name in ("fsync", "full_page_writes", "synchronous_commit") if getattr(facts, name) == "off"]
+    if off:
+        advice = f"Set to on in postgresql.conf: {', '.join(off)}."
+        return Finding(False, f"A power cut can lose payments, because {' and '.join(off)} is off.", advice)
+    return Finding(True, "Payments survive a power cut: fsync, full_page_writes and synchronous_commit are on.")
+
+
+async def check_clock(examined: Examined) -> Finding:
+    """Expiry and the order of records rest on clocks that agree."""
+    difference = examined.clock_difference
+    if difference > LARGEST_CLOCK_DIFFERENCE:
+        sentence = f"The clocks of this computer and the database differ by {difference.total_seconds():.1f} seconds."
+        return Finding(False, sentence, "Set both by NTP, for example with: timedatectl set-ntp true")
+    return Finding(True, "The clocks of this computer and the database agree.")
+
+
+async def check_keys(examined: Examined) -> Finding:
+    """Without a key nobody can use the API."""
+    if not examined.facts.has_schema:
+        return Finding(None, "API keys cannot be looked for without a schema.")
+    business_id = await first_business(examined.read)
+    keys = [] if business_id is None else await list_keys(examined.read, business_id)
+    valid = sum(revoked_at is None for _, _, revoked_at in keys)
+    sentence = f"{valid} API {'key is' if valid == 1 else 'keys are'} valid." if valid else "There is no valid API key."
+    return Finding(valid > 0, sentence, f"Make one with: {command(examined.settings, 'keys create')}")
+
+
+COMPUTER_CHECKS: Final[list[Callable[[Settings], Finding]]] = [
+    check_program,
+    check_data_folder,
+    check_demo_file,
+    check_disk,
+    check_server,
+]
+"""What can be said without a database, in the order of the report."""
+
+DATABASE_CHECKS: Final[list[Callable[[Examined], Awaitable[Finding]]]] = [
+    check_version,
+    check_schema,
+    check_durability,
+    check_clock,
+    check_keys,
+]
+"""What is asked of an open database, in the order of the report."""
+
+
+def examine(settings: Settings, clock: Clock | None = None) -> list[Finding]:
+    """Run every check and return the findings. No record is created or changed.
+
+    An embedded PostgreSQL that does not run is started for the time of the examination. What takes a noticeable time
+    is named on the standard error.
+    """
+    with step("Looking at this computer", sys.stderr):
+        findings = [check(settings) for check in COMPUTER_CHECKS]
+    if not has_database(settings):
+        return findings
+    try:
+        with step("Opening the database", sys.stderr):
+            postgres = Postgres(settings)
+        try:
+            findings += asyncio.run(_examine_database(settings, postgres, clock or SystemClock()))
+        finally:
+            postgres.release()
+    except (EmbeddedError, InstallationError) as error:
+        findings.append(Finding(False, str(error)))
+    return findings
+
+
+async def _examine_database(settings: Settings, postgres: Postgres, clock: Clock) -> list[Finding]:
+    database = Database(postgres.dsn, size=1, command_timeout=LONGEST_CHECK)
+    try:
+        with explained(settings):
+            async with database.read() as read:
+                before = clock.now()
+                facts = await database_facts(read)
+                after = clock.now()
+                difference = max(before - facts.now, facts.now - after, timedelta(0))
+                examined = Examined(settings, postgres.place, read, facts, difference)
+                findings = [await check(examined) for check in DATABASE_CHECKS]
+                return findings + await _audit(examined, after)
+    finally:
+        await database.close()
+
+
+async def _audit(examined: Examined, now: datetime) -> list[Finding]:
+    """Prove the books, if the tables are those that this program knows."""
+    if not (await check_schema(examined)).good:
+        return [Finding(None, "The books cannot be proved without the newest schema.")]
+    with step("Counting payments", sys.stderr):
+        when, counts = await prepare_audit(examined.read, now)
+    findings = []
+    for part in PARTS:
+        with step(f"Checking {part.subject[0].lower()}{part.subject[1:]}", sys.stderr):
+            findings.append(await part.examine(examined.read, counts, when))
+    return findings

@@ -1,0 +1,111 @@
+"""One installation: a database whose schema is up to date, and the business in it. What commands work with."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+from nicobar.clock import SystemClock
+from nicobar.flows.business.create_business import create_business
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.accounts.accounts import Accounts
+from nicobar.processors.accounts.registry import built_in_processors
+from nicobar.program.postgres import Postgres, data_folder, key_file
+from nicobar.program.settings import Settings, without_password
+from nicobar.storage.accounts.processor_accounts import all_accounts
+from nicobar.storage.business.businesses import first_business
+from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable
+from nicobar.storage.inspection import FIRST_BUSINESS, advisory_lock
+from nicobar.storage.migrate import migrate
+from nicobar.storage.simulator.simulator import SimulatorRecords
+from nicobar.vault import Vault, VaultError
+
+# By SQLSTATE, because PostgreSQL's sentences come in the language of its installation.
+_ADVICE: Final = {
+    "28P01": "Check the user name and the password.",
+    "28000": "Check the user name, and whether pg_hba.conf of that PostgreSQL lets this user in from here.",
+    "3D000": "Create the database first, for example with the command createdb, or correct its name in the address.",
+    "42501": "Give this user the right to create tables there, for example by making it the owner of the database.",
+    "53300": "Close other programs that use it, or raise max_connections of that PostgreSQL.",
+    "57P03": "It is starting or stopping; try again in a moment.",
+}
+_UNREACHABLE: Final = "Check that PostgreSQL runs, and that the address and the port are right."
+
+
+class InstallationError(Exception):
+    """The database of this installation cannot be used; the message says why and gives advice."""
+
+
+@asynccontextmanager
+async def open_runtime(postgres: Postgres, settings: Settings, port: int) -> AsyncIterator[Runtime]:
+    """Lend a runtime on a database whose schema is up to date.
+
+    `port` is where the server listens, or would: it is part of every payment link. Raises InstallationError or
+    MigrationError.
+    """
+    database, clock, public_url = Database(postgres.dsn), SystemClock(), settings.base_url(port)
+    accounts = Accounts(Vault(settings.encryption_keys, key_file(settings)), clock)
+    try:
+        with explained(settings):
+            await migrate(database)
+        processors = built_in_processors(clock, public_url, SimulatorRecords(database))
+        yield Runtime(database, clock, public_url, processors, accounts)
+    finally:
+        await accounts.close()
+        await database.close()
+
+
+async def check_accounts(runtime: Runtime) -> None:
+    """See to it that the secrets of every account can be decrypted here. Raises InstallationError."""
+    async with runtime.database.read() as read:
+        accounts = await all_accounts(read)
+    try:
+        for account in accounts:
+            if runtime.accounts is not None:
+                runtime.accounts.open(account)
+    except VaultError as error:
+        raise InstallationError(str(error)) from error
+
+
+@contextmanager
+def explained(settings: Settings) -> Iterator[None]:
+    """Turn what PostgreSQL says while it is opened into an InstallationError with advice."""
+    try:
+        yield
+    except Exception as error:
+        state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None)
+        if state is None and not isinstance(error, DatabaseUnavailable):
+            raise  # not PostgreSQL's words: an error that explains itself, or a bug of ours
+        raise InstallationError(_sentence(settings, _words(error), state)) from error
+
+
+def _words(error: Exception) -> str:
+    """Return why PostgreSQL cannot be used, in plain words where the system's are none."""
+    cause = error.__cause__
+    if isinstance(cause, ConnectionRefusedError):
+        return "nothing listens there"
+    if isinstance(cause, TimeoutError):
+        return f"it did not answer within {CONNECT_TIMEOUT:.0f} seconds"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return str(error)
+
+
+def _sentence(settings: Settings, words: str, state: str | None) -> str:
+    words = without_password(words, settings.database_url).rstrip(".")
+    if settings.database_url is None:
+        log = data_folder(settings) / "postgres.log"
+        return f"The embedded PostgreSQL does not work: {words}. Its log may tell why: {log}"
+    advice = _ADVICE.get(state or "", _UNREACHABLE)
+    return f"The database {settings.masked_database_url} cannot be used: {words}. {advice}"
+
+
+async def own_business(runtime: Runtime, name: str = "My business") -> str:
+    """Return the id of the installation's business, made on first need. For now an installation has exactly one.
+
+    The lock sees to that when a server and a command are started at the same moment.
+    """
+    async with runtime.database.read() as read:
+        if found := await first_business(read):
+            return found
+        async with advisory_lock(read, FIRST_BUSINESS):
+            return await first_business(read) or await create_business(runtime, name)

@@ -1,0 +1,63 @@
+"""The PostgreSQL of an installation, as a process uses it: opened, perhaps revived, released.
+
+Nothing here imports the driver: opening the embedded server and importing the rest take about as long as one another,
+so they run side by side (see startup.py).
+"""
+
+from pathlib import Path
+
+from nicobar.program.settings import Settings
+from nicobar.storage.embedded.embedded import EmbeddedPostgres, default_data_folder, open_embedded
+
+
+class Postgres:
+    """An open PostgreSQL, embedded or external, until `release`.
+
+    `dsn` is its address for the driver; `place` says where it is, without a password; `made_now` says that there was
+    no database before; `notices` are sentences about what was changed on this computer.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Open it; the embedded one is created and started when it has to be. Raises EmbeddedError with advice."""
+        self.embedded: EmbeddedPostgres | None = None
+        self.made_now = False
+        self.notices: tuple[str, ...] = ()
+        self.dsn = settings.database_url or ""
+        self.place = settings.masked_database_url
+        if settings.database_url is None:
+            self.made_now = not has_database(settings)
+            self.embedded = open_embedded(data_folder(settings))
+            self.dsn, self.place, self.notices = self.embedded.dsn, str(self.embedded.data), self.embedded.notices
+
+    def revive(self) -> None:
+        """Start the embedded server again if it has died; an external one is not ours to start. Raises EmbeddedError.
+
+        The new use is opened before the old one is given up, so that a server which still runs is not stopped.
+        """
+        if self.embedded is not None:
+            before, self.embedded = self.embedded, open_embedded(self.embedded.data)
+            self.dsn = self.embedded.dsn
+            before.release()
+
+    def release(self) -> None:
+        """Give up our use; the embedded server stops when nobody else uses it. Raises EmbeddedError."""
+        if self.embedded is not None:
+            self.embedded.release()
+
+
+def data_folder(settings: Settings) -> Path:
+    """Return the folder of the embedded database. With an external one the demo keeps its file there."""
+    return default_data_folder() if settings.data is None else settings.data.expanduser().absolute()
+
+
+def key_file(settings: Settings) -> Path | None:
+    """Return where the key to the secrets in the embedded database is kept; None with an external database.
+
+    Servers on several computers may share that, so its key has to be given to each.
+    """
+    return None if settings.database_url is not None else data_folder(settings) / "encryption.key"
+
+
+def has_database(settings: Settings) -> bool:
+    """Say whether there is a database to open; an external one is taken to exist."""
+    return settings.database_url is not None or (data_folder(settings) / "postgres").exists()

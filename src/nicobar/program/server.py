@@ -1,0 +1,114 @@
+"""The server while it runs: requests, jobs beside them, and an orderly end."""
+
+import asyncio
+import gc
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from typing import Final
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from nicobar.app import create_app
+from nicobar.flows.runtime import Runtime
+from nicobar.program.background import in_background
+from nicobar.program.banner import ready, say, step
+from nicobar.program.demo import BUSINESS_NAME, prepare_demo
+from nicobar.program.http_limits import BoundedProtocol, allow_many_connections
+from nicobar.program.installation import check_accounts, explained, open_runtime, own_business
+from nicobar.program.logs import configure_logs
+from nicobar.program.ports import listen
+from nicobar.program.postgres import Postgres, data_folder
+from nicobar.program.settings import Settings
+from nicobar.program.stop import Stop
+from nicobar.storage.business.keys import list_keys
+
+DRAIN_SECONDS: Final = 10
+"""How long running requests may take to finish after the first request to stop."""
+
+KEEP_ALIVE_SECONDS: Final = 75
+"""How long an idle connection stays open: longer than the 60 seconds that reverse proxies commonly keep one, since they
+would otherwise now and then send a request on a connection that is just being closed."""
+
+
+def run_server(
+    settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
+) -> None:
+    """Serve on a bound socket until told to stop, and work off `jobs` meanwhile.
+
+    Raises PortError, InstallationError or MigrationError.
+    """
+    configure_logs(settings.log)
+    allow_many_connections()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
+        runner.run(_serve(settings, postgres, listener, stop, demo=demo, jobs=jobs))
+
+
+async def _serve(
+    settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
+) -> None:
+    server: _Server | None = None
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+    def react() -> None:
+        """Drain at the first request to stop; break off at the second, or when the server is not up yet."""
+        if server is not None and server.started and stop.asked == 1:
+            server.should_exit = True
+        elif task is not None:
+            task.cancel()
+
+    with stop.calling(lambda: loop.call_soon_threadsafe(react)):
+        async with AsyncExitStack() as opened:
+            with step("Preparing the database"):
+                runtime = await opened.enter_async_context(open_runtime(postgres, settings, listener.getsockname()[1]))
+                banner = await _prepare(runtime, settings, postgres, demo=demo)
+            server = _Server(_config(create_app(runtime)), lambda: say(banner))
+            listen(listener, settings.host)
+            await opened.enter_async_context(in_background(runtime, postgres, jobs=jobs))
+            await server.serve([listener])
+
+
+async def _prepare(runtime: Runtime, settings: Settings, postgres: Postgres, *, demo: bool) -> str:
+    """See to it that there is a business and, for a demo, something to show; return the banner."""
+    with explained(settings):
+        business_id = await own_business(runtime, BUSINESS_NAME) if demo else await own_business(runtime)
+        await check_accounts(runtime)
+        goods = await prepare_demo(runtime, business_id, data_folder(settings)) if demo else None
+        async with runtime.database.read() as read:
+            has_key = any(revoked_at is None for _, _, revoked_at in await list_keys(read, business_id))
+    return ready(settings, runtime.public_url, postgres.place, demo=goods, has_key=has_key)
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,  # logs.py has it
+        access_log=False,  # the application logs its requests itself, with their ids
+        proxy_headers=False,  # pages/entry/limits.py reads what a proxy says about the client, and nothing else does
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own handling of signals, which would end the process by the signal and not with status 0."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `Stop`."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, then announce it."""
+        gc.freeze()  # what was made until now stays: no collection has to look at it again
+        await super().startup(sockets)
+        self._on_ready()

@@ -1,0 +1,1 @@
+"""Accounts at payment processors, in SQL."""

@@ -1,0 +1,1 @@
+"""Businesses, their keys and settings, in SQL."""

@@ -1,0 +1,150 @@
+"""Customers: found by id or by e-mail address, listed newest first."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.customers.customer import Customer, email_key
+from nicobar.core.ids import object_id
+from nicobar.storage.database import Read, Tx
+
+_COLUMNS: Final = """
+    business_id, customer_id, email, name, phone_number, metadata, preferred_locale, created_at, updated_at
+"""
+
+# The "update" that changes nothing hands back the customer who has the address already, even one that another
+# transaction committed while this statement waited for it. So two creations at once both get the one customer.
+_INSERT_OR_FIND: Final = f"""
+INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, phone_number, metadata,
+                       preferred_locale, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (business_id, mode, email_key) DO UPDATE SET email_key = customers.email_key
+RETURNING {_COLUMNS}
+"""
+
+_GET: Final = f"SELECT {_COLUMNS} FROM customers WHERE business_id = $1 AND mode = $2 AND customer_id = $3"
+_LOCK: Final = f"{_GET} FOR NO KEY UPDATE"
+_BY_EMAIL: Final = f"SELECT {_COLUMNS} FROM customers WHERE business_id = $1 AND mode = $2 AND email_key = $3"
+
+_UPDATE: Final = """
+UPDATE customers SET email = $4, email_key = $5, name = $6, phone_number = $7, metadata = $8, preferred_locale = $9,
+                     updated_at = $10
+WHERE business_id = $1 AND mode = $2 AND customer_id = $3
+"""
+
+_IDS_BEGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_IDS_END: Final = datetime(2109, 1, 1, tzinfo=UTC)
+"""The moments that object ids can hold."""
+
+
+async def insert_or_find_customer(tx: Tx, tenant: Tenant, customer: Customer) -> Customer:
+    """Store a customer and return it; when the e-mail address is taken, return its owner unchanged instead."""
+    row = await tx.fetchrow(
+        _INSERT_OR_FIND,
+        tenant.business_id,
+        tenant.mode,
+        customer.customer_id,
+        customer.email,
+        email_key(customer.email),
+        customer.name,
+        customer.phone_number,
+        customer.metadata,
+        customer.preferred_locale,
+        customer.created_at,
+        customer.updated_at,
+    )
+    return msgspec.convert(row, Customer)
+
+
+async def get_customer(read: Read, tenant: Tenant, customer_id: str) -> Customer | None:
+    """Return the tenant's customer with this id, or None."""
+    row = await read.fetchrow(_GET, tenant.business_id, tenant.mode, customer_id)
+    return None if row is None else msgspec.convert(row, Customer)
+
+
+async def lock_customer(tx: Tx, tenant: Tenant, customer_id: str) -> Customer | None:
+    """Return the customer and keep it from other writers until the transaction ends; payments may still refer to it."""
+    row = await tx.fetchrow(_LOCK, tenant.business_id, tenant.mode, customer_id)
+    return None if row is None else msgspec.convert(row, Customer)
+
+
+async def find_by_email(read: Read, tenant: Tenant, key: str) -> Customer | None:
+    """Return the customer whose address has this key (see `core.customer.email_key`), or None."""
+    row = await read.fetchrow(_BY_EMAIL, tenant.business_id, tenant.mode, key)
+    return None if row is None else msgspec.convert(row, Customer)
+
+
+async def update_customer(tx: Tx, tenant: Tenant, customer: Customer) -> None:
+    """Store every changeable field. Raises UniqueViolation `customers_email` when another has the address."""
+    await tx.execute(
+        _UPDATE,
+        tenant.business_id,
+        tenant.mode,
+        customer.customer_id,
+        customer.email,
+        email_key(customer.email),
+        customer.name,
+        customer.phone_number,
+        customer.metadata,
+        customer.preferred_locale,
+        customer.updated_at,
+    )
+
+
+async def list_customers(
+    read: Read,
+    tenant: Tenant,
+    *,
+    email: str | None,
+    name: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    offset: int,
+) -> list[Customer]:
+    """Return a page of customers, newest first.
+
+    `email` is a whole address in any case, `name` a part of the name in any case; `since` and `until` are inclusive
+    moments of creation. None means no filter.
+    """
+    conditions = ["business_id = $1", "mode = $2"]
+    values: list[Any] = [tenant.business_id, tenant.mode]
+    for condition, value in [*_text_conditions(email, name), *_date_conditions(since, until)]:
+        values.append(value)
+        conditions.append(condition.format(f"${len(values)}"))
+    query = (
+        f"SELECT {_COLUMNS} FROM customers WHERE {' AND '.join(conditions)} "
+        f"ORDER BY customer_id DESC LIMIT {limit:d} OFFSET {offset:d}"
+    )
+    return [msgspec.convert(row, Customer) for row in await read.fetch(query, *values)]
+
+
+def _text_conditions(email: str | None, name: str | None) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    if email is not None:
+        found.append(("email_key = {}", email_key(email)))
+    if name is not None:
+        # The databases are made with the locale C, which folds only ASCII letters; this collation knows them all.
+        found.append(('name COLLATE "pg_c_utf8" ILIKE {}', f"%{_escaped(name)}%"))
+    return found
+
+
+def _date_conditions(since: datetime | None, until: datetime | None) -> list[tuple[str, Any]]:
+    """Ids hold their moment, so a range of dates is also a range of the primary key, which finds the rows fast."""
+    found: list[tuple[str, Any]] = []
+    if since is not None:
+        found.append(("created_at >= {}", since))
+        if _IDS_BEGIN <= since < _IDS_END:
+            found.append(("customer_id >= {}", object_id("cus", since, 0)))
+    if until is not None:
+        found.append(("created_at <= {}", until))
+        if _IDS_BEGIN <= until < _IDS_END:
+            found.append(("customer_id < {}", object_id("cus", until + timedelta(milliseconds=1), 0)))
+    return found
+
+
+def _escaped(text: str) -> str:
+    """Return `text` so that LIKE takes `%`, `_` and its escape character literally."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,299 @@
+"""What payments do with discount codes: reserve a use, redeem it, give it back; and the counters of the discounts.
+
+A use is reserved in the transaction that creates the payment, redeemed in the one that records its success, and
+released when the payment ends unpaid. `times_used` and `times_reserved` of a discount are the numbers of its redeemed
+and reserved uses, moved in the same statement as the uses themselves.
+
+A limit holds because every reservation checks it under the lock of the discount's row, and because PostgreSQL checks
+it once more (`discounts_uses`). One way past it is left open on purpose: when a payment succeeds after its reservation
+was given back, the money was taken, so the use counts even if others have filled the limit meanwhile. Such a row is
+marked `over_limit`.
+
+Locks are taken in one order everywhere: the payment, its uses, then the discounts by their ids.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from nicobar.core.business.tenant import Mode, Tenant
+from nicobar.core.discounts.discount_record import AppliedDiscount, CodeLimits, check_room
+from nicobar.core.discounts.discounts import CodeHistory, DiscountCode
+from nicobar.core.problems import Problem
+from nicobar.storage.database import Read, Tx
+
+LOCK_TIMEOUT: Final = "5s"
+"""How long a reservation waits for a code that other payments hold."""
+
+# The purchases are asked for once a query, the customer's uses and place on the list once a code.
+_CODES: Final = """
+SELECT d.discount_id, d.code, d.type, d.amount, d.currency_options, d.restricted_to, d.usage_limit,
+       d.per_customer_usage_limit, d.starts_at, d.expires_at, d.customer_eligibility,
+       d.times_used + d.times_reserved AS times_used,
+       (SELECT count(*) FROM discount_redemptions r
+        WHERE r.business_id = $1 AND r.mode = $2 AND r.discount_id = d.discount_id AND r.customer_id = $4
+          AND r.state <> 'released') AS customer_uses,
+       EXISTS (SELECT FROM payments p
+               WHERE p.business_id = $1 AND p.mode = $2 AND p.customer_id = $4 AND p.status = 'succeeded'
+                 AND p.total_amount > 0) AS customer_has_purchased,
+       EXISTS (SELECT FROM discount_customers c
+               WHERE c.business_id = $1 AND c.mode = $2 AND c.discount_id = d.discount_id AND c.customer_id = $4
+              ) AS customer_listed,
+       d.deleted_at IS NOT NULL AS deleted,
+       EXISTS (SELECT FROM discount_redemptions o
+               WHERE o.business_id = $1 AND o.mode = $2 AND o.payment_id = $5 AND o.discount_id = d.discount_id
+                 AND o.state = 'reserved') AS held
+FROM discounts d
+WHERE d.business_id = $1 AND d.mode = $2 AND d.code = ANY($3::text[])
+"""
+_USABLE_CODES: Final = f"{_CODES} AND d.deleted_at IS NULL"
+# What an open payment was promised stays promised: it keeps a code that was deleted meanwhile, even when a new discount
+# has its name by now. The one that is held comes last and so takes the name.
+_HELD_CODES: Final = f"SELECT * FROM ({_CODES}) c WHERE c.held OR NOT c.deleted ORDER BY c.held"
+
+# The time limit is set on the way: rows are locked after they have been joined with it. That saves a round trip.
+_LIMITS: Final = """
+WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $4, true))
+SELECT d.discount_id, d.deleted_at IS NOT NULL AS deleted, d.code, d.usage_limit, d.per_customer_usage_limit,
+       d.times_used + d.times_reserved AS taken
+FROM patience CROSS JOIN discounts d
+WHERE d.business_id = $1 AND d.mode = $2 AND d.discount_id = ANY($3::text[])
+ORDER BY d.discount_id FOR NO KEY UPDATE OF d
+"""
+
+# A statement of its own: one that waited for the locks would still count what it saw before it waited.
+_CUSTOMER_USES: Final = """
+SELECT discount_id, count(*) AS uses FROM discount_redemptions
+WHERE business_id = $1 AND mode = $2 AND discount_id = ANY($3::text[]) AND customer_id = $4 AND state <> 'released'
+GROUP BY discount_id
+"""
+
+# The ids are named twice, so that the discounts are found by their key however small the tables were when planned.
+_RESERVE: Final = """
+WITH uses AS (
+    INSERT INTO discount_redemptions (
+        business_id, mode, payment_id, position, discount_id, customer_id, code, type, amount, deducted, state,
+        reserved_until, created_at, updated_at)
+    SELECT $1, $2, $3, $9::integer + given.ordinal - 1, d.discount_id, $4, d.code, d.type, d.amount, given.deducted,
+           'reserved', $5, $6, $6
+    FROM unnest($7::text[], $8::bigint[]) WITH ORDINALITY AS given (discount_id, deducted, ordinal)
+    JOIN discounts d ON d.business_id = $1 AND d.mode = $2 AND d.discount_id = given.discount_id
+        AND d.discount_id = ANY($7)
+    RETURNING discount_id
+)
+UPDATE discounts d SET times_reserved = d.times_reserved + 1, over_limit = false
+FROM uses
+WHERE d.business_id = $1 AND d.mode = $2 AND d.discount_id = uses.discount_id AND d.discount_id = ANY($7)
+"""
+
+# $1 is the new state and $2 the moment. The discounts are locked in the order of their ids before any is changed:
+# two payments with the same codes would otherwise wait for each other.
+_MOVE: Final = """
+WITH due AS ({due}), moved AS (
+    UPDATE discount_redemptions r SET state = $1, updated_at = $2
+    FROM due
+    WHERE (r.business_id, r.mode, r.payment_id, r.position)
+        = (due.business_id, due.mode, due.payment_id, due.position)
+    RETURNING r.business_id, r.mode, r.discount_id, due.state AS origin
+), counted AS (
+    SELECT business_id, mode, discount_id, count(*) FILTER (WHERE origin = 'reserved') AS opened,
+           CASE $1 WHEN 'redeemed' THEN count(*) ELSE 0 END AS used
+    FROM moved GROUP BY business_id, mode, discount_id
+), locked AS (
+    SELECT d.business_id, d.mode, d.discount_id, counted.opened, counted.used
+    FROM discounts d JOIN counted USING (business_id, mode, discount_id)
+    ORDER BY d.business_id, d.mode, d.discount_id FOR NO KEY UPDATE OF d
+), counters AS (
+    UPDATE discounts d SET
+        times_used = d.times_used + locked.used,
+        times_reserved = d.times_reserved - locked.opened,
+        over_limit = coalesce(
+            d.times_used + locked.used + d.times_reserved - locked.opened > d.usage_limit, false)
+    FROM locked
+    WHERE (d.business_id, d.mode, d.discount_id) = (locked.business_id, locked.mode, locked.discount_id)
+)
+SELECT count(*) FROM moved
+"""
+
+_OF_PAYMENT: Final = """
+    SELECT business_id, mode, payment_id, position, state FROM discount_redemptions
+    WHERE business_id = $3 AND mode = $4 AND payment_id = $5 AND state = ANY($6::text[])
+    ORDER BY position FOR NO KEY UPDATE
+"""
+_MOVE_OF_PAYMENT: Final = _MOVE.format(due=_OF_PAYMENT)
+
+# The payment is locked, too, so that it stays failed while its uses go. Who is worked on now is left for next time.
+_EXPIRED: Final = """
+    SELECT r.business_id, r.mode, r.payment_id, r.position, r.state
+    FROM discount_redemptions r JOIN payments p USING (business_id, mode, payment_id)
+    WHERE r.state = 'reserved' AND r.reserved_until <= $2 AND p.status IN ('failed', 'cancelled')
+    ORDER BY r.reserved_until LIMIT $3 FOR NO KEY UPDATE OF r, p SKIP LOCKED
+"""
+_MOVE_EXPIRED: Final = _MOVE.format(due=_EXPIRED)
+
+_APPLIED: Final = """
+SELECT r.business_id, r.discount_id, r.position, r.code, d.name, r.type, r.amount, r.deducted, r.state,
+       d.restricted_to, d.usage_limit, d.expires_at, d.subscription_cycles, d.preserve_on_plan_change, d.metadata,
+       d.times_used, d.created_at
+FROM discount_redemptions r JOIN discounts d USING (business_id, mode, discount_id)
+WHERE r.business_id = $1 AND r.mode = $2 AND r.payment_id = $3 ORDER BY r.position
+"""
+
+_DIFFERENCES: Final = """
+SELECT d.business_id, d.mode, d.discount_id, d.code, d.times_used, d.times_reserved,
+       coalesce(r.redeemed, 0) AS redeemed, coalesce(r.reserved, 0) AS reserved
+FROM discounts d LEFT JOIN (
+    SELECT business_id, mode, discount_id, count(*) FILTER (WHERE state = 'redeemed') AS redeemed,
+           count(*) FILTER (WHERE state = 'reserved') AS reserved
+    FROM discount_redemptions GROUP BY business_id, mode, discount_id
+) r USING (business_id, mode, discount_id)
+WHERE (d.times_used, d.times_reserved) <> (coalesce(r.redeemed, 0), coalesce(r.reserved, 0))
+ORDER BY d.business_id, d.mode, d.discount_id
+"""
+
+
+class CodeUse(msgspec.Struct, frozen=True, gc=False):
+    """One code that a payment is created with."""
+
+    discount_id: str
+    deducted: int
+    """What it took off all lines together, in minor units of the payment's currency."""
+
+
+class CounterDifference(msgspec.Struct, frozen=True):
+    """A discount whose counters are not the numbers of its uses: a bug, or a database changed by hand."""
+
+    business_id: str
+    mode: Mode
+    discount_id: str
+    code: str
+    times_used: int
+    times_reserved: int
+    redeemed: int
+    """What `times_used` should be."""
+    reserved: int
+    """What `times_reserved` should be."""
+
+
+async def load_codes(
+    read: Read, tenant: Tenant, codes: Sequence[str], customer_id: str | None, payment_id: str | None = None
+) -> dict[str, tuple[DiscountCode, CodeHistory]]:
+    """Return, in one query, what exists of the codes, by code, each with its history for this customer.
+
+    The codes are normalised (`core.discounts.normalise_code`); an unknown or deleted one is absent. None stands for a
+    customer who does not exist yet. The history is for the checks that a creation makes first; `reserve` repeats
+    those of the limits under the lock. `payment_id` is a payment that is priced again: what it holds counts as usable.
+    """
+    query = _USABLE_CODES if payment_id is None else _HELD_CODES
+    rows = await read.fetch(query, tenant.business_id, tenant.mode, codes, customer_id, payment_id)
+    return {row["code"]: (msgspec.convert(row, DiscountCode), msgspec.convert(row, CodeHistory)) for row in rows}
+
+
+async def reserve(
+    tx: Tx,
+    tenant: Tenant,
+    payment_id: str,
+    customer_id: str,
+    uses: Sequence[CodeUse],
+    reserved_until: datetime,
+    at: datetime,
+    *,
+    first_position: int = 0,
+) -> None:
+    """Take one use of each code for a payment that was stored or priced again in this transaction.
+
+    `uses` stand in the order in which the codes were applied, the first of them at `first_position`. `customer_id` is
+    the customer whom the payment was stored with, `reserved_until` the moment its link ends. A free payment that
+    succeeds at once is reserved, too, and then redeemed in the same transaction, so that PostgreSQL checks its limit
+    like any other.
+
+    Call it late in the transaction: it keeps other payments from the codes until the commit, and from then on the
+    transaction waits for no lock longer than `LOCK_TIMEOUT`.
+
+    Raises Problem INVALID_DISCOUNT_CODE, DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED or
+    DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED for the first code that has no use left, and
+    DISCOUNT_CONCURRENT_REDEMPTION (503: a client may retry) when others held a code for too long. The transaction must
+    then roll back.
+    """
+    if not uses:
+        return
+    ids = [use.discount_id for use in uses]
+    limits = await lock_limits(tx, tenant, ids)
+    own_uses: dict[str, int] = {}
+    if any(found.per_customer_usage_limit is not None for found in limits.values()):
+        rows = await tx.fetch(_CUSTOMER_USES, tenant.business_id, tenant.mode, ids, customer_id)
+        own_uses = {row["discount_id"]: row["uses"] for row in rows}
+    for position, discount_id in enumerate(ids, first_position):
+        check_room(limits[discount_id], own_uses.get(discount_id, 0), f"discount_codes[{position}]")
+    await tx.execute(
+        _RESERVE,
+        tenant.business_id,
+        tenant.mode,
+        payment_id,
+        customer_id,
+        reserved_until,
+        at,
+        ids,
+        [use.deducted for use in uses],
+        first_position,
+    )
+
+
+async def lock_limits(tx: Tx, tenant: Tenant, discount_ids: Sequence[str]) -> dict[str, CodeLimits]:
+    """Hold the rows of discounts, in the order of their ids, until the transaction ends, and return their limits.
+
+    Raises Problem DISCOUNT_CONCURRENT_REDEMPTION when others held one of them for longer than `LOCK_TIMEOUT`.
+    """
+    try:
+        rows = await tx.fetch(_LIMITS, tenant.business_id, tenant.mode, discount_ids, LOCK_TIMEOUT)
+    except asyncpg.LockNotAvailableError as error:
+        raise Problem("DISCOUNT_CONCURRENT_REDEMPTION") from error
+    return {row["discount_id"]: msgspec.convert(row, CodeLimits) for row in rows}
+
+
+async def redeem(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> int:
+    """Count the uses of a payment that succeeded, each once; return how many were counted now.
+
+    The caller holds the payment's row and moves it to `succeeded` in the same transaction. A use that was given back
+    before counts all the same, because the customer has paid the lowered price: the limit may then be exceeded.
+    """
+    return await _move_of_payment(tx, tenant, payment_id, "redeemed", at, ["reserved", "released"])
+
+
+async def release(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> int:
+    """Give back the reserved uses of a payment that nobody will pay; return how many. What was redeemed stays so."""
+    return await _move_of_payment(tx, tenant, payment_id, "released", at, ["reserved"])
+
+
+async def _move_of_payment(
+    tx: Tx, tenant: Tenant, payment_id: str, target: str, at: datetime, origins: list[str]
+) -> int:
+    moved: int = await tx.fetchval(_MOVE_OF_PAYMENT, target, at, tenant.business_id, tenant.mode, payment_id, origins)
+    return moved
+
+
+async def release_expired(tx: Tx, now: datetime, limit: int) -> int:
+    """Give back at most `limit` reservations whose time is over and whose payment is failed or cancelled.
+
+    Return how many. A payment that somebody is working on at this moment, or whose end is not known yet, keeps its
+    uses. It is one statement, the longest ended first, over the payments of all tenants.
+    """
+    released: int = await tx.fetchval(_MOVE_EXPIRED, "released", now, limit)
+    return released
+
+
+async def applied_discounts(read: Read, tenant: Tenant, payment_id: str) -> list[AppliedDiscount]:
+    """Return the discounts of a payment in the order in which they were applied, deleted ones included."""
+    rows = await read.fetch(_APPLIED, tenant.business_id, tenant.mode, payment_id)
+    return [msgspec.convert(row, AppliedDiscount) for row in rows]
+
+
+async def discount_counter_differences(read: Read) -> list[CounterDifference]:
+    """Return every discount, of all tenants, whose counters are not the numbers of its uses; normally none.
+
+    It reads every use, so it is for `nicobar doctor` and tests.
+    """
+    return [msgspec.convert(row, CounterDifference) for row in await read.fetch(_DIFFERENCES)]

@@ -1,0 +1,179 @@
+"""Disputes, as processors opened and moved them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.disputes.dispute import (
+    Dispute,
+    DisputeFacts,
+    DisputeStatus,
+    dispute_origins,
+    earlier_stages,
+    is_money_out,
+    later_stage,
+)
+from nicobar.core.ids import object_id
+from nicobar.storage.database import Read, Record, Tx
+
+_COLUMNS: Final = (
+    "d.business_id, d.mode, d.dispute_id, d.payment_id, d.attempt_id, d.processor, d.reference, d.amount, d.currency, "
+    "d.stage, d.status, d.reason, d.created_at, d.updated_at"
+)
+
+_INSERT: Final = """
+INSERT INTO disputes (business_id, mode, dispute_id, payment_id, attempt_id, processor, reference, amount, currency,
+                      stage, status, money_out, reason, created_at, updated_at, asked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+"""
+
+# Within a stage the status moves along the table; a later stage begins with whatever status it has. An older answer
+# finds no row.
+_MOVE: Final = f"""
+UPDATE disputes d SET stage = $4, status = $5, money_out = $6, updated_at = $7, asked_at = $8
+WHERE d.business_id = $1 AND d.mode = $2 AND d.dispute_id = $3 AND d.asked_at <= $8
+  AND (d.stage = $4 AND d.status = ANY($9::text[]) OR d.stage = ANY($10::text[]))
+RETURNING {_COLUMNS}
+"""
+
+_GET: Final = f"SELECT {_COLUMNS} FROM disputes d WHERE d.business_id = $1 AND d.mode = $2 AND d.dispute_id = $3"
+
+_FIND: Final = (
+    f"SELECT {_COLUMNS} FROM disputes d"
+    " WHERE d.business_id = $1 AND d.mode = $2 AND d.processor = $3 AND d.reference = $4"
+)
+
+_OF_PAYMENT: Final = (
+    f"SELECT {_COLUMNS} FROM disputes d"
+    " WHERE d.business_id = $1 AND d.mode = $2 AND d.payment_id = $3 ORDER BY d.dispute_id"
+)
+
+_LATEST: Final = """
+SELECT DISTINCT ON (payment_id) payment_id, status FROM disputes
+WHERE business_id = $1 AND mode = $2 AND payment_id = ANY($3::text[]) ORDER BY payment_id, dispute_id DESC
+"""
+
+
+async def insert_dispute(tx: Tx, dispute: Dispute, asked_at: datetime) -> None:
+    """Store a dispute that the processor told of for the first time.
+
+    Raises UniqueViolation `disputes_reference` at the end of the block when this processor's dispute is there already.
+    """
+    await tx.execute(
+        _INSERT,
+        dispute.business_id,
+        dispute.mode,
+        dispute.dispute_id,
+        dispute.payment_id,
+        dispute.attempt_id,
+        dispute.processor,
+        dispute.reference,
+        dispute.amount,
+        dispute.currency,
+        dispute.stage,
+        dispute.status,
+        dispute.money_out,
+        dispute.reason,
+        dispute.created_at,
+        dispute.updated_at,
+        asked_at,
+    )
+
+
+async def move_dispute(
+    tx: Tx, dispute: Dispute, facts: DisputeFacts, asked_at: datetime, at: datetime
+) -> Dispute | None:
+    """Bring a dispute to where the facts say it is, and return it as it is then.
+
+    An earlier stage than the stored one counts as the stored one: processors call a dispute won or lost without saying
+    in which stage. None, and no change, when it is there already, when the transition table refuses the move, and when
+    the processor was asked for the facts before it was asked for what is stored. The caller holds the payment's row
+    and has read `dispute` under that lock.
+    """
+    stage = later_stage(dispute.stage, facts.stage)
+    row = await tx.fetchrow(
+        _MOVE,
+        dispute.business_id,
+        dispute.mode,
+        dispute.dispute_id,
+        stage,
+        facts.status,
+        is_money_out(stage, facts.status),
+        at,
+        asked_at,
+        dispute_origins(facts.status),
+        earlier_stages(stage),
+    )
+    return None if row is None else _dispute(row)
+
+
+async def get_dispute(read: Read, tenant: Tenant, dispute_id: str) -> Dispute | None:
+    """Return one dispute."""
+    row = await read.fetchrow(_GET, tenant.business_id, tenant.mode, dispute_id)
+    return None if row is None else _dispute(row)
+
+
+async def find_dispute(read: Read, tenant: Tenant, processor: str, reference: str) -> Dispute | None:
+    """Return a dispute by the processor's own id of it."""
+    row = await read.fetchrow(_FIND, tenant.business_id, tenant.mode, processor, reference)
+    return None if row is None else _dispute(row)
+
+
+async def disputes_of(read: Read, tenant: Tenant, payment_id: str) -> list[Dispute]:
+    """Return a payment's disputes, the oldest first."""
+    rows = await read.fetch(_OF_PAYMENT, tenant.business_id, tenant.mode, payment_id)
+    return [_dispute(row) for row in rows]
+
+
+async def latest_statuses(read: Read, tenant: Tenant, payment_ids: Sequence[str]) -> dict[str, DisputeStatus]:
+    """Return the status of the newest dispute of each payment that has one."""
+    rows = await read.fetch(_LATEST, tenant.business_id, tenant.mode, payment_ids)
+    return {row["payment_id"]: row["status"] for row in rows}
+
+
+async def list_disputes(
+    read: Read, tenant: Tenant, filters: Mapping[str, Any], limit: int, offset: int
+) -> Sequence[Dispute]:
+    """Return a page of disputes, newest first.
+
+    `filters` may hold `created_at_gte`, `created_at_lte`, `dispute_status`, `dispute_stage` and `customer_id`; None
+    means no filter. Ids hold their moment, so a range of dates is a range of the primary key.
+    """
+    conditions = ["d.business_id = $1", "d.mode = $2"]
+    values: list[Any] = [tenant.business_id, tenant.mode]
+    for template, value in _conditions(filters):
+        values.append(value)
+        conditions.append(template.format(f"${len(values)}"))
+    query = (
+        f"SELECT {_COLUMNS} FROM disputes d WHERE {' AND '.join(conditions)} "
+        f"ORDER BY d.dispute_id DESC LIMIT {limit:d} OFFSET {offset:d}"
+    )
+    return [_dispute(row) for row in await read.fetch(query, *values)]
+
+
+def _conditions(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    if (since := filters["created_at_gte"]) is not None:
+        found += [("d.created_at >= {}", since), ("d.dispute_id >= {}", object_id("dp", since, 0))]
+    if (until := filters["created_at_lte"]) is not None:
+        next_millisecond = until + timedelta(milliseconds=1)
+        found += [("d.created_at <= {}", until), ("d.dispute_id < {}", object_id("dp", next_millisecond, 0))]
+    for column in ("status", "stage"):
+        if filters[f"dispute_{column}"] is not None:
+            found.append((f"d.{column} = {{}}", filters[f"dispute_{column}"]))
+    if filters["customer_id"] is not None:
+        found.append(
+            (
+                "d.payment_id IN (SELECT p.payment_id FROM payments p"
+                " WHERE p.business_id = $1 AND p.mode = $2 AND p.customer_id = {})",
+                filters["customer_id"],
+            )
+        )
+    return found
+
+
+def _dispute(row: Record) -> Dispute:
+    return msgspec.convert(dict(row), Dispute)

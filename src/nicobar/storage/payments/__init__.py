@@ -1,0 +1,1 @@
+"""Payments, attempts and saved methods in SQL."""

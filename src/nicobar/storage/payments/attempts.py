@@ -1,0 +1,159 @@
+"""Attempts: each row is one try at charging a payment, committed before the processor is called."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import Attempt, Outcome, Succeeded
+from nicobar.storage.database import Read, Record, Tx
+
+_COLUMNS: Final = (
+    "attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at, save_method"
+)
+
+_INSERT: Final = """
+INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, amount, currency, card,
+                      created_at, updated_at, save_method)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
+"""
+
+_GET: Final = f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND attempt_id = $3"
+
+_LIVE: Final = (
+    f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND resolved_at IS NULL"
+)
+
+_PAID_BY: Final = (
+    f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
+    " AND outcome ->> 'type' = 'succeeded' AND NOT is_surplus"
+)
+
+_UPDATE: Final = """
+UPDATE attempts SET outcome = $4, updated_at = $5, resolved_at = $6
+WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL
+RETURNING true
+"""
+
+_OVERRULE: Final = """
+UPDATE attempts SET outcome = $4, updated_at = $5, is_surplus = $6
+WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NOT NULL
+"""
+
+_RETURNED: Final = """
+UPDATE attempts SET returned_at = $4
+WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND is_surplus AND returned_at IS NULL
+"""
+
+# What the processor itself calls pending may take days, and it sends a notice at the end. So it is asked again after as
+# long as it has been pending, and at last once an hour.
+SPARED: Final = """
+CASE outcome ->> 'type' WHEN 'pending' THEN least(updated_at - created_at, interval '1 hour') ELSE interval '0' END
+"""
+
+_CLAIM: Final = f"""
+UPDATE attempts SET updated_at = $5
+WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL AND updated_at + {SPARED} <= $4
+RETURNING true
+"""
+
+# Every question moves `asked_until` on by one pause ($5), and is refused while it is more than two pauses ahead of the
+# clock ($6). So three questions may come at once, and then one for each pause.
+_ASK: Final = """
+UPDATE attempts SET asked_until = greatest(asked_until, $4) + $5::interval
+WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL
+  AND (asked_until IS NULL OR asked_until <= $6)
+RETURNING true
+"""
+
+# Live attempts are few, and only they are in the partial index that guards against two at once.
+_SILENT: Final = f"""
+SELECT business_id, mode, payment_id FROM attempts
+WHERE resolved_at IS NULL AND updated_at + {SPARED} <= $1 ORDER BY updated_at LIMIT $2
+"""
+
+
+async def insert_attempt(tx: Tx, tenant: Tenant, attempt: Attempt) -> None:
+    """Store a new attempt, whose outcome is not known yet.
+
+    Raises UniqueViolation `attempts_one_live` at the end of the block when the payment has a live attempt already.
+    """
+    await tx.execute(
+        _INSERT,
+        tenant.business_id,
+        tenant.mode,
+        attempt.attempt_id,
+        attempt.payment_id,
+        attempt.processor,
+        attempt.amount,
+        attempt.currency,
+        attempt.card,
+        attempt.created_at,
+        attempt.save_method,
+    )
+
+
+async def get_attempt(read: Read, tenant: Tenant, attempt_id: str) -> Attempt | None:
+    """Return one attempt."""
+    return _attempt(await read.fetchrow(_GET, tenant.business_id, tenant.mode, attempt_id))
+
+
+async def live_attempt(read: Read, tenant: Tenant, payment_id: str) -> Attempt | None:
+    """Return the payment's attempt whose end is not known, if it has one; it never has two."""
+    return _attempt(await read.fetchrow(_LIVE, tenant.business_id, tenant.mode, payment_id))
+
+
+async def paying_attempt(read: Read, tenant: Tenant, payment_id: str) -> Attempt | None:
+    """Return the attempt that paid a payment; None for a free payment."""
+    return _attempt(await read.fetchrow(_PAID_BY, tenant.business_id, tenant.mode, payment_id))
+
+
+async def update_attempt(
+    tx: Tx, tenant: Tenant, attempt_id: str, outcome: Outcome, at: datetime, *, resolved: bool
+) -> bool:
+    """Store what the processor said; `resolved` ends the attempt. False, and no change, when it ended before."""
+    resolved_at = at if resolved else None
+    updated = await tx.fetchval(_UPDATE, tenant.business_id, tenant.mode, attempt_id, outcome, at, resolved_at)
+    return updated is not None
+
+
+async def overrule_attempt(
+    tx: Tx, tenant: Tenant, attempt_id: str, outcome: Succeeded, at: datetime, *, surplus: bool
+) -> None:
+    """Replace the end of an attempt: the processor has taken the money after all. A surplus charge has to go back."""
+    await tx.execute(_OVERRULE, tenant.business_id, tenant.mode, attempt_id, outcome, at, surplus)
+
+
+async def mark_returned(tx: Tx, tenant: Tenant, attempt_id: str, at: datetime) -> None:
+    """Note that a surplus charge was given back."""
+    await tx.execute(_RETURNED, tenant.business_id, tenant.mode, attempt_id, at)
+
+
+async def claim_attempt(tx: Tx, tenant: Tenant, attempt_id: str, silent_since: datetime, at: datetime) -> bool:
+    """Take the right to ask the processor about a live attempt that nothing was heard of since `silent_since`.
+
+    One that the processor has called pending is spared for longer and longer, at most an hour.
+    The claim counts as a sign of life, so of several that ask at the same moment one gets it.
+    """
+    claimed = await tx.fetchval(_CLAIM, tenant.business_id, tenant.mode, attempt_id, silent_since, at)
+    return claimed is not None
+
+
+async def claim_question(tx: Tx, tenant: Tenant, attempt_id: str, at: datetime, pause: timedelta) -> bool:
+    """Take the right to ask the processor because the customer came back: three times at once, then once each pause."""
+    claimed = await tx.fetchval(_ASK, tenant.business_id, tenant.mode, attempt_id, at, pause, at + 2 * pause)
+    return claimed is not None
+
+
+async def silent_payments(read: Read, silent_since: datetime, limit: int) -> list[tuple[Tenant, str]]:
+    """Return payments with a live attempt that may be asked about (`claim_attempt`), the longest silent first."""
+    rows = await read.fetch(_SILENT, silent_since, limit)
+    return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]
+
+
+def _attempt(row: Record | None) -> Attempt | None:
+    if row is None:
+        return None
+    fields: dict[str, Any] = dict(row)
+    return msgspec.convert(fields, Attempt)

@@ -1,0 +1,108 @@
+"""What the hosted pages read beyond the payment itself, and the sweep that ends unpaid links."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import PAYABLE, Payment, origins
+from nicobar.storage.database import Read, Tx
+
+_FACTS: Final = """
+SELECT coalesce(br.name, bu.name) AS seller, br.support_email, p.client_secret_hash AS form_key, cu.preferred_locale,
+       br.image_id,
+       coalesce((
+           SELECT jsonb_object_agg(product_id, image_id) FROM products
+           WHERE business_id = $1 AND mode = $2 AND product_id = ANY($4::text[]) AND image_id IS NOT NULL
+       ), '{}') AS pictures
+FROM payments p
+JOIN businesses bu ON bu.business_id = p.business_id
+LEFT JOIN brands br ON (br.business_id, br.mode, br.brand_id) = (p.business_id, p.mode, p.brand_id)
+LEFT JOIN customers cu ON (cu.business_id, cu.mode, cu.customer_id) = (p.business_id, p.mode, p.customer_id)
+WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3
+"""
+
+# The browser comes back with a payment's id alone. Every key starts with the tenant, so each business is probed by
+# its key; a self-hosted server has few.
+_TENANT: Final = """
+SELECT p.business_id, p.mode
+FROM businesses bu
+CROSS JOIN unnest(ARRAY['test', 'live']) AS modes (mode)
+CROSS JOIN LATERAL (
+    SELECT business_id, mode FROM payments
+    WHERE business_id = bu.business_id AND mode = modes.mode AND payment_id = $1 LIMIT 1
+) p
+LIMIT 1
+"""
+
+# The live attempt is asked for although a payment with one has another status: two locks on one door. The list is
+# materialised, because a join may evaluate it once more for each row, and every time it would find another batch.
+_CANCEL_EXPIRED: Final = """
+WITH due AS MATERIALIZED (
+    SELECT business_id, mode, payment_id FROM payments d
+    WHERE status = 'requires_payment_method' AND expires_on <= $1 AND NOT EXISTS (
+        SELECT FROM attempts a
+        WHERE (a.business_id, a.mode, a.payment_id) = (d.business_id, d.mode, d.payment_id) AND resolved_at IS NULL)
+    ORDER BY expires_on LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE payments p SET status = 'cancelled', updated_at = $1
+FROM due
+WHERE (p.business_id, p.mode, p.payment_id) = (due.business_id, due.mode, due.payment_id)
+  AND p.status = ANY($3::text[])
+RETURNING p.business_id, p.mode, p.payment_id, p.expires_on
+"""
+
+
+# The mode is asked for once more here: no mistake above may end a live link.
+_END_TEST_LINK: Final = """
+UPDATE payments SET expires_on = $4, updated_at = $4
+WHERE business_id = $1 AND mode = $2 AND mode = 'test' AND payment_id = $3 AND status = ANY($5::text[])
+  AND expires_on > $4
+RETURNING true
+"""
+
+
+class PageFacts(msgspec.Struct, frozen=True):
+    """What a hosted page needs to know besides the payment."""
+
+    seller: str
+    """Name of the brand, or of the business when the brand has none."""
+    support_email: str | None
+    form_key: bytes
+    """Key for the form's token: secret, and the payment's own."""
+    preferred_locale: str | None
+    """The language that the seller knows the customer to prefer."""
+    image_id: str | None
+    """The seller's picture."""
+    pictures: dict[str, str]
+    """Product to picture, of those lines whose products have one today: a payment keeps words and amounts only."""
+
+
+async def page_facts(read: Read, payment: Payment) -> PageFacts:
+    """Return the facts for the page of a payment that exists."""
+    product_ids = [line.product_id for line in payment.lines]
+    row = await read.fetchrow(_FACTS, payment.business_id, payment.mode, payment.payment_id, product_ids)
+    return msgspec.convert(dict(row or {}), PageFacts)
+
+
+async def tenant_of_payment(read: Read, payment_id: str) -> Tenant | None:
+    """Return whose payment this is, None when there is none with this id."""
+    row = await read.fetchrow(_TENANT, payment_id)
+    return None if row is None else Tenant(row["business_id"], row["mode"])
+
+
+async def cancel_expired(tx: Tx, at: datetime, limit: int) -> list[tuple[Tenant, str]]:
+    """Cancel at most `limit` unpaid payments whose link has ended, the longest ended first; return them in this order.
+
+    A payment that somebody is working on at this moment is left for the next round.
+    """
+    rows = await tx.fetch(_CANCEL_EXPIRED, at, limit, origins("cancelled"))
+    rows.sort(key=lambda row: (row["expires_on"], row["payment_id"]))  # an UPDATE returns rows in any order
+    return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]
+
+
+async def end_test_link(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> bool:
+    """Let the link of a test payment expire at this moment, if somebody could still pay it; say whether it did."""
+    ended = await tx.fetchval(_END_TEST_LINK, tenant.business_id, tenant.mode, payment_id, at, sorted(PAYABLE))
+    return ended is not None

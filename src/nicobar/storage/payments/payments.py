@@ -1,0 +1,281 @@
+"""Payments and their lines."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.ids import object_id
+from nicobar.core.payments.payment import Buyer, CardDetails, Payment, PaymentLine, Status, origins
+from nicobar.core.payments.three_ds import ThreeDs
+from nicobar.core.pricing.pricing import QuoteInputs
+from nicobar.storage.database import Read, Record, Tx
+
+_COLUMNS: Final = """
+    p.business_id, p.mode, p.payment_id, p.brand_id, p.status, p.currency, p.subtotal, p.discount, p.tax,
+    p.total_amount, p.settlement_currency, p.settlement_amount, p.settlement_tax, p.billing, p.metadata, p.options,
+    p.link_id, p.expires_on, p.payment_method, p.payment_method_type, p.card, p.error_code, p.error_message,
+    p.created_at, p.updated_at, p.payment_method_id, p.three_ds, p.refunded_amount, p.returned_amount,
+    c.customer_id, c.email, c.name AS customer_name, c.phone_number, c.metadata AS customer_metadata
+    FROM payments p JOIN customers c USING (business_id, mode, customer_id)
+"""
+
+_GET: Final = f"SELECT {_COLUMNS} WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3"
+_BY_LINK: Final = f"SELECT {_COLUMNS} WHERE p.link_id = $1"
+_LOCK: Final = _GET + " FOR UPDATE OF p"
+
+_PRICING: Final = "SELECT pricing FROM payments WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
+
+_LINES: Final = """
+SELECT position, product_id, name, description, quantity, amount, unit_price, tax_category, tax_inclusive,
+       subtotal, discount, tax, total, refunded_amount, refunded_tax, refunded_settlement_amount,
+       refunded_settlement_tax
+FROM payment_lines WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY position
+"""
+
+# One statement, so one round trip and one transaction of its own. $1 to $21 are the payment, the arrays from $22 its
+# lines, $35 the customer's id and from $36 the rest of a customer to store. When one with this e-mail exists by now,
+# it is the payment's customer and only gets what it lacked: a stored name or phone number is never overwritten.
+_PAYMENT_AND_LINES: Final = """
+payment AS (
+    INSERT INTO payments (
+        business_id, mode, payment_id, brand_id, status, currency, subtotal, discount, tax, total_amount,
+        settlement_currency, settlement_amount, settlement_tax, billing, metadata, options, link_id, expires_on,
+        client_secret_hash, created_at, pricing, customer_id)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, customer_id
+    FROM buyer
+), lines AS (
+    INSERT INTO payment_lines (
+        business_id, mode, payment_id, position, product_id, name, description, quantity, amount, unit_price,
+        tax_category, tax_inclusive, subtotal, discount, tax, total)
+    SELECT $1, $2, $3, * FROM unnest(
+        $22::smallint[], $23::text[], $24::text[], $25::text[], $26::integer[], $27::bigint[], $28::bigint[],
+        $29::text[], $30::boolean[], $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[])
+)
+"""
+
+_INSERT: Final = f"WITH buyer AS (SELECT $35::text AS customer_id), {_PAYMENT_AND_LINES} SELECT customer_id FROM buyer"
+
+_INSERT_WITH_CUSTOMER: Final = f"""
+WITH buyer AS (
+    INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, phone_number, metadata,
+                           created_at, updated_at)
+    VALUES ($1, $2, $35, $36, $37, $38, $39, '{{}}', $20, $20)
+    ON CONFLICT (business_id, mode, email_key) DO UPDATE SET
+        name = CASE customers.name WHEN '' THEN excluded.name ELSE customers.name END,
+        phone_number = coalesce(customers.phone_number, excluded.phone_number),
+        updated_at = excluded.updated_at
+    RETURNING customer_id, email, name, phone_number, metadata
+), {_PAYMENT_AND_LINES} SELECT customer_id, email, name, phone_number, metadata FROM buyer
+"""
+
+# A move that names a method ($8) begins an attempt: what the one before left (card, saved method, authentication) goes.
+_MOVE: Final = """
+UPDATE payments SET status = $4, updated_at = $5, error_code = $6, error_message = $7,
+    payment_method = coalesce($8, payment_method), payment_method_type = coalesce($9, payment_method_type),
+    card = CASE WHEN $8 IS NULL THEN coalesce($10, card) ELSE $10 END,
+    payment_method_id = CASE WHEN $8 IS NULL THEN coalesce($12, payment_method_id) ELSE $12 END,
+    three_ds = CASE WHEN $8 IS NULL THEN coalesce($13, three_ds) ELSE $13 END
+WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND status = ANY($11::text[])
+RETURNING status, updated_at, error_code, error_message, payment_method, payment_method_type, card, payment_method_id,
+    three_ds
+"""
+
+
+class NewCustomer(msgspec.Struct, frozen=True):
+    """A customer that is made, or completed by name and phone number, together with a payment."""
+
+    customer_id: str
+    email: str
+    email_key: str
+    name: str
+    phone_number: str | None
+
+
+async def insert_payment(
+    tx: Tx, payment: Payment, client_secret_hash: bytes, pricing: QuoteInputs, new_customer: NewCustomer | None
+) -> Buyer:
+    """Store a payment with its lines, and its customer if it is new, in one statement.
+
+    Return the customer that the payment belongs to: with `new_customer` it may be one that a simultaneous creation
+    with the same e-mail made first.
+    """
+    values = _payment_values(payment, client_secret_hash, pricing)
+    if new_customer is None:
+        await tx.fetchrow(_INSERT, *values, payment.customer.customer_id)
+        return payment.customer
+    row = await tx.fetchrow(
+        _INSERT_WITH_CUSTOMER,
+        *values,
+        new_customer.customer_id,
+        new_customer.email,
+        new_customer.email_key,
+        new_customer.name,
+        new_customer.phone_number,
+    )
+    return msgspec.convert(row, Buyer, from_attributes=False)
+
+
+def _payment_values(payment: Payment, client_secret_hash: bytes, pricing: QuoteInputs) -> list[Any]:
+    lines = payment.lines
+    return [
+        payment.business_id,
+        payment.mode,
+        payment.payment_id,
+        payment.brand_id,
+        payment.status,
+        payment.currency,
+        payment.subtotal,
+        payment.discount,
+        payment.tax,
+        payment.total_amount,
+        payment.settlement_currency,
+        payment.settlement_amount,
+        payment.settlement_tax,
+        payment.billing,
+        payment.metadata,
+        payment.options,
+        payment.link_id,
+        payment.expires_on,
+        client_secret_hash,
+        payment.created_at,
+        pricing,
+        [line.position for line in lines],
+        [line.product_id for line in lines],
+        [line.name for line in lines],
+        [line.description for line in lines],
+        [line.quantity for line in lines],
+        [line.amount for line in lines],
+        [line.unit_price for line in lines],
+        [line.tax_category for line in lines],
+        [line.tax_inclusive for line in lines],
+        [line.subtotal for line in lines],
+        [line.discount for line in lines],
+        [line.tax for line in lines],
+        [line.total for line in lines],
+    ]
+
+
+async def get_payment(read: Read, tenant: Tenant, payment_id: str) -> Payment | None:
+    """Return one payment with its lines."""
+    return await _with_lines(read, await read.fetchrow(_GET, tenant.business_id, tenant.mode, payment_id))
+
+
+async def get_pricing(read: Read, tenant: Tenant, payment_id: str) -> QuoteInputs | None:
+    """Return everything that a payment's amounts were computed from."""
+    inputs = await read.fetchval(_PRICING, tenant.business_id, tenant.mode, payment_id)
+    return None if inputs is None else msgspec.convert(inputs, QuoteInputs)
+
+
+async def find_payment_by_link(read: Read, link_id: str) -> Payment | None:
+    """Return the payment behind a link id: the link itself is the customer's permission, so no tenant is asked."""
+    return await _with_lines(read, await read.fetchrow(_BY_LINK, link_id))
+
+
+async def lock_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | None:
+    """Return one payment and hold its row until the transaction ends."""
+    return await _with_lines(tx, await tx.fetchrow(_LOCK, tenant.business_id, tenant.mode, payment_id))
+
+
+async def move_payment(
+    tx: Tx,
+    payment: Payment,
+    target: Status,
+    at: datetime,
+    *,
+    payment_method: str | None = None,
+    payment_method_type: str | None = None,
+    card: CardDetails | None = None,
+    error_code: str | None = None,
+    error_message: str | None = None,
+    payment_method_id: str | None = None,
+    three_ds: ThreeDs | None = None,
+) -> Payment | None:
+    """Move a payment to `target` and return it as it is then; None when the transition table refuses the move.
+
+    The table is asked about where the payment stands now, whatever `payment` says. The error fields become what is
+    given, so they are cleared by every move that names none. `card`, `payment_method_id` and `three_ds` stay when none
+    is given, except that a move with a `payment_method` begins an attempt and clears them.
+    """
+    row = await tx.fetchrow(
+        _MOVE,
+        payment.business_id,
+        payment.mode,
+        payment.payment_id,
+        target,
+        at,
+        error_code,
+        error_message,
+        payment_method,
+        payment_method_type,
+        card,
+        origins(target),
+        payment_method_id,
+        three_ds,
+    )
+    return None if row is None else msgspec.convert(msgspec.structs.asdict(payment) | dict(row), Payment)
+
+
+async def list_payments(
+    read: Read, tenant: Tenant, filters: Mapping[str, Any], limit: int, offset: int
+) -> Sequence[Payment]:
+    """Return a page of payments without their lines, newest first.
+
+    `filters` may hold `created_at_gte`, `created_at_lte`, `status`, `currency`, `customer_id`, `product_id` and
+    `brand_id`; None means no filter. Ids hold their moment, so a range of dates is a range of the primary key.
+    """
+    conditions = ["p.business_id = $1", "p.mode = $2"]
+    values: list[Any] = [tenant.business_id, tenant.mode]
+    for template, value in _conditions(filters):
+        values.append(value)
+        conditions.append(template.format(f"${len(values)}"))
+    query = (
+        f"SELECT {_COLUMNS} WHERE {' AND '.join(conditions)} "
+        f"ORDER BY p.payment_id DESC LIMIT {limit:d} OFFSET {offset:d}"
+    )
+    return [_payment(row, []) for row in await read.fetch(query, *values)]
+
+
+def _conditions(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    if (since := filters["created_at_gte"]) is not None:
+        found += [("p.created_at >= {}", since), ("p.payment_id >= {}", object_id("pay", since, 0))]
+    if (until := filters["created_at_lte"]) is not None:
+        next_millisecond = until + timedelta(milliseconds=1)
+        found += [("p.created_at <= {}", until), ("p.payment_id < {}", object_id("pay", next_millisecond, 0))]
+    found += [
+        (f"p.{column} = {{}}", filters[column])
+        for column in ("status", "currency", "customer_id", "brand_id")
+        if filters[column] is not None
+    ]
+    if filters["product_id"] is not None:
+        found.append(
+            (
+                "p.payment_id IN (SELECT l.payment_id FROM payment_lines l"
+                " WHERE l.business_id = $1 AND l.mode = $2 AND l.product_id = {})",
+                filters["product_id"],
+            )
+        )
+    return found
+
+
+async def _with_lines(read: Read, row: Record | None) -> Payment | None:
+    if row is None:
+        return None
+    lines = await read.fetch(_LINES, row["business_id"], row["mode"], row["payment_id"])
+    return _payment(row, [msgspec.convert(line, PaymentLine) for line in lines])
+
+
+def _payment(row: Record, lines: list[PaymentLine]) -> Payment:
+    fields: dict[str, Any] = dict(row)
+    fields["customer"] = {
+        "customer_id": fields.pop("customer_id"),
+        "email": fields.pop("email"),
+        "name": fields.pop("customer_name"),
+        "phone_number": fields.pop("phone_number"),
+        "metadata": fields.pop("customer_metadata"),
+    }
+    fields["lines"] = lines
+    return msgspec.convert(fields, Payment)

@@ -1,0 +1,104 @@
+"""Saved payment methods, and the keys that sign the proofs of their owners."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.saved_method import SavedMethod
+from nicobar.storage.database import Read, Record, Tx
+
+MAXIMUM_LISTED: Final = 100
+"""Saved methods of one customer that are listed: the contract's list has no pages, and nobody has that many cards."""
+
+_COLUMNS: Final = "payment_method_id, customer_id, processor, token, fingerprint, card, last_used_at"
+
+# The same card again is the method that it was, charged by the newest token and shown as it was typed last: a bank
+# sends a new expiry date for an old number.
+_KEEP: Final = """
+INSERT INTO saved_methods (business_id, mode, payment_method_id, customer_id, processor, token, fingerprint, card,
+                           created_at, last_used_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+ON CONFLICT ON CONSTRAINT saved_methods_card DO UPDATE SET
+    token = excluded.token, card = excluded.card,
+    last_used_at = greatest(saved_methods.last_used_at, excluded.last_used_at)
+RETURNING payment_method_id
+"""
+
+_TOUCH: Final = """
+UPDATE saved_methods SET last_used_at = greatest(last_used_at, $4)
+WHERE business_id = $1 AND mode = $2 AND payment_method_id = $3
+"""
+
+_OF_CUSTOMER: Final = f"SELECT {_COLUMNS} FROM saved_methods WHERE business_id = $1 AND mode = $2 AND customer_id = $3"
+_LIST: Final = f"{_OF_CUSTOMER} ORDER BY last_used_at DESC, payment_method_id DESC LIMIT {MAXIMUM_LISTED}"
+_GET: Final = f"{_OF_CUSTOMER} AND payment_method_id = $4"
+
+_DELETE: Final = """
+DELETE FROM saved_methods WHERE business_id = $1 AND mode = $2 AND customer_id = $3 AND payment_method_id = $4
+"""
+
+_PROOF_KEY: Final = "SELECT key FROM proof_keys WHERE business_id = $1 AND mode = $2"
+
+# The "update" that changes nothing hands back the key that is there, so two first proofs at once share one key.
+_MAKE_PROOF_KEY: Final = """
+INSERT INTO proof_keys (business_id, mode, key, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (business_id, mode) DO UPDATE SET key = proof_keys.key
+RETURNING key
+"""
+
+
+async def keep_method(tx: Tx, tenant: Tenant, method: SavedMethod) -> str:
+    """Save a card and return its id: the earlier one when the customer saved the same card before."""
+    kept: str = await tx.fetchval(
+        _KEEP,
+        tenant.business_id,
+        tenant.mode,
+        method.payment_method_id,
+        method.customer_id,
+        method.processor,
+        method.token,
+        method.fingerprint,
+        method.card,
+        method.last_used_at,
+    )
+    return kept
+
+
+async def touch_method(tx: Tx, tenant: Tenant, payment_method_id: str, at: datetime) -> None:
+    """Note that a saved method has paid; one that was deleted meanwhile stays deleted."""
+    await tx.execute(_TOUCH, tenant.business_id, tenant.mode, payment_method_id, at)
+
+
+async def list_methods(read: Read, tenant: Tenant, customer_id: str) -> list[SavedMethod]:
+    """Return a customer's saved methods, the last used first, at most `MAXIMUM_LISTED`."""
+    return [_method(row) for row in await read.fetch(_LIST, tenant.business_id, tenant.mode, customer_id)]
+
+
+async def get_method(read: Read, tenant: Tenant, customer_id: str, payment_method_id: str) -> SavedMethod | None:
+    """Return one saved method of this customer, None when it is unknown, deleted, or somebody else's."""
+    row = await read.fetchrow(_GET, tenant.business_id, tenant.mode, customer_id, payment_method_id)
+    return None if row is None else _method(row)
+
+
+async def delete_method(tx: Tx, tenant: Tenant, customer_id: str, payment_method_id: str) -> None:
+    """Forget a saved method of this customer and its token; nothing happens when there is none."""
+    await tx.execute(_DELETE, tenant.business_id, tenant.mode, customer_id, payment_method_id)
+
+
+async def proof_key(read: Read, tenant: Tenant) -> bytes | None:
+    """Return the key of the tenant's proofs, None when none was ever made: then there is no genuine proof either."""
+    key: bytes | None = await read.fetchval(_PROOF_KEY, tenant.business_id, tenant.mode)
+    return key
+
+
+async def make_proof_key(tx: Tx, tenant: Tenant, fresh: bytes, at: datetime) -> bytes:
+    """Return the key of the tenant's proofs; the first call stores `fresh` (32 random bytes) as the key."""
+    key: bytes = await tx.fetchval(_MAKE_PROOF_KEY, tenant.business_id, tenant.mode, fresh, at)
+    return key
+
+
+def _method(row: Record) -> SavedMethod:
+    fields: dict[str, Any] = dict(row)
+    return msgspec.convert(fields, SavedMethod)

@@ -1,0 +1,1 @@
+"""The facts that a cart is priced with, in SQL."""

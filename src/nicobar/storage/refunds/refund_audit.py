@@ -1,0 +1,70 @@
+"""What `nicobar doctor` asks about refunds: whether the sums are right, and whether any waits for too long."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from nicobar.storage.database import Read
+from nicobar.storage.ledger.ledger_checks import REPORTED, Finding
+
+_DIFFERENCES: Final = """
+WITH of_payments AS (
+    SELECT business_id, mode, payment_id,
+        coalesce(sum(amount) FILTER (WHERE status <> 'failed'), 0) AS refunded,
+        coalesce(sum(settlement_amount) FILTER (WHERE status <> 'failed'), 0) AS settlement,
+        coalesce(sum(amount) FILTER (WHERE status = 'succeeded'), 0) AS returned
+    FROM refunds GROUP BY business_id, mode, payment_id
+), of_refunds AS (
+    SELECT business_id, mode, refund_id, sum(amount) AS amount, sum(tax) AS tax, sum(settlement_amount) AS settlement,
+        sum(settlement_tax) AS settlement_tax
+    FROM refund_lines GROUP BY business_id, mode, refund_id
+), of_lines AS (
+    SELECT business_id, mode, l.payment_id, l.position, sum(l.amount) AS amount, sum(l.tax) AS tax,
+        sum(l.settlement_amount) AS settlement, sum(l.settlement_tax) AS settlement_tax
+    FROM refund_lines l JOIN refunds r USING (business_id, mode, refund_id)
+    WHERE r.status <> 'failed' GROUP BY business_id, mode, l.payment_id, l.position
+)
+SELECT business_id, mode, payment_id AS object_id, 'what is refunded of it is not the sum of its refunds' AS detail
+FROM payments p LEFT JOIN of_payments s USING (business_id, mode, payment_id)
+WHERE (p.refunded_amount, p.refunded_settlement_amount, p.returned_amount)
+    <> (coalesce(s.refunded, 0), coalesce(s.settlement, 0), coalesce(s.returned, 0))
+UNION ALL
+SELECT business_id, mode, refund_id, 'it is not the sum of its lines'
+FROM refunds r LEFT JOIN of_refunds s USING (business_id, mode, refund_id)
+WHERE (r.amount, r.tax, r.settlement_amount, r.settlement_tax)
+    IS DISTINCT FROM (s.amount::bigint, s.tax::bigint, s.settlement::bigint, s.settlement_tax::bigint)
+UNION ALL
+SELECT business_id, mode, payment_id, 'what is refunded of its line ' || position || ' is not the sum of its refunds'
+FROM payment_lines l LEFT JOIN of_lines s USING (business_id, mode, payment_id, position)
+WHERE (l.refunded_amount, l.refunded_tax, l.refunded_settlement_amount, l.refunded_settlement_tax)
+    <> (coalesce(s.amount, 0), coalesce(s.tax, 0), coalesce(s.settlement, 0), coalesce(s.settlement_tax, 0))
+ORDER BY object_id, detail LIMIT $1
+"""
+
+_PENDING: Final = """
+SELECT business_id, mode, refund_id AS object_id, 'pending since ' || created_at AS detail
+FROM refunds
+WHERE status = 'pending' AND created_at < $2 ORDER BY created_at LIMIT $1
+"""
+
+_ENDED_OTHERWISE: Final = """
+SELECT business_id, mode, refund_id AS object_id,
+    'it counts as ' || status || ', and the processor says now: ' || (outcome ->> 'type') AS detail
+FROM refunds WHERE status <> 'pending' AND outcome ->> 'type' <> status LIMIT $1
+"""
+
+
+async def refund_differences(read: Read) -> list[Finding]:
+    """Return payments, lines and refunds whose amounts are not the sums that they should be, at most `REPORTED`."""
+    return [msgspec.convert(row, Finding) for row in await read.fetch(_DIFFERENCES, REPORTED)]
+
+
+async def refunds_pending_too_long(read: Read, before: datetime) -> list[Finding]:
+    """Return refunds that were asked for before a moment and have not ended, the oldest first, at most `REPORTED`."""
+    return [msgspec.convert(row, Finding) for row in await read.fetch(_PENDING, REPORTED, before)]
+
+
+async def refunds_that_ended_otherwise(read: Read) -> list[Finding]:
+    """Return refunds of whose end the processor has said the opposite since: somebody has to see to their money."""
+    return [msgspec.convert(row, Finding) for row in await read.fetch(_ENDED_OTHERWISE, REPORTED)]

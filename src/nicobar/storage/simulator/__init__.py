@@ -1,0 +1,1 @@
+"""The simulated bank's own books, in a schema of their own."""

@@ -1,0 +1,270 @@
+"""The books of the simulated bank, in a schema of their own, and what an auditor may count in them.
+
+The bank is a second party. It writes by single statements that PostgreSQL commits by itself, on connections of its
+own, and never within a transaction of ours: so it can know of a charge that we do not, as a real one can.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.simulator.simulated_order import SimulatedNotice, SimulatedOrder, SimulatedRefund
+from nicobar.storage.database import Database, Read, Record
+
+LARGEST_TRIES: Final = 10
+"""How often a notice is tried; a simulator does not nag for ever."""
+
+_TOLD: Final = """
+INSERT INTO simulator.notices (notice_id, attempt_id, business_id, subject, reference, due_at, copies)
+SELECT news.* FROM new, ROWS FROM (
+    unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]),
+    unnest($6::timestamptz[]), unnest($7::integer[])) AS news
+"""
+
+_ORDER_COLUMNS: Final = (
+    "attempt_id, reference, business_id, payment_id, type, amount, currency, return_url, outcome, choices,"
+    " decide_until, later, later_at, taken_at, scenario, created_at"
+)
+
+_PLACE: Final = f"""
+WITH new AS (
+    INSERT INTO simulator.orders ({_ORDER_COLUMNS})
+    VALUES ($8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+    ON CONFLICT (attempt_id) DO NOTHING
+    RETURNING attempt_id
+), told AS ({_TOLD})
+SELECT true FROM new
+"""
+
+_ORDER: Final = f"SELECT {_ORDER_COLUMNS} FROM simulator.orders WHERE attempt_id = $1 AND outcome IS NOT NULL"
+
+_ORDER_BEHIND: Final = f"SELECT {_ORDER_COLUMNS} FROM simulator.orders WHERE reference = $1"
+
+_SETTLE: Final = f"""
+WITH new AS (
+    UPDATE simulator.orders SET outcome = $9, choices = '{{}}', later = $10, later_at = $11, taken_at = $12
+    WHERE attempt_id = $8 AND choices <> '{{}}' AND (later_at IS NULL OR later_at > $13)
+    RETURNING attempt_id
+), outdated AS (
+    DELETE FROM simulator.notices n USING new WHERE n.attempt_id = new.attempt_id AND n.sent_at IS NULL
+), told AS ({_TOLD})
+SELECT true FROM new
+"""
+
+_CLOSE: Final = """
+INSERT INTO simulator.orders (attempt_id, created_at) VALUES ($1, $2)
+ON CONFLICT (attempt_id) DO UPDATE SET attempt_id = excluded.attempt_id WHERE orders.outcome IS NULL
+RETURNING true
+"""
+
+_REFUND_COLUMNS: Final = "refund_id, attempt_id, amount, outcome, later, later_at, returned_at, created_at"
+
+# The order has what came back of its refunds again. That is noted when it matters: by the next refund, made at $15.
+_GIVE_BACK: Final = f"""
+WITH back AS (
+    UPDATE simulator.refunds SET is_back = true
+    WHERE attempt_id = $9 AND refund_id <> $8 AND returned_at <= $15 AND NOT is_back
+    RETURNING amount
+), new AS (
+    INSERT INTO simulator.refunds ({_REFUND_COLUMNS}, given_at) VALUES ($8, $9, $10, $11, $12, $13, $14, $15, $16)
+    ON CONFLICT (refund_id) DO UPDATE
+        SET outcome = excluded.outcome, later = excluded.later, later_at = excluded.later_at,
+            returned_at = excluded.returned_at, given_at = excluded.given_at
+        WHERE refunds.outcome IS NULL
+    RETURNING attempt_id, amount, given_at
+), change AS (
+    SELECT coalesce((SELECT amount FROM new WHERE given_at IS NOT NULL), 0)
+        - coalesce((SELECT sum(amount) FROM back), 0)::bigint AS amount
+), booked AS (
+    UPDATE simulator.orders o SET refunded = o.refunded + change.amount
+    FROM change WHERE o.attempt_id = $9 AND change.amount <> 0
+), told AS ({_TOLD})
+SELECT true FROM new
+"""
+
+_LOSE_REFUND: Final = """
+INSERT INTO simulator.refunds (refund_id, attempt_id, amount, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING
+RETURNING true
+"""
+
+_REFUND: Final = f"SELECT {_REFUND_COLUMNS} FROM simulator.refunds WHERE refund_id = $1 AND outcome IS NOT NULL"
+
+_CLAIM_NOTICES: Final = """
+WITH due AS (
+    SELECT notice_id, due_at FROM simulator.notices
+    WHERE sent_at IS NULL AND due_at <= $1 AND tries < $2
+    ORDER BY due_at, notice_id LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+UPDATE simulator.notices n SET tries = n.tries + 1, due_at = $4 FROM due WHERE n.notice_id = due.notice_id
+RETURNING n.notice_id, n.attempt_id, n.business_id, n.subject, n.reference, due.due_at, n.copies
+"""
+
+_MARK_SENT: Final = "UPDATE simulator.notices SET sent_at = $2 WHERE notice_id = $1"
+
+_HAS_TOLD: Final = """
+SELECT EXISTS (
+    SELECT FROM simulator.notices WHERE attempt_id = $1 AND subject = 'attempt' AND sent_at IS NOT NULL)
+"""
+
+_FORGET: Final = """
+WITH old AS (
+    DELETE FROM simulator.orders WHERE attempt_id IN (
+        SELECT attempt_id FROM simulator.orders WHERE created_at < $1 ORDER BY created_at LIMIT $2)
+    RETURNING true
+)
+SELECT count(*) FROM old
+"""
+
+_TAKEN: Final = """
+SELECT attempt_id, payment_id, amount, currency, taken_at FROM simulator.orders
+WHERE business_id = $1 AND taken_at <= $2 ORDER BY attempt_id
+"""
+
+_MONEY_TAKEN: Final = """
+SELECT currency, sum(amount)::bigint AS amount FROM simulator.orders
+WHERE business_id = $1 AND taken_at <= $2 GROUP BY currency
+"""
+
+_MONEY_GIVEN_BACK: Final = """
+SELECT o.currency, sum(r.amount)::bigint AS amount
+FROM simulator.refunds r JOIN simulator.orders o USING (attempt_id)
+WHERE o.business_id = $1 AND r.given_at <= $2 AND (r.returned_at IS NULL OR r.returned_at > $2) GROUP BY o.currency
+"""
+
+
+class SimulatorRecords:
+    """The store of the simulator (`processors/simulator/store.py:SimulatorStore`) in PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def place(self, order: SimulatedOrder, notices: list[SimulatedNotice]) -> SimulatedOrder | None:
+        """Store a new order with its notices."""
+        given = [getattr(order, name) for name in _ORDER_COLUMNS.split(", ")]
+        async with self._database.statement() as tx:
+            if await tx.fetchval(_PLACE, *_columns(notices), *given):
+                return order
+            return _order(await tx.fetchrow(_ORDER, order.attempt_id))
+
+    async def order(self, attempt_id: str) -> SimulatedOrder | None:
+        """Return the order of an attempt."""
+        async with self._database.read() as read:
+            return _order(await read.fetchrow(_ORDER, attempt_id))
+
+    async def order_behind(self, reference: str) -> SimulatedOrder | None:
+        """Return the order with this id."""
+        async with self._database.read() as read:
+            return _order(await read.fetchrow(_ORDER_BEHIND, reference))
+
+    async def settle(self, order: SimulatedOrder, notices: list[SimulatedNotice], now: datetime) -> bool:
+        """Store what became of an order that was open."""
+        given = (order.attempt_id, order.outcome, order.later, order.later_at, order.taken_at, now)
+        async with self._database.statement() as tx:
+            return await tx.fetchval(_SETTLE, *_columns(notices), *given) is not None
+
+    async def close(self, attempt_id: str, now: datetime) -> bool:
+        """Refuse what may arrive under an attempt id."""
+        async with self._database.statement() as tx:
+            return await tx.fetchval(_CLOSE, attempt_id, now) is not None
+
+    async def give_back(self, refund: SimulatedRefund, notices: list[SimulatedNotice]) -> SimulatedRefund | None:
+        """Store a new refund with its notices."""
+        given = [getattr(refund, name) for name in _REFUND_COLUMNS.split(", ")]
+        try:
+            async with self._database.statement() as tx:
+                if await tx.fetchval(_GIVE_BACK, *_columns(notices), *given, refund.given_at):
+                    return refund
+        except asyncpg.CheckViolationError as error:
+            if error.constraint_name != "orders_refunded":
+                raise
+            return None
+        return await self.refund(refund.refund_id)
+
+    async def lose_refund(self, refund: SimulatedRefund) -> bool:
+        """Note that the first request of a refund was lost."""
+        given = (refund.refund_id, refund.attempt_id, refund.amount, refund.created_at)
+        async with self._database.statement() as tx:
+            return await tx.fetchval(_LOSE_REFUND, *given) is not None
+
+    async def refund(self, refund_id: str) -> SimulatedRefund | None:
+        """Return a refund."""
+        async with self._database.read() as read:
+            row = await read.fetchrow(_REFUND, refund_id)
+        return None if row is None else msgspec.convert(dict(row), SimulatedRefund)
+
+    async def claim_notices(self, now: datetime, again_at: datetime, limit: int) -> list[SimulatedNotice]:
+        """Return notices that are due."""
+        async with self._database.statement() as tx:
+            rows = await tx.fetch(_CLAIM_NOTICES, now, LARGEST_TRIES, limit, again_at)
+        notices = [msgspec.convert(dict(row), SimulatedNotice) for row in rows]
+        return sorted(notices, key=lambda notice: (notice.due_at, notice.notice_id))
+
+    async def mark_sent(self, notice_id: str, now: datetime) -> None:
+        """Note that a notice was sent."""
+        async with self._database.statement() as tx:
+            await tx.execute(_MARK_SENT, notice_id, now)
+
+    async def has_told(self, attempt_id: str) -> bool:
+        """Say whether a notice about an order was sent."""
+        async with self._database.read() as read:
+            return bool(await read.fetchval(_HAS_TOLD, attempt_id))
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Delete old orders."""
+        async with self._database.statement() as tx:
+            count: int = await tx.fetchval(_FORGET, before, limit)
+        return count
+
+
+class TakenCharge(msgspec.Struct, frozen=True):
+    """One charge by which the simulator has taken money."""
+
+    attempt_id: str
+    payment_id: str
+    amount: int
+    """Minor units of `currency`."""
+    currency: str
+    taken_at: datetime
+
+
+async def successful_charges(read: Read, tenant: Tenant, now: datetime) -> list[TakenCharge]:
+    """Return every charge that the simulator has carried out for a business, whatever we know of it.
+
+    There is one for each attempt at most; two of one payment are money taken twice.
+    """
+    rows = await read.fetch(_TAKEN, _account(tenant), now)
+    return [msgspec.convert(dict(row), TakenCharge) for row in rows]
+
+
+async def money_taken(read: Read, tenant: Tenant, now: datetime) -> dict[str, int]:
+    """Return what the simulator has taken for a business, in minor units by currency."""
+    rows = await read.fetch(_MONEY_TAKEN, _account(tenant), now)
+    return {row["currency"]: row["amount"] for row in rows}
+
+
+async def money_given_back(read: Read, tenant: Tenant, now: datetime) -> dict[str, int]:
+    """Return what the simulator has given back for a business and still is, in minor units by currency.
+
+    A refund that came back does not count from then on.
+    """
+    rows = await read.fetch(_MONEY_GIVEN_BACK, _account(tenant), now)
+    return {row["currency"]: row["amount"] for row in rows}
+
+
+def _account(tenant: Tenant) -> str:
+    """Return whose account is meant; a live tenant has none, so nothing is found."""
+    return tenant.business_id if tenant.mode == "test" else ""
+
+
+def _columns(notices: Sequence[SimulatedNotice]) -> list[list[Any]]:
+    names = ("notice_id", "attempt_id", "business_id", "subject", "reference", "due_at", "copies")
+    return [[getattr(notice, name) for notice in notices] for name in names]
+
+
+def _order(row: Record | None) -> SimulatedOrder | None:
+    return None if row is None else msgspec.convert(dict(row), SimulatedOrder)

@@ -1,0 +1,136 @@
+"""The wire types of brands (contract, "Brands"), the checks of their fields, and how a brand is rendered."""
+
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlsplit
+
+from msgspec import UNSET, Struct, UnsetType
+
+from nicobar.core.catalog.brand import DESCRIPTOR_LENGTH, Brand, is_descriptor
+from nicobar.core.problems import Problem
+from nicobar.wire.common import Answer, Email, ObjectId, RequestBody, Text100, Text250, Text1000, Url, blank_to_none
+
+
+class BrandCreate(RequestBody, frozen=True, kw_only=True):
+    """The body of POST /brands; a brand without `statement_descriptor` gets one made of its name."""
+
+    name: Text100 | None = None
+    description: Text1000 | None = None
+    statement_descriptor: Text250 | None = None
+    support_email: Email | None = None
+    url: Url | None = None
+
+
+class BrandUpdate(RequestBody, frozen=True, kw_only=True):
+    """The body of PATCH /brands/{id}: what is left out stays.
+
+    Null clears a field, except `statement_descriptor`, which cannot be empty: null keeps it.
+    """
+
+    name: Text100 | UnsetType | None = UNSET
+    description: Text1000 | UnsetType | None = UNSET
+    statement_descriptor: Text250 | UnsetType | None = UNSET
+    support_email: Email | UnsetType | None = UNSET
+    url: Url | UnsetType | None = UNSET
+    image_id: ObjectId | UnsetType | None = UNSET
+    """The id of an uploaded picture; null takes the picture away."""
+
+
+class BrandArchive(RequestBody, frozen=True, kw_only=True):
+    """The body of POST /brands/{id}/archive."""
+
+    move_products_to: ObjectId | None = None
+    """The brand that takes over the products; needed when there are any."""
+
+
+class BrandListQuery(Struct, frozen=True, kw_only=True):
+    """The query of GET /brands."""
+
+    include_archived: bool | None = None
+
+
+class BrandRead(Answer, frozen=True, kw_only=True):
+    """A brand. This server has nobody who verifies brands, so each one is verified from the start."""
+
+    brand_id: str
+    business_id: str
+    enabled: bool
+    statement_descriptor: str
+    verification_enabled: bool
+    verification_status: Literal["Success", "Fail", "Review", "Hold"]
+    archived_at: datetime | None
+    description: str | None
+    image: str | None
+    name: str | None
+    reason_for_hold: str | None
+    support_email: str | None
+    url: str | None
+
+
+class BrandList(Answer, frozen=True, kw_only=True):
+    """All brands of a business, unpaged."""
+
+    items: list[BrandRead]
+
+
+class BrandArchived(Answer, frozen=True, kw_only=True):
+    """What the archiving of a brand moved. This server has no subscriptions and no collections to move."""
+
+    brand_id: str
+    archived_at: datetime
+    collections_moved: int
+    products_moved: int
+    subscriptions_moved: int
+    moved_to_brand_id: str | None
+
+
+def render_brand(brand: Brand, image: str | None) -> BrandRead:
+    """Render one brand; `image` is the address of its picture."""
+    return BrandRead(
+        brand_id=brand.brand_id,
+        business_id=brand.business_id,
+        enabled=brand.enabled,
+        statement_descriptor=brand.statement_descriptor,
+        verification_enabled=False,
+        verification_status="Success",
+        archived_at=brand.archived_at,
+        description=brand.description,
+        image=image,
+        name=brand.name,
+        reason_for_hold=None,
+        support_email=brand.support_email,
+        url=brand.url,
+    )
+
+
+def checked_descriptor(text: str | None) -> str | None:
+    """Return the statement text, trimmed; None for null and blanks. Raises Problem INVALID_REQUEST_BODY."""
+    trimmed = blank_to_none(text)
+    if trimmed is not None and not is_descriptor(trimmed):
+        raise Problem(
+            "INVALID_REQUEST_BODY",
+            path="statement_descriptor",
+            detail=f"Card statements show at most {DESCRIPTOR_LENGTH} characters: Latin letters (at least one), "
+            "digits, blanks and . , & / + -",
+        )
+    return trimmed
+
+
+def checked_web_address(text: str | None, path: str = "url") -> str | None:
+    """Return the http or https address, trimmed; None for null and blanks. Raises Problem INVALID_REQUEST_BODY."""
+    trimmed = blank_to_none(text)
+    if trimmed is not None and not _is_web_address(trimmed):
+        raise Problem(
+            "INVALID_REQUEST_BODY", path=path, detail="It is not a full web address, such as https://example.com/."
+        )
+    return trimmed
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        return False
+    printable = all(character > " " and character != "\x7f" for character in text)
+    return parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and printable

@@ -1,0 +1,290 @@
+"""The wire types of discounts (contract, "Discounts"), the checks of their fields, and how a discount is rendered."""
+
+import re
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from nicobar.core.discounts.discount_record import AppliedDiscount, DiscountRecord, DiscountType
+from nicobar.core.discounts.discounts import CurrencyOption, Eligibility, normalise_code
+from nicobar.core.problems import Problem
+from nicobar.wire.codes import CurrencyCode
+from nicobar.wire.common import (
+    INT32_MAX,
+    Amount,
+    Answer,
+    Metadata,
+    ObjectId,
+    PageQuery,
+    PositiveInt32,
+    RequestBody,
+    Text250,
+    blank_to_none,
+)
+
+RequestedType = Literal["percentage", "flat", "flat_per_unit"]
+"""`flat_per_unit` existed once; it is understood, so that it can be refused by its own code."""
+
+CodeText = Annotated[str, Meta(max_length=64)]
+Cycles = Annotated[int, Meta(ge=0, le=INT32_MAX)]
+ProductIds = Annotated[list[ObjectId], Meta(max_length=1000)]
+
+_CODE: Final = re.compile(r"[A-Z0-9!$%&*+.@_-]{3,16}")
+"""Codes stand in addresses and are typed by hand: no blanks, no slash, nothing beyond ASCII."""
+
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""The database driver takes the very last microsecond of the year 9999 for infinity."""
+
+
+class CurrencyOptionRequest(RequestBody, frozen=True, kw_only=True):
+    """What a discount is worth in one currency, in minor units of that currency."""
+
+    currency: CurrencyCode
+    """The row applies when the buyer pays in this currency."""
+    is_default: bool | None = None
+    """Whether the row is converted for buyers whose currency has none. A single row is the default anyway."""
+    max_amount_possible: PositiveInt32 | None = None
+    """Flat: the deduction, required. Percentage: the most that the code takes off."""
+    minimum_subtotal: Amount | None = None
+    """The smallest cart, at list prices, for which the code works; null and 0 mean none."""
+
+
+CurrencyOptions = Annotated[list[CurrencyOptionRequest], Meta(max_length=145)]
+
+
+class DiscountCreate(RequestBody, frozen=True, kw_only=True):
+    """The body of POST /discounts."""
+
+    type: RequestedType
+    amount: PositiveInt32
+    """Percentage: basis points, at most 10000. Flat: stored as sent; `currency_options` hold the deduction."""
+    code: CodeText | None = None
+    """3 to 16 characters: letters, digits and `! $ % & * + . @ _ -`; stored in upper case. A random one if blank."""
+    currency_options: CurrencyOptions | None = None
+    customer_eligibility: Eligibility | None = None
+    expires_at: datetime | None = None
+    """First moment at which the code no longer works."""
+    metadata: Metadata | None = None
+    name: Text250 | None = None
+    per_customer_usage_limit: PositiveInt32 | None = None
+    preserve_on_plan_change: bool | None = None
+    restricted_to: ProductIds | None = None
+    """Ids of products that exist; null and an empty list mean every product."""
+    starts_at: datetime | None = None
+    subscription_cycles: Cycles | None = None
+    usage_limit: PositiveInt32 | None = None
+
+
+class DiscountUpdate(RequestBody, frozen=True, kw_only=True):
+    """The body of PATCH /discounts/{discount_id}: what is left out stays.
+
+    Null clears `name`, `starts_at`, `expires_at`, the two limits and `subscription_cycles`. The other fields cannot be
+    null, so null keeps them; an empty list clears `restricted_to` and `currency_options`, and every list and
+    `metadata` is replaced as a whole.
+    """
+
+    type: RequestedType | None = None
+    amount: PositiveInt32 | None = None
+    code: CodeText | None = None
+    currency_options: CurrencyOptions | None = None
+    customer_eligibility: Eligibility | None = None
+    expires_at: datetime | UnsetType | None = UNSET
+    metadata: Metadata | None = None
+    name: Text250 | UnsetType | None = UNSET
+    per_customer_usage_limit: PositiveInt32 | UnsetType | None = UNSET
+    preserve_on_plan_change: bool | None = None
+    restricted_to: ProductIds | None = None
+    starts_at: datetime | UnsetType | None = UNSET
+    subscription_cycles: Cycles | UnsetType | None = UNSET
+    usage_limit: PositiveInt32 | UnsetType | None = UNSET
+
+
+class DiscountListQuery(PageQuery, frozen=True, kw_only=True):
+    """The filters of GET /discounts."""
+
+    active: bool | None = None
+    """Whether the code can be redeemed now: it has started, has not expired and has uses left."""
+    code: CodeText | None = None
+    """A part of the code, in any case."""
+    discount_type: DiscountType | None = None
+    product_id: ObjectId | None = None
+    """Only what applies to this product: discounts restricted to it, and those without a restriction."""
+
+
+class CustomersAllow(RequestBody, frozen=True, kw_only=True):
+    """The body of POST /discounts/{discount_id}/customers."""
+
+    customer_ids: Annotated[list[ObjectId], Meta(min_length=1, max_length=1000)]
+
+
+class AllowedCustomer(Answer, frozen=True, kw_only=True):
+    """A customer on the list of a discount whose `customer_eligibility` is `specific`."""
+
+    customer_id: str
+
+
+class CurrencyOptionRead(Answer, frozen=True, kw_only=True):
+    """What a discount is worth in one currency, in minor units of that currency."""
+
+    currency: str
+    is_default: bool
+    minimum_subtotal: int
+    max_amount_possible: int | None
+
+
+class DiscountRead(Answer, frozen=True, kw_only=True):
+    """A discount."""
+
+    discount_id: str
+    business_id: str
+    code: str
+    type: DiscountType
+    amount: int
+    customer_eligibility: Eligibility
+    created_at: datetime
+    times_used: int
+    """Payments that succeeded with the code."""
+    restricted_to: list[str]
+    preserve_on_plan_change: bool
+    metadata: dict[str, Any]
+    name: str | None
+    expires_at: datetime | None
+    starts_at: datetime | None
+    usage_limit: int | None
+    per_customer_usage_limit: int | None
+    subscription_cycles: int | None
+    currency_options: list[CurrencyOptionRead]
+
+
+class DiscountDetail(Answer, frozen=True, kw_only=True):
+    """A discount on a payment; code, type and amount are those of the moment when the payment was created."""
+
+    discount_id: str
+    business_id: str
+    code: str
+    type: DiscountType
+    amount: int
+    position: int
+    """From 0, in the order in which the codes were applied."""
+    times_used: int
+    restricted_to: list[str]
+    preserve_on_plan_change: bool
+    created_at: datetime
+    metadata: dict[str, Any]
+    name: str | None
+    expires_at: datetime | None
+    usage_limit: int | None
+    subscription_cycles: int | None
+    cycles_remaining: int | None
+    """Always null: a one-time payment has no cycles."""
+
+
+def render_discount(discount: DiscountRecord) -> DiscountRead:
+    """Render one discount."""
+    return DiscountRead(
+        discount_id=discount.discount_id,
+        business_id=discount.business_id,
+        code=discount.code,
+        type=discount.type,
+        amount=discount.amount,
+        customer_eligibility=discount.customer_eligibility,
+        created_at=discount.created_at,
+        times_used=discount.times_used,
+        restricted_to=list(discount.restricted_to),
+        preserve_on_plan_change=discount.preserve_on_plan_change,
+        metadata=discount.metadata,
+        name=discount.name,
+        expires_at=discount.expires_at,
+        starts_at=discount.starts_at,
+        usage_limit=discount.usage_limit,
+        per_customer_usage_limit=discount.per_customer_usage_limit,
+        subscription_cycles=discount.subscription_cycles,
+        currency_options=[
+            CurrencyOptionRead(
+                currency=option.currency,
+                is_default=option.is_default,
+                minimum_subtotal=option.minimum_subtotal,
+                max_amount_possible=option.max_amount_possible,
+            )
+            for option in discount.currency_options
+        ],
+    )
+
+
+def render_discount_detail(applied: AppliedDiscount) -> DiscountDetail:
+    """Render one discount of a payment (contract, "DiscountDetail")."""
+    return DiscountDetail(
+        discount_id=applied.discount_id,
+        business_id=applied.business_id,
+        code=applied.code,
+        type=applied.type,
+        amount=applied.amount,
+        position=applied.position,
+        times_used=applied.times_used,
+        restricted_to=list(applied.restricted_to),
+        preserve_on_plan_change=applied.preserve_on_plan_change,
+        created_at=applied.created_at,
+        metadata=applied.metadata,
+        name=applied.name,
+        expires_at=applied.expires_at,
+        usage_limit=applied.usage_limit,
+        subscription_cycles=applied.subscription_cycles,
+        cycles_remaining=None,
+    )
+
+
+def checked_type(requested: RequestedType) -> DiscountType:
+    """Return the type. Raises Problem UNSUPPORTED_DISCOUNT_TYPE for `flat_per_unit`."""
+    if requested == "flat_per_unit":
+        raise Problem("UNSUPPORTED_DISCOUNT_TYPE", path="type")
+    return requested
+
+
+def checked_code(text: str | None) -> str | None:
+    """Return the code as it is stored; None for null and blanks. Raises Problem INVALID_REQUEST_BODY."""
+    if blank_to_none(text) is None:
+        return None
+    code = normalise_code(text or "")
+    if _CODE.fullmatch(code) is None:
+        detail = "A code has 3 to 16 characters: letters A-Z, digits and ! $ % & * + . @ _ -"
+        raise Problem("INVALID_REQUEST_BODY", path="code", detail=detail)
+    return code
+
+
+def checked_moment(moment: datetime | None, path: str) -> datetime | None:
+    """Return the moment in UTC; one without an offset is taken as UTC.
+
+    Raises Problem INVALID_REQUEST_BODY for one outside the years 1970 to 9999.
+    """
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    if not _EARLIEST <= moment <= _LATEST:
+        raise Problem("INVALID_REQUEST_BODY", path=path, detail="It must lie in the years 1970 to 9999.")
+    return moment.astimezone(UTC)
+
+
+def options_from(options: Sequence[CurrencyOptionRequest]) -> tuple[CurrencyOption, ...]:
+    """Return the currency options as they are stored; `core.discount_record.check_record` judges them together."""
+    return tuple(
+        CurrencyOption(
+            option.currency, option.max_amount_possible, option.minimum_subtotal or 0, bool(option.is_default)
+        )
+        for option in options
+    )
+
+
+def unique_ids(ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids trimmed, each once, in the order in which they came."""
+    return tuple(dict.fromkeys(text.strip() for text in ids))
+
+
+def refuse_unknown(ids: Sequence[str], unknown: Collection[str], noun: str, path: str) -> None:
+    """Raise Problem INVALID_REQUEST_PARAMETERS for the first of a request's ids that is among the unknown ones."""
+    for index, text in enumerate(ids):
+        if text.strip() in unknown:
+            raise Problem("INVALID_REQUEST_PARAMETERS", path=f"{path}[{index}]", detail=f"There is no {noun} {text}.")

@@ -1,0 +1,1 @@
+"""Payments, their methods and saved methods as JSON."""

@@ -1,0 +1,287 @@
+"""The wire types of reading payments (contract, "Reading payments"), and how a payment is rendered."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from nicobar.core.disputes.dispute import DisputeStatus
+from nicobar.core.payments.payment import Address, Payment, PaymentLine
+from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentProvider
+from nicobar.wire.common import (
+    Answer,
+    PageQuery,
+    RequestBody,
+)
+from nicobar.wire.discounts.discounts import DiscountDetail
+from nicobar.wire.disputes.disputes import PaymentDispute
+from nicobar.wire.payments.payments import CustomerLimitedDetails, render_buyer
+from nicobar.wire.refunds.refunds import RefundListItem
+
+
+class PaidCartItem(Answer, frozen=True, kw_only=True):
+    """A cart line as a read payment shows it."""
+
+    product_id: str
+    quantity: int
+
+
+class PaymentListItem(Answer, frozen=True, kw_only=True):
+    """One payment in the list."""
+
+    brand_id: str
+    created_at: datetime
+    currency: str
+    customer: CustomerLimitedDetails
+    digital_products_delivered: bool
+    has_license_key: bool
+    includes_usage: bool
+    is_multi_subscription: bool
+    metadata: dict[str, Any]
+    payment_id: str
+    payment_provider: PaymentProvider
+    retry_attempt: int
+    service_periods: list[dict[str, Any]]
+    subscription_ids: list[str]
+    total_amount: int
+    card_exp_month: str | None
+    card_exp_year: str | None
+    card_last_four: str | None
+    card_network: str | None
+    card_type: str | None
+    charge_type: str | None
+    checkout_session_id: str | None
+    dispute_status: DisputeStatus | None
+    invoice_id: str | None
+    invoice_url: str | None
+    payment_method: str | None
+    payment_method_type: str | None
+    refund_status: str | None
+    status: IntentStatus
+    subscription_id: str | None
+    three_ds_flow: str | None
+    three_ds_status: str | None
+    three_ds_version: str | None
+
+
+class PaymentRead(Answer, frozen=True, kw_only=True):
+    """The whole payment. Keys of subscriptions are present with their empty values."""
+
+    billing: Address
+    brand_id: str
+    business_id: str
+    created_at: datetime
+    currency: str
+    customer: CustomerLimitedDetails
+    digital_products_delivered: bool
+    disputes: list[PaymentDispute]
+    includes_usage: bool
+    is_multi_subscription: bool
+    is_update_payment_method: bool
+    metadata: dict[str, Any]
+    payment_id: str
+    payment_provider: PaymentProvider
+    refunds: list[RefundListItem]
+    retry_attempt: int
+    service_periods: list[dict[str, Any]]
+    settlement_amount: int
+    settlement_currency: str
+    subscription_ids: list[str]
+    total_amount: int
+    card_exp_month: str | None
+    card_exp_year: str | None
+    card_holder_name: str | None
+    card_issuing_country: str | None
+    card_last_four: str | None
+    card_network: str | None
+    card_type: str | None
+    charge_type: str | None
+    checkout_session_id: str | None
+    custom_field_responses: list[dict[str, str]] | None
+    discount_id: str | None
+    discounts: list[DiscountDetail] | None
+    error_code: str | None
+    error_message: str | None
+    invoice_id: str | None
+    invoice_url: str | None
+    payment_link: str | None
+    payment_method: str | None
+    payment_method_id: str | None
+    payment_method_type: str | None
+    product_cart: list[PaidCartItem] | None
+    refund_status: str | None
+    settlement_tax: int | None
+    status: IntentStatus
+    subscription_id: str | None
+    tax: int | None
+    three_ds_flow: str | None
+    three_ds_status: str | None
+    three_ds_version: str | None
+    updated_at: datetime | None
+
+
+class PaymentListQuery(PageQuery, frozen=True, kw_only=True):
+    """The filters of GET /payments; dates are inclusive."""
+
+    created_at_gte: datetime | None = None
+    created_at_lte: datetime | None = None
+    status: IntentStatus | None = None
+    currency: CurrencyCode | None = None
+    customer_id: str | None = None
+    product_id: str | None = None
+    brand_id: str | None = None
+    subscription_id: str | None = None
+
+
+class LineItem(Answer, frozen=True, kw_only=True):
+    """One line of a payment, as refunds need it."""
+
+    items_id: str
+    name: str | None
+    description: str | None
+    amount: int
+    """After discounts, without tax."""
+    tax: int
+    refundable_amount: int
+
+
+class LineItems(Answer, frozen=True, kw_only=True):
+    """The answer of GET /payments/{payment_id}/line-items."""
+
+    currency: str
+    partial_refund_allowed: bool
+    items: list[LineItem]
+
+
+class LineItemsQuery(RequestBody, frozen=True, kw_only=True):
+    """The query of GET /payments/{payment_id}/line-items."""
+
+    currency: CurrencyCode | None = None
+
+
+def render_payment(
+    payment: Payment,
+    link: str | None,
+    discounts: Sequence[DiscountDetail] = (),
+    disputes: Sequence[PaymentDispute] = (),
+    refunds: Sequence[RefundListItem] = (),
+) -> PaymentRead:
+    """Render the whole payment; `link` is the hosted page's URL."""
+    card, three_ds = payment.card, payment.three_ds
+    return PaymentRead(
+        billing=payment.billing,
+        brand_id=payment.brand_id,
+        business_id=payment.business_id,
+        created_at=payment.created_at,
+        currency=payment.currency,
+        customer=render_buyer(payment.customer),
+        digital_products_delivered=False,
+        disputes=list(disputes),
+        includes_usage=False,
+        is_multi_subscription=False,
+        is_update_payment_method=False,
+        metadata=payment.metadata,
+        payment_id=payment.payment_id,
+        payment_provider="dodo",
+        refunds=list(refunds),
+        retry_attempt=0,
+        service_periods=[],
+        settlement_amount=payment.settlement_amount,
+        settlement_currency=payment.settlement_currency,
+        subscription_ids=[],
+        total_amount=payment.total_amount,
+        card_exp_month=card.exp_month if card else None,
+        card_exp_year=card.exp_year if card else None,
+        card_holder_name=card.holder_name if card else None,
+        card_issuing_country=card.issuing_country if card else None,
+        card_last_four=card.last_four if card else None,
+        card_network=card.network if card else None,
+        card_type=card.funding if card else None,
+        charge_type=None,
+        checkout_session_id=None,
+        custom_field_responses=None,
+        discount_id=discounts[0].discount_id if discounts else None,
+        discounts=list(discounts) or None,
+        error_code=payment.error_code,
+        error_message=payment.error_message,
+        invoice_id=None,
+        invoice_url=None,
+        payment_link=link,
+        payment_method=payment.payment_method,
+        payment_method_id=payment.payment_method_id,
+        payment_method_type=payment.payment_method_type,
+        product_cart=[PaidCartItem(product_id=line.product_id, quantity=line.quantity) for line in payment.lines],
+        refund_status=payment.refund_status,
+        settlement_tax=payment.settlement_tax,
+        status=payment.status,
+        subscription_id=None,
+        tax=payment.tax,
+        three_ds_flow=three_ds.flow if three_ds else None,
+        three_ds_status=three_ds.status if three_ds else None,
+        three_ds_version=three_ds.version if three_ds else None,
+        updated_at=payment.updated_at,
+    )
+
+
+def render_list_item(payment: Payment, dispute_status: DisputeStatus | None = None) -> PaymentListItem:
+    """Render one row of the list, with the status of the payment's newest dispute; its lines are not needed."""
+    card, three_ds = payment.card, payment.three_ds
+    return PaymentListItem(
+        brand_id=payment.brand_id,
+        created_at=payment.created_at,
+        currency=payment.currency,
+        customer=render_buyer(payment.customer),
+        digital_products_delivered=False,
+        has_license_key=False,
+        includes_usage=False,
+        is_multi_subscription=False,
+        metadata=payment.metadata,
+        payment_id=payment.payment_id,
+        payment_provider="dodo",
+        retry_attempt=0,
+        service_periods=[],
+        subscription_ids=[],
+        total_amount=payment.total_amount,
+        card_exp_month=card.exp_month if card else None,
+        card_exp_year=card.exp_year if card else None,
+        card_last_four=card.last_four if card else None,
+        card_network=card.network if card else None,
+        card_type=card.funding if card else None,
+        charge_type=None,
+        checkout_session_id=None,
+        dispute_status=dispute_status,
+        invoice_id=None,
+        invoice_url=None,
+        payment_method=payment.payment_method,
+        payment_method_type=payment.payment_method_type,
+        refund_status=payment.refund_status,
+        status=payment.status,
+        subscription_id=None,
+        three_ds_flow=three_ds.flow if three_ds else None,
+        three_ds_status=three_ds.status if three_ds else None,
+        three_ds_version=three_ds.version if three_ds else None,
+    )
+
+
+def render_line_item(line: PaymentLine, total: int, tax: int, refunded: int) -> LineItem:
+    """Render a line whose amounts are in the currency of the answer; `refunded` has the tax in it."""
+    return LineItem(
+        items_id=line.product_id,
+        name=line.name,
+        description=line.description,
+        amount=total - tax,
+        tax=tax,
+        refundable_amount=total - refunded,
+    )
+
+
+class ManualRetryState(Answer, frozen=True, kw_only=True):
+    """The answer of GET /payments/{payment_id}/retry, which is about failed renewals of subscriptions."""
+
+    can_retry: bool = False
+    sends_allowed: int = 0
+    sends_used: int = 0
+    automatic_retry_number: int | None = None
+    automatic_retry_total: int | None = None
+    next_automatic_retry_at: datetime | None = None
+    reason: str | None = "UNSUPPORTED_ACTION"
+    retry_available_at: datetime | None = None

@@ -1,0 +1,91 @@
+"""A business, its primary brand and its keys: what is stored, and what a key opens."""
+
+import pytest
+from starlette.types import ASGIApp
+
+from harness import FakeClock, client_for
+from nicobar.api.auth import REMEMBERED_SECONDS
+from nicobar.core.business.tenant import ApiKey, Tenant, secret_hash
+from nicobar.core.problems import Problem
+from nicobar.flows.business.create_business import create_business
+from nicobar.flows.business.create_key import create_key
+from nicobar.flows.business.revoke_key import revoke_key
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.business.businesses import first_business
+from nicobar.storage.business.keys import find_key, list_keys
+from nicobar.storage.catalog.brands import list_brands
+
+
+async def test_a_business_has_its_primary_brand_in_both_modes(runtime: Runtime, clock: FakeClock) -> None:
+    business_id = await create_business(runtime, "  Dodo Records ")
+    assert business_id.startswith("bus_") and len(business_id) == 25
+    async with runtime.database.read() as read:
+        assert await first_business(read) == business_id
+        assert await read.fetchval("SELECT name FROM businesses") == "Dodo Records"
+        for mode in ("test", "live"):
+            brands = await list_brands(read, Tenant(business_id, mode), include_archived=True)
+            assert [(brand.brand_id, brand.name, brand.created_at) for brand in brands] == [
+                (business_id, "Dodo Records", clock.now())
+            ]
+
+
+async def test_a_business_needs_a_name(runtime: Runtime) -> None:
+    with pytest.raises(Problem) as caught:
+        await create_business(runtime, " ")
+    assert (caught.value.code, caught.value.message) == ("INVALID_REQUEST_PARAMETERS", "A business needs a name.")
+    async with runtime.database.read() as read:
+        assert await first_business(read) is None
+
+
+async def test_a_key_is_stored_as_its_hash_alone(runtime: Runtime, clock: FakeClock) -> None:
+    tenant = Tenant(await create_business(runtime, "Dodo Records"), "live")
+    key, text = await create_key(runtime, tenant, True)
+    assert text.startswith("nicobar_live_") and len(text) == len("nicobar_live_") + 32
+    assert key == ApiKey(key.key_id, tenant, text[-4:], True)
+    async with runtime.database.read() as read:
+        assert await find_key(read, secret_hash(text)) == key
+        assert await list_keys(read, tenant.business_id) == [(key, clock.now(), None)]
+        stored = await read.fetchval("SELECT api_keys::text FROM api_keys")
+    assert text not in stored
+    assert text[:-4] not in stored
+
+
+async def test_a_key_needs_a_business(runtime: Runtime) -> None:
+    with pytest.raises(Problem) as caught:
+        await create_key(runtime, Tenant("bus_unknown", "test"), False)
+    assert (caught.value.code, caught.value.message) == ("NOT_FOUND", "Business not found")
+    async with runtime.database.read() as read:
+        assert await read.fetchval("SELECT count(*) FROM api_keys") == 0
+
+
+async def test_a_revoked_key_opens_nothing(
+    runtime: Runtime, app: ASGIApp, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nicobar.api.auth.REMEMBERED_SECONDS", 0.0)
+    assert REMEMBERED_SECONDS == 5.0
+    tenant = Tenant(await create_business(runtime, "Dodo Records"), "test")
+    key, text = await create_key(runtime, tenant, False)
+    _, other_text = await create_key(runtime, tenant, False)
+    async with client_for(app, text) as client, client_for(app, other_text) as other:
+        assert (await client.get("/locales")).status_code == 200
+        revoked_at = clock.advance(minutes=1)
+        await revoke_key(runtime, tenant.business_id, key.key_id)
+        assert (await client.get("/locales")).status_code == 401
+        assert (await other.get("/locales")).status_code == 200
+    async with runtime.database.read() as read:
+        keys = {found.key_id: when for found, _, when in await list_keys(read, tenant.business_id)}
+    assert keys.pop(key.key_id) == revoked_at
+    assert list(keys.values()) == [None]
+
+
+async def test_only_a_valid_key_of_the_business_can_be_revoked(runtime: Runtime) -> None:
+    tenant = Tenant(await create_business(runtime, "Dodo Records"), "test")
+    stranger = await create_business(runtime, "Solitaire Books")
+    key, _ = await create_key(runtime, tenant, False)
+    for business_id, key_id in ((stranger, key.key_id), (tenant.business_id, "key_unknown")):
+        with pytest.raises(Problem) as caught:
+            await revoke_key(runtime, business_id, key_id)
+        assert (caught.value.code, caught.value.message) == ("NOT_FOUND", "API key not found")
+    await revoke_key(runtime, tenant.business_id, key.key_id)
+    with pytest.raises(Problem):
+        await revoke_key(runtime, tenant.business_id, key.key_id)

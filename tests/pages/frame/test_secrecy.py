@@ -1,0 +1,212 @@
+"""A card number and a security code leave no trace: not in the database, the log, the answers, or a traceback."""
+
+import io
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from harness import FakeClock
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import Address, Buyer, Outcome
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.base import ChargeRequest
+from nicobar.processors.simulator.simulator import Simulator
+from nicobar.storage.simulator.simulator import SimulatorRecords
+from orders import dump, order, pay, place, reload, token_of
+
+PAYS = "4000000320000021"
+DECLINED = "4000000000009995"
+REAL = "4111111111111111"
+CVC = "739"
+
+
+class Log:
+    """Everything that structlog and the standard library's logging write, tracebacks with local variables included."""
+
+    def __init__(self) -> None:
+        self.stream = io.StringIO()
+
+    @property
+    def text(self) -> str:
+        return self.stream.getvalue()
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    log = Log()
+    formatter = structlog.tracebacks.ExceptionDictTransformer(show_locals=True, max_frames=100)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.ExceptionRenderer(formatter),
+            structlog.processors.JSONRenderer(default=repr),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(log.stream),
+    )
+    handler = logging.StreamHandler(log.stream)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield log
+    root.removeHandler(handler)
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def assert_hidden(number: str, *texts: str) -> None:
+    grouped = " ".join(number[start : start + 4] for start in range(0, len(number), 4))
+    for text in texts:
+        assert number not in text
+        assert grouped not in text
+        assert f'"{CVC}"' not in text and f"'{CVC}'" not in text and f"cvc={CVC}" not in text
+
+
+def everything(answer: httpx.Response) -> str:
+    return f"{answer.headers}\n{answer.text}"
+
+
+@pytest.mark.parametrize("number", [PAYS, DECLINED, REAL])
+@pytest.mark.parametrize("grouped", [False, True])
+async def test_paying_leaves_no_trace_of_the_number(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, log: Log, number: str, grouped: bool
+) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    typed = " ".join(number[start : start + 4] for start in range(0, 16, 4)) if grouped else number
+    answer = await pay(browser, f"/{payment.link_id}", number=typed, cvc=CVC)
+    after = await browser.get(f"/{payment.link_id}")
+    assert (await reload(runtime, payment)).status != "processing"
+    stored = await dump(runtime)
+    assert payment.payment_id in stored
+    assert_hidden(number, stored, log.text, everything(answer), everything(after))
+    assert "status" in log.text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"number": PAYS, "cvc": "1", "name": ""},
+        {"number": PAYS[:-1] + "x", "expiry": PAYS, "cvc": PAYS},
+        {"number": PAYS, "name": PAYS},
+        {"number": PAYS, "name": f"Ana {PAYS}"},
+        {"number": f"{PAYS} 06/32 {CVC}", "name": f"Ana {PAYS[:4]} {PAYS[4:8]} {PAYS[8:12]} {PAYS[12:]}"},
+        {"number": PAYS, "expiry": f"{PAYS[:4]} {PAYS[4:8]} {PAYS[8:12]} {PAYS[12:]}"},
+    ],
+)
+async def test_a_number_in_the_wrong_field_is_not_shown_again(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, log: Log, fields: dict[str, str]
+) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    answer = await pay(browser, f"/{payment.link_id}", **({"cvc": CVC} | fields))
+    assert answer.status_code == 422
+    assert_hidden(PAYS, await dump(runtime), log.text, everything(answer))
+    assert await reload(runtime, payment) == payment
+
+
+@pytest.mark.parametrize(
+    ("field", "number"),
+    [
+        ("street", f"{PAYS} 06/32"),
+        ("city", PAYS),
+        ("zipcode", PAYS),
+        ("business_name", f"{PAYS[:4]} {PAYS[4:8]}-{PAYS[8:12]} {PAYS[12:]}"),
+        ("customer_name", f"Ana {PAYS}"),
+        ("phone", PAYS),
+        ("code", f"{PAYS[:4]} {PAYS[4:8]} {PAYS[8:12]} {PAYS[12:]}"),
+    ],
+)
+async def test_a_number_among_the_details_is_neither_kept_nor_shown_again(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, log: Log, field: str, number: str
+) -> None:
+    buyer = Buyer("cus_new", "ana.lima@example.com", "", None, {})
+    berlin = Address("DE", "Berlin", None, "Unter den Linden 1", "10117")
+    options = {"require_phone_number": True}
+    payment = await place(runtime, order(runtime, tenant, customer=buyer, billing=berlin, options=options))
+    part = "discount" if field == "code" else "details"
+    token = token_of(await browser.get(f"/{payment.link_id}"))
+    fields = {"token": token, "customer_name": "Ana Lima", "phone": "+49 30 1234567", "country": "DE"}
+    fields |= {"street": "Unter den Linden 1", "zipcode": "10117", "city": "Berlin", "tax_id": "", "business_name": ""}
+    answer = await browser.post(f"/{payment.link_id}/{part}", data=fields | {field: number})
+    assert answer.status_code == 422
+    assert f'id="{field}-error"' in answer.text
+    assert_hidden(PAYS, await dump(runtime), log.text, everything(answer))
+    assert_hidden(number, await dump(runtime), log.text, everything(answer))
+
+
+class Exploding(Simulator):
+    """A processor with a bug, whose words quote the card."""
+
+    async def charge(self, request: ChargeRequest) -> Outcome:
+        raise RuntimeError(f"cannot charge {request.card.number} with {request.card.cvc}")
+
+
+async def test_a_processor_that_quotes_the_card_is_not_quoted(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, log: Log, clock: FakeClock
+) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    exploding = Exploding(clock, runtime.public_url, SimulatorRecords(runtime.database))
+    assert isinstance(runtime.processors, dict)
+    runtime.processors["simulator"] = exploding
+    answer = await pay(browser, f"/{payment.link_id}", number=PAYS, cvc=CVC)
+    assert (await reload(runtime, payment)).status == "processing"
+    assert "charge_in_doubt" in log.text
+    assert_hidden(PAYS, await dump(runtime), log.text, everything(answer))
+
+
+PLACES = {
+    "nicobar.flows.payments.confirm_payment": (
+        "load_policy",
+        "lock_payment",
+        "processor_for",
+        "is_simulated",
+        "insert_attempt",
+        "move_payment",
+        "get_attempt",
+        "record_outcome",
+        "is_payable",
+    ),
+    "nicobar.flows.payments.record_outcome": ("update_attempt", "move_payment", "redeem"),
+    "nicobar.pages.checkout.checkout": ("read_method", "confirm_payment", "redirect"),
+    "nicobar.pages.methods.methods": ("check_card",),
+    "nicobar.processors.simulator.simulator.Simulator": ("describe",),
+}
+"""Where a bug might be, from the page down to the database."""
+
+
+@pytest.mark.parametrize("place_of_bug", [f"{room}.{name}" for room, names in PLACES.items() for name in names])
+async def test_a_traceback_with_local_variables_hides_the_card(
+    runtime: Runtime,
+    tenant: Tenant,
+    browser: httpx.AsyncClient,
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
+    place_of_bug: str,
+) -> None:
+    def broken(*_arguments: Any, **_named: Any) -> None:
+        raise RuntimeError("a bug")
+
+    payment = await place(runtime, order(runtime, tenant))
+    token = token_of(await browser.get(f"/{payment.link_id}"))
+    monkeypatch.setattr(place_of_bug, broken)
+    form = {"number": PAYS, "expiry": "06/32", "cvc": CVC, "name": "Ana Lima", "token": token}
+    answer = await browser.post(f"/{payment.link_id}", data=form)
+    assert answer.status_code == 500
+    assert "unexpected_error" in log.text and "a bug" in log.text and "locals" in log.text
+    assert_hidden(PAYS, await dump(runtime), log.text, everything(answer))
+
+
+async def test_the_page_shows_a_masked_address_only(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient
+) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    form = await browser.get(f"/{payment.link_id}")
+    await pay(browser, f"/{payment.link_id}")
+    receipt = await browser.get(f"/{payment.link_id}")
+    for page in (form, receipt):
+        assert "a•••@e•••.com" in page.text
+        assert "ana.lima" not in page.text
+        assert "Ana Lima" not in page.text
