@@ -7,8 +7,9 @@ import msgspec
 
 from harness import START
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.customers.buyer import Buyer
 from nicobar.core.discounts.discount_record import DiscountRecord
-from nicobar.core.payments.payment import Buyer, Payment
+from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.pricing import ChargeTerms, QuoteInputs
 from nicobar.flows.discounts.create_discount import create_discount
 from nicobar.flows.runtime import Runtime

@@ -8,8 +8,9 @@ import httpx
 import msgspec
 
 from nicobar.core.business.tenant import Tenant, secret_hash
+from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.money.fx import ChargeTerms, Conversion
-from nicobar.core.payments.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions
+from nicobar.core.payments.payment import Payment, PaymentLine, PaymentOptions
 from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import built_in_processors

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from harness import START
-from nicobar.core.payments.payment import Address, Buyer, Payment, PaymentLine, PaymentOptions
-from nicobar.core.refunds.refund import RefundItem, RefundTerms, RefundWish
+from nicobar.core.customers.buyer import Address, Buyer
+from nicobar.core.payments.payment import Payment, PaymentLine, PaymentOptions
+from nicobar.core.refunds.refund import RefundInstruction, RefundItem, RefundTerms
 from nicobar.core.refunds.refund_plan import plan_refund, refundable_lines
 
 Settled = Sequence[tuple[int, int]]
@@ -82,15 +83,15 @@ def own(payment: Payment) -> Settled:
 
 
 def plan(
-    payment: Payment, wish: RefundWish, settled: Settled | None = None, **terms: Any
+    payment: Payment, wish: RefundInstruction, settled: Settled | None = None, **terms: Any
 ) -> list[tuple[int, int, int, int, int]]:
     lines = refundable_lines(payment, own(payment) if settled is None else settled)
     found = plan_refund(payment, lines, wish, msgspec.structs.replace(TERMS, **terms))
     return [msgspec.structs.astuple(part) for part in found]
 
 
-def items(*wanted: RefundItem, currency: str | None = None) -> RefundWish:
-    return RefundWish(wanted, currency)
+def items(*wanted: RefundItem, currency: str | None = None) -> RefundInstruction:
+    return RefundInstruction(wanted, currency)
 
 
 def refunded(payment: Payment, parts: Sequence[tuple[int, int, int, int, int]]) -> Payment:
@@ -121,5 +122,5 @@ def _changed(payment: Payment, parts: Sequence[tuple[int, int, int, int, int]], 
     return msgspec.structs.replace(payment, lines=lines, refunded_amount=done, returned_amount=done)
 
 
-WHOLE = RefundWish()
+WHOLE = RefundInstruction()
 """Asks for everything that is left."""

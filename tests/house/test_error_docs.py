@@ -7,7 +7,7 @@ import pytest
 
 from nicobar.api.documentation import error_catalogue
 from nicobar.api.documentation.error_catalogue import example_message, render_error_catalogue
-from nicobar.core.problems import CATALOGUE, Entry
+from nicobar.core.problems import CATALOGUE, CatalogueEntry
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
 COMMAND = (
@@ -28,7 +28,7 @@ def test_every_code_has_one_row_under_its_status(code: str) -> None:
 
 
 def test_a_row_keeps_its_cells_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(error_catalogue, "CATALOGUE", {"ODD": Entry(410, "{this} | {that}", "One\nline.")})
+    monkeypatch.setattr(error_catalogue, "CATALOGUE", {"ODD": CatalogueEntry(410, "{this} | {that}", "One\nline.")})
     assert "\n## 410 Gone\n\n| Code | Message | When |\n" in render_error_catalogue()
     assert "\n| `ODD` | `{this}` \\| `{that}` | One line. |\n" in render_error_catalogue()
 

@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Address, Payment
+from nicobar.core.customers.buyer import Address
+from nicobar.core.payments.payment import Payment
 from nicobar.flows.runtime import Runtime
 from orders import line, order, place, token_of
 

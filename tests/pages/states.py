@@ -9,7 +9,8 @@ from playwright.async_api import Frame, Page, Route
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Address, Buyer, Payment
+from nicobar.core.customers.buyer import Address, Buyer
+from nicobar.core.payments.payment import Payment
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.customers.prove_customer import prove_customer
 from nicobar.flows.runtime import Runtime

@@ -8,7 +8,8 @@ import httpx
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Address, Payment
+from nicobar.core.customers.buyer import Address
+from nicobar.core.payments.payment import Payment
 from nicobar.flows.runtime import Runtime
 from orders import order, pay, place, token_of
 

@@ -8,7 +8,7 @@ import pytest
 from harness import FakeClock
 from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.core.payments.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, PendingDetails, Succeeded
-from nicobar.core.simulator.simulated_order import Answer
+from nicobar.core.simulator.simulated_order import CustomerDecision
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest, InputRefused, MethodInput
 from nicobar.processors.simulator.simulator import Simulator
@@ -59,7 +59,9 @@ async def test_every_method_begins_by_its_flow(simulator: Simulator, method: str
     [("approve", None), ("fail", "PAYMENT_METHOD_PROVIDER_DECLINED"), ("cancel", "CUSTOMER_CANCELLED")],
 )
 @pytest.mark.parametrize("method", ["ideal", "apple_pay", "blik", "pix", "upi_collect", "crypto_currency"])
-async def test_the_customer_decides_once(simulator: Simulator, method: str, answer: Answer, code: str | None) -> None:
+async def test_the_customer_decides_once(
+    simulator: Simulator, method: str, answer: CustomerDecision, code: str | None
+) -> None:
     asked = await charged(simulator, method)
     assert isinstance(asked, NeedsAction)
     await simulator.decide(asked.reference, answer)
@@ -208,7 +210,7 @@ async def test_a_transfer_gets_a_reference_to_pay_by(simulator: Simulator, clock
     ("answer", "code"), [("approve", None), ("fail", "AUTHENTICATION_TIMEOUT"), ("cancel", "AUTHENTICATION_TIMEOUT")]
 )
 async def test_the_cash_machine_decides_about_a_transfer(
-    simulator: Simulator, clock: FakeClock, answer: Answer, code: str | None
+    simulator: Simulator, clock: FakeClock, answer: CustomerDecision, code: str | None
 ) -> None:
     begun = await charged(simulator, "multibanco")
     assert isinstance(begun, Pending)

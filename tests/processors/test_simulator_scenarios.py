@@ -11,7 +11,7 @@ from nicobar.core.disputes.dispute import DisputeFacts
 from nicobar.core.payments.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, Succeeded
 from nicobar.core.refunds.refund import RefundFailed, RefundPending, RefundSucceeded
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.base import MethodInput, Rehearsal
+from nicobar.processors.base import MethodInput, SimulatedCharge
 from nicobar.processors.simulator import simulator as module
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.reference import failures
@@ -145,10 +145,10 @@ async def test_a_scenario_that_should_have_been_refused_is_declined(simulator: S
 
 
 async def test_a_choice_on_the_panel_comes_before_the_scenario(simulator: Simulator) -> None:
-    rehearsal = Rehearsal(card(), "decline", "LOST_CARD")
+    rehearsal = SimulatedCharge(card(), "decline", "LOST_CARD")
     assert code_of(await simulator.charge(charge_of("drop_before", card=rehearsal))) == "LOST_CARD"
     with pytest.raises(ConnectionError):
-        await simulator.charge(charge_of(None, "att_2", card=Rehearsal(card(), "lose_answer")))
+        await simulator.charge(charge_of(None, "att_2", card=SimulatedCharge(card(), "lose_answer")))
     assert isinstance(await found(simulator, "att_2"), Succeeded)
 
 

@@ -21,10 +21,10 @@ from nicobar.core.payments.payment import (
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
 from nicobar.processors.stripe.stripe_outcomes import (
-    Dispute,
     PaymentError,
     PaymentIntent,
-    Refund,
+    StripeDispute,
+    StripeRefund,
     declined,
     dispute_of,
     outcome_of,
@@ -271,15 +271,17 @@ def test_a_failed_authentication_is_told() -> None:
     ],
 )
 def test_refunds(body: dict[str, Any], expected: RefundOutcome) -> None:
-    assert refund_of(msgspec.convert({"id": "re_1", "object": "refund", "amount": 900} | body, Refund)) == expected
+    assert (
+        refund_of(msgspec.convert({"id": "re_1", "object": "refund", "amount": 900} | body, StripeRefund)) == expected
+    )
 
 
 def test_an_unknown_refund_status_is_no_answer() -> None:
     with pytest.raises(ValueError, match="none"):
-        refund_of(Refund("re_1"))
+        refund_of(StripeRefund("re_1"))
 
 
-def dispute(status: str, **changes: Any) -> Dispute:
+def dispute(status: str, **changes: Any) -> StripeDispute:
     body = {
         "id": "du_1MtJUT2eZvKYlo2CNaw2HvEv",
         "object": "dispute",
@@ -293,7 +295,7 @@ def dispute(status: str, **changes: Any) -> Dispute:
         "reason": "fraudulent",
         "status": status,
     }
-    return msgspec.convert(body | changes, Dispute)
+    return msgspec.convert(body | changes, StripeDispute)
 
 
 def test_the_facts_of_a_dispute() -> None:

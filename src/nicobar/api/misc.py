@@ -4,10 +4,10 @@ from typing import Final
 
 from nicobar.api.routing import Call, Operation
 from nicobar.reference import countries, locales
-from nicobar.wire.common import Answer, NoQuery
+from nicobar.wire.common import NoQuery, ResponseBody
 
 
-class LocaleRead(Answer, frozen=True, kw_only=True):
+class LocaleRead(ResponseBody, frozen=True, kw_only=True):
     """A language that the hosted page speaks."""
 
     code: str

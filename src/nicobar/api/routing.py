@@ -27,7 +27,7 @@ MAXIMUM_BODY: Final = 256 * 1024
 BodyT = TypeVar("BodyT")
 QueryT = TypeVar("QueryT")
 
-Method = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
+HttpMethod = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
 class Call(NamedTuple, Generic[BodyT, QueryT]):
@@ -44,7 +44,7 @@ class Call(NamedTuple, Generic[BodyT, QueryT]):
 class Operation(NamedTuple):
     """One row of the table: how to reach a handler and what goes in and out."""
 
-    method: Method
+    method: HttpMethod
     path: str
     handler: Callable[[Call[Any, Any]], Awaitable[Any]]
     answer: Any

@@ -11,7 +11,7 @@ from babel.numbers import format_currency, get_currency_precision
 from nicobar.commands.parts import table
 from nicobar.core.disputes.dispute import Dispute
 from nicobar.core.events.event import PAYMENT_EVENTS, Event
-from nicobar.core.ledger.ledger import Entry
+from nicobar.core.ledger.ledger import LedgerEntry
 from nicobar.core.payments.payment import Attempt, Declined, Outcome, Payment, Unknown
 from nicobar.core.pricing.explanation import describe
 from nicobar.core.pricing.pricing import Quote
@@ -34,12 +34,12 @@ class PaymentHistory(NamedTuple):
     attempts: Sequence[Attempt]
     refunds: Sequence[Refund]
     disputes: Sequence[Dispute]
-    entries: Sequence[Entry]
+    entries: Sequence[LedgerEntry]
     events: Sequence[Event]
     """Those of the payment, its refunds and its disputes."""
 
 
-class Change(NamedTuple):
+class StatusChange(NamedTuple):
     """A moment at which a payment came to a status."""
 
     at: datetime
@@ -88,23 +88,23 @@ def plain(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
-def changes(history: PaymentHistory) -> list[Change]:
+def changes(history: PaymentHistory) -> list[StatusChange]:
     """Return how the payment came to its status, as far as its rows tell.
 
     They are the creation, the beginning of each attempt, and each event about a status. A status without an event, a
     wait for the customer, is seen only while it lasts.
     """
     payment = history.payment
-    found = [Change(payment.created_at, "requires_payment_method", "created")]
+    found = [StatusChange(payment.created_at, "requires_payment_method", "created")]
     for attempt in history.attempts:
         why = f"{attempt.attempt_id} begins at {attempt.processor}"
-        found.append(Change(attempt.created_at, "processing", why))
+        found.append(StatusChange(attempt.created_at, "processing", why))
     for event in history.events:
         if (status := _STATUS_OF.get(event.type)) is not None:
-            found.append(Change(event.created_at, status, event.event_id))
+            found.append(StatusChange(event.created_at, status, event.event_id))
     found.sort(key=lambda change: change.at)
     if found[-1].status != payment.status:
-        found.append(Change(payment.updated_at or payment.created_at, payment.status, "as it stands"))
+        found.append(StatusChange(payment.updated_at or payment.created_at, payment.status, "as it stands"))
     return found
 
 
@@ -222,7 +222,7 @@ def _disputes(disputes: Sequence[Dispute]) -> list[str]:
     return _table(["ID", "STATUS", "STAGE", "AMOUNT", "OPENED (UTC)", "REFERENCE", "REASON"], rows)
 
 
-def _ledger(entries: Sequence[Entry]) -> list[str]:
+def _ledger(entries: Sequence[LedgerEntry]) -> list[str]:
     rows = [
         [
             moment(entry.created_at),

@@ -30,7 +30,7 @@ _SECRETS: Final = {
 
 _API_BASE: Final = "NICOBAR_STRIPE_API_BASE"
 
-Name = Annotated[Literal["stripe"], Parameter(help="The processor.")]
+ProcessorName = Annotated[Literal["stripe"], Parameter(help="The processor.")]
 
 
 @app.command(
@@ -86,7 +86,7 @@ Examples:
   nicobar processors set stripe --no-check""",
 )
 def set_(
-    processor: Name,
+    processor: ProcessorName,
     /,
     *,
     mode: InMode = "test",
@@ -132,7 +132,9 @@ Examples:
   nicobar processors remove stripe
   nicobar processors remove stripe --mode live"""
 )
-def remove(processor: Name, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
+def remove(
+    processor: ProcessorName, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None
+) -> int:
     """Forget an account and its keys. Refunds and disputes of what it has charged cannot be followed any more."""
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "accounts")

@@ -25,7 +25,7 @@ app = App(
 _EMPTY: Final = "-"
 """How an empty value is shown in a table."""
 
-Name = Annotated[str, Parameter(help="The name of the setting, as 'nicobar settings list' shows it.")]
+SettingName = Annotated[str, Parameter(help="The name of the setting, as 'nicobar settings list' shows it.")]
 
 
 @app.command(
@@ -63,7 +63,7 @@ Examples:
   nicobar settings get tax
   nicobar settings get currencies --mode live"""
 )
-def get(name: Name, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
+def get(name: SettingName, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
     """Print the value of one setting, and nothing else."""
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "settings")
@@ -92,7 +92,7 @@ Examples:
   nicobar settings set purchasing_power_table IN=40,BR=60 --mode live""",
 )
 def set_(
-    name: Name,
+    name: SettingName,
     value: Annotated[str, Parameter(help="The new value.", allow_leading_hyphen=True)],
     /,
     *,

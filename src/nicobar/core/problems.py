@@ -8,7 +8,7 @@ catalogue; `PRODUCT_CART_EMTPY` is spelled as clients know it. A code that is no
 from typing import Final, NamedTuple
 
 
-class Entry(NamedTuple):
+class CatalogueEntry(NamedTuple):
     """One row of the catalogue."""
 
     status: int
@@ -19,232 +19,242 @@ class Entry(NamedTuple):
     """When it is raised, for `docs/errors.md`."""
 
 
-CATALOGUE: Final[dict[str, Entry]] = {
+CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     # --- access ---------------------------------------------------------------------------------------------
-    "UNAUTHORIZED": Entry(
+    "UNAUTHORIZED": CatalogueEntry(
         401,
         "You are not authorised to perform this action",
         "No API key, an unknown or revoked key (401), a read-only key on a write, or an upload without a ticket (403).",
     ),
-    "TOO_MANY_REQUESTS": Entry(
+    "TOO_MANY_REQUESTS": CatalogueEntry(
         429,
         "Too many requests. Try again in {seconds} seconds",
         "Too many tries to pay through one link, or too many links that do not exist from one address.",
     ),
     # --- shape of the request -------------------------------------------------------------------------------
-    "INVALID_REQUEST_BODY": Entry(
+    "INVALID_REQUEST_BODY": CatalogueEntry(
         422,
         "Your request body is invalid. {detail}",
         "The JSON cannot be parsed (400), is too large (413), has the wrong type (415), or breaks the schema (422); an "
         "uploaded picture likewise.",
     ),
-    "INVALID_QUERY_PARAMS": Entry(
+    "INVALID_QUERY_PARAMS": CatalogueEntry(
         422, "Your query parameters are invalid. {detail}", "A known query parameter cannot be read."
     ),
-    "INVALID_REQUEST_PARAMETERS": Entry(422, "{detail}", "Each field is well formed but together they make no sense."),
-    "MAXIMUM_KEYS_REACHED": Entry(422, "Exceeds 50 key-value pairs", "`metadata` has more than 50 pairs."),
-    "INTEGER_CONVERSION_FAILURE": Entry(
+    "INVALID_REQUEST_PARAMETERS": CatalogueEntry(
+        422, "{detail}", "Each field is well formed but together they make no sense."
+    ),
+    "MAXIMUM_KEYS_REACHED": CatalogueEntry(422, "Exceeds 50 key-value pairs", "`metadata` has more than 50 pairs."),
+    "INTEGER_CONVERSION_FAILURE": CatalogueEntry(
         422, "Integer Conversion Failure: {detail}", "An amount does not fit the contract's 32-bit integer."
     ),
-    "NOT_FOUND": Entry(404, "{what} not found", "The object does not exist, or belongs to another business or mode."),
-    "METHOD_NOT_ALLOWED": Entry(
+    "NOT_FOUND": CatalogueEntry(
+        404, "{what} not found", "The object does not exist, or belongs to another business or mode."
+    ),
+    "METHOD_NOT_ALLOWED": CatalogueEntry(
         405, "{method} is not allowed here; try {allowed}", "The path exists, but not with this HTTP method."
     ),
-    "UNSUPPORTED_ACTION": Entry(422, "{detail}", "The object exists but does not permit this."),
+    "UNSUPPORTED_ACTION": CatalogueEntry(422, "{detail}", "The object exists but does not permit this."),
     # --- cart and products ----------------------------------------------------------------------------------
-    "PRODUCT_CART_EMTPY": Entry(422, "product_cart is empty", "`product_cart` has no line."),
-    "BRAND_MISMATCH": Entry(
+    "PRODUCT_CART_EMTPY": CatalogueEntry(422, "product_cart is empty", "`product_cart` has no line."),
+    "BRAND_MISMATCH": CatalogueEntry(
         422,
         "All items in the product cart should belong to the same brand",
         "The cart mixes products of several brands.",
     ),
-    "BRAND_NOT_ENABLED": Entry(422, "Brand provided is not enabled", "The brand is disabled or archived."),
-    "UNABLE_TO_EDIT_PRIMARY_BRAND": Entry(
+    "BRAND_NOT_ENABLED": CatalogueEntry(422, "Brand provided is not enabled", "The brand is disabled or archived."),
+    "UNABLE_TO_EDIT_PRIMARY_BRAND": CatalogueEntry(
         403,
         "Primary brand cannot be updated via this API endpoint.",
         "PATCH of the brand whose id is the business id.",
     ),
-    "PRODUCT_IS_DELETED": Entry(
+    "PRODUCT_IS_DELETED": CatalogueEntry(
         422,
         "Product {product_id} is archived",
         "An archived product in a cart (422), or archived twice (410).",
     ),
-    "MISSING_PRODUCT_INFORMATION": Entry(
+    "MISSING_PRODUCT_INFORMATION": CatalogueEntry(
         422,
         "Product {product_id} exists but other mandatory information is missing or invalid",
         "The stored product cannot be sold, for example it has no name.",
     ),
-    "PAY_AS_YOU_WANT_AMOUNT_REQUIRED": Entry(
+    "PAY_AS_YOU_WANT_AMOUNT_REQUIRED": CatalogueEntry(
         422, "Amount is mandatory for pay as you want product", "A pay-what-you-want line has no `amount`."
     ),
-    "REQUEST_AMOUNT_BELOW_MINIMUM": Entry(
+    "REQUEST_AMOUNT_BELOW_MINIMUM": CatalogueEntry(
         422,
         "Amount cannot be less than minimum amount specified for the product",
         "The `amount` of a pay-what-you-want line is below the product's price.",
     ),
-    "INVALID_SUGGESTED_PRICE": Entry(
+    "INVALID_SUGGESTED_PRICE": CatalogueEntry(
         422, "Suggested Price cannot be lower than minimum price.", "`suggested_price` is below `price`."
     ),
-    "DUPLICATE_METER_IDS_IN_REQUEST": Entry(
+    "DUPLICATE_METER_IDS_IN_REQUEST": CatalogueEntry(
         422, "Duplicate Meter Ids are not allowed", "A usage-based price names one meter twice."
     ),
-    "PRODUCT_PRICING_MODE_REQUIRED": Entry(
+    "PRODUCT_PRICING_MODE_REQUIRED": CatalogueEntry(
         422,
         "Product pricing_mode must be set before adding localized prices",
         "A localized price for a product without `pricing_mode`.",
     ),
-    "LOCALIZED_PRICE_SHAPE_MISMATCH": Entry(
+    "LOCALIZED_PRICE_SHAPE_MISMATCH": CatalogueEntry(
         422,
         "Localized price shape does not match the product's pricing_mode",
         "`country_code` is missing for `by_country`, or given for `by_currency`.",
     ),
-    "LOCALIZED_PRICE_DUPLICATES_BASE": Entry(
+    "LOCALIZED_PRICE_DUPLICATES_BASE": CatalogueEntry(
         422,
         "Localized price duplicates the product's base currency/country",
         "A price by currency in the product's own currency.",
     ),
-    "LOCALIZED_PRICE_ALREADY_EXISTS": Entry(
+    "LOCALIZED_PRICE_ALREADY_EXISTS": CatalogueEntry(
         409,
         "A localized price for this product and country/currency already exists",
         "The market has an active price.",
     ),
     # --- country, currency, tax -----------------------------------------------------------------------------
-    "UNSUPPORTED_COUNTRY": Entry(
+    "UNSUPPORTED_COUNTRY": CatalogueEntry(
         422,
         "Country {country} currently not supported",
         "The billing country is on the business's block list.",
     ),
-    "UNSUPPORTED_CURRENCY": Entry(
+    "UNSUPPORTED_CURRENCY": CatalogueEntry(
         422,
         "Currency Not Supported: {detail}",
         "The currency cannot be charged, or the cart mixes currencies.",
     ),
-    "EXCHANGE_RATE_NOT_FOUND": Entry(
+    "EXCHANGE_RATE_NOT_FOUND": CatalogueEntry(
         422,
         "Exchange rate not found to convert from {source} to {target}",
         "A conversion is needed and one of the two currencies has no rate.",
     ),
-    "INVALID_TAX_ID": Entry(422, "Tax Id is invalid. {detail}", "The buyer's tax id fails its country's check."),
-    "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT": Entry(
+    "INVALID_TAX_ID": CatalogueEntry(
+        422, "Tax Id is invalid. {detail}", "The buyer's tax id fails its country's check."
+    ),
+    "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT": CatalogueEntry(
         422,
         "Minimum amount of {amount} is required to process payment",
         "The total is above zero and below the smallest charge of its currency.",
     ),
     # --- discount codes -------------------------------------------------------------------------------------
-    "INVALID_DISCOUNT_CODE": Entry(422, "Invalid Discount Code: {code}", "The code is unknown, or fits no line."),
-    "DISCOUNT_NOT_YET_ACTIVE": Entry(
+    "INVALID_DISCOUNT_CODE": CatalogueEntry(
+        422, "Invalid Discount Code: {code}", "The code is unknown, or fits no line."
+    ),
+    "DISCOUNT_NOT_YET_ACTIVE": CatalogueEntry(
         422,
         "Discount code is not yet active (starts_at is in the future)",
         "The code is used before its `starts_at`.",
     ),
-    "DISCOUNT_CODE_EXPIRED": Entry(422, "Discount code expired", "The code is used at or after its `expires_at`."),
-    "DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED": Entry(
+    "DISCOUNT_CODE_EXPIRED": CatalogueEntry(
+        422, "Discount code expired", "The code is used at or after its `expires_at`."
+    ),
+    "DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED": CatalogueEntry(
         422, "Discount code hit usage limit", "All uses of the code are taken or reserved."
     ),
-    "DISCOUNT_CUSTOMER_NOT_ELIGIBLE": Entry(
+    "DISCOUNT_CUSTOMER_NOT_ELIGIBLE": CatalogueEntry(
         422,
         "Customer is not eligible for this discount code",
         "The code is for first purchases, for earlier buyers, or for a list of customers.",
     ),
-    "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED": Entry(
+    "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED": CatalogueEntry(
         422,
         "Per-customer usage limit exceeded for this discount code",
         "The customer has used the code as often as it allows.",
     ),
-    "DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT": Entry(
+    "DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT": CatalogueEntry(
         422,
         "Discount coupon not available for this product",
         "The code is restricted to products that the cart does not hold.",
     ),
-    "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET": Entry(
+    "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET": CatalogueEntry(
         422,
         "Cart subtotal is below the discount's minimum required subtotal",
         "The list prices of the lines that the code covers sum to less than its `minimum_subtotal`.",
     ),
-    "DISCOUNT_CURRENCY_OPTION_INVALID": Entry(
+    "DISCOUNT_CURRENCY_OPTION_INVALID": CatalogueEntry(
         422,
         "A flat discount requires at least one currency option with a resolvable default",
         "A flat code has neither a row in the charge currency nor a default row with an amount.",
     ),
-    "DISCOUNT_CODE_ALREADY_EXISTS": Entry(
+    "DISCOUNT_CODE_ALREADY_EXISTS": CatalogueEntry(
         422, "Discount Code already exists", "Another discount that is not deleted has this code."
     ),
-    "DISCOUNT_CONCURRENT_REDEMPTION": Entry(
+    "DISCOUNT_CONCURRENT_REDEMPTION": CatalogueEntry(
         503,
         "Discount is being redeemed concurrently; please retry",
         "Other payments held the code for longer than a few seconds; nothing was created, so trying again is safe.",
     ),
-    "INVALID_PERCENTAGE": Entry(
+    "INVALID_PERCENTAGE": CatalogueEntry(
         422, "Percentage amount cannot be more than 10000", "The `amount` of a percentage is above 100 %."
     ),
-    "UNSUPPORTED_DISCOUNT_TYPE": Entry(
+    "UNSUPPORTED_DISCOUNT_TYPE": CatalogueEntry(
         422, "Only percentage and flat discount codes are supported", "The `type` is `flat_per_unit`."
     ),
     # --- paying ---------------------------------------------------------------------------------------------
-    "NO_ELIGIBLE_PAYMENT_METHODS": Entry(
+    "NO_ELIGIBLE_PAYMENT_METHODS": CatalogueEntry(
         422, "No eligible payment methods found", "The allow-list leaves no method that could be offered."
     ),
     # --- refunds --------------------------------------------------------------------------------------------
-    "PAYMENT_NOT_SUCCEEDED": Entry(
+    "PAYMENT_NOT_SUCCEEDED": CatalogueEntry(
         422, "The provided payment has not succeeded", "A refund of a payment that is not paid."
     ),
-    "ZERO_AMOUNT_PAYMENT_REFUND_NOT_ALLOWED": Entry(
+    "ZERO_AMOUNT_PAYMENT_REFUND_NOT_ALLOWED": CatalogueEntry(
         422, "Cannot refund a payment with zero currency amount", "A refund of a payment of nothing."
     ),
-    "REFUND_WINDOW_EXPIRED": Entry(
+    "REFUND_WINDOW_EXPIRED": CatalogueEntry(
         422,
         "Refunds cannot be initiated {days} days after payment creation.",
         "The payment is older than the setting `refund_window_days` allows.",
     ),
-    "EXISTING_REFUND_REQUEST_PROCESSING": Entry(
+    "EXISTING_REFUND_REQUEST_PROCESSING": CatalogueEntry(
         422,
         'A refund request with status "Pending" is still being processed',
         "Another refund of the payment has not ended yet.",
     ),
-    "PAYMENT_ALREADY_REFUNDED": Entry(
+    "PAYMENT_ALREADY_REFUNDED": CatalogueEntry(
         422, "This payment has already been refunded", "One refund has given the whole payment back."
     ),
-    "NOTHING_TO_REFUND": Entry(
+    "NOTHING_TO_REFUND": CatalogueEntry(
         422,
         "No refundable amount remaining. All positive line items have been fully refunded.",
         "Several refunds have given the whole payment back.",
     ),
-    "DUPLICATE_LINE_ITEMS_IN_REQUEST": Entry(
+    "DUPLICATE_LINE_ITEMS_IN_REQUEST": CatalogueEntry(
         422, "Duplicate item_ids specified in items array", "A refund names one item twice."
     ),
-    "LINE_ITEM_NOT_FOUND": Entry(422, "Line item {id} not found in payment", "The payment has no such item."),
-    "LINE_ITEM_FULLY_REFUNDED": Entry(
+    "LINE_ITEM_NOT_FOUND": CatalogueEntry(422, "Line item {id} not found in payment", "The payment has no such item."),
+    "LINE_ITEM_FULLY_REFUNDED": CatalogueEntry(
         422,
         "Line item {id} has been fully refunded cannot be refunded further.",
         "Nothing is left of the item, while something is left of the payment.",
     ),
-    "LINE_ITEM_REFUND_AMOUNT_TOO_LOW": Entry(
+    "LINE_ITEM_REFUND_AMOUNT_TOO_LOW": CatalogueEntry(
         422,
         "Line item {id} requested refund amount is {amount} which is too low",
         "The amount is zero or less, the item was free, or the amount is below one unit of the currency that was paid.",
     ),
-    "LINE_ITEM_REFUND_AMOUNT_TOO_HIGH": Entry(
+    "LINE_ITEM_REFUND_AMOUNT_TOO_HIGH": CatalogueEntry(
         422,
         "Line item {id} requested refund amount including tax is {amount} which is above the paid amount {paid}",
         "More is asked for than was paid for the item.",
     ),
-    "REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT": Entry(
+    "REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT": CatalogueEntry(
         422,
         "The calculated refund amount is larger than the paid amount",
         "Together with earlier refunds more is asked for than was paid for the item.",
     ),
-    "PARTIAL_REFUND_NOT_ALLOWED": Entry(
+    "PARTIAL_REFUND_NOT_ALLOWED": CatalogueEntry(
         422,
         "Partial refunds are not allowed for this payment method",
         "The payment's method can only give the whole payment back.",
     ),
     # --- our fault ------------------------------------------------------------------------------------------
-    "INTERNAL_SERVER_ERROR": Entry(
+    "INTERNAL_SERVER_ERROR": CatalogueEntry(
         500,
         "Something went wrong on our side. Quote the request id: {request_id}",
         "A bug, or a lost database.",
     ),
-    "SERVICE_UNAVAILABLE": Entry(
+    "SERVICE_UNAVAILABLE": CatalogueEntry(
         503,
         "The server cannot answer at the moment; try again",
         "PostgreSQL is down or out of connections, or the server is being stopped.",

@@ -63,7 +63,7 @@ class MethodInput:
         raise TypeError("an account is not serialised")
 
 
-class Rehearsal:
+class SimulatedCharge:
     """A published test card with the end that somebody who tries the server out chose for it.
 
     Only the simulator takes it, and only for a test payment: the flow refuses it everywhere else, whatever was posted.
@@ -122,7 +122,7 @@ class ChargeRequest:
         attempt_id: str,
         amount: int,
         currency: str,
-        card: CardInput | SavedMethod | MethodInput | Rehearsal,
+        card: CardInput | SavedMethod | MethodInput | SimulatedCharge,
         return_url: str,
         *,
         keep_card: bool = False,

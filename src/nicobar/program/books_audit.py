@@ -53,7 +53,7 @@ _REPORT: Final = (
 )
 
 
-class Row(Protocol):
+class AuditRow(Protocol):
     """A row that is wrong, as the checks of storage describe it."""
 
     @property
@@ -87,7 +87,7 @@ class Part(NamedTuple):
     good: str
     """What holds for them."""
     bad: str
-    find: Callable[[Read, When], Awaitable[Sequence[Row]]]
+    find: Callable[[Read, When], Awaitable[Sequence[AuditRow]]]
     """Finds those for which it does not hold: a few of them are enough."""
     advice: str = _REPORT
 
@@ -120,7 +120,7 @@ async def prepare_audit(read: Read, now: datetime, since: datetime | None = None
     return when, await count_all(read, when.events_since)
 
 
-def _named(row: Row) -> str:
+def _named(row: AuditRow) -> str:
     """Name a row and what is wrong with it."""
     live = " (live)" if row.mode == "live" else ""
     return f"{row.object_id}{live}: {row.detail}"
@@ -139,9 +139,9 @@ async def _discounts(read: Read) -> list[Wrong]:
     ]
 
 
-async def _late_refunds(read: Read, when: When) -> list[Row]:
+async def _late_refunds(read: Read, when: When) -> list[AuditRow]:
     """Return refunds in doubt for too long, and those that the processor has called pending for too long."""
-    doubtful: list[Row] = [*await overdue_refunds(read, when.now - OVERDUE)]
+    doubtful: list[AuditRow] = [*await overdue_refunds(read, when.now - OVERDUE)]
     names = {refund.object_id for refund in doubtful}
     pending = await refunds_pending_too_long(read, when.now - PENDING_FOR)
     return [*doubtful, *[refund for refund in pending if refund.object_id not in names]]

@@ -12,7 +12,7 @@ import msgspec
 
 from nicobar.reference.table import Confidence, load
 
-Outcome = Literal[
+CardOutcome = Literal[
     "succeed",
     "decline",
     "challenge",
@@ -42,7 +42,7 @@ class TestCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Issuing country, ISO 3166-1 alpha-2."""
     three_ds: Literal["none", "frictionless", "challenge"]
     """Which 3-D Secure flow the card takes on the hosted page."""
-    outcome: Outcome
+    outcome: CardOutcome
     cvc_length: int
     """Number of digits of the security code; any digits are accepted, and any expiry in the future."""
     passes_luhn: bool

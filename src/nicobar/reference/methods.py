@@ -13,7 +13,7 @@ import msgspec
 from nicobar.reference.table import Confidence, load, rows
 
 
-class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MethodFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of `payment_methods.csv`."""
 
     type: str
@@ -83,7 +83,7 @@ class PublishedInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
 
-def _load_methods() -> tuple[Method, ...]:
+def _load_methods() -> tuple[MethodFacts, ...]:
     found: list[dict[str, object]] = []
     for cells in rows("payment_methods.csv"):
         row: dict[str, object] = {**cells}
@@ -95,22 +95,22 @@ def _load_methods() -> tuple[Method, ...]:
             pairs = (pair.split(":") for pair in cells["currency_countries"].split())
             row["currency_countries"] = {currency: countries.split(",") for currency, countries in pairs}
         found.append(row)
-    return msgspec.convert(found, tuple[Method, ...], strict=False)
+    return msgspec.convert(found, tuple[MethodFacts, ...], strict=False)
 
 
-ALL: Final[tuple[Method, ...]] = _load_methods()
+ALL: Final[tuple[MethodFacts, ...]] = _load_methods()
 """The methods in the contract's order."""
 
 _BY_TYPE: Final = {method.type: method for method in ALL}
 
 
-def get(method_type: str) -> Method:
+def get(method_type: str) -> MethodFacts:
     """Return the method of a type. Raises KeyError for another type."""
     return _BY_TYPE[method_type]
 
 
 @cache
-def offered() -> tuple[Method, ...]:
+def offered() -> tuple[MethodFacts, ...]:
     """Return the methods in service, in the contract's order."""
     return tuple(method for method in ALL if method.offered)
 

@@ -8,7 +8,7 @@ import re
 from typing import Final, NamedTuple
 
 
-class Form(NamedTuple):
+class TaxIdForm(NamedTuple):
     """The form of a number that python-stdnum does not check, or not in the shape that businesses use."""
 
     pattern: re.Pattern[str]
@@ -19,21 +19,21 @@ class Form(NamedTuple):
 
 
 FORMS: Final = {
-    "AE": Form(re.compile(r"\d{15}"), "100123456700003"),
-    "BH": Form(re.compile(r"\d{15}"), "200001234500002"),
-    "GE": Form(re.compile(r"\d{9}|\d{11}"), "201234567"),
-    "HK": Form(re.compile(r"\d{8}"), "12345678"),
-    "KZ": Form(re.compile(r"\d{12}"), "010140001234"),
-    "MU": Form(re.compile(r"[23]\d{7}"), "20123456"),
-    "NG": Form(re.compile(r"\d{10,14}"), "01234567-0001"),
-    "OM": Form(re.compile(r"OM\d{10}"), "OM1100001234"),
-    "PH": Form(re.compile(r"\d{9,14}"), "123-456-789-00000"),
-    "PK": Form(re.compile(r"\d{7,8}"), "1234567-8", ("stdnum.pk.cnic",)),
-    "SA": Form(re.compile(r"3\d{13}3"), "301234567800003"),
-    "TZ": Form(re.compile(r"\d{9}"), "123-456-789"),
-    "UA": Form(re.compile(r"\d{12}"), "123456726543", ("stdnum.ua.edrpou", "stdnum.ua.rntrc")),
-    "UZ": Form(re.compile(r"\d{9}"), "201234567"),
-    "ZA": Form(re.compile(r"4\d{9}"), "4123456789"),
+    "AE": TaxIdForm(re.compile(r"\d{15}"), "100123456700003"),
+    "BH": TaxIdForm(re.compile(r"\d{15}"), "200001234500002"),
+    "GE": TaxIdForm(re.compile(r"\d{9}|\d{11}"), "201234567"),
+    "HK": TaxIdForm(re.compile(r"\d{8}"), "12345678"),
+    "KZ": TaxIdForm(re.compile(r"\d{12}"), "010140001234"),
+    "MU": TaxIdForm(re.compile(r"[23]\d{7}"), "20123456"),
+    "NG": TaxIdForm(re.compile(r"\d{10,14}"), "01234567-0001"),
+    "OM": TaxIdForm(re.compile(r"OM\d{10}"), "OM1100001234"),
+    "PH": TaxIdForm(re.compile(r"\d{9,14}"), "123-456-789-00000"),
+    "PK": TaxIdForm(re.compile(r"\d{7,8}"), "1234567-8", ("stdnum.pk.cnic",)),
+    "SA": TaxIdForm(re.compile(r"3\d{13}3"), "301234567800003"),
+    "TZ": TaxIdForm(re.compile(r"\d{9}"), "123-456-789"),
+    "UA": TaxIdForm(re.compile(r"\d{12}"), "123456726543", ("stdnum.ua.edrpou", "stdnum.ua.rntrc")),
+    "UZ": TaxIdForm(re.compile(r"\d{9}"), "201234567"),
+    "ZA": TaxIdForm(re.compile(r"4\d{9}"), "4123456789"),
 }
 """By country. Cuba, Malaysia and Mauritius have modules for numbers of persons only, which are not used; South Africa
 has one for its income tax, which is another number than that of the VAT."""

@@ -14,7 +14,7 @@ import msgspec
 
 from nicobar.reference.table import Confidence, rows
 
-Taxability = Literal["yes", "no", "partial", "local_only", "by_state", "business_use_only", "80_percent"]
+CategoryTaxability = Literal["yes", "no", "partial", "local_only", "by_state", "business_use_only", "80_percent"]
 """How far a category is taxed; `by_state` and `local_only` name no rate of this row, `80_percent` a part of it."""
 
 Effect = Literal[
@@ -37,8 +37,8 @@ class TaxRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Standard rate in parts per million."""
     e_book_ppm: int
     """Rate of electronic books in parts per million; the standard rate where no other is known."""
-    saas_taxable: Taxability
-    digital_taxable: Taxability
+    saas_taxable: CategoryTaxability
+    digital_taxable: CategoryTaxability
     source: str
     """Keys of `SOURCES.md` of the tables that carry this rate, separated by spaces."""
     confidence: Confidence

@@ -103,3 +103,11 @@ PAYMENT_METHOD_FAMILIES: Final[tuple[PaymentMethodFamily, ...]] = get_args(Payme
 INTENT_STATUSES: Final[tuple[IntentStatus, ...]] = get_args(IntentStatus)
 LOCALE_CODES: Final[tuple[LocaleCode, ...]] = get_args(LocaleCode)
 TAX_CATEGORIES: Final[tuple[TaxCategory, ...]] = get_args(TaxCategory)
+
+
+def provider_of(processor: str) -> PaymentProvider:
+    """Return the contract's name for a processor, by the name under which attempts store it."""
+    match processor:
+        case "stripe" | "adyen":
+            return processor
+    return "dodo"

@@ -38,7 +38,7 @@ class RequestBody(Struct, frozen=True, kw_only=True):
     """Base of request bodies: keyword fields, unknown fields ignored."""
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class ResponseBody(Struct, frozen=True, kw_only=True):
     """Base of answers: every key is always sent."""
 
 
@@ -76,7 +76,7 @@ MAXIMUM_OFFSET: Final = 10_000
 ItemT = TypeVar("ItemT")
 
 
-class Items(Answer, Generic[ItemT], frozen=True, kw_only=True):
+class Items(ResponseBody, Generic[ItemT], frozen=True, kw_only=True):
     """A page of a list: no total and no next link, as the contract has it."""
 
     items: list[ItemT]

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from harness import Merchant
-from nicobar.core.payments.payment import Address
+from nicobar.core.customers.buyer import Address
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.runtime import Runtime
 from nicobar.reference import methods

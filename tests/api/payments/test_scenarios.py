@@ -8,7 +8,8 @@ from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Mode, Tenant
-from nicobar.core.payments.payment import Address, Outcome, Succeeded
+from nicobar.core.customers.buyer import Address
+from nicobar.core.payments.payment import Outcome, Succeeded
 from nicobar.core.problems import Problem
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime

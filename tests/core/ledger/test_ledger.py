@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.discounts.discounts import DiscountTerms
 from nicobar.core.ledger.ledger import (
     ACCOUNTS,
-    Account,
-    Entry,
+    LedgerAccount,
+    LedgerEntry,
     Posting,
     dispute_entry,
     is_taken,
@@ -23,7 +24,7 @@ from nicobar.core.ledger.ledger import (
 )
 from nicobar.core.money.fx import DODO_FEES, NO_FEE, FeeTiers, Rates, charge_terms, usd_rate
 from nicobar.core.money.money import round_half_up
-from nicobar.core.payments.payment import Address, Buyer, Payment, PaymentOptions
+from nicobar.core.payments.payment import Payment, PaymentOptions
 from nicobar.core.pricing.pricing import CartLine, Quote, quote, with_fee
 
 AT = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -103,16 +104,16 @@ def paid(priced_as: Quote) -> Payment:
     )
 
 
-def booked(priced_as: Quote) -> tuple[Payment, Entry]:
+def booked(priced_as: Quote) -> tuple[Payment, LedgerEntry]:
     payment = paid(priced_as)
     return payment, payment_entry("led_1", payment, priced_as.inputs, AT)
 
 
-def told(entry: Entry) -> list[tuple[str, str, int]]:
+def told(entry: LedgerEntry) -> list[tuple[str, str, int]]:
     return [(posting.account, posting.currency, posting.amount) for posting in entry.postings]
 
 
-def balances(entries: list[Entry]) -> dict[tuple[str, str], int]:
+def balances(entries: list[LedgerEntry]) -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
     for entry in entries:
         for posting in entry.postings:
@@ -334,7 +335,7 @@ def test_refunds_of_the_whole_leave_nothing(cart: Quote, cuts: list[int]) -> Non
 def test_the_books_are_the_payment_less_the_refunds_that_stand(cart: Quote, data: st.DataObject) -> None:
     payment, entry = booked(cart)
     total, entries = payment.total_amount, [entry]
-    standing: dict[str, Entry] = {}
+    standing: dict[str, LedgerEntry] = {}
     for number in range(data.draw(st.integers(0, 8))):
         left = total + sum(refund.received for refund in standing.values())
         if standing and (not left or data.draw(st.booleans())):
@@ -406,7 +407,7 @@ def test_a_processor_may_count_in_the_settlement_currency_or_in_a_third_one() ->
 
 def test_the_accounts_are_those_that_entries_use() -> None:
     _, entry = booked(priced(*EVERYTHING, charge="EUR", codes=CODES))
-    used: set[Account] = {posting.account for posting in entry.postings}
+    used: set[LedgerAccount] = {posting.account for posting in entry.postings}
     assert used == set(ACCOUNTS)
     for posting in entry.postings:
         if ACCOUNTS[posting.account] != "either":

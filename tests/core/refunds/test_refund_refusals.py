@@ -9,7 +9,7 @@ import pytest
 from harness import START
 from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
-from nicobar.core.refunds.refund import RefundItem, RefundWish
+from nicobar.core.refunds.refund import RefundInstruction, RefundItem
 from nicobar.core.refunds.refund_plan import MAXIMUM_REFUNDS
 from refunding import WHOLE, Settled, items, line, paid, plan, refunded
 
@@ -19,7 +19,7 @@ HALF = refunded(PAYMENT, plan(PAYMENT, items(RefundItem("pdt_0", 1190))))
 FIRST_GONE = refunded(PAYMENT, plan(PAYMENT, items(RefundItem("pdt_0"))))
 
 
-def refusal(payment: Payment, wish: RefundWish, settled: Settled | None = None, **terms: Any) -> tuple[str, str]:
+def refusal(payment: Payment, wish: RefundInstruction, settled: Settled | None = None, **terms: Any) -> tuple[str, str]:
     with pytest.raises(Problem) as caught:
         plan(payment, wish, settled, **terms)
     return caught.value.code, caught.value.message
@@ -179,7 +179,7 @@ def refusal(payment: Payment, wish: RefundWish, settled: Settled | None = None, 
     ],
 )
 def test_each_refusal_has_its_sentence(
-    payment: Payment, wish: RefundWish, terms: dict[str, Any], code: str, message: str
+    payment: Payment, wish: RefundInstruction, terms: dict[str, Any], code: str, message: str
 ) -> None:
     assert refusal(payment, wish, **terms) == (code, message)
 

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Status
+from nicobar.core.payments.payment import PaymentStatus
 from nicobar.core.problems import Problem
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.payments.confirm_payment import confirm_payment
@@ -50,7 +50,7 @@ async def test_a_failed_payment_cannot_be_tried_again_either(
 
 
 @pytest.mark.parametrize("status", ["succeeded", "processing", "requires_customer_action", "cancelled"])
-async def test_what_nobody_can_pay_stays_as_it_is(runtime: Runtime, tenant: Tenant, status: Status) -> None:
+async def test_what_nobody_can_pay_stays_as_it_is(runtime: Runtime, tenant: Tenant, status: PaymentStatus) -> None:
     payment = await place(runtime, order(runtime, tenant, status=status))
     assert not await end_link(runtime, tenant, payment.payment_id)
     assert await reload(runtime, payment) == payment

@@ -9,9 +9,10 @@ import pytest_asyncio
 from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
+from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.paying import revision
-from nicobar.core.payments.payment import Address, Payment
-from nicobar.core.payments.repricing import Change
+from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.repricing import PaymentChange
 from nicobar.core.problems import Problem
 from nicobar.flows.payments import reprice_payment as flow
 from nicobar.flows.payments.confirm_payment import confirm_payment
@@ -48,7 +49,7 @@ async def current(shop: Shop, payment_id: str) -> Payment:
 
 async def change(shop: Shop, payment: Payment, **changes: Any) -> Payment:
     """Change a payment; what is returned is what is stored, and it can be explained."""
-    new = await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, Change(**changes))
+    new = await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, PaymentChange(**changes))
     assert new == await current(shop, payment.payment_id)
     assert (await shop.read(f"/payments/{payment.payment_id}/explain"))["recomputed"] is True
     async with shop.runtime.database.read() as read:
@@ -60,7 +61,7 @@ async def refusal(shop: Shop, payment: Payment, **changes: Any) -> tuple[str, st
     """Return code and path of a refused change; nothing may change by it."""
     before = await dump(shop.runtime)
     with pytest.raises(Problem) as caught:
-        await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, Change(**changes))
+        await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, PaymentChange(**changes))
     assert await dump(shop.runtime) == before
     return caught.value.code, caught.value.path
 
@@ -255,10 +256,10 @@ async def test_payments_that_swap_their_codes_do_not_stop_each_other(shop: Shop)
         async with asyncio.timeout(20):
             await asyncio.gather(
                 reprice_payment(
-                    shop.runtime, first.tenant, first.payment_id, Change(remove_code="ONE", add_code="TWO")
+                    shop.runtime, first.tenant, first.payment_id, PaymentChange(remove_code="ONE", add_code="TWO")
                 ),
                 reprice_payment(
-                    shop.runtime, second.tenant, second.payment_id, Change(remove_code="TWO", add_code="ONE")
+                    shop.runtime, second.tenant, second.payment_id, PaymentChange(remove_code="TWO", add_code="ONE")
                 ),
             )
         assert [await codes_of(shop, payment) for payment in (first, second)] == [[("TWO", 0, 400)], [("ONE", 0, 200)]]
@@ -272,7 +273,7 @@ async def test_twenty_customers_at_once_never_exceed_a_limit(shop: Shop) -> None
     product = await shop.product(2000)
     payments = [await link(shop, item(product), customer={"email": f"b{n}@example.com"}) for n in range(20)]
     ends = await asyncio.gather(
-        *[reprice_payment(shop.runtime, one.tenant, one.payment_id, Change(add_code="FEW")) for one in payments],
+        *[reprice_payment(shop.runtime, one.tenant, one.payment_id, PaymentChange(add_code="FEW")) for one in payments],
         return_exceptions=True,
     )
     refused = [end.code for end in ends if isinstance(end, Problem)]
@@ -317,7 +318,7 @@ async def test_what_cannot_be_paid_is_not_repriced(shop: Shop, clock: FakeClock,
     payment = await place(shop.runtime, order(shop.runtime, shop.merchant.tenant, **changes))
     if state == "expired":
         clock.advance(hours=24)
-    wish = Change(billing=Address("FR"), name="Eve", phone_number="+33140205050")
+    wish = PaymentChange(billing=Address("FR"), name="Eve", phone_number="+33140205050")
     new = await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, wish)
     assert new == payment == await reload(shop.runtime, payment)
 
@@ -331,13 +332,13 @@ async def test_a_payment_that_others_keep_changing_is_left_alone(shop: Shop, mon
         monkeypatch.setattr(flow, "price_cart", original)
         before = await current(shop, payment.payment_id)
         other = Address({"DE": "FR", "FR": "DE"}[before.billing.country])
-        await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, Change(billing=other))
+        await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, PaymentChange(billing=other))
         monkeypatch.setattr(flow, "price_cart", overtaken)
         return await original(*arguments)
 
     monkeypatch.setattr(flow, "price_cart", overtaken)
     with pytest.raises(Problem) as caught:
-        await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, Change(billing=Address("US")))
+        await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, PaymentChange(billing=Address("US")))
     assert (caught.value.code, caught.value.status) == ("UNSUPPORTED_ACTION", 409)
     assert (await current(shop, payment.payment_id)).billing.country == "FR"
 
@@ -352,7 +353,7 @@ async def test_parallel_changes_and_confirmations_charge_what_was_shown(shop: Sh
 
         async def repricing(country: str, payment: Payment = payment, shown: dict[Any, int] = shown) -> None:
             new = await reprice_payment(
-                shop.runtime, payment.tenant, payment.payment_id, Change(billing=Address(country))
+                shop.runtime, payment.tenant, payment.payment_id, PaymentChange(billing=Address(country))
             )
             shown[revision(new)] = new.total_amount
 
@@ -376,5 +377,7 @@ async def test_parallel_changes_and_confirmations_charge_what_was_shown(shop: Sh
 
 async def test_an_unknown_payment_is_not_found(shop: Shop) -> None:
     with pytest.raises(Problem) as caught:
-        await reprice_payment(shop.runtime, shop.merchant.tenant, "pay_000000000000000000000", Change(name="Eve"))
+        await reprice_payment(
+            shop.runtime, shop.merchant.tenant, "pay_000000000000000000000", PaymentChange(name="Eve")
+        )
     assert caught.value.code == "NOT_FOUND"

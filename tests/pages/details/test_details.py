@@ -8,7 +8,7 @@ import pytest_asyncio
 from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
-from nicobar.core.payments.payment import Address
+from nicobar.core.customers.buyer import Address
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.details.details import address_parts, missing_parts
 from nicobar.pages.texts.texts import load_texts

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from nicobar.core.payments.payment import Buyer
+from nicobar.core.customers.buyer import Buyer
 from orders import line, pay, reload, token_of
 from pages.visited import Elements, Site
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Buyer
+from nicobar.core.customers.buyer import Buyer
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.frame.returns import with_parameters
 from orders import order, pay, place, reload

@@ -11,7 +11,8 @@ import structlog
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Address, Buyer, Outcome
+from nicobar.core.customers.buyer import Address, Buyer
+from nicobar.core.payments.payment import Outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest
 from nicobar.processors.simulator.simulator import Simulator

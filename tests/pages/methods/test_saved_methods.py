@@ -13,8 +13,9 @@ from starlette.routing import Router
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.customers.buyer import Buyer
 from nicobar.core.customers.customer_proof import sign_proof
-from nicobar.core.payments.payment import Buyer, Payment
+from nicobar.core.payments.payment import Payment
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.customers.prove_customer import prove_customer

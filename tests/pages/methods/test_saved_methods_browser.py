@@ -10,7 +10,8 @@ from playwright.async_api import Browser, Page
 
 from nicobar.app import create_app
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Buyer, Payment
+from nicobar.core.customers.buyer import Buyer
+from nicobar.core.payments.payment import Payment
 from nicobar.flows.customers.prove_customer import prove_customer
 from nicobar.flows.runtime import Runtime
 from orders import order, place, reload, with_processors

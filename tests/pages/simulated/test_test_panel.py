@@ -17,8 +17,8 @@ from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.test_panel import panel_view, use_panel
-from nicobar.pages.methods.card_form import Form, form_token
-from nicobar.processors.base import ChargeRequest, Rehearsal
+from nicobar.pages.methods.card_form import PostedForm, form_token
+from nicobar.processors.base import ChargeRequest, SimulatedCharge
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.reference import failures
 from nicobar.storage.simulator.simulator import SimulatorRecords
@@ -247,7 +247,7 @@ async def test_the_panel_refuses_a_live_payment_by_itself(
     visit: Any = SimpleNamespace(payment=payment, now=clock.now(), decisions=[], processor=simulator)
     for choice in ("pay", "expire"):
         with pytest.raises(Problem, match="A live payment has no test panel"):
-            await use_panel(runtime, visit, Form({"panel": choice}), payment.created_at, "http://pay.test")
+            await use_panel(runtime, visit, PostedForm({"panel": choice}), payment.created_at, "http://pay.test")
     assert panel_view(visit, "token", "/") is None
     assert (await unchanged(runtime, payment), live.asked) == (True, [])
 
@@ -262,7 +262,7 @@ async def test_the_flow_refuses_a_rehearsal_of_a_live_payment(
                 runtime._replace(processors=processors),
                 payment.tenant,
                 payment.payment_id,
-                Rehearsal(card(), "pay"),
+                SimulatedCharge(card(), "pay"),
             )
     assert (await unchanged(runtime, payment), live.asked) == (True, [])
 
@@ -284,7 +284,7 @@ async def test_the_flow_refuses_a_rehearsal_with_another_processor(
             runtime._replace(processors={"other": other}),
             tenant,
             payment.payment_id,
-            Rehearsal(card(), "pay"),
+            SimulatedCharge(card(), "pay"),
         )
     assert await unchanged(runtime, payment)
 
@@ -294,7 +294,7 @@ def test_the_simulator_never_charges_live_payments() -> None:
 
 
 def test_a_rehearsal_shows_no_card() -> None:
-    rehearsal = Rehearsal(card("4242424242424242"), "decline", "LOST_CARD")
+    rehearsal = SimulatedCharge(card("4242424242424242"), "decline", "LOST_CARD")
     assert repr(rehearsal) == "Rehearsal(decline, LOST_CARD)"
     with pytest.raises((TypeError, msgspec.ValidationError, ValueError)):
         msgspec.json.encode(rehearsal)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from disputing import Disputing, open_dispute, paid
 from harness import FakeClock, Merchant
-from nicobar.core.ledger.ledger import Entry, Posting
+from nicobar.core.ledger.ledger import LedgerEntry, Posting
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.ledger import read_ledger
 from nicobar.flows.ledger.read_ledger import read_ledger as read_lines
@@ -168,7 +168,7 @@ async def test_nothing_is_booked_twice(runtime: Runtime, merchant: Merchant) -> 
 
 async def test_entries_come_back_as_they_went_in(runtime: Runtime, merchant: Merchant) -> None:
     payment = await place(runtime, order(runtime, merchant.tenant))
-    entry = Entry(
+    entry = LedgerEntry(
         entry_id="led_1",
         kind="dispute",
         payment_id=payment.payment_id,

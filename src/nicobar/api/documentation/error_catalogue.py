@@ -4,7 +4,7 @@ import re
 from http import HTTPStatus
 from typing import Final
 
-from nicobar.core.problems import CATALOGUE, Entry
+from nicobar.core.problems import CATALOGUE, CatalogueEntry
 
 _SAMPLES: Final = {
     "allowed": "GET, POST",
@@ -58,7 +58,7 @@ def example_message(code: str) -> str:
 
 def render_error_catalogue() -> str:
     """Return `docs/errors.md`: the introduction, then one table a status with its codes in alphabetical order."""
-    by_status: dict[int, dict[str, Entry]] = {}
+    by_status: dict[int, dict[str, CatalogueEntry]] = {}
     for code, entry in sorted(CATALOGUE.items()):
         by_status.setdefault(entry.status, {})[code] = entry
     parts = [_INTRODUCTION]

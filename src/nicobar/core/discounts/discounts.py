@@ -22,7 +22,7 @@ Eligibility = Literal["any", "first_time", "existing", "specific"]
 """Who may use a code: everyone, customers without or with an earlier purchase, or the customers of a list."""
 
 
-class CartItem(Protocol):
+class DiscountableLine(Protocol):
     """What a code needs to know about a cart line; `pricing.CartLine` fits."""
 
     @property
@@ -136,7 +136,7 @@ def normalise_code(text: str) -> str:
 def check_code(
     code: DiscountCode,
     history: CodeHistory,
-    items: Sequence[CartItem],
+    items: Sequence[DiscountableLine],
     charge_currency: str,
     rates: Rates,
     exponents: Mapping[str, int],
@@ -260,7 +260,7 @@ def _customer_eligible(eligibility: Eligibility, history: CodeHistory) -> bool:
 
 
 def _list_value(
-    items: Sequence[CartItem], currency: str, rates: Rates, exponents: Mapping[str, int]
+    items: Sequence[DiscountableLine], currency: str, rates: Rates, exponents: Mapping[str, int]
 ) -> tuple[int, int]:
     """Sum the original prices exactly, in minor units of `currency`: before parity, product discount and codes."""
     numerator, denominator = 0, 1

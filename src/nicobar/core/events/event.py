@@ -6,7 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from nicobar.core.disputes.dispute import DisputeStatus
-from nicobar.core.payments.payment import Status
+from nicobar.core.payments.payment import PaymentStatus
 from nicobar.core.refunds.refund import RefundStatus
 
 EventType = Literal[
@@ -26,7 +26,7 @@ EventType = Literal[
 ]
 """The event types that this server writes, out of the contract's list ("Webhook delivery")."""
 
-PAYMENT_EVENTS: Final[dict[Status, EventType]] = {
+PAYMENT_EVENTS: Final[dict[PaymentStatus, EventType]] = {
     "succeeded": "payment.succeeded",
     "failed": "payment.failed",
     "processing": "payment.processing",

@@ -18,9 +18,9 @@ from nicobar.core.money.money import round_half_up
 from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.pricing import QuoteInputs
 
-Account = Literal["processor_receivable", "conversion_clearing", "merchant_payable", "tax_payable", "fee_income"]
+LedgerAccount = Literal["processor_receivable", "conversion_clearing", "merchant_payable", "tax_payable", "fee_income"]
 
-ACCOUNTS: Final[dict[Account, Literal["debit", "credit", "either"]]] = {
+ACCOUNTS: Final[dict[LedgerAccount, Literal["debit", "credit", "either"]]] = {
     "processor_receivable": "debit",
     "conversion_clearing": "either",
     "merchant_payable": "credit",
@@ -34,7 +34,7 @@ ACCOUNTS: Final[dict[Account, Literal["debit", "credit", "either"]]] = {
 `fee_income` the fee of adaptive pricing, all in the settlement currency.
 """
 
-Kind = Literal["payment", "refund", "refund_reversal", "dispute", "dispute_reversal"]
+EntryKind = Literal["payment", "refund", "refund_reversal", "dispute", "dispute_reversal"]
 """What an entry records. A `refund_reversal` undoes the entry of a refund that came back; `dispute` takes the disputed
 money away, and `dispute_reversal` brings it back."""
 
@@ -51,17 +51,17 @@ the seller's: `tax` where it is set aside, `tax_reversal` where it comes back. S
 class Posting(msgspec.Struct, frozen=True):
     """One amount on one account."""
 
-    account: Account
+    account: LedgerAccount
     currency: str
     amount: int
     """Minor units: a debit is positive, a credit negative."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One movement of money. It cannot be made unbalanced: ValueError then."""
 
     entry_id: str
-    kind: Kind
+    kind: EntryKind
     payment_id: str
     reference: str
     """The payment, refund or dispute that moved the money."""
@@ -82,7 +82,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         if any(sums.values()) or not self.postings or not all(posting.amount for posting in self.postings):
             raise ValueError(f"the entry about {self.reference} does not balance: {self.postings}")
 
-    def amount(self, account: Account, currency: str) -> int:
+    def amount(self, account: LedgerAccount, currency: str) -> int:
         """Return what was posted on an account in a currency: positive for a debit, 0 for nothing."""
         return sum(p.amount for p in self.postings if p.account == account and p.currency == currency)
 
@@ -94,7 +94,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def gross(self) -> int:
         """The same in minor units of `settlement_currency`: what seller, authorities and fee got of it together."""
-        parts: tuple[Account, ...] = ("merchant_payable", "tax_payable", "fee_income")
+        parts: tuple[LedgerAccount, ...] = ("merchant_payable", "tax_payable", "fee_income")
         return -sum(self.amount(account, self.settlement_currency) for account in parts)
 
 
@@ -155,7 +155,7 @@ class Disputed(Protocol):
         """What the processor counts in; nearly always the payment's currency."""
 
 
-def payment_entry(entry_id: str, payment: Payment, pricing: QuoteInputs | None, at: datetime) -> Entry:
+def payment_entry(entry_id: str, payment: Payment, pricing: QuoteInputs | None, at: datetime) -> LedgerEntry:
     """Return the entry of a payment that was paid; its total is above zero.
 
     The seller is credited the stored settlement, of which the settlement tax belongs to the authorities. The fee of
@@ -169,7 +169,7 @@ def payment_entry(entry_id: str, payment: Payment, pricing: QuoteInputs | None, 
         if rate is None:
             raise ValueError(f"{payment.payment_id} was converted, and its rate is not known")
         gross = round_half_up(gross * rate.denominator, rate.numerator)
-    return Entry(
+    return LedgerEntry(
         entry_id=entry_id,
         kind="payment",
         payment_id=payment.payment_id,
@@ -188,7 +188,7 @@ def payment_entry(entry_id: str, payment: Payment, pricing: QuoteInputs | None, 
     )
 
 
-def refund_entry(entry_id: str, refund: Refunded, booked: Sequence[Entry], at: datetime) -> Entry:
+def refund_entry(entry_id: str, refund: Refunded, booked: Sequence[LedgerEntry], at: datetime) -> LedgerEntry:
     """Return the entry of a refund that succeeded; `booked` are the payment's entries so far.
 
     Seller and authorities give what the refund says. What the customer gets beyond that is fee: the refund is worth
@@ -201,7 +201,7 @@ def refund_entry(entry_id: str, refund: Refunded, booked: Sequence[Entry], at: d
     refunds = [entry for entry in booked if entry.kind in ("refund", "refund_reversal")]
     refunded = refund.amount + sum(-entry.received for entry in refunds)
     gross = round_half_up(paid.gross * refunded, paid.received) - sum(-entry.gross for entry in refunds)
-    return Entry(
+    return LedgerEntry(
         entry_id=entry_id,
         kind="refund",
         payment_id=refund.payment_id,
@@ -220,7 +220,7 @@ def refund_entry(entry_id: str, refund: Refunded, booked: Sequence[Entry], at: d
     )
 
 
-def refund_reversal_entry(entry_id: str, refund_id: str, booked: Sequence[Entry], at: datetime) -> Entry:
+def refund_reversal_entry(entry_id: str, refund_id: str, booked: Sequence[LedgerEntry], at: datetime) -> LedgerEntry:
     """Return the entry of a refund that came back: the mirror image of the refund's own, to the unit.
 
     `booked` are the payment's entries so far. Raises ValueError when the refund is not among them.
@@ -235,8 +235,8 @@ def refund_reversal_entry(entry_id: str, refund_id: str, booked: Sequence[Entry]
 
 
 def dispute_entry(
-    entry_id: str, dispute: Disputed, payment: Payment, booked: Sequence[Entry], at: datetime, *, returned: bool
-) -> Entry:
+    entry_id: str, dispute: Disputed, payment: Payment, booked: Sequence[LedgerEntry], at: datetime, *, returned: bool
+) -> LedgerEntry:
     """Return the entry of disputed money that the processor took away, or of its return after a good end.
 
     A loss needs no entry: the money is gone since the dispute was opened. Seller, authorities and fee bear their parts
@@ -252,9 +252,9 @@ def dispute_entry(
         part, whole = dispute.amount, paid.received
     elif dispute.currency == paid.settlement_currency and paid.gross:
         part, whole = dispute.amount, paid.gross
-    kind: Kind = "dispute_reversal" if returned else "dispute"
+    kind: EntryKind = "dispute_reversal" if returned else "dispute"
     sign = 1 if returned else -1
-    return Entry(
+    return LedgerEntry(
         entry_id=entry_id,
         kind=kind,
         payment_id=payment.payment_id,
@@ -274,12 +274,12 @@ def dispute_entry(
     )
 
 
-def is_taken(dispute_id: str, booked: Sequence[Entry]) -> bool:
+def is_taken(dispute_id: str, booked: Sequence[LedgerEntry]) -> bool:
     """Say whether the books have a dispute's money as taken away and not returned."""
     return sum(1 if entry.kind == "dispute" else -1 for entry in booked if entry.reference == dispute_id) > 0
 
 
-def _paid(payment_id: str, booked: Sequence[Entry]) -> Entry:
+def _paid(payment_id: str, booked: Sequence[LedgerEntry]) -> LedgerEntry:
     """Return the entry of the payment itself. Raises ValueError when there is none."""
     for entry in booked:
         if entry.kind == "payment" and entry.payment_id == payment_id:

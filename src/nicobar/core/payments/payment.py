@@ -10,10 +10,11 @@ from typing import Any, Final, Literal
 import msgspec
 
 from nicobar.core.business.tenant import Mode, Tenant
+from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.core.tax.tax_id import RegisterAnswer
 
-Status = Literal[
+PaymentStatus = Literal[
     "succeeded",
     "failed",
     "cancelled",
@@ -27,7 +28,7 @@ Status = Literal[
     "partially_captured_and_capturable",
 ]
 
-TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
+TRANSITIONS: Final[dict[PaymentStatus, frozenset[PaymentStatus]]] = {
     "requires_payment_method": frozenset({"processing", "succeeded", "cancelled"}),
     "processing": frozenset({"requires_customer_action", "succeeded", "failed", "requires_payment_method"}),
     "requires_customer_action": frozenset({"processing", "succeeded", "failed", "requires_payment_method"}),
@@ -49,11 +50,11 @@ who left the page of a method before it charged anything (contract, test mode: A
 are final or, for the last five (manual capture), never produced by this server.
 """
 
-PAYABLE: Final[frozenset[Status]] = frozenset({"requires_payment_method", "failed"})
+PAYABLE: Final[frozenset[PaymentStatus]] = frozenset({"requires_payment_method", "failed"})
 """Statuses in which a customer may start an attempt."""
 
 
-def origins(target: Status) -> list[Status]:
+def origins(target: PaymentStatus) -> list[PaymentStatus]:
     """Return the statuses from which `target` may be entered, sorted, for a guarded UPDATE."""
     return sorted(status for status, followers in TRANSITIONS.items() if target in followers)
 
@@ -161,7 +162,7 @@ Outcome = Succeeded | Declined | NeedsAction | Pending | Abandoned | Unknown
 """What a processor said about one attempt. Success and failure need explicit words from the processor."""
 
 
-def status_after(outcome: Outcome) -> Status:
+def status_after(outcome: Outcome) -> PaymentStatus:
     """Return the payment's status after `outcome`; in doubt a payment stays `processing`."""
     match outcome:
         case Succeeded():
@@ -174,27 +175,6 @@ def status_after(outcome: Outcome) -> Status:
             return "requires_payment_method"
         case Pending() | Unknown():
             return "processing"
-
-
-class Address(msgspec.Struct, frozen=True):
-    """A billing address; all but the country may be unknown."""
-
-    country: str
-    """ISO 3166-1 alpha-2."""
-    city: str | None = None
-    state: str | None = None
-    street: str | None = None
-    zipcode: str | None = None
-
-
-class Buyer(msgspec.Struct, frozen=True):
-    """The customer as a payment shows it."""
-
-    customer_id: str
-    email: str
-    name: str
-    phone_number: str | None
-    metadata: dict[str, Any]
 
 
 class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -257,7 +237,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     payment_id: str
     brand_id: str
     customer: Buyer
-    status: Status
+    status: PaymentStatus
     currency: str
     subtotal: int
     discount: int

@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.paying import revision
-from nicobar.core.payments.payment import Address, Payment, PaymentLine
+from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.core.pricing.cart import CartRequest, RequestedItem, SellableProduct
 from nicobar.core.pricing.pricing import Quote
 from nicobar.core.tax.tax_id import CheckedTaxId
@@ -19,7 +20,7 @@ MAXIMUM_CODES: Final = 20
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentChange(msgspec.Struct, frozen=True, kw_only=True):
     """What a customer changes; everything that is left out stays as it is."""
 
     billing: Address | UnsetType = UNSET
@@ -36,7 +37,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Completes a customer whose phone number nobody knows."""
 
 
-def wanted(payment: Payment, change: Change) -> Payment:
+def wanted(payment: Payment, change: PaymentChange) -> Payment:
     """Return the payment as the customer wants it, with its old amounts."""
     options = payment.options
     codes = [code for code in options.discount_codes if code != change.remove_code]
@@ -57,7 +58,7 @@ def wanted(payment: Payment, change: Change) -> Payment:
     )
 
 
-def completes_customer(payment: Payment, change: Change) -> bool:
+def completes_customer(payment: Payment, change: PaymentChange) -> bool:
     """Say whether the change tells something that nobody knew of the customer."""
     buyer = payment.customer
     return bool((change.name and not buyer.name) or (change.phone_number and not buyer.phone_number))

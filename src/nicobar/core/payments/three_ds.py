@@ -7,7 +7,9 @@ import msgspec
 Flow = Literal["challenge", "frictionless"]
 """How the bank made sure: it asked the cardholder, or it was content with what it knows."""
 
-Status = Literal["authenticated", "attempt_acknowledged", "exempted", "failed", "not_supported", "processing_error"]
+ThreeDsStatus = Literal[
+    "authenticated", "attempt_acknowledged", "exempted", "failed", "not_supported", "processing_error"
+]
 """How it ended (contract, "GET /payments/{payment_id}", `three_ds_status`)."""
 
 VERSION: Final = "2.2.0"
@@ -19,7 +21,7 @@ class ThreeDs(msgspec.Struct, frozen=True, omit_defaults=True):
 
     flow: Flow | None = None
     """None when the bank was not asked."""
-    status: Status | None = None
+    status: ThreeDsStatus | None = None
     """None while a challenge waits for the cardholder."""
     version: str | None = None
     """Of the protocol, for example `2.2.0`; None when it was not spoken."""

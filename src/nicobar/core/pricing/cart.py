@@ -10,7 +10,7 @@ import msgspec
 
 from nicobar.core.catalog.localized_price import LocalizedPrice, agreed_currency, candidate, choose
 from nicobar.core.catalog.product import OneTimePrice, Price
-from nicobar.core.payments.payment import Address, Buyer
+from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.pricing.pricing import UNCHANGED, CartLine, buyer_price
 from nicobar.core.problems import Problem
 from nicobar.core.tax.tax import Category, TaxDecision

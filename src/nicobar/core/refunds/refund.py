@@ -68,7 +68,7 @@ class RefundItem(msgspec.Struct, frozen=True):
     """Whether `amount` contains the tax, or the tax is given back on top of it."""
 
 
-class RefundWish(msgspec.Struct, frozen=True):
+class RefundInstruction(msgspec.Struct, frozen=True):
     """What a request asks for."""
 
     items: tuple[RefundItem, ...] | None = None

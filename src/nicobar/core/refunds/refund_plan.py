@@ -15,7 +15,7 @@ import msgspec
 from nicobar.core.money.money import display_amount, round_half_up
 from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
-from nicobar.core.refunds.refund import RefundItem, RefundLine, RefundTerms, RefundWish
+from nicobar.core.refunds.refund import RefundInstruction, RefundItem, RefundLine, RefundTerms
 
 MAXIMUM_REFUNDS: Final = 500
 """Refunds of one payment, which are all shown with it."""
@@ -70,7 +70,7 @@ def refundable_lines(payment: Payment, settled: Sequence[tuple[int, int]]) -> li
 
 
 def plan_refund(
-    payment: Payment, lines: Sequence[RefundableLine], wish: RefundWish, terms: RefundTerms
+    payment: Payment, lines: Sequence[RefundableLine], wish: RefundInstruction, terms: RefundTerms
 ) -> list[RefundLine]:
     """Return what a refund gives back of each line that it touches, in the order of the cart.
 

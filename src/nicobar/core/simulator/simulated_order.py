@@ -14,7 +14,7 @@ from nicobar.core.payments.payment import NeedsAction, Outcome, Pending, Succeed
 from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundSucceeded
 from nicobar.core.simulator.simulated_scenario import SimulatedScenario, chance
 
-Answer = Literal["approve", "fail", "cancel"]
+CustomerDecision = Literal["approve", "fail", "cancel"]
 """What a customer can decide on a page of the simulator."""
 
 CARD: Final = "card"
@@ -39,7 +39,7 @@ class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     return_url: str
     outcome: Outcome
-    choices: dict[Answer, Outcome] = {}
+    choices: dict[CustomerDecision, Outcome] = {}
     """What follows each answer of the customer; nothing when nobody is asked (any more)."""
     decide_until: datetime | None = None
     """Until when the customer may decide; None for an order that nobody ever decides about."""
@@ -74,7 +74,7 @@ class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
         return self._decided(end, taken_at=at if isinstance(end, Succeeded) else None)
 
     def waiting(
-        self, first: Outcome, choices: dict[Answer, Outcome], later: Outcome | None, later_at: datetime | None
+        self, first: Outcome, choices: dict[CustomerDecision, Outcome], later: Outcome | None, later_at: datetime | None
     ) -> "SimulatedOrder":
         """Return the order while it waits for an answer, or for its time."""
         return self._decided(first, choices=choices, later=later, later_at=later_at)
@@ -83,7 +83,7 @@ class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
         self,
         outcome: Outcome,
         *,
-        choices: dict[Answer, Outcome] | None = None,
+        choices: dict[CustomerDecision, Outcome] | None = None,
         later: Outcome | None = None,
         later_at: datetime | None = None,
         taken_at: datetime | None = None,

@@ -31,7 +31,7 @@ from nicobar.processors.base import (
     InputRefused,
     MethodInput,
     Processor,
-    Rehearsal,
+    SimulatedCharge,
 )
 from nicobar.reference import methods
 from nicobar.storage.database import DatabaseUnavailable, Tx, UniqueViolation
@@ -55,7 +55,7 @@ class Confirmation(NamedTuple):
 class _Wish(NamedTuple):
     """What was asked for, as `confirm_payment` explains it."""
 
-    card: CardInput | SavedChoice | MethodInput | Rehearsal | None
+    card: CardInput | SavedChoice | MethodInput | SimulatedCharge | None
     seen: datetime | None
     save: bool
     customer_present: bool
@@ -65,7 +65,7 @@ class _Wish(NamedTuple):
 class _Accepted(NamedTuple):
     """What is charged, after every check of it."""
 
-    card: CardInput | SavedMethod | MethodInput | Rehearsal
+    card: CardInput | SavedMethod | MethodInput | SimulatedCharge
     details: CardDetails | None
     """What may be kept of a card; None for every other method."""
     family: str
@@ -83,7 +83,7 @@ async def confirm_payment(
     runtime: Runtime,
     tenant: Tenant,
     payment_id: str,
-    card: CardInput | SavedChoice | MethodInput | Rehearsal | None,
+    card: CardInput | SavedChoice | MethodInput | SimulatedCharge | None,
     seen: datetime | None = None,
     *,
     save: bool = False,
@@ -105,7 +105,7 @@ async def confirm_payment(
     mode or for a rehearsal that is not allowed, INVALID_REQUEST_BODY without a card, NO_ELIGIBLE_PAYMENT_METHODS for a
     saved method that cannot pay it, and CardRefused for a card that cannot be taken; nothing is stored then.
     """
-    if isinstance(card, Rehearsal) and tenant.mode != "test":
+    if isinstance(card, SimulatedCharge) and tenant.mode != "test":
         raise Problem("UNSUPPORTED_ACTION", detail="How a charge ends can be chosen for a test payment only")
     wish = _Wish(card, seen, save, customer_present=create is None, return_url=return_url)
     policy = await load_policy(runtime, tenant)
@@ -208,7 +208,7 @@ def _usable_cards(payment: Payment, policy: Policy) -> frozenset[str]:
 async def _accepted_card(
     tx: Tx,
     processor: Processor,
-    card: CardInput | SavedChoice | Rehearsal,
+    card: CardInput | SavedChoice | SimulatedCharge,
     usable: frozenset[str],
     payment: Payment,
     now: datetime,
@@ -228,7 +228,7 @@ async def _accepted_card(
         return _Accepted(method, method.card, "card", method.payment_method_type)
     if not is_simulated(processor, payment.mode):
         raise Problem("UNSUPPORTED_ACTION", detail=f"A card for {processor.name} is never typed here")
-    details = processor.describe(card.card if isinstance(card, Rehearsal) else card, now)
+    details = processor.describe(card.card if isinstance(card, SimulatedCharge) else card, now)
     kind = method_type(details)
     if kind not in usable:
         raise CardRefused("number", f"only_{min(usable)}_cards" if usable else "method_unavailable")

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from nicobar.core.business.tenant import Tenant, secret_hash
+from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.customers.customer import email_key
-from nicobar.core.payments.payment import Address, Buyer, Payment, PaymentOptions, Succeeded
+from nicobar.core.payments.payment import Payment, PaymentOptions, Succeeded
 from nicobar.core.payments.repricing import priced_lines
 from nicobar.core.pricing.cart import CartRequest, RequestedItem
 from nicobar.core.problems import Problem

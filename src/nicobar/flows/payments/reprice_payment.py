@@ -14,7 +14,14 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.paying import is_payable, revision
 from nicobar.core.payments.payment import Payment
-from nicobar.core.payments.repricing import Change, cart_request, completes_customer, next_revision, repriced, wanted
+from nicobar.core.payments.repricing import (
+    PaymentChange,
+    cart_request,
+    completes_customer,
+    next_revision,
+    repriced,
+    wanted,
+)
 from nicobar.core.pricing.pricing import Quote
 from nicobar.core.problems import Problem
 from nicobar.flows.business.load_policy import load_policy
@@ -31,7 +38,7 @@ ROUNDS: Final = 5
 """How often a change that others overtook is tried again."""
 
 
-async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, change: Change) -> Payment:
+async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, change: PaymentChange) -> Payment:
     """Apply a customer's change and return the payment as it stands then.
 
     Amounts are computed anew only when something changed that can decide them: an address that is merely completed
@@ -76,7 +83,9 @@ async def _decides_price(runtime: Runtime, old: Payment, new: Payment) -> bool:
     return policy.settings.tax != "off" and before != after
 
 
-async def _store(runtime: Runtime, old: Payment, new: Payment, quote: Quote | None, change: Change) -> Payment | None:
+async def _store(
+    runtime: Runtime, old: Payment, new: Payment, quote: Quote | None, change: PaymentChange
+) -> Payment | None:
     """Write the change in one transaction; None when the payment has changed since it was read."""
     tenant, payment_id = old.tenant, old.payment_id
     async with runtime.database.transaction() as tx:

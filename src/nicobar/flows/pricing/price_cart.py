@@ -8,9 +8,9 @@ import msgspec
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.localized_price import LocalizedPrice
+from nicobar.core.customers.buyer import Buyer
 from nicobar.core.discounts.discounts import CodeHistory, DiscountCode, DiscountTerms, check_code, resolve_terms
 from nicobar.core.money.fx import charge_currency, charge_terms, settlement_currency
-from nicobar.core.payments.payment import Buyer
 from nicobar.core.pricing.cart import (
     CartFacts,
     CartRequest,

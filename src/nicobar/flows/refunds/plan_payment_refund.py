@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from nicobar.core.payments.payment import Attempt, Payment
 from nicobar.core.problems import Problem
-from nicobar.core.refunds.refund import RefundLine, RefundTerms, RefundWish
+from nicobar.core.refunds.refund import RefundInstruction, RefundLine, RefundTerms
 from nicobar.core.refunds.refund_plan import plan_refund, refundable_lines
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import Policy
@@ -27,7 +27,7 @@ class RefundPlan(NamedTuple):
 
 
 async def plan_payment_refund(
-    runtime: Runtime, read: Read, policy: Policy, payment: Payment, wish: RefundWish
+    runtime: Runtime, read: Read, policy: Policy, payment: Payment, wish: RefundInstruction
 ) -> RefundPlan:
     """Return the plan of a refund of `payment`, which the caller has just read.
 

@@ -12,7 +12,7 @@ from nicobar.flows.ledger.book_refund import book_refund
 from nicobar.flows.ledger.book_refund_reversal import book_refund_reversal
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
-from nicobar.storage.refunds.refunds import hear_of_refund, move_refund, set_network_reference
+from nicobar.storage.refunds.refunds import move_refund, set_network_reference, set_refund_outcome
 from nicobar.wire.refunds.refunds import render_refund
 
 _log = structlog.get_logger(__name__)
@@ -42,18 +42,18 @@ async def record_refund(
     target = status_after(outcome)
     if target == "pending":
         if refund.status == "pending" and not (isinstance(outcome, Unknown) and refund.outcome is not None):
-            await hear_of_refund(tx, payment.tenant, refund.refund_id, outcome, asked_at, at)
+            await set_refund_outcome(tx, payment.tenant, refund.refund_id, outcome, asked_at, at)
         return refund
     if is_superseded(refund, outcome, asked_at):
         return refund
     if target == refund.status:
         if isinstance(outcome, RefundSucceeded) and outcome.network_reference not in (None, refund.network_reference):
             return await set_network_reference(tx, payment.tenant, refund, outcome, asked_at, at)
-        await hear_of_refund(tx, payment.tenant, refund.refund_id, outcome, asked_at, at)
+        await set_refund_outcome(tx, payment.tenant, refund.refund_id, outcome, asked_at, at)
         return refund
     moved = await move_refund(tx, payment.tenant, refund, outcome, asked_at, at)
     if moved is None:
-        await hear_of_refund(tx, payment.tenant, refund.refund_id, outcome, asked_at, at)
+        await set_refund_outcome(tx, payment.tenant, refund.refund_id, outcome, asked_at, at)
         _log.error("refund_ended_otherwise", refund_id=refund.refund_id, status=refund.status, told=target)
         return refund
     if moved.status == "succeeded":

@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.customers.buyer import Address
 from nicobar.core.customers.customer import email_key
-from nicobar.core.payments.payment import Address
 from nicobar.core.pricing.cart import CartRequest, RequestedItem
 from nicobar.core.problems import Problem
 from nicobar.flows.business.load_policy import load_policy

@@ -12,14 +12,14 @@ from msgspec import UNSET
 
 from nicobar.core.discounts.discounts import normalise_code
 from nicobar.core.payments.payment import Payment
-from nicobar.core.payments.repricing import MAXIMUM_CODES, Change
+from nicobar.core.payments.repricing import MAXIMUM_CODES, PaymentChange
 from nicobar.core.problems import Problem
 from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.details_form import read_details
 from nicobar.pages.details.details import country_name
 from nicobar.pages.entry.limits import Allowance
-from nicobar.pages.methods.card_form import Form, holds_card_number
+from nicobar.pages.methods.card_form import PostedForm, holds_card_number
 from nicobar.pages.texts.texts import Reader
 from nicobar.reference.codes import codes
 
@@ -38,7 +38,9 @@ class Changed(NamedTuple):
     """What was typed and is not stored, to be shown again."""
 
 
-async def change_details(runtime: Runtime, guesses: Allowance, payment: Payment, form: Form, reader: Reader) -> Changed:
+async def change_details(
+    runtime: Runtime, guesses: Allowance, payment: Payment, form: PostedForm, reader: Reader
+) -> Changed:
     """Store contact, address and tax id of a posted form, and price the payment again where they decide its price.
 
     With `update` in the form only the price is asked for: nobody complains about what is missing. A tax id that fails
@@ -56,12 +58,14 @@ async def change_details(runtime: Runtime, guesses: Allowance, payment: Payment,
     return Changed(new, errors, shown)
 
 
-async def change_code(runtime: Runtime, guesses: Allowance, payment: Payment, form: Form, reader: Reader) -> Changed:
+async def change_code(
+    runtime: Runtime, guesses: Allowance, payment: Payment, form: PostedForm, reader: Reader
+) -> Changed:
     """Add or remove a discount code. The other codes stay whatever comes of it."""
     texts, now, link_id = reader.texts, runtime.clock.now(), payment.link_id or ""
     shown: dict[str, str] = {}
     if form.text("remove"):
-        change, fallback = Change(remove_code=normalise_code(form.text("remove"))), "discount.not_removed"
+        change, fallback = PaymentChange(remove_code=normalise_code(form.text("remove"))), "discount.not_removed"
     else:
         code = normalise_code(form.text("code"))
         shown = {"code": "" if holds_card_number(form.text("code")) else form.text("code")[:MAXIMUM_CODE]}
@@ -70,7 +74,7 @@ async def change_code(runtime: Runtime, guesses: Allowance, payment: Payment, fo
             reason = "discount.guesses"
         if reason is not None:
             return Changed(payment, {"code": texts(reason, count=MAXIMUM_CODES)}, shown)
-        change, fallback = Change(add_code=code), "discount.refused"
+        change, fallback = PaymentChange(add_code=code), "discount.refused"
     try:
         new = await reprice_payment(runtime, payment.tenant, payment.payment_id, change)
     except Problem as problem:
@@ -82,7 +86,12 @@ async def change_code(runtime: Runtime, guesses: Allowance, payment: Payment, fo
 
 
 async def _with_tax_id(
-    runtime: Runtime, guesses: Allowance, payment: Payment, change: Change, errors: dict[str, str], reader: Reader
+    runtime: Runtime,
+    guesses: Allowance,
+    payment: Payment,
+    change: PaymentChange,
+    errors: dict[str, str],
+    reader: Reader,
 ) -> Payment:
     """Make the change; without the tax id when that is not valid."""
     now, link_id = runtime.clock.now(), payment.link_id or ""
@@ -100,7 +109,7 @@ async def _with_tax_id(
     return await reprice_payment(runtime, payment.tenant, payment.payment_id, change)
 
 
-def _without_tax_id(payment: Payment, change: Change) -> Change:
+def _without_tax_id(payment: Payment, change: PaymentChange) -> PaymentChange:
     """Leave the tax id as it is, except that one of another country cannot stay."""
     moved = change.billing is not UNSET and change.billing.country != payment.billing.country
     return msgspec.structs.replace(change, tax_id=None if moved else UNSET, business_name=None if moved else UNSET)

@@ -7,10 +7,11 @@ import msgspec
 import phonenumbers
 from msgspec import UNSET
 
-from nicobar.core.payments.payment import Address, Payment
-from nicobar.core.payments.repricing import Change
+from nicobar.core.customers.buyer import Address
+from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.repricing import PaymentChange
 from nicobar.pages.details.details import CHOSEN_STATES, LENGTHS, address_parts, asked_of, missing_parts, state_value
-from nicobar.pages.methods.card_form import Form, holds_card_number
+from nicobar.pages.methods.card_form import PostedForm, holds_card_number
 from nicobar.pages.texts.texts import Texts
 from nicobar.reference import countries
 from nicobar.reference.codes import codes
@@ -23,7 +24,7 @@ _NUMBERS: Final = frozenset({"phone", "tax_id"})
 class ReadDetails(NamedTuple):
     """What a form of details says."""
 
-    change: Change
+    change: PaymentChange
     """What is well formed."""
     errors: dict[str, str]
     """Field to sentence."""
@@ -31,7 +32,7 @@ class ReadDetails(NamedTuple):
     """What was typed and is not in the change, to be shown again."""
 
 
-def read_details(payment: Payment, form: Form, texts: Texts, *, insist: bool) -> ReadDetails:
+def read_details(payment: Payment, form: PostedForm, texts: Texts, *, insist: bool) -> ReadDetails:
     """Read the details that were asked of this payment's customer.
 
     With `insist` name and phone number are taken over, and an empty field that is needed is an error, too, unless the
@@ -46,7 +47,7 @@ def read_details(payment: Payment, form: Form, texts: Texts, *, insist: bool) ->
         _miss(payment, address, typed, errors, texts)
         refused = {part: getattr(payment.billing, part) for part in ("city", "state", "zipcode") if part in errors}
         address = msgspec.structs.replace(address, **refused)
-    change = Change(
+    change = PaymentChange(
         billing=payment.billing if payment.total_amount == 0 else address,
         tax_id=typed["tax_id"] or None if _is_new(payment, typed) else UNSET,
         business_name=typed["business_name"] or None if "business_name" in typed else UNSET,
@@ -59,7 +60,7 @@ def read_details(payment: Payment, form: Form, texts: Texts, *, insist: bool) ->
     return ReadDetails(change, errors, shown)
 
 
-def _typed(payment: Payment, form: Form, errors: dict[str, str], texts: Texts) -> dict[str, str]:
+def _typed(payment: Payment, form: PostedForm, errors: dict[str, str], texts: Texts) -> dict[str, str]:
     """Return the fields that the form had and that can be read, with single blanks."""
     names = asked_of(payment)
     if payment.total_amount != 0:
@@ -76,7 +77,9 @@ def _typed(payment: Payment, form: Form, errors: dict[str, str], texts: Texts) -
     return typed
 
 
-def _address(payment: Payment, form: Form, typed: dict[str, str], errors: dict[str, str], texts: Texts) -> Address:
+def _address(
+    payment: Payment, form: PostedForm, typed: dict[str, str], errors: dict[str, str], texts: Texts
+) -> Address:
     """Return the address that was typed; a part that cannot be used stays as it was, or goes with its country."""
     old = payment.billing
     code = form.text("country") or old.country

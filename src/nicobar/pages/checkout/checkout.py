@@ -27,7 +27,7 @@ from nicobar.pages.frame.embedding import Frame, FrameView, frame_view, is_alone
 from nicobar.pages.frame.rendering import PageEndpoint, Renderer, redirect, refuse_foreign_forms, wants_json
 from nicobar.pages.frame.returns import form_action, return_address
 from nicobar.pages.frame.view import amount_text, form_view, page_view, receipt_view
-from nicobar.pages.methods.card_form import CheckedForm, Form, form_token, moment_of_token, read_form
+from nicobar.pages.methods.card_form import CheckedForm, PostedForm, form_token, moment_of_token, read_form
 from nicobar.pages.methods.methods import CARD, methods_view, read_method
 from nicobar.pages.methods.pending import pending_view
 from nicobar.pages.methods.saved_methods import PARAMETER, exchange_proof, saved_view
@@ -36,7 +36,7 @@ from nicobar.pages.simulated.simulator import SimulatorPages
 from nicobar.pages.texts.language import language_view, with_language
 from nicobar.pages.texts.method_names import method_name
 from nicobar.processors.accounts.registry import brings_fields, is_simulated
-from nicobar.processors.base import CardInput, InputRefused, MethodInput, Rehearsal
+from nicobar.processors.base import CardInput, InputRefused, MethodInput, SimulatedCharge
 from nicobar.processors.simulator.methods import DECISION_PATH, QR_PATH
 from nicobar.storage.payments.hosted_pages import tenant_of_payment
 from nicobar.storage.payments.payments import get_payment
@@ -89,7 +89,7 @@ def page_routes(runtime: Runtime) -> list[BaseRoute]:
     ]
 
 
-Method = CardInput | MethodInput | Rehearsal | None
+ChosenMethod = CardInput | MethodInput | SimulatedCharge | None
 """What a form pays with; nothing for an order of nothing."""
 
 
@@ -97,7 +97,7 @@ class _Posted(NamedTuple):
     """A form of the page, sent for a payment that can be paid."""
 
     visit: Visit
-    form: Form
+    form: PostedForm
     seen: datetime
     """The revision that the form was made for."""
 
@@ -218,7 +218,7 @@ class CheckoutPage:
         return _Posted(visit, form, seen)
 
     async def _charge(
-        self, request: Request, visit: Visit, method: Method | SavedChoice, seen: datetime, *, save: bool = False
+        self, request: Request, visit: Visit, method: ChosenMethod | SavedChoice, seen: datetime, *, save: bool = False
     ) -> Confirmation:
         """Confirm the payment, and count the attempt against its link. A page of the processor leads back here.
 

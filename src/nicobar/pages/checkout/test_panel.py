@@ -17,9 +17,9 @@ from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.end_link import end_link
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.visit import Visit
-from nicobar.pages.methods.card_form import Form
+from nicobar.pages.methods.card_form import PostedForm
 from nicobar.processors.accounts.registry import is_simulated
-from nicobar.processors.base import CardInput, Rehearsal, Scenario
+from nicobar.processors.base import CardInput, Scenario, SimulatedCharge
 from nicobar.reference import failures
 
 FIELD: Final = "panel"
@@ -51,7 +51,9 @@ def panel_view(visit: Visit, token: str, action: str) -> PanelView | None:
     return PanelView(token, action, can_charge, [failure.code for failure in failures.ALL])
 
 
-async def use_panel(runtime: Runtime, visit: Visit, form: Form, seen: datetime, return_url: str) -> Outcome | None:
+async def use_panel(
+    runtime: Runtime, visit: Visit, form: PostedForm, seen: datetime, return_url: str
+) -> Outcome | None:
     """Do what was chosen on the panel; return what the simulator said, None when nothing was charged.
 
     `seen` is the revision that the panel was made for, `return_url` is where the simulated bank sends the customer
@@ -71,7 +73,7 @@ async def use_panel(runtime: Runtime, visit: Visit, form: Form, seen: datetime, 
     return confirmation.outcome
 
 
-def _rehearsal(payment: Payment, visit: Visit, choice: str, error_code: str) -> Rehearsal:
+def _rehearsal(payment: Payment, visit: Visit, choice: str, error_code: str) -> SimulatedCharge:
     scenario = next((scenario for scenario in _SCENARIOS if scenario == choice), None)
     if scenario is None:
         raise Problem("INVALID_REQUEST_BODY", path=FIELD, detail="It is none of the panel's buttons.")
@@ -83,7 +85,7 @@ def _rehearsal(payment: Payment, visit: Visit, choice: str, error_code: str) -> 
         raise Problem("UNSUPPORTED_ACTION", detail="No card can pay for this order")
     year = visit.now.year + 2
     card = CardInput(number, 12, year, "123", payment.customer.name or None)
-    return Rehearsal(card, scenario, error_code if scenario == "decline" else None)
+    return SimulatedCharge(card, scenario, error_code if scenario == "decline" else None)
 
 
 def _card_number(decisions: Sequence[Decision]) -> str | None:

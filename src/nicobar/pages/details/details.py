@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 from babel import Locale
 
-from nicobar.core.payments.payment import Address, Payment
+from nicobar.core.customers.buyer import Address
+from nicobar.core.payments.payment import Payment
 from nicobar.pages.texts.texts import Reader, Texts
 from nicobar.reference import countries
 from nicobar.reference.countries import Country

@@ -24,9 +24,9 @@ from nicobar.pages.details.details import is_complete
 from nicobar.pages.frame.view import FormView
 from nicobar.storage.payments.payments import find_payment_by_link
 
-Kind = Literal["overlay", "inline"]
+FrameKind = Literal["overlay", "inline"]
 
-_KINDS: Final[Mapping[str, Kind]] = {"overlay": "overlay", "inline": "inline"}
+_KINDS: Final[Mapping[str, FrameKind]] = {"overlay": "overlay", "inline": "inline"}
 
 MAXIMUM_BUTTON_TEXT: Final = 40
 """Characters of a pay button's own text; a longer one is passed over."""
@@ -37,7 +37,7 @@ payment is under way. Each includes the ones before it."""
 
 _TOLD: Final[Mapping[str, Told]] = {"opened": "opened", "payment": "payment", "processing": "processing"}
 
-Event = tuple[str, dict[str, Any]]
+FrameMessage = tuple[str, dict[str, Any]]
 """A message: its `event_type` and its `data`."""
 
 
@@ -61,7 +61,7 @@ register_url_convertor("frame", FrameConvertor())
 class Frame(NamedTuple):
     """The frame that a page is shown in, with the options that its address brings."""
 
-    kind: Kind
+    kind: FrameKind
     parents: tuple[str, ...]
     """Origins that may frame the page; without any, no browser shows it in a frame."""
     show_timer: bool = True
@@ -103,7 +103,7 @@ class Frame(NamedTuple):
 class FrameView(NamedTuple):
     """What a template needs of the frame around the page."""
 
-    kind: Kind
+    kind: FrameKind
     ancestors: str
     data: str
     """JSON for `embed.js`: whom to tell what, and when."""
@@ -115,7 +115,7 @@ class FrameView(NamedTuple):
     """Where a page that reloads itself goes on: the seller's page need not hear the same twice."""
 
 
-def read_frame(kind: Kind, parents: tuple[str, ...], query: Mapping[str, str]) -> Frame:
+def read_frame(kind: FrameKind, parents: tuple[str, ...], query: Mapping[str, str]) -> Frame:
     """Return the frame that an address describes; an option that cannot be read counts as not given."""
     text = unicodedata.normalize("NFC", query.get("payButtonText", "")).strip()
     readable = 0 < len(text) <= MAXIMUM_BUTTON_TEXT and text.isprintable()
@@ -160,7 +160,7 @@ async def payment_behind(runtime: Runtime, return_url: str) -> tuple[Payment | N
     return payment, silent_view(await _frame(runtime, payment, kind, dict(parse_qsl(query))), payment)
 
 
-async def _frame(runtime: Runtime, payment: Payment, kind: Kind, query: Mapping[str, str]) -> Frame:
+async def _frame(runtime: Runtime, payment: Payment, kind: FrameKind, query: Mapping[str, str]) -> Frame:
     policy = await load_policy(runtime, payment.tenant)
     return read_frame(kind, policy.settings.allowed_origins, query)
 
@@ -186,9 +186,9 @@ def frame_view(
     is a page of somebody else's where the customer has to confirm: no bank shows its page in a stranger's frame, so
     the seller's page goes there. `decline` is the customer's sentence for an attempt that has just failed.
     """
-    events: list[Event] = [] if frame.told else [("checkout.opened", {})]
+    events: list[FrameMessage] = [] if frame.told else [("checkout.opened", {})]
     leave = "checkout.redirect_requested" if frame.manual_redirect else "checkout.redirect"
-    later: Event | None = None
+    later: FrameMessage | None = None
     if is_payable(payment, now):
         events += [] if frame.told else [("checkout.form_ready", {})]
         events += [("checkout.breakdown", {"message": breakdown(payment)})]
@@ -204,7 +204,7 @@ def frame_view(
             events.append((leave, {"message": {"redirect_to": action_url}}))
     elif payment.status == "succeeded":
         events += _status(frame, payment)
-        onward: Event | None = None if back is None else (leave, {"message": {"redirect_to": back}})
+        onward: FrameMessage | None = None if back is None else (leave, {"message": {"redirect_to": back}})
         if onward is not None and frame.manual_redirect:
             events.append(onward)
         elif leave_after is not None:
@@ -247,7 +247,7 @@ def breakdown(payment: Payment) -> dict[str, Any]:
     }
 
 
-def _status(frame: Frame, payment: Payment) -> list[Event]:
+def _status(frame: Frame, payment: Payment) -> list[FrameMessage]:
     """Return the message about the payment's status, which only pages that redirect by themselves are sent."""
     return [("checkout.status", {"message": {"status": payment.status}})] if frame.manual_redirect else []
 
@@ -255,9 +255,9 @@ def _status(frame: Frame, payment: Payment) -> list[Event]:
 def _view(
     frame: Frame,
     link_id: str | None,
-    events: list[Event],
+    events: list[FrameMessage],
     leave: str,
-    later: Event | None,
+    later: FrameMessage | None,
     after: int,
 ) -> FrameView:
     told = {"kind": frame.kind, "parents": frame.parents, "events": events, "leave": leave}

@@ -32,7 +32,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class Form:
+class PostedForm:
     """The fields of a posted form. Its text form shows none of them."""
 
     __slots__ = ("_fields",)
@@ -61,7 +61,7 @@ class CheckedForm(NamedTuple):
     """The way to pay that was chosen: `card`, or a payment method type."""
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request) -> PostedForm:
     """Read a form of at most `MAXIMUM_FORM` bytes.
 
     Raises Problem INVALID_REQUEST_BODY for another content type (415), too many bytes (413) or a broken form (400).
@@ -85,10 +85,10 @@ async def read_form(request: Request) -> Form:
     raw.clear()
     if pairs is None:  # raised outside the handler, so that no exception with the form's bytes hangs on to it
         raise Problem("INVALID_REQUEST_BODY", status=400, detail="It is not a readable form.")
-    return Form(dict(pairs))
+    return PostedForm(dict(pairs))
 
 
-def check_card(form: Form, now: datetime) -> CheckedForm:
+def check_card(form: PostedForm, now: datetime) -> CheckedForm:
     """Check what can be checked without knowing the card: all fields at once, so that all errors show together."""
     errors: dict[str, str] = {}
     shown: dict[str, str] = {}

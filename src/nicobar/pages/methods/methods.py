@@ -17,7 +17,7 @@ from stdnum.us import rtn
 from nicobar.core.payments.methods import CARD_TYPES, Decision
 from nicobar.core.payments.payment import Payment
 from nicobar.pages.frame.view import FieldView, FormView, amount_text
-from nicobar.pages.methods.card_form import CheckedForm, Form, check_card, western_digits
+from nicobar.pages.methods.card_form import CheckedForm, PostedForm, check_card, western_digits
 from nicobar.pages.texts.method_names import method_name
 from nicobar.pages.texts.texts import Reader, Texts
 from nicobar.processors.base import MethodInput
@@ -166,7 +166,9 @@ def methods_view(
     )
 
 
-def read_method(form: Form, decisions: Sequence[Decision], now: datetime, *, elsewhere: bool = False) -> CheckedForm:
+def read_method(
+    form: PostedForm, decisions: Sequence[Decision], now: datetime, *, elsewhere: bool = False
+) -> CheckedForm:
     """Read the chosen way to pay from a posted form, and check what can be checked without asking a processor.
 
     A form that names none is a card's. With `elsewhere` nothing but the choice is read.
@@ -259,7 +261,7 @@ def _field(texts: Texts, name: str, numeric: bool, maximum: int, checked: Checke
     return FieldView(name, texts(f"methods.{name}"), "off", hint, checked.shown.get(name, ""), error, numeric, maximum)
 
 
-def _value(form: Form, name: str, errors: dict[str, str], shown: dict[str, str]) -> str:
+def _value(form: PostedForm, name: str, errors: dict[str, str], shown: dict[str, str]) -> str:
     """Return a field in one spelling, without blanks and hyphens. A UPI ID and a bank's number may be shown again."""
     typed = western_digits(form.text(name))
     value = typed if name == "upi_id" else re.sub(r"[\s\-.]", "", typed).upper()

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from nicobar.core.payments.payment import NeedsAction
 from nicobar.core.problems import Problem
-from nicobar.core.simulator.simulated_order import Answer, SimulatedOrder
+from nicobar.core.simulator.simulated_order import CustomerDecision, SimulatedOrder
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.frame.embedding import payment_behind
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms
@@ -54,7 +54,7 @@ class SimulatorPages:
         order, simulated = await self._order(request), self._simulated()
         if order is None or simulated is None:
             raise Problem("NOT_FOUND", what="Order")
-        known: tuple[Answer, ...] = get_args(Answer)
+        known: tuple[CustomerDecision, ...] = get_args(CustomerDecision)
         chosen = next((name for name in known if name == answer), None)
         if chosen is None:
             raise Problem("INVALID_REQUEST_BODY", path="answer", detail="It is none of approve, fail and cancel.")

@@ -15,7 +15,7 @@ from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.core.payments.three_ds import VERSION, ThreeDs, authenticated, failed
 from nicobar.core.simulator.simulated_order import SimulatedOrder
 from nicobar.core.simulator.simulated_scenario import SimulatedScenario
-from nicobar.processors.base import CardInput, CardRefused, ChargeRequest, Rehearsal
+from nicobar.processors.base import CardInput, CardRefused, ChargeRequest, SimulatedCharge
 from nicobar.processors.simulator.methods import SOON, declined
 from nicobar.reference import cards
 
@@ -59,7 +59,7 @@ def describe(card: CardInput, now: datetime) -> CardDetails:
 
 
 def charge_card(
-    card: CardInput | SavedMethod | Rehearsal, request: ChargeRequest, order: SimulatedOrder, page_url: str
+    card: CardInput | SavedMethod | SimulatedCharge, request: ChargeRequest, order: SimulatedOrder, page_url: str
 ) -> SimulatedOrder:
     """Return what a new order becomes by its card and its scenario; `page_url` is where the bank's page stands.
 
@@ -128,11 +128,11 @@ def _unchallenged(card: cards.TestCard, request: ChargeRequest) -> ThreeDs | Non
     return ThreeDs(status="not_supported") if request.force_3ds else None
 
 
-def _known_card(card: CardInput | SavedMethod | Rehearsal) -> cards.TestCard | None:
+def _known_card(card: CardInput | SavedMethod | SimulatedCharge) -> cards.TestCard | None:
     """Return the test card that was typed, or that a token of ours stands for."""
     if isinstance(card, SavedMethod):
         return _by_token().get(card.token)
-    return cards.by_number(card.card.number if isinstance(card, Rehearsal) else card.number)
+    return cards.by_number(card.card.number if isinstance(card, SimulatedCharge) else card.number)
 
 
 def _kept(card: cards.TestCard) -> KeptCard:

@@ -21,7 +21,7 @@ from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
 from nicobar.core.simulator.simulated_order import (
     CARD,
-    Answer,
+    CustomerDecision,
     NewsItem,
     SimulatedNotice,
     SimulatedOrder,
@@ -31,7 +31,7 @@ from nicobar.core.simulator.simulated_order import (
     plan_notices,
 )
 from nicobar.core.simulator.simulated_scenario import SimulatedScenario, read_scenario
-from nicobar.processors.base import CardInput, ChargeRequest, MethodInput, Notice, RefundRequest, Rehearsal
+from nicobar.processors.base import CardInput, ChargeRequest, MethodInput, Notice, RefundRequest, SimulatedCharge
 from nicobar.processors.simulator.cards import CHALLENGE_PATH, charge_card, describe
 from nicobar.processors.simulator.methods import RUNNABLE, charge_method, check, declined
 from nicobar.processors.simulator.notices import SignedNotice, read_signed_notice, sign_notice
@@ -182,7 +182,7 @@ class Simulator:
         order = await self._asked(reference)
         return order if order is not None and order.type != CARD else None
 
-    async def decide(self, reference: str, answer: Answer) -> None:
+    async def decide(self, reference: str, answer: CustomerDecision) -> None:
         """Settle an order by the customer's answer. One that is settled, too old or unknown stays as it is."""
         now = self._clock.now()
         order = await self._asked(reference)
@@ -228,7 +228,7 @@ class Simulator:
 
 def _scenario(request: ChargeRequest) -> SimulatedScenario:
     """Return what is to go wrong: by the payment's metadata, or as somebody chose on the test panel."""
-    if not isinstance(request.card, Rehearsal):
+    if not isinstance(request.card, SimulatedCharge):
         return SimulatedScenario() if request.scenario is None else read_scenario(request.scenario, failures.CODES)
     match request.card.scenario:
         case "decline":

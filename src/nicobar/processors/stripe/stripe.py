@@ -38,10 +38,10 @@ from nicobar.processors.stripe.stripe_outcomes import (
     PAGE,
     PAYMENT,
     REFUND,
-    Dispute,
     PaymentError,
     PaymentIntent,
-    Refund,
+    StripeDispute,
+    StripeRefund,
     declined,
     dispute_of,
     outcome_of,
@@ -180,7 +180,7 @@ class Stripe:
                 raise
             _log.warning("stripe_refused", what="refund", refund_id=request.refund_id, **_facts(error))
             return RefundFailed(f"Stripe refused it: {_words(error)}")
-        return refund_of(_read(made, Refund))
+        return refund_of(_read(made, StripeRefund))
 
     async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
         """Return what happened to a refund, None when no order for it has ever arrived."""
@@ -188,7 +188,7 @@ class Stripe:
         if reference is None:
             return None
         found = await _search(self._api.refunds.list_async, {"payment_intent": reference}, REFUND, request.refund_id)
-        return None if found is None else refund_of(_read(found, Refund))
+        return None if found is None else refund_of(_read(found, StripeRefund))
 
     async def find_dispute(self, reference: str) -> DisputeFacts | None:
         """Return how a dispute stands; None for one that this account does not know, or that is not about us."""
@@ -198,7 +198,7 @@ class Stripe:
             if error.http_status != 404:
                 raise
             return None
-        return dispute_of(_read(found, Dispute))
+        return dispute_of(_read(found, StripeDispute))
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         """Return what a notice is about; None for one that concerns nothing of ours. Raises NoticeRefused."""

@@ -21,7 +21,7 @@ from nicobar.core.payments.payment import (
     PendingDetails,
     Succeeded,
 )
-from nicobar.core.payments.three_ds import Status, ThreeDs
+from nicobar.core.payments.three_ds import ThreeDs, ThreeDsStatus
 from nicobar.core.refunds.refund import (
     NetworkReferenceType,
     RefundFailed,
@@ -123,7 +123,7 @@ class PaymentIntent(msgspec.Struct, frozen=True):
     next_action: dict[str, Any] | None = None
 
 
-class Refund(msgspec.Struct, frozen=True):
+class StripeRefund(msgspec.Struct, frozen=True):
     """Money on its way back."""
 
     id: str
@@ -141,7 +141,7 @@ class EvidenceDetails(msgspec.Struct, frozen=True):
     submission_count: int = 0
 
 
-class Dispute(msgspec.Struct, frozen=True):
+class StripeDispute(msgspec.Struct, frozen=True):
     """A customer's objection to a charge, with its PaymentIntent in full."""
 
     id: str
@@ -192,7 +192,7 @@ def declined(error: PaymentError, reference: str | None = None, three_ds: ThreeD
     return Declined(found.code, message, reference, three_ds)
 
 
-def refund_of(refund: Refund) -> RefundOutcome:
+def refund_of(refund: StripeRefund) -> RefundOutcome:
     """Return what a Refund says. Raises ValueError for an unknown status."""
     match refund.status:
         case "succeeded":
@@ -221,7 +221,7 @@ _DISPUTES: Final[Mapping[str, tuple[DisputeStage, DisputeStatus]]] = {
 """Stripe's status to stage and status. `prevented` is a dispute that the seller's own rules have refunded at once."""
 
 
-def dispute_of(dispute: Dispute) -> DisputeFacts | None:
+def dispute_of(dispute: StripeDispute) -> DisputeFacts | None:
     """Return how a dispute stands; None when it is not about an attempt of ours. Raises ValueError for a new status."""
     intent = dispute.payment_intent
     attempt_id = intent.metadata.get(ATTEMPT) if isinstance(intent, PaymentIntent) else None
@@ -268,7 +268,7 @@ def _three_ds(charge: Charge | None) -> ThreeDs | None:
     flow = found.authentication_flow
     return ThreeDs(
         "challenge" if flow == "challenge" else "frictionless" if flow == "frictionless" else None,
-        next((status for status in get_args(Status) if status == found.result), None),
+        next((status for status in get_args(ThreeDsStatus) if status == found.result), None),
         found.version,
     )
 

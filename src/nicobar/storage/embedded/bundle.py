@@ -23,7 +23,7 @@ class EmbeddedError(Exception):
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemUser:
     """The operating system's account that runs PostgreSQL; without ids it is the account of this process."""
 
     uid: int | None = None
@@ -41,7 +41,7 @@ class Account:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
 
-OURSELVES = Account()
+OURSELVES = SystemUser()
 
 
 def bundle_folder() -> Path:
@@ -79,7 +79,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def run_program(
-    command: Sequence[str | Path], account: Account, *, text: str = "", keep_open: Sequence[int] = ()
+    command: Sequence[str | Path], account: SystemUser, *, text: str = "", keep_open: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Run one short program as an account, within two minutes, and return its status with its output.
 

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from nicobar.storage.embedded.bundle import POSTGRES_MAJOR, Account, EmbeddedError, binary, run_program
+from nicobar.storage.embedded.bundle import POSTGRES_MAJOR, EmbeddedError, SystemUser, binary, run_program
 from nicobar.storage.embedded.server import (
     LOCK_SECONDS,
     PORT,
@@ -211,7 +211,7 @@ def _cluster_exists(data: Path) -> bool:
     return True
 
 
-def _place(data: Path, account: Account, notices: list[str]) -> Path:
+def _place(data: Path, account: SystemUser, notices: list[str]) -> Path:
     """Return where the new cluster goes: into the data folder, or outside when its account cannot enter that."""
     inside = data / "postgres"
     if account.uid is None or can_enter(account, data):
@@ -224,7 +224,7 @@ def _place(data: Path, account: Account, notices: list[str]) -> Path:
     return outside
 
 
-def _create(cluster: Path, data: Path, programs: Path, account: Account, running: FileLock) -> None:
+def _create(cluster: Path, data: Path, programs: Path, account: SystemUser, running: FileLock) -> None:
     """Create a cluster with our database in it, all at once: an interrupted creation leaves only a draft behind."""
     inside = cluster.parent == data
     # Outside, the draft is named after the data folder, so that only its own next start clears it away.
@@ -252,7 +252,7 @@ def _create(cluster: Path, data: Path, programs: Path, account: Account, running
         _sync(data)
 
 
-def _step(command: Sequence[str | Path], account: Account, text: str, held: Sequence[int]) -> None:
+def _step(command: Sequence[str | Path], account: SystemUser, text: str, held: Sequence[int]) -> None:
     done = run_program(command, account, text=text, keep_open=held)
     if done.returncode != 0:
         shown = "\n".join(done.stdout.splitlines()[-10:])

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from nicobar.storage.embedded.bundle import Account, EmbeddedError, clean_environment
+from nicobar.storage.embedded.bundle import EmbeddedError, SystemUser, clean_environment
 
 if sys.platform != "win32":
     import fcntl
@@ -215,7 +215,7 @@ def last_lines(log: Path, since: int = 0) -> str:
     return "\n".join(lines[-LOG_LINES_SHOWN:])
 
 
-def start_server(cluster: Path, programs: Path, account: Account, running: FileLock, log: Path) -> Postmaster:
+def start_server(cluster: Path, programs: Path, account: SystemUser, running: FileLock, log: Path) -> Postmaster:
     """Start PostgreSQL on a cluster and return when it is ready; the caller holds the lock ``running`` alone.
 
     Raises EmbeddedError, with the end of the log, when it ends at once or does not become ready; then no process
@@ -240,7 +240,7 @@ def start_server(cluster: Path, programs: Path, account: Account, running: FileL
 
 
 def _launch(
-    cluster: Path, programs: Path, account: Account, running: FileLock, output: int, socket_folder: Path
+    cluster: Path, programs: Path, account: SystemUser, running: FileLock, output: int, socket_folder: Path
 ) -> "subprocess.Popen[bytes]":
     command: list[str | Path] = [programs / "bin" / "postgres", "-D", cluster]
     for name, value in (SETTINGS | {"unix_socket_directories": str(socket_folder)}).items():
@@ -341,13 +341,13 @@ def _end(pid: int, has_ended: Callable[[], object | None]) -> bool:
     return False
 
 
-def _open_log(log: Path, account: Account) -> int:
+def _open_log(log: Path, account: SystemUser) -> int:
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.rename(log.with_name(f"{log.name}.1"))
     return open_private(log, os.O_WRONLY | os.O_APPEND, account.uid, account.gid)
 
 
-def _socket_folder(cluster: Path, account: Account) -> Path:
+def _socket_folder(cluster: Path, account: SystemUser) -> Path:
     """Return the folder for the server's socket: the cluster itself, or when its path does not fit a short one.
 
     A path does not fit when it is too long for the kernel, or when it has characters that split a list of folders.

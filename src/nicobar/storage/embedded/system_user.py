@@ -12,8 +12,8 @@ from pathlib import Path
 
 from nicobar.storage.embedded.bundle import (
     OURSELVES,
-    Account,
     EmbeddedError,
+    SystemUser,
     bundle_folder,
     copy_bundle,
     run_program,
@@ -59,7 +59,7 @@ def _is_unused(folder: Path) -> bool:
     return status.st_uid == 0 and not status.st_mode & 0o022 and not any(folder.iterdir())
 
 
-def account_of(cluster: Path) -> Account:
+def account_of(cluster: Path) -> SystemUser:
     """Return the account that has to run an existing cluster, which is its owner."""
     owner = cluster.stat()
     if not is_root():
@@ -74,10 +74,10 @@ def account_of(cluster: Path) -> Account:
             f"The database in {cluster} belongs to root, and PostgreSQL refuses to run as root. Give it to the system "
             f"user with: chown -R {SYSTEM_USER}: {cluster}"
         )
-    return Account(owner.st_uid, owner.st_gid, _name(owner.st_uid))
+    return SystemUser(owner.st_uid, owner.st_gid, _name(owner.st_uid))
 
 
-def new_account(notices: list[str]) -> Account:
+def new_account(notices: list[str]) -> SystemUser:
     """Return the account for a new cluster: ourselves, or as root the system user, created when it is missing."""
     if not is_root():
         try:
@@ -92,7 +92,7 @@ def new_account(notices: list[str]) -> Account:
         entry = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
         entry = _create_system_user(notices)
-    return Account(entry.pw_uid, entry.pw_gid, f"the user {SYSTEM_USER!r}")
+    return SystemUser(entry.pw_uid, entry.pw_gid, f"the user {SYSTEM_USER!r}")
 
 
 def _create_system_user(notices: list[str]) -> "pwd.struct_passwd":
@@ -126,7 +126,7 @@ def _name(uid: int) -> str:
         return f"the user with the id {uid}"
 
 
-def can_enter(account: Account, folder: Path) -> bool:
+def can_enter(account: SystemUser, folder: Path) -> bool:
     """Say whether an account may pass through a folder, by trying it: modes alone do not tell about ACLs."""
     try:
         return run_program(["/bin/sh", "-c", 'cd -- "$1"', "sh", folder], account).returncode == 0
@@ -137,7 +137,7 @@ def can_enter(account: Account, folder: Path) -> bool:
         ) from error
 
 
-def reachable_programs(account: Account, notices: list[str]) -> Path:
+def reachable_programs(account: SystemUser, notices: list[str]) -> Path:
     """Return a folder of PostgreSQL programs that the account can run, copying them once when it has to be."""
     bundle = bundle_folder()
     if account.uid is None or _runs(bundle, account):
@@ -160,7 +160,7 @@ def reachable_programs(account: Account, notices: list[str]) -> Path:
     return copy
 
 
-def _runs(programs: Path, account: Account) -> bool:
+def _runs(programs: Path, account: SystemUser) -> bool:
     if not can_enter(account, programs):
         return False
     try:
@@ -169,7 +169,7 @@ def _runs(programs: Path, account: Account) -> bool:
         return False
 
 
-def place_outside(account: Account) -> Path:
+def place_outside(account: SystemUser) -> Path:
     """Return the path for a new cluster outside a data folder that the account may not enter."""
     clusters = _root_folder() / "clusters"
     _make_passable(clusters)

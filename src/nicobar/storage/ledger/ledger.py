@@ -3,7 +3,7 @@
 from typing import Final
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.ledger.ledger import Account, Entry, Posting
+from nicobar.core.ledger.ledger import LedgerAccount, LedgerEntry, Posting
 from nicobar.storage.database import Read, Record, Tx
 
 _INSERT: Final = """
@@ -20,7 +20,7 @@ ORDER BY entry_id
 """
 
 
-async def insert_entry(tx: Tx, tenant: Tenant, entry: Entry) -> None:
+async def insert_entry(tx: Tx, tenant: Tenant, entry: LedgerEntry) -> None:
     """Store an entry in the transaction of what it records.
 
     PostgreSQL refuses one that does not balance. Raises UniqueViolation `ledger_entries_once` at the end of the block
@@ -46,20 +46,20 @@ async def insert_entry(tx: Tx, tenant: Tenant, entry: Entry) -> None:
     )
 
 
-async def entries_of(read: Read, tenant: Tenant, payment_id: str) -> list[Entry]:
+async def entries_of(read: Read, tenant: Tenant, payment_id: str) -> list[LedgerEntry]:
     """Return the entries about a payment, its refunds and its disputes, the oldest first."""
     rows = await read.fetch(_OF_PAYMENT, tenant.business_id, tenant.mode, payment_id)
     return [_entry(row) for row in rows]
 
 
-def _entry(row: Record) -> Entry:
+def _entry(row: Record) -> LedgerEntry:
     currency, settled = row["currency"], row["settlement_currency"]
     postings = [Posting("processor_receivable", currency, row["processor_receivable"])]
     if currency != settled:
         postings.append(Posting("conversion_clearing", currency, -row["processor_receivable"]))
         postings.append(Posting("conversion_clearing", settled, row["gross"]))
     postings += [Posting(account, settled, row[account]) for account in _SETTLED]
-    return Entry(
+    return LedgerEntry(
         entry_id=row["entry_id"],
         kind=row["kind"],
         payment_id=row["payment_id"],
@@ -72,5 +72,5 @@ def _entry(row: Record) -> Entry:
     )
 
 
-_SETTLED: Final[tuple[Account, ...]] = ("merchant_payable", "tax_payable", "fee_income")
+_SETTLED: Final[tuple[LedgerAccount, ...]] = ("merchant_payable", "tax_payable", "fee_income")
 """The accounts that are kept in the settlement currency."""

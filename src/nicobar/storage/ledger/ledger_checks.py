@@ -19,7 +19,7 @@ _TIMEOUT: Final = 600.0
 """Seconds that a check may take; a million entries need a few."""
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Discrepancy(msgspec.Struct, frozen=True):
     """One row that is wrong."""
 
     business_id: str
@@ -128,36 +128,36 @@ WHERE balance <> total LIMIT $1
 """
 
 
-async def unbalanced_entries(read: Read) -> list[Finding]:
+async def unbalanced_entries(read: Read) -> list[Discrepancy]:
     """Return entries whose postings do not sum to zero in a currency."""
     return await _find(read, _UNBALANCED)
 
 
-async def payments_without_entry(read: Read) -> list[Finding]:
+async def payments_without_entry(read: Read) -> list[Discrepancy]:
     """Return succeeded payments that are not in the books. Free ones moved no money and need no entry."""
     return await _find(read, _PAYMENTS_WITHOUT)
 
 
-async def refunds_without_entry(read: Read) -> list[Finding]:
+async def refunds_without_entry(read: Read) -> list[Discrepancy]:
     """Return succeeded refunds that are not in the books."""
     return await _find(read, _REFUNDS_WITHOUT)
 
 
-async def entries_that_disagree(read: Read) -> list[Finding]:
+async def entries_that_disagree(read: Read) -> list[Discrepancy]:
     """Return entries whose amounts, currencies or end differ from those of their payment or refund."""
     return await _find(read, _DISAGREE)
 
 
-async def disputes_that_disagree(read: Read) -> list[Finding]:
+async def disputes_that_disagree(read: Read) -> list[Discrepancy]:
     """Return disputes of which the books hold another amount as taken away than they say."""
     return await _find(read, _DISPUTES)
 
 
-async def marks_that_disagree(read: Read) -> list[Finding]:
+async def marks_that_disagree(read: Read) -> list[Discrepancy]:
     """Return remembered balances that are not the sum of the entries before them; they may simply be deleted."""
     return await _find(read, _MARKS)
 
 
-async def _find(read: Read, query: str) -> list[Finding]:
+async def _find(read: Read, query: str) -> list[Discrepancy]:
     rows: list[Any] = await read.fetch(query, REPORTED, timeout=_TIMEOUT)
-    return [msgspec.convert(row, Finding) for row in rows]
+    return [msgspec.convert(row, Discrepancy) for row in rows]

@@ -7,8 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.customers.buyer import Buyer
 from nicobar.core.ids import object_id
-from nicobar.core.payments.payment import Buyer, CardDetails, Payment, PaymentLine, Status, origins
+from nicobar.core.payments.payment import CardDetails, Payment, PaymentLine, PaymentStatus, origins
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.storage.database import Read, Record, Tx
@@ -182,7 +183,7 @@ async def lock_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | Non
 async def move_payment(
     tx: Tx,
     payment: Payment,
-    target: Status,
+    target: PaymentStatus,
     at: datetime,
     *,
     payment_method: str | None = None,

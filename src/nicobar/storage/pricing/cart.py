@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Buyer
+from nicobar.core.customers.buyer import Buyer
 from nicobar.core.pricing.cart import CartFacts, SellableProduct
 from nicobar.storage.database import Read, Record
 

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from nicobar.storage.database import Read
-from nicobar.storage.ledger.ledger_checks import REPORTED, Finding
+from nicobar.storage.ledger.ledger_checks import REPORTED, Discrepancy
 
 _DIFFERENCES: Final = """
 WITH of_payments AS (
@@ -55,16 +55,16 @@ FROM refunds WHERE status <> 'pending' AND outcome ->> 'type' <> status LIMIT $1
 """
 
 
-async def refund_differences(read: Read) -> list[Finding]:
+async def refund_differences(read: Read) -> list[Discrepancy]:
     """Return payments, lines and refunds whose amounts are not the sums that they should be, at most `REPORTED`."""
-    return [msgspec.convert(row, Finding) for row in await read.fetch(_DIFFERENCES, REPORTED)]
+    return [msgspec.convert(row, Discrepancy) for row in await read.fetch(_DIFFERENCES, REPORTED)]
 
 
-async def refunds_pending_too_long(read: Read, before: datetime) -> list[Finding]:
+async def refunds_pending_too_long(read: Read, before: datetime) -> list[Discrepancy]:
     """Return refunds that were asked for before a moment and have not ended, the oldest first, at most `REPORTED`."""
-    return [msgspec.convert(row, Finding) for row in await read.fetch(_PENDING, REPORTED, before)]
+    return [msgspec.convert(row, Discrepancy) for row in await read.fetch(_PENDING, REPORTED, before)]
 
 
-async def refunds_that_ended_otherwise(read: Read) -> list[Finding]:
+async def refunds_that_ended_otherwise(read: Read) -> list[Discrepancy]:
     """Return refunds of whose end the processor has said the opposite since: somebody has to see to their money."""
-    return [msgspec.convert(row, Finding) for row in await read.fetch(_ENDED_OTHERWISE, REPORTED)]
+    return [msgspec.convert(row, Discrepancy) for row in await read.fetch(_ENDED_OTHERWISE, REPORTED)]

@@ -266,7 +266,7 @@ async def move_refund(
     return None if row is None else _refund(row, refund.lines)
 
 
-async def hear_of_refund(
+async def set_refund_outcome(
     tx: Tx, tenant: Tenant, refund_id: str, outcome: RefundOutcome, asked_at: datetime, at: datetime
 ) -> None:
     """Store the last word of the processor; the status stays what it is."""

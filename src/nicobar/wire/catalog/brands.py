@@ -8,7 +8,17 @@ from msgspec import UNSET, Struct, UnsetType
 
 from nicobar.core.catalog.brand import DESCRIPTOR_LENGTH, Brand, is_descriptor
 from nicobar.core.problems import Problem
-from nicobar.wire.common import Answer, Email, ObjectId, RequestBody, Text100, Text250, Text1000, Url, blank_to_none
+from nicobar.wire.common import (
+    Email,
+    ObjectId,
+    RequestBody,
+    ResponseBody,
+    Text100,
+    Text250,
+    Text1000,
+    Url,
+    blank_to_none,
+)
 
 
 class BrandCreate(RequestBody, frozen=True, kw_only=True):
@@ -49,7 +59,7 @@ class BrandListQuery(Struct, frozen=True, kw_only=True):
     include_archived: bool | None = None
 
 
-class BrandRead(Answer, frozen=True, kw_only=True):
+class BrandRead(ResponseBody, frozen=True, kw_only=True):
     """A brand. This server has nobody who verifies brands, so each one is verified from the start."""
 
     brand_id: str
@@ -67,13 +77,13 @@ class BrandRead(Answer, frozen=True, kw_only=True):
     url: str | None
 
 
-class BrandList(Answer, frozen=True, kw_only=True):
+class BrandList(ResponseBody, frozen=True, kw_only=True):
     """All brands of a business, unpaged."""
 
     items: list[BrandRead]
 
 
-class BrandArchived(Answer, frozen=True, kw_only=True):
+class BrandArchived(ResponseBody, frozen=True, kw_only=True):
     """What the archiving of a brand moved. This server has no subscriptions and no collections to move."""
 
     brand_id: str

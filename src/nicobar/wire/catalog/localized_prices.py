@@ -4,7 +4,7 @@ from datetime import datetime
 
 from nicobar.core.catalog.localized_price import LocalizedPrice
 from nicobar.wire.codes import CountryCode, CurrencyCode, PricingMode
-from nicobar.wire.common import Answer, PositiveInt32, RequestBody
+from nicobar.wire.common import PositiveInt32, RequestBody, ResponseBody
 
 
 class LocalizedPriceCreate(RequestBody, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class LocalizedPriceUpdate(RequestBody, frozen=True, kw_only=True):
     """Minor units; null keeps the amount."""
 
 
-class LocalizedPriceRead(Answer, frozen=True, kw_only=True):
+class LocalizedPriceRead(ResponseBody, frozen=True, kw_only=True):
     """A localized price."""
 
     id: str
@@ -37,7 +37,7 @@ class LocalizedPriceRead(Answer, frozen=True, kw_only=True):
     country_code: str | None
 
 
-class LocalizedPriceList(Answer, frozen=True, kw_only=True):
+class LocalizedPriceList(ResponseBody, frozen=True, kw_only=True):
     """The active localized prices of a product, unpaged."""
 
     items: list[LocalizedPriceRead]

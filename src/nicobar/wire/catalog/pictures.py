@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from nicobar.wire.common import Answer
+from nicobar.wire.common import ResponseBody
 
 
 class UploadQuery(Struct, frozen=True, kw_only=True):
@@ -12,7 +12,7 @@ class UploadQuery(Struct, frozen=True, kw_only=True):
     """True: the product shows the picture when its `image_id` is put there, instead of as soon as it is uploaded."""
 
 
-class UploadOffer(Answer, frozen=True, kw_only=True):
+class UploadOffer(ResponseBody, frozen=True, kw_only=True):
     """Where a picture can be uploaded, and which id it will have."""
 
     image_id: str

@@ -14,7 +14,7 @@ from nicobar.core.catalog.product import (
     discount_percent,
 )
 from nicobar.wire.codes import CurrencyCode, TimeInterval
-from nicobar.wire.common import Amount, Answer, BasisPoints, ObjectId, PositiveInt32, RequestBody, to_builtins
+from nicobar.wire.common import Amount, BasisPoints, ObjectId, PositiveInt32, RequestBody, ResponseBody, to_builtins
 
 WholePercent = Annotated[int, Meta(ge=0, le=100, description="Whole percent")]
 UnitPrice = Annotated[str, Meta(pattern=r"^[0-9]{1,5}([.][0-9]{1,12})?$(?!\n)", description="Minor units, as text")]
@@ -80,7 +80,7 @@ class UsagePriceRequest(PeriodicPriceRequest, frozen=True, kw_only=True, tag_fie
 AnyPriceRequest = OneTimePriceRequest | RecurringPriceRequest | UsagePriceRequest
 
 
-class PriceRead(Answer, frozen=True, kw_only=True):
+class PriceRead(ResponseBody, frozen=True, kw_only=True):
     """What the three kinds of price share."""
 
     currency: str
@@ -120,7 +120,7 @@ class RecurringPriceRead(PeriodicPriceRead, frozen=True, kw_only=True, tag_field
     zero_amount_payment_method_optional: bool
 
 
-class MeterRead(Answer, frozen=True, kw_only=True):
+class MeterRead(ResponseBody, frozen=True, kw_only=True):
     """A meter of a usage-based price. This server has no meters, so their texts are unknown."""
 
     meter_id: str

@@ -17,12 +17,12 @@ from nicobar.wire.catalog.prices import AnyPriceRead, AnyPriceRequest, DecimalTe
 from nicobar.wire.codes import CurrencyCode, PricingMode, TaxCategory, TimeInterval
 from nicobar.wire.common import (
     INT32_MAX,
-    Answer,
     Metadata,
     ObjectId,
     PageQuery,
     PositiveInt32,
     RequestBody,
+    ResponseBody,
     Text1000,
     Url,
     blank_to_none,
@@ -161,7 +161,7 @@ class ProductListQuery(PageQuery, frozen=True, kw_only=True):
     locale: str | None = None
 
 
-class EntitlementRead(Answer, frozen=True, kw_only=True):
+class EntitlementRead(ResponseBody, frozen=True, kw_only=True):
     """An entitlement of a product. This server knows its id only, and shows it as a flag that delivers nothing."""
 
     id: str
@@ -179,7 +179,7 @@ class CreditEntitlementRead(CreditEntitlementLink, frozen=True, kw_only=True):
     credit_entitlement_unit: str
 
 
-class DeliveryRead(Answer, frozen=True, kw_only=True):
+class DeliveryRead(ResponseBody, frozen=True, kw_only=True):
     """How a digital product is delivered."""
 
     files: list[dict[str, Any]]
@@ -187,7 +187,7 @@ class DeliveryRead(Answer, frozen=True, kw_only=True):
     instructions: str | None
 
 
-class ProductRead(Answer, frozen=True, kw_only=True):
+class ProductRead(ResponseBody, frozen=True, kw_only=True):
     """The whole product. `product_collection_id` is always null: this server has no collections."""
 
     brand_id: str
@@ -214,7 +214,7 @@ class ProductRead(Answer, frozen=True, kw_only=True):
     product_collection_id: str | None
 
 
-class ProductListItem(Answer, frozen=True, kw_only=True):
+class ProductListItem(ResponseBody, frozen=True, kw_only=True):
     """A product in the list."""
 
     business_id: str

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from nicobar.core.customers.customer import Customer
 from nicobar.core.problems import Problem
 from nicobar.wire.codes import LocaleCode
-from nicobar.wire.common import Answer, Email, Metadata, PageQuery, Phone, RequestBody, Text250, blank_to_none
+from nicobar.wire.common import Email, Metadata, PageQuery, Phone, RequestBody, ResponseBody, Text250, blank_to_none
 
 # Nothing is looked up, and people test with `.test`, `.local` and their like: only the form of an address counts.
 # Emptying this list is the way that the package itself documents.
@@ -62,7 +62,7 @@ class CustomerListQuery(PageQuery, frozen=True, kw_only=True):
     """A part of the name, in any case."""
 
 
-class CustomerRead(Answer, frozen=True, kw_only=True):
+class CustomerRead(ResponseBody, frozen=True, kw_only=True):
     """A customer. The two blocklist keys are always null: this server keeps no blocklist."""
 
     business_id: str

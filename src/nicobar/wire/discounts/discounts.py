@@ -14,12 +14,12 @@ from nicobar.wire.codes import CurrencyCode
 from nicobar.wire.common import (
     INT32_MAX,
     Amount,
-    Answer,
     Metadata,
     ObjectId,
     PageQuery,
     PositiveInt32,
     RequestBody,
+    ResponseBody,
     Text250,
     blank_to_none,
 )
@@ -120,13 +120,13 @@ class CustomersAllow(RequestBody, frozen=True, kw_only=True):
     customer_ids: Annotated[list[ObjectId], Meta(min_length=1, max_length=1000)]
 
 
-class AllowedCustomer(Answer, frozen=True, kw_only=True):
+class AllowedCustomer(ResponseBody, frozen=True, kw_only=True):
     """A customer on the list of a discount whose `customer_eligibility` is `specific`."""
 
     customer_id: str
 
 
-class CurrencyOptionRead(Answer, frozen=True, kw_only=True):
+class CurrencyOptionRead(ResponseBody, frozen=True, kw_only=True):
     """What a discount is worth in one currency, in minor units of that currency."""
 
     currency: str
@@ -135,7 +135,7 @@ class CurrencyOptionRead(Answer, frozen=True, kw_only=True):
     max_amount_possible: int | None
 
 
-class DiscountRead(Answer, frozen=True, kw_only=True):
+class DiscountRead(ResponseBody, frozen=True, kw_only=True):
     """A discount."""
 
     discount_id: str
@@ -159,7 +159,7 @@ class DiscountRead(Answer, frozen=True, kw_only=True):
     currency_options: list[CurrencyOptionRead]
 
 
-class DiscountDetail(Answer, frozen=True, kw_only=True):
+class DiscountDetail(ResponseBody, frozen=True, kw_only=True):
     """A discount on a payment; code, type and amount are those of the moment when the payment was created."""
 
     discount_id: str

@@ -4,12 +4,12 @@ from datetime import datetime
 
 from nicobar.core.disputes.dispute import Dispute, DisputeStage, DisputeStatus
 from nicobar.core.payments.payment import Payment
-from nicobar.wire.codes import PaymentProvider
-from nicobar.wire.common import Answer, ObjectId, PageQuery
-from nicobar.wire.payments.payments import CustomerLimitedDetails, provider_of, render_buyer
+from nicobar.wire.codes import PaymentProvider, provider_of
+from nicobar.wire.common import ObjectId, PageQuery, ResponseBody
+from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
 
 
-class PaymentDispute(Answer, frozen=True, kw_only=True):
+class PaymentDispute(ResponseBody, frozen=True, kw_only=True):
     """A dispute as its payment shows it."""
 
     amount: str
@@ -27,7 +27,7 @@ class PaymentDispute(Answer, frozen=True, kw_only=True):
     """Null: nobody remarks on disputes here."""
 
 
-class DisputeListItem(Answer, frozen=True, kw_only=True):
+class DisputeListItem(ResponseBody, frozen=True, kw_only=True):
     """One dispute in the list."""
 
     amount: str
@@ -43,7 +43,7 @@ class DisputeListItem(Answer, frozen=True, kw_only=True):
     is_resolved_by_rdr: bool | None
 
 
-class DisputeRead(Answer, frozen=True, kw_only=True):
+class DisputeRead(ResponseBody, frozen=True, kw_only=True):
     """One dispute, with the customer who filed it."""
 
     amount: str

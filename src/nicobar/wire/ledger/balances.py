@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from nicobar.core.ledger.ledger import LineType, SellerLine
 from nicobar.wire.codes import CurrencyCode
-from nicobar.wire.common import Answer, ObjectId, PageQuery
+from nicobar.wire.common import ObjectId, PageQuery, ResponseBody
 
 LedgerEventType = Literal[
     "payment",
@@ -60,7 +60,7 @@ class LedgerQuery(PageQuery, frozen=True, kw_only=True):
     reference_object_id: ObjectId | None = None
 
 
-class BalanceLedgerEntry(Answer, frozen=True, kw_only=True):
+class BalanceLedgerEntry(ResponseBody, frozen=True, kw_only=True):
     """One line of the seller's account."""
 
     id: str

@@ -7,10 +7,10 @@ from nicobar.core.payments.methods import Decision, Rule
 from nicobar.core.payments.payment import Payment
 from nicobar.reference import countries, currencies, methods
 from nicobar.wire.codes import PaymentMethodFamily, PaymentMethodType
-from nicobar.wire.common import Answer
+from nicobar.wire.common import ResponseBody
 
 
-class MethodDecision(Answer, frozen=True, kw_only=True):
+class MethodDecision(ResponseBody, frozen=True, kw_only=True):
     """One payment method type."""
 
     payment_method_type: PaymentMethodType
@@ -25,7 +25,7 @@ class MethodDecision(Answer, frozen=True, kw_only=True):
     """The decision in words."""
 
 
-class PaymentMethodDecisions(Answer, frozen=True, kw_only=True):
+class PaymentMethodDecisions(ResponseBody, frozen=True, kw_only=True):
     """What decides, and one decision for each of the contract's types, in the contract's order."""
 
     payment_id: str

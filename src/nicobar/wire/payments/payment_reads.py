@@ -4,28 +4,29 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from nicobar.core.customers.buyer import Address
 from nicobar.core.disputes.dispute import DisputeStatus
-from nicobar.core.payments.payment import Address, Payment, PaymentLine
+from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentProvider
 from nicobar.wire.common import (
-    Answer,
     PageQuery,
     RequestBody,
+    ResponseBody,
 )
+from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
 from nicobar.wire.discounts.discounts import DiscountDetail
 from nicobar.wire.disputes.disputes import PaymentDispute
-from nicobar.wire.payments.payments import CustomerLimitedDetails, render_buyer
 from nicobar.wire.refunds.refunds import RefundListItem
 
 
-class PaidCartItem(Answer, frozen=True, kw_only=True):
+class PaidCartItem(ResponseBody, frozen=True, kw_only=True):
     """A cart line as a read payment shows it."""
 
     product_id: str
     quantity: int
 
 
-class PaymentListItem(Answer, frozen=True, kw_only=True):
+class PaymentListItem(ResponseBody, frozen=True, kw_only=True):
     """One payment in the list."""
 
     brand_id: str
@@ -63,7 +64,7 @@ class PaymentListItem(Answer, frozen=True, kw_only=True):
     three_ds_version: str | None
 
 
-class PaymentRead(Answer, frozen=True, kw_only=True):
+class PaymentRead(ResponseBody, frozen=True, kw_only=True):
     """The whole payment. Keys of subscriptions are present with their empty values."""
 
     billing: Address
@@ -132,7 +133,7 @@ class PaymentListQuery(PageQuery, frozen=True, kw_only=True):
     subscription_id: str | None = None
 
 
-class LineItem(Answer, frozen=True, kw_only=True):
+class LineItem(ResponseBody, frozen=True, kw_only=True):
     """One line of a payment, as refunds need it."""
 
     items_id: str
@@ -144,7 +145,7 @@ class LineItem(Answer, frozen=True, kw_only=True):
     refundable_amount: int
 
 
-class LineItems(Answer, frozen=True, kw_only=True):
+class LineItems(ResponseBody, frozen=True, kw_only=True):
     """The answer of GET /payments/{payment_id}/line-items."""
 
     currency: str
@@ -274,7 +275,7 @@ def render_line_item(line: PaymentLine, total: int, tax: int, refunded: int) -> 
     )
 
 
-class ManualRetryState(Answer, frozen=True, kw_only=True):
+class ManualRetryState(ResponseBody, frozen=True, kw_only=True):
     """The answer of GET /payments/{payment_id}/retry, which is about failed renewals of subscriptions."""
 
     can_retry: bool = False

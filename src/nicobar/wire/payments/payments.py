@@ -7,23 +7,24 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from nicobar.core.discounts.discounts import normalise_code
-from nicobar.core.payments.payment import Buyer, Payment
+from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
-from nicobar.wire.codes import CurrencyCode, PaymentMethodType, PaymentProvider
+from nicobar.wire.codes import CurrencyCode, PaymentMethodType
 from nicobar.wire.common import (
     INT32_MAX,
     Amount,
-    Answer,
     BillingAddress,
     Email,
     Metadata,
     ObjectId,
     Phone,
     RequestBody,
+    ResponseBody,
     Text250,
     Url,
     blank_to_none,
 )
+from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
 
 MAXIMUM_QUANTITY = 10_000
 """Units of one cart line."""
@@ -74,17 +75,7 @@ class PaymentCreate(RequestBody, frozen=True, kw_only=True):
     tax_id: Annotated[str, Meta(max_length=64)] | None = None
 
 
-class CustomerLimitedDetails(Answer, frozen=True, kw_only=True):
-    """The customer as a payment shows it."""
-
-    customer_id: str
-    email: str
-    name: str
-    metadata: dict[str, Any]
-    phone_number: str | None
-
-
-class CreatedCartItem(Answer, frozen=True, kw_only=True):
+class CreatedCartItem(ResponseBody, frozen=True, kw_only=True):
     """A cart line as POST /payments echoes it."""
 
     product_id: str
@@ -92,7 +83,7 @@ class CreatedCartItem(Answer, frozen=True, kw_only=True):
     amount: int | None
 
 
-class PaymentCreated(Answer, frozen=True, kw_only=True):
+class PaymentCreated(ResponseBody, frozen=True, kw_only=True):
     """The answer of POST /payments."""
 
     payment_id: str
@@ -124,25 +115,6 @@ def requested_codes(single: str | None, several: Sequence[str] | None) -> list[s
         if code in codes[:index]:
             raise Problem("INVALID_REQUEST_BODY", path=where, detail=f"{code} is in the list twice.")
     return codes
-
-
-def provider_of(processor: str) -> PaymentProvider:
-    """Return the contract's name for a processor, by the name under which attempts store it."""
-    match processor:
-        case "stripe" | "adyen":
-            return processor
-    return "dodo"
-
-
-def render_buyer(buyer: Buyer) -> CustomerLimitedDetails:
-    """Render the customer of a payment."""
-    return CustomerLimitedDetails(
-        customer_id=buyer.customer_id,
-        email=buyer.email,
-        name=buyer.name,
-        metadata=buyer.metadata,
-        phone_number=buyer.phone_number,
-    )
 
 
 def render_created(

@@ -5,10 +5,10 @@ from datetime import datetime
 from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.reference import methods
 from nicobar.wire.codes import PaymentMethodType
-from nicobar.wire.common import Answer
+from nicobar.wire.common import ResponseBody
 
 
-class SavedCard(Answer, frozen=True, kw_only=True):
+class SavedCard(ResponseBody, frozen=True, kw_only=True):
     """What is known of a saved card; never its number."""
 
     card_holder_name: str | None
@@ -20,7 +20,7 @@ class SavedCard(Answer, frozen=True, kw_only=True):
     last4_digits: str | None
 
 
-class SavedPaymentMethod(Answer, frozen=True, kw_only=True):
+class SavedPaymentMethod(ResponseBody, frozen=True, kw_only=True):
     """One saved payment method."""
 
     payment_method: str
@@ -33,7 +33,7 @@ class SavedPaymentMethod(Answer, frozen=True, kw_only=True):
     """Whether it can be charged again without the customer."""
 
 
-class CustomerProof(Answer, frozen=True, kw_only=True):
+class CustomerProof(ResponseBody, frozen=True, kw_only=True):
     """A proof that somebody is this customer, to be appended to a payment link as `?proof=...`."""
 
     proof: str

@@ -3,10 +3,10 @@
 from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.explanation import describe
 from nicobar.core.pricing.pricing import Quote
-from nicobar.wire.common import Answer
+from nicobar.wire.common import ResponseBody
 
 
-class ExplainedStep(Answer, frozen=True, kw_only=True):
+class ExplainedStep(ResponseBody, frozen=True, kw_only=True):
     """One step from the list price to the settlement."""
 
     what: str
@@ -26,7 +26,7 @@ class ExplainedStep(Answer, frozen=True, kw_only=True):
     """The step in words."""
 
 
-class Explanation(Answer, frozen=True, kw_only=True):
+class Explanation(ResponseBody, frozen=True, kw_only=True):
     """The whole calculation of a payment."""
 
     payment_id: str

@@ -7,17 +7,24 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from nicobar.core.payments.payment import Payment
-from nicobar.core.refunds.refund import NetworkReferenceType, Refund, RefundItem, RefundLine, RefundStatus, RefundWish
+from nicobar.core.refunds.refund import (
+    NetworkReferenceType,
+    Refund,
+    RefundInstruction,
+    RefundItem,
+    RefundLine,
+    RefundStatus,
+)
 from nicobar.wire.codes import CurrencyCode
 from nicobar.wire.common import (
     INT32_MAX,
-    Answer,
     Metadata,
     ObjectId,
     PageQuery,
     RequestBody,
+    ResponseBody,
 )
-from nicobar.wire.payments.payments import CustomerLimitedDetails, render_buyer
+from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
 
 
 class RefundItemRequest(RequestBody, frozen=True, kw_only=True):
@@ -44,7 +51,7 @@ class RefundCreate(RequestBody, frozen=True, kw_only=True):
     metadata: Metadata | None = None
 
 
-class RefundRead(Answer, frozen=True, kw_only=True):
+class RefundRead(ResponseBody, frozen=True, kw_only=True):
     """A refund."""
 
     brand_id: str
@@ -64,7 +71,7 @@ class RefundRead(Answer, frozen=True, kw_only=True):
     reason: str | None
 
 
-class RefundListItem(Answer, frozen=True, kw_only=True):
+class RefundListItem(ResponseBody, frozen=True, kw_only=True):
     """One refund in a list, and with its payment."""
 
     business_id: str
@@ -91,7 +98,7 @@ class RefundListQuery(PageQuery, frozen=True, kw_only=True):
     subscription_id: str | None = None
 
 
-class RefundPreviewLine(Answer, frozen=True, kw_only=True):
+class RefundPreviewLine(ResponseBody, frozen=True, kw_only=True):
     """What a refund would give back of one line of the payment, and what would be left of it."""
 
     item_id: str
@@ -106,7 +113,7 @@ class RefundPreviewLine(Answer, frozen=True, kw_only=True):
     """What would be left to refund, in the currency that was paid."""
 
 
-class RefundPreview(Answer, frozen=True, kw_only=True):
+class RefundPreview(ResponseBody, frozen=True, kw_only=True):
     """The answer of POST /refunds/preview: what the same body would give back."""
 
     payment_id: str
@@ -123,12 +130,12 @@ class RefundPreview(Answer, frozen=True, kw_only=True):
     """Every line of the payment, in the order of the cart."""
 
 
-def refund_wish(body: RefundCreate) -> RefundWish:
+def refund_wish(body: RefundCreate) -> RefundInstruction:
     """Return what a request asks for, as the core takes it."""
     if body.items is None:
-        return RefundWish(None, body.currency)
+        return RefundInstruction(None, body.currency)
     items = [RefundItem(item.item_id, item.amount, item.tax_inclusive is not False) for item in body.items]
-    return RefundWish(tuple(items), body.currency)
+    return RefundInstruction(tuple(items), body.currency)
 
 
 def render_refund(refund: Refund, payment: Payment) -> RefundRead:

@@ -8,7 +8,7 @@ from msgspec import Meta
 from nicobar.core.pricing.pricing import CartLine, LineQuote, Quote
 from nicobar.core.tax.tax import MILLION
 from nicobar.wire.codes import CountryCode, CurrencyCode, PaymentMethodType
-from nicobar.wire.common import Amount, Answer, ObjectId, RequestBody, Text250
+from nicobar.wire.common import Amount, ObjectId, RequestBody, ResponseBody, Text250
 from nicobar.wire.payments.payments import MAXIMUM_QUANTITY, CustomerRequest, DiscountCodeText
 
 
@@ -45,7 +45,7 @@ class CheckoutPreviewRequest(RequestBody, frozen=True, kw_only=True):
     tax_id: Annotated[str, Meta(max_length=64)] | None = None
 
 
-class Breakup(Answer, frozen=True, kw_only=True):
+class Breakup(ResponseBody, frozen=True, kw_only=True):
     """The sums of the cart, in minor units of the preview's currency."""
 
     subtotal: int
@@ -54,7 +54,7 @@ class Breakup(Answer, frozen=True, kw_only=True):
     total_amount: int
 
 
-class PreviewedItem(Answer, frozen=True, kw_only=True):
+class PreviewedItem(ResponseBody, frozen=True, kw_only=True):
     """One priced line, in minor units of `currency`; only `og_price` is of one unit and in `og_currency`."""
 
     product_id: str
@@ -81,7 +81,7 @@ class PreviewedItem(Answer, frozen=True, kw_only=True):
     monthly_equivalent: int | None
 
 
-class CheckoutPreview(Answer, frozen=True, kw_only=True):
+class CheckoutPreview(ResponseBody, frozen=True, kw_only=True):
     """The answer of POST /checkouts/preview. Keys of subscriptions are present and null."""
 
     billing_country: str
@@ -102,7 +102,7 @@ class CheckoutPreview(Answer, frozen=True, kw_only=True):
     trial_period_days: int | None
 
 
-class PreviewedProduct(Answer, frozen=True, kw_only=True):
+class PreviewedProduct(ResponseBody, frozen=True, kw_only=True):
     """What the preview shows of a product beside its amounts."""
 
     name: str
