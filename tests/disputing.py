@@ -68,7 +68,7 @@ async def facts_of(runtime: Runtime, payment: Payment, reference: str = "du_1", 
 async def notify(
     runtime: Runtime, tenant: Tenant, reference: str, notice_id: str = "evt_1", subject: str = "dispute"
 ) -> bool:
-    """Send the notice and do its job; say whether the job is done."""
+    """Send the notice and do its job; return whether the job is done."""
     body = json.dumps({"notice_id": notice_id, "subject": subject, "reference": reference}).encode()
     await receive_notice(runtime, tenant, "simulator", {}, body)
     return await handle_notice(runtime, NoticeJob(tenant.business_id, tenant.mode, "simulator", notice_id))

@@ -80,7 +80,7 @@ async def paid(runtime: Runtime, tenant: Tenant, lines: list[Any] | None = None,
 
 
 async def notify(runtime: Runtime, tenant: Tenant, refund_id: str, notice_id: str = "evt_1") -> bool:
-    """Send a notice about a refund and do its job; say whether the job is done."""
+    """Send a notice about a refund and do its job; return whether the job is done."""
     body = json.dumps({"notice_id": notice_id, "subject": "refund", "reference": refund_id}).encode()
     await receive_notice(runtime, tenant, "simulator", {}, body)
     return await handle_notice(runtime, NoticeJob(tenant.business_id, tenant.mode, "simulator", notice_id))

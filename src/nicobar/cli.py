@@ -297,7 +297,7 @@ def _plain(error: CycloptsError) -> str:
 
 
 def _explains_itself(error: Exception) -> bool:
-    """Say whether an error's message is written for the person at the terminal; anything else is a bug of ours."""
+    """Return whether an error's message is written for the person at the terminal; anything else is a bug of ours."""
     from nicobar.program.installation import InstallationError
     from nicobar.program.ports import PortError
     from nicobar.storage.embedded.embedded import EmbeddedError

@@ -44,7 +44,7 @@ class Keys:
         return "Keys(<hidden>)"
 
     def __eq__(self, other: object) -> bool:
-        """Say whether they are the same keys in the same order."""
+        """Return whether they are the same keys in the same order."""
         return isinstance(other, Keys) and self._keys == other._keys
 
     def __hash__(self) -> int:

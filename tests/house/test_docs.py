@@ -111,7 +111,7 @@ def find_file(name: str) -> Path | None:
 
 
 def command_exists(words: list[str]) -> bool:
-    """Say whether a command line begins with a command of the program."""
+    """Return whether a command line begins with a command of the program."""
     group: App = app
     for word in words:
         if word.startswith(("-", "[")) or not [name for name in group if not name.startswith("-")]:
@@ -123,14 +123,14 @@ def command_exists(words: list[str]) -> bool:
 
 
 def route_exists(method: str, path: str) -> bool:
-    """Say whether an operation has this method and path, or a path outside of the table stands in the source."""
+    """Return whether an operation has this method and path, or a path outside of the table stands in the source."""
     if any((operation.method, operation.path) == (method, path) for operation in OPERATIONS):
         return True
     return method == "GET" and path in known_words()
 
 
 def exists(name: str) -> bool:
-    """Say whether the thing that a document names is there; anything that is no name counts as there."""
+    """Return whether the thing that a document names is there; anything that is no name counts as there."""
     first, *rest = name.split()
     if first == "make":
         return bool(re.search(rf"^{re.escape(rest[0])}:", (ROOT / "Makefile").read_text(), re.MULTILINE))

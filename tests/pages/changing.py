@@ -63,7 +63,7 @@ def error_of(page: httpx.Response, field: str) -> str:
 
 
 def can_pay(page: httpx.Response) -> bool:
-    """Say whether the page offers to pay by card."""
+    """Return whether the page offers to pay by card."""
     return 'name="number"' in page.text
 
 

@@ -316,7 +316,7 @@ class Auditor:
         return {key: amount for key, amount in sums.items() if amount}
 
     async def busy(self, now: datetime) -> bool:
-        """Say whether anything can still come to an end by itself."""
+        """Return whether anything can still come to an end by itself."""
         query = """
             SELECT EXISTS (SELECT FROM attempts WHERE resolved_at IS NULL)
                 OR EXISTS (SELECT FROM refunds WHERE status = 'pending')

@@ -57,7 +57,7 @@ def text_secret(random: bytes, length: int) -> str:
 
 
 def is_object_id(text: str, prefix: str) -> bool:
-    """Say whether `text` could be an id of this kind: a quick refusal before the database is asked.
+    """Return whether `text` could be an id of this kind: a quick refusal before the database is asked.
 
     Ids are opaque to clients and may come from an import, so only the alphabet and the length (<= 64) count.
     """

@@ -221,7 +221,7 @@ class Processor(Protocol):
         """Return what happened to an attempt, None when no order for it has ever arrived."""
 
     async def close(self, attempt: Attempt) -> Outcome | None:
-        """See to it that an attempt takes no money any more, and return what became of it.
+        """Ensure that an attempt takes no money any more, and return what became of it.
 
         None says that no order had arrived, and none that arrives later will be carried out. An attempt that has
         taken the money answers Succeeded, and one that waited for its customer Abandoned. A debit that is under way

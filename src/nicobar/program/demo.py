@@ -117,7 +117,7 @@ def _body(customer_id: str, product_id: str) -> dict[str, Any]:
 
 
 async def _opens(runtime: Runtime, tenant: Tenant, api_key: str) -> bool:
-    """Say whether the kept key is valid in this database, which may be another one than last time."""
+    """Return whether the kept key is valid in this database, which may be another one than last time."""
     async with runtime.database.read() as read:
         key = await find_key(read, secret_hash(api_key))
     return key is not None and key.tenant == tenant

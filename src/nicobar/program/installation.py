@@ -55,7 +55,7 @@ async def open_runtime(postgres: Postgres, settings: Settings, port: int) -> Asy
 
 
 async def check_accounts(runtime: Runtime) -> None:
-    """See to it that the secrets of every account can be decrypted here. Raises InstallationError."""
+    """Ensure that the secrets of every account can be decrypted here. Raises InstallationError."""
     async with runtime.database.read() as read:
         accounts = await all_accounts(read)
     try:

@@ -59,5 +59,5 @@ def key_file(settings: Settings) -> Path | None:
 
 
 def has_database(settings: Settings) -> bool:
-    """Say whether there is a database to open; an external one is taken to exist."""
+    """Return whether there is a database to open; an external one is taken to exist."""
     return settings.database_url is not None or (data_folder(settings) / "postgres").exists()

@@ -71,7 +71,7 @@ async def _serve(
 
 
 async def _prepare(runtime: Runtime, settings: Settings, postgres: Postgres, *, demo: bool) -> str:
-    """See to it that there is a business and, for a demo, something to show; return the banner."""
+    """Ensure that there is a business and, for a demo, something to show; return the banner."""
     with explained(settings):
         business_id = await own_business(runtime, BUSINESS_NAME) if demo else await own_business(runtime)
         await check_accounts(runtime)

@@ -111,7 +111,7 @@ def server_pid(data: Path) -> int:
 
 
 def is_running(data: Path) -> bool:
-    """Say whether any process of the server lives: they all hold this lock."""
+    """Return whether any process of the server lives: they all hold this lock."""
     lock = FileLock(data / "postgres.run.lock")
     try:
         return not lock.try_exclusive()

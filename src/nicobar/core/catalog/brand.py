@@ -36,7 +36,7 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_primary(self) -> bool:
-        """Say whether this is the brand that came with the business: it can be neither changed nor archived."""
+        """Return whether this is the brand that came with the business: it can be neither changed nor archived."""
         return self.brand_id == self.business_id
 
 
@@ -52,7 +52,7 @@ def check_usable(brand: Brand | None, path: str) -> None:
 
 
 def is_descriptor(text: str) -> bool:
-    """Say whether a card statement can show `text`: a letter in it, 22 characters, no special signs."""
+    """Return whether a card statement can show `text`: a letter in it, 22 characters, no special signs."""
     return (
         0 < len(text) <= DESCRIPTOR_LENGTH
         and _FORBIDDEN_ON_STATEMENTS.search(text) is None

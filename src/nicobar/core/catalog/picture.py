@@ -58,7 +58,7 @@ class Picture(msgspec.Struct, frozen=True):
 
 
 def is_image_id(text: str) -> bool:
-    """Say whether `text` could be the id of a picture, a random UUID: a quick refusal before the database is asked."""
+    """Return whether `text` could be the id of a picture, a random UUID, before the database is asked."""
     return _IMAGE_ID.fullmatch(text) is not None
 
 

@@ -135,7 +135,7 @@ def charged_amount(price: Price) -> int:
 
 
 def is_recurring(price: Price) -> bool:
-    """Say whether the price belongs to a subscription; usage is billed in periods, too."""
+    """Return whether the price belongs to a subscription; usage is billed in periods, too."""
     return not isinstance(price, OneTimePrice)
 
 

@@ -37,7 +37,7 @@ def sign_proof(
 def proof_holds(
     key: bytes, purpose: Purpose, tenant: Tenant, customer_id: str, proof: str, now: datetime, link_id: str = ""
 ) -> bool:
-    """Say whether `proof` was signed for exactly this and is still valid."""
+    """Return whether `proof` was signed for exactly this and is still valid."""
     match = _FORM.fullmatch(proof)
     if match is None:
         return False

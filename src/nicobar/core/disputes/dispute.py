@@ -69,7 +69,7 @@ def later_stage(one: DisputeStage, other: DisputeStage) -> DisputeStage:
 
 
 def is_money_out(stage: DisputeStage, status: DisputeStatus) -> bool:
-    """Say whether the disputed money is away from the seller.
+    """Return whether the disputed money is away from the seller.
 
     A bank's question (`pre_dispute`) moves nothing unless it ends against the seller. From the stage `dispute` on the
     processor takes the money at once, and gives it back when the dispute is won or cancelled. The constraint

@@ -275,7 +275,7 @@ def dispute_entry(
 
 
 def is_taken(dispute_id: str, booked: Sequence[LedgerEntry]) -> bool:
-    """Say whether the books have a dispute's money as taken away and not returned."""
+    """Return whether the books have a dispute's money as taken away and not returned."""
     return sum(1 if entry.kind == "dispute" else -1 for entry in booked if entry.reference == dispute_id) > 0
 
 

@@ -6,7 +6,7 @@ from nicobar.core.payments.payment import PAYABLE, Payment
 
 
 def is_payable(payment: Payment, now: datetime) -> bool:
-    """Say whether a customer may start an attempt now."""
+    """Return whether a customer may start an attempt now."""
     return payment.status in PAYABLE and now < payment.expires_on
 
 

@@ -59,7 +59,7 @@ def wanted(payment: Payment, change: PaymentChange) -> Payment:
 
 
 def completes_customer(payment: Payment, change: PaymentChange) -> bool:
-    """Say whether the change tells something that nobody knew of the customer."""
+    """Return whether the change tells something that nobody knew of the customer."""
     buyer = payment.customer
     return bool((change.name and not buyer.name) or (change.phone_number and not buyer.phone_number))
 

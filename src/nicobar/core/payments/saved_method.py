@@ -43,12 +43,12 @@ class SavedMethod(msgspec.Struct, frozen=True, kw_only=True):
         return method_type(self.card)
 
     def is_expired(self, now: datetime) -> bool:
-        """Say whether the card's last month is over."""
+        """Return whether the card's last month is over."""
         return (int(self.card.exp_year), int(self.card.exp_month)) < (now.year, now.month)
 
 
 def can_pay(method: SavedMethod, payment: Payment) -> bool:
-    """Say whether a saved method can pay this payment: its type is allowed, and its network takes the currency."""
+    """Return whether a saved method can pay this payment: its type is allowed, and its network takes the currency."""
     allowed = payment.options.allowed_payment_method_types
     currencies = _NETWORK_CURRENCIES.get(method.card.network)
     return (allowed is None or method.payment_method_type in allowed) and (

@@ -35,5 +35,5 @@ def settlement_shares(quote: Quote) -> tuple[list[int], list[int]]:
 
 
 def is_converted(payment: Payment) -> bool:
-    """Say whether a payment settles at other figures than it is paid at, so that its lines have shares of their own."""
+    """Return whether a payment settles at other figures than it is paid at, so that its lines have own shares."""
     return (payment.settlement_currency, payment.settlement_amount) != (payment.currency, payment.total_amount)

@@ -160,7 +160,7 @@ def refund_origins(target: RefundStatus) -> list[RefundStatus]:
 
 
 def is_superseded(refund: Refund, outcome: RefundOutcome, asked_at: datetime) -> bool:
-    """Say whether an answer, asked for at `asked_at`, is outdone by what is known of a refund that has ended.
+    """Return whether an answer, asked for at `asked_at`, is outdone by what is known of a refund that has ended.
 
     The refusal of an order says nothing about a refund that has succeeded by the same order, placed twice. An answer
     to an older question than the stored one is older. Of two from the same moment the failure is the later one: money
@@ -176,5 +176,5 @@ def is_superseded(refund: Refund, outcome: RefundOutcome, asked_at: datetime) ->
 
 
 def _is_refusal(outcome: RefundOutcome | None) -> bool:
-    """Say whether a processor refused an order, which is less than that the refund itself has failed."""
+    """Return whether a processor refused an order, which is less than that the refund itself has failed."""
     return isinstance(outcome, RefundFailed) and outcome.reference is None

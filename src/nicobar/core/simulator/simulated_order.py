@@ -58,7 +58,7 @@ class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, outcome=self.later, choices={}, later=None, later_at=None)
 
     def is_open(self, now: datetime) -> bool:
-        """Say whether the customer may still decide."""
+        """Return whether the customer may still decide."""
         standing = self.as_of(now)
         waiting = bool(standing.choices) and isinstance(standing.outcome, NeedsAction | Pending)
         return waiting and self.decide_until is not None and now < self.decide_until

@@ -30,7 +30,7 @@ async def handle_notice(runtime: Runtime, job: NoticeJob) -> bool:
 
 
 async def _ask(runtime: Runtime, tenant: Tenant, processor: str, notice: StoredNotice) -> bool:
-    """Ask about the subject of a notice; say whether there was an answer."""
+    """Ask about the subject of a notice; return whether there was an answer."""
     if notice.subject == "dispute":
         return await ask_about_dispute(runtime, tenant, processor, notice.reference)
     if notice.subject == "refund":

@@ -38,7 +38,7 @@ _log = structlog.get_logger(__name__)
 async def record_outcome(
     runtime: Runtime, tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime
 ) -> bool:
-    """Store an outcome, move the payment and tell about it; say whether anything changed.
+    """Store an outcome, move the payment and tell about it; return whether anything changed.
 
     The caller holds the payment's row (`lock_payment`) and read `attempt` under that lock; None stands for a free
     payment, which no processor sees. The status, the books, the uses of codes and the event are one commit. An

@@ -70,7 +70,7 @@ async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, cha
 
 
 async def _decides_price(runtime: Runtime, old: Payment, new: Payment) -> bool:
-    """Say whether a change can move an amount. A state does where taxes are on and the tax table tells it apart."""
+    """Return whether a change can move an amount. A state does where taxes are on and the tax table tells it apart."""
     if old.billing.country != new.billing.country:
         return True
     if old.options.tax_id != new.options.tax_id or old.options.discount_codes != new.options.discount_codes:

@@ -138,7 +138,7 @@ def _phone(typed: str, country: str, errors: dict[str, str], texts: Texts) -> st
 
 
 def _is_new(payment: Payment, typed: dict[str, str]) -> bool:
-    """Say whether another tax id was typed than the payment has."""
+    """Return whether another tax id was typed than the payment has."""
     return "tax_id" in typed and (typed["tax_id"] or None) != payment.options.tax_id
 
 

@@ -265,7 +265,7 @@ class CheckoutPage:
         return redirect(self._renderer.path(visit.path))
 
     def _is_ours(self, url: str) -> bool:
-        """Say whether an address is a page of ours that works in a frame. Stripe's fields may lead on to a bank."""
+        """Return whether an address is a page of ours that works in a frame. Stripe's fields may lead on to a bank."""
         return url.startswith(f"{self._runtime.public_url}/") and not leads_to_fields(url)
 
     async def _pay_saved(self, request: Request, visit: Visit, choice: SavedChoice, seen: datetime) -> Response:
@@ -298,7 +298,7 @@ class CheckoutPage:
         return redirect(address)
 
     def _can_charge(self, visit: Visit) -> bool:
-        """Say whether the page can charge: the simulator by our own form, others by fields of their own."""
+        """Return whether the page can charge: the simulator by our own form, others by fields of their own."""
         by_form = is_simulated(visit.processor, visit.payment.mode)
         return visit.payment.total_amount == 0 or by_form or brings_fields(visit.processor)
 

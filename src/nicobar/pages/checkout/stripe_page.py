@@ -48,12 +48,12 @@ _WALLETS: Final = {"apple_pay": "applePay", "google_pay": "googlePay"}
 
 
 def leads_to_fields(url: str) -> bool:
-    """Say whether an address is that of the page with Stripe's fields."""
+    """Return whether an address is that of the page with Stripe's fields."""
     return urlsplit(url).path.endswith(f"/{FIELDS}")
 
 
 def is_fields_page(visit: Visit) -> bool:
-    """Say whether the payment waits on the page with Stripe's fields, and that can be shown here.
+    """Return whether the payment waits on the page with Stripe's fields, and that can be shown here.
 
     In a frame only those for a card can: other methods lead on to pages that no frame may show.
     """

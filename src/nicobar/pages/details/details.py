@@ -151,7 +151,7 @@ def asked_of(payment: Payment) -> list[str]:
 
 
 def is_complete(payment: Payment) -> bool:
-    """Say whether everything is known that the order needs; an order of nothing needs no address."""
+    """Return whether everything is known that the order needs; an order of nothing needs no address."""
     return not asked_of(payment) and (payment.total_amount == 0 or not missing_parts(payment.billing))
 
 

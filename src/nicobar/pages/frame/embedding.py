@@ -166,7 +166,7 @@ async def _frame(runtime: Runtime, payment: Payment, kind: FrameKind, query: Map
 
 
 def is_alone(request: Request) -> bool:
-    """Say whether a browser asked for this page as a page of its own, and not for a frame."""
+    """Return whether a browser asked for this page as a page of its own, and not for a frame."""
     return request.headers.get("sec-fetch-dest") == "document"
 
 

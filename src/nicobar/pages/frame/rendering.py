@@ -111,7 +111,7 @@ def redirect(address: str) -> Response:
 
 
 def wants_json(request: Request) -> bool:
-    """Say whether the client is a program that asks for JSON rather than a person's browser.
+    """Return whether the client is a program that asks for JSON rather than a person's browser.
 
     Who shows an API key means the API: the path of an operation that is not there can look like a link.
     """

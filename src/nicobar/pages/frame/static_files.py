@@ -40,7 +40,7 @@ def in_one_scheme(style: bytes, theme: str) -> bytes:
 
 
 def takes_gzip(headers: Headers) -> bool:
-    """Say whether a client reads compressed answers, as every browser does."""
+    """Return whether a client reads compressed answers, as every browser does."""
     codings = [part.strip().partition(";") for part in headers.get("accept-encoding", "").lower().split(",")]
     return any(coding.strip() == "gzip" and weight.strip() not in _NEVER for coding, _, weight in codings)
 

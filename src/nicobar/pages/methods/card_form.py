@@ -124,7 +124,7 @@ def western_digits(text: str) -> str:
 
 
 def holds_card_number(text: str) -> bool:
-    """Say whether a card number was typed where it does not belong, so that it is neither stored nor shown again."""
+    """Return whether a card number was typed where it does not belong, so that it is neither stored nor shown again."""
     digits = re.sub(r"[\s‐‑–-]", "", western_digits(text))
     return any(luhn.is_valid(run) or luhn.is_valid(run[:16]) for run in re.findall(r"\d{13,}", digits))
 

@@ -122,7 +122,7 @@ class MethodsView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def folded_chosen(self) -> bool:
-        """Say whether the chosen one is folded, so that the fold has to be open."""
+        """Return whether the chosen one is folded, so that the fold has to be open."""
         return any(option.chosen for option in self.folded)
 
     @property

@@ -34,7 +34,7 @@ class Texts:
         return self._sentences[key].format(**values)
 
     def __contains__(self, key: str) -> bool:
-        """Say whether there is a sentence with this key."""
+        """Return whether there is a sentence with this key."""
         return key in self._sentences
 
     @property

@@ -17,7 +17,7 @@ def built_in_processors(clock: Clock, public_url: str, store: SimulatorStore) ->
 
 
 def is_simulated(processor: Processor | None, mode: Mode) -> bool:
-    """Say whether the simulator would charge a test payment.
+    """Return whether the simulator would charge a test payment.
 
     Only then a card may be typed into a form of ours, because it is a published one, and only then somebody may choose
     how the charge ends. Every other processor brings card fields of its own, and real cards never come by here.
@@ -26,7 +26,7 @@ def is_simulated(processor: Processor | None, mode: Mode) -> bool:
 
 
 def brings_fields(processor: object) -> TypeGuard[BringsFields]:
-    """Say whether cards and accounts are typed into fields of the processor's own, on a page of ours."""
+    """Return whether cards and accounts are typed into fields of the processor's own, on a page of ours."""
     return isinstance(processor, BringsFields)
 
 

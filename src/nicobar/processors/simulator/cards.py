@@ -113,7 +113,7 @@ def _staged(card: cards.TestCard, order: SimulatedOrder) -> tuple[cards.TestCard
 
 
 def _challenges(card: cards.TestCard, request: ChargeRequest) -> bool:
-    """Say whether the card's bank asks the cardholder.
+    """Return whether the card's bank asks the cardholder.
 
     It always does for some cards, whatever the merchant wishes. For cards that support 3-D Secure without a challenge
     it does when the merchant insists.

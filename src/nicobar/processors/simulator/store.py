@@ -51,7 +51,7 @@ class SimulatorStore(Protocol):
         """Note that a notice was sent and taken."""
 
     async def has_told(self, attempt_id: str) -> bool:
-        """Say whether a notice about this order was sent and taken."""
+        """Return whether a notice about this order was sent and taken."""
 
     async def forget(self, before: datetime, limit: int) -> int:
         """Delete orders from before a moment, with all that belongs to them; return how many."""

@@ -361,7 +361,7 @@ def _metadata(request: ChargeRequest) -> dict[str, str]:
 
 
 def _is_refusal(error: stripe.StripeError) -> bool:
-    """Say whether an error is an explicit no, after which nothing was done.
+    """Return whether an error is an explicit no, after which nothing was done.
 
     A repeated idempotency key with another order, and one whose first order is still being worked on (409), are not:
     something may have been done before.
@@ -370,7 +370,7 @@ def _is_refusal(error: stripe.StripeError) -> bool:
 
 
 def _is_too_often(error: stripe.StripeError) -> bool:
-    """Say whether Stripe had no time to look at a request.
+    """Return whether Stripe had no time to look at a request.
 
     It says nothing about the request before, which the library repeats when its answer was lost: where that one moves
     money without its owner, this is no answer.

@@ -62,7 +62,7 @@ def check_account(account: StripeAccount, mode: Mode) -> None:
 
 
 def _is_safe(api_base: str) -> bool:
-    """Say whether keys may be sent there: encrypted, or never leaving this computer."""
+    """Return whether keys may be sent there: encrypted, or never leaving this computer."""
     try:
         parts = urlsplit(api_base)
         host = parts.hostname

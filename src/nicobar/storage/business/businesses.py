@@ -12,7 +12,7 @@ async def first_business(read: Read) -> str | None:
 
 
 async def business_exists(read: Read, business_id: str) -> bool:
-    """Say whether there is such a business."""
+    """Return whether there is such a business."""
     return await read.fetchval("SELECT true FROM businesses WHERE business_id = $1", business_id) is not None
 
 

@@ -94,7 +94,7 @@ async def lock_product(tx: Tx, tenant: Tenant, product_id: str) -> Product | Non
 
 
 async def product_exists(read: Read, tenant: Tenant, product_id: str) -> bool:
-    """Say whether the tenant has a product with this id, archived or not."""
+    """Return whether the tenant has a product with this id, archived or not."""
     found: bool = await read.fetchval(_EXISTS, tenant.business_id, tenant.mode, product_id)
     return found
 
@@ -131,7 +131,7 @@ async def unarchive_product(tx: Tx, tenant: Tenant, product_id: str, moment: dat
 
 
 async def brand_has_products(read: Read, tenant: Tenant, brand_id: str) -> bool:
-    """Say whether any product, archived ones included, stands under the brand."""
+    """Return whether any product, archived ones included, stands under the brand."""
     found: bool = await read.fetchval(_BRAND_HAS, tenant.business_id, tenant.mode, brand_id)
     return found
 

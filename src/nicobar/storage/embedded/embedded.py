@@ -186,7 +186,7 @@ def _server(data: Path, notices: list[str]) -> Postmaster:
 
 
 def _cluster_exists(data: Path) -> bool:
-    """Say whether there is a database already; raise EmbeddedError when there is something that we cannot use."""
+    """Return whether there is a database already; raise EmbeddedError when there is something that we cannot use."""
     entry = data / "postgres"
     cluster = _real(data)
     if entry.is_symlink() and not cluster.exists():

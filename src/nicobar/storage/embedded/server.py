@@ -78,11 +78,11 @@ class FileLock:
         self.descriptor = open_private(path, os.O_RDWR, folder.st_uid, folder.st_gid)
 
     def try_exclusive(self) -> bool:
-        """Take the lock alone, if nobody else has it in any form; say whether we have it now."""
+        """Take the lock alone, if nobody else has it in any form; return whether we have it now."""
         return self._try(fcntl.LOCK_EX)
 
     def try_shared(self) -> bool:
-        """Take the lock together with others, if nobody has it alone; say whether we have it now."""
+        """Take the lock together with others, if nobody has it alone; return whether we have it now."""
         return self._try(fcntl.LOCK_SH)
 
     def _try(self, how: int) -> bool:
@@ -144,7 +144,7 @@ def read_postmaster(cluster: Path) -> Postmaster | None:
 
 
 def answers(server: Postmaster, *, here: bool = False) -> bool:
-    """Say whether the process named in ``postmaster.pid`` really listens at its socket.
+    """Return whether the process named in ``postmaster.pid`` really listens at its socket.
 
     The kernel tells who listens, so a process id that was given to another program does not count, and root cannot be
     led to stop a process of somebody else. A listener in another container shows no id; it can be used, but it does
@@ -197,7 +197,7 @@ class _Patience:
         self._silent = 0.0
 
     def is_over(self) -> bool:
-        """Say whether the time is over."""
+        """Return whether the time is over."""
         now = time.monotonic()
         size = self._log.stat().st_size if self._log.exists() else 0
         if size != self._size:
@@ -330,7 +330,7 @@ def _is_child(pid: int) -> bool:
 
 
 def _end(pid: int, has_ended: Callable[[], object | None]) -> bool:
-    """Stop a server, first politely, and say whether it has ended; ``has_ended`` returns None until it has."""
+    """Stop a server, first politely, and return whether it has ended; ``has_ended`` returns None until it has."""
     for how, seconds in ((signal.SIGINT, FAST_STOP_SECONDS), (signal.SIGQUIT, IMMEDIATE_STOP_SECONDS)):
         with suppress(ProcessLookupError):
             os.kill(pid, how)

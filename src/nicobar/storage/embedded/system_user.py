@@ -29,7 +29,7 @@ _NORMAL_USER = "You can also start Nicobar as a normal user, which is the better
 
 
 def is_root() -> bool:
-    """Say whether this process runs as root."""
+    """Return whether this process runs as root."""
     return os.geteuid() == 0
 
 
@@ -127,7 +127,7 @@ def _name(uid: int) -> str:
 
 
 def can_enter(account: SystemUser, folder: Path) -> bool:
-    """Say whether an account may pass through a folder, by trying it: modes alone do not tell about ACLs."""
+    """Return whether an account may pass through a folder, by trying it: modes alone do not tell about ACLs."""
     try:
         return run_program(["/bin/sh", "-c", 'cd -- "$1"', "sh", folder], account).returncode == 0
     except OSError as error:

@@ -24,7 +24,7 @@ class QueueConnection:
 
     @property
     def is_lost(self) -> bool:
-        """Say whether the connection has broken."""
+        """Return whether the connection has broken."""
         return self._connection.is_closed()
 
     def cut(self) -> None:

@@ -103,6 +103,6 @@ async def cancel_expired(tx: Tx, at: datetime, limit: int) -> list[tuple[Tenant,
 
 
 async def end_test_link(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> bool:
-    """Let the link of a test payment expire at this moment, if somebody could still pay it; say whether it did."""
+    """Let the link of a test payment expire at this moment, if somebody could still pay it; return whether it did."""
     ended = await tx.fetchval(_END_TEST_LINK, tenant.business_id, tenant.mode, payment_id, at, sorted(PAYABLE))
     return ended is not None

@@ -63,7 +63,7 @@ JOIN discounts d ON d.business_id = $1 AND d.mode = $2 AND d.discount_id = given
 
 
 async def update_price(tx: Tx, payment: Payment, pricing: QuoteInputs | None) -> bool:
-    """Store the amounts, currency, billing address and options of a payment; say whether it could still be paid.
+    """Store the amounts, currency, billing address and options of a payment; return whether it could still be paid.
 
     With `pricing`, everything that the new amounts were computed from, its lines are stored, too; None says that the
     amounts are the old ones. The caller holds the payment's row.

@@ -210,7 +210,7 @@ class SimulatorRecords:
             await tx.execute(_MARK_SENT, notice_id, now)
 
     async def has_told(self, attempt_id: str) -> bool:
-        """Say whether a notice about an order was sent."""
+        """Return whether a notice about an order was sent."""
         async with self._database.read() as read:
             return bool(await read.fetchval(_HAS_TOLD, attempt_id))
 
