@@ -8,7 +8,6 @@ from typing import Any
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.disputes.dispute import Dispute, DisputeFacts
-from nicobar.core.notices.jobs import NoticeJob
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.notices.handle_notice import handle_notice
 from nicobar.flows.notices.receive_notice import receive_notice
@@ -68,10 +67,10 @@ async def facts_of(runtime: Runtime, payment: Payment, reference: str = "du_1", 
 async def notify(
     runtime: Runtime, tenant: Tenant, reference: str, notice_id: str = "evt_1", subject: str = "dispute"
 ) -> bool:
-    """Send the notice and do its job; return whether the job is done."""
+    """Send the notice and handle it; return whether that is done."""
     body = json.dumps({"notice_id": notice_id, "subject": subject, "reference": reference}).encode()
     await receive_notice(runtime, tenant, "simulator", {}, body)
-    return await handle_notice(runtime, NoticeJob(tenant.business_id, tenant.mode, "simulator", notice_id))
+    return await handle_notice(runtime, tenant, "simulator", notice_id)
 
 
 async def open_dispute(runtime: Runtime, processor: Disputing, payment: Payment, **changes: Any) -> Dispute:

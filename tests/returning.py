@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from harness import PUBLIC_URL
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.notices.jobs import NoticeJob
 from nicobar.core.payments.payment import Payment
 from nicobar.core.refunds.refund import RefundOutcome, RefundSucceeded
 from nicobar.flows.notices.handle_notice import handle_notice
@@ -80,10 +79,10 @@ async def paid(runtime: Runtime, tenant: Tenant, lines: list[Any] | None = None,
 
 
 async def notify(runtime: Runtime, tenant: Tenant, refund_id: str, notice_id: str = "evt_1") -> bool:
-    """Send a notice about a refund and do its job; return whether the job is done."""
+    """Send a notice about a refund and handle it; return whether that is done."""
     body = json.dumps({"notice_id": notice_id, "subject": "refund", "reference": refund_id}).encode()
     await receive_notice(runtime, tenant, "simulator", {}, body)
-    return await handle_notice(runtime, NoticeJob(tenant.business_id, tenant.mode, "simulator", notice_id))
+    return await handle_notice(runtime, tenant, "simulator", notice_id)
 
 
 async def refund_rows(runtime: Runtime, payment: Payment) -> list[tuple[str, int]]:

@@ -36,7 +36,7 @@ GOOD = [
     "Remembered balances (0): each is the sum of the entries before it.",
     "Discount codes (1): each counts exactly the uses that its payments have.",
     "Notices of processors (1): none waits for longer than 10 minutes.",
-    "Waiting jobs (1): none has failed many times.",
+    "Charges to be given back (0): none waits for longer than 10 minutes.",
 ]
 
 
@@ -85,12 +85,16 @@ async def audited(runtime: Runtime, clock: FakeClock) -> list[Finding]:
         return await audit_books(read, clock.now(), START)
 
 
+async def _wrong(runtime: Runtime, clock: FakeClock) -> list[Finding]:
+    return [finding for finding in await audited(runtime, clock) if finding.good is not True]
+
+
 async def tampered(runtime: Runtime, clock: FakeClock, sql: str, *values: Any) -> list[Finding]:
     """Return what is found after a change by hand, which no trigger and no foreign key objects to."""
     async with runtime.database.transaction() as tx:
         await tx.execute("SET LOCAL session_replication_role = replica")
         await tx.execute(sql, *values)
-    return [finding for finding in await audited(runtime, clock) if finding.good is not True]
+    return await _wrong(runtime, clock)
 
 
 async def test_healthy_books(runtime: Runtime, clock: FakeClock, ids: dict[str, str]) -> None:
@@ -305,9 +309,7 @@ async def test_refunds_that_do_not_end(runtime: Runtime, clock: FakeClock, ids: 
     assert line.endswith(" UTC, last heard: TimeoutError")
 
 
-async def test_notices_and_jobs_that_wait(
-    runtime: Runtime, merchant: Merchant, clock: FakeClock, ids: dict[str, str]
-) -> None:
+async def test_notices_that_wait(runtime: Runtime, merchant: Merchant, clock: FakeClock, ids: dict[str, str]) -> None:
     processor = Disputing(runtime)
     processor.known["du_x"] = ConnectionError()
     assert not await notify(runtime, merchant.tenant, "du_x", "evt_x")
@@ -318,8 +320,26 @@ async def test_notices_and_jobs_that_wait(
     first, second = finding.sentence.splitlines()
     assert first == "Notices of processors (2): some wait for too long:"
     assert second.startswith("    evt_x: from simulator about the dispute du_x, came 2026-03-14 15:")
-    (_, job) = await tampered(runtime, clock, "UPDATE pgqueuer SET attempts = 10 WHERE dedupe_key LIKE '%evt_x'")
-    assert job.sentence.splitlines()[1].endswith(": handle_notice, tried 10 times")
+    (notice,) = await tampered(runtime, clock, "UPDATE notices SET tries = 9 WHERE notice_id = 'evt_x'")
+    assert notice.sentence.splitlines()[1].endswith(" UTC, tried 9 times")
+
+
+async def test_a_charge_that_waits_to_be_given_back(runtime: Runtime, clock: FakeClock, ids: dict[str, str]) -> None:
+    """It is wrong at once that the customer was charged twice, and after ten minutes that it lasts."""
+    found_at = clock.now()
+    attempt = """
+        UPDATE attempts SET outcome = '{"type": "succeeded", "reference": "r"}', is_surplus = true, updated_at = $2,
+            return_due_at = $2, return_tries = 3 WHERE payment_id = $1"""
+    (twice,) = await tampered(runtime, clock, attempt, ids["failed"], found_at)
+    assert twice.sentence.splitlines()[0].startswith("Attempts (6): some charged a payment that was paid by another")
+    clock.moment = found_at + timedelta(minutes=10)
+    assert len(await _wrong(runtime, clock)) == 1
+    clock.advance(microseconds=1)
+    (_, late) = await _wrong(runtime, clock)
+    first, second = late.sentence.splitlines()
+    assert first == "Charges to be given back (1): some wait for too long:"
+    assert f"the charge of {ids['failed']} at simulator, known since 2026-03-14 15:" in second
+    assert second.endswith(" UTC, tried 3 times")
 
 
 async def test_a_code_that_counts_wrongly(runtime: Runtime, clock: FakeClock, ids: dict[str, str]) -> None:

@@ -99,15 +99,16 @@ async def test_books_that_are_wrong(external_database: str) -> None:
     database = Database(external_database, size=1)
     async with database.read() as connection:
         await connection.execute(
-            "INSERT INTO pgqueuer (priority, status, entrypoint, attempts) VALUES (0, 'queued', 'handle_notice', 10)"
+            "INSERT INTO notices (business_id, mode, processor, notice_id, subject, reference, received_at, due_at,"
+            " tries) VALUES ('bus_x', 'test', 'stripe', 'evt_x', 'dispute', 'du_x', '2026-03-14 15:09:26Z', now(), 10)"
         )
     await database.close()
     result = run("doctor", "--database-url", external_database)
     assert (result.returncode, result.stderr) == (1, "")
     assert [line for line in result.stdout.splitlines() if line[0] not in "✓·"] == [
-        "✗ Waiting jobs (1): some have failed many times:",
-        "    job 1: handle_notice, tried 10 times",
-        "  The log of the server or worker tells why, at 'job_failed'.",
+        "✗ Notices of processors (1): some wait for too long:",
+        "    evt_x: from stripe about the dispute du_x, came 2026-03-14 15:09:26 UTC, tried 10 times",
+        "  Start 'nicobar serve' or 'nicobar worker': it asks the processors. Their answers are in its log.",
     ]
 
 

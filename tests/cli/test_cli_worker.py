@@ -1,4 +1,4 @@
-"""`nicobar worker`, and servers that leave the jobs to it."""
+"""`nicobar worker`, and servers that leave their work to it."""
 
 import asyncio
 import signal
@@ -12,7 +12,6 @@ import pytest
 from cli.program import PATIENCE, PROGRAM, Serving, environment, eventually, postmaster
 from nicobar.storage.database import Database
 from nicobar.storage.embedded.embedded import open_embedded
-from nicobar.storage.notices.queue import enqueue
 
 
 class Working:
@@ -49,41 +48,46 @@ def worker(data_alone: Path) -> Iterator[Callable[[], Working]]:
             working.process.wait(PATIENCE)
 
 
-async def _queue(dsn: str, *statements: str) -> int:
-    """Add a job about a notice that does not exist if asked to, and return how many jobs wait."""
+_ADD = """
+INSERT INTO notices (business_id, mode, processor, notice_id, subject, reference, received_at, due_at)
+VALUES ('bus_x', 'test', 'simulator', 'none', 'attempt', 'att_x', now(), now())
+"""
+
+
+async def _inbox(dsn: str, *statements: str) -> int:
+    """Add a notice about an attempt that does not exist if asked to, and return how many notices wait."""
     database = Database(dsn, size=1)
     try:
         if "add" in statements:
-            job = b'{"business_id":"bus_x","mode":"test","processor":"simulator","notice_id":"none"}'
             async with database.transaction() as tx:
-                await enqueue(tx, "handle_notice", job, "notice/none")
+                await tx.execute(_ADD)
         async with database.read() as read:
-            waiting: int = await read.fetchval("SELECT count(*) FROM pgqueuer")
+            waiting: int = await read.fetchval("SELECT count(*) FROM notices WHERE due_at IS NOT NULL")
     finally:
         await database.close()
     return waiting
 
 
-def _jobs(data: Path, *statements: str) -> int:
+def _waiting(data: Path, *statements: str) -> int:
     with open_embedded(data) as postgres:
-        return asyncio.run(_queue(postgres.dsn, *statements))
+        return asyncio.run(_inbox(postgres.dsn, *statements))
 
 
-def test_a_server_works_off_jobs_by_itself(serve: Callable[..., Serving], data_alone: Path) -> None:
+def test_a_server_does_its_work_by_itself(serve: Callable[..., Serving], data_alone: Path) -> None:
     serve("--data", data_alone).ready()
-    assert _jobs(data_alone, "add") in (0, 1)
-    eventually(lambda: _jobs(data_alone) == 0)
+    assert _waiting(data_alone, "add") in (0, 1)
+    eventually(lambda: _waiting(data_alone) == 0)
 
 
-def test_a_server_without_a_worker_leaves_jobs_to_one(
+def test_a_server_without_a_worker_leaves_its_work_to_one(
     serve: Callable[..., Serving], worker: Callable[[], Working], data_alone: Path
 ) -> None:
     serving = serve("--data", data_alone, "--no-worker").ready()
-    assert _jobs(data_alone, "add") == 1
+    assert _waiting(data_alone, "add") == 1
     working = worker()
     while "until Ctrl-C" not in (line := working.said()):
         assert line, "the worker has ended"
-    eventually(lambda: _jobs(data_alone) == 0)
+    eventually(lambda: _waiting(data_alone) == 0)
     assert working.stop(signal.SIGTERM).endswith("Stopped.\n")
     assert working.process.returncode == 0
     assert serving.process.poll() is None

@@ -9,6 +9,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from disputing import Disputing, open_dispute
+from due_work import run_due
 from harness import FakeClock, Merchant
 from nicobar.commands.payment_screen import changes, moment, money, plain, screen
 from nicobar.commands.payments import read_history
@@ -21,7 +22,6 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.payments.payments import get_payment
 from nicobar.wire.refunds.refunds import RefundCreate
 from orders import card, order, pay, place
-from queued_jobs import run_jobs
 from returning import paid
 from shop import Shop, item
 
@@ -152,7 +152,7 @@ async def test_a_refund_that_came_back(runtime: Runtime, merchant: Merchant, clo
     await refund_payment(runtime, merchant.tenant, RefundCreate(payment_id=payment.payment_id, reason="torn page"))
     clock.advance(seconds=60)
     await deliver_simulated_notices(runtime)
-    await run_jobs(runtime)
+    await run_due(runtime)
     text = squeezed(without_ids(await shown(runtime, merchant.tenant, payment.payment_id)))
     for line in (
         "  ref_* failed 24.00 USD 2026-03-14 15:09:27.535 2026-03-14 15:10:27.535 simre_ref_* "

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from due_work import run_due
 from faults.shopping import Journal
 from nicobar.clock import SystemClock
 from nicobar.core.business.tenant import Tenant
@@ -17,7 +18,6 @@ from nicobar.flows.upkeep.sweep import sweep
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.storage.database import Database
 from nicobar.storage.simulator.simulator import SimulatorRecords
-from queued_jobs import run_jobs
 
 LATER = timedelta(minutes=3)
 """More than the longest silence after which a processor is asked, and less than the life of a link."""
@@ -30,7 +30,7 @@ SELECT (SELECT count(*) FROM attempts WHERE resolved_at IS NULL
         AND coalesce(outcome ->> 'type', '') NOT IN ('needs_action', 'pending'))
      + (SELECT count(*) FROM refunds WHERE status = 'pending')
      + (SELECT count(*) FROM notices WHERE handled_at IS NULL)
-     + (SELECT count(*) FROM pgqueuer)
+     + (SELECT count(*) FROM attempts WHERE is_surplus AND returned_at IS NULL)
      + (SELECT count(*) FROM simulator.notices WHERE sent_at IS NULL AND due_at <= $1)
 """
 
@@ -70,10 +70,10 @@ async def opened(dsn: str) -> AsyncIterator[Runtime]:
 
 
 async def settle(runtime: Runtime) -> None:
-    """Do all regular work and every job, until nothing is open."""
+    """Do all regular work and all that is due, until nothing is open."""
     for _ in range(ROUNDS):
         await sweep(runtime)
-        await run_jobs(runtime)
+        await run_due(runtime)
         async with runtime.database.read() as read:
             if await read.fetchval(_OPEN, runtime.clock.now()) == 0:
                 return

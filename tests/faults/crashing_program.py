@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from nicobar.cli import run
-from nicobar.flows.notices import handle_notice, receive_notice
+from nicobar.flows.notices import deliver_simulated_notices, handle_notice, receive_notice
 from nicobar.flows.payments import confirm_payment
 from nicobar.flows.refunds import refund_payment
 from nicobar.pages.checkout import checkout
@@ -45,6 +45,18 @@ def after(original: Async) -> Async:
     return dying
 
 
+def after_something(original: Async) -> Async:
+    """Return a function that runs and dies once there is anything to return."""
+
+    async def dying(*arguments: Any, **named: Any) -> Any:
+        result = await original(*arguments, **named)
+        if result:
+            die()
+        return result
+
+    return dying
+
+
 POINTS: dict[str, tuple[Any, str, Callable[[Async], Async]]] = {
     # name: (where the name is looked up, the name, when to die)
     "before the intent": (confirm_payment, "_record_intent", before),
@@ -62,9 +74,12 @@ POINTS: dict[str, tuple[Any, str, Callable[[Async], Async]]] = {
     "before the refund's outcome": (refund_payment, "record_refund", before),
     "within the refund's outcome": (refund_payment, "record_refund", after),
     "before a notice is stored": (receive_notice, "insert_notice", before),
-    "before a notice's job": (receive_notice, "enqueue", before),
+    "within the storing of a notice": (receive_notice, "insert_notice", after),
+    "after a notice is stored": (deliver_simulated_notices, "receive_notice", after),
+    "after a notice is taken": (worker, "claim_due_work", after_something),
     "before a notice is handled": (handle_notice, "_ask", before),
     "after a notice is handled": (handle_notice, "_ask", after),
+    "after a notice is marked": (handle_notice, "mark_handled", after),
 }
 """Every point, in the order of the crash table of the architecture."""
 

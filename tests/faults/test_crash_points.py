@@ -68,9 +68,12 @@ REFUNDING = {
 
 NOTICES = [
     "before a notice is stored",
-    "before a notice's job",
+    "within the storing of a notice",
+    "after a notice is stored",
+    "after a notice is taken",
     "before a notice is handled",
     "after a notice is handled",
+    "after a notice is marked",
 ]
 
 

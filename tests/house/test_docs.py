@@ -1,7 +1,7 @@
 """The documents name what exists: every path, function, table, setting, command and route in them is looked up.
 
 In `docs/` and CONTRIBUTING.md, code in backticks counts as the name of something, unless it has blanks and begins
-with none of the words below. `path:name` is a definition in that very file.
+with none of the words below. `path:name` is a definition in that very file. A superseded decision names what was.
 """
 
 import ast
@@ -153,7 +153,12 @@ def exists(name: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_name)
+def is_superseded(page: Path) -> bool:
+    """Return whether a decision names the one that holds instead of it, first thing after its title."""
+    return bool(re.match(r"# .*\n\nSuperseded by \[\d{4}\]", page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if not is_superseded(page)], ids=_name)
 def test_everything_that_is_named_exists(page: Path) -> None:
     assert [name for name in names_in(page) if not exists(name)] == []
 
@@ -201,6 +206,7 @@ def test_decisions_are_numbered_without_a_gap() -> None:
     assert [int(page.name[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
     for page in DECISIONS:
         assert page.read_text(encoding="utf-8").startswith(f"# {page.name[:4]} ")
+    assert [page.name[:4] for page in DECISIONS if is_superseded(page)] == ["0012"]
 
 
 def test_contributing_has_two_pages_and_each_rule_names_what_holds_it() -> None:

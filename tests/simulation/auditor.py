@@ -176,7 +176,11 @@ WHEN_QUIET = {
         SELECT r.payment_id FROM discount_redemptions r JOIN payments p USING (business_id, mode, payment_id)
         WHERE r.state = 'reserved' AND p.expires_on <= $1""",
     "a notice was not handled": "SELECT notice_id FROM notices WHERE handled_at IS NULL",
-    "a job is left": "SELECT id, entrypoint FROM pgqueuer",
+    "a surplus charge was not given back": """
+        SELECT attempt_id, payment_id FROM attempts WHERE is_surplus AND returned_at IS NULL""",
+    "work is left that is done": """
+        SELECT notice_id FROM notices WHERE handled_at IS NOT NULL AND due_at IS NOT NULL
+        UNION ALL SELECT attempt_id FROM attempts WHERE return_due_at IS NOT NULL AND returned_at IS NOT NULL""",
 }
 
 _WRONG_MOVES = """
@@ -320,7 +324,8 @@ class Auditor:
         query = """
             SELECT EXISTS (SELECT FROM attempts WHERE resolved_at IS NULL)
                 OR EXISTS (SELECT FROM refunds WHERE status = 'pending')
-                OR EXISTS (SELECT FROM pgqueuer)
+                OR EXISTS (SELECT FROM notices WHERE handled_at IS NULL)
+                OR EXISTS (SELECT FROM attempts WHERE is_surplus AND returned_at IS NULL)
                 OR EXISTS (SELECT FROM simulator.notices WHERE sent_at IS NULL AND tries < 10)
                 OR EXISTS (SELECT FROM payments WHERE status = 'requires_payment_method' AND expires_on <= $1)
                 OR EXISTS (SELECT FROM discount_redemptions r JOIN payments p USING (business_id, mode, payment_id)
@@ -339,7 +344,7 @@ class Auditor:
         return {row["what"]: row["number"] for row in rows}
 
     async def digest(self) -> dict[str, str]:
-        """Return a digest of the rows of each table; jobs and notes of the queue's library are not business.
+        """Return a digest of the rows of each table.
 
         A COMMIT whose connection was broken on purpose may still be under way in PostgreSQL: it is waited for.
         """
@@ -348,8 +353,7 @@ class Auditor:
                 await asyncio.sleep(0.002)
         tables = await self._connection.fetch(
             "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
-            " WHERE schemaname IN ('public', 'simulator') AND tablename <> 'schema_migrations'"
-            " AND tablename NOT LIKE 'pgqueuer%' ORDER BY 1"
+            " WHERE schemaname IN ('public', 'simulator') AND tablename <> 'schema_migrations' ORDER BY 1"
         )
         digests: dict[str, str] = {}
         for table in tables:

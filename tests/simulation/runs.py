@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from due_work import run_due
 from harness import EmptyingDatabase
 from nicobar.api import auth
 from nicobar.flows.notices.deliver_simulated_notices import deliver_simulated_notices
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.processors.simulator import simulator
-from queued_jobs import run_jobs
 from simulation.auditor import Auditor
 from simulation.town import Town
 from simulation.workload import settle, simulate
@@ -77,7 +77,7 @@ async def _bring_notices(town: Town) -> None:
     alive = [process for process in town.processes if not process.database.dead]
     if not alive or not await deliver_simulated_notices(alive[0].runtime):
         raise TimeoutError
-    await run_jobs(alive[0].runtime)
+    await run_due(alive[0].runtime)
 
 
 async def _let_pass(town: Town, seconds: float) -> None:

@@ -4,11 +4,11 @@ import asyncio
 import random
 from collections.abc import Awaitable
 
+from due_work import run_due
 from nicobar.flows.notices.deliver_simulated_notices import deliver_simulated_notices
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.program.books_audit import audit_books
 from nicobar.storage.database import DatabaseUnavailable
-from queued_jobs import run_jobs
 from simulation import customers, sellers
 from simulation.auditor import Auditor
 from simulation.sellers import Act
@@ -29,8 +29,8 @@ async def sweep_once(town: Town, process: Process, _chance: random.Random) -> No
 
 
 async def work(town: Town, process: Process, _chance: random.Random) -> None:
-    """Do the jobs that wait."""
-    await run_jobs(process.runtime)
+    """Work on what is due."""
+    await run_due(process.runtime)
 
 
 async def bring_notices(town: Town, process: Process, _chance: random.Random) -> None:
@@ -149,7 +149,7 @@ async def settle(town: Town, auditor: Auditor) -> None:
         town.clock.advance(hours=1)
         process = town.chance.choice(town.processes)
         await sweep(process.runtime)
-        await run_jobs(process.runtime)
+        await run_due(process.runtime)
         if not await auditor.busy(town.clock.now()):
             break
     await _audit(town, auditor, "when all was quiet", quiet=True)

@@ -1,9 +1,18 @@
 """Migrations: once, in order, and never on a schema that does not belong to this program."""
 
-import pytest
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from harness import Databases
+import pytest
+import pytest_asyncio
+
+from harness import PUBLIC_URL, Databases, FakeClock
+from nicobar.flows.claim_due_work import claim_due_work
+from nicobar.flows.runtime import Runtime
+from nicobar.storage import migrate as module
 from nicobar.storage.database import Database
+from nicobar.storage.due_work import NOTICES, RETURNS
 from nicobar.storage.migrate import MigrationError, load_migrations, migrate
 
 
@@ -39,3 +48,77 @@ async def test_a_newer_schema_is_refused(databases: Databases) -> None:
     with pytest.raises(MigrationError, match="schema version 9999"):
         await migrate(database)
     await database.close()
+
+
+@pytest_asyncio.fixture
+async def of_schema_16(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+    """A database as the program before `work_with_a_lease` has left it, with jobs in its queue."""
+    maintenance = Database(databases.dsn("postgres"), size=1)
+    async with maintenance.read() as read:
+        await read.execute("CREATE DATABASE of_schema_16 TEMPLATE template0")
+    database = Database(databases.dsn("of_schema_16"), size=1)
+    with monkeypatch.context() as patch:
+        known = load_migrations()
+        (newer,) = (migration.number for migration in known if migration.name == "work_with_a_lease")
+        patch.setattr(module, "load_migrations", lambda: [migration for migration in known if migration.number < newer])
+        await migrate(database)
+    async with database.read() as read:
+        await read.execute("SET session_replication_role = replica")
+        await read.execute((Path(__file__).parent / "dumps" / "0016_jobs.sql").read_text(encoding="utf-8"))
+        await read.execute("RESET session_replication_role")
+    yield database
+    await database.close()
+    async with maintenance.read() as read:
+        await read.execute("DROP DATABASE of_schema_16")
+    await maintenance.close()
+
+
+async def test_jobs_of_the_queue_become_rows_that_are_due(of_schema_16: Database) -> None:
+    database = of_schema_16
+    before = datetime.now(UTC)
+    assert (await migrate(database))[0].name == "work_with_a_lease"
+    async with database.read() as read:
+        notices = await read.fetch("SELECT notice_id, due_at, tries, handled_at FROM notices ORDER BY notice_id")
+        attempts = await read.fetch("SELECT * FROM attempts WHERE is_surplus ORDER BY created_at")
+        others = await read.fetch("SELECT return_due_at, return_tries FROM attempts WHERE NOT is_surplus")
+        left = await read.fetchval(
+            "SELECT count(*) FROM pg_class WHERE relname LIKE '%pgqueuer%' OR relname = 'waiting_jobs'"
+        )
+        types = await read.fetchval("SELECT count(*) FROM pg_type WHERE typname LIKE '%pgqueuer%'")
+    found = {row["notice_id"]: (row["due_at"], row["tries"], row["handled_at"] is None) for row in notices}
+    now = found["evt_held"][0]
+    assert before <= now <= datetime.now(UTC)
+    day = datetime(2026, 3, 14, tzinfo=UTC)
+    assert found == {
+        "evt_ended": (None, 0, False),
+        "evt_waiting": (day.replace(hour=16), 3, True),
+        "evt_picked": (day.replace(hour=15, minute=10, second=30), 1, True),
+        "evt_held": (now, 4, True),
+        "evt_again": (day.replace(hour=15, minute=30), 5, True),  # held, and queued once more since
+        "evt_without": (now, 0, True),
+    }
+    assert [(row["return_due_at"], row["return_tries"], row["returned_at"] is None) for row in attempts] == [
+        (None, 0, False),
+        (day.replace(hour=17), 2, True),
+        (now, 7, True),
+    ]
+    assert {tuple(row) for row in others} == {(None, 0)}
+    assert (left, types) == (0, 0)
+    assert await migrate(database) == []
+
+
+async def test_what_was_carried_over_is_taken_once(of_schema_16: Database) -> None:
+    """The new worker's first look, long after."""
+    await migrate(of_schema_16)
+    clock = FakeClock("migrated")
+    clock.moment = datetime.now(UTC) + timedelta(days=1)
+    runtime = Runtime(of_schema_16, clock, PUBLIC_URL)
+    taken = [claim for _ in range(2) for claim in await claim_due_work(runtime, NOTICES, 10)]
+    assert [(claim.key[1], claim.tries) for claim in taken] == [
+        ("evt_picked", 2),
+        ("evt_again", 6),
+        ("evt_waiting", 4),
+        ("evt_held", 5),
+        ("evt_without", 1),
+    ]
+    assert [claim.tries for _ in range(2) for claim in await claim_due_work(runtime, RETURNS, 10)] == [3, 8]

@@ -29,9 +29,9 @@ from nicobar.storage.payments.outcome_checks import (
     overdue_attempts,
     overdue_notices,
     overdue_refunds,
+    overdue_returns,
     paid_without_charge,
     stranded_payments,
-    stuck_jobs,
 )
 from nicobar.storage.refunds.refund_audit import (
     refund_differences,
@@ -269,12 +269,12 @@ PARTS: Final[list[Part]] = [
         _WORKER,
     ),
     Part(
-        "Waiting jobs",
-        lambda counts: counts.jobs,
-        "none has failed many times",
-        "some have failed many times",
-        lambda read, _when: stuck_jobs(read),
-        "The log of the server or worker tells why, at 'job_failed'.",
+        "Charges to be given back",
+        lambda counts: counts.returns,
+        f"none waits for longer than {OVERDUE.seconds // 60} minutes",
+        "some wait for too long",
+        lambda read, when: overdue_returns(read, when.now - OVERDUE),
+        _WORKER,
     ),
 ]
 """Every check, in the order of the report."""

@@ -53,6 +53,9 @@ class Database:
         self._idle: list[Read] = []
         self._slots = asyncio.Semaphore(size)
         self._in_use: set[Read] = set()
+        self._announcing: set[Read] = set()
+        self.work_announced = asyncio.Event()
+        """Set when a transaction of this process has committed work that is due at once (`announce_work`)."""
 
     async def connect(self) -> Read:
         """Open a connection outside the pool. Raises DatabaseUnavailable with the driver's words."""
@@ -79,8 +82,21 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         """Lend a connection inside a transaction that commits at the end of the block or, on any error, rolls back."""
-        async with self._lend() as connection, connection.transaction():
-            yield Tx(connection)
+        async with self._lend() as connection:
+            try:
+                async with connection.transaction():
+                    yield Tx(connection)
+                if connection in self._announcing:
+                    self.work_announced.set()
+            finally:
+                self._announcing.discard(connection)
+
+    def announce_work(self, tx: Tx) -> None:
+        """Wake the worker of this process when this transaction has committed, for the work that it leaves behind.
+
+        Other processes find the work when they look. A NOTIFY would tell them, and make commits wait for one another.
+        """
+        self._announcing.add(tx)
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Tx]:

@@ -1,1 +1,1 @@
-"""Works jobs off: it decodes a job, calls one flow, and says whether the job is done."""
+"""Works on what is due: takes rows, calls one flow for each, and notes when one that failed is due again."""

@@ -1,125 +1,125 @@
-"""Works jobs off as they come and sweeps from time to time, until it is cancelled. It survives a lost database.
+"""Works on what is due and sweeps from time to time, until it is cancelled. It survives a lost database.
 
-A job ends only when its flow says so. One that failed, for whatever reason, goes back into the queue; one whose worker
-died is taken by another as soon as its heartbeat has stopped for half a minute. One that cannot even go back, because
-PostgreSQL takes no writes, is held and goes back with the sweep. Flows bear being run twice.
+Work is rows (`storage/due_work.py`) that end only when their flow says so. A worker takes a few of them for as long as
+a lease, works on each and notes when one that failed is due again. One whose worker died, or whose next try could not
+be noted because PostgreSQL takes no writes, is due again when the lease has run out. Flows are idempotent.
 """
 
 import asyncio
-import gc
-from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Final
 
 import structlog
 
+from nicobar.flows.claim_due_work import claim_due_work
+from nicobar.flows.put_off_work import put_off_work
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.storage.database import DatabaseUnavailable
-from nicobar.worker.jobs import JOBS, Job, pause_after
-
-if TYPE_CHECKING:
-    from pgqueuer.core.qm import QueueManager
-    from pgqueuer.domain.models import Job as QueuedJob
-
-    from nicobar.storage.notices.queue_connection import QueueConnection
+from nicobar.storage.due_work import Claim
+from nicobar.worker.kinds import KINDS, Kind, pause_after
 
 _log = structlog.get_logger("nicobar.worker")
 
-LOOK_EVERY: Final = timedelta(seconds=1)
-"""How often the queue is looked at, and so how late a job may start."""
+LOOK_SECONDS: Final = 1.0
+"""How often every kind is looked at, and so how late work may start that another process has left."""
 
 AT_ONCE: Final = 20
-"""Jobs that one worker runs side by side."""
+"""Rows of one kind that one worker works on side by side. Each kind has its own places: none keeps another waiting."""
+
+HANDLING_SECONDS: Final = 45.0
+"""How long working on a row may take. It is less than the lease, so nobody else has taken the row meanwhile."""
 
 SWEEP_SECONDS: Final = 5.0
 """How often the sweep runs, which is also how soon a lost database is noticed."""
 
 DRAIN_SECONDS: Final = 5.0
-"""How long running jobs may take to end when the worker stops; then they are cut off, and taken up again later."""
+"""How long running work may take to end when the worker stops; then it is cut off, and taken again later."""
 
 
 async def work(runtime: Runtime) -> None:
-    """Run jobs until cancelled. While the database cannot be reached, try again every second."""
-    while True:
-        try:
-            await _work_connected(runtime)
-        except DatabaseUnavailable as error:
-            _log.warning("queue_unavailable", why=str(error))
-        except Exception:  # noqa: BLE001 - the library lets the driver's exceptions through, and others of its own
-            _log.warning("queue_interrupted", exc_info=True)
-        await asyncio.sleep(LOOK_EVERY.total_seconds())
+    """Work on what is due until cancelled, then let what runs end, within `DRAIN_SECONDS` or until cancelled again.
+
+    It looks at once when this process has left work (`Database.announce_work`), and every `LOOK_SECONDS` for what
+    others have left.
+    """
+    places = [_Places(runtime, kind) for kind in KINDS]
+    announced = runtime.database.work_announced
+    try:
+        while True:
+            announced.clear()
+            for place in places:
+                await _guarded("look_failed", place.fill)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await announced.wait()
+    finally:
+        await _drain(set().union(*(place.running for place in places)))
 
 
 async def sweep_regularly(runtime: Runtime) -> None:
     """Sweep from time to time until cancelled; a round that fails is logged, and the next gets its chance."""
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        try:
-            await sweep(runtime)
-        except DatabaseUnavailable as error:
-            _log.warning("sweep_skipped", why=str(error))
-        except Exception:  # noqa: BLE001 - whatever it is, the next round gets its chance
-            _log.exception("sweep_failed")
+        await _guarded("sweep_failed", lambda: sweep(runtime))
 
 
-async def _work_connected(runtime: Runtime) -> None:
-    """Run jobs on one connection for as long as it lasts."""
-    queue_manager, queue_connection = await asyncio.to_thread(_load_library)
-    connection = await queue_connection.open(runtime.database.dsn)
-    manager = queue_manager(connection.queries)
-    for name, job in JOBS.items():
-        # The library deletes a job that it cannot put back into the queue, unless it is told to hold it.
-        manager.entrypoint(name, accepts_context=False, on_failure="hold")(partial(_run, runtime, job))
-    running = asyncio.create_task(
-        manager.run(
-            dequeue_timeout=LOOK_EVERY,
-            batch_size=AT_ONCE // 2,
-            max_concurrent_tasks=AT_ONCE,
-            shutdown_on_listener_failure=True,
-            log_aggregation_interval=timedelta(0),  # nobody reads its statistics
-        )
-    )
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await _drain(manager, running)
-        raise
-    finally:
-        connection.cut()
+async def _handle(runtime: Runtime, kind: Kind, claim: Claim) -> None:
+    """Work on a row that was taken, and put it off unless it is done."""
+    done = False
+    known = {"kind": kind.name, "key": claim.key, "tries": claim.tries}
 
+    async def handle() -> None:
+        nonlocal done
+        async with asyncio.timeout(HANDLING_SECONDS):
+            done = await kind.handle(runtime, claim.tenant, *claim.key)
 
-async def _drain(manager: "QueueManager", running: "asyncio.Task[None]") -> None:
-    """Let running jobs end, within `DRAIN_SECONDS` or until cancelled once more; how it ends is unimportant."""
-    running.add_done_callback(lambda task: task.cancelled() or task.exception())
-    manager.shutdown.set()
-    try:
-        await asyncio.wait({running}, timeout=DRAIN_SECONDS)
-    finally:
-        running.cancel()
-
-
-async def _run(runtime: Runtime, job: Job, queued: "QueuedJob") -> None:
-    """Run one job, and put it back into the queue unless it is done."""
-    from pgqueuer.domain.errors import RetryRequested
-
-    try:
-        done = await job(runtime, queued.payload or b"")
-    except DatabaseUnavailable as error:
-        _log.warning("job_interrupted", job=queued.entrypoint, why=str(error))
-        done = False
-    except Exception:  # noqa: BLE001 - no job is lost because of a bug: it is tried again, and the log says why
-        _log.exception("job_failed", job=queued.entrypoint, tries=queued.attempts + 1)
-        done = False
+    await _guarded("work_failed", handle, **known)
     if not done:
-        raise RetryRequested(pause_after(queued.attempts))
+        await _guarded(
+            "work_not_put_off", lambda: put_off_work(runtime, kind.rows, claim, pause_after(claim.tries)), **known
+        )
 
 
-def _load_library() -> "tuple[type[QueueManager], type[QueueConnection]]":
-    """Import the library, in a thread: it takes half a second, in which requests are to be served."""
-    from pgqueuer.core.qm import QueueManager
+class _Places:
+    """The places for rows of one kind, and what runs in them."""
 
-    from nicobar.storage.notices.queue_connection import QueueConnection
+    def __init__(self, runtime: Runtime, kind: Kind) -> None:
+        self._runtime, self._kind = runtime, kind
+        self.running: set[asyncio.Task[None]] = set()
 
-    gc.freeze()  # the library stays loaded: no collection has to look at it again
-    return QueueManager, QueueConnection
+    async def fill(self) -> None:
+        """Take as many rows as there are free places, and begin to work on them."""
+        free = AT_ONCE - len(self.running)
+        if free:
+            for claim in await claim_due_work(self._runtime, self._kind.rows, free):
+                task = asyncio.create_task(_handle(self._runtime, self._kind, claim))
+                self.running.add(task)
+                task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Free a place; when half of them have come free, more may be waiting: look at once."""
+        self.running.discard(task)
+        if len(self.running) == AT_ONCE // 2:
+            self._runtime.database.work_announced.set()
+
+
+async def _guarded(event: str, act: Callable[[], Coroutine[object, object, None]], **known: object) -> None:
+    """Do something whose failure is logged and ends nothing: whatever it was, the next time gets its chance."""
+    try:
+        await act()
+    except DatabaseUnavailable as error:
+        _log.warning(event, why=str(error), **known)
+    except Exception:  # noqa: BLE001 - nothing is lost because of a bug: it is tried again, and the log says why
+        _log.exception(event, **known)
+
+
+async def _drain(running: set[asyncio.Task[None]]) -> None:
+    """Let running work end; what does not in time is cut off, and is due again when its lease has run out."""
+    try:
+        if running:
+            await asyncio.wait(running, timeout=DRAIN_SECONDS)
+    finally:
+        for task in running:
+            task.cancel()

@@ -10,7 +10,6 @@ import pytest_asyncio
 
 from at_stripe import LocalStripe, connect, signed_notice, with_accounts
 from harness import FakeClock, Merchant
-from nicobar.core.notices.jobs import NoticeJob
 from nicobar.core.payments.payment import NeedsAction, Payment
 from nicobar.flows.notices.handle_notice import handle_notice
 from nicobar.flows.payments.confirm_payment import confirm_payment
@@ -46,9 +45,9 @@ async def inbox(runtime: Runtime) -> list[dict[str, Any]]:
         return [dict(row) for row in await read.fetch("SELECT * FROM notices ORDER BY notice_id")]
 
 
-async def jobs(runtime: Runtime) -> int:
+async def due(runtime: Runtime) -> int:
     async with runtime.database.read() as read:
-        return int(await read.fetchval("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'handle_notice'"))
+        return int(await read.fetchval("SELECT count(*) FROM notices WHERE due_at <= $1", runtime.clock.now()))
 
 
 async def intent_of(runtime: Runtime, payment: Payment, localstripe: LocalStripe) -> dict[str, object]:
@@ -68,11 +67,10 @@ async def test_a_notice_makes_us_ask(
     (notice,) = await inbox(runtime)
     (attempt,) = await attempts_of(runtime, payment)
     assert (notice["subject"], notice["reference"]) == ("attempt", attempt["attempt_id"])
-    assert await jobs(runtime) == 1
+    assert await due(runtime) == 1
     assert (await reload(runtime, payment)).status == "requires_customer_action"
 
-    job = NoticeJob(merchant.business_id, "test", "stripe", notice["notice_id"])
-    assert await handle_notice(runtime, job)
+    assert await handle_notice(runtime, merchant.tenant, "stripe", notice["notice_id"])
     assert (await reload(runtime, payment)).status == "succeeded"
 
 
@@ -83,7 +81,7 @@ async def test_what_a_notice_says_is_not_believed(
     headers, body = signed_notice("payment_intent.succeeded", intent | {"status": "succeeded"})
     assert (await app_client.post(path_of(merchant), content=body, headers=headers)).status_code == 200
     (notice,) = await inbox(runtime)
-    assert await handle_notice(runtime, NoticeJob(merchant.business_id, "test", "stripe", notice["notice_id"]))
+    assert await handle_notice(runtime, merchant.tenant, "stripe", notice["notice_id"])
     assert (await reload(runtime, payment)).status == "requires_customer_action"
 
 
@@ -98,7 +96,7 @@ async def test_a_forged_notice_changes_nothing(
         assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
         assert answer.headers["x-should-retry"] == "false"
     assert await inbox(runtime) == []
-    assert await jobs(runtime) == 0
+    assert await due(runtime) == 0
 
 
 async def test_notices_about_nothing_of_ours_are_taken_and_left_alone(
@@ -150,7 +148,7 @@ async def test_a_dispute_is_recorded(
     headers, body = signed_notice("charge.dispute.created", {"id": dispute_id})
     await app_client.post(path_of(merchant), content=body, headers=headers)
     for notice in sorted(await inbox(runtime), key=lambda notice: str(notice["subject"])):
-        assert await handle_notice(runtime, NoticeJob(merchant.business_id, "test", "stripe", notice["notice_id"]))
+        assert await handle_notice(runtime, merchant.tenant, "stripe", notice["notice_id"])
     async with runtime.database.read() as read:
         (dispute,) = await read.fetch("SELECT * FROM disputes")
     assert (dispute["payment_id"], dispute["status"]) == (payment.payment_id, "dispute_opened")
@@ -195,7 +193,7 @@ async def test_money_goes_back_through_stripe(
     headers, body = signed_notice("payment_intent.succeeded", localstripe.intent(reference))
     await app_client.post(path_of(merchant), content=body, headers=headers)
     (notice,) = await inbox(runtime)
-    assert await handle_notice(runtime, NoticeJob(merchant.business_id, "test", "stripe", notice["notice_id"]))
+    assert await handle_notice(runtime, merchant.tenant, "stripe", notice["notice_id"])
     answer = await merchant.client.post("/refunds", json={"payment_id": payment.payment_id})
     assert (answer.status_code, answer.json()["status"], answer.json()["amount"]) == (200, "succeeded", 2400)
     made = localstripe.client.get("/v1/refunds", params={"payment_intent": reference}).json()["data"]

@@ -20,7 +20,6 @@ from nicobar.core.disputes.dispute import (
     DisputeStage,
     DisputeStatus,
 )
-from nicobar.core.notices.jobs import NoticeJob
 from nicobar.core.payments.payment import Attempt, Declined, Outcome, Payment, Succeeded
 from nicobar.flows.disputes.record_dispute import record_dispute
 from nicobar.flows.notices.handle_notice import handle_notice
@@ -213,8 +212,7 @@ async def test_a_processor_that_cannot_answer_is_asked_again(
     payment = await paid(runtime, tenant)
     processor.known["du_1"] = ConnectionError()
     assert not await notify(runtime, tenant, "du_1")
-    job = NoticeJob(tenant.business_id, tenant.mode, "simulator", "evt_1")
-    assert not await handle_notice(runtime._replace(processors={}), job)
+    assert not await handle_notice(runtime._replace(processors={}), tenant, "simulator", "evt_1")
     async with runtime.database.read() as read:
         notice = await get_notice(read, tenant, "simulator", "evt_1")
     assert notice is not None

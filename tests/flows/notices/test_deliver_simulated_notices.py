@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import pytest
 import pytest_asyncio
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.notices.jobs import NoticeJob
 from nicobar.core.payments.payment import Succeeded
 from nicobar.core.problems import Problem
 from nicobar.flows.business.create_business import create_business
@@ -52,11 +50,12 @@ async def inbox(runtime: Runtime) -> list[tuple[str, str]]:
 
 
 async def work(runtime: Runtime) -> int:
-    """Handle what the inbox holds, as the jobs do; return how many jobs there were."""
-    jobs = await rows(runtime, "SELECT payload FROM pgqueuer WHERE entrypoint = 'handle_notice' ORDER BY id")
-    for job in jobs:
-        assert await handle_notice(runtime, msgspec.json.decode(job["payload"], type=NoticeJob))
-    return len(jobs)
+    """Handle what waits in the inbox, as the worker does; return how many notices there were."""
+    waiting = await rows(runtime, "SELECT * FROM notices WHERE due_at IS NOT NULL ORDER BY received_at, notice_id")
+    for notice in waiting:
+        tenant = Tenant(notice["business_id"], notice["mode"])
+        assert await handle_notice(runtime, tenant, notice["processor"], notice["notice_id"])
+    return len(waiting)
 
 
 async def events(runtime: Runtime) -> list[str]:

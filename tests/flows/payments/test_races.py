@@ -19,7 +19,6 @@ import structlog
 
 from harness import PUBLIC_URL, EmptyingDatabase, FakeClock
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.notices.jobs import NoticeJob
 from nicobar.core.payments.payment import Attempt, Outcome, Payment
 from nicobar.core.problems import Problem
 from nicobar.flows.business.create_business import create_business
@@ -90,7 +89,7 @@ class Track:
         """Bring a notice and do its job."""
         body = json.dumps({"subject": subject, "reference": reference}).encode()
         await receive_notice(self.runtime, self.tenant, "simulator", {"webhook-id": notice_id}, body)
-        await handle_notice(self.runtime, NoticeJob(self.tenant.business_id, "test", "simulator", notice_id))
+        await handle_notice(self.runtime, self.tenant, "simulator", notice_id)
 
     def around(self, payment: Payment, attempt: Attempt) -> list[Actor]:
         """Return everybody who could end the payment from outside: a notice that comes twice, the customer, time."""

@@ -2,11 +2,13 @@
 
 import json
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
 from disputing import facts_of
+from due_work import run_due
 from harness import START, FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Declined, Payment, Succeeded
@@ -27,7 +29,6 @@ from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from nicobar.wire.refunds.refunds import RefundCreate, RefundItemRequest
 from orders import attempts_of, card, order, place, reload
-from queued_jobs import run_jobs
 
 
 class Wavering(Simulator):
@@ -101,18 +102,24 @@ async def test_the_second_charge_goes_back_and_the_payment_stays_paid(
     assert len(await _problems(runtime, clock)) == 1
     processor.answers = [ConnectionError(), RefundPending("x"), RefundFailed("closed"), RefundSucceeded("x")]
     with pytest.raises(ConnectionError):
-        await run_jobs(runtime)
-    for _ in range(2):
-        assert await run_jobs(runtime) == 1
+        await run_due(runtime)
+    for pause in (60, 4):  # the lease of whoever was interrupted, then the pause after the second try
+        clock.advance(seconds=pause - 1)
+        assert await run_due(runtime) == 0
+        clock.advance(seconds=1)
+        assert await run_due(runtime) == 1
         assert len(await _problems(runtime, clock)) == 1
-    assert await run_jobs(runtime) == 1
-    assert await run_jobs(runtime) == 0
+    clock.advance(seconds=8)
+    assert await run_due(runtime) == 1
+    clock.advance(hours=1)
+    assert await run_due(runtime) == 0
     (id_and_amount,) = processor.refunds
     assert id_and_amount == (f"ref_{first['attempt_id'].removeprefix('att_')}", paid.total_amount)
     assert await _problems(runtime, clock) == []
     assert await reload(runtime, paid) == paid
     first, second = await attempts_of(runtime, paid)
-    assert (first["returned_at"], second["returned_at"]) == (clock.now(), None)
+    assert (first["returned_at"], second["returned_at"]) == (clock.now() - timedelta(hours=1), None)
+    assert (first["return_tries"], first["return_due_at"], second["return_due_at"]) == (4, None, None)
     async with runtime.database.read() as read:
         events = await events_of(read, merchant.tenant, paid.payment_id)
         assert await read.fetchval("SELECT count(*) FROM ledger_entries") == 1
@@ -126,9 +133,9 @@ async def test_the_same_news_again_gives_nothing_back_twice(
     paid = await _charged_twice(runtime, merchant.tenant, processor, clock)
     first, _ = await attempts_of(runtime, paid)
     processor.answers = [RefundSucceeded("x")]
-    assert await run_jobs(runtime) == 1
+    assert await run_due(runtime) == 1
     assert not await _record(runtime, paid, first["attempt_id"], Succeeded("late"))
-    assert await run_jobs(runtime) == 0
+    assert await run_due(runtime) == 0
     assert sum(processor.refunds.values()) == 1
 
 
@@ -146,7 +153,7 @@ async def test_a_late_charge_of_another_amount_does_not_pay(
     assert await _record(runtime, payment, attempt["attempt_id"], Succeeded("late"))
     assert (await reload(runtime, payment)).status == "failed"
     processor.answers = [RefundSucceeded("x")]
-    assert await run_jobs(runtime) == 1
+    assert await run_due(runtime) == 1
     assert processor.refunds == {(f"ref_{attempt['attempt_id'].removeprefix('att_')}", payment.total_amount): 1}
     assert await _problems(runtime, clock) == []
 
@@ -182,7 +189,7 @@ async def test_a_dispute_of_the_second_charge_touches_neither_books_nor_refunds(
     runtime, tenant = runtime_with, merchant.tenant
     paid = await _charged_twice(runtime, tenant, processor, clock)
     processor.answers = [RefundSucceeded("x"), RefundSucceeded("y")]
-    assert await run_jobs(runtime) == 1
+    assert await run_due(runtime) == 1
     surplus, paying = await attempts_of(runtime, paid)
     await _dispute(runtime, paid, surplus["attempt_id"], 2400)
     assert await _booked(runtime, paid) == [("payment", 2400)]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from due_work import run_due
 from harness import START, FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment
@@ -28,7 +29,6 @@ from nicobar.storage.refunds.refunds import get_refund
 from nicobar.storage.simulator.simulator import money_given_back
 from nicobar.wire.refunds.refunds import RefundCreate, RefundItemRequest, RefundRead
 from orders import dump, line, reload, with_processors
-from queued_jobs import run_jobs
 from returning import Returning, notify, paid, refund_rows
 
 BACK = RefundFailed("the account is closed", "re_1")
@@ -341,11 +341,11 @@ async def test_the_simulated_bank_sends_a_refund_back_and_tells_of_it(
         await give_back(simulated, payment)
         clock.advance(seconds=60)
         await sweep(simulated)
-        await run_jobs(simulated)
+        await run_due(simulated)
         assert (await reload(runtime, payment)).refund_status == "full"
         clock.advance(days=1)
         await sweep(simulated)
-        await run_jobs(simulated)
+        await run_due(simulated)
         assert await refund_rows(runtime, payment) == [("failed", 2400)] * expected
         assert await balances(runtime) == alone
         async with runtime.database.read() as read:

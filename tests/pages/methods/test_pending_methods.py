@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from due_work import run_due
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
@@ -13,7 +14,6 @@ from nicobar.flows.upkeep.sweep import sweep
 from nicobar.reference import failures
 from orders import attempts_of, dump, pay, reload, token_of
 from pages.paying import choose, chosen_on, payment_for
-from queued_jobs import run_jobs
 
 JSON = {"accept": "application/json"}
 
@@ -95,7 +95,7 @@ async def test_a_european_debit_ends_as_published(
     assert (await reload(runtime, payment)).status == "processing"
     clock.advance(seconds=60 if seconds > 60 else 1)
     await sweep(runtime)
-    await run_jobs(runtime)  # the bank tells at the end
+    await run_due(runtime)  # the bank tells at the end
     ended = await reload(runtime, payment)
     assert (ended.status, ended.error_code) == end
     assert (ended.payment_method, ended.payment_method_type) == ("bank_debit", "sepa")
@@ -167,7 +167,7 @@ async def test_a_reference_to_pay_by_is_shown_as_long_as_it_is_open(
     assert (await reload(runtime, payment)).status == "processing"
     clock.advance(seconds=60)
     await sweep(runtime)
-    await run_jobs(runtime)  # the bank tells at the end
+    await run_due(runtime)  # the bank tells at the end
     assert (await reload(runtime, payment)).status == "succeeded"
     assert "<dd>Multibanco</dd>" in (await browser.get(f"/{payment.link_id}")).text
 

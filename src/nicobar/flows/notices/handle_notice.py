@@ -3,7 +3,6 @@
 import structlog
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.notices.jobs import NoticeJob
 from nicobar.core.payments.payment import Unknown
 from nicobar.flows.disputes.ask_about_dispute import ask_about_dispute
 from nicobar.flows.payments.ask_about_attempt import ask_about_attempt
@@ -15,17 +14,16 @@ from nicobar.storage.payments.attempts import get_attempt
 _log = structlog.get_logger(__name__)
 
 
-async def handle_notice(runtime: Runtime, job: NoticeJob) -> bool:
+async def handle_notice(runtime: Runtime, tenant: Tenant, processor: str, notice_id: str) -> bool:
     """Handle a notice, once; False when the processor could not answer, and it has to be tried again."""
-    tenant = Tenant(job.business_id, job.mode)
     async with runtime.database.read() as read:
-        notice = await get_notice(read, tenant, job.processor, job.notice_id)
+        notice = await get_notice(read, tenant, processor, notice_id)
     if notice is None or notice.handled_at is not None:
         return True
-    if not await _ask(runtime, tenant, job.processor, notice):
+    if not await _ask(runtime, tenant, processor, notice):
         return False
     async with runtime.database.statement() as tx:
-        await mark_handled(tx, tenant, job.processor, job.notice_id, runtime.clock.now())
+        await mark_handled(tx, tenant, processor, notice_id, runtime.clock.now())
     return True
 
 

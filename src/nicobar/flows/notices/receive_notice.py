@@ -1,19 +1,16 @@
-"""Take a notice of a processor into the inbox, to be handled by a job: nothing is decided while the processor waits."""
+"""Take a notice of a processor into the inbox, to be handled soon: nothing is decided while the processor waits."""
 
 from collections.abc import Mapping
 
-import msgspec
 import structlog
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.notices.jobs import HANDLE_NOTICE, NoticeJob
 from nicobar.core.problems import Problem
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import NoticeRefused
 from nicobar.storage.notices.notices import insert_notice
-from nicobar.storage.notices.queue import enqueue
 
 _log = structlog.get_logger(__name__)
 
@@ -21,7 +18,7 @@ _log = structlog.get_logger(__name__)
 async def receive_notice(
     runtime: Runtime, tenant: Tenant, processor_name: str, headers: Mapping[str, str], body: bytes
 ) -> None:
-    """Check where a notice comes from and store it, with the job that handles it in the same commit.
+    """Check where a notice comes from and store it; the stored row is the work that is due.
 
     The same notice again, and one about an object that is not ours, change nothing. Raises Problem NOT_FOUND for a
     processor that the tenant does not have, and UNAUTHORIZED for a notice that cannot prove where it comes from;
@@ -37,11 +34,9 @@ async def receive_notice(
         raise Problem("UNAUTHORIZED", message=f"This notice is not taken: {error}") from error
     if notice is None:
         return
-    job = NoticeJob(tenant.business_id, tenant.mode, processor_name, notice.notice_id)
     async with runtime.database.transaction() as tx:
         new = await insert_notice(
             tx, tenant, processor_name, notice.notice_id, notice.subject, notice.reference, runtime.clock.now()
         )
         if new:
-            key = f"notice/{tenant.business_id}/{tenant.mode}/{processor_name}/{notice.notice_id}"
-            await enqueue(tx, HANDLE_NOTICE, msgspec.json.encode(job), key)
+            runtime.database.announce_work(tx)

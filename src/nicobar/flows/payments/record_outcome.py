@@ -7,7 +7,6 @@ import msgspec
 import structlog
 
 from nicobar.core.events.event import PAYMENT_EVENTS
-from nicobar.core.notices.jobs import RETURN_CHARGE, ReturnJob
 from nicobar.core.payments.payment import (
     Abandoned,
     Attempt,
@@ -27,7 +26,6 @@ from nicobar.flows.ledger.book_payment import book_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
 from nicobar.storage.discounts.redemptions import redeem
-from nicobar.storage.notices.queue import enqueue
 from nicobar.storage.payments.attempts import overrule_attempt, update_attempt
 from nicobar.storage.payments.payments import move_payment
 from nicobar.storage.payments.saved_methods import keep_method, touch_method
@@ -153,7 +151,7 @@ async def _take_back(
     """Hear that an attempt has charged the customer after all, although it counts as ended without a charge.
 
     The customer has paid, so the payment succeeds if it still can. When another attempt has paid it or is under way,
-    or when its total has changed since, this charge is one too many: a job of the same commit gives it back.
+    or when its total has changed since, this charge is one too many: its row is due to be given back.
     """
     if not isinstance(outcome, Succeeded) or isinstance(attempt.outcome, Succeeded):
         return False
@@ -164,9 +162,7 @@ async def _take_back(
     if pays:
         await _move(runtime, tx, payment, attempt, outcome, at, overruled=True)
     else:
-        job = ReturnJob(tenant.business_id, tenant.mode, attempt_id)
-        key = f"return/{tenant.business_id}/{tenant.mode}/{attempt_id}"
-        await enqueue(tx, RETURN_CHARGE, msgspec.json.encode(job), key)
+        runtime.database.announce_work(tx)
         _log.error(
             "charged_twice",
             payment_id=payment.payment_id,

@@ -5,7 +5,6 @@ import asyncio
 import structlog
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.notices.jobs import ReturnJob
 from nicobar.core.payments.payment import Unknown
 from nicobar.core.refunds.refund import RefundOutcome, RefundSucceeded
 from nicobar.flows.accounts.find_processors import find_processors
@@ -18,16 +17,15 @@ from nicobar.storage.payments.attempts import get_attempt, mark_returned
 _log = structlog.get_logger(__name__)
 
 
-async def return_charge(runtime: Runtime, job: ReturnJob) -> bool:
+async def return_charge(runtime: Runtime, tenant: Tenant, attempt_id: str) -> bool:
     """Give the whole charge of an attempt back; False until the processor says that it has.
 
     It is no refund of the payment, which stays paid, and of which the customer's money is kept once. The refund's id
     at the processor follows from the attempt's, so however often this runs, the money goes back once. Neither the
     charge nor its return is in the ledger: the seller never owned it.
     """
-    tenant = Tenant(job.business_id, job.mode)
     async with runtime.database.read() as read:
-        attempt = await get_attempt(read, tenant, job.attempt_id)
+        attempt = await get_attempt(read, tenant, attempt_id)
     if attempt is None:
         return True
     processor = find_processors(runtime, await load_policy(runtime, tenant)).get(attempt.processor)

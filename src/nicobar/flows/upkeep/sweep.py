@@ -6,10 +6,8 @@ from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.refunds.resolve_refunds_due import resolve_refunds_due
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.upkeep.forget_ended_jobs import forget_ended_jobs
 from nicobar.flows.upkeep.forget_pictures import forget_pictures
 from nicobar.flows.upkeep.forget_simulated_orders import forget_simulated_orders
-from nicobar.flows.upkeep.resume_held_jobs import resume_held_jobs
 
 
 async def sweep(runtime: Runtime) -> None:
@@ -21,8 +19,6 @@ async def sweep(runtime: Runtime) -> None:
     await resolve_refunds_due(runtime, runtime.clock.now())
     await expire_payments(runtime)
     await release_discounts(runtime)
-    await resume_held_jobs(runtime)
-    await forget_ended_jobs(runtime)
     await forget_pictures(runtime)
     await forget_simulated_orders(runtime)
     await deliver_simulated_notices(runtime)

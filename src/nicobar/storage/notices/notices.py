@@ -9,8 +9,8 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.storage.database import Read, Tx
 
 _INSERT: Final = """
-INSERT INTO notices (business_id, mode, processor, notice_id, subject, reference, received_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO notices (business_id, mode, processor, notice_id, subject, reference, received_at, due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
 ON CONFLICT DO NOTHING
 RETURNING true
 """
@@ -21,7 +21,7 @@ WHERE business_id = $1 AND mode = $2 AND processor = $3 AND notice_id = $4
 """
 
 _HANDLED: Final = """
-UPDATE notices SET handled_at = $5
+UPDATE notices SET handled_at = $5, due_at = NULL
 WHERE business_id = $1 AND mode = $2 AND processor = $3 AND notice_id = $4 AND handled_at IS NULL
 """
 
@@ -38,7 +38,7 @@ class StoredNotice(msgspec.Struct, frozen=True):
 async def insert_notice(
     tx: Tx, tenant: Tenant, processor: str, notice_id: str, subject: str, reference: str, at: datetime
 ) -> bool:
-    """Store a notice; False, and no change, when it came before."""
+    """Store a notice, which is due to be handled at once; False, and no change, when it came before."""
     given = (tenant.business_id, tenant.mode, processor, notice_id, subject, reference, at)
     return await tx.fetchval(_INSERT, *given) is not None
 

@@ -37,12 +37,13 @@ RETURNING true
 """
 
 _OVERRULE: Final = """
-UPDATE attempts SET outcome = $4, updated_at = $5, is_surplus = $6
+UPDATE attempts SET outcome = $4, updated_at = $5, is_surplus = $6,
+    return_due_at = CASE WHEN $6 THEN $5::timestamptz END
 WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NOT NULL
 """
 
 _RETURNED: Final = """
-UPDATE attempts SET returned_at = $4
+UPDATE attempts SET returned_at = $4, return_due_at = NULL
 WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND is_surplus AND returned_at IS NULL
 """
 
@@ -121,7 +122,10 @@ async def update_attempt(
 async def overrule_attempt(
     tx: Tx, tenant: Tenant, attempt_id: str, outcome: Succeeded, at: datetime, *, surplus: bool
 ) -> None:
-    """Replace the end of an attempt: the processor has taken the money after all. A surplus charge has to go back."""
+    """Replace the end of an attempt: the processor has taken the money after all.
+
+    A surplus charge is due to be given back at once.
+    """
     await tx.execute(_OVERRULE, tenant.business_id, tenant.mode, attempt_id, outcome, at, surplus)
 
 

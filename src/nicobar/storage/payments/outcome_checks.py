@@ -1,4 +1,4 @@
-"""Do payments, attempts, events, notices and jobs agree with each other?
+"""Do payments, attempts, events and notices agree with each other, and does nothing wait for too long?
 
 For `nicobar doctor`. Each check looks at all tenants with one query, names at most `REPORTED` rows that are wrong, and
 finds nothing when all is well. What must hold is written by one commit, so a query that runs beside a busy server
@@ -13,9 +13,6 @@ import msgspec
 from nicobar.core.business.tenant import Mode
 from nicobar.storage.database import Read
 from nicobar.storage.ledger.ledger_checks import REPORTED
-
-TRIES: Final = 10
-"""Tries after which a job counts as stuck. With the pauses between them they take half an hour."""
 
 EVENTS_MIGRATION: Final = 8
 """The migration that brought events; what had ended before has none."""
@@ -39,7 +36,8 @@ class Counts(msgspec.Struct, frozen=True):
     marks: int
     """Remembered balances of sellers."""
     notices: int
-    jobs: int
+    returns: int
+    """Surplus charges that have to go back."""
     discounts: int
 
 
@@ -58,7 +56,8 @@ _EVENTS_SINCE: Final = "SELECT applied_at FROM schema_migrations WHERE number = 
 _COUNTS: Final = """
 SELECT p.*, a.*, r.*, (SELECT count(*) FROM disputes) AS disputes, (SELECT count(*) FROM ledger_entries) AS entries,
     (SELECT count(*) FROM ledger_marks) AS marks, (SELECT count(*) FROM notices) AS notices,
-    (SELECT count(*) FROM pgqueuer) AS jobs, (SELECT count(*) FROM discounts) AS discounts
+    (SELECT count(*) FROM attempts WHERE return_due_at IS NOT NULL) AS returns,
+    (SELECT count(*) FROM discounts) AS discounts
 FROM (
     SELECT count(*) FILTER (WHERE status IN ('succeeded', 'failed', 'cancelled')
                                   AND coalesce(updated_at, created_at) >= $1) AS ended,
@@ -139,13 +138,16 @@ ORDER BY created_at LIMIT $2
 
 _NOTICES: Final = """
 SELECT mode, notice_id AS object_id, 'from ' || processor || ' about the ' || subject || ' ' || reference || ', came '
-    || to_char(received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC' AS detail
-FROM notices WHERE handled_at IS NULL AND received_at < $1 ORDER BY received_at LIMIT $2
+    || to_char(received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC, tried ' || tries || ' times' AS detail
+FROM notices WHERE due_at IS NOT NULL AND received_at < $1 ORDER BY received_at LIMIT $2
 """
 
-_JOBS: Final = """
-SELECT NULL AS mode, 'job ' || id AS object_id, entrypoint || ', tried ' || attempts || ' times' AS detail
-FROM pgqueuer WHERE attempts >= $1 OR status IN ('failed', 'exception') ORDER BY id LIMIT $2
+# Nothing else changes an attempt that has ended, so this one was last changed when its charge came to light.
+_RETURNS: Final = """
+SELECT mode, attempt_id AS object_id, 'the charge of ' || payment_id || ' at ' || processor || ', known since '
+    || to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC, tried ' || return_tries || ' times'
+    AS detail
+FROM attempts WHERE return_due_at IS NOT NULL AND updated_at < $1 ORDER BY updated_at LIMIT $2
 """
 
 
@@ -195,9 +197,9 @@ async def overdue_notices(read: Read, before: datetime) -> list[Wrong]:
     return await _find(read, _NOTICES, before)
 
 
-async def stuck_jobs(read: Read) -> list[Wrong]:
-    """Return jobs that were tried `TRIES` times, or given up."""
-    return await _find(read, _JOBS, TRIES)
+async def overdue_returns(read: Read, before: datetime) -> list[Wrong]:
+    """Return surplus charges that came to light before then and are not given back."""
+    return await _find(read, _RETURNS, before)
 
 
 async def _find(read: Read, query: str, *values: Any) -> list[Wrong]:

@@ -1,1 +1,0 @@
-"""What processors tell unasked."""

@@ -1,0 +1,17 @@
+"""Take work that is due, so that no other worker does meanwhile."""
+
+from datetime import timedelta
+from typing import Final
+
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.due_work import Claim, DueRows, claim_due
+
+LEASE: Final = timedelta(seconds=60)
+"""For how long taken work belongs to its worker. What a dead one had taken is taken again after that."""
+
+
+async def claim_due_work(runtime: Runtime, rows: DueRows, limit: int) -> list[Claim]:
+    """Return at most `limit` rows that are due, the longest due first. They belong to the caller for `LEASE`."""
+    now = runtime.clock.now()
+    async with runtime.database.statement() as tx:
+        return await claim_due(tx, rows, now, now + LEASE, limit)

@@ -1,0 +1,91 @@
+"""Work that is due: rows that any number of workers take in turn, each for as long as a lease.
+
+A table takes part with a column that says when a row is due, null when nothing is left to do, a column that counts
+tries, and a partial index on the former. Taking a row moves its time on, so a row whose worker has died is simply due
+again, and nothing has to be found out about workers.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.storage.database import Tx
+
+
+class DueRows(msgspec.Struct, frozen=True):
+    """Where the rows of one kind of work are."""
+
+    table: str
+    key: tuple[str, ...]
+    """The columns that name a row beside its tenant."""
+    due: str
+    """The column of the moment from which a row may be taken."""
+    tries: str
+    """The column of how often it was taken."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A row that was taken."""
+
+    tenant: Tenant
+    key: tuple[str, ...]
+    """What names the row beside its tenant, in the order of `DueRows.key`."""
+    tries: int
+    """How often it was taken, this time included."""
+
+
+NOTICES: Final = DueRows("notices", ("processor", "notice_id"), "due_at", "tries")
+"""Notices of processors that are not handled."""
+
+RETURNS: Final = DueRows("attempts", ("attempt_id",), "return_due_at", "return_tries")
+"""Attempts whose surplus charge has to go back."""
+
+# Rows that another worker is just taking are passed over, not waited for.
+_CLAIM: Final = """
+WITH taken AS (
+    SELECT {key}, {due} AS due FROM {table} WHERE {due} <= $1 ORDER BY {due} LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE {table} t SET {due} = $3, {tries} = t.{tries} + 1 FROM taken
+WHERE ({row}) = ({taken})
+RETURNING {row}, t.{tries} AS tries, taken.due
+"""
+
+_PUT_OFF: Final = """
+UPDATE {table} SET {due} = ${at} WHERE ({key}) = ({values}) AND {tries} = ${tried} AND {due} IS NOT NULL
+"""
+
+
+async def claim_due(tx: Tx, rows: DueRows, now: datetime, lease_until: datetime, limit: int) -> list[Claim]:
+    """Take up to `limit` rows that are due, the longest due first; nobody else gets them before `lease_until`."""
+    columns = ("business_id", "mode", *rows.key)
+    query = _CLAIM.format(
+        table=rows.table,
+        key=", ".join(columns),
+        due=rows.due,
+        tries=rows.tries,
+        row=", ".join(f"t.{column}" for column in columns),
+        taken=", ".join(f"taken.{column}" for column in columns),
+    )
+    found = await tx.fetch(query, now, limit, lease_until)
+    found.sort(key=lambda row: (row["due"], *(row[column] for column in columns)))
+    return [
+        Claim(Tenant(row["business_id"], row["mode"]), tuple(row[column] for column in rows.key), row["tries"])
+        for row in found
+    ]
+
+
+async def put_off(tx: Tx, rows: DueRows, claim: Claim, until: datetime) -> None:
+    """Let a row be taken again from then on. Nothing changes when it is done, or when another has taken it since."""
+    values = (claim.tenant.business_id, claim.tenant.mode, *claim.key)
+    query = _PUT_OFF.format(
+        table=rows.table,
+        key=", ".join(("business_id", "mode", *rows.key)),
+        due=rows.due,
+        tries=rows.tries,
+        values=", ".join(f"${number}" for number in range(1, len(values) + 1)),
+        tried=len(values) + 1,
+        at=len(values) + 2,
+    )
+    await tx.execute(query, *values, claim.tries, until)
