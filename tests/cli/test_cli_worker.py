@@ -55,13 +55,17 @@ VALUES ('bus_x', 'test', 'simulator', 'none', 'attempt', 'att_x', now(), now())
 
 
 async def _inbox(dsn: str, *statements: str) -> int:
-    """Add a notice about an attempt that does not exist if asked to, and return how many notices wait."""
+    """Add a notice about an attempt that does not exist if asked to, and return how many notices wait.
+
+    Those that were handled are taken away: other tests use the database, too.
+    """
     database = Database(dsn, size=1)
     try:
         if "add" in statements:
             async with database.transaction() as tx:
                 await tx.execute(_ADD)
         async with database.read() as read:
+            await read.execute("DELETE FROM notices WHERE handled_at IS NOT NULL")
             waiting: int = await read.fetchval("SELECT count(*) FROM notices WHERE due_at IS NOT NULL")
     finally:
         await database.close()
