@@ -277,7 +277,10 @@ async def test_a_surplus_charge_is_not_what_paid(
     second = {name: row[name] for name in Attempt.__struct_fields__} | {"attempt_id": "att_2", "outcome": None}
     async with runtime.database.transaction() as tx:
         await insert_attempt(tx, tenant, msgspec.convert(second | {"created_at": clock.advance(seconds=1)}, Attempt))
-        resolved = "UPDATE attempts SET resolved_at = created_at, outcome = $1, is_surplus = $2 WHERE attempt_id = $3"
+        resolved = """
+            UPDATE attempts SET resolved_at = created_at, outcome = $1, is_surplus = $2,
+                return_due_at = CASE WHEN $2 THEN created_at END
+            WHERE attempt_id = $3"""
         for first_pays in (False, True):
             await tx.execute(resolved, Succeeded("sim_1"), not first_pays, row["attempt_id"])
             await tx.execute(resolved, Succeeded("sim_2"), first_pays, "att_2")
