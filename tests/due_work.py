@@ -1,8 +1,8 @@
 """Works on what is due, here and now, without the worker's waiting."""
 
-from nicobar.flows.claim_due_work import claim_due_work
-from nicobar.flows.put_off_work import put_off_work
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.upkeep.claim_due_work import claim_due_work
+from nicobar.flows.upkeep.put_off_work import put_off_work
 from nicobar.worker.kinds import KINDS, pause_after
 
 

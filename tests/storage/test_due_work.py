@@ -7,9 +7,9 @@ import pytest
 
 from harness import START, FakeClock
 from nicobar.core.business.tenant import Tenant
-from nicobar.flows.claim_due_work import LEASE, claim_due_work
-from nicobar.flows.put_off_work import put_off_work
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.upkeep.claim_due_work import LEASE, claim_due_work
+from nicobar.flows.upkeep.put_off_work import put_off_work
 from nicobar.storage.database import Database
 from nicobar.storage.due_work import NOTICES, RETURNS, Claim
 from nicobar.storage.notices.notices import insert_notice, mark_handled

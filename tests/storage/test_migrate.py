@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from harness import PUBLIC_URL, Databases, FakeClock
-from nicobar.flows.claim_due_work import claim_due_work
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.upkeep.claim_due_work import claim_due_work
 from nicobar.storage import migrate as module
 from nicobar.storage.database import Database
 from nicobar.storage.due_work import NOTICES, RETURNS

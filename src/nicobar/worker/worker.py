@@ -12,9 +12,9 @@ from typing import Final
 
 import structlog
 
-from nicobar.flows.claim_due_work import claim_due_work
-from nicobar.flows.put_off_work import put_off_work
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.upkeep.claim_due_work import claim_due_work
+from nicobar.flows.upkeep.put_off_work import put_off_work
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.due_work import Claim
