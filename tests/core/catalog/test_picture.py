@@ -55,6 +55,46 @@ def test_nothing_is_enlarged_and_nothing_distorted(
     assert (opened(picture.whole).size, opened(picture.small).size) == (whole, small)
 
 
+@pytest.mark.parametrize(
+    ("mode", "size", "kind", "options", "most"),
+    [
+        ("1", (5001, 5000), "PNG", {}, 25_000_000),
+        ("L", (5001, 5000), "GIF", {}, 25_000_000),
+        ("L", (5001, 5000), "JPEG", {}, 25_000_000),
+        ("RGB", (4100, 4100), "JPEG", {"progressive": True}, 16_666_666),
+        ("CMYK", (3600, 3600), "JPEG", {"progressive": True}, 12_500_000),
+        ("RGB", (2501, 2000), "WEBP", {"quality": 1, "method": 0}, 5_000_000),
+    ],
+)
+def test_the_header_tells_what_is_too_large_to_be_decoded(
+    mode: str, size: tuple[int, int], kind: str, options: dict[str, object], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = file_of(Image.new(mode, size), kind, **options)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _image: pytest.fail("it was decoded"))
+    assert refusal_of(upload) == (422, f"The picture has more than {most} pixels.")
+
+
+@pytest.mark.parametrize("size", [(1, 16_385), (1, 1_000_000), (16_385, 1)])
+def test_a_thread_of_a_picture_is_refused_before_it_is_decoded(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = file_of(Image.new("1", size))
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _image: pytest.fail("it was decoded"))
+    assert refusal_of(upload) == (422, "The picture is more than 16384 pixels wide or high.")
+
+
+def test_a_large_picture_keeps_its_places_and_its_transparency() -> None:
+    """It is made smaller in strips, whose seams must not show."""
+    image = Image.new("RGBA", (4000, 3001), (0, 0, 0, 0))
+    image.paste((250, 10, 10, 255), (0, 1500, 4000, 3001))
+    whole = opened(draw_anew(file_of(image)).whole)
+    assert (whole.mode, whole.size) == ("RGBA", (640, 480))
+    assert whole.getchannel("A").getextrema() == (0, 255)
+    for row in (5, 230, 250, 474):
+        red, _green, _blue, alpha = whole.getpixel((320, row))  # type: ignore[misc]
+        assert (alpha, red > 200) == ((255, True) if row > 240 else (0, red > 200))
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "I;16"])
 def test_every_kind_of_pixel_can_be_read(mode: str) -> None:
     bright = {"LA": (255, 255), "RGB": (255, 255, 255), "RGBA": (255, 255, 255, 255), "I;16": 65_535}.get(mode, 255)

@@ -15,7 +15,7 @@ from nicobar.flows.catalog.receive_picture import receive_picture
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.pictures import find_awaited, get_picture
 
-_AT_A_TIME: Final = 8
+_AT_A_TIME: Final = 4
 """Uploads that one process holds in memory. The others wait, unread, until the server's bound on a request ends."""
 
 _HEADERS: Final = {

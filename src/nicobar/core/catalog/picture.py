@@ -22,7 +22,13 @@ MAXIMUM_UPLOAD: Final = 5 * 1024 * 1024
 """Bytes of an uploaded file; photographs of telephones have 2 to 5 MiB."""
 
 MAXIMUM_PIXELS: Final = 25_000_000
-"""Pixels of an uploaded picture: those of a telephone's camera, about 100 MB while it is drawn."""
+"""Pixels of an uploaded picture: those of a telephone's camera."""
+
+MAXIMUM_DECODED: Final = 100_000_000
+"""Bytes that a picture may take while it is decoded. Its header tells; some formats may have fewer pixels by it."""
+
+MAXIMUM_SIDE: Final = 16_384
+"""Pixels of its longer side; the panoramas of telephones have as many."""
 
 MEDIA_TYPE: Final = "image/webp"
 """What every stored picture is: small, with transparency, and known to every browser since 2020."""
@@ -42,6 +48,9 @@ _MAXIMUM_SCANS: Final = 100
 """Passes over a progressive JPEG. Cameras and editors need about ten; each costs time for the whole picture, however
 few bytes it has in the file."""
 
+_STRIP_PIXELS: Final = 2_000_000
+"""Pixels that are converted and made smaller at a time."""
+
 _QUALITIES: Final = (75, 55, 35, 15)
 """What the small copy is tried with, best first, before it is made smaller."""
 
@@ -58,7 +67,7 @@ class Picture(msgspec.Struct, frozen=True):
 
 
 def is_image_id(text: str) -> bool:
-    """Return whether `text` could be the id of a picture, a random UUID, before the database is asked."""
+    """Return whether `text` could be a picture's id, a random UUID: a quick refusal before the database is asked."""
     return _IMAGE_ID.fullmatch(text) is not None
 
 
@@ -100,8 +109,10 @@ def _decoded(pillow: ModuleType, upload: bytes) -> "Image":
         raise _too_large() from error
     except Exception as error:  # a decoder raises whatever a broken file leads it to
         raise _unreadable() from error
-    if image.width * image.height > MAXIMUM_PIXELS:
-        raise _too_large()
+    if image.width * image.height > (most := MAXIMUM_DECODED // _decoding_bytes(image)):
+        raise _too_large(most)
+    if max(image.size) > MAXIMUM_SIDE:
+        raise _refusal(422, f"The picture is more than {MAXIMUM_SIDE} pixels wide or high.")
     if image.format == "JPEG" and upload.count(b"\xff\xda") > _MAXIMUM_SCANS:
         raise _refusal(422, f"The JPEG has more than {_MAXIMUM_SCANS} scans.")
     try:
@@ -112,17 +123,35 @@ def _decoded(pillow: ModuleType, upload: bytes) -> "Image":
         raise _unreadable() from error
 
 
+def _decoding_bytes(image: "Image") -> int:
+    """Return how many bytes each pixel of an opened picture takes while it is decoded, as measured."""
+    if image.format == "WEBP":
+        return 20  # its decoder keeps the picture four times, and the fifth copy is ours
+    if image.format == "JPEG" and "progressive" in image.info:
+        return 2 * max(2, len(image.getbands()))  # what the scans refine, two bytes for each part of a colour
+    return 4
+
+
 def _upright(image: "Image") -> "Image":
-    """Decode an opened picture, turned as its camera was held."""
+    """Decode an opened picture and make it smaller, turned as its camera was held.
+
+    It is converted in strips, since each conversion of the whole would be another copy of it.
+    """
     from PIL import ImageOps
 
     image.draft("RGB", (2 * WHOLE, 2 * WHOLE))  # a JPEG can be decoded at a part of its size
     image.load()
-    if image.mode.startswith("I"):  # 16 bits of grey, of which the upper 8 are taken
-        image = image.convert("I").point([value >> 8 for value in range(65_536)], "L")
-    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    image.thumbnail((2 * WHOLE, 2 * WHOLE))  # so that turning it needs little memory
-    return ImageOps.exif_transpose(image)
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    factor = max(1, max(image.size) // (2 * WHOLE))
+    smaller = _pillow().new(mode, (-(-image.width // factor), -(-image.height // factor)))
+    rows = factor * max(1, _STRIP_PIXELS // (image.width * factor))
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(image.height, top + rows)))
+        if strip.mode.startswith("I"):  # 16 bits of grey, of which the upper 8 are taken
+            strip = strip.convert("I").point([value >> 8 for value in range(65_536)], "L")
+        smaller.paste(strip.convert(mode).reduce(factor), (0, top // factor))
+    smaller.info = image.info.copy()  # with it how the camera was held
+    return ImageOps.exif_transpose(smaller)
 
 
 def _small_enough(pillow: ModuleType, image: "Image") -> Iterator[bytes]:
@@ -145,8 +174,8 @@ def _written(pillow: ModuleType, image: "Image", quality: int) -> bytes:
     return out.getvalue()
 
 
-def _too_large() -> Problem:
-    return _refusal(422, f"The picture has more than {MAXIMUM_PIXELS} pixels.")
+def _too_large(most: int = MAXIMUM_PIXELS) -> Problem:
+    return _refusal(422, f"The picture has more than {most} pixels.")
 
 
 def _unreadable() -> Problem:

@@ -13,8 +13,9 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import brands, products
 from nicobar.storage.catalog.pictures import find_awaited, store_picture
 
-_DRAWERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
-"""At most two pictures of a process are drawn at a time; the others wait. Meanwhile the process answers as always."""
+_DRAWERS: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
+"""One picture of a process is drawn at a time, since it may take 100 MB; the others wait. Meanwhile the process answers
+as always."""
 
 
 async def receive_picture(runtime: Runtime, image_id: str, ticket: str, upload: bytes) -> None:
