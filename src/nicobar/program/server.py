@@ -5,7 +5,8 @@ import gc
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
 import uvicorn
 import uvloop
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 
 from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
+from nicobar.http_connections import Connections
 from nicobar.program.background import in_background
 from nicobar.program.banner import ready, say, step
 from nicobar.program.demo import BUSINESS_NAME, prepare_demo
@@ -27,10 +29,6 @@ from nicobar.storage.business.keys import list_keys
 
 DRAIN_SECONDS: Final = 10
 """How long running requests may take to finish after the first request to stop."""
-
-KEEP_ALIVE_SECONDS: Final = 75
-"""How long an idle connection stays open: longer than the 60 seconds that reverse proxies commonly keep one, since they
-would otherwise now and then send a request on a connection that is just being closed."""
 
 
 def run_server(
@@ -64,7 +62,7 @@ async def _serve(
             with step("Preparing the database"):
                 runtime = await opened.enter_async_context(open_runtime(postgres, settings, listener.getsockname()[1]))
                 banner = await _prepare(runtime, settings, postgres, demo=demo)
-            server = _Server(_config(create_app(runtime)), lambda: say(banner))
+            server = _Server(server_config(create_app(runtime)), lambda: say(banner))
             listen(listener, settings.host)
             await opened.enter_async_context(in_background(runtime, postgres, jobs=jobs))
             await server.serve([listener])
@@ -81,16 +79,16 @@ async def _prepare(runtime: Runtime, settings: Settings, postgres: Postgres, *, 
     return ready(settings, runtime.public_url, postgres.place, demo=goods, has_key=has_key)
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def server_config(app: ASGIApp, connections: Connections | None = None) -> uvicorn.Config:
+    """Return how uvicorn serves the application: by our protocol, and with nothing of its own besides."""
     return uvicorn.Config(
         app,
-        http=BoundedProtocol,
+        http=cast(type[asyncio.Protocol], partial(BoundedProtocol, connections or Connections())),
         ws="none",
         lifespan="off",
         log_config=None,  # logs.py has it
         access_log=False,  # the application logs its requests itself, with their ids
         proxy_headers=False,  # pages/entry/limits.py reads what a proxy says about the client, and nothing else does
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
 
