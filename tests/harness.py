@@ -37,14 +37,23 @@ class FakeClock:
 
     def __init__(self, seed: str) -> None:
         self.moment = START
+        self._elapsed = timedelta()
         self._random = random.Random(seed)  # noqa: S311 - tests want to repeat
 
     def now(self) -> datetime:
         return self.moment
 
+    def elapsed(self) -> timedelta:
+        return self._elapsed
+
+    def correct(self, **difference: float) -> None:
+        """Set the time of day to another one, as somebody does who finds that the clock is wrong."""
+        self.moment += timedelta(**difference)
+
     def advance(self, **duration: float) -> datetime:
         """Move on, for example by `minutes=5`, and return the new time."""
         self.moment += timedelta(**duration)
+        self._elapsed += timedelta(**duration)
         return self.moment
 
     def random_bits(self, count: int) -> int:

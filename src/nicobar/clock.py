@@ -4,7 +4,8 @@ Everything below the edges takes time and random bytes as arguments, so that tes
 """
 
 import secrets
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -13,6 +14,12 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the present moment in UTC, cut to microseconds as PostgreSQL stores it."""
+
+    def elapsed(self) -> timedelta:
+        """Return the time since some moment of this process's past, which no correction of the clock touches.
+
+        What a process counts in its own memory it counts by this one: a clock that is set back must lock nobody out.
+        """
 
     def random_bits(self, count: int) -> int:
         """Return `count` cryptographically random bits as an integer."""
@@ -27,6 +34,10 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the system's time in UTC."""
         return datetime.now(UTC)
+
+    def elapsed(self) -> timedelta:
+        """Return the time of the system's monotonic clock."""
+        return timedelta(seconds=time.monotonic())
 
     def random_bits(self, count: int) -> int:
         """Return random bits from the operating system."""

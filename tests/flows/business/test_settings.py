@@ -338,10 +338,13 @@ async def test_a_failed_reading_is_tried_again_by_the_next(
     assert (await load_policy(runtime, tenant)).settings.tax == "table"
 
 
-async def test_a_clock_that_was_set_back_does_not_prolong_a_policy(
+async def test_a_corrected_clock_neither_prolongs_nor_ends_a_policy(
     runtime: Runtime, clock: FakeClock, tenant: Tenant
 ) -> None:
     assert (await load_policy(runtime, tenant)).settings.tax == "off"
     await change_setting(runtime, tenant, "tax", "table")
-    clock.advance(hours=-1)
+    clock.correct(hours=2)
+    assert (await load_policy(runtime, tenant)).settings.tax == "off"
+    clock.correct(hours=-4)
+    clock.advance(seconds=2)
     assert (await load_policy(runtime, tenant)).settings.tax == "table"

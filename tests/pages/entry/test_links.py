@@ -12,7 +12,7 @@ import pytest
 import segno
 from starlette.requests import Request
 
-from harness import START, FakeClock
+from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.entry.limits import Allowance, client_address
@@ -255,18 +255,34 @@ def test_the_client_is_whom_a_proxy_names_and_nobody_else(
     assert client_address(Request({"type": "http", "headers": headers, "client": client})) == address
 
 
+async def test_a_corrected_clock_locks_nobody_out(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock
+) -> None:
+    """It was three days ahead, and is set right: what was counted by the wrong time must not last for three days."""
+    payment = await place(runtime, order(runtime, tenant))
+    clock.correct(days=3)
+    for _ in range(30):
+        assert (await browser.get("/AAAAAAAA")).status_code == 404
+    assert (await browser.get(f"/{payment.link_id}")).headers["retry-after"] == "2"
+    clock.correct(days=-3)
+    assert (await browser.get(f"/{payment.link_id}")).headers["retry-after"] == "2"
+    clock.advance(seconds=2)
+    assert (await browser.get(f"/{payment.link_id}")).status_code == 200
+
+
 def test_an_allowance_refills_evenly_and_forgets_the_oldest() -> None:
+    start = timedelta(days=3)
     allowance = Allowance(3, timedelta(seconds=30), remembered=2)
     for expected in (0, 0, 0, 10):
-        assert allowance.wait("a", START) == expected
+        assert allowance.wait("a", start) == expected
         if expected == 0:
-            allowance.spend("a", START)
-    later = START + timedelta(seconds=9.5)
+            allowance.spend("a", start)
+    later = start + timedelta(seconds=9.5)
     assert allowance.wait("a", later) == 1
-    assert allowance.wait("a", START + timedelta(seconds=10)) == 0
-    allowance.spend("b", START)
-    allowance.spend("c", START)
-    assert allowance.wait("a", START) == 0, "two keys are remembered"
+    assert allowance.wait("a", start + timedelta(seconds=10)) == 0
+    allowance.spend("b", start)
+    allowance.spend("c", start)
+    assert allowance.wait("a", start) == 0, "two keys are remembered"
     for _ in range(9):
-        allowance.spend("c", START)
-    assert allowance.wait("c", START) == 10, "a key never waits for longer than its next try"
+        allowance.spend("c", start)
+    assert allowance.wait("c", start) == 10, "a key never waits for longer than its next try"

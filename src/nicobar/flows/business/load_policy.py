@@ -7,7 +7,7 @@ is in force, in this process and in every other one.
 """
 
 import asyncio
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
@@ -57,7 +57,7 @@ class _Shelf:
     def __init__(self) -> None:
         self.policy: Policy | None = None
         self.state: PolicyState | None = None
-        self.read_at: datetime | None = None
+        self.read_at: timedelta | None = None
         self.reading = asyncio.Lock()
 
 
@@ -72,11 +72,13 @@ async def load_policy(runtime: Runtime, tenant: Tenant) -> Policy:
     database gets one question at a time. Raises DatabaseUnavailable.
     """
     shelf = _shelf(runtime.database, tenant)
-    age = _age(shelf, runtime.clock.now())
+    age = _age(shelf, runtime.clock.elapsed())
     if shelf.policy is not None and (age < FRESH or (age < OLDEST and shelf.reading.locked())):
         return shelf.policy
     async with shelf.reading:
-        if shelf.policy is None or _age(shelf, runtime.clock.now()) >= FRESH:  # else another read it in the meantime
+        if (
+            shelf.policy is None or _age(shelf, runtime.clock.elapsed()) >= FRESH
+        ):  # else another read it in the meantime
             shelf.policy = await _read(runtime, tenant, shelf)
         return shelf.policy
 
@@ -91,16 +93,14 @@ def _shelf(database: Database, tenant: Tenant) -> _Shelf:
     return shelf
 
 
-def _age(shelf: _Shelf, now: datetime) -> timedelta:
-    """Return how old the remembered policy is: beyond any age when there is none, or the clock was set back since."""
-    if shelf.read_at is None or now < shelf.read_at:
-        return timedelta.max
-    return now - shelf.read_at
+def _age(shelf: _Shelf, now: timedelta) -> timedelta:
+    """Return how old the remembered policy is: beyond any age when there is none."""
+    return timedelta.max if shelf.read_at is None else now - shelf.read_at
 
 
 async def _read(runtime: Runtime, tenant: Tenant, shelf: _Shelf) -> Policy:
     """Read what changed, and put it on the shelf."""
-    began = runtime.clock.now()
+    began = runtime.clock.elapsed()
     before, known = shelf.policy, shelf.state
     async with runtime.database.read() as read:
         state = await policy_state(read, tenant)

@@ -62,7 +62,7 @@ async def change_code(
     runtime: Runtime, guesses: Allowance, payment: Payment, form: PostedForm, reader: Reader
 ) -> Changed:
     """Add or remove a discount code. The other codes stay whatever comes of it."""
-    texts, now, link_id = reader.texts, runtime.clock.now(), payment.link_id or ""
+    texts, now, link_id = reader.texts, runtime.clock.elapsed(), payment.link_id or ""
     shown: dict[str, str] = {}
     if form.text("remove"):
         change, fallback = PaymentChange(remove_code=normalise_code(form.text("remove"))), "discount.not_removed"
@@ -94,7 +94,7 @@ async def _with_tax_id(
     reader: Reader,
 ) -> Payment:
     """Make the change; without the tax id when that is not valid."""
-    now, link_id = runtime.clock.now(), payment.link_id or ""
+    now, link_id = runtime.clock.elapsed(), payment.link_id or ""
     if isinstance(change.tax_id, str) and guesses.wait(link_id, now):
         errors["tax_id"] = reader.texts("details.tax_id_guesses")
         change = _without_tax_id(payment, change)

@@ -142,7 +142,7 @@ class CheckoutPage:
         if isinstance(posted, Response):
             return posted
         visit, form, seen = posted
-        payment, now = visit.payment, visit.now
+        payment, now = visit.payment, self._runtime.clock.elapsed()
         if seen != revision(payment):
             return self._overtaken(request, visit)
         if form.text(PANEL):  # nobody tries out a stolen card there, so it has an allowance of its own
@@ -157,9 +157,9 @@ class CheckoutPage:
         save = form.text("save") == "yes"
         if choice := form.text("saved"):
             return await self._pay_saved(request, visit, SavedChoice(choice), seen)
-        free = payment.total_amount == 0
-        elsewhere = brings_fields(visit.processor)
-        checked = CheckedForm(None, {}, {}) if free else read_method(form, visit.decisions, now, elsewhere=elsewhere)
+        checked = CheckedForm(None, {}, {})
+        if payment.total_amount > 0:
+            checked = read_method(form, visit.decisions, visit.now, elsewhere=brings_fields(visit.processor))
         if save:
             checked.shown["save"] = "yes"
         if checked.errors:
@@ -225,19 +225,19 @@ class CheckoutPage:
         A try counts against the client's address as well, and is given back unless it failed.
         """
         payment, link_id = visit.payment, visit.payment.link_id or ""
-        failures, address = self._limits.failures, client_address(request)
-        failures.check(address, visit.now)
-        failures.spend(address, visit.now)
+        failures, address, now = self._limits.failures, client_address(request), self._runtime.clock.elapsed()
+        failures.check(address, now)
+        failures.spend(address, now)
         return_url = f"{self._runtime.public_url}{visit.path}"
         try:
             confirmation = await confirm_payment(
                 self._runtime, payment.tenant, payment.payment_id, method, seen, save=save, return_url=return_url
             )
         except InputRefused:
-            self._limits.attempts.spend(link_id, visit.now)
+            self._limits.attempts.spend(link_id, now)
             raise
         if confirmation.outcome is not None:
-            self._limits.attempts.spend(link_id, visit.now)
+            self._limits.attempts.spend(link_id, now)
         if not isinstance(confirmation.outcome, Declined):
             failures.give_back(address)
         return confirmation

@@ -58,7 +58,7 @@ async def find_link(runtime: Runtime, limits: PageLimits, request: Request) -> P
     Raises Problem NOT_FOUND for an unknown link, and TOO_MANY_REQUESTS, before any link is looked up, for an address
     that asked for too many unknown ones.
     """
-    address, now = client_address(request), runtime.clock.now()
+    address, now = client_address(request), runtime.clock.elapsed()
     limits.unknown_links.check(address, now)
     async with runtime.database.read() as read:
         payment = await find_payment_by_link(read, request.path_params["link_id"])
