@@ -215,6 +215,8 @@ def test_files_that_cannot_be_read(beside: Path, empty_folder: Path, what: str, 
     with file.open("wb") as out:
         out.truncate(5_000_001)
     assert f"{file} is larger than 5000000 bytes" in run(what, "import", file, "--data", beside).stderr
+    endless = run(what, "import", "/dev/zero", "--data", beside)
+    assert "/dev/zero is larger than 5000000 bytes" in endless.stderr, "it says of itself that it is empty"
 
 
 def test_rates_are_imported_and_shown(beside: Path, empty_folder: Path) -> None:

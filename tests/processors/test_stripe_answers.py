@@ -1,7 +1,8 @@
 """What Stripe is sent, and what becomes of every kind of answer: a scripted Stripe instead of a server."""
 
+import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -316,3 +317,42 @@ async def test_the_connection_itself() -> None:
         await http.request_async("post", "https://api.stripe.com/v1/x", headers, "a=1")
     assert broken.value.should_retry and "sk_test_secret" not in str(broken.value)
     await http.close_async()
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "said"),
+    [
+        (b"x" * (1024 * 1024 + 1), {}, "Stripe sent more than 1048576 bytes"),
+        (
+            gzip.compress(b"x" * 100),
+            {"content-encoding": "gzip"},
+            "Stripe sent a packed answer, which was not asked for",
+        ),
+    ],
+)
+async def test_an_answer_that_is_too_much_is_not_read(content: bytes, headers: dict[str, str], said: str) -> None:
+    """Nobody knows then what became of the question, and repeating it would bring the same."""
+    asked: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("accept-encoding"))
+        return httpx.Response(200, headers=headers, stream=_Streamed(content))
+
+    http = StripeHTTP()
+    await http._client.aclose()
+    http._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    with pytest.raises(stripe.APIConnectionError) as broken:
+        await http.request_async("post", "https://api.stripe.com/v1/x", {}, "a=1")
+    assert (str(broken.value), broken.value.should_retry, asked) == (said, False, ["identity"])
+    await http.close_async()
+
+
+class _Streamed(httpx.AsyncByteStream):
+    """An answer that comes in parts, as from the network."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._content), 65_536):
+            yield self._content[start : start + 65_536]

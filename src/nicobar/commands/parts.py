@@ -30,6 +30,21 @@ Without --data and --database-url the data is in the default folder:
 ~/.local/share/nicobar, or /var/lib/nicobar for root."""
 
 
+def read_file(file: Path, maximum: int, otherwise: str) -> bytes:
+    """Return what is in a file, of which no more than `maximum` bytes are ever read, whatever it says of its size.
+
+    `otherwise` says what a larger one is, as "no tax table". Raises SettingsError.
+    """
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(maximum + 1)
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
+    if len(content) > maximum:
+        raise SettingsError(f"{file} is larger than {maximum} bytes, which is {otherwise}.")
+    return content
+
+
 def with_runtime(settings: Settings, work: "Callable[[Runtime], Awaitable[ResultT]]") -> ResultT:
     """Open the installation, do the work, and release everything again.
 

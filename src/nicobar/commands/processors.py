@@ -28,6 +28,9 @@ _SECRETS: Final = {
 }
 """The variables that hold what an account consists of, and how it is asked for where one is not set."""
 
+_LONGEST_SECRET: Final = 4096
+"""Characters of a line of the input that are read."""
+
 _API_BASE: Final = "NICOBAR_STRIPE_API_BASE"
 
 ProcessorName = Annotated[Literal["stripe"], Parameter(help="The processor.")]
@@ -193,7 +196,7 @@ def _secret(name: str, prompt: str) -> str:
 
         found = getpass(f"{prompt}: ")
     elif found is None:
-        found = sys.stdin.readline()
+        found = sys.stdin.readline(_LONGEST_SECRET)
     found = found.strip()
     if not found:
         raise SettingsError(f"{prompt} is missing. Set {name}, or type it when it is asked for.")

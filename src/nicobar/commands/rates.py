@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from nicobar.commands.parts import WHERE, Data, DatabaseUrl, print_table, refuse_without_database, with_runtime
+from nicobar.commands.parts import (
+    WHERE,
+    Data,
+    DatabaseUrl,
+    print_table,
+    read_file,
+    refuse_without_database,
+    with_runtime,
+)
 from nicobar.program.banner import say, step
 from nicobar.program.settings import SettingsError, read_settings
 
@@ -170,9 +178,4 @@ def _age(days: int) -> str:
 def _bytes(file: Path) -> bytes:
     from nicobar.processors.rates.rate_files import LARGEST_BYTES
 
-    try:
-        if file.stat().st_size > LARGEST_BYTES:
-            raise SettingsError(f"{file} is larger than {LARGEST_BYTES} bytes, which is no list of rates.")
-        return file.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
+    return read_file(file, LARGEST_BYTES, "no list of rates")

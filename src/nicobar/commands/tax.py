@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, Parameter
 
-from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
+from nicobar.commands.parts import (
+    WHERE,
+    Data,
+    DatabaseUrl,
+    InMode,
+    print_table,
+    read_file,
+    refuse_without_database,
+    with_runtime,
+)
 from nicobar.program.banner import say
 from nicobar.program.settings import SettingsError, read_settings
 
@@ -221,10 +230,6 @@ def _origin(stored: "StoredTaxTable | None") -> str:
 
 def _text(file: Path) -> str:
     try:
-        if file.stat().st_size > LARGEST_BYTES:
-            raise SettingsError(f"{file} is larger than {LARGEST_BYTES} bytes, which is no tax table.")
-        return file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
+        return read_file(file, LARGEST_BYTES, "no tax table").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file} is not text in UTF-8. Save it as CSV in UTF-8.") from error

@@ -198,3 +198,28 @@ async def test_money_goes_back_through_stripe(
     assert (answer.status_code, answer.json()["status"], answer.json()["amount"]) == (200, "succeeded", 2400)
     made = localstripe.client.get("/v1/refunds", params={"payment_intent": reference}).json()["data"]
     assert [(one["amount"], one["metadata"]) for one in made] == [(2400, {"refund_id": answer.json()["refund_id"]})]
+
+
+async def test_nothing_is_read_of_a_notice_for_nobody(app_client: httpx.AsyncClient) -> None:
+    """A stranger could otherwise fill the memory with them."""
+    read = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(100):
+            read += 1
+            yield b"x" * 1000
+
+    for path in ("/processors/stripe/notices/bus_0000000000000000000001/test", "/processors/stripe/notices/x/other"):
+        answer = await app_client.post(path, content=body())
+        assert (answer.status_code, read) == (404, 0)
+
+
+async def test_an_id_beyond_measure_is_refused(
+    runtime: Runtime, merchant: Merchant, payment: Payment, app_client: httpx.AsyncClient, localstripe: LocalStripe
+) -> None:
+    intent = {**await intent_of(runtime, payment, localstripe), "id": "pi_" + "1" * 253}
+    headers, body = signed_notice("payment_intent.succeeded", intent)
+    answer = await app_client.post(path_of(merchant), content=body, headers=headers)
+    assert answer.status_code == 401
+    assert await inbox(runtime) == []

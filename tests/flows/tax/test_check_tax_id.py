@@ -92,7 +92,7 @@ async def test_a_number_that_the_register_does_not_know_is_refused(
         (b'{"actionSucceed": false, "errorWrappers": []}', 200, "the answer cannot be read"),
         (b"<html>", 200, "the answer cannot be read"),
         (b"{}", 500, "status 500"),
-        (b"x" * 70_000, 200, "the answer is too large"),
+        (b"x" * 70_000, 200, "more than 65536 bytes"),
     ],
 )
 async def test_whatever_else_it_says_leaves_the_offline_check(

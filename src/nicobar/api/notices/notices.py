@@ -29,13 +29,13 @@ def notice_routes(runtime: Runtime) -> list[Route]:
         processor's, and INVALID_REQUEST_BODY for a body that is too large.
         """
         processor, business_id, mode = (request.path_params[name] for name in ("processor", "business_id", "mode"))
-        body = await read_body(request)
         known = mode in get_args(Mode) and is_object_id(business_id, "bus")
         if known:
             async with runtime.database.read() as read:
                 known = await business_exists(read, business_id)
         if not known:
-            raise Problem("NOT_FOUND", what="Processor")
+            raise Problem("NOT_FOUND", what="Processor")  # before anything is read of what a stranger sends
+        body = await read_body(request)
         await receive_notice(runtime, Tenant(business_id, cast(Mode, mode)), processor, request.headers, body)
         return Response(b"{}", media_type="application/json")
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from nicobar.processors.bounded_answer import UNPACKED, AnswerRefused, read_answer
 from nicobar.processors.rates.rate_files import LARGEST_BYTES
 
 ECB_URL: Final = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
@@ -13,6 +14,8 @@ ECB_URL: Final = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
 
 FETCH_SECONDS: Final = 20.0
 """How long one fetch may take, with all that belongs to it."""
+
+_HEADERS: Final = {"accept": "application/json, application/xml, text/csv", **UNPACKED}
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -46,17 +49,14 @@ async def fetch_rates(url: str) -> bytes:
         async with (
             asyncio.timeout(FETCH_SECONDS),
             httpx.AsyncClient(timeout=FETCH_SECONDS) as client,
-            client.stream("GET", url, headers={"accept": "application/json, application/xml, text/csv"}) as answer,
+            client.stream("GET", url, headers=_HEADERS) as answer,
         ):
             if answer.status_code != 200:
                 raise FeedUnavailable(f"{host} answered with status {answer.status_code} and no rates.")
-            data = bytearray()
-            async for chunk in answer.aiter_bytes():
-                data += chunk
-                if len(data) > LARGEST_BYTES:
-                    raise FeedUnavailable(f"{host} sent more than {LARGEST_BYTES} bytes, which is no list of rates.")
-            return bytes(data)
+            return await read_answer(answer, LARGEST_BYTES)
     except TimeoutError as error:
         raise FeedUnavailable(f"{host} did not answer within {FETCH_SECONDS:.0f} seconds.") from error
+    except AnswerRefused as error:
+        raise FeedUnavailable(f"{host} sent {error}, which is no list of rates.") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FeedUnavailable(f"{host} cannot be reached: {type(error).__name__}.") from error

@@ -7,6 +7,11 @@ from typing import Any, Final
 import httpx
 import stripe
 
+from nicobar.processors.bounded_answer import UNPACKED, AnswerRefused, read_answer
+
+LARGEST_ANSWER: Final = 1024 * 1024
+"""Bytes of an answer that are read; the largest one that is asked for, a list of 100 objects, has about a third."""
+
 TIMEOUT: Final = 8.0
 """Seconds for each part of one request. With one repetition it stays below `CHARGE_TIMEOUT`."""
 
@@ -33,11 +38,14 @@ class StripeHTTP(stripe.HTTPClient):
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """Send one request. Raises stripe.APIConnectionError, after which nobody knows whether it arrived."""
+        asked = {**headers, **UNPACKED}
         try:
-            answer = await self._client.request(method, url, headers=dict(headers), content=post_data or None)
+            async with self._client.stream(method, url, headers=asked, content=post_data or None) as answer:
+                return await read_answer(answer, LARGEST_ANSWER), answer.status_code, answer.headers
         except httpx.HTTPError as error:
             raise _broken(f"Stripe did not answer: {type(error).__name__}", should_retry=True) from error
-        return answer.content, answer.status_code, answer.headers
+        except AnswerRefused as error:
+            raise _broken(f"Stripe sent {error}", should_retry=False) from error
 
     async def sleep_async(self, secs: float) -> None:
         """Wait before a repetition."""

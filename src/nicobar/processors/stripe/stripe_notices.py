@@ -5,7 +5,7 @@ both. A notice names an object, and only its id is taken from it: what became of
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from stripe import SignatureVerificationError, WebhookSignature
@@ -33,8 +33,12 @@ EVENTS: Final = (
 """What a seller asks Stripe to send. Others are taken and left alone."""
 
 
+_Id = Annotated[str, msgspec.Meta(max_length=255)]
+"""An id of Stripe's, which by its documentation has at most 255 characters."""
+
+
 class _Object(msgspec.Struct, frozen=True):
-    id: str = ""
+    id: _Id = ""
     metadata: dict[str, Any] | None = None
 
 
@@ -43,8 +47,8 @@ class _Data(msgspec.Struct, frozen=True):
 
 
 class _Event(msgspec.Struct, frozen=True):
-    id: str
-    type: str
+    id: _Id
+    type: _Id
     data: _Data
 
 
