@@ -14,7 +14,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: .venv/development.stamp build/chromium build/node/node_modules/$(SDK) ## Set up everything that the other targets need, and nothing else
+setup: .venv/development.stamp build/chromium build/proxies.stamp build/node/node_modules/$(SDK) ## Set up everything that the other targets need, and nothing else
 
 serve: .venv/program.stamp ## Serve a demo shop until Ctrl-C; options: make serve ARGS="--port 9000"
 	@exec $(BIN)/nicobar serve --demo $(ARGS)
@@ -60,6 +60,9 @@ $(BIN)/python:
 
 build/chromium: .venv/development.stamp .ci/find-chromium
 	@.ci/find-chromium $@
+
+build/proxies.stamp: .ci/install-proxies
+	@.ci/install-proxies $@
 
 build/node/node_modules/$(SDK): .ci/install-node-sdk
 	@.ci/install-node-sdk build/node

@@ -25,7 +25,7 @@ the process holds. A proxy with a public address has 512 at a time, and its idle
 """
 
 MAXIMUM_HELD: Final = 64 * 1024 * 1024
-"""Bytes of requests that are being sent or served, in all connections together."""
+"""Bytes of requests that are being sent or served and of answers that are not taken, in all connections together."""
 
 _SWEEP_SECONDS: Final = 1.0
 _IPV6_PREFIX: Final = 64
@@ -75,14 +75,14 @@ class Connections:
                 del self._by_address[address]
 
     def hold(self, connection: "BoundedProtocol", size: int) -> None:
-        """Count bytes of a request. Beyond the bound, whoever has been sending longest ends."""
+        """Count bytes of a request or an answer. Beyond the bound, whoever has been waited for longest ends."""
         connection.held += size
         self._held += size
         if self._held > self._maximum_held:
             self._make_room(connection, "", holding=True)
 
     def give_back(self, connection: "BoundedProtocol") -> None:
-        """Count the bytes of a request no more."""
+        """Count its bytes no more."""
         self._held -= connection.held
         connection.held = 0
 

@@ -18,7 +18,7 @@ MAXIMUM_HEAD: Final = 16 * 1024
 
 MAXIMUM_HEADERS: Final = 100
 
-CHUNK_OVERHEAD: Final = 16 * 1024
+CHUNK_OVERHEAD: Final = 4 * 1024
 """How many bytes the framing of chunks may have more than their content: a flood of tiny chunks costs time."""
 
 _HEAD: Final = re.compile(

@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 
 from nicobar.http_connections import Connections
+from nicobar.program.http_limits import allow_many_connections
 from nicobar.program.server import server_config
 
 PATIENCE = 20.0
@@ -97,3 +98,11 @@ def statuses(answer: bytes) -> list[int]:
 
 def in_pieces(raw: bytes, size: int) -> Iterable[bytes]:
     return (raw[start : start + size] for start in range(0, len(raw), size))
+
+
+def serve_until_killed() -> None:
+    """Serve in this process, and print the port first."""
+    allow_many_connections()
+    server = RawServer()
+    print(server.port, flush=True)  # noqa: T201 - the test reads it
+    server.run()

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import socket
+import subprocess
 import time
 
 import pytest
@@ -101,3 +103,30 @@ def test_a_large_body_that_is_not_wanted_does_not_lose_the_answer(raw_server: Ra
             connection.sendall(b"x" * 100_000)
         time.sleep(0.05)
         assert statuses(received(connection)) == [200]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_that_offers_http_2_is_answered(raw_server: RawServer) -> None:
+    """It sends `Upgrade: h2c` with a POST, as Java's own client does."""
+    url = f"http://127.0.0.1:{raw_server.port}/outer"
+    done = subprocess.run(
+        [
+            "curl",
+            "--silent",
+            "--http2",
+            "--data",
+            "first",
+            url,
+            "--next",
+            "--silent",
+            "--http2",
+            "--data",
+            "second",
+            url,
+        ],
+        capture_output=True,
+        timeout=20,
+        check=True,
+    )
+    assert raw_server.app.seen == [("POST", "/outer", b"first"), ("POST", "/outer", b"second")]
+    assert done.stdout.count(b'"path": "/outer"') == 2

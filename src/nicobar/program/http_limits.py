@@ -89,7 +89,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.write_deadline = _NEVER
         """When that has been long enough for an answer to be taken."""
         self.held = 0
-        """Bytes of the present request."""
+        """Bytes of the present request, or of an answer that is not taken."""
 
     @property
     def address(self) -> str:
@@ -204,14 +204,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._all.give_back(self)
         if self.transport.is_closing():
             return
-        if self.ending:
-            self._linger()
-            return
         self._framing = RequestFraming()
         self._parsed = False
         self._answered = True
-        self._wait(KEEP_ALIVE_SECONDS)
-        self.flow.resume_reading()
+        if self.ending:
+            self._linger()
+        else:
+            self._wait(KEEP_ALIVE_SECONDS)
+            self.flow.resume_reading()
+        if self.flow.write_paused:
+            self._all.hold(self, self.transport.get_write_buffer_size())
 
     def _wait(self, seconds: float) -> None:
         """Wait for the client, and not for longer than that."""
@@ -255,6 +257,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """Go on: it is taking it."""
         self.write_deadline = _NEVER
+        if not self._framing.begun:
+            self._all.give_back(self)
         super().resume_writing()
 
     def shutdown(self) -> None:
