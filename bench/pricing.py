@@ -11,6 +11,7 @@ import msgspec
 
 from nicobar.core.discounts.discounts import DiscountTerms
 from nicobar.core.money.fx import DODO_FEES, ChargeTerms, Rates, charge_terms, usd_rate
+from nicobar.core.pricing.explanation import explain
 from nicobar.core.pricing.pricing import CartLine, quote, with_fee
 
 EXPONENTS = {"USD": 2, "EUR": 2}
@@ -62,12 +63,12 @@ def main() -> None:
         ("3 lines, 2 codes, tax", lambda: quote(taxed, DOLLARS, two), 2000),
         ("3 lines, 2 codes, tax, conversion", lambda: quote(taxed, EUROS, two), 2000),
         ("    choosing its fee tier", lambda: with_fee(taxed, EUROS, two, DODO_FEES, RATES, EXPONENTS), 2000),
-        ("    its explanation", lambda: example.steps, 500),
+        ("    its explanation", lambda: explain(example), 500),
         ("    its inputs as JSON", lambda: msgspec.json.encode(example.inputs), 5000),
         ("100 lines, plain", lambda: quote(cart_of_hundred, DOLLARS), 300),
         ("100 lines, 20 codes, tax", lambda: quote(large, DOLLARS, twenty), 20),
         ("100 lines, 20 codes, tax, conversion", lambda: quote(large, EUROS, twenty), 20),
-        ("    its explanation", lambda: everything.steps, 3),
+        ("    its explanation", lambda: explain(everything), 3),
     ]
     cart_of_hundred = cart(100)
     print(f"{'case':<40}{'CPU us':>10}")

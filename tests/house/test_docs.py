@@ -166,7 +166,7 @@ def test_everything_that_is_named_exists(page: Path) -> None:
 def test_what_does_not_exist_is_noticed() -> None:
     real = ["flows/payments/create_payment.py:create_payment", "pages/checkout/checkout.py:CheckoutPage.pay", "core/"]
     real += ["make test"]
-    real += ["Quote.steps", "record_outcome()", "payments_total", "GET /payments/{payment_id}", "nicobar keys create"]
+    real += ["Quote.total", "record_outcome()", "payments_total", "GET /payments/{payment_id}", "nicobar keys create"]
     assert [name for name in real if not exists(name)] == []
     wrong = [
         "flows/payments/create_payment.py:confirm_payment",

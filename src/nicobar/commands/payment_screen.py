@@ -13,7 +13,7 @@ from nicobar.core.disputes.dispute import Dispute
 from nicobar.core.events.event import PAYMENT_EVENTS, Event
 from nicobar.core.ledger.ledger import LedgerEntry
 from nicobar.core.payments.payment import Attempt, Declined, Outcome, Payment, Unknown
-from nicobar.core.pricing.explanation import describe
+from nicobar.core.pricing.explanation import describe, explain
 from nicobar.core.pricing.pricing import Quote
 from nicobar.core.refunds.refund import Refund, RefundFailed
 from nicobar.reference import currencies
@@ -138,7 +138,7 @@ def _json(value: Any) -> str:
 
 def _pricing(history: PaymentHistory) -> list[str]:
     payment = history.payment
-    lines = [plain(describe(step)) for step in history.quote.steps]
+    lines = [plain(describe(step)) for step in explain(history.quote)]
     if payment.settlement_currency != payment.currency or payment.settlement_amount != payment.total_amount:
         settled = money(payment.settlement_amount, payment.settlement_currency)
         tax = money(payment.settlement_tax, payment.settlement_currency)

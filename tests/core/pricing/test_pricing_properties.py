@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nicobar.core.discounts.discounts import DiscountTerms
 from nicobar.core.money.charm import CharmKind
 from nicobar.core.money.fx import DODO_FEES, ChargeTerms, FeeTier, FeeTiers, Rates, charge_terms, usd_rate
-from nicobar.core.pricing.explanation import describe
+from nicobar.core.pricing.explanation import describe, explain
 from nicobar.core.pricing.pricing import CartLine, Quote, quote, recompute, with_fee
 from nicobar.core.problems import Problem
 
@@ -290,7 +290,7 @@ def check_sums(result: Quote) -> None:
 
 
 def check_explanation(result: Quote, charmed: list[int]) -> None:
-    steps = result.steps
+    steps = explain(result)
     assert [step.line for step in steps if step.what == "charm"] == charmed
     assert sum(step.contribution for step in steps) == result.total
     for index, part in enumerate(result.lines):

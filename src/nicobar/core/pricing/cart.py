@@ -11,8 +11,9 @@ import msgspec
 from nicobar.core.catalog.localized_price import LocalizedPrice, agreed_currency, candidate, choose
 from nicobar.core.catalog.product import OneTimePrice, Price
 from nicobar.core.customers.buyer import Address, Buyer
-from nicobar.core.pricing.pricing import UNCHANGED, CartLine, buyer_price
+from nicobar.core.pricing.pricing import buyer_price
 from nicobar.core.problems import Problem
+from nicobar.core.quote import UNCHANGED, CartLine
 from nicobar.core.tax.tax import Category, TaxDecision
 
 

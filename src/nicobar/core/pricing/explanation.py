@@ -4,25 +4,14 @@ Each step says which exact amount it started from, which it reached, by which ru
 two steps nothing is rounded unless a step says so, and the signed contributions of all steps sum to the total.
 """
 
-from collections.abc import Sequence
 from math import gcd
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from nicobar.core.discounts.discounts import FULL_BPS
-from nicobar.core.money.charm import Charmed
 from nicobar.core.money.money import decimal_text, display_amount, round_half_up
-
-if TYPE_CHECKING:
-    # Only the types: `pricing` calls this module, so that importing it here for real would be a circle.
-    from nicobar.core.pricing.pricing import CartLine, LineQuote, Quote
-
-Opening = tuple[int, int, int, int]
-"""A line before the codes: numerator and denominator of its exact base, then those after the product discount."""
-
-CodeState = tuple[list[int], list[int], int]
-"""After one code: the lines it covers, all exact amounts, and the denominator that the amounts share."""
+from nicobar.core.pricing.pricing import CartLine, LineQuote, Quote, Workings, work_out
 
 StepName = Literal[
     "list_price",
@@ -39,21 +28,6 @@ StepName = Literal[
     "settlement",
 ]
 """What can happen to an amount, in the order in which it happens."""
-
-
-class Workings(NamedTuple):
-    """What a quote was worked out from, beyond its inputs."""
-
-    on_top: int
-    """The fee that raised the rate, in basis points."""
-    openings: Sequence[Opening]
-    """The exact amounts of the lines before the codes."""
-    states: Sequence[CodeState]
-    """Those before the first code and after each."""
-    plain: "Sequence[LineQuote]"
-    """The lines as they would be without charm pricing."""
-    charmed: Sequence[Charmed | None]
-    """What charm pricing made of each line; None where it left the line as it was."""
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -142,9 +116,9 @@ def describe(step: Step) -> str:
     return f"{place}: {step.rule} gives {about + ' ' if about else ''}{step.currency} {number}{source}."
 
 
-def explain(quote: "Quote", workings: Workings) -> tuple[Step, ...]:
-    """Build the steps of a quote, line by line and then for the whole cart."""
-    charge = quote.inputs.charge
+def explain(quote: Quote) -> tuple[Step, ...]:
+    """Return the steps of a quote, line by line and then for the whole cart; their contributions sum to `total`."""
+    charge, workings = quote.inputs.charge, work_out(quote)
     steps: list[Step] = []
     for index, line in enumerate(quote.inputs.lines):
         trail = _price_steps(quote, index, line, workings.on_top)
@@ -167,7 +141,7 @@ def explain(quote: "Quote", workings: Workings) -> tuple[Step, ...]:
     return (*steps, *cart.steps)
 
 
-def _price_steps(quote: "Quote", index: int, line: "CartLine", on_top: int) -> Trail:
+def _price_steps(quote: Quote, index: int, line: CartLine, on_top: int) -> Trail:
     """Start a line's trail: list price, purchasing power parity, conversion and the fee on top of it."""
     charge = quote.inputs.charge
     conversion = None if line.currency == charge.currency else charge.conversion_from(line.currency)
@@ -195,7 +169,7 @@ def _price_steps(quote: "Quote", index: int, line: "CartLine", on_top: int) -> T
     return trail
 
 
-def _discount_steps(trail: Trail, quote: "Quote", index: int, workings: Workings) -> None:
+def _discount_steps(trail: Trail, quote: Quote, index: int, workings: Workings) -> None:
     """Add the subtotal, the product discount and the codes that cover the line."""
     charge, line = quote.inputs.charge, quote.inputs.lines[index]
     opening, result = workings.openings[index], workings.plain[index]
@@ -216,7 +190,7 @@ def _discount_steps(trail: Trail, quote: "Quote", index: int, workings: Workings
             trail.add("code", amounts[index], denominator, rule, source, -deduction)
 
 
-def _charm_step(trail: Trail, quote: "Quote", index: int, workings: Workings) -> None:
+def _charm_step(trail: Trail, quote: Quote, index: int, workings: Workings) -> None:
     """Add what charm pricing changed, if it did: the price of a unit, and what it shows as the one before discounts."""
     charmed = workings.charmed[index]
     if charmed is None:
@@ -235,7 +209,7 @@ def _charm_step(trail: Trail, quote: "Quote", index: int, workings: Workings) ->
     trail.add("charm", charged * quantity, 1, f"{rule},", f"step {show(charmed.step)}", change)
 
 
-def _tax_steps(trail: Trail, line: "CartLine", result: "LineQuote", currency: str, exponent: int) -> None:
+def _tax_steps(trail: Trail, line: CartLine, result: LineQuote, currency: str, exponent: int) -> None:
     """Add the line's tax, or the reason why there is none."""
     source = ", ".join(part for part in (line.tax_rule, line.tax_source) if part)
     if line.tax_rate_ppm:

@@ -9,7 +9,7 @@ integers.
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import lcm
-from typing import Final
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,8 +17,8 @@ from nicobar.core.discounts.discounts import FULL_BPS, DiscountTerms, apply_code
 from nicobar.core.money.charm import Charmed, charm_stages
 from nicobar.core.money.fx import BASE, ChargeTerms, FeeTiers, Rates, fee_tier
 from nicobar.core.money.money import INT32_MAX, display_amount, round_half_up
-from nicobar.core.pricing.explanation import CodeState, Opening, Step, Workings, explain
 from nicobar.core.problems import Problem
+from nicobar.core.quote import UNCHANGED, CartLine, LineQuote, Quote, QuoteInputs
 from nicobar.core.tax.tax import MILLION
 
 __all__ = [
@@ -28,129 +28,35 @@ __all__ = [
     "LineQuote",
     "Quote",
     "QuoteInputs",
+    "Workings",
     "buyer_price",
     "check_minimum",
     "quote",
     "recompute",
     "with_fee",
+    "work_out",
 ]
 
-UNCHANGED: Final = 100
-"""The purchasing power percentage that leaves a price as it is."""
+Opening = tuple[int, int, int, int]
+"""A line before the codes: numerator and denominator of its exact base, then those after the product discount."""
+
+CodeState = tuple[list[int], list[int], int]
+"""After one code: the lines it covers, all exact amounts, and the denominator that the amounts share."""
 
 
-class CartLine(msgspec.Struct, frozen=True, gc=False):
-    """One line of a cart with everything that decides its price.
+class Workings(NamedTuple):
+    """What a quote was worked out from, beyond its inputs."""
 
-    A localized price skips parity and conversion; the product discount and codes still apply to it, in their usual
-    place. A pay-what-you-want amount is the buyer's own number: parity and product discount leave it alone.
-
-    Raises ValueError for a number outside its range: these come from stored products and checked requests.
-    """
-
-    product_id: str
-    currency: str
-    """Currency of `unit_price`; for a localized price that is the charge currency."""
-    unit_price: int
-    """List price of one unit in minor units; for a pay-what-you-want product the buyer's amount."""
-    quantity: int
-    """Number of units; 0 keeps the line in the cart at no cost."""
-    discount_bps: int = 0
-    """Product discount in basis points."""
-    tax_inclusive: bool = False
-    """Whether the price already contains the tax."""
-    tax_rate_ppm: int = 0
-    """Tax rate in parts per million, as `tax.TaxTable.decide` gave it; 0 for reverse charge."""
-    ppp_percent: int = UNCHANGED
-    """Purchasing power parity: whole percent of the list price that the billing country pays."""
-    localized: bool = False
-    """Whether `unit_price` is a localized price."""
-    pay_what_you_want: bool = False
-    tax_rule: str = ""
-    """The tax decision in words, for the explanation."""
-    tax_source: str = ""
-    """The source of the tax row, for the explanation."""
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that would make an amount negative."""
-        if self.unit_price < 0 or self.quantity < 0 or self.tax_rate_ppm < 0 or self.ppp_percent < 0:
-            raise ValueError("a cart line holds no negative number")
-        if not 0 <= self.discount_bps <= FULL_BPS:
-            raise ValueError("a product discount lies between 0 and 10000 basis points")
-
-    @property
-    def takes_parity(self) -> bool:
-        """Whether purchasing power parity changes the price."""
-        return self.ppp_percent != UNCHANGED and not (self.localized or self.pay_what_you_want)
-
-    @property
-    def takes_product_discount(self) -> bool:
-        """Whether the product discount changes the price."""
-        return self.discount_bps != 0 and not self.pay_what_you_want
-
-
-class LineQuote(msgspec.Struct, frozen=True, gc=False):
-    """The amounts of one line, in minor units of the charge currency: subtotal - discount + tax = total.
-
-    On a line at a charm price, the subtotal and what each discount left are moved by the same step as the price that
-    is charged. So the subtotal grows or shrinks with it, and no discount shows what only charm pricing took.
-    """
-
-    product_id: str
-    subtotal: int
-    """Before discounts and without tax."""
-    discount: int
-    """Product discount and codes together, without tax."""
-    product_discount: int
-    deductions: tuple[int, ...]
-    """What each code took off, in the order of the codes; with `product_discount` they sum to `discount`."""
-    net: int
-    """The rounded amount after discounts; it contains the tax when the price does."""
-    tax: int
-    total: int
-
-
-class QuoteInputs(msgspec.Struct, frozen=True, gc=False):
-    """Everything that a quote depends on; stored with a payment, it reproduces the quote."""
-
-    lines: tuple[CartLine, ...]
-    charge: ChargeTerms
-    codes: tuple[DiscountTerms, ...] = ()
-
-
-class Quote(msgspec.Struct, frozen=True, gc=False):
-    """The amounts of a cart; unless said otherwise in minor units of the charge currency `currency`."""
-
-    currency: str
-    subtotal: int
-    discount: int
-    tax: int
-    total: int
-    settlement_currency: str
-    settlement_amount: int
-    """What the merchant is credited, in minor units of the settlement currency."""
-    settlement_tax: int
-    """The tax within it, in the same unit."""
-    fee_bps: int
-    """The conversion fee that was used, in basis points; 0 when nothing was converted."""
-    fees_inclusive: bool
-    """Whether that fee is contained in the price, so that the merchant bears it; also true when there is no fee."""
-    lines: tuple[LineQuote, ...]
-    inputs: QuoteInputs
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The ordered explanation, worked out on demand; its contributions sum to `total`."""
-        lines, charge, codes = self.inputs.lines, self.inputs.charge, self.inputs.codes
-        on_top = fee_on_top(lines, charge)
-        openings = [_opening(line, charge, on_top) for line in lines]
-        states = _code_states(lines, openings, codes)
-        plain = self.lines
-        if charge.charm is not None:
-            ladders = _ladders(openings, states)
-            plain = tuple([_line_quote(line, ladder) for line, ladder in zip(lines, ladders, strict=True)])
-        charmed = _charmed(lines, charge, openings, states)
-        return explain(self, Workings(on_top, openings, states, plain, charmed))
+    on_top: int
+    """The fee that raised the rate, in basis points."""
+    openings: Sequence[Opening]
+    """The exact amounts of the lines before the codes."""
+    states: Sequence[CodeState]
+    """Those before the first code and after each."""
+    plain: Sequence[LineQuote]
+    """The lines as they would be without charm pricing."""
+    charmed: Sequence[Charmed | None]
+    """What charm pricing made of each line; None where it left the line as it was."""
 
 
 def quote(lines: Sequence[CartLine], charge: ChargeTerms, codes: Sequence[DiscountTerms] = ()) -> Quote:
@@ -200,6 +106,19 @@ def quote(lines: Sequence[CartLine], charge: ChargeTerms, codes: Sequence[Discou
 def recompute(inputs: QuoteInputs) -> Quote:
     """Price stored inputs again; the result equals the quote that they were taken from."""
     return quote(inputs.lines, inputs.charge, inputs.codes)
+
+
+def work_out(quote: Quote) -> Workings:
+    """Return what a quote was worked out from. It is computed once more, as nothing but an explanation needs it."""
+    lines, charge, codes = quote.inputs.lines, quote.inputs.charge, quote.inputs.codes
+    on_top = fee_on_top(lines, charge)
+    openings = [_opening(line, charge, on_top) for line in lines]
+    states = _code_states(lines, openings, codes)
+    plain = quote.lines
+    if charge.charm is not None:
+        ladders = _ladders(openings, states)
+        plain = tuple([_line_quote(line, ladder) for line, ladder in zip(lines, ladders, strict=True)])
+    return Workings(on_top, openings, states, plain, _charmed(lines, charge, openings, states))
 
 
 def with_fee(

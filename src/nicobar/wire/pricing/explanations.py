@@ -1,7 +1,7 @@
 """The wire types of GET /payments/{payment_id}/explain: why a total is what it is, step by step."""
 
 from nicobar.core.payments.payment import Payment
-from nicobar.core.pricing.explanation import describe
+from nicobar.core.pricing.explanation import describe, explain
 from nicobar.core.pricing.pricing import Quote
 from nicobar.wire.common import ResponseBody
 
@@ -72,7 +72,7 @@ def render_explanation(payment: Payment, quote: Quote) -> Explanation:
                 source=step.source,
                 sentence=describe(step),
             )
-            for step in quote.steps
+            for step in explain(quote)
         ],
     )
 
