@@ -78,6 +78,22 @@ def test_a_flow_has_one_public_function_with_the_name_of_its_file(path: Path) ->
     assert public == [path.stem]
 
 
+ASKS_OTHERS = ("flows", "pages", "api", "worker")
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.parent.name in ASKS_OTHERS], ids=_name)
+def test_processors_are_asked_in_one_place(path: Path) -> None:
+    """Whoever waits for a processor does so through `ask_processor`, which has the deadline and keeps its words."""
+    if path.name == "ask_processor.py":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute):
+            assert ast.unparse(node) != "asyncio.timeout", f"line {node.lineno}: a deadline of its own"
+        if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
+            asked = ast.unparse(node.value.func).rpartition(".")[0]
+            assert asked.rpartition(".")[2] != "processor", f"line {node.lineno}: asked without ask_processor"
+
+
 def test_import_contracts_hold() -> None:
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,8 +1,9 @@
 """What a payment processor has to offer, and what it is asked. A processor translates; it never touches storage."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from traceback import extract_tb
+from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from nicobar.core.business.tenant import Mode
 from nicobar.core.disputes.dispute import DisputeFacts
@@ -186,6 +187,29 @@ class NoticeRefused(Exception):
     """A notice does not prove that it comes from the processor, or cannot be read. The text says why."""
 
 
+class ProcessorBroken(Exception):
+    """A plug-in raised what it may not. The text names the kind of exception and the line, none of its words."""
+
+
+CheckedT = TypeVar("CheckedT")
+
+
+def without_its_words(processor: "Processor", check: Callable[[], CheckedT]) -> CheckedT:
+    """Return what a check of a plug-in returns, and keep its words out of every log when it breaks.
+
+    It has a card in its hands and may quote it. Its refusals (InputRefused, NoticeRefused) go through; of anything
+    else ProcessorBroken is raised.
+    """
+    try:
+        return check()
+    except (InputRefused, NoticeRefused):
+        raise
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+        place = extract_tb(error.__traceback__)[-1]
+        what = f"{processor.name} raised {type(error).__name__} in {place.filename}, line {place.lineno}"
+        raise ProcessorBroken(what) from None
+
+
 class Processor(Protocol):
     """A plug-in that charges customers, on behalf of one business or of all."""
 
@@ -265,7 +289,7 @@ class OwnFields(NamedTuple):
 
 
 @runtime_checkable
-class BringsFields(Protocol):
+class BringsFields(Processor, Protocol):
     """A processor into whose own fields cards and accounts are typed, on a page of ours; none comes by here.
 
     Its charges answer NeedsAction with the page at `fields_page`.

@@ -1,13 +1,12 @@
 """Ask the processor how a dispute stands, and record the answer."""
 
-import asyncio
-
 import structlog
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.disputes.dispute import DisputeFacts
-from nicobar.core.payments.payment import Attempt, Succeeded
+from nicobar.core.payments.payment import Attempt, Succeeded, Unknown
 from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.disputes.record_dispute import record_dispute
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, ask_about_attempt
@@ -29,11 +28,14 @@ async def ask_about_dispute(runtime: Runtime, tenant: Tenant, processor_name: st
         _log.warning("processor_not_configured", processor=processor_name, dispute=reference)
         return False
     asked_at = runtime.clock.now()
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            facts = await processor.find_dispute(reference)
-    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-        _log.warning("dispute_in_doubt", processor=processor_name, dispute=reference, why=type(error).__name__)
+    facts = await ask_processor(
+        processor,
+        lambda asked: asked.find_dispute(reference),
+        ANSWER_TIMEOUT,
+        "dispute_in_doubt",
+        dispute=reference,
+    )
+    if isinstance(facts, Unknown):
         return False
     attempt = None if facts is None else await _attempt(runtime, tenant, processor_name, facts)
     if facts is None or attempt is None:

@@ -9,7 +9,7 @@ from nicobar.core.problems import Problem
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.base import NoticeRefused
+from nicobar.processors.base import NoticeRefused, without_its_words
 from nicobar.storage.notices.notices import insert_notice
 
 _log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ async def receive_notice(
     if processor is None:
         raise Problem("NOT_FOUND", what="Processor")
     try:
-        notice = processor.read_notice(headers, body)
+        notice = without_its_words(processor, lambda: processor.read_notice(headers, body))
     except NoticeRefused as error:
         _log.warning("notice_refused", processor=processor_name, why=str(error))
         raise Problem("UNAUTHORIZED", message=f"This notice is not taken: {error}") from error

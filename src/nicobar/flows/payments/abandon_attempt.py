@@ -1,20 +1,15 @@
 """The customer wants to pay in another way: give up the attempt that waits for them at the processor."""
 
-import asyncio
-
-import structlog
-
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import NeedsAction
+from nicobar.core.payments.payment import NeedsAction, Unknown
 from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT
 from nicobar.flows.payments.record_outcome import record_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.payments.attempts import get_attempt, live_attempt
 from nicobar.storage.payments.payments import lock_payment
-
-_log = structlog.get_logger(__name__)
 
 
 async def abandon_attempt(runtime: Runtime, tenant: Tenant, payment_id: str) -> None:
@@ -30,14 +25,17 @@ async def abandon_attempt(runtime: Runtime, tenant: Tenant, payment_id: str) -> 
     processor = find_processors(runtime, await load_policy(runtime, tenant)).get(attempt.processor)
     if processor is None:
         return
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            outcome = await processor.close(attempt)
-    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-        _log.warning("attempt_not_closed", attempt_id=attempt.attempt_id, why=type(error).__name__)
+    outcome = await ask_processor(
+        processor,
+        lambda asked: asked.close(attempt),
+        ANSWER_TIMEOUT,
+        "attempt_not_closed",
+        attempt_id=attempt.attempt_id,
+    )
+    if outcome is None or isinstance(outcome, Unknown):
         return
     async with runtime.database.transaction() as tx:
         payment = await lock_payment(tx, tenant, payment_id)
         stored = await get_attempt(tx, tenant, attempt.attempt_id)
-        if payment is not None and stored is not None and outcome is not None and outcome != stored.outcome:
+        if payment is not None and stored is not None and outcome != stored.outcome:
             await record_outcome(runtime, tx, payment, stored, outcome, runtime.clock.now())

@@ -1,6 +1,5 @@
 """Ask the processor what became of an attempt, and record the answer."""
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,6 +9,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Declined, NeedsAction, Outcome, Unknown
 from nicobar.core.payments.three_ds import failed
 from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.record_outcome import record_outcome
 from nicobar.flows.runtime import Runtime
@@ -48,21 +48,22 @@ async def _ask(runtime: Runtime, tenant: Tenant, attempt: Attempt, now: datetime
     if processor is None:
         _log.warning("processor_not_configured", attempt_id=attempt.attempt_id, processor=attempt.processor)
         return Unknown("processor not configured")
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            found = await processor.find(attempt)
-            if found is None and now - attempt.created_at >= SILENCE:
-                found = await _close(processor, attempt)
-    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-        why = type(error).__name__
-        _log.warning("attempt_in_doubt", attempt_id=attempt.attempt_id, processor=attempt.processor, why=why)
-        return Unknown(why)
+
+    async def find_or_close(asked: Processor) -> Outcome | None:
+        found = await asked.find(attempt)
+        if found is None and now - attempt.created_at >= SILENCE:
+            found = await _close(asked, attempt)
+        return found
+
+    found = await ask_processor(
+        processor, find_or_close, ANSWER_TIMEOUT, "attempt_in_doubt", attempt_id=attempt.attempt_id
+    )
     return found or Unknown("the order may still be on its way")
 
 
-async def _close(processor: Processor, attempt: Attempt) -> Outcome:
+async def _close(asked: Processor, attempt: Attempt) -> Outcome:
     """End an attempt that the processor has never heard of, and return how it counts."""
-    late = await processor.close(attempt)
+    late = await asked.close(attempt)
     if late is not None:
         return late
     if not isinstance(attempt.outcome, NeedsAction):

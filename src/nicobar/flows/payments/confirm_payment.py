@@ -4,7 +4,6 @@ The ladder of refusals, in this order: unknown payment, not payable (any more), 
 processor, a card, saved method or other method that cannot be taken. From there the attempt is made.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -14,11 +13,12 @@ import structlog
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import CARD_TYPES, decide
 from nicobar.core.payments.paying import is_payable, revision
-from nicobar.core.payments.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, Unknown, method_type
+from nicobar.core.payments.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, method_type
 from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, check_can_pay
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY
 from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import Policy, load_policy
 from nicobar.flows.payments.record_outcome import record_outcome
 from nicobar.flows.pricing.build_method_context import build_method_context
@@ -32,6 +32,7 @@ from nicobar.processors.base import (
     MethodInput,
     Processor,
     SimulatedCharge,
+    without_its_words,
 )
 from nicobar.reference import methods
 from nicobar.storage.database import DatabaseUnavailable, Tx, UniqueViolation
@@ -228,7 +229,8 @@ async def _accepted_card(
         return _Accepted(method, method.card, "card", method.payment_method_type)
     if not is_simulated(processor, payment.mode):
         raise Problem("UNSUPPORTED_ACTION", detail=f"A card for {processor.name} is never typed here")
-    details = processor.describe(card.card if isinstance(card, SimulatedCharge) else card, now)
+    typed = card.card if isinstance(card, SimulatedCharge) else card
+    details = without_its_words(processor, lambda: processor.describe(typed, now))
     kind = method_type(details)
     if kind not in usable:
         raise CardRefused("number", f"only_{min(usable)}_cards" if usable else "method_unavailable")
@@ -252,17 +254,17 @@ def _accepted_method(
     )
     if not decide(known, context).offered:
         raise InputRefused("method", "method_unavailable")
-    processor.check(method)
+    without_its_words(processor, lambda: processor.check(method))
     return _Accepted(method, None, known.family, known.type)
 
 
 async def _charge(order: _Order) -> Outcome:
-    """Ask the processor, outside any transaction. Whatever goes wrong, the money may have been taken: Unknown."""
+    """Order the charge. Unknown says that the money may have been taken."""
     processor, request = order
-    try:
-        async with asyncio.timeout(CHARGE_TIMEOUT):
-            return await processor.charge(request)
-    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything, and its words may quote the card
-        why = type(error).__name__
-        _log.warning("charge_in_doubt", attempt_id=request.attempt_id, processor=processor.name, why=why)
-        return Unknown(why)
+    return await ask_processor(
+        processor,
+        lambda asked: asked.charge(request),
+        CHARGE_TIMEOUT,
+        "charge_in_doubt",
+        attempt_id=request.attempt_id,
+    )

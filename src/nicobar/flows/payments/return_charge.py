@@ -1,13 +1,12 @@
 """Give a charge back that was made beside the one which paid the payment: nobody pays twice."""
 
-import asyncio
-
 import structlog
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Unknown
 from nicobar.core.refunds.refund import RefundOutcome, RefundSucceeded
 from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT
 from nicobar.flows.runtime import Runtime
@@ -42,5 +41,10 @@ async def return_charge(runtime: Runtime, tenant: Tenant, attempt_id: str) -> bo
 
 async def _give_back(processor: Processor, request: RefundRequest) -> RefundOutcome:
     """Ask what became of an earlier order, and place one if there was none."""
-    async with asyncio.timeout(ANSWER_TIMEOUT):
-        return await processor.find_refund(request) or await processor.refund(request)
+
+    async def find_or_place(asked: Processor) -> RefundOutcome:
+        return await asked.find_refund(request) or await asked.refund(request)
+
+    return await ask_processor(
+        processor, find_or_place, ANSWER_TIMEOUT, "return_in_doubt", attempt_id=request.attempt.attempt_id
+    )

@@ -4,15 +4,15 @@ The ladder of refusals, in this order: too many pairs of metadata, unknown payme
 `core/refunds/refund_plan.py:plan_refund`, a processor that is gone. From there the refund is made.
 """
 
-import asyncio
 from typing import Final, NamedTuple
 
 import structlog
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Payment, Unknown
+from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import Refund, RefundOutcome
+from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import Policy, load_policy
 from nicobar.flows.refunds.plan_payment_refund import plan_payment_refund
 from nicobar.flows.refunds.record_refund import record_refund
@@ -100,12 +100,11 @@ async def _record_intent(tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenan
 
 
 async def _refund(order: _Order) -> RefundOutcome:
-    """Ask the processor, outside any transaction. Whatever goes wrong, the money may be on its way: Unknown."""
-    try:
-        async with asyncio.timeout(REFUND_TIMEOUT):
-            return await order.processor.refund(order.request)
-    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-        why = type(error).__name__
-        refund_id, processor = order.request.refund_id, order.processor.name
-        _log.warning("refund_in_doubt", refund_id=refund_id, processor=processor, why=why)
-        return Unknown(why)
+    """Order the refund. Unknown says that the money may be on its way."""
+    return await ask_processor(
+        order.processor,
+        lambda asked: asked.refund(order.request),
+        REFUND_TIMEOUT,
+        "refund_in_doubt",
+        refund_id=order.request.refund_id,
+    )

@@ -1,6 +1,5 @@
 """Learn the end of a refund that is not known yet: after a time-out, a crash, or a pending answer."""
 
-import asyncio
 from datetime import datetime
 
 import structlog
@@ -9,11 +8,12 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Unknown
 from nicobar.core.refunds.refund import Refund, RefundOutcome
 from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, SILENCE
 from nicobar.flows.refunds.record_refund import record_refund
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.base import RefundRequest
+from nicobar.processors.base import Processor, RefundRequest
 from nicobar.storage.payments.attempts import get_attempt
 from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.refunds.refunds import claim_refund, get_refund
@@ -60,13 +60,12 @@ async def _ask(runtime: Runtime, tenant: Tenant, refund: Refund, attempt: Attemp
         _log.warning("processor_not_configured", refund_id=refund.refund_id, processor=attempt.processor)
         return Unknown("processor not configured")
     request = RefundRequest(refund.refund_id, attempt, refund.amount)
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            found = await processor.find_refund(request)
-            if found is None and refund.status == "pending" and now - refund.created_at >= SILENCE:
-                found = await processor.refund(request)
-    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-        why = type(error).__name__
-        _log.warning("refund_in_doubt", refund_id=refund.refund_id, processor=attempt.processor, why=why)
-        return Unknown(why)
+
+    async def find_or_place(asked: Processor) -> RefundOutcome | None:
+        found = await asked.find_refund(request)
+        if found is None and refund.status == "pending" and now - refund.created_at >= SILENCE:
+            found = await asked.refund(request)
+        return found
+
+    found = await ask_processor(processor, find_or_place, ANSWER_TIMEOUT, "refund_in_doubt", refund_id=refund.refund_id)
     return found or Unknown("the order may still be on its way")

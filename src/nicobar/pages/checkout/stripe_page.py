@@ -4,17 +4,16 @@ It is the only page that lets a script of somebody else's run, because Stripe de
 own server. The policy of this page allows Stripe's addresses for that, and the policies of all others stay as they are.
 """
 
-import asyncio
 from typing import Final
 from urllib.parse import urlsplit
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from nicobar.core.payments.payment import NeedsAction, Unknown
 from nicobar.core.problems import Problem
 from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.abandon_attempt import abandon_attempt
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, ask_about_attempt
@@ -32,8 +31,6 @@ from nicobar.processors.accounts.registry import brings_fields
 from nicobar.processors.base import OwnFields
 from nicobar.reference import methods
 from nicobar.storage.payments.attempts import live_attempt
-
-_log = structlog.get_logger(__name__)
 
 FIELDS: Final = "stripe"
 """The last part of the page's address, after the link's (`processors/stripe/stripe.py:FIELDS_PATH`)."""
@@ -105,12 +102,15 @@ class StripePage:
         processor = find_processors(self._runtime, await load_policy(self._runtime, tenant)).get(attempt.processor)
         if not brings_fields(processor):
             raise Problem("SERVICE_UNAVAILABLE")
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                fields = await processor.fields(attempt)
-        except Exception as error:
-            _log.warning("fields_unavailable", attempt_id=attempt.attempt_id, why=type(error).__name__)
-            raise Problem("SERVICE_UNAVAILABLE") from error
+        fields = await ask_processor(
+            processor,
+            lambda asked: asked.fields(attempt),
+            ANSWER_TIMEOUT,
+            "fields_unavailable",
+            attempt_id=attempt.attempt_id,
+        )
+        if isinstance(fields, Unknown):
+            raise Problem("SERVICE_UNAVAILABLE")
         if fields is None and isinstance(
             await ask_about_attempt(self._runtime, tenant, attempt), Unknown | NeedsAction
         ):
