@@ -8,12 +8,13 @@ import msgspec
 from harness import START
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Buyer
-from nicobar.core.discounts.discount_record import DiscountRecord
+from nicobar.core.discounts.discount_record import CodeUse, DiscountRecord
 from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.pricing import ChargeTerms, QuoteInputs
 from nicobar.flows.discounts.create_discount import create_discount
+from nicobar.flows.reserve_codes import reserve_codes
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.discounts.redemptions import CodeUse, discount_counter_differences, redeem, release, reserve
+from nicobar.storage.discounts.redemptions import discount_counter_differences, redeem, release
 from nicobar.storage.payments.payments import NewCustomer, insert_payment, lock_payment, move_payment
 from nicobar.wire.discounts.discounts import DiscountCreate
 from orders import order
@@ -42,7 +43,7 @@ async def buy(
     async with runtime.database.transaction() as tx:
         stored = await insert_payment(tx, payment, bytes(32), PRICING, customer)
         buyer_id, until, at = stored.customer_id, payment.expires_on, payment.created_at
-        await reserve(tx, payment.tenant, payment.payment_id, buyer_id, uses, until, at)
+        await reserve_codes(tx, payment.tenant, payment.payment_id, buyer_id, uses, until, at)
         if free:
             await redeem(tx, payment.tenant, payment.payment_id, at)
     return msgspec.structs.replace(payment, customer=stored)

@@ -78,6 +78,20 @@ def test_a_flow_has_one_public_function_with_the_name_of_its_file(path: Path) ->
     assert public == [path.stem]
 
 
+CORE_FUNCTIONS_IN_SQL = {"object_id", "email_key", "origins", "refund_origins", "dispute_origins", "earlier_stages"}
+"""What storage takes of the core besides types and constants: keys and tables, of which a query is made."""
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if "/storage/" in p.as_posix()], ids=_name)
+def test_storage_decides_nothing(path: Path) -> None:
+    """Storage returns facts: it takes no function of the core that judges, and raises no Problem."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nicobar.core"):
+            assert node.module != "nicobar.core.problems", f"line {node.lineno}: a Problem"
+            functions = {alias.name for alias in node.names if alias.name.islower()}
+            assert functions <= CORE_FUNCTIONS_IN_SQL, f"line {node.lineno}: {functions - CORE_FUNCTIONS_IN_SQL}"
+
+
 ASKS_OTHERS = ("flows", "pages", "api", "worker")
 
 

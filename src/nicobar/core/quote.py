@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from nicobar.core.discounts.discount_record import CodeUse
 from nicobar.core.discounts.discounts import FULL_BPS, DiscountTerms
 from nicobar.core.money.fx import ChargeTerms
 
@@ -109,3 +110,11 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     """Whether that fee is contained in the price, so that the merchant bears it; also true when there is no fee."""
     lines: tuple[LineQuote, ...]
     inputs: QuoteInputs
+
+    @property
+    def code_uses(self) -> list[CodeUse]:
+        """What each code took off all lines together, in the order of the codes."""
+        return [
+            CodeUse(code.discount_id, sum(line.deductions[index] for line in self.lines))
+            for index, code in enumerate(self.inputs.codes)
+        ]

@@ -82,6 +82,14 @@ class AppliedDiscount(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class CodeUse(msgspec.Struct, frozen=True, gc=False):
+    """One code that a payment is made or priced again with."""
+
+    discount_id: str
+    deducted: int
+    """What it took off all lines together, in minor units of the payment's currency."""
+
+
 class CodeLimits(msgspec.Struct, frozen=True, gc=False):
     """What decides whether a code can be used once more, as read under its lock."""
 

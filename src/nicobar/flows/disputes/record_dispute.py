@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
+import msgspec
 import structlog
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.disputes.dispute import Dispute, DisputeFacts
+from nicobar.core.disputes.dispute import Dispute, DisputeFacts, later_stage
 from nicobar.core.events.event import DISPUTE_EVENTS
 from nicobar.core.payments.payment import Attempt
 from nicobar.flows.events.write_event import write_event
@@ -45,7 +46,7 @@ async def record_dispute(
             dispute = _opened(runtime, tenant, attempt, facts, at)
             await insert_dispute(tx, dispute, asked_at)
         else:
-            moved = await move_dispute(tx, before, facts, asked_at, at)
+            moved = await move_dispute(tx, _moved(before, facts, at), asked_at)
             if moved is None:
                 return False
             dispute = moved
@@ -64,6 +65,16 @@ async def record_dispute(
         stage=dispute.stage,
     )
     return True
+
+
+def _moved(before: Dispute, facts: DisputeFacts, at: datetime) -> Dispute:
+    """Return the dispute as the facts have it.
+
+    An earlier stage than the stored one counts as the stored one: processors call a dispute won or lost without saying
+    in which stage.
+    """
+    stage = later_stage(before.stage, facts.stage)
+    return msgspec.structs.replace(before, stage=stage, status=facts.status, updated_at=at)
 
 
 def _opened(runtime: Runtime, tenant: Tenant, attempt: Attempt, facts: DisputeFacts, at: datetime) -> Dispute:

@@ -18,10 +18,10 @@ from nicobar.flows.payments.charge_saved_method import charge_saved_method
 from nicobar.flows.payments.record_outcome import record_outcome
 from nicobar.flows.pricing.price_cart import PricedCart, price_cart
 from nicobar.flows.pricing.require_method import require_method
+from nicobar.flows.reserve_codes import reserve_codes
 from nicobar.flows.runtime import Runtime
 from nicobar.reference import failures
 from nicobar.storage.database import Tx
-from nicobar.storage.discounts.redemptions import CodeUse, reserve
 from nicobar.storage.payments.payments import NewCustomer, insert_payment
 from nicobar.wire.codes import PaymentMethodType
 from nicobar.wire.common import BillingAddress, blank_to_none, checked_metadata
@@ -85,12 +85,8 @@ async def _store(
 
     async def write(tx: Tx) -> Buyer:
         buyer = await insert_payment(tx, payment, secret_hash(secret), quote.inputs, customer)
-        uses = [
-            CodeUse(code.discount_id, sum(line.deductions[index] for line in quote.lines))
-            for index, code in enumerate(quote.inputs.codes)
-        ]
-        if uses:
-            await reserve(tx, tenant, payment.payment_id, buyer.customer_id, uses, payment.expires_on, at)
+        uses, until = quote.code_uses, payment.expires_on
+        await reserve_codes(tx, tenant, payment.payment_id, buyer.customer_id, uses, until, at)
         return buyer
 
     if payment.options.payment_method_id is not None:

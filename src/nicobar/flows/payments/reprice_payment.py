@@ -6,7 +6,6 @@ has no live attempt. So an attempt is always made for an amount that some form s
 amount that it shows.
 """
 
-from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -25,14 +24,13 @@ from nicobar.core.payments.repricing import (
 from nicobar.core.pricing.pricing import Quote
 from nicobar.core.problems import Problem
 from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.change_code_uses import change_code_uses
 from nicobar.flows.pricing.price_cart import price_cart
 from nicobar.flows.pricing.require_method import require_method
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.database import Tx
-from nicobar.storage.discounts.redemptions import CodeUse
 from nicobar.storage.payments.attempts import live_attempt
 from nicobar.storage.payments.payments import get_payment, lock_payment
-from nicobar.storage.payments.repricing import change_uses, complete_customer, update_price
+from nicobar.storage.payments.repricing import complete_customer, update_price
 
 ROUNDS: Final = 5
 """How often a change that others overtook is tried again."""
@@ -102,14 +100,5 @@ async def _store(
             customer_id = found.customer.customer_id
             await complete_customer(tx, tenant, customer_id, change.name, change.phone_number, now)
         if quote is not None and (old.options.discount_codes or quote.inputs.codes):
-            await _change_uses(tx, new, quote, now)
+            await change_code_uses(tx, new, quote.code_uses, now)
         return await lock_payment(tx, tenant, payment_id)
-
-
-async def _change_uses(tx: Tx, payment: Payment, quote: Quote, at: datetime) -> None:
-    uses = [
-        CodeUse(code.discount_id, sum(line.deductions[index] for line in quote.lines))
-        for index, code in enumerate(quote.inputs.codes)
-    ]
-    buyer = payment.customer.customer_id
-    await change_uses(tx, payment.tenant, payment.payment_id, buyer, uses, payment.expires_on, at)

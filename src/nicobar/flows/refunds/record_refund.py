@@ -51,7 +51,7 @@ async def record_refund(
             return await set_network_reference(tx, payment.tenant, refund, outcome, asked_at, at)
         await set_refund_outcome(tx, payment.tenant, refund.refund_id, outcome, asked_at, at)
         return refund
-    moved = await move_refund(tx, payment.tenant, refund, outcome, asked_at, at)
+    moved = await move_refund(tx, payment.tenant, refund, target, outcome, asked_at, at)
     if moved is None:
         await set_refund_outcome(tx, payment.tenant, refund.refund_id, outcome, asked_at, at)
         _log.error("refund_ended_otherwise", refund_id=refund.refund_id, status=refund.status, told=target)

@@ -20,9 +20,8 @@ import asyncpg
 import msgspec
 
 from nicobar.core.business.tenant import Mode, Tenant
-from nicobar.core.discounts.discount_record import AppliedDiscount, CodeLimits, check_room
+from nicobar.core.discounts.discount_record import AppliedDiscount, CodeLimits, CodeUse
 from nicobar.core.discounts.discounts import CodeHistory, DiscountCode
-from nicobar.core.problems import Problem
 from nicobar.storage.database import Read, Tx
 
 LOCK_TIMEOUT: Final = "5s"
@@ -155,14 +154,6 @@ ORDER BY d.business_id, d.mode, d.discount_id
 """
 
 
-class CodeUse(msgspec.Struct, frozen=True, gc=False):
-    """One code that a payment is created with."""
-
-    discount_id: str
-    deducted: int
-    """What it took off all lines together, in minor units of the payment's currency."""
-
-
 class CounterDifference(msgspec.Struct, frozen=True):
     """A discount whose counters are not the numbers of its uses: a bug, or a database changed by hand."""
 
@@ -184,7 +175,7 @@ async def load_codes(
     """Return, in one query, what exists of the codes, by code, each with its history for this customer.
 
     The codes are normalised (`core.discounts.normalise_code`); an unknown or deleted one is absent. None stands for a
-    customer who does not exist yet. The history is for the checks that a creation makes first; `reserve` repeats
+    customer who does not exist yet. The history is for the checks that a creation makes first; `reserve_codes` repeats
     those of the limits under the lock. `payment_id` is a payment that is priced again: what it holds counts as usable.
     """
     query = _USABLE_CODES if payment_id is None else _HELD_CODES
@@ -192,7 +183,26 @@ async def load_codes(
     return {row["code"]: (msgspec.convert(row, DiscountCode), msgspec.convert(row, CodeHistory)) for row in rows}
 
 
-async def reserve(
+async def lock_limits(tx: Tx, tenant: Tenant, discount_ids: Sequence[str]) -> dict[str, CodeLimits] | None:
+    """Hold the rows of discounts, in the order of their ids, until the transaction ends, and return their limits.
+
+    From then on the transaction waits for no lock longer than `LOCK_TIMEOUT`. None says that others held one of the
+    discounts for so long: the transaction must then roll back.
+    """
+    try:
+        rows = await tx.fetch(_LIMITS, tenant.business_id, tenant.mode, discount_ids, LOCK_TIMEOUT)
+    except asyncpg.LockNotAvailableError:
+        return None
+    return {row["discount_id"]: msgspec.convert(row, CodeLimits) for row in rows}
+
+
+async def uses_of_customer(tx: Tx, tenant: Tenant, discount_ids: Sequence[str], customer_id: str) -> dict[str, int]:
+    """Return how often a customer uses or has used each of the discounts; one without a use is left out."""
+    rows = await tx.fetch(_CUSTOMER_USES, tenant.business_id, tenant.mode, discount_ids, customer_id)
+    return {row["discount_id"]: row["uses"] for row in rows}
+
+
+async def insert_uses(
     tx: Tx,
     tenant: Tenant,
     payment_id: str,
@@ -200,34 +210,12 @@ async def reserve(
     uses: Sequence[CodeUse],
     reserved_until: datetime,
     at: datetime,
-    *,
-    first_position: int = 0,
+    first_position: int,
 ) -> None:
-    """Take one use of each code for a payment that was stored or priced again in this transaction.
+    """Store reserved uses of a payment, in their order from `first_position` on, and count them.
 
-    `uses` stand in the order in which the codes were applied, the first of them at `first_position`. `customer_id` is
-    the customer whom the payment was stored with, `reserved_until` the moment its link ends. A free payment that
-    succeeds at once is reserved, too, and then redeemed in the same transaction, so that PostgreSQL checks its limit
-    like any other.
-
-    Call it late in the transaction: it keeps other payments from the codes until the commit, and from then on the
-    transaction waits for no lock longer than `LOCK_TIMEOUT`.
-
-    Raises Problem INVALID_DISCOUNT_CODE, DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED or
-    DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED for the first code that has no use left, and
-    DISCOUNT_CONCURRENT_REDEMPTION (503: a client may retry) when others held a code for too long. The transaction must
-    then roll back.
+    The caller holds the discounts (`lock_limits`) and has found room in each.
     """
-    if not uses:
-        return
-    ids = [use.discount_id for use in uses]
-    limits = await lock_limits(tx, tenant, ids)
-    own_uses: dict[str, int] = {}
-    if any(found.per_customer_usage_limit is not None for found in limits.values()):
-        rows = await tx.fetch(_CUSTOMER_USES, tenant.business_id, tenant.mode, ids, customer_id)
-        own_uses = {row["discount_id"]: row["uses"] for row in rows}
-    for position, discount_id in enumerate(ids, first_position):
-        check_room(limits[discount_id], own_uses.get(discount_id, 0), f"discount_codes[{position}]")
     await tx.execute(
         _RESERVE,
         tenant.business_id,
@@ -236,22 +224,10 @@ async def reserve(
         customer_id,
         reserved_until,
         at,
-        ids,
+        [use.discount_id for use in uses],
         [use.deducted for use in uses],
         first_position,
     )
-
-
-async def lock_limits(tx: Tx, tenant: Tenant, discount_ids: Sequence[str]) -> dict[str, CodeLimits]:
-    """Hold the rows of discounts, in the order of their ids, until the transaction ends, and return their limits.
-
-    Raises Problem DISCOUNT_CONCURRENT_REDEMPTION when others held one of them for longer than `LOCK_TIMEOUT`.
-    """
-    try:
-        rows = await tx.fetch(_LIMITS, tenant.business_id, tenant.mode, discount_ids, LOCK_TIMEOUT)
-    except asyncpg.LockNotAvailableError as error:
-        raise Problem("DISCOUNT_CONCURRENT_REDEMPTION") from error
-    return {row["discount_id"]: msgspec.convert(row, CodeLimits) for row in rows}
 
 
 async def redeem(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> int:

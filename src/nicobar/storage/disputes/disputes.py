@@ -7,15 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.disputes.dispute import (
-    Dispute,
-    DisputeFacts,
-    DisputeStatus,
-    dispute_origins,
-    earlier_stages,
-    is_money_out,
-    later_stage,
-)
+from nicobar.core.disputes.dispute import Dispute, DisputeStatus, dispute_origins, earlier_stages
 from nicobar.core.ids import object_id
 from nicobar.storage.database import Read, Record, Tx
 
@@ -83,29 +75,25 @@ async def insert_dispute(tx: Tx, dispute: Dispute, asked_at: datetime) -> None:
     )
 
 
-async def move_dispute(
-    tx: Tx, dispute: Dispute, facts: DisputeFacts, asked_at: datetime, at: datetime
-) -> Dispute | None:
-    """Bring a dispute to where the facts say it is, and return it as it is then.
+async def move_dispute(tx: Tx, moved: Dispute, asked_at: datetime) -> Dispute | None:
+    """Bring a dispute to the stage and status of `moved`, and return it as it is then.
 
-    An earlier stage than the stored one counts as the stored one: processors call a dispute won or lost without saying
-    in which stage. None, and no change, when it is there already, when the transition table refuses the move, and when
-    the processor was asked for the facts before it was asked for what is stored. The caller holds the payment's row
-    and has read `dispute` under that lock.
+    None, and no change, when it is there already, when the transition table refuses the move, and when the processor
+    was asked for the facts before it was asked for what is stored. The caller holds the payment's row and has read the
+    dispute under that lock.
     """
-    stage = later_stage(dispute.stage, facts.stage)
     row = await tx.fetchrow(
         _MOVE,
-        dispute.business_id,
-        dispute.mode,
-        dispute.dispute_id,
-        stage,
-        facts.status,
-        is_money_out(stage, facts.status),
-        at,
+        moved.business_id,
+        moved.mode,
+        moved.dispute_id,
+        moved.stage,
+        moved.status,
+        moved.money_out,
+        moved.updated_at,
         asked_at,
-        dispute_origins(facts.status),
-        earlier_stages(stage),
+        dispute_origins(moved.status),
+        earlier_stages(moved.stage),
     )
     return None if row is None else _dispute(row)
 

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Final
 
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.discounts.discount_record import CodeUse
 from nicobar.core.payments.payment import PAYABLE, Payment
 from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.storage.database import Tx
-from nicobar.storage.discounts.redemptions import CodeUse, lock_limits, reserve
 
 # The status guards what the caller has seen under the lock once more: only what can still be paid changes its price.
 _PRICE: Final = """
@@ -117,43 +117,40 @@ async def complete_customer(
     await tx.execute(_COMPLETE, tenant.business_id, tenant.mode, customer_id, name, phone_number, at)
 
 
-async def change_uses(
+async def take_out_uses(tx: Tx, tenant: Tenant, payment_id: str) -> dict[str, datetime]:
+    """Delete the reserved uses of a payment, whose row the caller holds; return since when it held each discount.
+
+    No counter moves: `give_back_uses` and `put_back_uses` bring both into agreement again before the commit.
+    """
+    rows = await tx.fetch(_TAKE_OUT, tenant.business_id, tenant.mode, payment_id)
+    return {row["discount_id"]: row["created_at"] for row in rows}
+
+
+async def give_back_uses(tx: Tx, tenant: Tenant, discount_ids: Sequence[str]) -> None:
+    """Count one reserved use less for each of the discounts, which the caller holds (`lock_limits`)."""
+    await tx.execute(_GIVE_BACK, tenant.business_id, tenant.mode, discount_ids)
+
+
+async def put_back_uses(
     tx: Tx,
     tenant: Tenant,
     payment_id: str,
     customer_id: str,
     uses: Sequence[CodeUse],
+    held_since: Sequence[datetime],
     reserved_until: datetime,
     at: datetime,
 ) -> None:
-    """Make `uses` the reserved uses of codes of an open payment, whose row the caller holds.
-
-    A code that the payment holds already keeps its use, with its new deduction: no counter moves, so its limit cannot
-    refuse it. A code that is not among `uses` any more gives its use back, and a new one, which stands behind those
-    that are kept, takes one as `reserve` does.
-
-    Raises Problem like `reserve`; the transaction must then roll back.
-    """
-    rows = await tx.fetch(_TAKE_OUT, tenant.business_id, tenant.mode, payment_id)
-    held = {row["discount_id"]: row["created_at"] for row in rows}
-    wanted = {use.discount_id for use in uses}
-    dropped = [discount_id for discount_id in held if discount_id not in wanted]
-    kept = [use for use in uses if use.discount_id in held]
-    added = [use for use in uses if use.discount_id not in held]
-    if dropped:  # all at once, in the one order of all locks: the new codes may have smaller ids
-        await lock_limits(tx, tenant, [*dropped, *[use.discount_id for use in added]])
-        await tx.execute(_GIVE_BACK, tenant.business_id, tenant.mode, dropped)
-    if kept:
-        await tx.execute(
-            _PUT_BACK,
-            tenant.business_id,
-            tenant.mode,
-            payment_id,
-            customer_id,
-            reserved_until,
-            at,
-            [use.discount_id for use in kept],
-            [use.deducted for use in kept],
-            [held[use.discount_id] for use in kept],
-        )
-    await reserve(tx, tenant, payment_id, customer_id, added, reserved_until, at, first_position=len(kept))
+    """Store uses that were taken out, with their new deductions, in their order from 0 on; they are counted already."""
+    await tx.execute(
+        _PUT_BACK,
+        tenant.business_id,
+        tenant.mode,
+        payment_id,
+        customer_id,
+        reserved_until,
+        at,
+        [use.discount_id for use in uses],
+        [use.deducted for use in uses],
+        held_since,
+    )

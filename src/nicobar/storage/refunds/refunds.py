@@ -15,7 +15,6 @@ from nicobar.core.refunds.refund import (
     RefundStatus,
     RefundSucceeded,
     refund_origins,
-    status_after,
 )
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.payments.attempts import SPARED
@@ -240,14 +239,19 @@ def _conditions(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 async def move_refund(
-    tx: Tx, tenant: Tenant, refund: Refund, outcome: RefundOutcome, asked_at: datetime, at: datetime
+    tx: Tx,
+    tenant: Tenant,
+    refund: Refund,
+    target: RefundStatus,
+    outcome: RefundOutcome,
+    asked_at: datetime,
+    at: datetime,
 ) -> Refund | None:
-    """End a refund as the processor said, with what that changes on its payment; return it as it is then.
+    """Move a refund to `target` with what that changes on its payment; return it as it is then.
 
     None, and no change, when the transition table refuses the move. The caller holds the payment's row, and read
     `refund` under that lock.
     """
-    target: RefundStatus = status_after(outcome)
     reference = outcome if isinstance(outcome, RefundSucceeded) else None
     row = await tx.fetchrow(
         _MOVE,
