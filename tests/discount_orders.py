@@ -15,7 +15,8 @@ from nicobar.flows.discounts.create_discount import create_discount
 from nicobar.flows.reserve_codes import reserve_codes
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.discounts.redemptions import discount_counter_differences, redeem, release
-from nicobar.storage.payments.payments import NewCustomer, insert_payment, lock_payment, move_payment
+from nicobar.storage.payments.payment_moves import move_payment
+from nicobar.storage.payments.payments import NewCustomer, insert_payment, lock_payment
 from nicobar.wire.discounts.discounts import DiscountCreate
 from orders import order
 

@@ -1,6 +1,7 @@
 """The house rules that a machine can hold: sizes, names, purity, where transactions open."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,36 @@ def test_no_float_in_the_core(path: Path) -> None:
             assert node.attr not in ("now", "utcnow", "today"), f"line {node.lineno}: the clock is an argument"
 
 
+CORE_MAY_IMPORT = {
+    *("base64", "collections", "csv", "datetime", "difflib", "hashlib", "hmac", "io", "itertools", "math", "re"),
+    *("types", "typing", "unicodedata", "msgspec"),
+}
+"""What computes and does nothing else. `io` and `csv` take a text apart that is in memory already."""
+
+
+def imported(tree: ast.AST) -> list[tuple[int, str]]:
+    """Return the modules that a source imports, each with its line."""
+    found = [
+        (node.lineno, alias.name) for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    ]
+    return found + [
+        (node.lineno, "." * node.level + (node.module or ""))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+    ]
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if "/core/" in p.as_posix()], ids=_name)
+def test_the_core_imports_what_is_on_its_list(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for line, module in imported(tree):
+        if not module.startswith("nicobar.core."):
+            assert module.partition(".")[0] in CORE_MAY_IMPORT, f"line {line}: {module}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            assert node.id not in ("open", "__import__", "input", "print"), f"line {node.lineno}: {node.id}"
+
+
 OTHER_PARTIES = {"src/nicobar/storage/simulator/simulator.py"}
 """Books of somebody else in our database: the simulated bank writes single statements, never within a transaction of
 ours, so that it can know of a charge that we do not (decision 0016)."""
@@ -90,6 +121,42 @@ def test_storage_decides_nothing(path: Path) -> None:
             assert node.module != "nicobar.core.problems", f"line {node.lineno}: a Problem"
             functions = {alias.name for alias in node.names if alias.name.islower()}
             assert functions <= CORE_FUNCTIONS_IN_SQL, f"line {node.lineno}: {functions - CORE_FUNCTIONS_IN_SQL}"
+
+
+SQL_OF_A_STATUS = re.compile(
+    r"\b(?:UPDATE\s+(payments|refunds|disputes)\b(?:(?!\bWHERE\b|\bFROM\b).)*?[\s,]status\s*=(?!\s*ANY)"
+    r"|INSERT\s+INTO\s+(payments|refunds|disputes)\b)",
+    re.DOTALL,
+)
+
+
+def test_a_status_is_written_in_one_place_of_storage() -> None:
+    """Who may call these is held by a contract (payments) or below (refunds, disputes)."""
+    found = set()
+    for path in SOURCES:
+        for statement in SQL_OF_A_STATUS.finditer(path.read_text(encoding="utf-8")):
+            found.add((path.relative_to(ROOT / "src" / "nicobar").as_posix(), statement[1] or statement[2]))
+    assert found == {
+        ("storage/payments/payments.py", "payments"),  # the row of a new payment
+        ("storage/payments/payment_moves.py", "payments"),
+        ("storage/refunds/refunds.py", "refunds"),
+        ("storage/disputes/disputes.py", "disputes"),
+    }
+    payments = (ROOT / "src" / "nicobar" / "storage" / "payments.py").read_text(encoding="utf-8")
+    assert [found[0].split()[0] for found in SQL_OF_A_STATUS.finditer(payments)] == ["INSERT"]
+
+
+@pytest.mark.parametrize(
+    ("function", "door"), [("move_refund", "record_refund.py"), ("move_dispute", "record_dispute.py")]
+)
+def test_refunds_and_disputes_have_one_door(function: str, door: str) -> None:
+    users = [
+        path.name
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and function in [alias.name for alias in node.names]
+    ]
+    assert users == [door]
 
 
 ASKS_OTHERS = ("flows", "pages", "api", "worker")

@@ -8,8 +8,9 @@ import zlib
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
-from nicobar.core.catalog.picture import MAXIMUM_SMALL, Picture, draw_anew, is_image_id
+from nicobar.core.catalog.picture import MAXIMUM_SMALL, Picture, is_image_id
 from nicobar.core.problems import Problem
+from nicobar.drawing import draw_anew
 from pictures import file_of, noise, opened
 
 SECRET = "taken at 52.5200, 13.4050"

@@ -15,7 +15,7 @@ from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.sweep import sweep
-from nicobar.storage.payments.hosted_pages import cancel_expired
+from nicobar.storage.payments.payment_moves import cancel_expired
 from orders import attempts_of, card, order, place, reload, with_processors
 
 

@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 
 from nicobar.core.business.tenant import secret_hash
-from nicobar.core.catalog.picture import draw_anew, wrong_ticket
+from nicobar.core.catalog.picture import wrong_ticket
+from nicobar.drawing import draw_anew
 from nicobar.flows.catalog.exchange_picture import UNSHOWN_FOR, exchange_picture
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import brands, products

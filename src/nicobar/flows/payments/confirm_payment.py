@@ -37,7 +37,8 @@ from nicobar.processors.base import (
 from nicobar.reference import methods
 from nicobar.storage.database import DatabaseUnavailable, Tx, UniqueViolation
 from nicobar.storage.payments.attempts import get_attempt, insert_attempt
-from nicobar.storage.payments.payments import lock_payment, move_payment
+from nicobar.storage.payments.payment_moves import move_payment
+from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.payments.saved_methods import get_method
 
 _log = structlog.get_logger(__name__)

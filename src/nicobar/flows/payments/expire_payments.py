@@ -9,7 +9,7 @@ from nicobar.flows.events.render_whole_payment import render_whole_payment
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
-from nicobar.storage.payments.hosted_pages import cancel_expired
+from nicobar.storage.payments.payment_moves import cancel_expired
 from nicobar.storage.payments.payments import get_payment
 
 _log = structlog.get_logger(__name__)

@@ -27,7 +27,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
 from nicobar.storage.discounts.redemptions import redeem
 from nicobar.storage.payments.attempts import overrule_attempt, update_attempt
-from nicobar.storage.payments.payments import move_payment
+from nicobar.storage.payments.payment_moves import move_payment
 from nicobar.storage.payments.saved_methods import keep_method, touch_method
 
 _log = structlog.get_logger(__name__)

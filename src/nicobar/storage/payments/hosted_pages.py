@@ -1,4 +1,4 @@
-"""What the hosted pages read beyond the payment itself, and the sweep that ends unpaid links."""
+"""What the hosted pages read beyond the payment itself, and the end of a link in test mode."""
 
 from datetime import datetime
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import PAYABLE, Payment, origins
+from nicobar.core.payments.payment import PAYABLE, Payment
 from nicobar.storage.database import Read, Tx
 
 _FACTS: Final = """
@@ -35,24 +35,6 @@ CROSS JOIN LATERAL (
 ) p
 LIMIT 1
 """
-
-# The live attempt is asked for although a payment with one has another status: two locks on one door. The list is
-# materialised, because a join may evaluate it once more for each row, and every time it would find another batch.
-_CANCEL_EXPIRED: Final = """
-WITH due AS MATERIALIZED (
-    SELECT business_id, mode, payment_id FROM payments d
-    WHERE status = 'requires_payment_method' AND expires_on <= $1 AND NOT EXISTS (
-        SELECT FROM attempts a
-        WHERE (a.business_id, a.mode, a.payment_id) = (d.business_id, d.mode, d.payment_id) AND resolved_at IS NULL)
-    ORDER BY expires_on LIMIT $2 FOR UPDATE SKIP LOCKED
-)
-UPDATE payments p SET status = 'cancelled', updated_at = $1
-FROM due
-WHERE (p.business_id, p.mode, p.payment_id) = (due.business_id, due.mode, due.payment_id)
-  AND p.status = ANY($3::text[])
-RETURNING p.business_id, p.mode, p.payment_id, p.expires_on
-"""
-
 
 # The mode is asked for once more here: no mistake above may end a live link.
 _END_TEST_LINK: Final = """
@@ -90,16 +72,6 @@ async def tenant_of_payment(read: Read, payment_id: str) -> Tenant | None:
     """Return whose payment this is, None when there is none with this id."""
     row = await read.fetchrow(_TENANT, payment_id)
     return None if row is None else Tenant(row["business_id"], row["mode"])
-
-
-async def cancel_expired(tx: Tx, at: datetime, limit: int) -> list[tuple[Tenant, str]]:
-    """Cancel at most `limit` unpaid payments whose link has ended, the longest ended first; return them in this order.
-
-    A payment that somebody is working on at this moment is left for the next round.
-    """
-    rows = await tx.fetch(_CANCEL_EXPIRED, at, limit, origins("cancelled"))
-    rows.sort(key=lambda row: (row["expires_on"], row["payment_id"]))  # an UPDATE returns rows in any order
-    return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]
 
 
 async def end_test_link(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> bool:

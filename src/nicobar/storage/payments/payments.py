@@ -1,7 +1,7 @@
 """Payments and their lines."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -9,8 +9,7 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Buyer
 from nicobar.core.ids import object_id
-from nicobar.core.payments.payment import CardDetails, Payment, PaymentLine, PaymentStatus, origins
-from nicobar.core.payments.three_ds import ThreeDs
+from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.storage.database import Read, Record, Tx
 
@@ -70,18 +69,6 @@ WITH buyer AS (
         updated_at = excluded.updated_at
     RETURNING customer_id, email, name, phone_number, metadata
 ), {_PAYMENT_AND_LINES} SELECT customer_id, email, name, phone_number, metadata FROM buyer
-"""
-
-# A move that names a method ($8) begins an attempt: what the one before left (card, saved method, authentication) goes.
-_MOVE: Final = """
-UPDATE payments SET status = $4, updated_at = $5, error_code = $6, error_message = $7,
-    payment_method = coalesce($8, payment_method), payment_method_type = coalesce($9, payment_method_type),
-    card = CASE WHEN $8 IS NULL THEN coalesce($10, card) ELSE $10 END,
-    payment_method_id = CASE WHEN $8 IS NULL THEN coalesce($12, payment_method_id) ELSE $12 END,
-    three_ds = CASE WHEN $8 IS NULL THEN coalesce($13, three_ds) ELSE $13 END
-WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND status = ANY($11::text[])
-RETURNING status, updated_at, error_code, error_message, payment_method, payment_method_type, card, payment_method_id,
-    three_ds
 """
 
 
@@ -178,45 +165,6 @@ async def find_payment_by_link(read: Read, link_id: str) -> Payment | None:
 async def lock_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | None:
     """Return one payment and hold its row until the transaction ends."""
     return await _with_lines(tx, await tx.fetchrow(_LOCK, tenant.business_id, tenant.mode, payment_id))
-
-
-async def move_payment(
-    tx: Tx,
-    payment: Payment,
-    target: PaymentStatus,
-    at: datetime,
-    *,
-    payment_method: str | None = None,
-    payment_method_type: str | None = None,
-    card: CardDetails | None = None,
-    error_code: str | None = None,
-    error_message: str | None = None,
-    payment_method_id: str | None = None,
-    three_ds: ThreeDs | None = None,
-) -> Payment | None:
-    """Move a payment to `target` and return it as it is then; None when the transition table refuses the move.
-
-    The table is asked about where the payment stands now, whatever `payment` says. The error fields become what is
-    given, so they are cleared by every move that names none. `card`, `payment_method_id` and `three_ds` stay when none
-    is given, except that a move with a `payment_method` begins an attempt and clears them.
-    """
-    row = await tx.fetchrow(
-        _MOVE,
-        payment.business_id,
-        payment.mode,
-        payment.payment_id,
-        target,
-        at,
-        error_code,
-        error_message,
-        payment_method,
-        payment_method_type,
-        card,
-        origins(target),
-        payment_method_id,
-        three_ds,
-    )
-    return None if row is None else msgspec.convert(msgspec.structs.asdict(payment) | dict(row), Payment)
 
 
 async def list_payments(

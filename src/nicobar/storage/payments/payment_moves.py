@@ -1,0 +1,92 @@
+"""The statements that change a payment's status, all of them. Whoever may run one is named in `pyproject.toml`.
+
+Each names the statuses that it may begin at, from `core/payments/payment.py:TRANSITIONS`: Python and SQL share it.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import CardDetails, Payment, PaymentStatus, origins
+from nicobar.core.payments.three_ds import ThreeDs
+from nicobar.storage.database import Tx
+
+# A move that names a method ($8) begins an attempt: what the one before left (card, saved method, authentication) goes.
+_MOVE: Final = """
+UPDATE payments SET status = $4, updated_at = $5, error_code = $6, error_message = $7,
+    payment_method = coalesce($8, payment_method), payment_method_type = coalesce($9, payment_method_type),
+    card = CASE WHEN $8 IS NULL THEN coalesce($10, card) ELSE $10 END,
+    payment_method_id = CASE WHEN $8 IS NULL THEN coalesce($12, payment_method_id) ELSE $12 END,
+    three_ds = CASE WHEN $8 IS NULL THEN coalesce($13, three_ds) ELSE $13 END
+WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND status = ANY($11::text[])
+RETURNING status, updated_at, error_code, error_message, payment_method, payment_method_type, card, payment_method_id,
+    three_ds
+"""
+
+# The live attempt is asked for although a payment with one has another status: two locks on one door. The list is
+# materialised, because a join may evaluate it once more for each row, and every time it would find another batch.
+_CANCEL_EXPIRED: Final = """
+WITH due AS MATERIALIZED (
+    SELECT business_id, mode, payment_id FROM payments d
+    WHERE status = 'requires_payment_method' AND expires_on <= $1 AND NOT EXISTS (
+        SELECT FROM attempts a
+        WHERE (a.business_id, a.mode, a.payment_id) = (d.business_id, d.mode, d.payment_id) AND resolved_at IS NULL)
+    ORDER BY expires_on LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE payments p SET status = 'cancelled', updated_at = $1
+FROM due
+WHERE (p.business_id, p.mode, p.payment_id) = (due.business_id, due.mode, due.payment_id)
+  AND p.status = ANY($3::text[])
+RETURNING p.business_id, p.mode, p.payment_id, p.expires_on
+"""
+
+
+async def move_payment(
+    tx: Tx,
+    payment: Payment,
+    target: PaymentStatus,
+    at: datetime,
+    *,
+    payment_method: str | None = None,
+    payment_method_type: str | None = None,
+    card: CardDetails | None = None,
+    error_code: str | None = None,
+    error_message: str | None = None,
+    payment_method_id: str | None = None,
+    three_ds: ThreeDs | None = None,
+) -> Payment | None:
+    """Move a payment to `target` and return it as it is then; None when the transition table refuses the move.
+
+    The table is asked about where the payment stands now, whatever `payment` says. The error fields become what is
+    given, so they are cleared by every move that names none. `card`, `payment_method_id` and `three_ds` stay when none
+    is given, except that a move with a `payment_method` begins an attempt and clears them.
+    """
+    row = await tx.fetchrow(
+        _MOVE,
+        payment.business_id,
+        payment.mode,
+        payment.payment_id,
+        target,
+        at,
+        error_code,
+        error_message,
+        payment_method,
+        payment_method_type,
+        card,
+        origins(target),
+        payment_method_id,
+        three_ds,
+    )
+    return None if row is None else msgspec.convert(msgspec.structs.asdict(payment) | dict(row), Payment)
+
+
+async def cancel_expired(tx: Tx, at: datetime, limit: int) -> list[tuple[Tenant, str]]:
+    """Cancel at most `limit` unpaid payments whose link has ended, the longest ended first; return them in this order.
+
+    A payment that somebody is working on at this moment is left for the next round.
+    """
+    rows = await tx.fetch(_CANCEL_EXPIRED, at, limit, origins("cancelled"))
+    rows.sort(key=lambda row: (row["expires_on"], row["payment_id"]))  # an UPDATE returns rows in any order
+    return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]
