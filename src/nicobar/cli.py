@@ -180,7 +180,7 @@ def list_(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
         from nicobar.storage.business.businesses import first_business
         from nicobar.storage.business.keys import list_keys
 
-        async with runtime.database.read() as read:
+        async with runtime.database.snapshot() as read:
             business_id = await first_business(read)
             found = [] if business_id is None else await list_keys(read, business_id)
         return [

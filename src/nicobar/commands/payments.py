@@ -54,7 +54,7 @@ def show(
         from nicobar.storage.business.businesses import first_business
         from nicobar.storage.payments.payments import get_payment
 
-        async with runtime.database.read() as read:
+        async with runtime.database.snapshot() as read:
             business_id = await first_business(read) or ""
             other: Mode = "live" if mode == "test" else "test"
             if (payment := await get_payment(read, Tenant(business_id, mode), payment_id)) is not None:
@@ -103,7 +103,7 @@ def list_(
         from nicobar.storage.payments.payments import list_payments
 
         names = ("created_at_gte", "created_at_lte", "currency", "customer_id", "product_id", "brand_id")
-        async with runtime.database.read() as read:
+        async with runtime.database.snapshot() as read:
             tenant = Tenant(await first_business(read) or "", mode)
             return list(await list_payments(read, tenant, dict.fromkeys(names) | {"status": status}, count, 0))
 

@@ -135,7 +135,7 @@ def history(*, mode: InMode = "test", data: Data = None, database_url: DatabaseU
         from nicobar.storage.business.businesses import first_business
         from nicobar.storage.business.settings import setting_changes
 
-        async with runtime.database.read() as read:
+        async with runtime.database.snapshot() as read:
             business_id = await first_business(read)
             return [] if business_id is None else await setting_changes(read, Tenant(business_id, mode))
 
@@ -159,7 +159,7 @@ async def _held(runtime: "Runtime", mode: InMode) -> "BusinessSettings":
     from nicobar.storage.business.businesses import first_business
     from nicobar.storage.business.settings import setting_texts
 
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         business_id = await first_business(read)
         texts = {} if business_id is None else await setting_texts(read, Tenant(business_id, mode))
     return settings_from(texts, codes())

@@ -211,7 +211,7 @@ async def _stored(runtime: "Runtime", mode: InMode) -> "StoredTaxTable | None":
     from nicobar.storage.business.businesses import first_business
     from nicobar.storage.tax.tax_rates import newest_tax_table
 
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         business_id = await first_business(read)
         return None if business_id is None else await newest_tax_table(read, Tenant(business_id, mode))
 

@@ -108,7 +108,7 @@ async def audit_books(read: Read, now: datetime, since: datetime | None = None) 
 
     `since` is from when on an ended payment needs its event: None stands for the moment at which this database got
     events, because what had ended before has none. Its clock is the database's: a test with a clock of its own gives
-    its own moment. Every check is one query, so a server may run beside it.
+    its own moment. Every check is one query, or two, so a server may run beside it.
     """
     when, counts = await prepare_audit(read, now, since)
     return [await part.examine(read, counts, when) for part in PARTS]

@@ -125,7 +125,7 @@ async def _opens(runtime: Runtime, tenant: Tenant, api_key: str) -> bool:
 
 async def _waiting_payment(runtime: Runtime, tenant: Tenant, payment_id: str) -> Payment | None:
     """Return the payment if it can still be paid."""
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         payment = await get_payment(read, tenant, payment_id)
     if payment is None or payment.status != "requires_payment_method" or payment.expires_on <= runtime.clock.now():
         return None

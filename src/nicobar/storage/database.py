@@ -1,7 +1,8 @@
 """Connections to PostgreSQL: a small pool, the JSON codec, and the two kinds of connection that storage takes.
 
-`Read` is a connection that is only queried. `Tx` is one whose writes commit or vanish together; it is made by
-`Database.transaction()` and `Database.statement()` alone, which are called only under `flows/` and in `migrate.py`.
+`Read` is a connection that is only queried; that of `Database.snapshot()` shows one moment to several queries. `Tx` is
+one whose writes commit or vanish together; it is made by `Database.transaction()` and `Database.statement()` alone,
+which are called only under `flows/` and in `migrate.py`.
 
 The pool is a plain list, last in first out: asyncpg's own costs an extra round trip for its reset and about 90 µs
 more of CPU per payment, and nothing here changes session state that would need a reset.
@@ -77,6 +78,15 @@ class Database:
     async def read(self) -> AsyncIterator[Read]:
         """Lend a connection for queries. Raises DatabaseUnavailable when none can be had."""
         async with self._lend() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Read]:
+        """Lend a connection whose queries all see one moment: for an answer that is put together from several.
+
+        Nothing can be written on it, and it never waits for those who write. It costs two round trips.
+        """
+        async with self._lend() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             yield connection
 
     @asynccontextmanager

@@ -245,7 +245,7 @@ async def test_a_bug_of_ours_is_told_kindly(
     async def broken(*_arguments: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("nicobar.pages.entry.links.find_payment_by_link", broken)
+    monkeypatch.setattr("nicobar.pages.checkout.visit.find_payment_by_link", broken)
     answer = await browser.get("/AAAAAAAA", headers=headers)
     assert answer.status_code == 500
     assert answer.headers["request-id"].startswith("req_")

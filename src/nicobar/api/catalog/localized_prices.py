@@ -28,7 +28,7 @@ async def create(call: Call[LocalizedPriceCreate, NoQuery]) -> LocalizedPriceRea
 async def list_(call: Call[None, NoQuery]) -> LocalizedPriceList:
     """Return the active prices of a product, newest first."""
     product_id = call.path["product_id"]
-    async with call.runtime.database.read() as read:
+    async with call.runtime.database.snapshot() as read:
         found = await list_localized_prices(read, call.tenant, product_id)
         if not found and not await product_exists(read, call.tenant, product_id):
             raise Problem("NOT_FOUND", what="Product")

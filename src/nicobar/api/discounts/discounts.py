@@ -76,7 +76,7 @@ async def list_customers(call: Call[None, PageQuery]) -> Items[AllowedCustomer]:
     query = call.query
     offset = query.offset
     discount_id = call.path["discount_id"]
-    async with call.runtime.database.read() as read:
+    async with call.runtime.database.snapshot() as read:
         _found(await discounts.get_discount(read, call.tenant, discount_id))
         found = await discounts.list_allowed_customers(read, call.tenant, discount_id, query.page_size, offset)
     return Items(items=[AllowedCustomer(customer_id=customer_id) for customer_id in found])

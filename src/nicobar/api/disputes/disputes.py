@@ -20,7 +20,7 @@ from nicobar.wire.disputes.disputes import (
 
 async def retrieve(call: Call[None, NoQuery]) -> DisputeRead:
     """Return one dispute."""
-    async with call.runtime.database.read() as read:
+    async with call.runtime.database.snapshot() as read:
         dispute = await get_dispute(read, call.tenant, call.path["dispute_id"])
         payment = None if dispute is None else await get_payment(read, call.tenant, dispute.payment_id)
     if dispute is None or payment is None:

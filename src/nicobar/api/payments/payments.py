@@ -6,12 +6,13 @@ from msgspec.structs import asdict
 
 from nicobar.api.routing import Call, Operation
 from nicobar.core.payments.payment import Payment
-from nicobar.core.pricing.pricing import Quote, recompute
+from nicobar.core.pricing.pricing import recompute
 from nicobar.core.problems import Problem
 from nicobar.flows.events.render_whole_payment import render_whole_payment
 from nicobar.flows.payments.create_payment import create_payment
 from nicobar.flows.payments.load_settled_lines import load_settled_lines
 from nicobar.reference import methods
+from nicobar.storage.database import Read
 from nicobar.storage.disputes.disputes import latest_statuses
 from nicobar.storage.payments.payments import get_payment, get_pricing, list_payments
 from nicobar.wire.common import Items, NoQuery, in_utc
@@ -36,9 +37,8 @@ async def create(call: Call[PaymentCreate, NoQuery]) -> PaymentCreated:
 
 async def retrieve(call: Call[None, NoQuery]) -> PaymentRead:
     """Return one payment."""
-    payment = await _payment(call)
-    async with call.runtime.database.read() as read:
-        return await render_whole_payment(call.runtime, read, payment)
+    async with call.runtime.database.snapshot() as read:
+        return await render_whole_payment(call.runtime, read, await _payment(call, read))
 
 
 async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
@@ -51,7 +51,7 @@ async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
         "created_at_gte": in_utc(query.created_at_gte),
         "created_at_lte": in_utc(query.created_at_lte),
     }
-    async with call.runtime.database.read() as read:
+    async with call.runtime.database.snapshot() as read:
         payments = await list_payments(read, call.tenant, filters, query.page_size, offset)
         disputes = await latest_statuses(read, call.tenant, [payment.payment_id for payment in payments])
     return Items(items=[render_list_item(payment, disputes.get(payment.payment_id)) for payment in payments])
@@ -59,17 +59,17 @@ async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
 
 async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:
     """Return a payment's lines in the settlement currency, or in the currency the customer pays in if asked for."""
-    payment = await _payment(call)
     wanted = call.query.currency
-    if wanted not in (None, payment.currency):
-        detail = f"the customer pays this payment in {payment.currency}"
-        raise Problem("UNSUPPORTED_CURRENCY", detail=detail, path="currency")
+    async with call.runtime.database.snapshot() as read:
+        payment = await _payment(call, read)
+        if wanted not in (None, payment.currency):
+            detail = f"the customer pays this payment in {payment.currency}"
+            raise Problem("UNSUPPORTED_CURRENCY", detail=detail, path="currency")
+        settled = [] if wanted is not None else await load_settled_lines(read, payment)
     kind = payment.payment_method_type
     if wanted is not None:
         items = [render_line_item(line, line.total, line.tax, line.refunded_amount) for line in payment.lines]
     else:
-        async with call.runtime.database.read() as read:
-            settled = await load_settled_lines(read, payment)
         items = [
             render_line_item(line, total, tax, line.refunded_settlement_amount)
             for line, (total, tax) in zip(payment.lines, settled, strict=True)
@@ -83,34 +83,30 @@ async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:
 
 async def explain(call: Call[None, NoQuery]) -> Explanation:
     """Explain a payment's amounts step by step, from the list price to the settlement."""
-    payment = await _payment(call)
-    return render_explanation(payment, await _quote(call, payment))
+    async with call.runtime.database.snapshot() as read:
+        payment = await _payment(call, read)
+        inputs = await get_pricing(read, call.tenant, payment.payment_id)
+    if inputs is None:
+        raise Problem("NOT_FOUND", what="Payment")
+    return render_explanation(payment, recompute(inputs))
 
 
 async def retry_state(call: Call[None, NoQuery]) -> ManualRetryState:
     """Say that a one-time payment cannot be sent again by hand: its customer tries again through its link."""
-    await _payment(call)
+    async with call.runtime.database.snapshot() as read:
+        await _payment(call, read)
     return ManualRetryState()
 
 
 async def retry(call: Call[None, NoQuery]) -> None:
     """Refuse to send a one-time payment again."""
-    await _payment(call)
+    async with call.runtime.database.snapshot() as read:
+        await _payment(call, read)
     raise Problem("UNSUPPORTED_ACTION", detail="Only failed renewals of subscriptions can be retried")
 
 
-async def _quote(call: Call[None, NoQuery] | Call[None, LineItemsQuery], payment: Payment) -> Quote:
-    """Compute a payment's amounts again from what was stored with them."""
-    async with call.runtime.database.read() as read:
-        inputs = await get_pricing(read, call.tenant, payment.payment_id)
-    if inputs is None:
-        raise Problem("NOT_FOUND", what="Payment")
-    return recompute(inputs)
-
-
-async def _payment(call: Call[None, NoQuery] | Call[None, LineItemsQuery]) -> Payment:
-    async with call.runtime.database.read() as read:
-        payment = await get_payment(read, call.tenant, call.path["payment_id"])
+async def _payment(call: Call[None, NoQuery] | Call[None, LineItemsQuery], read: Read) -> Payment:
+    payment = await get_payment(read, call.tenant, call.path["payment_id"])
     if payment is None:
         raise Problem("NOT_FOUND", what="Payment")
     return payment

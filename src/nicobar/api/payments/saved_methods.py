@@ -15,7 +15,7 @@ from nicobar.wire.payments.saved_methods import CustomerProof, SavedPaymentMetho
 async def list_(call: Call[None, NoQuery]) -> Items[SavedPaymentMethod]:
     """Return a customer's saved payment methods, the last used first. The list has no pages; it ends after 100."""
     customer_id = call.path["customer_id"]
-    async with call.runtime.database.read() as read:
+    async with call.runtime.database.snapshot() as read:
         if await get_customer(read, call.tenant, customer_id) is None:
             raise Problem("NOT_FOUND", what="Customer")
         methods = await list_methods(read, call.tenant, customer_id)

@@ -34,7 +34,7 @@ async def preview(call: Call[RefundCreate, NoQuery]) -> RefundPreview:
 
 async def retrieve(call: Call[None, NoQuery]) -> RefundRead:
     """Return one refund."""
-    async with call.runtime.database.read() as read:
+    async with call.runtime.database.snapshot() as read:
         refund = await get_refund(read, call.tenant, call.path["refund_id"])
         payment = None if refund is None else await get_payment(read, call.tenant, refund.payment_id)
     if refund is None or payment is None:

@@ -102,7 +102,7 @@ async def _read(runtime: Runtime, tenant: Tenant, shelf: _Shelf) -> Policy:
     """Read what changed, and put it on the shelf."""
     began = runtime.clock.elapsed()
     before, known = shelf.policy, shelf.state
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         state = await policy_state(read, tenant)
         settings, tax_table, rates, accounts = None, None, None, None
         if before is not None and known is not None:

@@ -24,7 +24,7 @@ async def prove_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> 
 
     Raises Problem NOT_FOUND for an unknown customer.
     """
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         customer = await get_customer(read, tenant, customer_id)
         key = await proof_key(read, tenant)
     if customer is None:

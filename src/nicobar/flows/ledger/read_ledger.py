@@ -30,7 +30,7 @@ async def read_ledger(
 
     It is converted at the mid rate that was in force when the line was written. `filters` are those of `list_lines`.
     """
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         lines, unmarked = await list_lines(read, tenant, filters, limit, offset)
         cents = await _in_dollars(read, lines)
     until = runtime.clock.now() - SETTLED

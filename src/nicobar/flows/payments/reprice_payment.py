@@ -47,7 +47,7 @@ async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, cha
     status 409 when others kept changing the payment; nothing is stored then.
     """
     for _ in range(ROUNDS):
-        async with runtime.database.read() as read:
+        async with runtime.database.snapshot() as read:
             payment = await get_payment(read, tenant, payment_id)
         if payment is None:
             raise Problem("NOT_FOUND", what=f"Payment {payment_id}")

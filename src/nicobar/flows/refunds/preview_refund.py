@@ -14,7 +14,7 @@ async def preview_refund(runtime: Runtime, tenant: Tenant, body: RefundCreate) -
     """Decide as `refund_payment` would, and store nothing. Raises the same problems."""
     checked_metadata(body.metadata)
     policy = await load_policy(runtime, tenant)
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         payment = await get_payment(read, tenant, body.payment_id)
         if payment is None:
             raise Problem("NOT_FOUND", what=f"Payment {body.payment_id}")

@@ -35,7 +35,7 @@ async def resolve_refund(
     same id gives money back once, however often it is ordered. A failure to answer is Unknown, which changes nothing.
     """
     now = runtime.clock.now()
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         refund = await get_refund(read, tenant, refund_id)
         attempt = None if refund is None else await get_attempt(read, tenant, refund.attempt_id)
     if refund is None or attempt is None or told_by not in (None, attempt.processor):

@@ -19,7 +19,7 @@ from nicobar.pages.checkout.changeable import changeable_parts
 from nicobar.pages.checkout.stripe_page import FIELDS, StripePage, is_fields_page, leads_to_fields
 from nicobar.pages.checkout.test_panel import FIELD as PANEL
 from nicobar.pages.checkout.test_panel import use_panel
-from nicobar.pages.checkout.visit import Visit, load_visit
+from nicobar.pages.checkout.visit import Visit, load_visit, visit_after
 from nicobar.pages.details.details import asked_of
 from nicobar.pages.entry.limits import PageLimits, client_address
 from nicobar.pages.entry.links import QrCodes
@@ -182,7 +182,7 @@ class CheckoutPage:
         visit, form, _ = posted
         make = change_code if request.path_params["part"] == "discount" else change_details
         changed = await make(self._runtime, self._limits.guesses, visit.payment, form, visit.reader)
-        visit = await load_visit(self._runtime, self._limits, request)
+        visit = await visit_after(self._runtime, request, visit, changed.payment)
         if not is_payable(visit.payment, visit.now):
             return self._onward(visit, None)
         if changed.errors:
@@ -289,7 +289,7 @@ class CheckoutPage:
         payment_id = request.path_params["payment_id"]
         address = None
         if is_object_id(payment_id, "pay"):
-            async with self._runtime.database.read() as read:
+            async with self._runtime.database.snapshot() as read:
                 tenant = await tenant_of_payment(read, payment_id)
                 payment = None if tenant is None else await get_payment(read, tenant, payment_id)
             address = None if payment is None else return_address(payment, with_email=False)

@@ -30,7 +30,6 @@ from nicobar.pages.texts.method_names import method_name
 from nicobar.processors.accounts.registry import brings_fields
 from nicobar.processors.base import OwnFields
 from nicobar.reference import methods
-from nicobar.storage.payments.attempts import live_attempt
 
 FIELDS: Final = "stripe"
 """The last part of the page's address, after the link's (`processors/stripe/stripe.py:FIELDS_PATH`)."""
@@ -94,9 +93,7 @@ class StripePage:
 
     async def _fields(self, visit: Visit) -> OwnFields | None:
         """Return what the fields need. When Stripe knows already how the attempt ended, that is recorded instead."""
-        tenant, payment_id = visit.payment.tenant, visit.payment.payment_id
-        async with self._runtime.database.read() as read:
-            attempt = await live_attempt(read, tenant, payment_id)
+        tenant, attempt = visit.payment.tenant, visit.attempt
         if attempt is None or not isinstance(attempt.outcome, NeedsAction):
             return None
         processor = find_processors(self._runtime, await load_policy(self._runtime, tenant)).get(attempt.processor)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from nicobar.core.payments.methods import Decision
 from nicobar.core.payments.paying import is_payable
-from nicobar.core.payments.payment import NeedsAction, Payment, Pending
+from nicobar.core.payments.payment import Attempt, NeedsAction, Payment, Pending
 from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
@@ -22,9 +22,10 @@ from nicobar.pages.texts.language import asked_language, reader_of, with_languag
 from nicobar.pages.texts.texts import Reader
 from nicobar.processors.accounts.registry import processor_for
 from nicobar.processors.base import Processor
+from nicobar.storage.database import Read
 from nicobar.storage.payments.attempts import live_attempt
 from nicobar.storage.payments.hosted_pages import PageFacts, page_facts
-from nicobar.storage.payments.payments import get_payment
+from nicobar.storage.payments.payments import find_payment_by_link
 
 
 class Visit(NamedTuple):
@@ -34,8 +35,8 @@ class Visit(NamedTuple):
     facts: PageFacts
     reader: Reader
     now: datetime
-    action_url: str | None
-    """Where the customer has to confirm first."""
+    attempt: Attempt | None
+    """The attempt whose end is not known, if there is one."""
     fresh: bool
     """False when the processor might say something new, but was asked too often just now."""
     saved: list[SavedMethod]
@@ -44,14 +45,24 @@ class Visit(NamedTuple):
     """The frame on the seller's page that it is shown in; None for a page of its own."""
     decisions: list[Decision]
     """Which ways to pay are offered; empty for a payment that nobody can pay (any more)."""
-    pending: Pending | None
-    """What the processor said of a payment that it has accepted and not ended."""
     processor: Processor | None
     """Who would charge it; None when nobody can."""
     blocked: frozenset[str]
     """Countries that the seller does not sell to."""
     asked: str | None
     """The language that the address asks for, which stays in it."""
+
+    @property
+    def action_url(self) -> str | None:
+        """Where the customer has to confirm first."""
+        outcome = None if self.attempt is None else self.attempt.outcome
+        return outcome.url if isinstance(outcome, NeedsAction) else None
+
+    @property
+    def pending(self) -> Pending | None:
+        """What the processor said of a payment that it has accepted and not ended."""
+        outcome = None if self.attempt is None else self.attempt.outcome
+        return outcome if isinstance(outcome, Pending) else None
 
     @property
     def path(self) -> str:
@@ -70,36 +81,56 @@ class Visit(NamedTuple):
         return f"{path}/{name}{mark}{query}"
 
 
+class _Found(NamedTuple):
+    """What is stored about a link."""
+
+    payment: Payment
+    facts: PageFacts
+    attempt: Attempt | None
+
+
 async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> Visit:
     """Load everything that a page shows. Raises Problem as `find_link` does.
 
-    A payment that is under way is asked about first, so that nobody waits for the background sweep alone.
+    A payment that is under way is asked about first, so that nobody waits for the background sweep alone. Only then is
+    it read a second time: the answer may have changed it.
     """
-    payment = await find_link(runtime, limits, request)
-    fresh = True
-    if payment.status in ("processing", "requires_customer_action"):
-        fresh = await resolve_attempt(runtime, payment.tenant, payment.payment_id, came_back=True)
-    async with runtime.database.read() as read:
-        payment = await get_payment(read, payment.tenant, payment.payment_id) or payment
-        facts = await page_facts(read, payment)
-        attempt = await live_attempt(read, payment.tenant, payment.payment_id)
-    outcome = None if attempt is None else attempt.outcome
-    now = runtime.clock.now()
+    found, fresh = await find_link(runtime, limits, request, _load), True
+    if found.payment.status in ("processing", "requires_customer_action"):
+        fresh = await resolve_attempt(runtime, found.payment.tenant, found.payment.payment_id, came_back=True)
+        found = await find_link(runtime, limits, request, _load)
+    return await _visit(runtime, request, found, fresh=fresh)
+
+
+async def visit_after(runtime: Runtime, request: Request, visit: Visit, payment: Payment) -> Visit:
+    """Return the visit as it is after a change, which left `payment`."""
+    return await _visit(runtime, request, _Found(payment, visit.facts, visit.attempt), fresh=visit.fresh)
+
+
+async def _load(read: Read, link_id: str) -> _Found | None:
+    payment = await find_payment_by_link(read, link_id)
+    if payment is None:
+        return None
+    attempt = await live_attempt(read, payment.tenant, payment.payment_id)
+    return _Found(payment, await page_facts(read, payment), attempt)
+
+
+async def _visit(runtime: Runtime, request: Request, found: _Found, *, fresh: bool) -> Visit:
+    payment, now = found.payment, runtime.clock.now()
     decisions = await offer_methods(runtime, payment) if is_payable(payment, now) else []
     policy = await load_policy(runtime, payment.tenant)
     frame = request.state.frame = await frame_of(runtime, request, payment)
     return Visit(
-        payment,
-        facts,
-        reader_of(request, facts.preferred_locale),
-        now,
-        outcome.url if isinstance(outcome, NeedsAction) else None,
-        fresh,
-        await proven_methods(runtime, request, payment, decisions, now),
-        frame,
-        decisions,
-        outcome if isinstance(outcome, Pending) else None,
-        processor_for(find_processors(runtime, policy), payment.mode),
-        policy.settings.blocked_countries,
-        asked_language(request),
+        payment=payment,
+        facts=found.facts,
+        reader=reader_of(request, found.facts.preferred_locale),
+        now=now,
+        attempt=found.attempt,
+        fresh=fresh,
+        saved=await proven_methods(runtime, request, payment, decisions, now),
+        frame=frame,
+        decisions=decisions,
+        processor=processor_for(find_processors(runtime, policy), payment.mode),
+        blocked=policy.settings.blocked_countries,
+        asked=asked_language(request),
     )

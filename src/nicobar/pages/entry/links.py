@@ -1,17 +1,18 @@
 """Payment links: how one is found, and its QR code, for paper, posters and screens that somebody points a phone at."""
 
+from collections.abc import Awaitable, Callable
 from io import BytesIO
-from typing import Final
+from typing import Final, TypeVar
 
 import segno
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.entry.limits import PageLimits, client_address
+from nicobar.storage.database import Read
 from nicobar.storage.payments.payments import find_payment_by_link
 
 _QUIET_ZONE: Final = 4
@@ -52,20 +53,28 @@ register_url_convertor("link", LinkConvertor())
 register_url_convertor("change", ChangeConvertor())
 
 
-async def find_link(runtime: Runtime, limits: PageLimits, request: Request) -> Payment:
-    """Return the payment behind the link in the request's path.
+FoundT = TypeVar("FoundT")
+
+
+async def find_link(
+    runtime: Runtime,
+    limits: PageLimits,
+    request: Request,
+    load: Callable[[Read, str], Awaitable[FoundT | None]],
+) -> FoundT:
+    """Return what `load` finds behind the link in the request's path, all of it in one snapshot.
 
     Raises Problem NOT_FOUND for an unknown link, and TOO_MANY_REQUESTS, before any link is looked up, for an address
     that asked for too many unknown ones.
     """
     address, now = client_address(request), runtime.clock.elapsed()
     limits.unknown_links.check(address, now)
-    async with runtime.database.read() as read:
-        payment = await find_payment_by_link(read, request.path_params["link_id"])
-    if payment is None:
+    async with runtime.database.snapshot() as read:
+        found = await load(read, request.path_params["link_id"])
+    if found is None:
         limits.unknown_links.spend(address, now)
         raise Problem("NOT_FOUND", what="Payment link")
-    return payment
+    return found
 
 
 class QrCodes:
@@ -84,7 +93,7 @@ class QrCodes:
         return await self._picture(request, "png", "image/png")
 
     async def _picture(self, request: Request, kind: str, media_type: str) -> Response:
-        payment = await find_link(self._runtime, self._limits, request)
+        payment = await find_link(self._runtime, self._limits, request, find_payment_by_link)
         if payment.status != "succeeded" and self._runtime.clock.now() >= payment.expires_on:
             raise Problem("NOT_FOUND", status=410, message="This payment link has expired")
         url = self._runtime.link_url(request.path_params["link_id"])

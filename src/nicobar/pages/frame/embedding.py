@@ -152,7 +152,7 @@ async def payment_behind(runtime: Runtime, return_url: str) -> tuple[Payment | N
     """
     path, _, query = return_url.removeprefix(runtime.public_url).partition("?")
     first, _, link_id = path.strip("/").rpartition("/")
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         payment = await find_payment_by_link(read, link_id)
     kind = _KINDS.get(first)
     if payment is None or kind is None:

@@ -93,7 +93,7 @@ async def proven_methods(
     if cookie is None or not asked_for or offered.isdisjoint(CARD_TYPES):
         return []
     customer_id = payment.customer.customer_id
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         key = await proof_key(read, payment.tenant)
         link_id = payment.link_id or ""
         if key is None or not proof_holds(key, "page", payment.tenant, customer_id, cookie, now, link_id):

@@ -1,0 +1,132 @@
+"""Where docs/tour.md gives a number of queries, statements or transactions, the statements are counted."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from harness import Merchant, client_for
+from nicobar.flows.runtime import Runtime
+from nicobar.program import books_audit
+from nicobar.storage.database import Database, Read
+from orders import pay
+
+Statements = Callable[[], Awaitable[list[str]]]
+
+
+@pytest.fixture
+def statements(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Statements:
+    """Return what hands out the statements since it was asked last, each by its first words, in their order."""
+    heard: list[str] = []
+    take = Database._take
+
+    async def listening(self: Database) -> Read:
+        connection = await take(self)
+        connection.add_query_logger(hear)
+        return connection
+
+    def hear(record: Any) -> None:
+        heard.append(" ".join(record.query.split()))
+
+    async def since() -> list[str]:
+        await asyncio.sleep(0)  # the driver tells of a statement in the next turn of the loop
+        told = heard[:]
+        heard.clear()
+        return told
+
+    monkeypatch.setattr(Database, "_take", listening)
+    return since
+
+
+async def made(merchant: Merchant, **changes: Any) -> dict[str, Any]:
+    price = {"type": "one_time_price", "currency": "USD", "price": 1000}
+    product = {"name": "Field Guide", "tax_category": "e_book", "price": price}
+    product_id = (await merchant.client.post("/products", json=product)).json()["product_id"]
+    cart = [{"product_id": product_id, "quantity": 1}]
+    body = {"billing": {"country": "DE"}, "customer": {"email": "ana@example.com"}, "product_cart": cart}
+    return (body | {"payment_link": True}) | changes
+
+
+async def created(merchant: Merchant, body: dict[str, Any]) -> dict[str, Any]:
+    response = await merchant.client.post("/payments", json=body)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+async def test_a_payment_is_made_with_one_query_and_one_statement(merchant: Merchant, statements: Statements) -> None:
+    body = await made(merchant)
+    await created(merchant, body | {"customer": {"email": "first@example.com"}})  # the policy and the key are known
+    await statements()
+    await created(merchant, body)
+    reading, writing = await statements()
+    assert "LEFT JOIN products" in reading and "LEFT JOIN customers" in reading and "LEFT JOIN brands" in reading
+    assert "INSERT INTO customers" in writing and "INSERT INTO payments" in writing
+    assert "INSERT INTO payment_lines" in writing
+
+
+async def test_codes_are_reserved_in_the_transaction_of_the_payment(merchant: Merchant, statements: Statements) -> None:
+    body = await made(merchant)
+    code = (await merchant.client.post("/discounts", json={"type": "percentage", "amount": 1000})).json()["code"]
+    await created(merchant, body)
+    await statements()
+    await created(merchant, body | {"discount_codes": [code]})
+    told = await statements()
+    begin, end = told.index("BEGIN;"), told.index("COMMIT;")
+    assert len(told[:begin]) == 2 and end == len(told) - 1
+    writing = told[begin + 1 : end]
+    assert len(writing) == 3
+    for statement, part in zip(
+        writing, ("INSERT INTO payments", "FOR NO KEY UPDATE", "times_reserved + 1"), strict=True
+    ):
+        assert part in statement
+
+
+async def test_a_payment_is_read_in_one_snapshot(merchant: Merchant, statements: Statements) -> None:
+    payment_id = (await created(merchant, await made(merchant)))["payment_id"]
+    await statements()
+    assert (await merchant.client.get(f"/payments/{payment_id}")).status_code == 200
+    told = await statements()
+    assert told[0] == "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+    assert told[-1] == "COMMIT;"
+    tables = ("FROM payments p", "FROM payment_lines", "FROM disputes", "FROM refunds")
+    for statement, table in zip(told[1:-1], tables, strict=True):
+        assert table in statement
+
+
+async def test_a_page_reads_its_payment_once_and_a_charge_is_two_transactions(
+    app: ASGIApp, merchant: Merchant, statements: Statements
+) -> None:
+    link = (await created(merchant, await made(merchant)))["payment_link"]
+    path = httpx.URL(link).path
+    async with client_for(app) as browser:
+        browser.headers["accept"] = "text/html"
+        await statements()
+        assert (await browser.get(path)).status_code == 200
+        told = await statements()
+        assert len([statement for statement in told if "FROM payments p JOIN customers" in statement]) == 1
+        answer = await pay(browser, path)
+        assert answer.status_code == 303, answer.text
+        posted = await statements()
+    writing = [index for index, statement in enumerate(posted) if statement == "BEGIN;"]
+    ends = [posted.index("COMMIT;", begin) for begin in writing]
+    assert len(writing) == 2
+    (charged,) = [index for index, statement in enumerate(posted) if "INSERT INTO simulator.orders" in statement]
+    assert writing[0] < ends[0] < charged < writing[1] < ends[1]
+    assert "INSERT INTO attempts" in " ".join(posted[writing[0] : ends[0]])
+    assert "INSERT INTO ledger_entries" in " ".join(posted[writing[1] : ends[1]])
+
+
+async def test_the_books_are_proved_with_one_query_for_each_part(runtime: Runtime, statements: Statements) -> None:
+    asked = {}
+    async with runtime.database.read() as read:
+        when, counts = await books_audit.prepare_audit(read, runtime.clock.now())
+        for part in books_audit.PARTS:
+            await statements()
+            await part.examine(read, counts, when)
+            asked[part.subject] = len(await statements())
+    assert len(asked) == len(books_audit.PARTS)
+    assert {subject: number for subject, number in asked.items() if number != 1} == {"Pending refunds": 2}
