@@ -100,12 +100,11 @@ def list_(
     async def work(runtime: "Runtime") -> "list[Payment]":
         from nicobar.core.business.tenant import Tenant
         from nicobar.storage.business.businesses import first_business
-        from nicobar.storage.payments.payments import list_payments
+        from nicobar.storage.payments.payments import PaymentFilters, list_payments
 
-        names = ("created_at_gte", "created_at_lte", "currency", "customer_id", "product_id", "brand_id")
         async with runtime.database.snapshot() as read:
             tenant = Tenant(await first_business(read) or "", mode)
-            return list(await list_payments(read, tenant, dict.fromkeys(names) | {"status": status}, count, 0))
+            return list(await list_payments(read, tenant, PaymentFilters(status=status), count, 0))
 
     payments = with_runtime(settings, work)
     if not payments:

@@ -26,14 +26,14 @@ from nicobar.storage.ledger.ledger_checks import (
     refunds_without_entry,
     unbalanced_entries,
 )
-from nicobar.storage.ledger.seller_account import list_lines, mark_balances
+from nicobar.storage.ledger.seller_account import LineFilters, list_lines, mark_balances
 from orders import dump, line, order, place
 from selling import refunded, sold
 from shop import EXAMPLE_RATES, Shop
 
 MIGRATION = Path(__file__).resolve().parents[3] / "src/nicobar/storage/migrations/0011_ledger.sql"
 
-NO_FILTER = dict.fromkeys(("created_at_gte", "created_at_lte", "currency", "event_type", "reference_object_id"))
+NO_FILTER = LineFilters()
 
 CHECKS = (
     unbalanced_entries,
@@ -314,7 +314,7 @@ async def test_marks_give_the_same_balances_with_less_to_add_up(
             clock.advance(seconds=1)
             await refunded(runtime, payment, 50, 0)
     tenant = merchant.tenant
-    queries = [NO_FILTER | {"event_type": kind} for kind in (None, "payment", "refund")]
+    queries = [LineFilters(event_type=kind) for kind in (None, "payment", "refund")]
     async with runtime.database.read() as read:
         plain = [await list_lines(read, tenant, query, 100, 0) for query in queries]
     assert [line.after for line in plain[2].lines] == [22_950, 10_400, 2750]

@@ -40,16 +40,19 @@ async def list_(call: Call[None, CustomerListQuery]) -> Items[CustomerRead]:
     """Return a page of customers, newest first."""
     query = call.query
     offset = query.offset
+    filters = customers.CustomerFilters(
+        created_at_gte=in_utc(query.created_at_gte),
+        created_at_lte=in_utc(query.created_at_lte),
+        email=query.email,
+        name=query.name,
+    )
     async with call.runtime.database.read() as read:
         found = await customers.list_customers(
             read,
             call.tenant,
-            email=query.email,
-            name=query.name,
-            since=in_utc(query.created_at_gte),
-            until=in_utc(query.created_at_lte),
-            limit=query.page_size,
-            offset=offset,
+            filters,
+            query.page_size,
+            offset,
         )
     return Items(items=[render_customer(customer) for customer in found])
 

@@ -2,11 +2,9 @@
 
 from typing import Final
 
-from msgspec.structs import asdict
-
 from nicobar.api.routing import Call, Operation
 from nicobar.core.problems import Problem
-from nicobar.storage.disputes.disputes import get_dispute, list_disputes
+from nicobar.storage.disputes.disputes import DisputeFilters, get_dispute, list_disputes
 from nicobar.storage.payments.payments import get_payment
 from nicobar.wire.common import Items, NoQuery, in_utc
 from nicobar.wire.disputes.disputes import (
@@ -32,10 +30,13 @@ async def list_(call: Call[None, DisputeListQuery]) -> Items[DisputeListItem]:
     """Return a page of disputes, newest first."""
     query = call.query
     offset = query.offset
-    filters = asdict(query) | {
-        "created_at_gte": in_utc(query.created_at_gte),
-        "created_at_lte": in_utc(query.created_at_lte),
-    }
+    filters = DisputeFilters(
+        created_at_gte=in_utc(query.created_at_gte),
+        created_at_lte=in_utc(query.created_at_lte),
+        status=query.dispute_status,
+        stage=query.dispute_stage,
+        customer_id=query.customer_id,
+    )
     async with call.runtime.database.read() as read:
         disputes = await list_disputes(read, call.tenant, filters, query.page_size, offset)
     return Items(items=[render_dispute_item(dispute) for dispute in disputes])

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from nicobar.api.routing import Call, Operation
 from nicobar.flows.ledger.read_ledger import read_ledger
+from nicobar.storage.ledger.seller_account import LineFilters
 from nicobar.wire.common import Items, in_utc
 from nicobar.wire.ledger.balances import BalanceLedgerEntry, LedgerQuery, render_line
 
@@ -16,10 +17,13 @@ async def list_ledger(call: Call[None, LedgerQuery]) -> Items[BalanceLedgerEntry
     if query.limit is not None:
         query = replace(query, page_size=query.limit)
     offset = query.offset
-    filters = asdict(query) | {
-        "created_at_gte": in_utc(query.created_at_gte),
-        "created_at_lte": in_utc(query.created_at_lte),
-    }
+    filters = LineFilters(
+        created_at_gte=in_utc(query.created_at_gte),
+        created_at_lte=in_utc(query.created_at_lte),
+        currency=query.currency,
+        event_type=query.event_type,
+        reference_object_id=query.reference_object_id,
+    )
     lines = await read_ledger(call.runtime, call.tenant, filters, query.page_size, offset)
     return Items(items=[render_line(call.tenant.business_id, line, cents) for line, cents in lines])
 

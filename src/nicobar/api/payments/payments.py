@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from msgspec.structs import asdict
-
 from nicobar.api.routing import Call, Operation
 from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.pricing import recompute
@@ -14,7 +12,7 @@ from nicobar.flows.payments.load_settled_lines import load_settled_lines
 from nicobar.reference import methods
 from nicobar.storage.database import Read
 from nicobar.storage.disputes.disputes import latest_statuses
-from nicobar.storage.payments.payments import get_payment, get_pricing, list_payments
+from nicobar.storage.payments.payments import PaymentFilters, get_payment, get_pricing, list_payments
 from nicobar.wire.common import Items, NoQuery, in_utc
 from nicobar.wire.payments.payment_reads import (
     LineItems,
@@ -47,10 +45,15 @@ async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
     offset = query.offset
     if query.subscription_id is not None:
         return Items(items=[])  # no payment of this server belongs to a subscription
-    filters = asdict(query) | {
-        "created_at_gte": in_utc(query.created_at_gte),
-        "created_at_lte": in_utc(query.created_at_lte),
-    }
+    filters = PaymentFilters(
+        created_at_gte=in_utc(query.created_at_gte),
+        created_at_lte=in_utc(query.created_at_lte),
+        status=query.status,
+        currency=query.currency,
+        customer_id=query.customer_id,
+        product_id=query.product_id,
+        brand_id=query.brand_id,
+    )
     async with call.runtime.database.snapshot() as read:
         payments = await list_payments(read, call.tenant, filters, query.page_size, offset)
         disputes = await latest_statuses(read, call.tenant, [payment.payment_id for payment in payments])

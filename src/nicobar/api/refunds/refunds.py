@@ -2,14 +2,12 @@
 
 from typing import Final
 
-from msgspec.structs import asdict
-
 from nicobar.api.routing import Call, Operation
 from nicobar.core.problems import Problem
 from nicobar.flows.refunds.preview_refund import preview_refund
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.storage.payments.payments import get_payment
-from nicobar.storage.refunds.refunds import get_refund, list_refunds
+from nicobar.storage.refunds.refunds import RefundFilters, get_refund, list_refunds
 from nicobar.wire.common import Items, NoQuery, in_utc
 from nicobar.wire.refunds.refunds import (
     RefundCreate,
@@ -48,10 +46,12 @@ async def list_(call: Call[None, RefundListQuery]) -> Items[RefundListItem]:
     offset = query.offset
     if query.subscription_id is not None:
         return Items(items=[])  # no payment of this server belongs to a subscription
-    filters = asdict(query) | {
-        "created_at_gte": in_utc(query.created_at_gte),
-        "created_at_lte": in_utc(query.created_at_lte),
-    }
+    filters = RefundFilters(
+        created_at_gte=in_utc(query.created_at_gte),
+        created_at_lte=in_utc(query.created_at_lte),
+        status=query.status,
+        customer_id=query.customer_id,
+    )
     async with call.runtime.database.read() as read:
         refunds = await list_refunds(read, call.tenant, filters, query.page_size, offset)
     return Items(items=[render_refund_item(refund, call.tenant.business_id) for refund in refunds])

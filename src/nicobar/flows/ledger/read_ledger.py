@@ -1,8 +1,8 @@
 """Read the seller's account with its worth in dollars, and leave marks where adding up took long."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.ledger.ledger import SellerLine
@@ -13,7 +13,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.reference import currencies
 from nicobar.reference.rate_seed import seed
 from nicobar.storage.database import Read
-from nicobar.storage.ledger.seller_account import MARK_EVERY, list_lines, mark_balances
+from nicobar.storage.ledger.seller_account import MARK_EVERY, LineFilters, list_lines, mark_balances
 from nicobar.storage.rates.rates import quotes_at
 
 SETTLED: Final = timedelta(minutes=10)
@@ -24,11 +24,11 @@ LONG: Final = 10 * MARK_EVERY
 
 
 async def read_ledger(
-    runtime: Runtime, tenant: Tenant, filters: Mapping[str, Any], limit: int, offset: int
+    runtime: Runtime, tenant: Tenant, filters: LineFilters, limit: int, offset: int
 ) -> list[tuple[SellerLine, int]]:
     """Return a page of lines, newest first, each with its amount in US cents, rounded half-up.
 
-    It is converted at the mid rate that was in force when the line was written. `filters` are those of `list_lines`.
+    It is converted at the mid rate that was in force when the line was written.
     """
     async with runtime.database.snapshot() as read:
         lines, unmarked = await list_lines(read, tenant, filters, limit, offset)

@@ -1,14 +1,13 @@
 """Customers: found by id or by e-mail address, listed newest first."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.customer import Customer, email_key
-from nicobar.core.ids import object_id
 from nicobar.storage.database import Read, Tx
+from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
 
 _COLUMNS: Final = """
     business_id, customer_id, email, name, phone_number, metadata, preferred_locale, created_at, updated_at
@@ -34,9 +33,24 @@ UPDATE customers SET email = $4, email_key = $5, name = $6, phone_number = $7, m
 WHERE business_id = $1 AND mode = $2 AND customer_id = $3
 """
 
-_IDS_BEGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_IDS_END: Final = datetime(2109, 1, 1, tzinfo=UTC)
-"""The moments that object ids can hold."""
+_KEY: Final = "customer_id"
+
+
+class CustomerFilters(CreatedBetween, frozen=True, kw_only=True):
+    """What a list of customers is narrowed to; None means no filter."""
+
+    email: str | None = None
+    """A whole address, in any case."""
+    name: str | None = None
+    """A part of the name, in any case."""
+
+    def conditions(self) -> list[Condition]:
+        """Return the filters in SQL."""
+        found = self.dates(_KEY, "cus") + equal({"email_key": None if self.email is None else email_key(self.email)})
+        if self.name is not None:
+            # The databases are made with the locale C, which folds only ASCII letters; this collation knows them all.
+            found.append(('name COLLATE "pg_c_utf8" ILIKE {}', f"%{_escaped(self.name)}%"))
+        return found
 
 
 async def insert_or_find_customer(tx: Tx, tenant: Tenant, customer: Customer) -> Customer:
@@ -94,55 +108,11 @@ async def update_customer(tx: Tx, tenant: Tenant, customer: Customer) -> None:
 
 
 async def list_customers(
-    read: Read,
-    tenant: Tenant,
-    *,
-    email: str | None,
-    name: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    limit: int,
-    offset: int,
+    read: Read, tenant: Tenant, filters: CustomerFilters, limit: int, offset: int
 ) -> list[Customer]:
-    """Return a page of customers, newest first.
-
-    `email` is a whole address in any case, `name` a part of the name in any case; `since` and `until` are inclusive
-    moments of creation. None means no filter.
-    """
-    conditions = ["business_id = $1", "mode = $2"]
-    values: list[Any] = [tenant.business_id, tenant.mode]
-    for condition, value in [*_text_conditions(email, name), *_date_conditions(since, until)]:
-        values.append(value)
-        conditions.append(condition.format(f"${len(values)}"))
-    query = (
-        f"SELECT {_COLUMNS} FROM customers WHERE {' AND '.join(conditions)} "
-        f"ORDER BY customer_id DESC LIMIT {limit:d} OFFSET {offset:d}"
-    )
-    return [msgspec.convert(row, Customer) for row in await read.fetch(query, *values)]
-
-
-def _text_conditions(email: str | None, name: str | None) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    if email is not None:
-        found.append(("email_key = {}", email_key(email)))
-    if name is not None:
-        # The databases are made with the locale C, which folds only ASCII letters; this collation knows them all.
-        found.append(('name COLLATE "pg_c_utf8" ILIKE {}', f"%{_escaped(name)}%"))
-    return found
-
-
-def _date_conditions(since: datetime | None, until: datetime | None) -> list[tuple[str, Any]]:
-    """Ids hold their moment, so a range of dates is also a range of the primary key, which finds the rows fast."""
-    found: list[tuple[str, Any]] = []
-    if since is not None:
-        found.append(("created_at >= {}", since))
-        if _IDS_BEGIN <= since < _IDS_END:
-            found.append(("customer_id >= {}", object_id("cus", since, 0)))
-    if until is not None:
-        found.append(("created_at <= {}", until))
-        if _IDS_BEGIN <= until < _IDS_END:
-            found.append(("customer_id < {}", object_id("cus", until + timedelta(milliseconds=1), 0)))
-    return found
+    """Return a page of customers, newest first."""
+    rows = await fetch_page(read, f"{_COLUMNS} FROM customers", _KEY, tenant, filters.conditions(), limit, offset)
+    return [msgspec.convert(row, Customer) for row in rows]
 
 
 def _escaped(text: str) -> str:

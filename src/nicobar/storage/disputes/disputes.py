@@ -1,15 +1,15 @@
 """Disputes, as processors opened and moved them."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.disputes.dispute import Dispute, DisputeStatus, dispute_origins, earlier_stages
-from nicobar.core.ids import object_id
+from nicobar.core.disputes.dispute import Dispute, DisputeStage, DisputeStatus, dispute_origins, earlier_stages
 from nicobar.storage.database import Read, Record, Tx
+from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
 
 _COLUMNS: Final = (
     "d.business_id, d.mode, d.dispute_id, d.payment_id, d.attempt_id, d.processor, d.reference, d.amount, d.currency, "
@@ -47,6 +47,25 @@ _LATEST: Final = """
 SELECT DISTINCT ON (payment_id) payment_id, status FROM disputes
 WHERE business_id = $1 AND mode = $2 AND payment_id = ANY($3::text[]) ORDER BY payment_id, dispute_id DESC
 """
+
+
+_KEY: Final = "d.dispute_id"
+
+
+class DisputeFilters(CreatedBetween, frozen=True, kw_only=True):
+    """What a list of disputes is narrowed to; None means no filter."""
+
+    status: DisputeStatus | None = None
+    stage: DisputeStage | None = None
+    customer_id: str | None = None
+
+    def conditions(self) -> list[Condition]:
+        """Return the filters in SQL."""
+        found = self.dates(_KEY, "dp") + equal({"d.status": self.status, "d.stage": self.stage})
+        if self.customer_id is not None:
+            theirs = "SELECT p.payment_id FROM payments p WHERE p.business_id = $1 AND p.mode = $2"
+            found.append((f"d.payment_id IN ({theirs} AND p.customer_id = {{}})", self.customer_id))
+        return found
 
 
 async def insert_dispute(tx: Tx, dispute: Dispute, asked_at: datetime) -> None:
@@ -123,44 +142,11 @@ async def latest_statuses(read: Read, tenant: Tenant, payment_ids: Sequence[str]
 
 
 async def list_disputes(
-    read: Read, tenant: Tenant, filters: Mapping[str, Any], limit: int, offset: int
+    read: Read, tenant: Tenant, filters: DisputeFilters, limit: int, offset: int
 ) -> Sequence[Dispute]:
-    """Return a page of disputes, newest first.
-
-    `filters` may hold `created_at_gte`, `created_at_lte`, `dispute_status`, `dispute_stage` and `customer_id`; None
-    means no filter. Ids hold their moment, so a range of dates is a range of the primary key.
-    """
-    conditions = ["d.business_id = $1", "d.mode = $2"]
-    values: list[Any] = [tenant.business_id, tenant.mode]
-    for template, value in _conditions(filters):
-        values.append(value)
-        conditions.append(template.format(f"${len(values)}"))
-    query = (
-        f"SELECT {_COLUMNS} FROM disputes d WHERE {' AND '.join(conditions)} "
-        f"ORDER BY d.dispute_id DESC LIMIT {limit:d} OFFSET {offset:d}"
-    )
-    return [_dispute(row) for row in await read.fetch(query, *values)]
-
-
-def _conditions(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    if (since := filters["created_at_gte"]) is not None:
-        found += [("d.created_at >= {}", since), ("d.dispute_id >= {}", object_id("dp", since, 0))]
-    if (until := filters["created_at_lte"]) is not None:
-        next_millisecond = until + timedelta(milliseconds=1)
-        found += [("d.created_at <= {}", until), ("d.dispute_id < {}", object_id("dp", next_millisecond, 0))]
-    for column in ("status", "stage"):
-        if filters[f"dispute_{column}"] is not None:
-            found.append((f"d.{column} = {{}}", filters[f"dispute_{column}"]))
-    if filters["customer_id"] is not None:
-        found.append(
-            (
-                "d.payment_id IN (SELECT p.payment_id FROM payments p"
-                " WHERE p.business_id = $1 AND p.mode = $2 AND p.customer_id = {})",
-                filters["customer_id"],
-            )
-        )
-    return found
+    """Return a page of disputes, newest first."""
+    rows = await fetch_page(read, f"{_COLUMNS} FROM disputes d", _KEY, tenant, filters.conditions(), limit, offset)
+    return [_dispute(row) for row in rows]
 
 
 def _dispute(row: Record) -> Dispute:

@@ -6,13 +6,14 @@ index that holds nothing else. Marks are made as reading goes (`mark_balances`).
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.ids import object_id
 from nicobar.core.ledger.ledger import SellerLine
 from nicobar.storage.database import Read, Record, Tx
+from nicobar.storage.listing import Condition, CreatedBetween, equal, where
 
 MARK_EVERY: Final = 1000
 """Entries between two marks."""
@@ -70,6 +71,22 @@ ON CONFLICT DO NOTHING
 """
 
 
+_KEY: Final = "e.entry_id"
+
+
+class LineFilters(CreatedBetween, frozen=True, kw_only=True):
+    """What a list of lines is narrowed to; None means no filter."""
+
+    currency: str | None = None
+    event_type: str | None = None
+    reference_object_id: str | None = None
+
+    def conditions(self) -> list[Condition]:
+        """Return the filters in SQL, but for the type, which is no column."""
+        columns = {"e.settlement_currency": self.currency, "e.reference": self.reference_object_id}
+        return self.dates(_KEY, "led") + equal(columns)
+
+
 class AccountPage(NamedTuple):
     """A page of the seller's account."""
 
@@ -78,21 +95,15 @@ class AccountPage(NamedTuple):
     """How many entries were added up for it, by currency: where they are many, marks are missing."""
 
 
-async def list_lines(read: Read, tenant: Tenant, filters: Mapping[str, Any], limit: int, offset: int) -> AccountPage:
+async def list_lines(read: Read, tenant: Tenant, filters: LineFilters, limit: int, offset: int) -> AccountPage:
     """Return a page of the lines of the seller's account, newest first.
 
-    `filters` may hold `created_at_gte`, `created_at_lte`, `currency`, `event_type` and `reference_object_id`; None
-    means no filter. Ids hold their moment, so a range of dates is a range of keys. The balances are those of the whole
-    account, whatever the filters leave out.
+    The balances are those of the whole account, whatever the filters leave out.
     """
-    conditions = ["e.business_id = $1", "e.mode = $2"]
-    if filters["event_type"] is not None:
-        conditions.append(_OF_TYPE.get(filters["event_type"], "false"))  # no line has any other type
-    values: list[Any] = [tenant.business_id, tenant.mode]
-    for template, value in _conditions(filters):
-        values.append(value)
-        conditions.append(template.format(f"${len(values)}"))
-    query = _PAGE.format(conditions=" AND ".join(conditions), limit=limit, offset=offset)
+    conditions, values = where(_KEY, tenant, filters.conditions())
+    if filters.event_type is not None:
+        conditions += f" AND {_OF_TYPE.get(filters.event_type, 'false')}"  # no line has any other type
+    query = _PAGE.format(conditions=conditions, limit=limit, offset=offset)
     lines: list[SellerLine] = []
     unmarked: dict[str, int] = {}
     balances: dict[str, int] = {}
@@ -131,20 +142,6 @@ _OF_TYPE: Final[Mapping[str, str]] = {
 """Types as words of SQL: those which are few are found by their own index, the others by reading from the newest on.
 
 Payments, refunds that came back and disputed amounts that return credit `tax_payable`, and nothing else does."""
-
-
-def _conditions(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    if (since := filters["created_at_gte"]) is not None:
-        found += [("e.created_at >= {}", since), ("e.entry_id >= {}", object_id("led", since, 0))]
-    if (until := filters["created_at_lte"]) is not None:
-        next_millisecond = until + timedelta(milliseconds=1)
-        found += [("e.created_at <= {}", until), ("e.entry_id < {}", object_id("led", next_millisecond, 0))]
-    if filters["currency"] is not None:
-        found.append(("e.settlement_currency = {}", filters["currency"]))
-    if filters["reference_object_id"] is not None:
-        found.append(("e.reference = {}", filters["reference_object_id"]))
-    return found
 
 
 def _line(row: Record, balance: int) -> SellerLine:

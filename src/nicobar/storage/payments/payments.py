@@ -1,17 +1,16 @@
 """Payments and their lines."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Buyer
-from nicobar.core.ids import object_id
 from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.storage.database import Read, Record, Tx
+from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
 
 _COLUMNS: Final = """
     p.business_id, p.mode, p.payment_id, p.brand_id, p.status, p.currency, p.subtotal, p.discount, p.tax,
@@ -70,6 +69,34 @@ WITH buyer AS (
     RETURNING customer_id, email, name, phone_number, metadata
 ), {_PAYMENT_AND_LINES} SELECT customer_id, email, name, phone_number, metadata FROM buyer
 """
+
+
+_KEY: Final = "p.payment_id"
+
+
+class PaymentFilters(CreatedBetween, frozen=True, kw_only=True):
+    """What a list of payments is narrowed to; None means no filter."""
+
+    status: str | None = None
+    currency: str | None = None
+    customer_id: str | None = None
+    product_id: str | None = None
+    brand_id: str | None = None
+
+    def conditions(self) -> list[Condition]:
+        """Return the filters in SQL."""
+        found = self.dates(_KEY, "pay") + equal(
+            {
+                "p.status": self.status,
+                "p.currency": self.currency,
+                "p.customer_id": self.customer_id,
+                "p.brand_id": self.brand_id,
+            }
+        )
+        if self.product_id is not None:
+            bought = "SELECT l.payment_id FROM payment_lines l WHERE l.business_id = $1 AND l.mode = $2"
+            found.append((f"p.payment_id IN ({bought} AND l.product_id = {{}})", self.product_id))
+        return found
 
 
 class NewCustomer(msgspec.Struct, frozen=True):
@@ -168,46 +195,11 @@ async def lock_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | Non
 
 
 async def list_payments(
-    read: Read, tenant: Tenant, filters: Mapping[str, Any], limit: int, offset: int
+    read: Read, tenant: Tenant, filters: PaymentFilters, limit: int, offset: int
 ) -> Sequence[Payment]:
-    """Return a page of payments without their lines, newest first.
-
-    `filters` may hold `created_at_gte`, `created_at_lte`, `status`, `currency`, `customer_id`, `product_id` and
-    `brand_id`; None means no filter. Ids hold their moment, so a range of dates is a range of the primary key.
-    """
-    conditions = ["p.business_id = $1", "p.mode = $2"]
-    values: list[Any] = [tenant.business_id, tenant.mode]
-    for template, value in _conditions(filters):
-        values.append(value)
-        conditions.append(template.format(f"${len(values)}"))
-    query = (
-        f"SELECT {_COLUMNS} WHERE {' AND '.join(conditions)} "
-        f"ORDER BY p.payment_id DESC LIMIT {limit:d} OFFSET {offset:d}"
-    )
-    return [_payment(row, []) for row in await read.fetch(query, *values)]
-
-
-def _conditions(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    if (since := filters["created_at_gte"]) is not None:
-        found += [("p.created_at >= {}", since), ("p.payment_id >= {}", object_id("pay", since, 0))]
-    if (until := filters["created_at_lte"]) is not None:
-        next_millisecond = until + timedelta(milliseconds=1)
-        found += [("p.created_at <= {}", until), ("p.payment_id < {}", object_id("pay", next_millisecond, 0))]
-    found += [
-        (f"p.{column} = {{}}", filters[column])
-        for column in ("status", "currency", "customer_id", "brand_id")
-        if filters[column] is not None
-    ]
-    if filters["product_id"] is not None:
-        found.append(
-            (
-                "p.payment_id IN (SELECT l.payment_id FROM payment_lines l"
-                " WHERE l.business_id = $1 AND l.mode = $2 AND l.product_id = {})",
-                filters["product_id"],
-            )
-        )
-    return found
+    """Return a page of payments without their lines, newest first."""
+    rows = await fetch_page(read, _COLUMNS, _KEY, tenant, filters.conditions(), limit, offset)
+    return [_payment(row, []) for row in rows]
 
 
 async def _with_lines(read: Read, row: Record | None) -> Payment | None:

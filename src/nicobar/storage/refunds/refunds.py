@@ -1,13 +1,12 @@
 """Refunds: each is committed with what it takes of its payment, before the processor is asked."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.ids import object_id
 from nicobar.core.refunds.refund import (
     Refund,
     RefundLine,
@@ -17,6 +16,7 @@ from nicobar.core.refunds.refund import (
     refund_origins,
 )
 from nicobar.storage.database import Read, Record, Tx
+from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
 from nicobar.storage.payments.attempts import SPARED
 
 _COLUMNS: Final = """
@@ -135,6 +135,24 @@ WHERE status = 'pending' AND updated_at + {SPARED} <= $1 ORDER BY updated_at LIM
 """
 
 
+_KEY: Final = "r.refund_id"
+
+
+class RefundFilters(CreatedBetween, frozen=True, kw_only=True):
+    """What a list of refunds is narrowed to; None means no filter."""
+
+    status: str | None = None
+    customer_id: str | None = None
+
+    def conditions(self) -> list[Condition]:
+        """Return the filters in SQL."""
+        found = self.dates(_KEY, "ref") + equal({"r.status": self.status})
+        if self.customer_id is not None:
+            theirs = "SELECT p.payment_id FROM payments p WHERE p.business_id = $1 AND p.mode = $2"
+            found.append((f"r.payment_id IN ({theirs} AND p.customer_id = {{}})", self.customer_id))
+        return found
+
+
 class RefundHistory(msgspec.Struct, frozen=True):
     """What was done about a payment so far."""
 
@@ -198,44 +216,10 @@ async def refund_history(read: Read, tenant: Tenant, payment_id: str) -> RefundH
     return msgspec.convert(await read.fetchrow(_HISTORY, tenant.business_id, tenant.mode, payment_id), RefundHistory)
 
 
-async def list_refunds(
-    read: Read, tenant: Tenant, filters: Mapping[str, Any], limit: int, offset: int
-) -> Sequence[Refund]:
-    """Return a page of refunds without their lines, newest first.
-
-    `filters` may hold `created_at_gte`, `created_at_lte`, `status` and `customer_id`; None means no filter. Ids hold
-    their moment, so a range of dates is a range of the primary key.
-    """
-    conditions = ["r.business_id = $1", "r.mode = $2"]
-    values: list[Any] = [tenant.business_id, tenant.mode]
-    for template, value in _conditions(filters):
-        values.append(value)
-        conditions.append(template.format(f"${len(values)}"))
-    query = (
-        f"SELECT {_COLUMNS} FROM refunds r WHERE {' AND '.join(conditions)} "
-        f"ORDER BY r.refund_id DESC LIMIT {limit:d} OFFSET {offset:d}"
-    )
-    return [_refund(row, []) for row in await read.fetch(query, *values)]
-
-
-def _conditions(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    if (since := filters["created_at_gte"]) is not None:
-        found += [("r.created_at >= {}", since), ("r.refund_id >= {}", object_id("ref", since, 0))]
-    if (until := filters["created_at_lte"]) is not None:
-        next_millisecond = until + timedelta(milliseconds=1)
-        found += [("r.created_at <= {}", until), ("r.refund_id < {}", object_id("ref", next_millisecond, 0))]
-    if filters["status"] is not None:
-        found.append(("r.status = {}", filters["status"]))
-    if filters["customer_id"] is not None:
-        found.append(
-            (
-                "r.payment_id IN (SELECT p.payment_id FROM payments p"
-                " WHERE p.business_id = $1 AND p.mode = $2 AND p.customer_id = {})",
-                filters["customer_id"],
-            )
-        )
-    return found
+async def list_refunds(read: Read, tenant: Tenant, filters: RefundFilters, limit: int, offset: int) -> Sequence[Refund]:
+    """Return a page of refunds without their lines, newest first."""
+    rows = await fetch_page(read, f"{_COLUMNS} FROM refunds r", _KEY, tenant, filters.conditions(), limit, offset)
+    return [_refund(row, []) for row in rows]
 
 
 async def move_refund(
