@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.paying import revision
 from nicobar.core.payments.payment import Payment, PaymentLine
-from nicobar.core.pricing.cart import CartRequest, RequestedItem, SellableProduct
+from nicobar.core.pricing.cart import CartRequest, RequestedItem, SellableProduct, cart_request
 from nicobar.core.pricing.pricing import Quote
 from nicobar.core.tax.tax_id import CheckedTaxId
 
@@ -64,17 +64,13 @@ def completes_customer(payment: Payment, change: PaymentChange) -> bool:
     return bool((change.name and not buyer.name) or (change.phone_number and not buyer.phone_number))
 
 
-def cart_request(payment: Payment) -> CartRequest:
+def request_again(payment: Payment) -> CartRequest:
     """Return the request that prices this payment's cart again, by today's prices and rates."""
-    options = payment.options
-    return CartRequest(
-        items=[RequestedItem(line.product_id, line.quantity, line.amount) for line in payment.lines],
-        billing=payment.billing,
+    return cart_request(
+        [RequestedItem(line.product_id, line.quantity, line.amount) for line in payment.lines],
+        payment.billing,
+        payment.options,
         customer_id=payment.customer.customer_id,
-        billing_currency=options.billing_currency,
-        fees_inclusive=options.adaptive_currency_fees_inclusive,
-        tax_id=options.tax_id,
-        discount_codes=options.discount_codes,
         payment_id=payment.payment_id,
     )
 

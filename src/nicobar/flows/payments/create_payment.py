@@ -11,7 +11,7 @@ from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.customers.customer import email_key
 from nicobar.core.payments.payment import Payment, PaymentOptions, Succeeded
 from nicobar.core.payments.repricing import priced_lines
-from nicobar.core.pricing.cart import CartRequest, RequestedItem
+from nicobar.core.pricing.cart import CartRequest, RequestedItem, cart_request
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY, read_scenario
 from nicobar.flows.payments.charge_saved_method import charge_saved_method
@@ -48,15 +48,12 @@ async def create_payment(runtime: Runtime, tenant: Tenant, body: PaymentCreate) 
     if tenant.mode == "test" and METADATA_KEY in metadata:
         read_scenario(metadata[METADATA_KEY], failures.CODES)  # what is misspelt would look like a test that passed
     given = _customer(body.customer)
-    request = CartRequest(
-        items=[RequestedItem(item.product_id, item.quantity, item.amount) for item in body.product_cart],
-        billing=_address(body.billing),
+    request = cart_request(
+        [RequestedItem(item.product_id, item.quantity, item.amount) for item in body.product_cart],
+        _address(body.billing),
+        options,
         customer_id=given.customer_id or None,
         email_key=email_key(given.email),
-        billing_currency=body.billing_currency,
-        fees_inclusive=body.adaptive_currency_fees_inclusive,
-        tax_id=options.tax_id,
-        discount_codes=options.discount_codes,
         single_code=body.discount_codes is None,
     )
     priced = await price_cart(runtime, tenant, request)

@@ -15,10 +15,10 @@ from nicobar.core.payments.paying import is_payable, revision
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import (
     PaymentChange,
-    cart_request,
     completes_customer,
     next_revision,
     repriced,
+    request_again,
     wanted,
 )
 from nicobar.core.pricing.pricing import Quote
@@ -56,7 +56,7 @@ async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, cha
         if unchanged or not is_payable(payment, runtime.clock.now()):
             return payment
         if await _decides_price(runtime, payment, new):
-            priced = await price_cart(runtime, tenant, cart_request(new))
+            priced = await price_cart(runtime, tenant, request_again(new))
             allowed = new.options.allowed_payment_method_types
             require_method(runtime, tenant, priced, new.billing.country, allowed)
             new, quote = repriced(new, priced.quote, priced.facts.products, priced.tax_id), priced.quote

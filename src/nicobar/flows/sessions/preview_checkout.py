@@ -7,7 +7,8 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Address
 from nicobar.core.customers.customer import email_key
-from nicobar.core.pricing.cart import CartRequest, RequestedItem
+from nicobar.core.payments.payment import PaymentOptions
+from nicobar.core.pricing.cart import CartRequest, RequestedItem, cart_request
 from nicobar.core.problems import Problem
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.pricing.price_cart import PricedCart, price_cart
@@ -56,17 +57,18 @@ async def preview_checkout(runtime: Runtime, tenant: Tenant, body: CheckoutPrevi
 def _request(body: CheckoutPreviewRequest, default_country: str) -> CartRequest:
     customer_id, email = _customer(body.customer)
     address = body.billing_address
-    return CartRequest(
-        items=[RequestedItem(item.product_id, item.quantity, item.amount) for item in body.product_cart],
-        billing=Address(default_country)
-        if address is None
-        else Address(address.country, state=blank_to_none(address.state)),
-        customer_id=customer_id,
-        email_key=None if email is None else email_key(email),
+    options = PaymentOptions(
         billing_currency=body.billing_currency,
-        fees_inclusive=body.adaptive_currency_fees_inclusive,
+        adaptive_currency_fees_inclusive=body.adaptive_currency_fees_inclusive,
         tax_id=blank_to_none(body.tax_id),
         discount_codes=requested_codes(body.discount_code, body.discount_codes),
+    )
+    return cart_request(
+        [RequestedItem(item.product_id, item.quantity, item.amount) for item in body.product_cart],
+        Address(default_country) if address is None else Address(address.country, state=blank_to_none(address.state)),
+        options,
+        customer_id=customer_id,
+        email_key=None if email is None else email_key(email),
         single_code=body.discount_codes is None,
         suggest_amounts=True,
     )
