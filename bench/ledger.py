@@ -24,7 +24,11 @@ import structlog
 
 from nicobar.clock import SystemClock
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.catalog.product import NewProduct
+from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment import Outcome, Succeeded
+from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
+from nicobar.core.pricing.cart import RequestedItem
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.catalog.create_product import create_product
@@ -38,8 +42,6 @@ from nicobar.storage.database import Database
 from nicobar.storage.embedded.embedded import open_embedded
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
-from nicobar.wire.catalog.products import ProductCreate
-from nicobar.wire.payments.payments import PaymentCreate
 
 CARD = CardInput("4242424242424242", exp_month=6, exp_year=2040, cvc="123", holder_name="Ana Lima")
 
@@ -77,7 +79,7 @@ async def open_shop(dsn: str, postgres: psutil.Process) -> Shop:
     await change_setting(runtime, tenant, "adaptive_fees", "dodo")
     price = {"type": "one_time_price", "currency": "USD", "price": 1999}
     body = {"name": "Guide", "tax_category": "e_book", "price": price}
-    product = await create_product(runtime, tenant, msgspec.convert(body, ProductCreate))
+    product = await create_product(runtime, tenant, msgspec.convert(body, NewProduct))
     return Shop(runtime, tenant, product.product_id, postgres)
 
 
@@ -96,7 +98,7 @@ class Block(NamedTuple):
     """Milliseconds of processor time for one payment."""
 
 
-async def block(shop: Shop, body: PaymentCreate, workers: int, seconds: float) -> Block:
+async def block(shop: Shop, request: PaymentRequest, workers: int, seconds: float) -> Block:
     """Create and confirm for some seconds."""
     runtime, tenant = shop.runtime, shop.tenant
     started, before = time.perf_counter(), spent(shop.postgres)
@@ -105,8 +107,8 @@ async def block(shop: Shop, body: PaymentCreate, workers: int, seconds: float) -
     async def work() -> None:
         nonlocal done
         while time.perf_counter() - started < seconds:
-            made = await create_payment(runtime, tenant, body)
-            confirmed = await confirm_payment(runtime, tenant, made.payment_id, CARD)
+            made = await create_payment(runtime, tenant, request)
+            confirmed = await confirm_payment(runtime, tenant, made.payment.payment_id, CARD)
             assert isinstance(confirmed.outcome, Succeeded)
             done += 1
 
@@ -119,22 +121,19 @@ async def measure(dsn: str, postgres: psutil.Process, options: argparse.Namespac
     shop = await open_shop(dsn, postgres)
     booked = record_outcome.book_payment
     for label, billing_currency in (("plain", "USD"), ("converted", "EUR")):
-        body = msgspec.convert(
-            {
-                "billing": {"country": "US"},
-                "customer": {"email": "ana@example.com", "name": "Ana"},
-                "product_cart": [{"product_id": shop.product_id, "quantity": 1}],
-                "billing_currency": billing_currency,
-            },
-            PaymentCreate,
+        request = PaymentRequest(
+            items=[RequestedItem(shop.product_id, 1)],
+            billing=Address("US"),
+            customer=RequestedCustomer(email="ana@example.com", name="Ana"),
+            billing_currency=billing_currency,
         )
-        await block(shop, body, options.workers, 2)
+        await block(shop, request, options.workers, 2)
         without: list[Block] = []
         with_books: list[Block] = []
         for pair in range(options.pairs):
             for blocks in (without, with_books) if pair % 2 else (with_books, without):
                 record_outcome.book_payment = booked if blocks is with_books else no_books
-                blocks.append(await block(shop, body, options.workers, options.seconds))
+                blocks.append(await block(shop, request, options.workers, options.seconds))
         record_outcome.book_payment = booked
         rate = statistics.median(on.rate / off.rate for on, off in zip(with_books, without, strict=True))
         cost = statistics.median(on.cost / off.cost for on, off in zip(with_books, without, strict=True))

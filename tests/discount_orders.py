@@ -8,16 +8,16 @@ import msgspec
 from harness import START
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Buyer
-from nicobar.core.discounts.discount_record import CodeUse, DiscountRecord
+from nicobar.core.customers.customer import CustomerUpsert
+from nicobar.core.discounts.discount_record import CodeUse, DiscountRecord, NewDiscount
 from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.pricing import ChargeTerms, QuoteInputs
 from nicobar.flows.discounts.create_discount import create_discount
-from nicobar.flows.reserve_codes import reserve_codes
+from nicobar.flows.discounts.reserve_codes import reserve_codes
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.discounts.redemptions import discount_counter_differences, redeem, release
 from nicobar.storage.payments.payment_moves import move_payment
-from nicobar.storage.payments.payments import NewCustomer, insert_payment, lock_payment
-from nicobar.wire.discounts.discounts import DiscountCreate
+from nicobar.storage.payments.payments import insert_payment, lock_payment
 from orders import order
 
 PRICING = QuoteInputs((), ChargeTerms("USD", 2, "USD", 2))
@@ -25,8 +25,8 @@ PRICING = QuoteInputs((), ChargeTerms("USD", 2, "USD", 2))
 
 
 async def discount(runtime: Runtime, tenant: Tenant, **fields: Any) -> DiscountRecord:
-    body = msgspec.convert({"type": "percentage", "amount": 1000} | fields, DiscountCreate)
-    return await create_discount(runtime, tenant, body)
+    new = msgspec.convert({"type": "percentage", "amount": 1000} | fields, NewDiscount)
+    return await create_discount(runtime, tenant, new)
 
 
 def order_of(runtime: Runtime, tenant: Tenant, person: str, **changes: Any) -> Payment:
@@ -39,7 +39,7 @@ async def buy(
 ) -> Payment:
     """Store a payment with its codes as the creation does: in one transaction, the codes last."""
     buyer = payment.customer
-    customer = NewCustomer(buyer.customer_id, buyer.email, buyer.email, buyer.name, None) if buyer.email else None
+    customer = CustomerUpsert(buyer.customer_id, buyer.email, buyer.email, buyer.name, None) if buyer.email else None
     uses = [CodeUse(code.discount_id, deducted + index) for index, code in enumerate(codes)]
     async with runtime.database.transaction() as tx:
         stored = await insert_payment(tx, payment, bytes(32), PRICING, customer)

@@ -9,6 +9,7 @@ import msgspec
 
 from nicobar.core.business.tenant import Tenant, secret_hash
 from nicobar.core.customers.buyer import Address, Buyer
+from nicobar.core.customers.customer import CustomerUpsert
 from nicobar.core.money.fx import ChargeTerms, Conversion
 from nicobar.core.payments.payment import Payment, PaymentLine, PaymentOptions
 from nicobar.core.pricing.pricing import QuoteInputs
@@ -16,7 +17,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.base import CardInput
 from nicobar.reference import currencies
-from nicobar.storage.payments.payments import NewCustomer, get_payment, insert_payment
+from nicobar.storage.payments.payments import get_payment, insert_payment
 from nicobar.storage.simulator.simulator import SimulatorRecords
 
 EMAIL = "ana.lima@example.com"
@@ -96,7 +97,7 @@ def pricing_of(payment: Payment) -> QuoteInputs:
 async def place(runtime: Runtime, payment: Payment) -> Payment:
     """Store a payment and its customer as the creation would."""
     buyer = payment.customer
-    customer = NewCustomer(buyer.customer_id, buyer.email, buyer.email.lower(), buyer.name, buyer.phone_number)
+    customer = CustomerUpsert(buyer.customer_id, buyer.email, buyer.email.lower(), buyer.name, buyer.phone_number)
     secret = secret_hash(f"{payment.payment_id}_secret_test")
     async with runtime.database.transaction() as tx:
         stored = await insert_payment(tx, payment, secret, pricing_of(payment), customer)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cli.program import Serving, run
 from edge.raw import exchange, statuses
-from nicobar.http_framing import MAXIMUM_HEAD
+from nicobar.program.http_framing import MAXIMUM_HEAD
 
 
 def test_a_head_without_end_is_refused(served: Serving, data: Path) -> None:

@@ -15,12 +15,12 @@ from nicobar.commands.payment_screen import changes, moment, money, plain, scree
 from nicobar.commands.payments import read_history
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Pending, Unknown
+from nicobar.core.refunds.refund import NewRefund
 from nicobar.flows.notices.deliver_simulated_notices import deliver_simulated_notices
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.payments.payments import get_payment
-from nicobar.wire.refunds.refunds import RefundCreate
 from orders import card, order, pay, place
 from returning import paid
 from shop import Shop, item
@@ -149,7 +149,7 @@ async def test_the_whole_screen(runtime: Runtime, app: ASGIApp, merchant: Mercha
 async def test_a_refund_that_came_back(runtime: Runtime, merchant: Merchant, clock: FakeClock) -> None:
     payment = await paid(runtime, merchant.tenant, metadata={"nicobar_scenario": "refund_bounce:60"})
     clock.advance(seconds=1)
-    await refund_payment(runtime, merchant.tenant, RefundCreate(payment_id=payment.payment_id, reason="torn page"))
+    await refund_payment(runtime, merchant.tenant, NewRefund(payment.payment_id, reason="torn page"))
     clock.advance(seconds=60)
     await deliver_simulated_notices(runtime)
     await run_due(runtime)

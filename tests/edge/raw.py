@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from nicobar.http_connections import Connections
+from nicobar.program.http_connections import Connections
 from nicobar.program.http_limits import allow_many_connections
 from nicobar.program.server import server_config
 

@@ -7,7 +7,7 @@ import structlog
 
 from harness import FakeClock
 from nicobar.core.payments.payment import Declined, Succeeded, Unknown
-from nicobar.flows.ask_processor import ask_processor
+from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest
 from nicobar.processors.simulator.simulator import Simulator

@@ -11,7 +11,7 @@ Function = ast.AsyncFunctionDef
 
 NO_SNAPSHOT = {
     "installation.py": "the second look waits for a lock, and has to see what others did meanwhile",
-    "price_cart.py": "the hot path: usually one query, and what a code promises is checked again under its lock",
+    "load_pricing_facts.py": "the hot path: usually one query, and what a code promises is checked again under its lock",
 }
 """Reads of several queries on purpose."""
 
@@ -68,7 +68,7 @@ def plain_reads() -> Iterator[tuple[str, int, list[str]]]:
 
 def test_several_queries_for_one_answer_share_a_snapshot() -> None:
     several = with_several_queries()
-    assert {"get_payment", "get_refund", "render_whole_payment"} <= several
+    assert {"get_payment", "get_refund", "load_whole_payment"} <= several
     assert "get_attempt" not in several
     reads = list(plain_reads())
     assert len(reads) > 30

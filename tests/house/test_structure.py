@@ -37,7 +37,7 @@ def test_functions_fit_a_screen(path: Path) -> None:
             assert lines <= LONGEST_FUNCTION, f"{node.name} has {lines} lines"
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if "/core/" in p.as_posix()], ids=_name)
+@pytest.mark.parametrize("path", [p for p in SOURCES if "/core/" in _name(p)], ids=_name)
 def test_no_float_in_the_core(path: Path) -> None:
     """Money is exact: the core has no float literal, no `float`, no `/`, and asks no clock."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -53,7 +53,7 @@ def test_no_float_in_the_core(path: Path) -> None:
 
 CORE_MAY_IMPORT = {
     *("base64", "collections", "csv", "datetime", "difflib", "hashlib", "hmac", "io", "itertools", "math", "re"),
-    *("types", "typing", "unicodedata", "msgspec"),
+    *("types", "typing", "unicodedata", "urllib.parse", "msgspec"),
 }
 """What computes and does nothing else. `io` and `csv` take a text apart that is in memory already."""
 
@@ -75,7 +75,7 @@ def test_the_core_imports_what_is_on_its_list(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for line, module in imported(tree):
         if not module.startswith("nicobar.core."):
-            assert module.partition(".")[0] in CORE_MAY_IMPORT, f"line {line}: {module}"
+            assert {module, module.partition(".")[0]} & CORE_MAY_IMPORT, f"line {line}: {module}"
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             assert node.id not in ("open", "__import__", "input", "print"), f"line {node.lineno}: {node.id}"
@@ -88,7 +88,7 @@ ours, so that it can know of a charge that we do not (decision 0016)."""
 
 @pytest.mark.parametrize("path", SOURCES, ids=_name)
 def test_transactions_open_only_in_flows(path: Path) -> None:
-    if "/flows/" in path.as_posix() or path.name in ("migrate.py", "database.py"):
+    if "/flows/" in _name(path) or path.name in ("migrate.py", "database.py"):
         return
     forbidden = {"transaction"} if _name(path) in OTHER_PARTIES else {"transaction", "statement"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -96,7 +96,7 @@ def test_transactions_open_only_in_flows(path: Path) -> None:
             raise AssertionError(f"line {node.lineno}: {node.attr}() outside flows/")
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if "/flows/" in p.as_posix()], ids=_name)
+@pytest.mark.parametrize("path", [p for p in SOURCES if "/flows/" in _name(p)], ids=_name)
 def test_a_flow_has_one_public_function_with_the_name_of_its_file(path: Path) -> None:
     if path.stem in ("__init__", "runtime"):
         return
@@ -142,7 +142,7 @@ def test_a_status_is_written_in_one_place_of_storage() -> None:
         ("storage/refunds/refunds.py", "refunds"),
         ("storage/disputes/disputes.py", "disputes"),
     }
-    payments = (ROOT / "src" / "nicobar" / "storage" / "payments.py").read_text(encoding="utf-8")
+    payments = (ROOT / "src" / "nicobar" / "storage" / "payments" / "payments.py").read_text(encoding="utf-8")
     assert [found[0].split()[0] for found in SQL_OF_A_STATUS.finditer(payments)] == ["INSERT"]
 
 
@@ -162,10 +162,10 @@ def test_refunds_and_disputes_have_one_door(function: str, door: str) -> None:
 ASKS_OTHERS = ("flows", "pages", "api", "worker")
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if p.parent.name in ASKS_OTHERS], ids=_name)
+@pytest.mark.parametrize("path", [p for p in SOURCES if _name(p).split("/")[2] in ASKS_OTHERS], ids=_name)
 def test_processors_are_asked_in_one_place(path: Path) -> None:
     """Whoever waits for a processor does so through `ask_processor`, which has the deadline and keeps its words."""
-    if path.name == "ask_processor.py":
+    if path.name in ("ask_processor.py", "worker.py"):  # the worker's deadline is for all of a row's handling
         return
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Attribute):

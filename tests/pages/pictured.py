@@ -3,23 +3,22 @@
 from PIL import Image
 
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.catalog.picture import OfferedUpload
+from nicobar.core.catalog.product import NewProduct, OneTimePrice
 from nicobar.core.payments.payment import PaymentLine
 from nicobar.flows.catalog.create_product import create_product
 from nicobar.flows.catalog.offer_upload import offer_upload
 from nicobar.flows.catalog.receive_picture import receive_picture
 from nicobar.flows.runtime import Runtime
-from nicobar.wire.catalog.pictures import UploadOffer
-from nicobar.wire.catalog.prices import OneTimePriceRequest
-from nicobar.wire.catalog.products import ProductCreate
 from orders import line
 from pictures import file_of, noise
 
 
 async def pictured_product(runtime: Runtime, tenant: Tenant, image: Image.Image | None = None) -> str:
     """Make a product with a picture, by default one that fills its whole allowance of bytes; return its id."""
-    price = OneTimePriceRequest(currency="USD", price=1900)
-    body = ProductCreate(name="Field Guide", tax_category="e_book", price=price)
-    product_id = (await create_product(runtime, tenant, body)).product_id
+    price = OneTimePrice(currency="USD", price=1900)
+    new = NewProduct(name="Field Guide", tax_category="e_book", price=price)
+    product_id = (await create_product(runtime, tenant, new)).product_id
     offer = await offer_upload(runtime, tenant, product_id=product_id, at_once=True)
     await _upload(runtime, offer, image)
     return product_id
@@ -45,6 +44,5 @@ async def image_id_of(runtime: Runtime, product_id: str) -> str:
     return image_id
 
 
-async def _upload(runtime: Runtime, offer: UploadOffer, image: Image.Image | None) -> None:
-    ticket = offer.url.partition("?ticket=")[2]
-    await receive_picture(runtime, offer.image_id, ticket, file_of(noise(300, 300) if image is None else image))
+async def _upload(runtime: Runtime, offer: OfferedUpload, image: Image.Image | None) -> None:
+    await receive_picture(runtime, offer.image_id, offer.ticket, file_of(noise(300, 300) if image is None else image))

@@ -12,6 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from nicobar.core.business.tenant import Tenant, secret_hash
+from nicobar.core.catalog.product import NewProduct
+from nicobar.core.customers.customer import NewCustomer
 from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
 from nicobar.flows.business.change_setting import change_setting
@@ -27,9 +29,7 @@ from nicobar.program.demo_pictures import KIWI, PIGEON, SONGBIRD, draw
 from nicobar.program.installation import InstallationError
 from nicobar.storage.business.keys import find_key
 from nicobar.storage.payments.payments import get_payment
-from nicobar.wire.catalog.products import ProductCreate
-from nicobar.wire.customers.customers import CustomerCreate
-from nicobar.wire.payments.payments import PaymentCreate
+from nicobar.wire.payments.payments import PaymentCreate, read_payment
 
 DEMO_FILE: Final = "demo.json"
 """The demo's file in the data folder."""
@@ -65,7 +65,7 @@ _SHELF: Final = (
     (_GIFT, "what you want from 1.00 USD"),
     (_SONGS, "24.00 USD less 25 %"),
 )
-_CUSTOMER: Final = CustomerCreate(email="ada@example.com", name="Ada Example")
+_CUSTOMER: Final = NewCustomer(email="ada@example.com", name="Ada Example")
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -142,19 +142,19 @@ async def _make(runtime: Runtime, tenant: Tenant, kept: _Kept | None) -> _Kept:
         await change_setting(runtime, tenant, "tax", "table")
         await change_setting(runtime, tenant, "seller_country", "US")
     api_key = kept.api_key if kept is not None else (await create_key(runtime, tenant, False))[1]
-    products = [await create_product(runtime, tenant, msgspec.convert(product, ProductCreate)) for product, _ in _SHELF]
+    products = [await create_product(runtime, tenant, msgspec.convert(product, NewProduct)) for product, _ in _SHELF]
     for product, bird in zip(products, (KIWI, PIGEON, SONGBIRD), strict=True):
         offer = await offer_upload(runtime, tenant, product_id=product.product_id, at_once=True)
-        await receive_picture(runtime, offer.image_id, offer.url.partition("?ticket=")[2], draw(bird))
+        await receive_picture(runtime, offer.image_id, offer.ticket, draw(bird))
     customer = await create_customer(runtime, tenant, _CUSTOMER)
     stocked = _Kept(api_key, [product.product_id for product in products], customer.customer_id, "")
     return await _with_payment(runtime, tenant, stocked)
 
 
 async def _with_payment(runtime: Runtime, tenant: Tenant, kept: _Kept) -> _Kept:
-    body = msgspec.convert(_body(kept.customer_id, kept.product_ids[0]), PaymentCreate)
-    payment = await create_payment(runtime, tenant, body)
-    return msgspec.structs.replace(kept, payment_id=payment.payment_id)
+    request = read_payment(msgspec.convert(_body(kept.customer_id, kept.product_ids[0]), PaymentCreate))
+    created = await create_payment(runtime, tenant, request)
+    return msgspec.structs.replace(kept, payment_id=created.payment.payment_id)
 
 
 def _load(file: Path) -> _Kept | None:

@@ -20,8 +20,8 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from nicobar.api.errors import ErrorEnvelope
-from nicobar.http_connections import Connections
-from nicobar.http_framing import FramingError, RequestFraming
+from nicobar.program.http_connections import Connections
+from nicobar.program.http_framing import FramingError, RequestFraming
 
 REQUEST_SECONDS: Final = 30.0
 """How long a connection may take from its first byte, or from being opened, until its request is complete."""

@@ -14,10 +14,10 @@ from starlette.types import ASGIApp
 
 from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
-from nicobar.http_connections import Connections
 from nicobar.program.background import in_background
 from nicobar.program.banner import ready, say, step
 from nicobar.program.demo import BUSINESS_NAME, prepare_demo
+from nicobar.program.http_connections import Connections
 from nicobar.program.http_limits import BoundedProtocol, allow_many_connections
 from nicobar.program.installation import check_accounts, explained, open_runtime, own_business
 from nicobar.program.logs import configure_logs

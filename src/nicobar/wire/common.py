@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from nicobar.core.problems import Problem
 from nicobar.wire.codes import CountryCode
@@ -30,8 +30,6 @@ MetadataText = Annotated[str, Meta(max_length=500)]
 MetadataInteger = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Metadata = dict[MetadataKey, MetadataText | MetadataInteger | float | bool]
 """At most 50 pairs of scalars (contract, "metadata"); each value comes back with the JSON type it was sent with."""
-
-MAXIMUM_METADATA_PAIRS: Final = 50
 
 
 class RequestBody(Struct, frozen=True, kw_only=True):
@@ -86,28 +84,6 @@ class NoQuery(Struct, frozen=True):
     """For calls whose query string means nothing; unknown query keys are ignored everywhere."""
 
 
-ValueT = TypeVar("ValueT")
-
-
-def given(value: ValueT | UnsetType, otherwise: ValueT) -> ValueT:
-    """Return the value of a PATCH field, or `otherwise` when the field was left out."""
-    return otherwise if value is UNSET else value
-
-
-def blank_to_none(text: str | None) -> str | None:
-    """Trim; nothing or only white space counts as null, because a known client sends blanks for "not given"."""
-    return (text.strip() or None) if text is not None else None
-
-
-def checked_metadata(metadata: dict[str, Any] | None, path: str = "metadata") -> dict[str, Any]:
-    """Return the pairs, {} for null. Raises Problem MAXIMUM_KEYS_REACHED above 50."""
-    if not metadata:
-        return {}
-    if len(metadata) > MAXIMUM_METADATA_PAIRS:
-        raise Problem("MAXIMUM_KEYS_REACHED", path=path)
-    return metadata
-
-
 def in_utc(moment: datetime | None) -> datetime | None:
     """Return a query's moment in UTC; one without an offset is taken as UTC.
 
@@ -129,6 +105,6 @@ EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-def to_builtins(value: Struct) -> Any:
+def to_builtins(value: Any) -> Any:
     """Return plain dicts and lists, ready for a jsonb column."""
     return msgspec.to_builtins(value)

@@ -20,10 +20,11 @@ from nicobar.core.business.business_settings import (
 )
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.money.fx import DODO_FEES, NO_FEE
+from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.business.create_business import create_business
-from nicobar.flows.business.load_policy import Policy, load_policy
+from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.reference import countries, currencies
 from nicobar.reference.codes import codes

@@ -21,6 +21,7 @@ from harness import PUBLIC_URL, EmptyingDatabase, FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Outcome, Payment
 from nicobar.core.problems import Problem
+from nicobar.core.refunds.refund import NewRefund, RefundInstruction, RefundItem
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.notices.handle_notice import handle_notice
 from nicobar.flows.notices.receive_notice import receive_notice
@@ -34,7 +35,6 @@ from nicobar.processors.base import ChargeRequest, Notice
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.payments.attempts import live_attempt
 from nicobar.storage.simulator.simulator import SimulatorRecords
-from nicobar.wire.refunds.refunds import RefundCreate, RefundItemRequest
 from orders import card, order, place
 
 IN_FLIGHT = 50
@@ -290,12 +290,11 @@ async def test_refunds_and_a_dispute_are_each_booked_once(track: Track, wave: in
     answers: Counter[str] = Counter()
 
     async def refund(payment: Payment, amount: int | None) -> None:
-        items = None if amount is None else [RefundItemRequest(item_id="pdt_0", amount=amount)]
+        items = None if amount is None else (RefundItem("pdt_0", amount),)
+        new = NewRefund(payment.payment_id, RefundInstruction(items))
         try:
-            made = await refund_payment(
-                track.runtime, track.tenant, RefundCreate(payment_id=payment.payment_id, items=items)
-            )
-            answers[made.status] += 1
+            made = await refund_payment(track.runtime, track.tenant, new)
+            answers[made.refund.status] += 1
         except Problem as problem:
             answers[problem.code] += 1
 

@@ -13,7 +13,15 @@ from harness import START, FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Declined, Payment, Succeeded
 from nicobar.core.problems import Problem
-from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
+from nicobar.core.refunds.refund import (
+    NewRefund,
+    RefundFailed,
+    RefundInstruction,
+    RefundItem,
+    RefundOutcome,
+    RefundPending,
+    RefundSucceeded,
+)
 from nicobar.flows.disputes.record_dispute import record_dispute
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.record_outcome import record_outcome
@@ -27,7 +35,6 @@ from nicobar.storage.ledger.ledger import entries_of
 from nicobar.storage.payments.attempts import get_attempt
 from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.simulator.simulator import SimulatorRecords
-from nicobar.wire.refunds.refunds import RefundCreate, RefundItemRequest
 from orders import attempts_of, card, order, place, reload
 
 
@@ -194,15 +201,15 @@ async def test_a_dispute_of_the_second_charge_touches_neither_books_nor_refunds(
     await _dispute(runtime, paid, surplus["attempt_id"], 2400)
     assert await _booked(runtime, paid) == [("payment", 2400)]
     assert await _problems(runtime, clock) == []
-    part = RefundItemRequest(item_id="pdt_0", amount=1900)
-    refund = await refund_payment(runtime, tenant, RefundCreate(payment_id=paid.payment_id, items=[part]))
+    part = RefundInstruction((RefundItem("pdt_0", 1900),))
+    refund = (await refund_payment(runtime, tenant, NewRefund(paid.payment_id, part))).refund
     assert (refund.status, refund.amount) == ("succeeded", 1900)
     clock.advance(seconds=1)
     await _dispute(runtime, paid, paying["attempt_id"], 500)
     assert await _booked(runtime, paid) == [("payment", 2400), ("refund", -1900), ("dispute", -500)]
     assert await _problems(runtime, clock) == []
     with pytest.raises(Problem, match=r"\$0\.00 of it can be refunded"):
-        await refund_payment(runtime, tenant, RefundCreate(payment_id=paid.payment_id))
+        await refund_payment(runtime, tenant, NewRefund(paid.payment_id))
 
 
 async def _dispute(runtime: Runtime, payment: Payment, attempt_id: str, amount: int) -> None:

@@ -14,7 +14,16 @@ from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Declined, Succeeded, Unknown
 from nicobar.core.problems import Problem
-from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
+from nicobar.core.refunds.refund import (
+    NewRefund,
+    Refund,
+    RefundFailed,
+    RefundInstruction,
+    RefundItem,
+    RefundOutcome,
+    RefundPending,
+    RefundSucceeded,
+)
 from nicobar.flows.disputes.record_dispute import record_dispute
 from nicobar.flows.refunds.record_refund import record_refund
 from nicobar.flows.refunds.refund_payment import refund_payment
@@ -26,7 +35,6 @@ from nicobar.storage.payments.attempts import insert_attempt, paying_attempt
 from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.refunds.refund_audit import refund_differences, refunds_that_ended_otherwise
 from nicobar.storage.refunds.refunds import get_refund, insert_refund
-from nicobar.wire.refunds.refunds import RefundCreate, RefundItemRequest, RefundRead
 from orders import attempts_of, dump, line, reload
 from returning import Returning, paid, refund_rows
 
@@ -48,10 +56,10 @@ def tenant(merchant: Merchant) -> Tenant:
     return merchant.tenant
 
 
-async def give_back(runtime: Runtime, tenant: Tenant, payment_id: str, amount: int | None = None) -> RefundRead:
+async def give_back(runtime: Runtime, tenant: Tenant, payment_id: str, amount: int | None = None) -> Refund:
     """Refund a payment, or so much of its first item."""
-    items = None if amount is None else [RefundItemRequest(item_id="pdt_0", amount=amount)]
-    return await refund_payment(runtime, tenant, RefundCreate(payment_id=payment_id, items=items))
+    items = None if amount is None else (RefundItem("pdt_0", amount),)
+    return (await refund_payment(runtime, tenant, NewRefund(payment_id, RefundInstruction(items)))).refund
 
 
 async def told(runtime: Runtime, tenant: Tenant, refund_id: str) -> list[tuple[str, dict[str, Any]]]:
@@ -66,8 +74,8 @@ async def test_a_refund_is_stored_booked_and_told(
     payment = await paid(runtime, tenant)
     clock.advance(days=2)
     processor.answer = RefundSucceeded("re_1", "74537604221222132710572", "acquirer_reference_number")
-    body = RefundCreate(payment_id=payment.payment_id, reason=" torn \n", metadata={"ticket": 7})
-    answer = await refund_payment(runtime, tenant, body)
+    new = NewRefund(payment.payment_id, reason=" torn \n", metadata={"ticket": 7})
+    answer = (await refund_payment(runtime, tenant, new)).refund
     assert (answer.status, answer.amount, answer.currency, answer.is_partial) == ("succeeded", 2400, "USD", False)
     assert (answer.reason, answer.metadata) == ("torn", {"ticket": 7})
     assert answer.network_reference_updated_at == clock.now()
@@ -197,7 +205,7 @@ async def test_fifty_refunds_at_once_never_pass_what_was_paid(
             *(give_back(runtime, tenant, payment.payment_id, amount) for amount in wanted), return_exceptions=True
         )
         refusals |= {answer.code for answer in answers if isinstance(answer, Problem)}
-        assert all(isinstance(answer, Problem | RefundRead) for answer in answers)
+        assert all(isinstance(answer, Problem | Refund) for answer in answers)
         stored = await reload(runtime, payment)
         assert stored.refunded_amount == stored.returned_amount == processor.given_back <= 1426
     assert set(pending) == {1}

@@ -13,7 +13,16 @@ from harness import START, FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
-from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
+from nicobar.core.refunds.refund import (
+    NewRefund,
+    Refund,
+    RefundFailed,
+    RefundInstruction,
+    RefundItem,
+    RefundOutcome,
+    RefundPending,
+    RefundSucceeded,
+)
 from nicobar.flows.ledger.book_refund_reversal import book_refund_reversal
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.refunds.resolve_refund import resolve_refund
@@ -27,7 +36,6 @@ from nicobar.storage.events.events import events_of
 from nicobar.storage.ledger.ledger import entries_of
 from nicobar.storage.refunds.refunds import get_refund
 from nicobar.storage.simulator.simulator import money_given_back
-from nicobar.wire.refunds.refunds import RefundCreate, RefundItemRequest, RefundRead
 from orders import dump, line, reload, with_processors
 from returning import Returning, notify, paid, refund_rows
 
@@ -51,12 +59,11 @@ def tenant(merchant: Merchant) -> Tenant:
     return merchant.tenant
 
 
-async def give_back(runtime: Runtime, payment: Payment, *amounts: int) -> RefundRead:
+async def give_back(runtime: Runtime, payment: Payment, *amounts: int) -> Refund:
     """Refund a payment, or so much of each of its items."""
-    items = [RefundItemRequest(item_id=f"pdt_{index}", amount=amount) for index, amount in enumerate(amounts) if amount]
-    return await refund_payment(
-        runtime, payment.tenant, RefundCreate(payment_id=payment.payment_id, items=items or None)
-    )
+    items = [RefundItem(f"pdt_{index}", amount) for index, amount in enumerate(amounts) if amount]
+    new = NewRefund(payment.payment_id, RefundInstruction(tuple(items) or None))
+    return (await refund_payment(runtime, payment.tenant, new)).refund
 
 
 async def kinds(runtime: Runtime, payment: Payment) -> list[str]:

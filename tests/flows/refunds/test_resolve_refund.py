@@ -9,7 +9,7 @@ import pytest_asyncio
 from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment, Unknown
-from nicobar.core.refunds.refund import RefundFailed, RefundPending, RefundSucceeded
+from nicobar.core.refunds.refund import NewRefund, RefundFailed, RefundPending, RefundSucceeded
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.refunds.resolve_refund import resolve_refund
@@ -19,7 +19,6 @@ from nicobar.flows.upkeep.sweep import sweep
 from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.refunds.refund_audit import refund_differences, refunds_pending_too_long
 from nicobar.storage.refunds.refunds import get_refund
-from nicobar.wire.refunds.refunds import RefundCreate
 from orders import card, dump, order, place, reload, with_processors
 from returning import Returning, notify, paid, refund_rows
 
@@ -42,7 +41,7 @@ def tenant(merchant: Merchant) -> Tenant:
 
 
 async def refund(runtime: Runtime, payment: Payment) -> str:
-    answer = await refund_payment(runtime, payment.tenant, RefundCreate(payment_id=payment.payment_id))
+    answer = (await refund_payment(runtime, payment.tenant, NewRefund(payment.payment_id))).refund
     return answer.refund_id
 
 
@@ -100,7 +99,7 @@ async def test_a_database_that_goes_away_after_the_call_is_no_failure(
     payment = await paid(runtime, tenant)
     with monkeypatch.context() as patch:
         patch.setattr("nicobar.flows.refunds.refund_payment.record_refund", gone)
-        answer = await refund_payment(runtime, tenant, RefundCreate(payment_id=payment.payment_id))
+        answer = (await refund_payment(runtime, tenant, NewRefund(payment.payment_id))).refund
     assert (answer.status, answer.amount, answer.payment_id) == ("pending", 2400, payment.payment_id)
     clock.advance(seconds=60)
     await sweep(runtime)

@@ -6,11 +6,11 @@ import httpx
 from starlette.routing import Router
 
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.catalog.product import ProductChange
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.catalog.update_product import update_product
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.checkout import page_routes
-from nicobar.wire.catalog.products import ProductUpdate
 from orders import line, order, pay, place
 from pages.pictured import image_id_of, pictured_lines, pictured_product, pictured_seller
 from pages.visited import Elements, Site
@@ -67,7 +67,7 @@ async def test_the_picture_is_the_one_that_the_product_has_today(site: Site) -> 
     payment = await site.place(lines=[line(product_id=product_id)])
     await pay(site.browser, f"/{payment.link_id}")
     assert len(pictures(await shown(site, payment))) == 1
-    await update_product(site.runtime, site.tenant, product_id, ProductUpdate(image_id=None))
+    await update_product(site.runtime, site.tenant, product_id, ProductChange(image_id=None))
     assert pictures(await shown(site, payment)) == []
 
 

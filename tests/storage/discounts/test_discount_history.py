@@ -5,6 +5,7 @@ import pytest
 
 from discount_orders import buy, counters, discount, give_back, order_of, succeed
 from harness import START, Merchant
+from nicobar.core.discounts.discount_record import DiscountChange
 from nicobar.core.discounts.discounts import CodeHistory, CurrencyOption, DiscountCode
 from nicobar.flows.discounts.allow_customers import allow_customers
 from nicobar.flows.discounts.delete_discount import delete_discount
@@ -16,7 +17,6 @@ from nicobar.storage.discounts.redemptions import (
     discount_counter_differences,
     load_codes,
 )
-from nicobar.wire.discounts.discounts import CustomersAllow, DiscountUpdate
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ async def test_codes_are_loaded_with_their_history(runtime: Runtime, merchant: M
     await succeed(runtime, await buy(runtime, order_of(runtime, tenant, "ana"), [code, other]))
     await give_back(runtime, await buy(runtime, order_of(runtime, tenant, "ana"), [code]))
     ben = await buy(runtime, order_of(runtime, tenant, "ben", lines=[], status="succeeded"), [code], free=True)
-    await allow_customers(runtime, tenant, code.discount_id, CustomersAllow(customer_ids=[ana]))
+    await allow_customers(runtime, tenant, code.discount_id, [ana])
     expected = DiscountCode(
         discount_id=code.discount_id,
         code="FIRST",
@@ -102,7 +102,7 @@ async def test_a_payment_keeps_the_terms_that_it_was_made_with(runtime: Runtime,
     extra = await discount(runtime, tenant, code="EXTRA")
     payment = await buy(runtime, order_of(runtime, tenant, "ana"), [spring, extra], deducted=70)
     plain = await buy(runtime, order_of(runtime, tenant, "ben"), [])
-    await update_discount(runtime, tenant, spring.discount_id, DiscountUpdate(code="AUTUMN", amount=500, name="Autumn"))
+    await update_discount(runtime, tenant, spring.discount_id, DiscountChange(code="AUTUMN", amount=500, name="Autumn"))
     await delete_discount(runtime, tenant, extra.discount_id)
     await succeed(runtime, payment)
     async with runtime.database.read() as read:
@@ -139,8 +139,8 @@ async def test_postgresql_refuses_a_reservation_too_many(
     code = await discount(runtime, merchant.tenant, usage_limit=2)
     for name in ("ana", "ben"):
         await buy(runtime, order_of(runtime, merchant.tenant, name), [code])
-    await update_discount(runtime, merchant.tenant, code.discount_id, DiscountUpdate(usage_limit=limit))
-    monkeypatch.setattr("nicobar.flows.reserve_codes.check_room", lambda *_: None)
+    await update_discount(runtime, merchant.tenant, code.discount_id, DiscountChange(usage_limit=limit))
+    monkeypatch.setattr("nicobar.flows.discounts.reserve_codes.check_room", lambda *_: None)
     for free in (False, True):
         with pytest.raises(asyncpg.CheckViolationError) as refusal:
             await buy(runtime, order_of(runtime, merchant.tenant, "eva"), [code], free=free)

@@ -8,7 +8,7 @@ import pytest
 
 from discount_orders import buy, counters, discount, give_back, order_of, succeed
 from harness import FakeClock, Merchant
-from nicobar.core.discounts.discount_record import DiscountRecord
+from nicobar.core.discounts.discount_record import DiscountChange, DiscountRecord
 from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
 from nicobar.flows.discounts.delete_discount import delete_discount
@@ -18,7 +18,6 @@ from nicobar.storage.discounts import redemptions
 from nicobar.storage.discounts.discounts import get_discount
 from nicobar.storage.discounts.redemptions import release_expired
 from nicobar.storage.payments.payments import lock_payment
-from nicobar.wire.discounts.discounts import DiscountUpdate
 from orders import order
 
 
@@ -150,7 +149,7 @@ async def test_a_late_success_counts_although_the_limit_is_full(runtime: Runtime
 async def test_a_limit_below_the_open_reservations_stops_the_code(runtime: Runtime, merchant: Merchant) -> None:
     code = await discount(runtime, merchant.tenant)
     payments = [await buy(runtime, order_of(runtime, merchant.tenant, f"buyer{n}"), [code]) for n in range(3)]
-    await update_discount(runtime, merchant.tenant, code.discount_id, DiscountUpdate(usage_limit=2))
+    await update_discount(runtime, merchant.tenant, code.discount_id, DiscountChange(usage_limit=2))
     assert await over_limit(runtime, code) is True
     assert (
         await outcome(runtime, order_of(runtime, merchant.tenant, "ana"), [code])

@@ -3,6 +3,7 @@
 from typing import Final
 
 from nicobar.api.routing import Call, Operation
+from nicobar.core.fields import blank_to_none
 from nicobar.core.problems import Problem
 from nicobar.flows.catalog.archive_brand import archive_brand
 from nicobar.flows.catalog.create_brand import create_brand
@@ -17,15 +18,18 @@ from nicobar.wire.catalog.brands import (
     BrandListQuery,
     BrandRead,
     BrandUpdate,
+    read_brand,
+    read_brand_change,
+    render_archived_brand,
     render_brand,
 )
-from nicobar.wire.catalog.pictures import UploadOffer
+from nicobar.wire.catalog.pictures import UploadOffer, render_upload_offer
 from nicobar.wire.common import NoQuery
 
 
 async def create(call: Call[BrandCreate, NoQuery]) -> BrandRead:
     """Create a brand."""
-    return render_brand(await create_brand(call.runtime, call.tenant, call.body), None)
+    return render_brand(await create_brand(call.runtime, call.tenant, read_brand(call.body)), None)
 
 
 async def retrieve(call: Call[None, NoQuery]) -> BrandRead:
@@ -39,13 +43,14 @@ async def retrieve(call: Call[None, NoQuery]) -> BrandRead:
 
 async def update(call: Call[BrandUpdate, NoQuery]) -> BrandRead:
     """Change a brand and return it."""
-    brand = await update_brand(call.runtime, call.tenant, call.path["id"], call.body)
+    brand = await update_brand(call.runtime, call.tenant, call.path["id"], read_brand_change(call.body))
     return render_brand(brand, call.runtime.image_url(brand.image_id))
 
 
 async def archive(call: Call[BrandArchive, NoQuery]) -> BrandArchived:
     """Archive a brand and tell what was moved."""
-    return await archive_brand(call.runtime, call.tenant, call.path["id"], call.body)
+    target_id = blank_to_none(call.body.move_products_to)
+    return render_archived_brand(await archive_brand(call.runtime, call.tenant, call.path["id"], target_id))
 
 
 async def list_(call: Call[None, BrandListQuery]) -> BrandList:
@@ -57,7 +62,7 @@ async def list_(call: Call[None, BrandListQuery]) -> BrandList:
 
 async def offer_image(call: Call[None, NoQuery]) -> UploadOffer:
     """Return an address for the upload of a picture."""
-    return await offer_upload(call.runtime, call.tenant, brand_id=call.path["id"])
+    return render_upload_offer(await offer_upload(call.runtime, call.tenant, brand_id=call.path["id"]))
 
 
 OPERATIONS: Final[list[Operation]] = [

@@ -21,7 +21,15 @@ from nicobar.wire.common import NoQuery
 
 async def create(call: Call[LocalizedPriceCreate, NoQuery]) -> LocalizedPriceRead:
     """Create the price of one market."""
-    price = await create_localized_price(call.runtime, call.tenant, call.path["product_id"], call.body)
+    body = call.body
+    price = await create_localized_price(
+        call.runtime,
+        call.tenant,
+        call.path["product_id"],
+        amount=body.amount,
+        currency=body.currency,
+        country_code=body.country_code,
+    )
     return render_localized_price(price)
 
 
@@ -48,7 +56,7 @@ async def update(call: Call[LocalizedPriceUpdate, NoQuery]) -> LocalizedPriceRea
     """Change the amount of a price."""
     path = call.path
     return render_localized_price(
-        await update_localized_price(call.runtime, call.tenant, path["product_id"], path["id"], call.body)
+        await update_localized_price(call.runtime, call.tenant, path["product_id"], path["id"], call.body.amount)
     )
 
 

@@ -10,7 +10,7 @@ from nicobar.flows.catalog.offer_upload import offer_upload
 from nicobar.flows.catalog.unarchive_product import unarchive_product
 from nicobar.flows.catalog.update_product import update_product
 from nicobar.storage.catalog.products import get_product, list_products
-from nicobar.wire.catalog.pictures import UploadOffer, UploadQuery
+from nicobar.wire.catalog.pictures import UploadOffer, UploadQuery, render_upload_offer
 from nicobar.wire.catalog.products import (
     ProductCreate,
     ProductListItem,
@@ -18,6 +18,8 @@ from nicobar.wire.catalog.products import (
     ProductQuery,
     ProductRead,
     ProductUpdate,
+    read_product,
+    read_product_change,
     render_list_item,
     render_product,
 )
@@ -26,7 +28,7 @@ from nicobar.wire.common import Items, NoQuery
 
 async def create(call: Call[ProductCreate, NoQuery]) -> ProductRead:
     """Create a product."""
-    return render_product(await create_product(call.runtime, call.tenant, call.body), None)
+    return render_product(await create_product(call.runtime, call.tenant, read_product(call.body)), None)
 
 
 async def retrieve(call: Call[None, ProductQuery]) -> ProductRead:
@@ -57,7 +59,7 @@ async def list_(call: Call[None, ProductListQuery]) -> Items[ProductListItem]:
 
 async def update(call: Call[ProductUpdate, NoQuery]) -> None:
     """Change a product; the answer is empty."""
-    await update_product(call.runtime, call.tenant, call.path["id"], call.body)
+    await update_product(call.runtime, call.tenant, call.path["id"], read_product_change(call.body))
 
 
 async def archive(call: Call[None, NoQuery]) -> None:
@@ -73,7 +75,8 @@ async def unarchive(call: Call[None, NoQuery]) -> None:
 async def offer_image(call: Call[None, UploadQuery]) -> UploadOffer:
     """Return an address for the upload of a picture."""
     at_once = not call.query.force_update
-    return await offer_upload(call.runtime, call.tenant, product_id=call.path["id"], at_once=at_once)
+    offered = await offer_upload(call.runtime, call.tenant, product_id=call.path["id"], at_once=at_once)
+    return render_upload_offer(offered)
 
 
 _FIELD_PROBLEMS: Final = (

@@ -13,13 +13,15 @@ from nicobar.wire.customers.customers import (
     CustomerListQuery,
     CustomerRead,
     CustomerUpdate,
+    read_customer,
+    read_customer_change,
     render_customer,
 )
 
 
 async def create(call: Call[CustomerCreate, NoQuery]) -> CustomerRead:
     """Create a customer, or return the one who has the e-mail address."""
-    return render_customer(await create_customer(call.runtime, call.tenant, call.body))
+    return render_customer(await create_customer(call.runtime, call.tenant, read_customer(call.body)))
 
 
 async def retrieve(call: Call[None, NoQuery]) -> CustomerRead:
@@ -33,7 +35,8 @@ async def retrieve(call: Call[None, NoQuery]) -> CustomerRead:
 
 async def update(call: Call[CustomerUpdate, NoQuery]) -> CustomerRead:
     """Change a customer and return it."""
-    return render_customer(await update_customer(call.runtime, call.tenant, call.path["customer_id"], call.body))
+    change = read_customer_change(call.body)
+    return render_customer(await update_customer(call.runtime, call.tenant, call.path["customer_id"], change))
 
 
 async def list_(call: Call[None, CustomerListQuery]) -> Items[CustomerRead]:

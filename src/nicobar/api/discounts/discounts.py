@@ -20,13 +20,15 @@ from nicobar.wire.discounts.discounts import (
     DiscountListQuery,
     DiscountRead,
     DiscountUpdate,
+    read_discount,
+    read_discount_change,
     render_discount,
 )
 
 
 async def create(call: Call[DiscountCreate, NoQuery]) -> DiscountRead:
     """Create a discount."""
-    return render_discount(await create_discount(call.runtime, call.tenant, call.body))
+    return render_discount(await create_discount(call.runtime, call.tenant, read_discount(call.body)))
 
 
 async def retrieve(call: Call[None, NoQuery]) -> DiscountRead:
@@ -63,7 +65,8 @@ async def list_(call: Call[None, DiscountListQuery]) -> Items[DiscountRead]:
 
 async def update(call: Call[DiscountUpdate, NoQuery]) -> DiscountRead:
     """Change a discount and return it."""
-    return render_discount(await update_discount(call.runtime, call.tenant, call.path["discount_id"], call.body))
+    change = read_discount_change(call.body)
+    return render_discount(await update_discount(call.runtime, call.tenant, call.path["discount_id"], change))
 
 
 async def delete(call: Call[None, NoQuery]) -> None:
@@ -84,7 +87,7 @@ async def list_customers(call: Call[None, PageQuery]) -> Items[AllowedCustomer]:
 
 async def allow(call: Call[CustomersAllow, NoQuery]) -> Items[AllowedCustomer]:
     """Put customers on the discount's list and return those of the request."""
-    allowed = await allow_customers(call.runtime, call.tenant, call.path["discount_id"], call.body)
+    allowed = await allow_customers(call.runtime, call.tenant, call.path["discount_id"], call.body.customer_ids)
     return Items(items=[AllowedCustomer(customer_id=customer_id) for customer_id in allowed])
 
 

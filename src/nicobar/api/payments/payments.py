@@ -6,7 +6,7 @@ from nicobar.api.routing import Call, Operation
 from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.pricing import recompute
 from nicobar.core.problems import Problem
-from nicobar.flows.events.render_whole_payment import render_whole_payment
+from nicobar.flows.events.load_whole_payment import load_whole_payment
 from nicobar.flows.payments.create_payment import create_payment
 from nicobar.flows.payments.load_settled_lines import load_settled_lines
 from nicobar.reference import methods
@@ -23,20 +23,25 @@ from nicobar.wire.payments.payment_reads import (
     PaymentRead,
     render_line_item,
     render_list_item,
+    render_whole_payment,
 )
-from nicobar.wire.payments.payments import PaymentCreate, PaymentCreated
+from nicobar.wire.payments.payments import PaymentCreate, PaymentCreated, read_payment, render_created
 from nicobar.wire.pricing.explanations import Explanation, render_explanation
 
 
 async def create(call: Call[PaymentCreate, NoQuery]) -> PaymentCreated:
     """Create a one-time payment."""
-    return await create_payment(call.runtime, call.tenant, call.body)
+    created = await create_payment(call.runtime, call.tenant, read_payment(call.body))
+    link_id = created.payment.link_id
+    link = None if link_id is None else call.runtime.link_url(link_id)
+    return render_created(created.payment, created.client_secret, link, created.discount_ids)
 
 
 async def retrieve(call: Call[None, NoQuery]) -> PaymentRead:
     """Return one payment."""
     async with call.runtime.database.snapshot() as read:
-        return await render_whole_payment(call.runtime, read, await _payment(call, read))
+        whole = await load_whole_payment(call.runtime, read, await _payment(call, read))
+    return render_whole_payment(whole)
 
 
 async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:

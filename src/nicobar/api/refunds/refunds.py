@@ -15,19 +15,23 @@ from nicobar.wire.refunds.refunds import (
     RefundListQuery,
     RefundPreview,
     RefundRead,
+    read_refund,
     render_refund,
     render_refund_item,
+    render_refund_preview,
 )
 
 
 async def create(call: Call[RefundCreate, NoQuery]) -> RefundRead:
     """Refund a payment or items of it."""
-    return await refund_payment(call.runtime, call.tenant, call.body)
+    made = await refund_payment(call.runtime, call.tenant, read_refund(call.body))
+    return render_refund(made.refund, made.payment)
 
 
 async def preview(call: Call[RefundCreate, NoQuery]) -> RefundPreview:
     """Say what the same body would give back, and store nothing."""
-    return await preview_refund(call.runtime, call.tenant, call.body)
+    planned = await preview_refund(call.runtime, call.tenant, read_refund(call.body))
+    return render_refund_preview(planned.payment, planned.lines)
 
 
 async def retrieve(call: Call[None, NoQuery]) -> RefundRead:

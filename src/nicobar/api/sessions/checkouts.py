@@ -5,12 +5,14 @@ from typing import Final
 from nicobar.api.routing import Call, Operation
 from nicobar.flows.sessions.preview_checkout import preview_checkout
 from nicobar.wire.common import NoQuery
-from nicobar.wire.sessions.checkouts import CheckoutPreview, CheckoutPreviewRequest
+from nicobar.wire.sessions.checkouts import CheckoutPreview, CheckoutPreviewRequest, read_preview, render_preview
 
 
 async def preview(call: Call[CheckoutPreviewRequest, NoQuery]) -> CheckoutPreview:
     """Say what a cart would cost, by the same rules as a payment, and store nothing."""
-    return await preview_checkout(call.runtime, call.tenant, call.body)
+    previewed = await preview_checkout(call.runtime, call.tenant, read_preview(call.body))
+    priced = previewed.priced
+    return render_preview(priced.quote, priced.facts.products, previewed.country, priced.tax_id, previewed.tax_id_error)
 
 
 OPERATIONS: Final = [

@@ -41,6 +41,21 @@ class Picture(msgspec.Struct, frozen=True):
     small: bytes
 
 
+class OfferedUpload(msgspec.Struct, frozen=True):
+    """Where one picture can be uploaded."""
+
+    image_id: str
+    """The id that the picture will have."""
+    ticket: str
+    """What opens the address, once."""
+    url: str
+    """The address, with its ticket."""
+
+    def __repr__(self) -> str:
+        """Name the picture, and not what opens its address."""
+        return f"OfferedUpload({self.image_id})"
+
+
 def is_image_id(text: str) -> bool:
     """Return whether `text` could be the id of a picture, a random UUID, before the database is asked."""
     return _IMAGE_ID.fullmatch(text) is not None

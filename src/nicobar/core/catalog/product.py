@@ -1,10 +1,13 @@
 """Products and their prices."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from nicobar.core.fields import blank_to_none, checked_web_address
 from nicobar.core.money.money import round_half_up
 from nicobar.core.problems import Problem
 
@@ -87,6 +90,38 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     archived_at: datetime | None
 
 
+class NewProduct(msgspec.Struct, frozen=True, kw_only=True):
+    """A product to create. A blank text counts as none."""
+
+    name: str
+    price: Price
+    tax_category: str
+    description: str | None = None
+    brand_id: str | None = None
+    """None: the primary brand."""
+    metadata: dict[str, Any] = {}
+    pricing_mode: str | None = None
+    extras: dict[str, Any] = {}
+    """As in `Product`."""
+
+
+class ProductChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change about a product; everything that is left out stays as it is."""
+
+    name: str | UnsetType = UNSET
+    price: Price | UnsetType = UNSET
+    tax_category: str | UnsetType = UNSET
+    brand_id: str | UnsetType = UNSET
+    """A blank one keeps the brand."""
+    metadata: dict[str, Any] | UnsetType = UNSET
+    """Replaces all pairs."""
+    image_id: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
+    pricing_mode: str | UnsetType | None = UNSET
+    extras: dict[str, Any] = {}
+    """The extras that change, by name; None clears one where it can be empty."""
+
+
 def check_price(price: Price) -> None:
     """Refuse a price whose fields contradict each other (contract, "Unit price" and "Products").
 
@@ -127,6 +162,49 @@ def _check_meters(meters: list[dict[str, Any]]) -> None:
 
 def _contradiction(field: str, detail: str) -> Problem:
     return Problem("INVALID_REQUEST_PARAMETERS", path=f"price.{field}", detail=detail)
+
+
+_ALWAYS_SHOWN: Final = frozenset({"entitlements", "credit_entitlements", "license_key_enabled"})
+"""Extras that are never null, so that null cannot clear them."""
+
+
+def changed_extras(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored extras with those that are given; None clears one where it can be empty.
+
+    Raises Problem NOT_FOUND for an uploaded file, INVALID_REQUEST_PARAMETERS for a credit entitlement named twice, and
+    INVALID_REQUEST_BODY for a malformed web address.
+    """
+    extras = dict(stored)
+    for name, value in given.items():
+        checked = _checked_extra(name, value)
+        if checked is not None:
+            extras[name] = checked
+        elif name not in _ALWAYS_SHOWN:
+            extras.pop(name, None)
+    _refuse_repeated_credits(extras.get("credit_entitlements", []))
+    return extras
+
+
+def _checked_extra(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return blank_to_none(value)
+    if name != "digital_product_delivery" or value is None:
+        return value
+    if value["files"]:
+        raise Problem("NOT_FOUND", what="File", path=f"{name}.files[0]")
+    address = checked_web_address(value["external_url"], f"{name}.external_url")
+    return {"external_url": address, "files": None, "instructions": blank_to_none(value["instructions"])}
+
+
+def _refuse_repeated_credits(links: Sequence[Mapping[str, Any]]) -> None:
+    ids = [link["credit_entitlement_id"] for link in links]
+    for index, credit_entitlement_id in enumerate(ids):
+        if credit_entitlement_id in ids[:index]:
+            raise Problem(
+                "INVALID_REQUEST_PARAMETERS",
+                path=f"credit_entitlements[{index}].credit_entitlement_id",
+                detail="It is in the list twice.",
+            )
 
 
 def charged_amount(price: Price) -> int:

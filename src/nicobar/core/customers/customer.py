@@ -5,6 +5,7 @@ from typing import Any
 from unicodedata import normalize
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +23,37 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     """A code of GET /locales; None means English."""
     created_at: datetime
     updated_at: datetime
+
+
+class NewCustomer(msgspec.Struct, frozen=True):
+    """A customer to create."""
+
+    email: str
+    name: str
+    phone_number: str | None = None
+    metadata: dict[str, Any] = {}
+    preferred_locale: str | None = None
+
+
+class CustomerChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change about a customer; everything that is left out stays as it is."""
+
+    email: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    phone_number: str | UnsetType | None = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+    """Replaces all pairs."""
+    preferred_locale: str | UnsetType | None = UNSET
+
+
+class CustomerUpsert(msgspec.Struct, frozen=True):
+    """A customer that is made, or completed by name and phone number, together with a payment."""
+
+    customer_id: str
+    email: str
+    email_key: str
+    name: str
+    phone_number: str | None
 
 
 def email_key(email: str) -> str:

@@ -4,17 +4,23 @@ What a code is worth in a cart is decided in `core.discounts`; here stands what 
 limits still leave room for one more use.
 """
 
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from nicobar.core.discounts.discounts import FULL_BPS, CurrencyOption, Eligibility
+from nicobar.core.discounts.discounts import FULL_BPS, CurrencyOption, Eligibility, normalise_code
+from nicobar.core.fields import blank_to_none
 from nicobar.core.problems import Problem
 
 DiscountType = Literal["percentage", "flat"]
 """A share of the price, or a sum of money."""
+
+RequestedType = Literal["percentage", "flat", "flat_per_unit"]
+"""`flat_per_unit` existed once; it is understood, so that it can be refused by its own code."""
 
 CODE_ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """What random codes are made of: 32 signs, without those that people confuse (0 and O, 1 and I)."""
@@ -24,6 +30,56 @@ CODE_LENGTH: Final = 16
 
 CODE_RANDOM_BITS: Final = CODE_LENGTH * 5
 """Random bits that `random_code` needs: five a character."""
+
+_CODE: Final = re.compile(r"[A-Z0-9!$%&*+.@_-]{3,16}")
+"""Codes stand in addresses and are typed by hand: no blanks, no slash, nothing beyond ASCII."""
+
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""The database driver takes the very last microsecond of the year 9999 for infinity."""
+
+
+class NewDiscount(msgspec.Struct, frozen=True, kw_only=True):
+    """A discount to create."""
+
+    type: RequestedType
+    amount: int
+    """As in `DiscountRecord`."""
+    code: str | None = None
+    """None or blank: a random one."""
+    currency_options: tuple[CurrencyOption, ...] = ()
+    customer_eligibility: Eligibility = "any"
+    expires_at: datetime | None = None
+    metadata: dict[str, Any] = {}
+    name: str | None = None
+    per_customer_usage_limit: int | None = None
+    preserve_on_plan_change: bool = False
+    restricted_to: Sequence[str] = ()
+    """Product ids; empty means every product."""
+    starts_at: datetime | None = None
+    subscription_cycles: int | None = None
+    usage_limit: int | None = None
+
+
+class DiscountChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change about a discount; everything that is left out stays as it is."""
+
+    type: RequestedType | UnsetType = UNSET
+    amount: int | UnsetType = UNSET
+    code: str | UnsetType = UNSET
+    """A blank one keeps the code."""
+    currency_options: tuple[CurrencyOption, ...] | UnsetType = UNSET
+    customer_eligibility: Eligibility | UnsetType = UNSET
+    expires_at: datetime | UnsetType | None = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+    """Replaces all pairs."""
+    name: str | UnsetType | None = UNSET
+    per_customer_usage_limit: int | UnsetType | None = UNSET
+    preserve_on_plan_change: bool | UnsetType = UNSET
+    restricted_to: Sequence[str] | UnsetType = UNSET
+    starts_at: datetime | UnsetType | None = UNSET
+    subscription_cycles: int | UnsetType | None = UNSET
+    usage_limit: int | UnsetType | None = UNSET
 
 
 class DiscountRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +162,38 @@ def random_code(random_bits: int) -> str:
     """Return a code of 16 characters from `CODE_RANDOM_BITS` random bits; surplus bits are ignored."""
     shifts = range(0, CODE_RANDOM_BITS, 5)
     return "".join([CODE_ALPHABET[random_bits >> shift & 31] for shift in shifts])
+
+
+def checked_type(requested: RequestedType) -> DiscountType:
+    """Return the type. Raises Problem UNSUPPORTED_DISCOUNT_TYPE for `flat_per_unit`."""
+    if requested == "flat_per_unit":
+        raise Problem("UNSUPPORTED_DISCOUNT_TYPE", path="type")
+    return requested
+
+
+def checked_code(text: str | None) -> str | None:
+    """Return the code as it is stored; None for null and blanks. Raises Problem INVALID_REQUEST_BODY."""
+    if blank_to_none(text) is None:
+        return None
+    code = normalise_code(text or "")
+    if _CODE.fullmatch(code) is None:
+        detail = "A code has 3 to 16 characters: letters A-Z, digits and ! $ % & * + . @ _ -"
+        raise Problem("INVALID_REQUEST_BODY", path="code", detail=detail)
+    return code
+
+
+def checked_moment(moment: datetime | None, path: str) -> datetime | None:
+    """Return the moment in UTC; one without an offset is taken as UTC.
+
+    Raises Problem INVALID_REQUEST_BODY for one outside the years 1970 to 9999.
+    """
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    if not _EARLIEST <= moment <= _LATEST:
+        raise Problem("INVALID_REQUEST_BODY", path=path, detail="It must lie in the years 1970 to 9999.")
+    return moment.astimezone(UTC)
 
 
 def check_record(record: DiscountRecord) -> None:

@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from nicobar.core.fields import blank_to_none
 from nicobar.core.money.fx import Rates
 from nicobar.core.money.money import allocate, decimal_text, display_amount, round_half_up
 from nicobar.core.problems import Problem
@@ -271,3 +272,22 @@ def _list_value(
             value, scale = value * conversion.numerator, conversion.denominator
         numerator, denominator = numerator * scale + value * denominator, denominator * scale
     return numerator, denominator
+
+
+def requested_codes(single: str | None, several: Sequence[str] | None) -> list[str]:
+    """Return the discount codes of a request, normalised, in their order.
+
+    Raises Problem INVALID_REQUEST_BODY when both fields are used or a code stands twice.
+    """
+    single = blank_to_none(single)
+    if single is not None and several is not None:
+        detail = "Send discount_code or discount_codes, not both."
+        raise Problem("INVALID_REQUEST_BODY", path="discount_code", detail=detail)
+    codes = [normalise_code(single)] if single is not None else [normalise_code(text) for text in several or ()]
+    for index, code in enumerate(codes):
+        where = f"discount_codes[{index}]"
+        if not code:
+            raise Problem("INVALID_REQUEST_BODY", path=where, detail="It is blank.")
+        if code in codes[:index]:
+            raise Problem("INVALID_REQUEST_BODY", path=where, detail=f"{code} is in the list twice.")
+    return codes

@@ -1,13 +1,14 @@
 """Events: what a merchant's application is told. Each is written in the commit of the change that it reports."""
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from nicobar.core.disputes.dispute import DisputeStatus
-from nicobar.core.payments.payment import PaymentStatus
-from nicobar.core.refunds.refund import RefundStatus
+from nicobar.core.disputes.dispute import Dispute, DisputeStatus
+from nicobar.core.events.whole_payment import WholePayment
+from nicobar.core.payments.payment import Payment, PaymentStatus
+from nicobar.core.refunds.refund import PaymentRefund, RefundStatus
 
 EventType = Literal[
     "payment.succeeded",
@@ -45,6 +46,17 @@ DISPUTE_EVENTS: Final[dict[DisputeStatus, EventType]] = {
     "dispute_won": "dispute.won",
     "dispute_lost": "dispute.lost",
 }
+
+
+class DisputedPayment(NamedTuple):
+    """A dispute with its payment, both as they stand at one moment."""
+
+    dispute: Dispute
+    payment: Payment
+
+
+EventSubject = WholePayment | PaymentRefund | DisputedPayment
+"""What an event tells about, as of its moment."""
 
 
 class Event(msgspec.Struct, frozen=True):

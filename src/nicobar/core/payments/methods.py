@@ -118,6 +118,14 @@ def eligible(methods: Iterable[MethodFacts], context: MethodContext) -> list[Dec
     return [decide(method, context) for method in methods]
 
 
+def may_leave_none(allowed: Collection[str] | None, disabled: Collection[str]) -> bool:
+    """Return whether an allow-list and what the seller has switched off can leave an order nothing to pay with.
+
+    Cards are offered for every order, so without a list that needs both kinds of cards to be switched off.
+    """
+    return allowed is not None or frozenset(disabled) >= CARD_TYPES
+
+
 def decide(method: MethodFacts, context: MethodContext) -> Decision:
     """Decide about one method. Raises Problem EXCHANGE_RATE_NOT_FOUND when its minimum cannot be converted."""
     rule = _rule_before_amount(method, context)

@@ -10,7 +10,8 @@ from msgspec import UNSET, UnsetType
 from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.paying import revision
 from nicobar.core.payments.payment import Payment, PaymentLine
-from nicobar.core.pricing.cart import CartRequest, RequestedItem, SellableProduct, cart_request
+from nicobar.core.payments.payment_request import cart_request
+from nicobar.core.pricing.cart import CartRequest, RequestedItem, SellableProduct
 from nicobar.core.pricing.pricing import Quote
 from nicobar.core.tax.tax_id import CheckedTaxId
 

@@ -1,6 +1,6 @@
 """From a requested cart to priced lines: the ladder of refusals in the contract's order of checks.
 
-`flows/pricing/price_cart.py` calls them in this order: `check_products`, `check_country`, then the currency
+`flows/pricing/quote_cart.py` calls them in this order: `check_products`, `check_country`, then the currency
 (`buyers_currency`, `fx.charge_currency`), the tax id, and `price_lines`, which refuses wrong pay-what-you-want amounts.
 """
 
@@ -11,10 +11,9 @@ import msgspec
 from nicobar.core.catalog.localized_price import LocalizedPrice, agreed_currency, candidate, choose
 from nicobar.core.catalog.product import OneTimePrice, Price
 from nicobar.core.customers.buyer import Address, Buyer
-from nicobar.core.payments.payment import PaymentOptions
 from nicobar.core.pricing.pricing import buyer_price
+from nicobar.core.pricing.quote import UNCHANGED, CartLine
 from nicobar.core.problems import Problem
-from nicobar.core.quote import UNCHANGED, CartLine
 from nicobar.core.tax.tax import Category, TaxDecision
 
 
@@ -46,33 +45,6 @@ class CartRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a pay-what-you-want line without an amount is priced at what the product suggests: for previews."""
     payment_id: str | None = None
     """The payment that is priced again: it may keep the discount codes that it holds already."""
-
-
-def cart_request(
-    items: Sequence[RequestedItem],
-    billing: Address,
-    options: PaymentOptions,
-    *,
-    customer_id: str | None = None,
-    email_key: str | None = None,
-    single_code: bool = False,
-    suggest_amounts: bool = False,
-    payment_id: str | None = None,
-) -> CartRequest:
-    """Return the request that prices a cart under a payment's options: at its creation, in a preview, and again."""
-    return CartRequest(
-        items=items,
-        billing=billing,
-        customer_id=customer_id,
-        email_key=email_key,
-        billing_currency=options.billing_currency,
-        fees_inclusive=options.adaptive_currency_fees_inclusive,
-        tax_id=options.tax_id,
-        discount_codes=options.discount_codes,
-        single_code=single_code,
-        suggest_amounts=suggest_amounts,
-        payment_id=payment_id,
-    )
 
 
 class SellableProduct(msgspec.Struct, frozen=True):

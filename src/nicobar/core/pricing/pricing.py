@@ -17,8 +17,8 @@ from nicobar.core.discounts.discounts import FULL_BPS, DiscountTerms, apply_code
 from nicobar.core.money.charm import Charmed, charm_stages
 from nicobar.core.money.fx import BASE, ChargeTerms, FeeTiers, Rates, fee_tier
 from nicobar.core.money.money import INT32_MAX, display_amount, round_half_up
+from nicobar.core.pricing.quote import UNCHANGED, CartLine, LineQuote, Quote, QuoteInputs
 from nicobar.core.problems import Problem
-from nicobar.core.quote import UNCHANGED, CartLine, LineQuote, Quote, QuoteInputs
 from nicobar.core.tax.tax import MILLION
 
 __all__ = [

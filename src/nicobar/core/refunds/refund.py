@@ -1,12 +1,12 @@
 """Refunds: their life, what a processor can say about one, and what a request asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from nicobar.core.payments.payment import Unknown
+from nicobar.core.payments.payment import Payment, Unknown
 
 RefundStatus = Literal["pending", "succeeded", "failed", "review"]
 """The contract's statuses; this server never asks a person, so `review` is not produced."""
@@ -77,6 +77,16 @@ class RefundInstruction(msgspec.Struct, frozen=True):
     """The currency of the items' amounts; None stands for the settlement currency."""
 
 
+class NewRefund(msgspec.Struct, frozen=True):
+    """A refund to make, or to preview."""
+
+    payment_id: str
+    wish: RefundInstruction = RefundInstruction()
+    reason: str | None = None
+    """A blank one counts as none."""
+    metadata: dict[str, Any] = {}
+
+
 class RefundTerms(msgspec.Struct, frozen=True):
     """What decides about a refund beside the payment and the request."""
 
@@ -141,6 +151,20 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     """When the end was known; the last one, for a refund that came back."""
     lines: list[RefundLine]
     """In the order of the cart; empty where a list of refunds was read."""
+
+
+class PaymentRefund(NamedTuple):
+    """A refund with its payment, both as they stand at one moment."""
+
+    refund: Refund
+    payment: Payment
+
+
+class PlannedRefund(NamedTuple):
+    """What a refund would give back of a payment."""
+
+    payment: Payment
+    lines: Sequence[RefundLine]
 
 
 def status_after(outcome: RefundOutcome) -> RefundStatus:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from nicobar.flows.business.load_policy import Policy
+from nicobar.core.pricing.policy import Policy
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor
 from nicobar.vault import VaultError

@@ -7,16 +7,16 @@ is in force, in this process and in every other one.
 """
 
 import asyncio
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 from weakref import WeakKeyDictionary
 
-from nicobar.core.accounts.processor_account import ProcessorAccount
-from nicobar.core.business.business_settings import BusinessSettings, settings_from
+from nicobar.core.business.business_settings import settings_from
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.money.fx import Rates
 from nicobar.core.money.rate_feed import newest_day, rates_in_force
+from nicobar.core.pricing.policy import Policy
 from nicobar.core.tax.tax import TaxTable
 from nicobar.flows.runtime import Runtime
 from nicobar.reference.codes import codes
@@ -35,20 +35,6 @@ OLDEST: Final = timedelta(seconds=5)
 """For how long it is used while somebody else is reading it anew."""
 
 _MAXIMUM_REMEMBERED: Final = 1024
-
-
-class Policy(NamedTuple):
-    """Everything beside the request and the cart that decides a price, and who charges it."""
-
-    settings: BusinessSettings
-    tax_table: TaxTable
-    """The business's own table, or the shipped one. Whether it is used is for `settings.tax` to say."""
-    rates: Rates
-    """Mid rates with their day and source, for every currency of the contract."""
-    rates_as_of: date
-    """The latest day among the rates."""
-    accounts: tuple[ProcessorAccount, ...]
-    """The business's own accounts at processors."""
 
 
 class _Shelf:

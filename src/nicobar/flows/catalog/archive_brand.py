@@ -3,23 +3,20 @@
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.catalog.brand import Brand, check_usable
+from nicobar.core.catalog.brand import ArchivedBrand, Brand, check_usable
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import brands, products
 from nicobar.storage.database import Tx
-from nicobar.wire.catalog.brands import BrandArchive, BrandArchived
-from nicobar.wire.common import blank_to_none
 
 
-async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, body: BrandArchive) -> BrandArchived:
-    """Move every product, archived ones too, to `move_products_to`, and archive the brand; both or neither.
+async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, target_id: str | None) -> ArchivedBrand:
+    """Move every product, archived ones too, to the brand `target_id`, and archive the brand; both or neither.
 
     Raises Problem NOT_FOUND for either brand, UNABLE_TO_EDIT_PRIMARY_BRAND, BRAND_NOT_ENABLED when the brand is
     archived already (410) or the target is not usable (422), INVALID_REQUEST_PARAMETERS when the target is the brand
     itself, and UNSUPPORTED_ACTION when there are products but no target.
     """
-    target_id = blank_to_none(body.move_products_to)
     async with runtime.database.transaction() as tx:
         # Archivings of one business queue up behind its primary brand: two that name each other cannot deadlock.
         await brands.lock_brand(tx, tenant, tenant.business_id, "change")
@@ -37,14 +34,7 @@ async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, body: B
             moved = 0
         moment = runtime.clock.now()
         await brands.update_brand(tx, tenant, msgspec.structs.replace(stored, archived_at=moment, updated_at=moment))
-    return BrandArchived(
-        brand_id=brand_id,
-        archived_at=moment,
-        collections_moved=0,
-        products_moved=moved,
-        subscriptions_moved=0,
-        moved_to_brand_id=target_id,
-    )
+    return ArchivedBrand(brand_id=brand_id, archived_at=moment, products_moved=moved, moved_to_brand_id=target_id)
 
 
 async def _lock_archivable(tx: Tx, tenant: Tenant, brand_id: str) -> Brand:

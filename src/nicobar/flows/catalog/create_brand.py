@@ -3,34 +3,33 @@
 from typing import Final
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.catalog.brand import Brand, descriptor_from
+from nicobar.core.catalog.brand import Brand, NewBrand, checked_descriptor, descriptor_from
+from nicobar.core.fields import blank_to_none, checked_web_address
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
+from nicobar.reference.contacts import checked_email
 from nicobar.storage.catalog import brands
-from nicobar.wire.catalog.brands import BrandCreate, checked_descriptor, checked_web_address
-from nicobar.wire.common import blank_to_none
-from nicobar.wire.customers.customers import checked_email
 
 MAXIMUM_BRANDS: Final = 1000
 """Brands of a business, archived ones included: their list has no pages."""
 
 
-async def create_brand(runtime: Runtime, tenant: Tenant, body: BrandCreate) -> Brand:
+async def create_brand(runtime: Runtime, tenant: Tenant, new: NewBrand) -> Brand:
     """Store a new brand and return it.
 
     Raises Problem INVALID_REQUEST_BODY for a malformed value, and UNSUPPORTED_ACTION when there are 1000 brands.
     """
-    name = blank_to_none(body.name)
-    support_email = blank_to_none(body.support_email)
+    name = blank_to_none(new.name)
+    support_email = blank_to_none(new.support_email)
     moment = runtime.clock.now()
     brand = Brand(
         business_id=tenant.business_id,
         brand_id=runtime.new_id("brd", moment),
         name=name,
-        description=blank_to_none(body.description),
-        statement_descriptor=checked_descriptor(body.statement_descriptor) or descriptor_from(name),
+        description=blank_to_none(new.description),
+        statement_descriptor=checked_descriptor(new.statement_descriptor) or descriptor_from(name),
         support_email=None if support_email is None else checked_email(support_email, "support_email"),
-        url=checked_web_address(body.url),
+        url=checked_web_address(new.url),
         image_id=None,
         enabled=True,
         created_at=moment,

@@ -7,19 +7,20 @@ from nicobar.flows.runtime import Runtime
 from nicobar.reference import currencies
 from nicobar.storage.catalog.localized_prices import insert_localized_price
 from nicobar.storage.catalog.products import lock_product
-from nicobar.wire.catalog.localized_prices import LocalizedPriceCreate
 
 
 async def create_localized_price(
-    runtime: Runtime, tenant: Tenant, product_id: str, body: LocalizedPriceCreate
+    runtime: Runtime, tenant: Tenant, product_id: str, *, amount: int, currency: str, country_code: str | None = None
 ) -> LocalizedPrice:
     """Store a new price for one market and return it; an archived product can get one, too.
+
+    `amount` is the price of one unit before tax, in minor units of `currency`.
 
     Raises Problem UNSUPPORTED_CURRENCY for a currency that nobody can be charged in, NOT_FOUND for the product, what
     `core.localized_price.check_new` raises, and LOCALIZED_PRICE_ALREADY_EXISTS; nothing is stored then.
     """
-    if body.currency not in currencies.chargeable():
-        raise Problem("UNSUPPORTED_CURRENCY", detail=body.currency, path="currency")
+    if currency not in currencies.chargeable():
+        raise Problem("UNSUPPORTED_CURRENCY", detail=currency, path="currency")
     moment = runtime.clock.now()
     async with runtime.database.transaction() as tx:
         # The lock keeps the product's mode and currency as they are until the price that was checked by them is in.
@@ -29,10 +30,10 @@ async def create_localized_price(
         price = LocalizedPrice(
             localized_price_id=runtime.new_id("lcp", moment),
             product_id=product_id,
-            pricing_mode=check_new(product, body.currency, body.country_code),
-            currency=body.currency,
-            amount=body.amount,
-            country_code=body.country_code,
+            pricing_mode=check_new(product, currency, country_code),
+            currency=currency,
+            amount=amount,
+            country_code=country_code,
             created_at=moment,
             updated_at=moment,
             archived_at=None,

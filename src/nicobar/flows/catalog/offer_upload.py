@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Final
 
 from nicobar.core.business.tenant import Tenant, secret_hash
+from nicobar.core.catalog.picture import OfferedUpload
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.brands import get_brand
 from nicobar.storage.catalog.pictures import Awaited, insert_awaited
 from nicobar.storage.catalog.products import product_exists
-from nicobar.wire.catalog.pictures import UploadOffer
 
 TICKET_LIFE: Final = timedelta(minutes=15)
 """For so long an upload is awaited."""
@@ -23,7 +23,7 @@ async def offer_upload(
     product_id: str | None = None,
     brand_id: str | None = None,
     at_once: bool = False,
-) -> UploadOffer:
+) -> OfferedUpload:
     """Return a fresh id and the address that takes the picture for it, without a key and once.
 
     The picture is for a product or for a brand. A product shows it as soon as it is uploaded if `at_once` says so, and
@@ -46,4 +46,4 @@ async def offer_upload(
         shown_by = (product_id, brand_id) if at_once else (None, None)
         awaited = Awaited(tenant.business_id, tenant.mode, image_id, *shown_by)
         await insert_awaited(tx, awaited, secret_hash(ticket), moment, moment + TICKET_LIFE)
-    return UploadOffer(image_id=image_id, url=f"{runtime.image_url(image_id)}?ticket={ticket}")
+    return OfferedUpload(image_id, ticket, f"{runtime.image_url(image_id)}?ticket={ticket}")

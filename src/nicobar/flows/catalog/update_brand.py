@@ -3,18 +3,17 @@
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.catalog.brand import Brand
+from nicobar.core.catalog.brand import Brand, BrandChange, checked_descriptor
+from nicobar.core.fields import blank_to_none, checked_web_address, given
 from nicobar.core.problems import Problem
 from nicobar.flows.catalog.exchange_picture import exchange_picture
 from nicobar.flows.runtime import Runtime
+from nicobar.reference.contacts import checked_email
 from nicobar.storage.catalog import brands
-from nicobar.wire.catalog.brands import BrandUpdate, checked_descriptor, checked_web_address
-from nicobar.wire.common import blank_to_none, given
-from nicobar.wire.customers.customers import checked_email
 
 
-async def update_brand(runtime: Runtime, tenant: Tenant, brand_id: str, body: BrandUpdate) -> Brand:
-    """Store what the request gives and return the whole brand.
+async def update_brand(runtime: Runtime, tenant: Tenant, brand_id: str, change: BrandChange) -> Brand:
+    """Store the change and return the whole brand.
 
     Raises Problem NOT_FOUND for the brand or its image, UNABLE_TO_EDIT_PRIMARY_BRAND, BRAND_NOT_ENABLED for an
     archived brand, and INVALID_REQUEST_BODY for a malformed value; nothing is changed then.
@@ -27,7 +26,7 @@ async def update_brand(runtime: Runtime, tenant: Tenant, brand_id: str, body: Br
             raise Problem("UNABLE_TO_EDIT_PRIMARY_BRAND")
         if stored.archived_at is not None:
             raise Problem("BRAND_NOT_ENABLED", message="The brand is archived, which is permanent")
-        changed = _changed(stored, body)
+        changed = _changed(stored, change)
         if changed == stored:
             return stored
         moment = runtime.clock.now()
@@ -38,14 +37,14 @@ async def update_brand(runtime: Runtime, tenant: Tenant, brand_id: str, body: Br
         return changed
 
 
-def _changed(stored: Brand, body: BrandUpdate) -> Brand:
-    support_email = blank_to_none(given(body.support_email, stored.support_email))
+def _changed(stored: Brand, change: BrandChange) -> Brand:
+    support_email = blank_to_none(given(change.support_email, stored.support_email))
     return msgspec.structs.replace(
         stored,
-        name=blank_to_none(given(body.name, stored.name)),
-        description=blank_to_none(given(body.description, stored.description)),
-        statement_descriptor=checked_descriptor(given(body.statement_descriptor, None)) or stored.statement_descriptor,
+        name=blank_to_none(given(change.name, stored.name)),
+        description=blank_to_none(given(change.description, stored.description)),
+        statement_descriptor=checked_descriptor(given(change.statement_descriptor, "")) or stored.statement_descriptor,
         support_email=None if support_email is None else checked_email(support_email, "support_email"),
-        url=checked_web_address(given(body.url, stored.url)),
-        image_id=blank_to_none(given(body.image_id, stored.image_id)),
+        url=checked_web_address(given(change.url, stored.url)),
+        image_id=blank_to_none(given(change.image_id, stored.image_id)),
     )

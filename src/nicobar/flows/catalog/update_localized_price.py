@@ -7,13 +7,14 @@ from nicobar.core.catalog.localized_price import LocalizedPrice
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.localized_prices import lock_localized_price, set_amount
-from nicobar.wire.catalog.localized_prices import LocalizedPriceUpdate
 
 
 async def update_localized_price(
-    runtime: Runtime, tenant: Tenant, product_id: str, localized_price_id: str, body: LocalizedPriceUpdate
+    runtime: Runtime, tenant: Tenant, product_id: str, localized_price_id: str, amount: int | None
 ) -> LocalizedPrice:
-    """Store the amount that the request gives and return the whole price. Payments made before keep their amounts.
+    """Store the amount in minor units, unless it is None, and return the whole price.
+
+    Payments made before keep their amounts.
 
     Raises Problem NOT_FOUND, and UNSUPPORTED_ACTION for an archived price; nothing is changed then.
     """
@@ -23,8 +24,8 @@ async def update_localized_price(
             raise Problem("NOT_FOUND", what="Localized price")
         if stored.archived_at is not None:
             raise Problem("UNSUPPORTED_ACTION", detail="The localized price is archived; create another one.")
-        if body.amount is None or body.amount == stored.amount:
+        if amount is None or amount == stored.amount:
             return stored
         moment = runtime.clock.now()
-        await set_amount(tx, tenant, product_id, localized_price_id, body.amount, moment)
-        return msgspec.structs.replace(stored, amount=body.amount, updated_at=moment)
+        await set_amount(tx, tenant, product_id, localized_price_id, amount, moment)
+        return msgspec.structs.replace(stored, amount=amount, updated_at=moment)

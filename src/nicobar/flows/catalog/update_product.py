@@ -1,23 +1,22 @@
 """Change a product."""
 
 import msgspec
+from msgspec import UNSET
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.brand import check_usable
-from nicobar.core.catalog.product import Product, is_recurring
+from nicobar.core.catalog.product import Product, ProductChange, changed_extras, check_price, is_recurring
+from nicobar.core.fields import blank_to_none, checked_metadata, checked_name, given
 from nicobar.core.problems import Problem
 from nicobar.flows.catalog.exchange_picture import exchange_picture
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import products
 from nicobar.storage.catalog.brands import lock_brand
 from nicobar.storage.catalog.localized_prices import archive_mismatched
-from nicobar.wire.catalog.prices import price_from
-from nicobar.wire.catalog.products import ProductUpdate, extras_from
-from nicobar.wire.common import blank_to_none, checked_metadata, given
 
 
-async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, body: ProductUpdate) -> Product:
-    """Store what the request gives and return the whole product; an archived product can be changed, too.
+async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, change: ProductChange) -> Product:
+    """Store the change and return the whole product; an archived product can be changed, too.
 
     Localized prices that no longer fit its pricing mode or its currency are archived with it.
 
@@ -29,7 +28,7 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, body
         stored = await products.lock_product(tx, tenant, product_id)
         if stored is None:
             raise Problem("NOT_FOUND", what="Product")
-        changed = _changed(stored, body)
+        changed = _changed(stored, change)
         if changed == stored:
             return stored
         if changed.brand_id != stored.brand_id:
@@ -44,10 +43,11 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, body
         return changed
 
 
-def _changed(stored: Product, body: ProductUpdate) -> Product:
-    if body.name is not None and not body.name.strip():
-        raise Problem("INVALID_REQUEST_BODY", path="name", detail="It is blank.")
-    price = stored.price if body.price is None else price_from(body.price)
+def _changed(stored: Product, change: ProductChange) -> Product:
+    name = stored.name if change.name is UNSET else checked_name(change.name)
+    price = given(change.price, stored.price)
+    if change.price is not UNSET:
+        check_price(price)
     if is_recurring(price) != stored.is_recurring:
         # Buyers of the product hold payments or subscriptions that the other kind of price could not explain.
         raise Problem(
@@ -57,13 +57,13 @@ def _changed(stored: Product, body: ProductUpdate) -> Product:
         )
     return msgspec.structs.replace(
         stored,
-        brand_id=blank_to_none(body.brand_id) or stored.brand_id,
-        name=blank_to_none(body.name) or stored.name,
-        description=blank_to_none(given(body.description, stored.description)),
-        image_id=blank_to_none(given(body.image_id, stored.image_id)),
-        tax_category=body.tax_category or stored.tax_category,
+        brand_id=blank_to_none(given(change.brand_id, None)) or stored.brand_id,
+        name=name,
+        description=blank_to_none(given(change.description, stored.description)),
+        image_id=blank_to_none(given(change.image_id, stored.image_id)),
+        tax_category=given(change.tax_category, stored.tax_category),
         price=price,
-        pricing_mode=given(body.pricing_mode, stored.pricing_mode),
-        metadata=stored.metadata if body.metadata is None else checked_metadata(body.metadata),
-        extras=extras_from(body, stored.extras),
+        pricing_mode=given(change.pricing_mode, stored.pricing_mode),
+        metadata=checked_metadata(given(change.metadata, stored.metadata)),
+        extras=changed_extras(stored.extras, change.extras),
     )

@@ -1,26 +1,23 @@
 """Create a customer, or return the one who has the e-mail address already."""
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.customers.customer import Customer, email_key
-from nicobar.core.problems import Problem
+from nicobar.core.customers.customer import Customer, NewCustomer, email_key
+from nicobar.core.fields import checked_metadata, checked_name
 from nicobar.flows.runtime import Runtime
+from nicobar.reference.contacts import checked_email, checked_phone
 from nicobar.storage.customers.customers import find_by_email, insert_or_find_customer
-from nicobar.wire.common import blank_to_none, checked_metadata
-from nicobar.wire.customers.customers import CustomerCreate, checked_email, checked_phone
 
 
-async def create_customer(runtime: Runtime, tenant: Tenant, body: CustomerCreate) -> Customer:
+async def create_customer(runtime: Runtime, tenant: Tenant, new: NewCustomer) -> Customer:
     """Store a new customer and return it; an existing one with this e-mail address is returned unchanged.
 
     Raises Problem INVALID_REQUEST_BODY for a malformed address or phone number or a blank name, and
     MAXIMUM_KEYS_REACHED.
     """
-    email = checked_email(body.email)
-    name = blank_to_none(body.name)
-    if name is None:
-        raise Problem("INVALID_REQUEST_BODY", path="name", detail="It is blank.")
-    phone_number = checked_phone(body.phone_number)
-    metadata = checked_metadata(body.metadata)
+    email = checked_email(new.email)
+    name = checked_name(new.name)
+    phone_number = checked_phone(new.phone_number)
+    metadata = checked_metadata(new.metadata)
     moment = runtime.clock.now()
     customer = Customer(
         business_id=tenant.business_id,
@@ -29,7 +26,7 @@ async def create_customer(runtime: Runtime, tenant: Tenant, body: CustomerCreate
         name=name,
         phone_number=phone_number,
         metadata=metadata,
-        preferred_locale=body.preferred_locale,
+        preferred_locale=new.preferred_locale,
         created_at=moment,
         updated_at=moment,
     )

@@ -1,19 +1,20 @@
 """Change a customer."""
 
 import msgspec
+from msgspec import UNSET
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.customers.customer import Customer
+from nicobar.core.customers.customer import Customer, CustomerChange
+from nicobar.core.fields import checked_metadata, checked_name, given
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
+from nicobar.reference.contacts import checked_email, checked_phone
 from nicobar.storage.customers import customers
 from nicobar.storage.database import UniqueViolation
-from nicobar.wire.common import blank_to_none, checked_metadata, given
-from nicobar.wire.customers.customers import CustomerUpdate, checked_email, checked_phone
 
 
-async def update_customer(runtime: Runtime, tenant: Tenant, customer_id: str, body: CustomerUpdate) -> Customer:
-    """Store what the request gives and return the whole customer.
+async def update_customer(runtime: Runtime, tenant: Tenant, customer_id: str, change: CustomerChange) -> Customer:
+    """Store the change and return the whole customer.
 
     Raises Problem NOT_FOUND, INVALID_REQUEST_BODY for a malformed value, MAXIMUM_KEYS_REACHED, and UNSUPPORTED_ACTION
     when the e-mail address belongs to another customer; nothing is changed then.
@@ -23,7 +24,7 @@ async def update_customer(runtime: Runtime, tenant: Tenant, customer_id: str, bo
             stored = await customers.lock_customer(tx, tenant, customer_id)
             if stored is None:
                 raise Problem("NOT_FOUND", what="Customer")
-            changed = _changed(stored, body)
+            changed = _changed(stored, change)
             if changed == stored:
                 return stored
             changed = msgspec.structs.replace(changed, updated_at=runtime.clock.now())
@@ -37,16 +38,13 @@ async def update_customer(runtime: Runtime, tenant: Tenant, customer_id: str, bo
         ) from violation
 
 
-def _changed(stored: Customer, body: CustomerUpdate) -> Customer:
-    email = given(body.email, None)
-    name = given(body.name, None)
-    if name is not None and not name.strip():
-        raise Problem("INVALID_REQUEST_BODY", path="name", detail="It is blank.")
+def _changed(stored: Customer, change: CustomerChange) -> Customer:
+    name = stored.name if change.name is UNSET else checked_name(change.name)
     return msgspec.structs.replace(
         stored,
-        email=stored.email if email is None else checked_email(email),
-        name=blank_to_none(name) or stored.name,
-        phone_number=checked_phone(given(body.phone_number, stored.phone_number)),
-        metadata=checked_metadata(given(body.metadata, stored.metadata)),
-        preferred_locale=given(body.preferred_locale, stored.preferred_locale),
+        email=stored.email if change.email is UNSET else checked_email(change.email),
+        name=name,
+        phone_number=checked_phone(given(change.phone_number, stored.phone_number)),
+        metadata=checked_metadata(given(change.metadata, stored.metadata)),
+        preferred_locale=given(change.preferred_locale, stored.preferred_locale),
     )

@@ -1,27 +1,27 @@
 """Change a discount code."""
 
 import msgspec
+from msgspec import UNSET
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.discounts.discount_record import DiscountRecord, check_new_limit, check_record
+from nicobar.core.discounts.discount_record import (
+    DiscountChange,
+    DiscountRecord,
+    check_new_limit,
+    check_record,
+    checked_code,
+    checked_moment,
+    checked_type,
+)
+from nicobar.core.fields import blank_to_none, checked_metadata, given, refuse_unknown, unique_ids
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import UniqueViolation
 from nicobar.storage.discounts import discounts
-from nicobar.wire.common import blank_to_none, checked_metadata, given
-from nicobar.wire.discounts.discounts import (
-    DiscountUpdate,
-    checked_code,
-    checked_moment,
-    checked_type,
-    options_from,
-    refuse_unknown,
-    unique_ids,
-)
 
 
-async def update_discount(runtime: Runtime, tenant: Tenant, discount_id: str, body: DiscountUpdate) -> DiscountRecord:
-    """Store what the request gives and return the whole discount. Payments that exist keep their prices.
+async def update_discount(runtime: Runtime, tenant: Tenant, discount_id: str, change: DiscountChange) -> DiscountRecord:
+    """Store the change and return the whole discount. Payments that exist keep their prices.
 
     Raises Problem NOT_FOUND, DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED for a limit below `times_used`, and what
     `create_discount` raises; nothing is changed then.
@@ -31,14 +31,14 @@ async def update_discount(runtime: Runtime, tenant: Tenant, discount_id: str, bo
             stored = await discounts.lock_discount(tx, tenant, discount_id)
             if stored is None:
                 raise Problem("NOT_FOUND", what="Discount")
-            changed = _changed(stored, body)
+            changed = _changed(stored, change)
             if changed == stored:
                 return stored
             check_record(changed)
             check_new_limit(stored, changed.usage_limit)
-            if body.restricted_to:
+            if change.restricted_to is not UNSET and change.restricted_to:
                 unknown = await discounts.unknown_products(tx, tenant, changed.restricted_to)
-                refuse_unknown(body.restricted_to, unknown, "product", "restricted_to")
+                refuse_unknown(change.restricted_to, unknown, "product", "restricted_to")
             changed = msgspec.structs.replace(changed, updated_at=runtime.clock.now())
             await discounts.update_discount(tx, tenant, changed)
             return changed
@@ -48,23 +48,21 @@ async def update_discount(runtime: Runtime, tenant: Tenant, discount_id: str, bo
         raise Problem("DISCOUNT_CODE_ALREADY_EXISTS", path="code") from violation
 
 
-def _changed(stored: DiscountRecord, body: DiscountUpdate) -> DiscountRecord:
-    restricted_to, options = body.restricted_to, body.currency_options
-    preserve = body.preserve_on_plan_change
+def _changed(stored: DiscountRecord, change: DiscountChange) -> DiscountRecord:
     return msgspec.structs.replace(
         stored,
-        code=checked_code(body.code) or stored.code,
-        name=blank_to_none(given(body.name, stored.name)),
-        type=stored.type if body.type is None else checked_type(body.type),
-        amount=stored.amount if body.amount is None else body.amount,
-        currency_options=stored.currency_options if options is None else options_from(options),
-        restricted_to=stored.restricted_to if restricted_to is None else unique_ids(restricted_to),
-        usage_limit=given(body.usage_limit, stored.usage_limit),
-        per_customer_usage_limit=given(body.per_customer_usage_limit, stored.per_customer_usage_limit),
-        starts_at=checked_moment(given(body.starts_at, stored.starts_at), "starts_at"),
-        expires_at=checked_moment(given(body.expires_at, stored.expires_at), "expires_at"),
-        customer_eligibility=body.customer_eligibility or stored.customer_eligibility,
-        subscription_cycles=given(body.subscription_cycles, stored.subscription_cycles),
-        preserve_on_plan_change=stored.preserve_on_plan_change if preserve is None else preserve,
-        metadata=stored.metadata if body.metadata is None else checked_metadata(body.metadata),
+        code=checked_code(given(change.code, None)) or stored.code,
+        name=blank_to_none(given(change.name, stored.name)),
+        type=stored.type if change.type is UNSET else checked_type(change.type),
+        amount=given(change.amount, stored.amount),
+        currency_options=given(change.currency_options, stored.currency_options),
+        restricted_to=unique_ids(given(change.restricted_to, stored.restricted_to)),
+        usage_limit=given(change.usage_limit, stored.usage_limit),
+        per_customer_usage_limit=given(change.per_customer_usage_limit, stored.per_customer_usage_limit),
+        starts_at=checked_moment(given(change.starts_at, stored.starts_at), "starts_at"),
+        expires_at=checked_moment(given(change.expires_at, stored.expires_at), "expires_at"),
+        customer_eligibility=given(change.customer_eligibility, stored.customer_eligibility),
+        subscription_cycles=given(change.subscription_cycles, stored.subscription_cycles),
+        preserve_on_plan_change=given(change.preserve_on_plan_change, stored.preserve_on_plan_change),
+        metadata=checked_metadata(given(change.metadata, stored.metadata)),
     )

@@ -7,7 +7,7 @@ import structlog
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.disputes.dispute import Dispute, DisputeFacts, later_stage
-from nicobar.core.events.event import DISPUTE_EVENTS
+from nicobar.core.events.event import DISPUTE_EVENTS, DisputedPayment
 from nicobar.core.payments.payment import Attempt
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.ledger.book_dispute import book_dispute
@@ -15,7 +15,6 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.disputes.disputes import find_dispute, insert_dispute, move_dispute
 from nicobar.storage.payments.attempts import paying_attempt
 from nicobar.storage.payments.payments import lock_payment
-from nicobar.wire.disputes.disputes import render_dispute
 
 _log = structlog.get_logger(__name__)
 
@@ -53,9 +52,8 @@ async def record_dispute(
         paying = await paying_attempt(tx, tenant, attempt.payment_id)
         if payment.status == "succeeded" and paying is not None and paying.attempt_id == dispute.attempt_id:
             await book_dispute(runtime, tx, payment, dispute, at)
-        data = render_dispute(dispute, payment)
         type = DISPUTE_EVENTS[dispute.status]
-        await write_event(runtime, tx, tenant, type, dispute.dispute_id, "Dispute", data, at)
+        await write_event(runtime, tx, tenant, type, DisputedPayment(dispute, payment), at)
     _log.info(
         "dispute_moved",
         dispute_id=dispute.dispute_id,

@@ -1,27 +1,34 @@
-"""Write an event into the outbox, in the transaction of the change that it reports."""
+"""Write an event into the outbox, in the transaction of the change that it reports.
+
+The only flow that renders what the contract shapes: the body of an event is kept as bytes, because a late delivery has
+to tell what was true when it happened.
+"""
 
 from datetime import datetime
 
-import msgspec
-
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.events.event import Event, EventType
+from nicobar.core.events.event import DisputedPayment, Event, EventSubject, EventType
+from nicobar.core.events.whole_payment import WholePayment
+from nicobar.core.refunds.refund import PaymentRefund
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
 from nicobar.storage.events.events import insert_event
-from nicobar.wire.events.events import PayloadType, render_event
+from nicobar.wire.events.events import render_event
 
 
 async def write_event(
-    runtime: Runtime,
-    tx: Tx,
-    tenant: Tenant,
-    type: EventType,
-    object_id: str,
-    payload_type: PayloadType,
-    data: msgspec.Struct,
-    at: datetime,
+    runtime: Runtime, tx: Tx, tenant: Tenant, type: EventType, subject: EventSubject, at: datetime
 ) -> None:
-    """Store the event with its body as of now; `data` is what GET answers for the object."""
-    payload = render_event(tenant.business_id, type, at, payload_type, data)
-    await insert_event(tx, tenant, Event(runtime.new_id("evt", at), type, object_id, payload, at))
+    """Store the event with its body as of now."""
+    payload = render_event(tenant.business_id, type, at, subject)
+    await insert_event(tx, tenant, Event(runtime.new_id("evt", at), type, _object_id(subject), payload, at))
+
+
+def _object_id(subject: EventSubject) -> str:
+    match subject:
+        case WholePayment():
+            return subject.payment.payment_id
+        case PaymentRefund():
+            return subject.refund.refund_id
+        case DisputedPayment():
+            return subject.dispute.dispute_id

@@ -2,8 +2,8 @@
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import NeedsAction, Unknown
+from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
-from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT
 from nicobar.flows.payments.record_outcome import record_outcome

@@ -8,8 +8,8 @@ import structlog
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Declined, NeedsAction, Outcome, Unknown
 from nicobar.core.payments.three_ds import failed
+from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
-from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.record_outcome import record_outcome
 from nicobar.flows.runtime import Runtime

@@ -15,13 +15,15 @@ from nicobar.core.payments.methods import CARD_TYPES, decide
 from nicobar.core.payments.paying import is_payable, revision
 from nicobar.core.payments.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, method_type
 from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, check_can_pay
+from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY
+from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
-from nicobar.flows.ask_processor import ask_processor
-from nicobar.flows.business.load_policy import Policy, load_policy
+from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.record_outcome import record_outcome
 from nicobar.flows.pricing.build_method_context import build_method_context
+from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import is_simulated, processor_for
 from nicobar.processors.base import (
@@ -244,9 +246,8 @@ def _accepted_method(
     """Return what is charged. Raises InputRefused when the payment is not offered the method, or for its input."""
     known = methods.get(method.type)
     context = build_method_context(
-        runtime,
         policy,
-        payment.tenant,
+        find_runnable_methods(runtime, policy, payment.mode),
         country=payment.billing.country,
         currency=payment.currency,
         total=payment.total_amount,

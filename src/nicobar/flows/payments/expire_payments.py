@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from nicobar.flows.events.render_whole_payment import render_whole_payment
+from nicobar.flows.events.load_whole_payment import load_whole_payment
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
@@ -45,6 +45,6 @@ async def _cancel_some(runtime: Runtime, tx: Tx, at: datetime) -> int:
     for tenant, payment_id in batch:
         payment = await get_payment(tx, tenant, payment_id)
         if payment is not None:
-            data = await render_whole_payment(runtime, tx, payment)
-            await write_event(runtime, tx, tenant, "payment.cancelled", payment_id, "Payment", data, at)
+            whole = await load_whole_payment(runtime, tx, payment)
+            await write_event(runtime, tx, tenant, "payment.cancelled", whole, at)
     return len(batch)

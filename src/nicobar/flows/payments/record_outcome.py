@@ -20,7 +20,7 @@ from nicobar.core.payments.payment import (
     status_after,
 )
 from nicobar.core.payments.saved_method import SavedMethod
-from nicobar.flows.events.render_whole_payment import render_whole_payment
+from nicobar.flows.events.load_whole_payment import load_whole_payment
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.ledger.book_payment import book_payment
 from nicobar.flows.runtime import Runtime
@@ -117,8 +117,8 @@ async def _tell(runtime: Runtime, tx: Tx, payment: Payment, at: datetime) -> Non
     type = PAYMENT_EVENTS.get(payment.status)
     if type is None:
         return
-    data = await render_whole_payment(runtime, tx, payment)
-    await write_event(runtime, tx, payment.tenant, type, payment.payment_id, "Payment", data, at)
+    whole = await load_whole_payment(runtime, tx, payment)
+    await write_event(runtime, tx, payment.tenant, type, whole, at)
 
 
 async def _saved(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime) -> str | None:

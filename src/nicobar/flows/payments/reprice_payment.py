@@ -24,7 +24,8 @@ from nicobar.core.payments.repricing import (
 from nicobar.core.pricing.pricing import Quote
 from nicobar.core.problems import Problem
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.change_code_uses import change_code_uses
+from nicobar.flows.discounts.change_code_uses import change_code_uses
+from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.pricing.price_cart import price_cart
 from nicobar.flows.pricing.require_method import require_method
 from nicobar.flows.runtime import Runtime
@@ -58,7 +59,8 @@ async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, cha
         if await _decides_price(runtime, payment, new):
             priced = await price_cart(runtime, tenant, request_again(new))
             allowed = new.options.allowed_payment_method_types
-            require_method(runtime, tenant, priced, new.billing.country, allowed)
+            runnable = find_runnable_methods(runtime, priced.policy, tenant.mode)
+            require_method(priced, new.billing.country, allowed, runnable)
             new, quote = repriced(new, priced.quote, priced.facts.products, priced.tax_id), priced.quote
         stored = await _store(runtime, payment, new, quote, change)
         if stored is not None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from nicobar.flows.payments.ask_about_attempt import SILENCE
 from nicobar.flows.payments.resolve_attempt import resolve_attempt
-from nicobar.flows.resolve_each import resolve_each
+from nicobar.flows.payments.resolve_each import resolve_each
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.payments.attempts import silent_payments
 

@@ -5,8 +5,8 @@ import structlog
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Unknown
 from nicobar.core.refunds.refund import RefundOutcome, RefundSucceeded
+from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
-from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT
 from nicobar.flows.runtime import Runtime

@@ -2,19 +2,14 @@
 
 from collections.abc import Collection
 
-from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import MethodContext
-from nicobar.flows.accounts.find_processors import find_processors
-from nicobar.flows.business.load_policy import Policy
-from nicobar.flows.runtime import Runtime
-from nicobar.processors.accounts.registry import processor_for
+from nicobar.core.pricing.policy import Policy
 from nicobar.reference import currencies
 
 
 def build_method_context(
-    runtime: Runtime,
     policy: Policy,
-    tenant: Tenant,
+    runnable: frozenset[str],
     *,
     country: str,
     currency: str,
@@ -22,14 +17,17 @@ def build_method_context(
     for_business: bool,
     allowed: Collection[str] | None,
 ) -> MethodContext:
-    """Return the context of an order, stored or not. `total` is in minor units of `currency`."""
-    processor = processor_for(find_processors(runtime, policy), tenant.mode)
+    """Return the context of an order, stored or not.
+
+    `runnable` are the types that its processor runs (`find_runnable_methods`), and `total` is in minor units of
+    `currency`.
+    """
     return MethodContext(
         country=country,
         currency=currency,
         total=total,
         for_business=for_business,
-        runnable=frozenset() if processor is None else processor.methods,
+        runnable=runnable,
         disabled=policy.settings.disabled_payment_methods,
         allowed=None if allowed is None else frozenset(allowed),
         smallest_charge=currencies.get(currency).minimum_minor,

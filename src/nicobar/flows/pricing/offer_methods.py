@@ -4,6 +4,7 @@ from nicobar.core.payments.methods import Decision, eligible
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.pricing.build_method_context import build_method_context
+from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.runtime import Runtime
 from nicobar.reference import methods
 
@@ -14,10 +15,10 @@ async def offer_methods(runtime: Runtime, payment: Payment) -> list[Decision]:
     The payment is taken as it stands: after a change of country or total the answer may be another one. Raises
     Problem EXCHANGE_RATE_NOT_FOUND when a minimum cannot be converted.
     """
+    policy = await load_policy(runtime, payment.tenant)
     context = build_method_context(
-        runtime,
-        await load_policy(runtime, payment.tenant),
-        payment.tenant,
+        policy,
+        find_runnable_methods(runtime, policy, payment.mode),
         country=payment.billing.country,
         currency=payment.currency,
         total=payment.total_amount,

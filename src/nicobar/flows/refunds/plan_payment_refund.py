@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 from nicobar.core.payments.payment import Attempt, Payment
+from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import RefundInstruction, RefundLine, RefundTerms
 from nicobar.core.refunds.refund_plan import plan_refund, refundable_lines
 from nicobar.flows.accounts.find_processors import find_processors
-from nicobar.flows.business.load_policy import Policy
 from nicobar.flows.payments.load_settled_lines import load_settled_lines
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor

@@ -6,14 +6,20 @@ import structlog
 
 from nicobar.core.events.event import REFUND_EVENTS
 from nicobar.core.payments.payment import Payment, Unknown
-from nicobar.core.refunds.refund import Refund, RefundOutcome, RefundSucceeded, is_superseded, status_after
+from nicobar.core.refunds.refund import (
+    PaymentRefund,
+    Refund,
+    RefundOutcome,
+    RefundSucceeded,
+    is_superseded,
+    status_after,
+)
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.ledger.book_refund import book_refund
 from nicobar.flows.ledger.book_refund_reversal import book_refund_reversal
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
 from nicobar.storage.refunds.refunds import move_refund, set_network_reference, set_refund_outcome
-from nicobar.wire.refunds.refunds import render_refund
 
 _log = structlog.get_logger(__name__)
 
@@ -61,7 +67,7 @@ async def record_refund(
     elif refund.status == "succeeded":
         await book_refund_reversal(runtime, tx, payment.tenant, moved, at)
     type = REFUND_EVENTS[moved.status]
-    await write_event(runtime, tx, payment.tenant, type, moved.refund_id, "Refund", render_refund(moved, payment), at)
+    await write_event(runtime, tx, payment.tenant, type, PaymentRefund(moved, payment), at)
     _log.info(
         "refund_moved",
         refund_id=moved.refund_id,

@@ -9,11 +9,13 @@ from typing import Final, NamedTuple
 import structlog
 
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.fields import blank_to_none, checked_metadata
 from nicobar.core.payments.payment import Payment
+from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
-from nicobar.core.refunds.refund import Refund, RefundOutcome
-from nicobar.flows.ask_processor import ask_processor
-from nicobar.flows.business.load_policy import Policy, load_policy
+from nicobar.core.refunds.refund import NewRefund, PaymentRefund, Refund, RefundOutcome
+from nicobar.flows.accounts.ask_processor import ask_processor
+from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.refunds.plan_payment_refund import plan_payment_refund
 from nicobar.flows.refunds.record_refund import record_refund
 from nicobar.flows.runtime import Runtime
@@ -21,8 +23,6 @@ from nicobar.processors.base import Processor, RefundRequest
 from nicobar.storage.database import DatabaseUnavailable, Tx
 from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.refunds.refunds import get_refund, insert_refund
-from nicobar.wire.common import blank_to_none, checked_metadata
-from nicobar.wire.refunds.refunds import RefundCreate, RefundRead, refund_wish, render_refund
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class _Order(NamedTuple):
     request: RefundRequest
 
 
-async def refund_payment(runtime: Runtime, tenant: Tenant, body: RefundCreate) -> RefundRead:
+async def refund_payment(runtime: Runtime, tenant: Tenant, new: NewRefund) -> PaymentRefund:
     """Refund a payment, or items of it, and return the refund as it stands when the processor has answered.
 
     Without an answer it is pending, and the sweep asks what became of it. So it is when the database goes away between
@@ -47,30 +47,30 @@ async def refund_payment(runtime: Runtime, tenant: Tenant, body: RefundCreate) -
     codes stay used, and the fees of a payment are not given back. Raises Problem for the first check that fails;
     nothing is stored then.
     """
-    checked_metadata(body.metadata)
+    checked_metadata(new.metadata)
     policy = await load_policy(runtime, tenant)
     async with runtime.database.transaction() as tx:
-        order = await _record_intent(tx, runtime, policy, tenant, body)
+        order = await _record_intent(tx, runtime, policy, tenant, new)
     asked_at = runtime.clock.now()
     outcome = await _refund(order)
     try:
         async with runtime.database.transaction() as tx:
-            payment = await lock_payment(tx, tenant, body.payment_id) or order.payment
+            payment = await lock_payment(tx, tenant, new.payment_id) or order.payment
             refund = await get_refund(tx, tenant, order.refund.refund_id) or order.refund
             at = runtime.clock.now()
             recorded = await record_refund(runtime, tx, payment, refund, outcome, asked_at=asked_at, at=at)
     except DatabaseUnavailable as error:
         _log.error("refund_not_recorded", refund_id=order.refund.refund_id, why=str(error))
-        return render_refund(order.refund, order.payment)
-    return render_refund(recorded, payment)
+        return PaymentRefund(order.refund, order.payment)
+    return PaymentRefund(recorded, payment)
 
 
-async def _record_intent(tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenant, body: RefundCreate) -> _Order:
+async def _record_intent(tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenant, new: NewRefund) -> _Order:
     """Walk the ladder under the payment's lock, store the refund as pending, and return the order to place."""
-    payment = await lock_payment(tx, tenant, body.payment_id)
+    payment = await lock_payment(tx, tenant, new.payment_id)
     if payment is None:
-        raise Problem("NOT_FOUND", what=f"Payment {body.payment_id}")
-    plan = await plan_payment_refund(runtime, tx, policy, payment, refund_wish(body))
+        raise Problem("NOT_FOUND", what=f"Payment {new.payment_id}")
+    plan = await plan_payment_refund(runtime, tx, policy, payment, new.wish)
     at = runtime.clock.now()
     amount = sum(line.amount for line in plan.lines)
     refund = Refund(
@@ -85,8 +85,8 @@ async def _record_intent(tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenan
         settlement_tax=sum(line.settlement_tax for line in plan.lines),
         settlement_currency=payment.settlement_currency,
         is_partial=amount < payment.total_amount,
-        reason=blank_to_none(body.reason),
-        metadata=checked_metadata(body.metadata),
+        reason=blank_to_none(new.reason),
+        metadata=checked_metadata(new.metadata),
         outcome=None,
         network_reference=None,
         network_reference_type=None,

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Final
 
 from nicobar.flows.payments.ask_about_attempt import SILENCE
+from nicobar.flows.payments.resolve_each import resolve_each
 from nicobar.flows.refunds.resolve_refund import resolve_refund
-from nicobar.flows.resolve_each import resolve_each
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.refunds.refunds import silent_refunds
 

@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from nicobar.core.payments.payment import NeedsAction, Unknown
 from nicobar.core.problems import Problem
+from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
-from nicobar.flows.ask_processor import ask_processor
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.abandon_attempt import abandon_attempt
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, ask_about_attempt

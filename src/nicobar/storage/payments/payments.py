@@ -7,6 +7,7 @@ import msgspec
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Buyer
+from nicobar.core.customers.customer import CustomerUpsert
 from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.storage.database import Read, Record, Tx
@@ -99,36 +100,26 @@ class PaymentFilters(CreatedBetween, frozen=True, kw_only=True):
         return found
 
 
-class NewCustomer(msgspec.Struct, frozen=True):
-    """A customer that is made, or completed by name and phone number, together with a payment."""
-
-    customer_id: str
-    email: str
-    email_key: str
-    name: str
-    phone_number: str | None
-
-
 async def insert_payment(
-    tx: Tx, payment: Payment, client_secret_hash: bytes, pricing: QuoteInputs, new_customer: NewCustomer | None
+    tx: Tx, payment: Payment, client_secret_hash: bytes, pricing: QuoteInputs, customer: CustomerUpsert | None
 ) -> Buyer:
     """Store a payment with its lines, and its customer if it is new, in one statement.
 
-    Return the customer that the payment belongs to: with `new_customer` it may be one that a simultaneous creation
+    Return the customer that the payment belongs to: with `customer` it may be one that a simultaneous creation
     with the same e-mail made first.
     """
     values = _payment_values(payment, client_secret_hash, pricing)
-    if new_customer is None:
+    if customer is None:
         await tx.fetchrow(_INSERT, *values, payment.customer.customer_id)
         return payment.customer
     row = await tx.fetchrow(
         _INSERT_WITH_CUSTOMER,
         *values,
-        new_customer.customer_id,
-        new_customer.email,
-        new_customer.email_key,
-        new_customer.name,
-        new_customer.phone_number,
+        customer.customer_id,
+        customer.email,
+        customer.email_key,
+        customer.name,
+        customer.phone_number,
     )
     return msgspec.convert(row, Buyer, from_attributes=False)
 

@@ -1,24 +1,12 @@
-"""The wire types of brands (contract, "Brands"), the checks of their fields, and how a brand is rendered."""
+"""The wire types of brands (contract, "Brands"), and how a brand is read and rendered."""
 
 from datetime import datetime
 from typing import Literal
-from urllib.parse import urlsplit
 
 from msgspec import UNSET, Struct, UnsetType
 
-from nicobar.core.catalog.brand import DESCRIPTOR_LENGTH, Brand, is_descriptor
-from nicobar.core.problems import Problem
-from nicobar.wire.common import (
-    Email,
-    ObjectId,
-    RequestBody,
-    ResponseBody,
-    Text100,
-    Text250,
-    Text1000,
-    Url,
-    blank_to_none,
-)
+from nicobar.core.catalog.brand import ArchivedBrand, Brand, BrandChange, NewBrand
+from nicobar.wire.common import Email, ObjectId, RequestBody, ResponseBody, Text100, Text250, Text1000, Url
 
 
 class BrandCreate(RequestBody, frozen=True, kw_only=True):
@@ -94,6 +82,23 @@ class BrandArchived(ResponseBody, frozen=True, kw_only=True):
     moved_to_brand_id: str | None
 
 
+def read_brand(body: BrandCreate) -> NewBrand:
+    """Return the brand that a request describes."""
+    return NewBrand(body.name, body.description, body.statement_descriptor, body.support_email, body.url)
+
+
+def read_brand_change(body: BrandUpdate) -> BrandChange:
+    """Return the change that a request asks for."""
+    return BrandChange(
+        name=body.name,
+        description=body.description,
+        statement_descriptor=UNSET if body.statement_descriptor is None else body.statement_descriptor,
+        support_email=body.support_email,
+        url=body.url,
+        image_id=body.image_id,
+    )
+
+
 def render_brand(brand: Brand, image: str | None) -> BrandRead:
     """Render one brand; `image` is the address of its picture."""
     return BrandRead(
@@ -113,34 +118,13 @@ def render_brand(brand: Brand, image: str | None) -> BrandRead:
     )
 
 
-def checked_descriptor(text: str | None) -> str | None:
-    """Return the statement text, trimmed; None for null and blanks. Raises Problem INVALID_REQUEST_BODY."""
-    trimmed = blank_to_none(text)
-    if trimmed is not None and not is_descriptor(trimmed):
-        raise Problem(
-            "INVALID_REQUEST_BODY",
-            path="statement_descriptor",
-            detail=f"Card statements show at most {DESCRIPTOR_LENGTH} characters: Latin letters (at least one), "
-            "digits, blanks and . , & / + -",
-        )
-    return trimmed
-
-
-def checked_web_address(text: str | None, path: str = "url") -> str | None:
-    """Return the http or https address, trimmed; None for null and blanks. Raises Problem INVALID_REQUEST_BODY."""
-    trimmed = blank_to_none(text)
-    if trimmed is not None and not _is_web_address(trimmed):
-        raise Problem(
-            "INVALID_REQUEST_BODY", path=path, detail="It is not a full web address, such as https://example.com/."
-        )
-    return trimmed
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError:
-        return False
-    printable = all(character > " " and character != "\x7f" for character in text)
-    return parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and printable
+def render_archived_brand(archived: ArchivedBrand) -> BrandArchived:
+    """Render what the archiving of a brand moved."""
+    return BrandArchived(
+        brand_id=archived.brand_id,
+        archived_at=archived.archived_at,
+        collections_moved=0,
+        products_moved=archived.products_moved,
+        subscriptions_moved=0,
+        moved_to_brand_id=archived.moved_to_brand_id,
+    )

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from nicobar.core.catalog.picture import OfferedUpload
 from nicobar.wire.common import ResponseBody
 
 
@@ -19,3 +20,8 @@ class UploadOffer(ResponseBody, frozen=True, kw_only=True):
     """The id for `image_id` of a PATCH: a new one every time, so that no cache holds an older picture under it."""
     url: str
     """Takes one picture with PUT, without a key, within 15 minutes: PNG, JPEG, WebP or GIF, at most 5 MiB."""
+
+
+def render_upload_offer(offered: OfferedUpload) -> UploadOffer:
+    """Render where a picture can be uploaded."""
+    return UploadOffer(image_id=offered.image_id, url=offered.url)

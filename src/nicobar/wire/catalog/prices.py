@@ -10,7 +10,6 @@ from nicobar.core.catalog.product import (
     Price,
     RecurringPrice,
     UsagePrice,
-    check_price,
     discount_percent,
 )
 from nicobar.wire.codes import CurrencyCode, TimeInterval
@@ -143,11 +142,11 @@ class UsagePriceRead(PeriodicPriceRead, frozen=True, kw_only=True, tag_field="ty
 AnyPriceRead = OneTimePriceRead | RecurringPriceRead | UsagePriceRead
 
 
-def price_from(request: AnyPriceRequest) -> Price:
-    """Return the price that a request describes. Raises Problem when its fields contradict each other."""
+def read_price(request: AnyPriceRequest) -> Price:
+    """Return the price that a request describes; `core.product.check_price` judges its fields together."""
     match request:
         case OneTimePriceRequest():
-            price: Price = OneTimePrice(
+            return OneTimePrice(
                 currency=request.currency,
                 price=request.price,
                 discount_bps=_discount_bps(request),
@@ -157,7 +156,7 @@ def price_from(request: AnyPriceRequest) -> Price:
                 tax_inclusive=request.tax_inclusive,
             )
         case RecurringPriceRequest():
-            price = RecurringPrice(
+            return RecurringPrice(
                 price=request.price,
                 trial_amount=request.trial_amount,
                 trial_apply_discounts=bool(request.trial_apply_discounts),
@@ -167,13 +166,11 @@ def price_from(request: AnyPriceRequest) -> Price:
                 **_periodic(request),
             )
         case UsagePriceRequest():
-            price = UsagePrice(
+            return UsagePrice(
                 fixed_price=request.fixed_price,
                 meters=None if request.meters is None else [to_builtins(meter) for meter in request.meters],
                 **_periodic(request),
             )
-    check_price(price)
-    return price
 
 
 def _discount_bps(request: PriceRequest) -> int:

@@ -1,4 +1,4 @@
-"""The wire types of products (contract, "Products"), the checks of their fields, and how a product is rendered.
+"""The wire types of products (contract, "Products"), and how a product is read and rendered.
 
 This server has no add-ons, meters, entitlements and licence keys. Products may name them all the same: what a
 merchant sends is stored and returned, so that a catalogue survives the move to this server and back.
@@ -10,10 +10,15 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from nicobar.core.catalog.product import Product, charged_amount
-from nicobar.core.problems import Problem
-from nicobar.wire.catalog.brands import checked_web_address
-from nicobar.wire.catalog.prices import AnyPriceRead, AnyPriceRequest, DecimalText, WholePercent, render_price
+from nicobar.core.catalog.product import NewProduct, Product, ProductChange, charged_amount
+from nicobar.wire.catalog.prices import (
+    AnyPriceRead,
+    AnyPriceRequest,
+    DecimalText,
+    WholePercent,
+    read_price,
+    render_price,
+)
 from nicobar.wire.codes import CurrencyCode, PricingMode, TaxCategory, TimeInterval
 from nicobar.wire.common import (
     INT32_MAX,
@@ -25,7 +30,6 @@ from nicobar.wire.common import (
     ResponseBody,
     Text1000,
     Url,
-    blank_to_none,
     to_builtins,
 )
 
@@ -236,61 +240,52 @@ class ProductListItem(ResponseBody, frozen=True, kw_only=True):
     tax_inclusive: bool | None
 
 
-_CLEARABLE: Final = (
+_EXTRAS: Final = (
     "addons",
     "digital_product_delivery",
     "license_key_activation_message",
     "license_key_activations_limit",
     "license_key_duration",
+    "entitlements",
+    "credit_entitlements",
+    "license_key_enabled",
 )
-_FIXED: Final = ("entitlements", "credit_entitlements", "license_key_enabled")
-"""Fields of the extras that an answer never shows as null, so that null cannot clear them."""
+"""The fields of `ProductExtras`, in the order in which they are checked."""
 
 
-def extras_from(request: ProductCreate | ProductUpdate, stored: dict[str, Any]) -> dict[str, Any]:
-    """Return the stored extras with what the request gives; left out means kept, null means cleared where it can be.
-
-    Raises Problem NOT_FOUND for an uploaded file, INVALID_REQUEST_PARAMETERS for a credit entitlement named twice, and
-    INVALID_REQUEST_BODY for a malformed web address.
-    """
-    extras = dict(stored)
-    for name in _CLEARABLE:
-        value = getattr(request, name)
-        if value is UNSET:
-            continue
-        value = _checked_extra(name, value)
-        if value is None:
-            extras.pop(name, None)
-        else:
-            extras[name] = to_builtins(value)
-    for name in _FIXED:
-        value = getattr(request, name)
-        if value is not UNSET and value is not None:
-            extras[name] = to_builtins(value)
-    _refuse_repeated_credits(extras.get("credit_entitlements", []))
-    return extras
+def read_product(body: ProductCreate) -> NewProduct:
+    """Return the product that a request describes."""
+    return NewProduct(
+        name=body.name,
+        price=read_price(body.price),
+        tax_category=body.tax_category,
+        description=body.description,
+        brand_id=body.brand_id,
+        metadata=body.metadata or {},
+        pricing_mode=body.pricing_mode,
+        extras=_extras(body),
+    )
 
 
-def _checked_extra(name: str, value: Any) -> Any:
-    if isinstance(value, str):
-        return blank_to_none(value)
-    if not isinstance(value, DeliveryRequest):
-        return value
-    if value.files:
-        raise Problem("NOT_FOUND", what="File", path=f"{name}.files[0]")
-    address = checked_web_address(value.external_url, f"{name}.external_url")
-    return DeliveryRequest(external_url=address, instructions=blank_to_none(value.instructions))
+def read_product_change(body: ProductUpdate) -> ProductChange:
+    """Return the change that a request asks for."""
+    return ProductChange(
+        name=UNSET if body.name is None else body.name,
+        price=UNSET if body.price is None else read_price(body.price),
+        tax_category=UNSET if body.tax_category is None else body.tax_category,
+        brand_id=UNSET if body.brand_id is None else body.brand_id,
+        metadata=UNSET if body.metadata is None else body.metadata,
+        image_id=body.image_id,
+        description=body.description,
+        pricing_mode=body.pricing_mode,
+        extras=_extras(body),
+    )
 
 
-def _refuse_repeated_credits(links: list[dict[str, Any]]) -> None:
-    ids = [link["credit_entitlement_id"] for link in links]
-    for index, credit_entitlement_id in enumerate(ids):
-        if credit_entitlement_id in ids[:index]:
-            raise Problem(
-                "INVALID_REQUEST_PARAMETERS",
-                path=f"credit_entitlements[{index}].credit_entitlement_id",
-                detail="It is in the list twice.",
-            )
+def _extras(body: ProductCreate | ProductUpdate) -> dict[str, Any]:
+    """Return the extras that a request gives, null included, in plain dicts and lists."""
+    fields = {name: getattr(body, name) for name in _EXTRAS}
+    return {name: to_builtins(value) for name, value in fields.items() if value is not UNSET}
 
 
 def render_product(product: Product, image: str | None) -> ProductRead:

@@ -1,30 +1,13 @@
-"""The wire types of customers (contract, "Customers"), the checks of their fields, and how a customer is rendered."""
+"""The wire types of customers (contract, "Customers"), and how a customer is read and rendered."""
 
-import re
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
-import email_validator
-import phonenumbers
 from msgspec import UNSET, UnsetType
 
-from nicobar.core.customers.customer import Customer
-from nicobar.core.problems import Problem
+from nicobar.core.customers.customer import Customer, CustomerChange, NewCustomer
 from nicobar.wire.codes import LocaleCode
-from nicobar.wire.common import Email, Metadata, PageQuery, Phone, RequestBody, ResponseBody, Text250, blank_to_none
-
-# Nothing is looked up, and people test with `.test`, `.local` and their like: only the form of an address counts.
-# Emptying this list is the way that the package itself documents.
-email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
-
-_NATIONAL_PHONE: Final = re.compile(r"[0-9(][0-9 ().\-/#x]*", re.ASCII)
-"""A number without country code, as a checkout form may send it."""
-
-_MINIMUM_PHONE_DIGITS: Final = 3
-
-_REMEMBERED: Final = 4096
-"""Results of checks kept in memory: the same customers come back, and a check costs about 20 µs."""
+from nicobar.wire.common import Email, Metadata, PageQuery, Phone, RequestBody, ResponseBody, Text250
 
 
 class CustomerCreate(RequestBody, frozen=True, kw_only=True):
@@ -77,6 +60,22 @@ class CustomerRead(ResponseBody, frozen=True, kw_only=True):
     blocklist_entry_id: str | None
 
 
+def read_customer(body: CustomerCreate) -> NewCustomer:
+    """Return the customer that a request describes."""
+    return NewCustomer(body.email, body.name, body.phone_number, body.metadata or {}, body.preferred_locale)
+
+
+def read_customer_change(body: CustomerUpdate) -> CustomerChange:
+    """Return the change that a request asks for."""
+    return CustomerChange(
+        email=UNSET if body.email is None else body.email,
+        name=UNSET if body.name is None else body.name,
+        phone_number=body.phone_number,
+        metadata={} if body.metadata is None else body.metadata,
+        preferred_locale=body.preferred_locale,
+    )
+
+
 def render_customer(customer: Customer) -> CustomerRead:
     """Render one customer."""
     return CustomerRead(
@@ -91,53 +90,3 @@ def render_customer(customer: Customer) -> CustomerRead:
         blocked_at=None,
         blocklist_entry_id=None,
     )
-
-
-def checked_email(email: str, path: str = "email") -> str:
-    """Return the address as it was written, trimmed. Raises Problem INVALID_REQUEST_BODY when it is none."""
-    trimmed = email.strip()
-    fault = _email_fault(trimmed)
-    if fault is not None:
-        raise Problem("INVALID_REQUEST_BODY", path=path, detail=fault)
-    return trimmed
-
-
-def checked_phone(phone: str | None, path: str = "phone_number") -> str | None:
-    """Return the number as it was written, trimmed; None for null and for blanks.
-
-    With a leading `+` it must be possible in its country's numbering plan (right country code and length; the plans
-    change too often to ask whether it is in use). Without one it is a national number, whose country nobody told us:
-    at least three digits with the usual separators. Raises Problem INVALID_REQUEST_BODY otherwise.
-    """
-    trimmed = blank_to_none(phone)
-    if trimmed is None:
-        return None
-    fault = _phone_fault(trimmed)
-    if fault is not None:
-        raise Problem("INVALID_REQUEST_BODY", path=path, detail=fault)
-    return trimmed
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _email_fault(email: str) -> str | None:
-    try:
-        found = email_validator.validate_email(email, check_deliverability=False, globally_deliverable=False)
-    except email_validator.EmailNotValidError as error:
-        return str(error)
-    if found.ascii_domain is None or "." not in found.ascii_domain:
-        return "The part after the @-sign is not a full domain name."
-    return None
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _phone_fault(phone: str) -> str | None:
-    if not phone.startswith("+"):
-        digits = sum(character.isdigit() for character in phone)
-        if _NATIONAL_PHONE.fullmatch(phone) is None or digits < _MINIMUM_PHONE_DIGITS:
-            return "It is not a phone number; write it like +14155552671."
-        return None
-    try:
-        possible = phonenumbers.is_possible_number(phonenumbers.parse(phone, None))
-    except phonenumbers.NumberParseException:
-        possible = False
-    return None if possible else "It is not a possible phone number of any country; write it like +14155552671."

@@ -1,15 +1,20 @@
-"""The wire types of discounts (contract, "Discounts"), the checks of their fields, and how a discount is rendered."""
+"""The wire types of discounts (contract, "Discounts"), and how a discount is read and rendered."""
 
-import re
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from nicobar.core.discounts.discount_record import AppliedDiscount, DiscountRecord, DiscountType
-from nicobar.core.discounts.discounts import CurrencyOption, Eligibility, normalise_code
-from nicobar.core.problems import Problem
+from nicobar.core.discounts.discount_record import (
+    AppliedDiscount,
+    DiscountChange,
+    DiscountRecord,
+    DiscountType,
+    NewDiscount,
+    RequestedType,
+)
+from nicobar.core.discounts.discounts import CurrencyOption, Eligibility
 from nicobar.wire.codes import CurrencyCode
 from nicobar.wire.common import (
     INT32_MAX,
@@ -21,22 +26,11 @@ from nicobar.wire.common import (
     RequestBody,
     ResponseBody,
     Text250,
-    blank_to_none,
 )
-
-RequestedType = Literal["percentage", "flat", "flat_per_unit"]
-"""`flat_per_unit` existed once; it is understood, so that it can be refused by its own code."""
 
 CodeText = Annotated[str, Meta(max_length=64)]
 Cycles = Annotated[int, Meta(ge=0, le=INT32_MAX)]
 ProductIds = Annotated[list[ObjectId], Meta(max_length=1000)]
-
-_CODE: Final = re.compile(r"[A-Z0-9!$%&*+.@_-]{3,16}")
-"""Codes stand in addresses and are typed by hand: no blanks, no slash, nothing beyond ASCII."""
-
-_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-"""The database driver takes the very last microsecond of the year 9999 for infinity."""
 
 
 class CurrencyOptionRequest(RequestBody, frozen=True, kw_only=True):
@@ -182,6 +176,56 @@ class DiscountDetail(ResponseBody, frozen=True, kw_only=True):
     """Always null: a one-time payment has no cycles."""
 
 
+def read_discount(body: DiscountCreate) -> NewDiscount:
+    """Return the discount that a request describes."""
+    return NewDiscount(
+        type=body.type,
+        amount=body.amount,
+        code=body.code,
+        currency_options=_options(body.currency_options or ()),
+        customer_eligibility=body.customer_eligibility or "any",
+        expires_at=body.expires_at,
+        metadata=body.metadata or {},
+        name=body.name,
+        per_customer_usage_limit=body.per_customer_usage_limit,
+        preserve_on_plan_change=bool(body.preserve_on_plan_change),
+        restricted_to=body.restricted_to or (),
+        starts_at=body.starts_at,
+        subscription_cycles=body.subscription_cycles,
+        usage_limit=body.usage_limit,
+    )
+
+
+def read_discount_change(body: DiscountUpdate) -> DiscountChange:
+    """Return the change that a request asks for."""
+    return DiscountChange(
+        type=UNSET if body.type is None else body.type,
+        amount=UNSET if body.amount is None else body.amount,
+        code=UNSET if body.code is None else body.code,
+        currency_options=UNSET if body.currency_options is None else _options(body.currency_options),
+        customer_eligibility=UNSET if body.customer_eligibility is None else body.customer_eligibility,
+        expires_at=body.expires_at,
+        metadata=UNSET if body.metadata is None else body.metadata,
+        name=body.name,
+        per_customer_usage_limit=body.per_customer_usage_limit,
+        preserve_on_plan_change=UNSET if body.preserve_on_plan_change is None else body.preserve_on_plan_change,
+        restricted_to=UNSET if body.restricted_to is None else body.restricted_to,
+        starts_at=body.starts_at,
+        subscription_cycles=body.subscription_cycles,
+        usage_limit=body.usage_limit,
+    )
+
+
+def _options(options: Sequence[CurrencyOptionRequest]) -> tuple[CurrencyOption, ...]:
+    """Return the currency options as they are stored; `core.discount_record.check_record` judges them together."""
+    return tuple(
+        CurrencyOption(
+            option.currency, option.max_amount_possible, option.minimum_subtotal or 0, bool(option.is_default)
+        )
+        for option in options
+    )
+
+
 def render_discount(discount: DiscountRecord) -> DiscountRead:
     """Render one discount."""
     return DiscountRead(
@@ -234,57 +278,3 @@ def render_discount_detail(applied: AppliedDiscount) -> DiscountDetail:
         subscription_cycles=applied.subscription_cycles,
         cycles_remaining=None,
     )
-
-
-def checked_type(requested: RequestedType) -> DiscountType:
-    """Return the type. Raises Problem UNSUPPORTED_DISCOUNT_TYPE for `flat_per_unit`."""
-    if requested == "flat_per_unit":
-        raise Problem("UNSUPPORTED_DISCOUNT_TYPE", path="type")
-    return requested
-
-
-def checked_code(text: str | None) -> str | None:
-    """Return the code as it is stored; None for null and blanks. Raises Problem INVALID_REQUEST_BODY."""
-    if blank_to_none(text) is None:
-        return None
-    code = normalise_code(text or "")
-    if _CODE.fullmatch(code) is None:
-        detail = "A code has 3 to 16 characters: letters A-Z, digits and ! $ % & * + . @ _ -"
-        raise Problem("INVALID_REQUEST_BODY", path="code", detail=detail)
-    return code
-
-
-def checked_moment(moment: datetime | None, path: str) -> datetime | None:
-    """Return the moment in UTC; one without an offset is taken as UTC.
-
-    Raises Problem INVALID_REQUEST_BODY for one outside the years 1970 to 9999.
-    """
-    if moment is None:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    if not _EARLIEST <= moment <= _LATEST:
-        raise Problem("INVALID_REQUEST_BODY", path=path, detail="It must lie in the years 1970 to 9999.")
-    return moment.astimezone(UTC)
-
-
-def options_from(options: Sequence[CurrencyOptionRequest]) -> tuple[CurrencyOption, ...]:
-    """Return the currency options as they are stored; `core.discount_record.check_record` judges them together."""
-    return tuple(
-        CurrencyOption(
-            option.currency, option.max_amount_possible, option.minimum_subtotal or 0, bool(option.is_default)
-        )
-        for option in options
-    )
-
-
-def unique_ids(ids: Sequence[str]) -> tuple[str, ...]:
-    """Return the ids trimmed, each once, in the order in which they came."""
-    return tuple(dict.fromkeys(text.strip() for text in ids))
-
-
-def refuse_unknown(ids: Sequence[str], unknown: Collection[str], noun: str, path: str) -> None:
-    """Raise Problem INVALID_REQUEST_PARAMETERS for the first of a request's ids that is among the unknown ones."""
-    for index, text in enumerate(ids):
-        if text.strip() in unknown:
-            raise Problem("INVALID_REQUEST_PARAMETERS", path=f"{path}[{index}]", detail=f"There is no {noun} {text}.")

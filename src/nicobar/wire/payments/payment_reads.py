@@ -6,6 +6,7 @@ from typing import Any
 
 from nicobar.core.customers.buyer import Address
 from nicobar.core.disputes.dispute import DisputeStatus
+from nicobar.core.events.whole_payment import WholePayment
 from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentProvider
 from nicobar.wire.common import (
@@ -14,9 +15,9 @@ from nicobar.wire.common import (
     ResponseBody,
 )
 from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
-from nicobar.wire.discounts.discounts import DiscountDetail
-from nicobar.wire.disputes.disputes import PaymentDispute
-from nicobar.wire.refunds.refunds import RefundListItem
+from nicobar.wire.discounts.discounts import DiscountDetail, render_discount_detail
+from nicobar.wire.disputes.disputes import PaymentDispute, render_payment_dispute
+from nicobar.wire.refunds.refunds import RefundListItem, render_refund_item
 
 
 class PaidCartItem(ResponseBody, frozen=True, kw_only=True):
@@ -220,6 +221,17 @@ def render_payment(
         three_ds_status=three_ds.status if three_ds else None,
         three_ds_version=three_ds.version if three_ds else None,
         updated_at=payment.updated_at,
+    )
+
+
+def render_whole_payment(whole: WholePayment) -> PaymentRead:
+    """Render a payment with all that belongs to it."""
+    return render_payment(
+        whole.payment,
+        whole.link,
+        [render_discount_detail(discount) for discount in whole.discounts],
+        [render_payment_dispute(dispute) for dispute in whole.disputes],
+        [render_refund_item(refund, whole.payment.business_id) for refund in whole.refunds],
     )
 
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from nicobar.core.discounts.discounts import normalise_code
+from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment import Payment
-from nicobar.core.problems import Problem
+from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
+from nicobar.core.pricing.cart import RequestedItem
 from nicobar.wire.codes import CurrencyCode, PaymentMethodType
 from nicobar.wire.common import (
     INT32_MAX,
@@ -22,7 +23,6 @@ from nicobar.wire.common import (
     ResponseBody,
     Text250,
     Url,
-    blank_to_none,
 )
 from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
 
@@ -98,23 +98,40 @@ class PaymentCreated(ResponseBody, frozen=True, kw_only=True):
     product_cart: list[CreatedCartItem]
 
 
-def requested_codes(single: str | None, several: Sequence[str] | None) -> list[str]:
-    """Return the discount codes of a request, normalised, in their order.
+def read_payment(body: PaymentCreate) -> PaymentRequest:
+    """Return the payment that a request asks for."""
+    billing = body.billing
+    return PaymentRequest(
+        items=[RequestedItem(item.product_id, item.quantity, item.amount) for item in body.product_cart],
+        billing=Address(billing.country, billing.city, billing.state, billing.street, billing.zipcode),
+        customer=read_requested_customer(body.customer),
+        fees_inclusive=body.adaptive_currency_fees_inclusive,
+        allowed_payment_method_types=body.allowed_payment_method_types,
+        billing_currency=body.billing_currency,
+        customer_business_name=body.customer_business_name,
+        discount_code=body.discount_code,
+        discount_codes=body.discount_codes,
+        force_3ds=body.force_3ds,
+        metadata=body.metadata or {},
+        payment_link=bool(body.payment_link),
+        payment_method_id=body.payment_method_id,
+        redirect_immediately=bool(body.redirect_immediately),
+        require_phone_number=bool(body.require_phone_number),
+        return_url=body.return_url,
+        short_link=bool(body.short_link),
+        show_saved_payment_methods=bool(body.show_saved_payment_methods),
+        tax_id=body.tax_id,
+    )
 
-    Raises Problem INVALID_REQUEST_BODY when both fields are used or a code stands twice.
-    """
-    single = blank_to_none(single)
-    if single is not None and several is not None:
-        detail = "Send discount_code or discount_codes, not both."
-        raise Problem("INVALID_REQUEST_BODY", path="discount_code", detail=detail)
-    codes = [normalise_code(single)] if single is not None else [normalise_code(text) for text in several or ()]
-    for index, code in enumerate(codes):
-        where = f"discount_codes[{index}]"
-        if not code:
-            raise Problem("INVALID_REQUEST_BODY", path=where, detail="It is blank.")
-        if code in codes[:index]:
-            raise Problem("INVALID_REQUEST_BODY", path=where, detail=f"{code} is in the list twice.")
-    return codes
+
+def read_requested_customer(customer: CustomerRequest) -> RequestedCustomer:
+    """Return the customer that a request names."""
+    return RequestedCustomer(
+        customer_id=customer.customer_id,
+        email=customer.email,
+        name=customer.name,
+        phone_number=customer.phone_number,
+    )
 
 
 def render_created(

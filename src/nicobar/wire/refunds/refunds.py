@@ -9,6 +9,7 @@ from msgspec import Meta
 from nicobar.core.payments.payment import Payment
 from nicobar.core.refunds.refund import (
     NetworkReferenceType,
+    NewRefund,
     Refund,
     RefundInstruction,
     RefundItem,
@@ -130,8 +131,12 @@ class RefundPreview(ResponseBody, frozen=True, kw_only=True):
     """Every line of the payment, in the order of the cart."""
 
 
-def refund_wish(body: RefundCreate) -> RefundInstruction:
-    """Return what a request asks for, as the core takes it."""
+def read_refund(body: RefundCreate) -> NewRefund:
+    """Return the refund that a request asks for."""
+    return NewRefund(body.payment_id, _wish(body), body.reason, body.metadata or {})
+
+
+def _wish(body: RefundCreate) -> RefundInstruction:
     if body.items is None:
         return RefundInstruction(None, body.currency)
     items = [RefundItem(item.item_id, item.amount, item.tax_inclusive is not False) for item in body.items]

@@ -1,15 +1,21 @@
 """The wire types of POST /checkouts/preview (contract, "Checkout sessions"): what a cart would cost, nothing stored."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta
 
+from nicobar.core.customers.buyer import Address
+from nicobar.core.payments.payment_request import PreviewRequest
+from nicobar.core.pricing.cart import RequestedItem, SellableProduct
 from nicobar.core.pricing.pricing import CartLine, LineQuote, Quote
 from nicobar.core.tax.tax import MILLION
+from nicobar.core.tax.tax_id import CheckedTaxId
+from nicobar.reference import countries
 from nicobar.wire.codes import CountryCode, CurrencyCode, PaymentMethodType
 from nicobar.wire.common import Amount, ObjectId, RequestBody, ResponseBody, Text250
-from nicobar.wire.payments.payments import MAXIMUM_QUANTITY, CustomerRequest, DiscountCodeText
+from nicobar.wire.payments.payments import MAXIMUM_QUANTITY, CustomerRequest, DiscountCodeText, read_requested_customer
 
 
 class PreviewItem(RequestBody, frozen=True, kw_only=True):
@@ -102,19 +108,55 @@ class CheckoutPreview(ResponseBody, frozen=True, kw_only=True):
     trial_period_days: int | None
 
 
-class PreviewedProduct(ResponseBody, frozen=True, kw_only=True):
-    """What the preview shows of a product beside its amounts."""
+def read_preview(body: CheckoutPreviewRequest) -> PreviewRequest:
+    """Return the cart that a request wants to preview."""
+    address = body.billing_address
+    return PreviewRequest(
+        items=[RequestedItem(item.product_id, item.quantity, item.amount) for item in body.product_cart],
+        billing=None if address is None else Address(address.country, state=address.state),
+        customer=None if body.customer is None else read_requested_customer(body.customer),
+        fees_inclusive=body.adaptive_currency_fees_inclusive,
+        allowed_payment_method_types=body.allowed_payment_method_types,
+        billing_currency=body.billing_currency,
+        discount_code=body.discount_code,
+        discount_codes=body.discount_codes,
+        tax_id=body.tax_id,
+    )
 
-    name: str
-    description: str | None
-    tax_category: str
-    currency: str
-    list_price: int
-    """Price of one unit in minor units of `currency`."""
+
+def render_preview(
+    quote: Quote,
+    products: Mapping[str, SellableProduct],
+    country: str,
+    tax_id: CheckedTaxId | None,
+    tax_id_error: str | None,
+) -> CheckoutPreview:
+    """Render what a cart would cost in a billing country, and what became of the tax id of its request."""
+    lines = zip(quote.inputs.lines, quote.lines, strict=True)
+    register = None if tax_id is None else tax_id.register
+    return CheckoutPreview(
+        billing_country=country,
+        currency=quote.currency,
+        current_breakup=Breakup(
+            subtotal=quote.subtotal, discount=quote.discount, tax=quote.tax, total_amount=quote.total
+        ),
+        is_byop=False,
+        payment_method_required=True,
+        product_cart=[_render_item(products[line.product_id], line, amounts, quote) for line, amounts in lines],
+        total_price=quote.total,
+        total_tax=quote.tax,
+        next_billing_date=None,
+        recurring_breakup=None,
+        subscriptions=None,
+        tax_id_business_name=None if register is None else register.name or None,
+        tax_id_err_msg=tax_id_error,
+        tax_id_format_name=None if tax_id is None else countries.get(country).tax_id_name,
+        trial_amount=None,
+        trial_period_days=None,
+    )
 
 
-def render_previewed_item(product: PreviewedProduct, line: CartLine, amounts: LineQuote, quote: Quote) -> PreviewedItem:
-    """Render one line of a priced cart."""
+def _render_item(product: SellableProduct, line: CartLine, amounts: LineQuote, quote: Quote) -> PreviewedItem:
     percentages = [
         code.amount for code in quote.inputs.codes if code.type == "percentage" and code.covers(line.product_id)
     ]
@@ -124,8 +166,8 @@ def render_previewed_item(product: PreviewedProduct, line: CartLine, amounts: Li
         description=product.description,
         quantity=line.quantity,
         currency=quote.currency,
-        og_currency=product.currency,
-        og_price=product.list_price,
+        og_currency=line.currency,
+        og_price=line.unit_price,
         discounted_price=amounts.net,
         discount_amount=percentages[0] if percentages else None,
         discount_cycle=None,

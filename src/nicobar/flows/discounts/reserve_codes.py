@@ -5,7 +5,7 @@ from datetime import datetime
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.discounts.discount_record import CodeUse, check_room
-from nicobar.flows.lock_codes import lock_codes
+from nicobar.flows.discounts.lock_codes import lock_codes
 from nicobar.storage.database import Tx
 from nicobar.storage.discounts.redemptions import insert_uses, uses_of_customer
 

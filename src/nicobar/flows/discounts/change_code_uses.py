@@ -5,8 +5,8 @@ from datetime import datetime
 
 from nicobar.core.discounts.discount_record import CodeUse
 from nicobar.core.payments.payment import Payment
-from nicobar.flows.lock_codes import lock_codes
-from nicobar.flows.reserve_codes import reserve_codes
+from nicobar.flows.discounts.lock_codes import lock_codes
+from nicobar.flows.discounts.reserve_codes import reserve_codes
 from nicobar.storage.database import Tx
 from nicobar.storage.payments.repricing import give_back_uses, put_back_uses, take_out_uses
 

@@ -7,12 +7,9 @@ client is served in milliseconds, so that is a client that idles, or one that me
 import asyncio
 from collections import Counter
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import structlog
-
-if TYPE_CHECKING:
-    from nicobar.program.http_limits import BoundedProtocol
 
 MAXIMUM_CONNECTIONS: Final = 2048
 """Connections of a process. One that is open costs tens of kilobytes, one that is stuck up to the bounds of each."""
@@ -33,6 +30,32 @@ _IPV6_PREFIX: Final = 64
 _log = structlog.get_logger(__name__)
 
 
+class Connection(Protocol):
+    """What is counted and ended here."""
+
+    loop: asyncio.AbstractEventLoop
+    held: int
+    """Bytes that it keeps in memory."""
+    deadline: float
+    """When the request has to be complete, by the loop's clock."""
+    write_deadline: float
+    """When the client has to have taken more of its answer, by the loop's clock."""
+
+    @property
+    def address(self) -> str:
+        """The address at the other end, a client's or a proxy's; empty when there is none."""
+
+    waiting_since: float
+    """Since when its client has been waited for, by the loop's clock."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its client is waited for."""
+
+    def end(self) -> None:
+        """Close it at once."""
+
+
 class Connections:
     """The open connections of one server process."""
 
@@ -45,7 +68,7 @@ class Connections:
         self._maximum = maximum
         self._per_address = per_address
         self._maximum_held = maximum_held
-        self._open: dict[BoundedProtocol, str] = {}
+        self._open: dict[Connection, str] = {}
         """Each with the address it counts for; empty for one that does not count."""
         self._by_address: Counter[str] = Counter()
         self._held = 0
@@ -53,7 +76,7 @@ class Connections:
         """Since the last sweep, which tells the log: a line for each would be a flood of its own."""
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def admit(self, connection: "BoundedProtocol") -> None:
+    def admit(self, connection: Connection) -> None:
         """Take a new connection in, at the cost of one that waits when there are too many, or else at its own."""
         address = counted_address(connection.address)
         if address and self._by_address[address] >= self._per_address:
@@ -65,7 +88,7 @@ class Connections:
         if self._sweeping is None:
             self._sweeping = connection.loop.call_later(_SWEEP_SECONDS, self._sweep, connection.loop)
 
-    def release(self, connection: "BoundedProtocol") -> None:
+    def release(self, connection: Connection) -> None:
         """Forget a connection."""
         self.give_back(connection)
         address = self._open.pop(connection, None)
@@ -74,19 +97,19 @@ class Connections:
             if self._by_address[address] <= 0:
                 del self._by_address[address]
 
-    def hold(self, connection: "BoundedProtocol", size: int) -> None:
+    def hold(self, connection: Connection, size: int) -> None:
         """Count bytes of a request or an answer. Beyond the bound, whoever has been waited for longest ends."""
         connection.held += size
         self._held += size
         if self._held > self._maximum_held:
             self._make_room(connection, "", holding=True)
 
-    def give_back(self, connection: "BoundedProtocol") -> None:
+    def give_back(self, connection: Connection) -> None:
         """Count its bytes no more."""
         self._held -= connection.held
         connection.held = 0
 
-    def _make_room(self, newcomer: "BoundedProtocol", address: str, *, holding: bool = False) -> None:
+    def _make_room(self, newcomer: Connection, address: str, *, holding: bool = False) -> None:
         waiting = [
             other
             for other, counted in self._open.items()

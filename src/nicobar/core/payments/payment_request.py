@@ -1,0 +1,106 @@
+"""What somebody asks for who creates a payment or previews a cart: the API, the demo, later sessions and renewals."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from nicobar.core.customers.buyer import Address
+from nicobar.core.payments.payment import Payment, PaymentOptions
+from nicobar.core.pricing.cart import CartRequest, RequestedItem
+
+
+class RequestedCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """A known customer by id, or a new one by e-mail address; with both, the id wins. A blank text counts as none."""
+
+    customer_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+    phone_number: str | None = None
+
+
+class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment to create. A blank text counts as none."""
+
+    items: Sequence[RequestedItem]
+    billing: Address
+    customer: RequestedCustomer
+    fees_inclusive: bool | None = None
+    """None means the business's setting."""
+    allowed_payment_method_types: Sequence[str] | None = None
+    """None means every eligible type."""
+    billing_currency: str | None = None
+    customer_business_name: str | None = None
+    discount_code: str | None = None
+    """The deprecated way to give one code."""
+    discount_codes: Sequence[str] | None = None
+    force_3ds: bool | None = None
+    metadata: dict[str, Any] = {}
+    payment_link: bool = False
+    payment_method_id: str | None = None
+    """A saved method of the customer's, which is charged at once."""
+    redirect_immediately: bool = False
+    require_phone_number: bool = False
+    return_url: str | None = None
+    short_link: bool = False
+    show_saved_payment_methods: bool = False
+    tax_id: str | None = None
+
+
+class PreviewRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A cart to price without creating anything. A blank text counts as none."""
+
+    items: Sequence[RequestedItem]
+    billing: Address | None = None
+    """None: somewhere in the seller's country. Only country and state decide prices."""
+    customer: RequestedCustomer | None = None
+    fees_inclusive: bool | None = None
+    """None means the business's setting."""
+    allowed_payment_method_types: Sequence[str] | None = None
+    """None means every eligible type."""
+    billing_currency: str | None = None
+    discount_code: str | None = None
+    """The deprecated way to give one code."""
+    discount_codes: Sequence[str] | None = None
+    tax_id: str | None = None
+
+
+class CreatedPayment(NamedTuple):
+    """A payment that was just created."""
+
+    payment: Payment
+    client_secret: str
+    """Shown once; only its hash is stored."""
+    discount_ids: Sequence[str]
+    """The discounts whose codes it uses, in the order of the codes."""
+
+    def __repr__(self) -> str:
+        """Name the payment, and not the secret."""
+        return f"CreatedPayment({self.payment.payment_id})"
+
+
+def cart_request(
+    items: Sequence[RequestedItem],
+    billing: Address,
+    options: PaymentOptions,
+    *,
+    customer_id: str | None = None,
+    email_key: str | None = None,
+    single_code: bool = False,
+    suggest_amounts: bool = False,
+    payment_id: str | None = None,
+) -> CartRequest:
+    """Return the request that prices a cart under a payment's options: at its creation, in a preview, and again."""
+    return CartRequest(
+        items=items,
+        billing=billing,
+        customer_id=customer_id,
+        email_key=email_key,
+        billing_currency=options.billing_currency,
+        fees_inclusive=options.adaptive_currency_fees_inclusive,
+        tax_id=options.tax_id,
+        discount_codes=options.discount_codes,
+        single_code=single_code,
+        suggest_amounts=suggest_amounts,
+        payment_id=payment_id,
+    )

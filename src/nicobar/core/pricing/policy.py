@@ -1,0 +1,23 @@
+"""What a business has decided, and what else holds for all of its payments at a moment."""
+
+from datetime import date
+from typing import NamedTuple
+
+from nicobar.core.accounts.processor_account import ProcessorAccount
+from nicobar.core.business.business_settings import BusinessSettings
+from nicobar.core.money.fx import Rates
+from nicobar.core.tax.tax import TaxTable
+
+
+class Policy(NamedTuple):
+    """Everything beside the request and the cart that decides a price, and who charges it."""
+
+    settings: BusinessSettings
+    tax_table: TaxTable
+    """The business's own table, or the shipped one. Whether it is used is for `settings.tax` to say."""
+    rates: Rates
+    """Mid rates with their day and source, for every currency of the contract."""
+    rates_as_of: date
+    """The latest day among the rates."""
+    accounts: tuple[ProcessorAccount, ...]
+    """The business's own accounts at processors."""

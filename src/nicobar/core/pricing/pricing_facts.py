@@ -1,0 +1,39 @@
+"""All that a cart is priced with, beside the request itself and the moment."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from nicobar.core.catalog.localized_price import LocalizedPrice
+from nicobar.core.customers.buyer import Buyer
+from nicobar.core.discounts.discounts import CodeHistory, DiscountCode
+from nicobar.core.pricing.cart import CartFacts
+from nicobar.core.pricing.policy import Policy
+from nicobar.core.pricing.pricing import Quote
+from nicobar.core.tax.tax_id import CheckedTaxId
+
+KnownCodes = Mapping[str, tuple[DiscountCode, CodeHistory]]
+"""The discount codes of a request that exist, by code, each with its uses so far."""
+
+
+class PricingFacts(NamedTuple):
+    """What was known when a cart was to be priced."""
+
+    policy: Policy
+    cart: CartFacts
+    localized: Mapping[str, Sequence[LocalizedPrice]]
+    """The active localized prices by product."""
+    codes: KnownCodes
+    tax_id: CheckedTaxId | None = None
+    """The tax id of the request, which passed; None when the request has none."""
+
+
+class PricedCart(NamedTuple):
+    """A cart that passed every check, with its amounts."""
+
+    quote: Quote
+    facts: CartFacts
+    brand_id: str
+    customer: Buyer | None
+    """The existing customer, or None when the request brings a new one."""
+    tax_id: CheckedTaxId | None
+    policy: Policy

@@ -1,0 +1,132 @@
+"""Check what can be checked of a request for a payment before anything is read. No I/O."""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from nicobar.core.business.tenant import Mode
+from nicobar.core.customers.buyer import Address, Buyer
+from nicobar.core.customers.customer import email_key
+from nicobar.core.discounts.discounts import requested_codes
+from nicobar.core.fields import blank_to_none, checked_metadata
+from nicobar.core.payments.payment import PaymentOptions
+from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer, cart_request
+from nicobar.core.pricing.cart import CartRequest
+from nicobar.core.problems import Problem
+from nicobar.core.simulator.simulated_scenario import METADATA_KEY, read_scenario
+from nicobar.reference import failures
+from nicobar.reference.contacts import checked_email, checked_phone
+
+_UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
+"""Schemes that would run in, or read from, the customer's browser instead of leading back to the merchant."""
+
+
+class CheckedRequest(NamedTuple):
+    """A request for a payment whose fields are well formed and fit together."""
+
+    cart: CartRequest
+    """What decides its price."""
+    customer: Buyer
+    """With an empty id for a new customer, and with nothing but the id for a known one."""
+    options: PaymentOptions
+    metadata: dict[str, Any]
+
+
+def check_payment_request(mode: Mode, request: PaymentRequest) -> CheckedRequest:
+    """Return the request in its checked form. Raises Problem for the first check that fails."""
+    options = _options(request)
+    metadata = checked_metadata(request.metadata)
+    if mode == "test" and METADATA_KEY in metadata:
+        read_scenario(metadata[METADATA_KEY], failures.CODES)  # what is misspelt would look like a test that passed
+    customer = _customer(request.customer)
+    cart = cart_request(
+        request.items,
+        _address(request.billing),
+        options,
+        customer_id=customer.customer_id or None,
+        email_key=email_key(customer.email),
+        single_code=request.discount_codes is None,
+    )
+    return CheckedRequest(cart, customer, options, metadata)
+
+
+def _options(request: PaymentRequest) -> PaymentOptions:
+    """Collect what later steps need, after the checks between fields."""
+    codes = requested_codes(request.discount_code, request.discount_codes)
+    payment_method_id = blank_to_none(request.payment_method_id)
+    if payment_method_id is not None and not request.customer.customer_id:
+        detail = "payment_method_id needs customer.customer_id: a saved method belongs to a customer"
+        raise Problem("INVALID_REQUEST_PARAMETERS", detail=detail, path="payment_method_id")
+    tax_id = blank_to_none(request.tax_id)
+    business_name = blank_to_none(request.customer_business_name)
+    if business_name is not None and tax_id is None:
+        raise _invalid("customer_business_name", "It needs a tax_id.")
+    return PaymentOptions(
+        payment_link=request.payment_link,
+        short_link=request.short_link,
+        return_url=_return_url(blank_to_none(request.return_url)),
+        redirect_immediately=request.redirect_immediately,
+        require_phone_number=request.require_phone_number,
+        show_saved_payment_methods=request.show_saved_payment_methods,
+        force_3ds=request.force_3ds,
+        allowed_payment_method_types=_unique(request.allowed_payment_method_types),
+        payment_method_id=payment_method_id,
+        billing_currency=request.billing_currency,
+        adaptive_currency_fees_inclusive=request.fees_inclusive,
+        discount_codes=codes,
+        tax_id=tax_id,
+        customer_business_name=business_name,
+    )
+
+
+def _invalid(path: str, detail: str) -> Problem:
+    return Problem("INVALID_REQUEST_BODY", path=path, detail=detail)
+
+
+def _unique(types: Sequence[str] | None) -> list[str] | None:
+    return None if types is None else list(dict.fromkeys(types))
+
+
+def _return_url(url: str | None) -> str | None:
+    """Check the address that customers are sent to; apps may use a scheme of their own (`myapp://paid`)."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError as error:
+        raise _invalid("return_url", f"It is not a valid URL: {error}.") from error
+    scheme = parts.scheme.lower()
+    if not scheme or scheme in _UNSAFE_SCHEMES or not (parts.netloc or parts.path):
+        raise _invalid("return_url", "It must be a full URL, such as https://example.com/thanks.")
+    if scheme in ("http", "https") and not parts.hostname:
+        raise _invalid("return_url", "It names no host.")
+    if any(character <= " " or character == "\x7f" for character in url):
+        raise _invalid("return_url", "It holds a blank or a control character; encode it as %20 and the like.")
+    return url
+
+
+def _customer(request: RequestedCustomer) -> Buyer:
+    """Read the two shapes of `customer`; with both at once the id wins and the rest is ignored."""
+    if customer_id := blank_to_none(request.customer_id):
+        return Buyer(customer_id, "", "", None, {})
+    email = blank_to_none(request.email)
+    if email is None:
+        raise _invalid("customer", "Give customer_id for a known customer, or email for a new one.")
+    return Buyer(
+        "",
+        checked_email(email, "customer.email"),
+        blank_to_none(request.name) or "",
+        checked_phone(blank_to_none(request.phone_number), "customer.phone_number"),
+        {},
+    )
+
+
+def _address(billing: Address) -> Address:
+    return Address(
+        billing.country,
+        blank_to_none(billing.city),
+        blank_to_none(billing.state),
+        blank_to_none(billing.street),
+        blank_to_none(billing.zipcode),
+    )

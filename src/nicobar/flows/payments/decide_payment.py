@@ -1,0 +1,119 @@
+"""Decide what the creation of a payment writes. No I/O: facts, ids and the moment are arguments.
+
+So many creations can be decided one after the other and written together.
+"""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.customers.buyer import Buyer
+from nicobar.core.customers.customer import CustomerUpsert, email_key
+from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.repricing import priced_lines
+from nicobar.core.pricing.pricing import Quote
+from nicobar.core.pricing.pricing_facts import PricedCart, PricingFacts
+from nicobar.core.problems import Problem
+from nicobar.flows.payments.check_payment_request import CheckedRequest
+from nicobar.flows.pricing.quote_cart import quote_cart
+from nicobar.flows.pricing.require_method import require_method
+
+
+class PaymentIds(NamedTuple):
+    """Fresh ids for what a creation may have to write."""
+
+    payment_id: str
+    customer_id: str
+    """For a customer who is new."""
+    link_id: str
+    """For a payment with a link."""
+
+
+class DecidedPayment(NamedTuple):
+    """What the creation of a payment writes."""
+
+    payment: Payment
+    quote: Quote
+    customer: CustomerUpsert | None
+    """A customer to make or to complete; None for a known one about whom nothing new was told."""
+
+    @property
+    def succeeds_at_once(self) -> bool:
+        """Whether the payment is free and has no link: nobody will visit a page for it."""
+        return self.quote.total == 0 and self.payment.link_id is None
+
+
+def decide_payment(
+    tenant: Tenant,
+    request: CheckedRequest,
+    facts: PricingFacts,
+    runnable: frozenset[str],
+    ids: PaymentIds,
+    at: datetime,
+) -> DecidedPayment:
+    """Price the cart and put the payment together as it is at `at`.
+
+    `runnable` are the method types that the processor runs, as `require_method` takes them. Raises Problem for the
+    first rung of the ladder that fails: those of `quote_cart`, `require_method`, then a phone number that is required
+    and missing.
+    """
+    options, given = request.options, request.customer
+    priced = quote_cart(request.cart, facts, at)
+    require_method(priced, request.cart.billing.country, options.allowed_payment_method_types, runnable)
+    known = priced.customer
+    phone_number = given.phone_number or (known and known.phone_number)
+    if options.require_phone_number and not options.payment_link and not phone_number:
+        raise Problem("INVALID_REQUEST_BODY", path="customer.phone_number", detail="phone_number is required.")
+    payment = _payment(tenant, request, priced, ids, at)
+    return DecidedPayment(payment, priced.quote, _customer_to_store(payment.customer, known, given))
+
+
+def _payment(tenant: Tenant, request: CheckedRequest, priced: PricedCart, ids: PaymentIds, at: datetime) -> Payment:
+    quote, options = priced.quote, request.options
+    buyer = priced.customer or msgspec.structs.replace(request.customer, customer_id=ids.customer_id)
+    return Payment(
+        business_id=tenant.business_id,
+        mode=tenant.mode,
+        payment_id=ids.payment_id,
+        brand_id=priced.brand_id,
+        customer=buyer,
+        status="requires_payment_method",
+        currency=quote.currency,
+        subtotal=quote.subtotal,
+        discount=quote.discount,
+        tax=quote.tax,
+        total_amount=quote.total,
+        settlement_currency=quote.settlement_currency,
+        settlement_amount=quote.settlement_amount,
+        settlement_tax=quote.settlement_tax,
+        billing=request.cart.billing,
+        metadata=request.metadata,
+        options=msgspec.structs.replace(
+            options,
+            tax_id=None if priced.tax_id is None else priced.tax_id.number,
+            tax_id_register=None if priced.tax_id is None else priced.tax_id.register,
+        ),
+        link_id=ids.link_id if options.payment_link and options.payment_method_id is None else None,
+        expires_on=at + timedelta(minutes=priced.policy.settings.link_ttl_minutes),
+        payment_method=None,
+        payment_method_type=None,
+        card=None,
+        error_code=None,
+        error_message=None,
+        created_at=at,
+        updated_at=None,
+        lines=priced_lines(quote, request.cart.items, priced.facts.products),
+    )
+
+
+def _customer_to_store(buyer: Buyer, known: Buyer | None, given: Buyer) -> CustomerUpsert | None:
+    """Return the customer to write with the payment: a new one, or a known one that can be completed."""
+    completes = known is not None and (
+        (given.name and not known.name) or (given.phone_number and not known.phone_number)
+    )
+    if known is not None and not completes:
+        return None
+    email = known.email if known is not None else given.email
+    return CustomerUpsert(buyer.customer_id, email, email_key(email), given.name, given.phone_number)
