@@ -106,7 +106,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = self._runtime.new_id("req", self._runtime.clock.now())
+        request_id = self._runtime.new_id("req", self._runtime.real_now())
         scope["app"] = self  # makes the router raise its 404 and 405, so that they get our envelope
         status = 0
         started = perf_counter()

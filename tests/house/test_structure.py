@@ -175,6 +175,20 @@ def test_processors_are_asked_in_one_place(path: Path) -> None:
             assert asked.rpartition(".")[2] != "processor", f"line {node.lineno}: asked without ask_processor"
 
 
+ASK_THE_CLOCK = ("src/nicobar/flows/runtime.py", "src/nicobar/program/doctor.py")
+"""The runtime, whose `now` and `real_now` all others ask, and the doctor, who compares two clocks."""
+
+
+def test_flows_and_edges_ask_the_runtime_for_the_time() -> None:
+    """A tenant's business has a time of its own: whoever asks says which time is meant."""
+    for path in SOURCES:
+        if _name(path) in ASK_THE_CLOCK or "/processors/" in _name(path):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr == "now":
+                assert not ast.unparse(node.value).endswith("clock"), f"{_name(path)}:{node.lineno}"
+
+
 def test_import_contracts_hold() -> None:
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -61,7 +61,7 @@ def show(
         async with runtime.database.read() as read:
             stored = await newest_rates(read)
         rates = rates_in_force(seed(), {} if stored is None else stored.quotes)
-        return rates, runtime.clock.now().date()
+        return rates, runtime.real_now().date()
 
     rates, today = with_runtime(settings, work)
     wanted = sorted(rates.by_currency) if code is None else [code.upper()]

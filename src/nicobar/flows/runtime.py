@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from nicobar.clock import Clock
+from nicobar.core.business.tenant import Tenant
 from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, object_id, text_secret
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import Processor
@@ -23,6 +24,22 @@ class Runtime(NamedTuple):
     """The processors by name that need no account; without any for its mode a payment cannot be paid."""
     accounts: Accounts | None = None
     """Opens the accounts that businesses have at processors; None where nothing is charged, as in some tests."""
+
+    def now(self, tenant: Tenant) -> datetime:
+        """Return the moment at which something happens in the business of a tenant.
+
+        Payments, refunds, disputes, expiry, the dates that decide taxes, and events are dated by it, and ids that are
+        ordered by them are made of it.
+        """
+        return self.clock.now()
+
+    def real_now(self) -> datetime:
+        """Return the moment at which it happens in this world.
+
+        Signatures, leases, caches, limits of requests, keys, what an operator sets, and questions to others (when a
+        processor or a register was asked) are dated by it.
+        """
+        return self.clock.now()
 
     def new_id(self, prefix: str, moment: datetime) -> str:
         """Return a fresh object id of this kind."""

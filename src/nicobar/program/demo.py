@@ -127,7 +127,7 @@ async def _waiting_payment(runtime: Runtime, tenant: Tenant, payment_id: str) ->
     """Return the payment if it can still be paid."""
     async with runtime.database.snapshot() as read:
         payment = await get_payment(read, tenant, payment_id)
-    if payment is None or payment.status != "requires_payment_method" or payment.expires_on <= runtime.clock.now():
+    if payment is None or payment.status != "requires_payment_method" or payment.expires_on <= runtime.now(tenant):
         return None
     return payment
 

@@ -69,7 +69,7 @@ async def _take(runtime: Runtime, uploading: asyncio.Semaphore, request: Request
     awaited = None
     if is_image_id(image_id):
         async with runtime.database.read() as read:
-            awaited = await find_awaited(read, image_id, secret_hash(ticket), runtime.clock.now())
+            awaited = await find_awaited(read, image_id, secret_hash(ticket), runtime.real_now())
     if awaited is None:
         raise wrong_ticket()
     async with uploading:

@@ -56,7 +56,7 @@ async def list_(call: Call[None, DiscountListQuery]) -> Items[DiscountRead]:
             code=None if query.code is None else normalise_code(query.code),
             discount_type=query.discount_type,
             product_id=query.product_id,
-            now=call.runtime.clock.now(),
+            now=call.runtime.now(call.tenant),
             limit=query.page_size,
             offset=offset,
         )

@@ -27,4 +27,4 @@ async def set_processor_account(runtime: Runtime, tenant: Tenant, account: Strip
     async with runtime.database.transaction() as tx:
         if not await lock_business(tx, tenant.business_id):
             raise Problem("NOT_FOUND", what="Business")
-        await set_account(tx, tenant, NAME, account.publishable_key, api_base, sealed, runtime.clock.now())
+        await set_account(tx, tenant, NAME, account.publishable_key, api_base, sealed, runtime.real_now())

@@ -30,5 +30,5 @@ async def change_setting(runtime: Runtime, tenant: Tenant, name: str, text: str)
         old = format_setting(name, settings_from(await setting_texts(tx, tenant), known), known)
         change = SettingChange(name, old, new)
         if new != old:
-            await insert_setting_change(tx, tenant, change, runtime.clock.now())
+            await insert_setting_change(tx, tenant, change, runtime.real_now())
     return change

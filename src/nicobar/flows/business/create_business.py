@@ -20,7 +20,7 @@ async def create_business(runtime: Runtime, name: str) -> str:
     name = name.strip()
     if not name:
         raise Problem("INVALID_REQUEST_PARAMETERS", path="name", detail="A business needs a name.")
-    moment = runtime.clock.now()
+    moment = runtime.real_now()
     business_id = runtime.new_id("bus", moment)
     primary = Brand(
         business_id=business_id,

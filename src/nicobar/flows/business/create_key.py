@@ -16,7 +16,7 @@ async def create_key(runtime: Runtime, tenant: Tenant, read_only: bool) -> tuple
 
     Raises Problem NOT_FOUND when there is no such business.
     """
-    moment = runtime.clock.now()
+    moment = runtime.real_now()
     text = key_text(tenant.mode, runtime.new_secret(KEY_RANDOM_LENGTH))
     key = ApiKey(runtime.new_id("key", moment), tenant, text[-_HINT_LENGTH:], read_only)
     async with runtime.database.transaction() as tx:

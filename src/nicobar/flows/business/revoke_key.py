@@ -11,6 +11,6 @@ async def revoke_key(runtime: Runtime, business_id: str, key_id: str) -> None:
     Raises Problem NOT_FOUND when the business has no valid key with this id.
     """
     async with runtime.database.statement() as tx:
-        revoked = await keys.revoke_key(tx, business_id, key_id, runtime.clock.now())
+        revoked = await keys.revoke_key(tx, business_id, key_id, runtime.real_now())
     if not revoked:
         raise Problem("NOT_FOUND", what="API key")

@@ -23,7 +23,7 @@ async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, target_
         stored = await _lock_archivable(tx, tenant, brand_id)
         if target_id is not None:
             await _lock_target(tx, tenant, brand_id, target_id)
-            moved = await products.move_products(tx, tenant, brand_id, target_id, runtime.clock.now())
+            moved = await products.move_products(tx, tenant, brand_id, target_id, runtime.now(tenant))
         elif await products.brand_has_products(tx, tenant, brand_id):
             raise Problem(
                 "UNSUPPORTED_ACTION",
@@ -32,7 +32,7 @@ async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, target_
             )
         else:
             moved = 0
-        moment = runtime.clock.now()
+        moment = runtime.now(tenant)
         await brands.update_brand(tx, tenant, msgspec.structs.replace(stored, archived_at=moment, updated_at=moment))
     return ArchivedBrand(brand_id=brand_id, archived_at=moment, products_moved=moved, moved_to_brand_id=target_id)
 

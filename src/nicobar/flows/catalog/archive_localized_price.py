@@ -8,7 +8,7 @@ from nicobar.storage.catalog import localized_prices
 
 async def archive_localized_price(runtime: Runtime, tenant: Tenant, product_id: str, localized_price_id: str) -> None:
     """Archive a price; one that is archived already stays as it is. Raises Problem NOT_FOUND."""
-    moment = runtime.clock.now()
+    moment = runtime.now(tenant)
     async with runtime.database.transaction() as tx:
         if await localized_prices.archive_localized_price(tx, tenant, product_id, localized_price_id, moment):
             return

@@ -12,7 +12,7 @@ async def archive_product(runtime: Runtime, tenant: Tenant, product_id: str) -> 
     Raises Problem NOT_FOUND, and PRODUCT_IS_DELETED (410) when it is archived already.
     """
     async with runtime.database.transaction() as tx:
-        if await products.archive_product(tx, tenant, product_id, runtime.clock.now()):
+        if await products.archive_product(tx, tenant, product_id, runtime.now(tenant)):
             return
         if await products.product_exists(tx, tenant, product_id):
             raise Problem("PRODUCT_IS_DELETED", status=410, product_id=product_id)

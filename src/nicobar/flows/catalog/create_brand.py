@@ -21,7 +21,7 @@ async def create_brand(runtime: Runtime, tenant: Tenant, new: NewBrand) -> Brand
     """
     name = blank_to_none(new.name)
     support_email = blank_to_none(new.support_email)
-    moment = runtime.clock.now()
+    moment = runtime.now(tenant)
     brand = Brand(
         business_id=tenant.business_id,
         brand_id=runtime.new_id("brd", moment),

@@ -21,7 +21,7 @@ async def create_localized_price(
     """
     if currency not in currencies.chargeable():
         raise Problem("UNSUPPORTED_CURRENCY", detail=currency, path="currency")
-    moment = runtime.clock.now()
+    moment = runtime.now(tenant)
     async with runtime.database.transaction() as tx:
         # The lock keeps the product's mode and currency as they are until the price that was checked by them is in.
         product = await lock_product(tx, tenant, product_id)

@@ -17,7 +17,7 @@ async def create_product(runtime: Runtime, tenant: Tenant, new: NewProduct) -> P
     """
     name = checked_name(new.name)
     check_price(new.price)
-    moment = runtime.clock.now()
+    moment = runtime.now(tenant)
     product = Product(
         business_id=tenant.business_id,
         product_id=runtime.new_id("pdt", moment),

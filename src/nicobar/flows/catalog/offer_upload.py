@@ -42,7 +42,7 @@ async def offer_upload(
                 raise Problem("BRAND_NOT_ENABLED", message="The brand is archived, which is permanent")
             at_once = brand.is_primary
         image_id = str(uuid.UUID(bytes=runtime.clock.random_bytes(16), version=4))
-        ticket, moment = runtime.new_secret(), runtime.clock.now()
+        ticket, moment = runtime.new_secret(), runtime.real_now()
         shown_by = (product_id, brand_id) if at_once else (None, None)
         awaited = Awaited(tenant.business_id, tenant.mode, image_id, *shown_by)
         await insert_awaited(tx, awaited, secret_hash(ticket), moment, moment + TICKET_LIFE)

@@ -26,7 +26,7 @@ async def receive_picture(runtime: Runtime, image_id: str, ticket: str, upload: 
     UNAUTHORIZED with status 403 for a ticket that is not; nothing is stored then.
     """
     picture = await asyncio.get_running_loop().run_in_executor(_DRAWERS, draw_anew, upload)
-    ticket_hash, moment = secret_hash(ticket), runtime.clock.now()
+    ticket_hash, moment = secret_hash(ticket), runtime.real_now()
     async with runtime.database.transaction() as tx:
         awaited = await find_awaited(tx, image_id, ticket_hash, moment)
         if awaited is None:
@@ -37,7 +37,7 @@ async def receive_picture(runtime: Runtime, image_id: str, ticket: str, upload: 
         brand = None if brand_id is None else await brands.lock_brand(tx, tenant, brand_id, "change")
         if not await store_picture(tx, awaited, ticket_hash, picture, moment, moment + UNSHOWN_FOR):
             raise wrong_ticket()
-        news = {"image_id": image_id, "updated_at": moment}
+        news = {"image_id": image_id, "updated_at": runtime.now(tenant)}
         if product is not None:
             await exchange_picture(tx, tenant, product.image_id, image_id, moment)
             await products.update_product(tx, tenant, msgspec.structs.replace(product, **news))

@@ -9,7 +9,7 @@ from nicobar.storage.catalog import products
 async def unarchive_product(runtime: Runtime, tenant: Tenant, product_id: str) -> None:
     """Make a product buyable again; one that is not archived stays as it is. Raises Problem NOT_FOUND."""
     async with runtime.database.transaction() as tx:
-        if await products.unarchive_product(tx, tenant, product_id, runtime.clock.now()):
+        if await products.unarchive_product(tx, tenant, product_id, runtime.now(tenant)):
             return
         if not await products.product_exists(tx, tenant, product_id):
             raise Problem("NOT_FOUND", what="Product")

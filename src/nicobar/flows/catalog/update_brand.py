@@ -29,9 +29,9 @@ async def update_brand(runtime: Runtime, tenant: Tenant, brand_id: str, change: 
         changed = _changed(stored, change)
         if changed == stored:
             return stored
-        moment = runtime.clock.now()
+        moment = runtime.now(tenant)
         if changed.image_id != stored.image_id:
-            await exchange_picture(tx, tenant, stored.image_id, changed.image_id, moment)
+            await exchange_picture(tx, tenant, stored.image_id, changed.image_id, runtime.real_now())
         changed = msgspec.structs.replace(changed, updated_at=moment)
         await brands.update_brand(tx, tenant, changed)
         return changed

@@ -26,6 +26,6 @@ async def update_localized_price(
             raise Problem("UNSUPPORTED_ACTION", detail="The localized price is archived; create another one.")
         if amount is None or amount == stored.amount:
             return stored
-        moment = runtime.clock.now()
+        moment = runtime.now(tenant)
         await set_amount(tx, tenant, product_id, localized_price_id, amount, moment)
         return msgspec.structs.replace(stored, amount=amount, updated_at=moment)

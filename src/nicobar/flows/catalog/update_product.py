@@ -33,9 +33,9 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, chan
             return stored
         if changed.brand_id != stored.brand_id:
             check_usable(await lock_brand(tx, tenant, changed.brand_id, "use"), "brand_id")
-        moment = runtime.clock.now()
+        moment = runtime.now(tenant)
         if changed.image_id != stored.image_id:
-            await exchange_picture(tx, tenant, stored.image_id, changed.image_id, moment)
+            await exchange_picture(tx, tenant, stored.image_id, changed.image_id, runtime.real_now())
         changed = msgspec.structs.replace(changed, updated_at=moment)
         await products.update_product(tx, tenant, changed)
         if changed.pricing_mode != stored.pricing_mode or changed.price.currency != stored.price.currency:

@@ -18,7 +18,7 @@ async def create_customer(runtime: Runtime, tenant: Tenant, new: NewCustomer) ->
     name = checked_name(new.name)
     phone_number = checked_phone(new.phone_number)
     metadata = checked_metadata(new.metadata)
-    moment = runtime.clock.now()
+    moment = runtime.now(tenant)
     customer = Customer(
         business_id=tenant.business_id,
         customer_id=runtime.new_id("cus", moment),

@@ -29,7 +29,7 @@ async def prove_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> 
         key = await proof_key(read, tenant)
     if customer is None:
         raise Problem("NOT_FOUND", what="Customer")
-    now = runtime.clock.now()
+    now = runtime.real_now()
     if key is None:
         async with runtime.database.statement() as tx:
             key = await make_proof_key(tx, tenant, runtime.clock.random_bytes(KEY_BYTES), now)

@@ -27,7 +27,7 @@ async def update_customer(runtime: Runtime, tenant: Tenant, customer_id: str, ch
             changed = _changed(stored, change)
             if changed == stored:
                 return stored
-            changed = msgspec.structs.replace(changed, updated_at=runtime.clock.now())
+            changed = msgspec.structs.replace(changed, updated_at=runtime.now(tenant))
             await customers.update_customer(tx, tenant, changed)
             return changed
     except UniqueViolation as violation:

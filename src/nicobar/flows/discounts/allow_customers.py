@@ -21,5 +21,5 @@ async def allow_customers(runtime: Runtime, tenant: Tenant, discount_id: str, id
             raise Problem("NOT_FOUND", what="Discount")
         unknown = await discounts.unknown_customers(tx, tenant, customer_ids)
         refuse_unknown(ids, unknown, "customer", "customer_ids")
-        await discounts.allow_customers(tx, tenant, discount_id, customer_ids, runtime.clock.now())
+        await discounts.allow_customers(tx, tenant, discount_id, customer_ids, runtime.now(tenant))
     return customer_ids

@@ -42,7 +42,7 @@ async def create_discount(runtime: Runtime, tenant: Tenant, new: NewDiscount) ->
 
 def _discount(runtime: Runtime, tenant: Tenant, new: NewDiscount) -> DiscountRecord:
     kind = checked_type(new.type)
-    moment = runtime.clock.now()
+    moment = runtime.now(tenant)
     return DiscountRecord(
         business_id=tenant.business_id,
         discount_id=runtime.new_id("dsc", moment),

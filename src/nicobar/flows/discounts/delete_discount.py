@@ -12,5 +12,5 @@ async def delete_discount(runtime: Runtime, tenant: Tenant, discount_id: str) ->
     Payments that were created with it keep it and their price. Raises Problem NOT_FOUND, a second time, too.
     """
     async with runtime.database.transaction() as tx:
-        if not await discounts.delete_discount(tx, tenant, discount_id, runtime.clock.now()):
+        if not await discounts.delete_discount(tx, tenant, discount_id, runtime.now(tenant)):
             raise Problem("NOT_FOUND", what="Discount")

@@ -39,7 +39,7 @@ async def update_discount(runtime: Runtime, tenant: Tenant, discount_id: str, ch
             if change.restricted_to is not UNSET and change.restricted_to:
                 unknown = await discounts.unknown_products(tx, tenant, changed.restricted_to)
                 refuse_unknown(change.restricted_to, unknown, "product", "restricted_to")
-            changed = msgspec.structs.replace(changed, updated_at=runtime.clock.now())
+            changed = msgspec.structs.replace(changed, updated_at=runtime.now(tenant))
             await discounts.update_discount(tx, tenant, changed)
             return changed
     except UniqueViolation as violation:

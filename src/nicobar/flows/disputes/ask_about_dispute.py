@@ -27,7 +27,7 @@ async def ask_about_dispute(runtime: Runtime, tenant: Tenant, processor_name: st
     if processor is None:
         _log.warning("processor_not_configured", processor=processor_name, dispute=reference)
         return False
-    asked_at = runtime.clock.now()
+    asked_at = runtime.real_now()
     facts = await ask_processor(
         processor,
         lambda asked: asked.find_dispute(reference),

@@ -39,7 +39,7 @@ async def record_dispute(
         payment = await lock_payment(tx, tenant, attempt.payment_id)
         if payment is None:
             return False
-        at = runtime.clock.now()
+        at = runtime.now(tenant)
         before = await find_dispute(tx, tenant, attempt.processor, facts.reference)
         if before is None:
             dispute = _opened(runtime, tenant, attempt, facts, at)

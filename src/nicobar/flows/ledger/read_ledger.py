@@ -33,7 +33,7 @@ async def read_ledger(
     async with runtime.database.snapshot() as read:
         lines, unmarked = await list_lines(read, tenant, filters, limit, offset)
         cents = await _in_dollars(read, lines)
-    until = runtime.clock.now() - SETTLED
+    until = runtime.now(tenant) - SETTLED
     for currency, entries in unmarked.items():
         if entries > LONG:
             async with runtime.database.statement() as tx:

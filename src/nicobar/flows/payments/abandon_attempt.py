@@ -38,4 +38,4 @@ async def abandon_attempt(runtime: Runtime, tenant: Tenant, payment_id: str) -> 
         payment = await lock_payment(tx, tenant, payment_id)
         stored = await get_attempt(tx, tenant, attempt.attempt_id)
         if payment is not None and stored is not None and outcome != stored.outcome:
-            await record_outcome(runtime, tx, payment, stored, outcome, runtime.clock.now())
+            await record_outcome(runtime, tx, payment, stored, outcome, runtime.now(tenant))

@@ -130,7 +130,7 @@ async def confirm_payment(
             payment = await lock_payment(tx, tenant, payment_id)
             attempt = await get_attempt(tx, tenant, order.request.attempt_id)
             if payment is not None and attempt is not None:
-                await record_outcome(runtime, tx, payment, attempt, outcome, runtime.clock.now())
+                await record_outcome(runtime, tx, payment, attempt, outcome, runtime.now(tenant))
     except DatabaseUnavailable as error:
         _log.error("outcome_not_recorded", attempt_id=order.request.attempt_id, why=str(error))
     return Confirmation(outcome)
@@ -143,7 +143,7 @@ async def _record_intent(
     payment = await lock_payment(tx, tenant, payment_id)
     if payment is None:
         raise Problem("NOT_FOUND", what=f"Payment {payment_id}")
-    at = runtime.clock.now()
+    at = runtime.now(tenant)
     if not is_payable(payment, at) or wish.seen not in (None, revision(payment)):
         return None
     if payment.total_amount == 0:

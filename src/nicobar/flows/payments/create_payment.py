@@ -33,7 +33,7 @@ async def create_payment(runtime: Runtime, tenant: Tenant, request: PaymentReque
     checked = check_payment_request(tenant.mode, request)
     facts = await load_pricing_facts(runtime, tenant, checked.cart)
     runnable = _runnable(runtime, tenant, checked, facts.policy)
-    at = runtime.clock.now()
+    at = runtime.now(tenant)
     decided = decide_payment(tenant, checked, facts, runnable, _new_ids(runtime, at), at)
     secret = f"{decided.payment.payment_id}_secret_{runtime.new_secret()}"
     buyer = await _record(runtime, decided, secret)

@@ -14,4 +14,4 @@ async def end_link(runtime: Runtime, tenant: Tenant, payment_id: str) -> bool:
     if tenant.mode != "test":
         raise Problem("UNSUPPORTED_ACTION", detail="Only the link of a test payment can be ended early")
     async with runtime.database.statement() as tx:
-        return await end_test_link(tx, tenant, payment_id, runtime.clock.now())
+        return await end_test_link(tx, tenant, payment_id, runtime.now(tenant))

@@ -24,13 +24,15 @@ ROUNDS: Final = 100
 async def expire_payments(runtime: Runtime) -> int:
     """Cancel unpaid payments that nobody can pay any more, and tell about each; return how many.
 
+    One query finds those of all tenants by the real time: the time of every tenant is the real one.
+
     Only `requires_payment_method` without a live attempt is cancelled. A failed payment stays failed: the contract
     knows no way from there to cancelled, and its reason is worth keeping.
     """
     cancelled = 0
     for _ in range(ROUNDS):
         async with runtime.database.transaction() as tx:
-            batch = await _cancel_some(runtime, tx, runtime.clock.now())
+            batch = await _cancel_some(runtime, tx, runtime.real_now())
         cancelled += batch
         if batch < BATCH:
             break

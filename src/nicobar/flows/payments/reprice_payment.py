@@ -54,7 +54,7 @@ async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, cha
             raise Problem("NOT_FOUND", what=f"Payment {payment_id}")
         new, quote = wanted(payment, change), None
         unchanged = new == payment and not completes_customer(payment, change)
-        if unchanged or not is_payable(payment, runtime.clock.now()):
+        if unchanged or not is_payable(payment, runtime.now(tenant)):
             return payment
         if await _decides_price(runtime, payment, new):
             priced = await price_cart(runtime, tenant, request_again(new))
@@ -92,7 +92,7 @@ async def _store(
         found = await lock_payment(tx, tenant, payment_id)
         if found is None or (revision(found), found.status) != (revision(old), old.status):
             return None
-        now = runtime.clock.now()
+        now = runtime.now(tenant)
         if not is_payable(found, now) or await live_attempt(tx, tenant, payment_id) is not None:
             return found
         if new != old:

@@ -34,7 +34,7 @@ async def return_charge(runtime: Runtime, tenant: Tenant, attempt_id: str) -> bo
         _log.warning("charge_not_returned_yet", attempt_id=attempt.attempt_id, outcome=type(outcome).__name__)
         return False
     async with runtime.database.statement() as tx:
-        await mark_returned(tx, tenant, attempt.attempt_id, runtime.clock.now())
+        await mark_returned(tx, tenant, attempt.attempt_id, runtime.now(tenant))
     _log.info("charge_returned", payment_id=attempt.payment_id, attempt_id=attempt.attempt_id)
     return True
 

@@ -11,4 +11,4 @@ from nicobar.flows.runtime import Runtime
 async def price_cart(runtime: Runtime, tenant: Tenant, request: CartRequest) -> PricedCart:
     """Return the priced cart. Raises Problem for the first rung of the ladder that fails; nothing was written."""
     facts = await load_pricing_facts(runtime, tenant, request)
-    return quote_cart(request, facts, runtime.clock.now())
+    return quote_cart(request, facts, runtime.now(tenant))

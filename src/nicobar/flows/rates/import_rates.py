@@ -17,7 +17,7 @@ async def import_rates(
     only with `force`, one that is fixed by law only with `fixed_too`; when nothing is new, nothing is stored. Raises
     Problem INVALID_REQUEST_PARAMETERS for a file that cannot be read as a whole; nothing is stored then.
     """
-    moment = runtime.clock.now()
+    moment = runtime.real_now()
     feed = read_rates(data, origin, moment.date(), codes().currencies)
     async with runtime.database.transaction() as tx:
         await lock_rates(tx)

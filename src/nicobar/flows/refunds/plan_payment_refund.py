@@ -38,7 +38,7 @@ async def plan_payment_refund(
     history = await refund_history(read, payment.tenant, payment.payment_id)
     kind = payment.payment_method_type
     terms = RefundTerms(
-        at=runtime.clock.now(),
+        at=runtime.now(payment.tenant),
         window_days=policy.settings.refund_window_days,
         refunds=history.refunds,
         returned_at_once=history.returned_at_once,

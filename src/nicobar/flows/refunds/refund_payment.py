@@ -51,13 +51,13 @@ async def refund_payment(runtime: Runtime, tenant: Tenant, new: NewRefund) -> Pa
     policy = await load_policy(runtime, tenant)
     async with runtime.database.transaction() as tx:
         order = await _record_intent(tx, runtime, policy, tenant, new)
-    asked_at = runtime.clock.now()
+    asked_at = runtime.real_now()
     outcome = await _refund(order)
     try:
         async with runtime.database.transaction() as tx:
             payment = await lock_payment(tx, tenant, new.payment_id) or order.payment
             refund = await get_refund(tx, tenant, order.refund.refund_id) or order.refund
-            at = runtime.clock.now()
+            at = runtime.now(tenant)
             recorded = await record_refund(runtime, tx, payment, refund, outcome, asked_at=asked_at, at=at)
     except DatabaseUnavailable as error:
         _log.error("refund_not_recorded", refund_id=order.refund.refund_id, why=str(error))
@@ -71,7 +71,7 @@ async def _record_intent(tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenan
     if payment is None:
         raise Problem("NOT_FOUND", what=f"Payment {new.payment_id}")
     plan = await plan_payment_refund(runtime, tx, policy, payment, new.wish)
-    at = runtime.clock.now()
+    at = runtime.now(tenant)
     amount = sum(line.amount for line in plan.lines)
     refund = Refund(
         refund_id=runtime.new_id("ref", at),

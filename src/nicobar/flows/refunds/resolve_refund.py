@@ -34,7 +34,7 @@ async def resolve_refund(
     An order that the processor has never heard of is placed again once the refund has been silent for `SILENCE`: the
     same id gives money back once, however often it is ordered. A failure to answer is Unknown, which changes nothing.
     """
-    now = runtime.clock.now()
+    now = runtime.real_now()
     async with runtime.database.snapshot() as read:
         refund = await get_refund(read, tenant, refund_id)
         attempt = None if refund is None else await get_attempt(read, tenant, refund.attempt_id)
@@ -44,13 +44,13 @@ async def resolve_refund(
         async with runtime.database.statement() as tx:
             if not await claim_refund(tx, tenant, refund_id, now - SILENCE, now):
                 return None
-    asked_at = runtime.clock.now()
+    asked_at = runtime.real_now()
     outcome = await _ask(runtime, tenant, refund, attempt, now)
     async with runtime.database.transaction() as tx:
         payment = await lock_payment(tx, tenant, refund.payment_id)
         stored = await get_refund(tx, tenant, refund_id)
         if payment is not None and stored is not None and outcome != stored.outcome:
-            await record_refund(runtime, tx, payment, stored, outcome, asked_at=asked_at, at=runtime.clock.now())
+            await record_refund(runtime, tx, payment, stored, outcome, asked_at=asked_at, at=runtime.now(tenant))
     return outcome
 
 

@@ -21,7 +21,7 @@ async def check_tax_id(runtime: Runtime, country: str, tax_id: str, settings: Bu
         return CheckedTaxId(number)
     from nicobar.processors.tax import vies  # loaded by those who use it: it brings an HTTP client
 
-    answer = await vies.ask_register(*parts, runtime.clock.now())
+    answer = await vies.ask_register(*parts, runtime.real_now())
     if answer.answer == "invalid":
         name = countries.get(country).tax_id_name or "tax id"
         detail = f"The European Union's register (VIES) does not know the {name} {number}."

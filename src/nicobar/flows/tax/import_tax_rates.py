@@ -19,5 +19,5 @@ async def import_tax_rates(runtime: Runtime, tenant: Tenant, text: str, origin: 
     async with runtime.database.transaction() as tx:
         if not await lock_business(tx, tenant.business_id):
             raise Problem("NOT_FOUND", what="Business")
-        await insert_tax_table(tx, tenant, sheet, origin, runtime.clock.now())
+        await insert_tax_table(tx, tenant, sheet, origin, runtime.real_now())
     return sheet

@@ -22,5 +22,5 @@ async def reset_tax_rates(runtime: Runtime, tenant: Tenant) -> bool:
         newest = await newest_tax_table(tx, tenant)
         if newest is None or newest.sheet is None:
             return False
-        await insert_tax_table(tx, tenant, None, _ORIGIN, runtime.clock.now())
+        await insert_tax_table(tx, tenant, None, _ORIGIN, runtime.real_now())
     return True

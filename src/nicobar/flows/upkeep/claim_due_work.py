@@ -12,6 +12,6 @@ LEASE: Final = timedelta(seconds=60)
 
 async def claim_due_work(runtime: Runtime, rows: DueRows, limit: int) -> list[Claim]:
     """Return at most `limit` rows that are due, the longest due first. They belong to the caller for `LEASE`."""
-    now = runtime.clock.now()
+    now = runtime.real_now()
     async with runtime.database.statement() as tx:
         return await claim_due(tx, rows, now, now + LEASE, limit)

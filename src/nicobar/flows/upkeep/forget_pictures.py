@@ -12,4 +12,4 @@ _AT_ONCE: Final = 100
 async def forget_pictures(runtime: Runtime) -> None:
     """Delete some of the rows that have expired."""
     async with runtime.database.statement() as tx:
-        await pictures.forget_pictures(tx, runtime.clock.now(), _AT_ONCE)
+        await pictures.forget_pictures(tx, runtime.real_now(), _AT_ONCE)

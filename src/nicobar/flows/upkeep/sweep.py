@@ -15,8 +15,8 @@ async def sweep(runtime: Runtime) -> None:
 
     The simulator of test mode sends its notices in the same round. Any number of processes may run it at the same time.
     """
-    await resolve_attempts_due(runtime, runtime.clock.now())
-    await resolve_refunds_due(runtime, runtime.clock.now())
+    await resolve_attempts_due(runtime, runtime.real_now())
+    await resolve_refunds_due(runtime, runtime.real_now())
     await expire_payments(runtime)
     await release_discounts(runtime)
     await forget_pictures(runtime)

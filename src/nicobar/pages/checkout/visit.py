@@ -116,7 +116,7 @@ async def _load(read: Read, link_id: str) -> _Found | None:
 
 
 async def _visit(runtime: Runtime, request: Request, found: _Found, *, fresh: bool) -> Visit:
-    payment, now = found.payment, runtime.clock.now()
+    payment, now = found.payment, runtime.now(found.payment.tenant)
     decisions = await offer_methods(runtime, payment) if is_payable(payment, now) else []
     policy = await load_policy(runtime, payment.tenant)
     frame = request.state.frame = await frame_of(runtime, request, payment)
@@ -127,7 +127,7 @@ async def _visit(runtime: Runtime, request: Request, found: _Found, *, fresh: bo
         now=now,
         attempt=found.attempt,
         fresh=fresh,
-        saved=await proven_methods(runtime, request, payment, decisions, now),
+        saved=await proven_methods(runtime, request, payment, decisions, runtime.real_now()),
         frame=frame,
         decisions=decisions,
         processor=processor_for(find_processors(runtime, policy), payment.mode),

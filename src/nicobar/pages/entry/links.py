@@ -94,7 +94,7 @@ class QrCodes:
 
     async def _picture(self, request: Request, kind: str, media_type: str) -> Response:
         payment = await find_link(self._runtime, self._limits, request, find_payment_by_link)
-        if payment.status != "succeeded" and self._runtime.clock.now() >= payment.expires_on:
+        if payment.status != "succeeded" and self._runtime.now(payment.tenant) >= payment.expires_on:
             raise Problem("NOT_FOUND", status=410, message="This payment link has expired")
         url = self._runtime.link_url(request.path_params["link_id"])
         return Response(qr_code(url, kind), headers=_HEADERS, media_type=media_type)

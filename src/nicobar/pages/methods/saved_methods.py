@@ -62,7 +62,7 @@ async def exchange_proof(runtime: Runtime, renderer: Renderer, request: Request,
     response = redirect(f"{path}?{urlencode(kept)}" if kept else path)
     if not payment.options.show_saved_payment_methods:
         return response
-    now = runtime.clock.now()
+    now = runtime.real_now()
     async with runtime.database.read() as read:
         key = await proof_key(read, payment.tenant)
     proof = request.query_params[PARAMETER]

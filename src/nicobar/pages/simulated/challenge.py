@@ -36,7 +36,7 @@ class ChallengePage:
             frame=frame,
             texts=reader.texts,
             amount=amount_text(charge.amount, charge.currency, reader.locale) if charge else None,
-            is_open=charge is not None and charge.is_open(self._runtime.clock.now()),
+            is_open=charge is not None and charge.is_open(self._runtime.real_now()),
             return_url=charge.return_url if charge else None,
         )
 

@@ -40,7 +40,7 @@ class SimulatorPages:
     async def show_code(self, request: Request) -> Response:
         """Answer GET: show the QR code, as long as its payment waits; after that, lead back to the payment."""
         order = await self._order(request)
-        if order is not None and not order.is_open(self._runtime.clock.now()):
+        if order is not None and not order.is_open(self._runtime.real_now()):
             return redirect(order.return_url)
         return await self._page(request, "simulated_qr.html")
 
@@ -83,7 +83,7 @@ class SimulatorPages:
             kind="" if order is None else methods.get(order.type).family,
             amount=amount,
             found=order is not None,
-            is_open=order is not None and order.is_open(self._runtime.clock.now()),
+            is_open=order is not None and order.is_open(self._runtime.real_now()),
             waits_for_money=order is not None and not isinstance(order.outcome, NeedsAction),
             return_url=order.return_url if order else None,
             here=here,
