@@ -11,7 +11,7 @@ Function = ast.AsyncFunctionDef
 
 NO_SNAPSHOT = {
     "installation.py": "the second look waits for a lock, and has to see what others did meanwhile",
-    "load_pricing_facts.py": "the hot path: usually one query, and what a code promises is checked again under its lock",
+    "load_pricing_facts.py": "the hot path: usually one query, and a code is checked again under its lock",
 }
 """Reads of several queries on purpose."""
 

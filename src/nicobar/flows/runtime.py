@@ -3,14 +3,28 @@
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from nicobar.clock import Clock
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.events.moves import Move
 from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, object_id, text_secret
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import Processor
-from nicobar.storage.database import Database
+from nicobar.storage.database import Database, Tx
+
+
+class Follower(Protocol):
+    """Something above payments that has its part in their moves: a session, a subscription, a webhook's delivery.
+
+    The flows that move payments, refunds and disputes do not know who follows them.
+    """
+
+    async def follow(self, runtime: "Runtime", tx: Tx, move: Move) -> None:
+        """Do its part in the transaction that makes the move, in bounded time and without asking anybody else.
+
+        What it raises rolls the move back, and everything else in the transaction.
+        """
 
 
 class Runtime(NamedTuple):
@@ -24,6 +38,8 @@ class Runtime(NamedTuple):
     """The processors by name that need no account; without any for its mode a payment cannot be paid."""
     accounts: Accounts | None = None
     """Opens the accounts that businesses have at processors; None where nothing is charged, as in some tests."""
+    followers: tuple[Follower, ...] = ()
+    """Who is told of every move, in this order; chosen where the program is put together."""
 
     def now(self, tenant: Tenant) -> datetime:
         """Return the moment at which something happens in the business of a tenant.

@@ -8,7 +8,9 @@ import structlog
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.disputes.dispute import Dispute, DisputeFacts, later_stage
 from nicobar.core.events.event import DISPUTE_EVENTS, DisputedPayment
+from nicobar.core.events.moves import DisputeMove
 from nicobar.core.payments.payment import Attempt
+from nicobar.flows.events.tell_followers import tell_followers
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.ledger.book_dispute import book_dispute
 from nicobar.flows.runtime import Runtime
@@ -53,12 +55,14 @@ async def record_dispute(
         if payment.status == "succeeded" and paying is not None and paying.attempt_id == dispute.attempt_id:
             await book_dispute(runtime, tx, payment, dispute, at)
         type = DISPUTE_EVENTS[dispute.status]
-        await write_event(runtime, tx, tenant, type, DisputedPayment(dispute, payment), at)
+        event = await write_event(runtime, tx, tenant, type, DisputedPayment(dispute, payment), at)
+        origin = None if before is None else before.status
+        await tell_followers(runtime, tx, DisputeMove(dispute, payment, origin, event))
     _log.info(
         "dispute_moved",
         dispute_id=dispute.dispute_id,
         payment_id=dispute.payment_id,
-        origin=None if before is None else before.status,
+        origin=origin,
         status=dispute.status,
         stage=dispute.stage,
     )

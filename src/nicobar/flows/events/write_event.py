@@ -18,10 +18,12 @@ from nicobar.wire.events.events import render_event
 
 async def write_event(
     runtime: Runtime, tx: Tx, tenant: Tenant, type: EventType, subject: EventSubject, at: datetime
-) -> None:
-    """Store the event with its body as of now."""
+) -> Event:
+    """Store the event with its body as of now, and return it."""
     payload = render_event(tenant.business_id, type, at, subject)
-    await insert_event(tx, tenant, Event(runtime.new_id("evt", at), type, _object_id(subject), payload, at))
+    event = Event(runtime.new_id("evt", at), type, _object_id(subject), payload, at)
+    await insert_event(tx, tenant, event)
+    return event
 
 
 def _object_id(subject: EventSubject) -> str:

@@ -5,7 +5,9 @@ from typing import Final
 
 import structlog
 
+from nicobar.core.events.moves import PaymentMove
 from nicobar.flows.events.load_whole_payment import load_whole_payment
+from nicobar.flows.events.tell_followers import tell_followers
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
@@ -42,11 +44,12 @@ async def expire_payments(runtime: Runtime) -> int:
 
 
 async def _cancel_some(runtime: Runtime, tx: Tx, at: datetime) -> int:
-    """Cancel at most `BATCH` payments, each with its event; return how many."""
+    """Cancel at most `BATCH` payments, each with its event and what followers do; return how many."""
     batch = await cancel_expired(tx, at, BATCH)
     for tenant, payment_id in batch:
         payment = await get_payment(tx, tenant, payment_id)
         if payment is not None:
             whole = await load_whole_payment(runtime, tx, payment)
-            await write_event(runtime, tx, tenant, "payment.cancelled", whole, at)
+            event = await write_event(runtime, tx, tenant, "payment.cancelled", whole, at)
+            await tell_followers(runtime, tx, PaymentMove(payment, "requires_payment_method", event))
     return len(batch)

@@ -7,12 +7,14 @@ import msgspec
 import structlog
 
 from nicobar.core.events.event import PAYMENT_EVENTS
+from nicobar.core.events.moves import PaymentMove
 from nicobar.core.payments.payment import (
     Abandoned,
     Attempt,
     Declined,
     Outcome,
     Payment,
+    PaymentStatus,
     Pending,
     Succeeded,
     Unknown,
@@ -21,6 +23,7 @@ from nicobar.core.payments.payment import (
 )
 from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.flows.events.load_whole_payment import load_whole_payment
+from nicobar.flows.events.tell_followers import tell_followers
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.ledger.book_payment import book_payment
 from nicobar.flows.runtime import Runtime
@@ -39,9 +42,9 @@ async def record_outcome(
     """Store an outcome, move the payment and tell about it; return whether anything changed.
 
     The caller holds the payment's row (`lock_payment`) and read `attempt` under that lock; None stands for a free
-    payment, which no processor sees. The status, the books, the uses of codes and the event are one commit. An
-    attempt that has ended keeps its end: a second word on it changes nothing, but for a success (`_take_back`). A
-    doubt never replaces something that the processor has said.
+    payment, which no processor sees. The status, the books, the uses of codes, the event and what followers do are
+    one commit. An attempt that has ended keeps its end: a second word on it changes nothing, but for a success
+    (`_take_back`). A doubt never replaces something that the processor has said.
 
     Raises RuntimeError when the transition table refuses the move, which rolls everything back: a bug of ours.
     """
@@ -56,7 +59,7 @@ async def record_outcome(
     target = status_after(outcome)
     if target == payment.status:
         if isinstance(outcome, Pending) and not isinstance(attempt and attempt.outcome, Pending):
-            await _tell(runtime, tx, payment, at)  # the processor has it now, and it may take days
+            await _tell(runtime, tx, payment, payment.status, at)  # the processor has it now, and it may take days
         return True
     await _move(runtime, tx, payment, attempt, outcome, at)
     return True
@@ -108,17 +111,17 @@ async def _move(
     if target == "succeeded":
         await redeem(tx, payment.tenant, payment.payment_id, at)
         await book_payment(runtime, tx, moved, at)
-    await _tell(runtime, tx, moved, at)
+    await _tell(runtime, tx, moved, payment.status, at)
     _log.info("payment_moved", payment_id=payment.payment_id, origin=payment.status, status=target)
 
 
-async def _tell(runtime: Runtime, tx: Tx, payment: Payment, at: datetime) -> None:
-    """Write the event about the payment's status, if there is one."""
-    type = PAYMENT_EVENTS.get(payment.status)
-    if type is None:
-        return
-    whole = await load_whole_payment(runtime, tx, payment)
-    await write_event(runtime, tx, payment.tenant, type, whole, at)
+async def _tell(runtime: Runtime, tx: Tx, payment: Payment, origin: PaymentStatus, at: datetime) -> None:
+    """Write the event about the payment's status, if there is one, and tell the followers."""
+    type, event = PAYMENT_EVENTS.get(payment.status), None
+    if type is not None:
+        whole = await load_whole_payment(runtime, tx, payment)
+        event = await write_event(runtime, tx, payment.tenant, type, whole, at)
+    await tell_followers(runtime, tx, PaymentMove(payment, origin, event))
 
 
 async def _saved(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime) -> str | None:

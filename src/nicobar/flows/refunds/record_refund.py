@@ -5,6 +5,7 @@ from datetime import datetime
 import structlog
 
 from nicobar.core.events.event import REFUND_EVENTS
+from nicobar.core.events.moves import RefundMove
 from nicobar.core.payments.payment import Payment, Unknown
 from nicobar.core.refunds.refund import (
     PaymentRefund,
@@ -14,6 +15,7 @@ from nicobar.core.refunds.refund import (
     is_superseded,
     status_after,
 )
+from nicobar.flows.events.tell_followers import tell_followers
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.ledger.book_refund import book_refund
 from nicobar.flows.ledger.book_refund_reversal import book_refund_reversal
@@ -37,8 +39,8 @@ async def record_refund(
     """Store what the processor said, move the refund and tell about it; return the refund as it is then.
 
     The caller holds the payment's row (`lock_payment`) and read `refund` under that lock; `asked_at` is when the
-    processor was asked. The status, what the refund takes of the payment, the books and the event are one commit. A
-    doubt never replaces something that the processor has said, and neither does an older answer.
+    processor was asked. The status, what the refund takes of the payment, the books, the event and what followers do
+    are one commit. A doubt never replaces something that the processor has said, and neither does an older answer.
 
     A refund that succeeded and came back fails: its amounts are free again, and its entry in the books is reversed. A
     refund that failed keeps its end, because its money may have gone back by another one since: when the processor
@@ -67,7 +69,8 @@ async def record_refund(
     elif refund.status == "succeeded":
         await book_refund_reversal(runtime, tx, payment.tenant, moved, at)
     type = REFUND_EVENTS[moved.status]
-    await write_event(runtime, tx, payment.tenant, type, PaymentRefund(moved, payment), at)
+    event = await write_event(runtime, tx, payment.tenant, type, PaymentRefund(moved, payment), at)
+    await tell_followers(runtime, tx, RefundMove(moved, payment, refund.status, event))
     _log.info(
         "refund_moved",
         refund_id=moved.refund_id,
