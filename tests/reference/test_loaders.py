@@ -22,9 +22,11 @@ KEYS = {
     "fx_usd.csv": ("code",),
     "locales.csv": ("code",),
     "payment_methods.csv": ("type",),
+    "states.csv": ("country", "code"),
     "stripe_currencies.csv": ("code",),
     "stripe_methods.csv": ("type",),
     "tax_rates.csv": ("country", "region"),
+    "tax_regions.csv": ("place", "country"),
     "test_cards.csv": ("number",),
     "test_non_card.csv": ("type", "value"),
 }

@@ -29,6 +29,7 @@ FORMS: Final = {
     "OM": TaxIdForm(re.compile(r"OM\d{10}"), "OM1100001234"),
     "PH": TaxIdForm(re.compile(r"\d{9,14}"), "123-456-789-00000"),
     "PK": TaxIdForm(re.compile(r"\d{7,8}"), "1234567-8", ("stdnum.pk.cnic",)),
+    "PR": TaxIdForm(re.compile(r"\d{9}|\d{11}"), "1234567-0012"),
     "SA": TaxIdForm(re.compile(r"3\d{13}3"), "301234567800003"),
     "TZ": TaxIdForm(re.compile(r"\d{9}"), "123-456-789"),
     "UA": TaxIdForm(re.compile(r"\d{12}"), "123456726543", ("stdnum.ua.edrpou", "stdnum.ua.rntrc")),

@@ -44,6 +44,11 @@ def checked_tax_id(country: str, tax_id: str) -> str:
     return number
 
 
+def is_checked(country: str) -> bool:
+    """Return whether tax ids of this country can fail a check: their form is known, or their check digits are."""
+    return country in FORMS or bool(countries.get(country).tax_id_modules)
+
+
 def vies_number(country: str, number: str) -> tuple[str, str] | None:
     """Split a checked tax id for the European Union's register: its prefix and the rest.
 

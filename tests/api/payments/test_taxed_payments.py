@@ -12,6 +12,7 @@ from nicobar.flows.runtime import Runtime
 from shop import Bought, Shop, item, order_request
 
 GERMAN, FRENCH, BRITISH, INDIAN = "DE136695976", "FR40303265045", "GB980780684", "27AAPFU0939F1ZV"
+MONEGASQUE = "FR90000012345"
 CANADIAN, AMERICAN, PUERTO_RICAN = "123456782RT0001", "12-3456789", "660-12-3456"
 
 
@@ -126,14 +127,19 @@ async def test_each_line_is_rounded_once_and_the_sum_never(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("country", "state", "tax_id", "seller", "tax", "said"),
     [
-        ("DE", None, GERMAN, "", 0, "reverse charge for a valid tax id, instead of VAT 19 % of DE"),
+        ("DE", None, GERMAN, "", 1900, "VAT 19 % of DE; the tax id changes nothing: the setting seller_country"),
+        ("GB", None, BRITISH, "", 2000, "VAT 20 % of GB; the tax id changes nothing: the setting seller_country"),
+        ("PR", None, PUERTO_RICAN, "", 1150, "SUT 11.5 % of PR; the tax id changes nothing"),
+        ("UG", None, "anything", "DE", 1800, "VAT 18 % of UG; the tax id changes nothing: nothing is known by which"),
+        ("AM", None, "anything", "DE", 2000, "VAT 20 % of AM; the tax id changes nothing: nothing is known by which"),
+        ("MC", None, MONEGASQUE, "FR", 2000, "VAT 20 % of MC; the seller is established there"),
         ("DE", None, GERMAN, "FR", 0, "reverse charge for a valid tax id, instead of VAT 19 % of DE"),
         ("DE", None, GERMAN, "US", 0, "reverse charge for a valid tax id, instead of VAT 19 % of DE"),
         ("DE", None, GERMAN, "DE", 1900, "VAT 19 % of DE; the seller is established there"),
         ("FR", None, FRENCH, "DE", 0, "reverse charge for a valid tax id, instead of VAT 20 % of FR"),
         ("GB", None, BRITISH, "DE", 0, "reverse charge for a valid tax id, instead of VAT 20 % of GB"),
         ("GB", None, BRITISH, "GB", 2000, "VAT 20 % of GB; the seller is established there"),
-        ("GB", None, BRITISH, "IM", 2000, "VAT 20 % of GB; a tax id changes nothing"),
+        ("GB", None, BRITISH, "IM", 2000, "VAT 20 % of GB; the seller is established there, so"),
         ("CA", "QC", CANADIAN, "US", 0, "reverse charge for a valid tax id, instead of GST+QST 14.975 % of CA-QC"),
         ("CA", "BC", CANADIAN, "US", 700, "7 % regional tax stays for a valid tax id"),
         ("US", "Texas", AMERICAN, "DE", 625, "Sales tax 6.25 % of US-TX; a tax id changes nothing"),

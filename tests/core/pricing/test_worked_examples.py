@@ -23,6 +23,7 @@ from nicobar.core.pricing.explanation import explain
 from nicobar.core.pricing.pricing import CartLine, Quote, buyer_price, check_minimum, quote, with_fee
 from nicobar.core.problems import Problem
 from nicobar.core.tax.tax import TaxRow, TaxTable
+from nicobar.core.tax.tax_place import TaxPlace
 
 DAY = date(2026, 10, 30)
 EXPONENTS = {"USD": 2, "EUR": 2, "GBP": 2, "INR": 2, "CAD": 2, "JPY": 0, "KWD": 3}
@@ -127,8 +128,8 @@ def test_08_reverse_charge() -> None:
             TaxRow("GB", None, "VAT", 200_000, effect="zero_if_seller_not_uk_established"),
         ]
     )
-    german = table.decide("DE", None, "saas", DAY, tax_id_valid=True, seller_country="FR")
-    british = table.decide("GB", None, "saas", DAY, tax_id_valid=True, seller_country="FR")
+    german = table.decide(TaxPlace("DE"), "saas", DAY, tax_id_given=True, seller_country="FR")
+    british = table.decide(TaxPlace("GB"), "saas", DAY, tax_id_given=True, seller_country="FR")
     assert german.reverse_charge
     assert british.reverse_charge
     exclusive = priced([line(5000, currency="EUR", tax_rate_ppm=german.rate_ppm)])

@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from nicobar.core.tax.tax import Category, TaxDecision, TaxRow, TaxTable
+from nicobar.core.tax.tax_place import TaxPlace
 
 DAY = date(2026, 11, 23)
 TABLE = TaxTable(
@@ -52,7 +53,7 @@ def decide(
     seller: str | None = None,
     on: date = DAY,
 ) -> TaxDecision:
-    return TABLE.decide(country, region, category, on, tax_id_valid=tax_id, seller_country=seller)
+    return TABLE.decide(TaxPlace(country, region), category, on, tax_id_given=tax_id, seller_country=seller)
 
 
 def test_decision_names_rate_rule_and_source() -> None:
@@ -111,20 +112,23 @@ def test_rows_hold_from_their_first_day_until_the_next_row(on: date, expected: i
 
 
 def test_of_two_rows_that_hold_the_newer_one_counts() -> None:
-    assert NEWER_AND_EXPIRED.decide("SK", None, "saas", date(2024, 12, 31)).rate_ppm == 200_000
-    assert NEWER_AND_EXPIRED.decide("SK", None, "saas", date(2025, 1, 1)).rate_ppm == 230_000
+    assert NEWER_AND_EXPIRED.decide(TaxPlace("SK"), "saas", date(2024, 12, 31)).rate_ppm == 200_000
+    assert NEWER_AND_EXPIRED.decide(TaxPlace("SK"), "saas", date(2025, 1, 1)).rate_ppm == 230_000
 
 
 def test_a_row_ends_on_its_last_day() -> None:
-    assert NEWER_AND_EXPIRED.decide("BG", None, "saas", date(2024, 12, 31)).rate_ppm == 90_000
-    assert NEWER_AND_EXPIRED.decide("BG", None, "saas", date(2025, 1, 1)).rule == "no tax row for BG"
+    assert NEWER_AND_EXPIRED.decide(TaxPlace("BG"), "saas", date(2024, 12, 31)).rate_ppm == 90_000
+    assert NEWER_AND_EXPIRED.decide(TaxPlace("BG"), "saas", date(2025, 1, 1)).rule == "no tax row for BG"
 
 
 @pytest.mark.parametrize(
     ("country", "region", "seller", "rate", "reverse"),
     [
         ("DE", None, "FR", 0, True),
-        ("DE", None, None, 0, True),
+        ("DE", None, None, 190_000, False),  # nobody knows whether the sale crosses a border
+        ("GB", None, None, 200_000, False),
+        ("PR", None, None, 115_000, False),
+        ("CA", "BC", None, 120_000, False),
         ("DE", None, "DE", 190_000, False),  # domestic sale
         ("GB", None, "US", 0, True),
         ("GB", None, "IM", 200_000, False),
@@ -152,11 +156,24 @@ def test_business_use_is_taxed_when_the_buyer_shows_a_tax_id() -> None:
     assert decide("US", "OH", "saas", tax_id=True).rate_ppm == 57_500
 
 
+def test_a_doubtful_tax_id_changes_nothing_and_still_shows_a_business() -> None:
+    place = TaxPlace("DE")
+    decision = TABLE.decide(place, "saas", DAY, tax_id_given=True, tax_id_doubt="why", seller_country="FR")
+    assert (decision.rate_ppm, decision.reverse_charge) == (190_000, False)
+    assert decision.rule == "VAT 19 % of DE; the tax id changes nothing: why"
+    ohio = TABLE.decide(TaxPlace("US", "OH"), "saas", DAY, tax_id_given=True, tax_id_doubt="why", seller_country="FR")
+    assert ohio.rate_ppm == 57_500
+
+
 def test_rules_say_why() -> None:
-    assert decide("DE", tax_id=True).rule == "reverse charge for a valid tax id, instead of VAT 19 % of DE"
-    assert decide("CA", "BC", tax_id=True).rule == (
+    assert decide("DE", tax_id=True).rule == (
+        "VAT 19 % of DE; the tax id changes nothing: the setting seller_country is empty, so nobody knows whether the "
+        "sale crosses a border"
+    )
+    assert decide("DE", tax_id=True, seller="FR").rule == "reverse charge for a valid tax id, instead of VAT 19 % of DE"
+    assert decide("CA", "BC", tax_id=True, seller="FR").rule == (
         "7 % regional tax stays for a valid tax id, instead of GST+PST 12 % of CA-BC"
     )
     assert decide("US", "CA").rule == "US-CA does not tax digital_products"
     assert decide("US", "Atlantis").rule == "US taxes by state, and the address names none that is known"
-    assert decide("PR", tax_id=True).rule == "4 % for a registered business, instead of SUT 11.5 % of PR"
+    assert decide("PR", tax_id=True, seller="FR").rule == "4 % for a registered business, instead of SUT 11.5 % of PR"

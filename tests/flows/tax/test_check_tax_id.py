@@ -103,6 +103,7 @@ async def test_whatever_else_it_says_leaves_the_offline_check(
     assert found.number == "DE123456788"
     assert found.register is not None
     assert (found.register.answer, found.register.detail, found.register.asked_at) == ("unavailable", detail, START)
+    assert found.doubt == f"the register (VIES) did not confirm it ({detail})"
 
 
 async def test_silence_and_absence_leave_the_offline_check(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +122,7 @@ async def test_the_register_is_not_asked_in_vain(runtime: Runtime, monkeypatch: 
         assert await ask(runtime, monkeypatch, site, "GB", "GB123456782") == CheckedTaxId("GB123456782")
         with pytest.raises(Problem, match="For Germany give the USt-IdNr"):
             await ask(runtime, monkeypatch, site, "DE", "DE123456789")
+        assert (await ask(runtime, monkeypatch, site, "UG", "1000123456")).doubt.startswith("nothing is known by which")
         assert site.asked == []
         assert (await ask(runtime, monkeypatch, site, "GR", "091234566")).number == "EL091234566"
         assert (await ask(runtime, monkeypatch, site, "GB", "XI123456782")).number == "XI123456782"

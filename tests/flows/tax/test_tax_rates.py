@@ -9,6 +9,7 @@ from harness import START, FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.core.tax.tax import TaxRow, TaxTable
+from nicobar.core.tax.tax_place import TaxPlace
 from nicobar.core.tax.tax_sheet import COLUMNS, TaxSheet, read_sheet, write_sheet
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.business.load_policy import load_policy
@@ -48,7 +49,7 @@ async def kept(runtime: Runtime, tenant: Tenant) -> int:
 
 
 def rate(table: TaxTable, country: str, region: str | None = None, on: date = date(2026, 3, 14)) -> int:
-    return table.decide(country, region, "saas", on).rate_ppm
+    return table.decide(TaxPlace(country, region), "saas", on).rate_ppm
 
 
 def test_a_file_is_read_to_the_last_cell() -> None:

@@ -178,6 +178,7 @@ def _line(item: RequestedItem, product: SellableProduct, pricing: Pricing, where
         pay_what_you_want=price.pay_what_you_want,
         tax_rule=tax.rule,
         tax_source=tax.source,
+        tax_place=tax.place,
     )
 
 

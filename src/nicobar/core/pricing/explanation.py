@@ -211,7 +211,7 @@ def _charm_step(trail: Trail, quote: Quote, index: int, workings: Workings) -> N
 
 def _tax_steps(trail: Trail, line: CartLine, result: LineQuote, currency: str, exponent: int) -> None:
     """Add the line's tax, or the reason why there is none."""
-    source = ", ".join(part for part in (line.tax_rule, line.tax_source) if part)
+    source = ", ".join(part for part in (line.tax_rule, line.tax_place, line.tax_source) if part)
     if line.tax_rate_ppm:
         tax = display_amount(result.tax, currency, exponent)
         place = "within the price" if line.tax_inclusive else "on top"

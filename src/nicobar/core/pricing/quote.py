@@ -43,6 +43,8 @@ class CartLine(msgspec.Struct, frozen=True, gc=False):
     """The tax decision in words, for the explanation."""
     tax_source: str = ""
     """The source of the tax row, for the explanation."""
+    tax_place: str = ""
+    """The region that decided the tax, for the explanation; empty for the country or state that the address names."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that would make an amount negative."""

@@ -13,6 +13,7 @@ from unicodedata import normalize
 import msgspec
 
 from nicobar.core.money.money import decimal_text
+from nicobar.core.tax.tax_place import TaxPlace, TaxRegion
 
 MILLION: Final = 1_000_000
 """100 % in parts per million."""
@@ -22,6 +23,15 @@ REDUCED_PPM: Final = 40_000
 
 UNITED_KINGDOM: Final = frozenset({"GB", "IM"})
 """The Isle of Man shares the VAT area of the United Kingdom."""
+
+_ONE_COUNTRY: Final = (UNITED_KINGDOM, frozenset({"FR", "MC"}), frozenset({"FI", "AX"}), frozenset({"CH", "LI"}))
+"""Countries that are one for their VAT, so that a sale from one to the other crosses no border."""
+
+_COUNTRYS_OWN: Final = frozenset({"country", "own_rate", "other_country"})
+"""Regions in which some country's tax is charged: without its row, that of the country in the address stands in."""
+
+RowKey = tuple[str, str | None]
+"""Country and region of a row."""
 
 Category = Literal["digital_products", "saas", "e_book", "edtech", "live_tutoring"]
 """The tax categories of the contract."""
@@ -74,6 +84,8 @@ class TaxDecision(msgspec.Struct, frozen=True, gc=False):
     rule: str
     """The reason in words, for the explanation of the amounts."""
     source: str
+    place: str = ""
+    """The region that the address lies in, in words; empty where the country and the state say it all."""
 
 
 class TaxTable:
@@ -103,48 +115,82 @@ class TaxTable:
         code = region.strip().upper().removeprefix(f"{country}-")
         return code if (country, code) in self._rows else None
 
-    def row(self, country: str, region: str | None, on: date) -> TaxRow | None:
-        """Return the row that holds on a day: the region's, else the country's, else None."""
-        code = self.region_code(country, region)
-        found = self._valid(country, code, on) if code is not None else None
-        return found or self._valid(country, None, on)
+    def rows_at(self, place: TaxPlace) -> tuple[RowKey, ...]:
+        """Return the rows that a place can be taxed by, the first one first. Places with equal ones are taxed alike."""
+        return tuple(key for key in self._candidates(place) if key in self._rows)
 
     def decide(
         self,
-        country: str,
-        region: str | None,
+        place: TaxPlace,
         category: Category,
         on: date,
         *,
-        tax_id_valid: bool = False,
+        tax_id_given: bool = False,
+        tax_id_doubt: str = "",
         seller_country: str | None = None,
     ) -> TaxDecision:
-        """Decide the rate of a line.
+        """Decide the rate of a line sold to a place, by the billing address.
 
-        `country` and `region` are the billing address's, `tax_id_valid` says that the buyer gave a tax id that
-        passed its check, and `seller_country` is where the merchant is established, None when unknown. A country
-        without a row is not taxed.
+        `tax_id_given` says that the buyer gave a tax id that passed its check, `tax_id_doubt` why that check proves
+        nothing, and `seller_country` is where the merchant is established, None when unknown. What is unknown never
+        lowers the tax: a doubtful tax id, or one when nobody knows whether the sale crosses a border, changes nothing.
+        A country without a row is not taxed.
         """
-        row = self.row(country, region, on)
+        decision = self._decide(place, category, on, tax_id_given, tax_id_doubt, seller_country)
+        return msgspec.structs.replace(decision, place=place.words) if place.words else decision
+
+    def _decide(
+        self,
+        place: TaxPlace,
+        category: Category,
+        on: date,
+        tax_id_given: bool,
+        tax_id_doubt: str,
+        seller_country: str | None,
+    ) -> TaxDecision:
+        held = (self._valid(key, on) for key in self.rows_at(place))
+        row = next((row for row in held if row is not None), None)
         if row is None:
-            return TaxDecision(0, "", False, f"no tax row for {country}", "")
-        rate = _category_rate(row, category, tax_id_valid)
+            return TaxDecision(0, "", False, _without_row(place.country, place.region), "")
+        rate = _category_rate(row, category, tax_id_given)
         if rate == 0:
             reason = f"{_place(row)} does not tax {category}"
             if row.digital_taxable == "by_state":
                 reason = f"{_place(row)} taxes by state, and the address names none that is known"
             return TaxDecision(0, row.name, False, reason, row.source)
         text = f"{row.name} {_percent(rate)} of {_place(row)}"
-        if not tax_id_valid:
+        if not tax_id_given:
             return TaxDecision(rate, row.name, False, text, row.source)
-        if seller_country == country:
+        doubt = tax_id_doubt or _doubt(place.country, row.country, seller_country)
+        if doubt or seller_country is None:
+            return TaxDecision(rate, row.name, False, f"{text}; the tax id changes nothing: {doubt}", row.source)
+        if _same_country(seller_country, row.country):
             rule = f"{text}; the seller is established there, so a tax id changes nothing"
             return TaxDecision(rate, row.name, False, rule, row.source)
         return self._with_tax_id(row, rate, text, on, seller_country)
 
+    def _candidates(self, place: TaxPlace) -> Iterable[RowKey]:
+        """Yield the rows that could hold at a place, the most special one first."""
+        region = place.region
+        if region is None:
+            code = self.region_code(place.country, place.state)
+            if code is not None and code not in place.elsewhere:
+                yield place.country, code
+            yield place.country, None
+            return
+        if region.region is not None:
+            yield region.country, region.region
+        if place.found == "country":
+            yield place.country, None
+        if region.tax_row is not None:
+            country, _, code = region.tax_row.partition("-")
+            yield country, code or None
+        if region.tax in _COUNTRYS_OWN:
+            yield region.country, None
+
     def _with_tax_id(self, row: TaxRow, rate: int, text: str, on: date, seller_country: str | None) -> TaxDecision:
         """Apply the effect of a valid tax id in a sale across the border."""
-        country_row = self._valid(row.country, None, on)
+        country_row = self._valid((row.country, None), on)
         effect = row.effect
         if not effect and row.region is not None and country_row is not None:
             effect = country_row.effect
@@ -160,11 +206,31 @@ class TaxTable:
             return TaxDecision(reduced, row.name, False, rule, row.source)
         return TaxDecision(rate, row.name, False, f"{text}; a tax id changes nothing", row.source)
 
-    def _valid(self, country: str, region: str | None, on: date) -> TaxRow | None:
-        for row in self._rows.get((country, region), ()):
+    def _valid(self, key: RowKey, on: date) -> TaxRow | None:
+        for row in self._rows.get(key, ()):
             if (row.valid_from is None or row.valid_from <= on) and (row.valid_to is None or on < row.valid_to):
                 return row
         return None
+
+
+def _same_country(one: str, other: str) -> bool:
+    """Return whether a sale from one country to the other crosses no border of VAT."""
+    return one == other or any({one, other} <= area for area in _ONE_COUNTRY)
+
+
+def _doubt(billing_country: str, taxing_country: str, seller_country: str | None) -> str:
+    """Return why a valid tax id of the billing country proves nothing here; empty when it does."""
+    if seller_country is None:
+        return "the setting seller_country is empty, so nobody knows whether the sale crosses a border"
+    if not _same_country(billing_country, taxing_country):
+        return f"it is one of {billing_country}, and the tax is that of {taxing_country}"
+    return ""
+
+
+def _without_row(country: str, region: TaxRegion | None) -> str:
+    if region is not None and region.tax not in _COUNTRYS_OWN:
+        return f"no tax is collected in {region.name}"
+    return f"no tax row for {country}"
 
 
 def _category_rate(row: TaxRow, category: Category, business: bool) -> int:

@@ -30,3 +30,14 @@ class CheckedTaxId(msgspec.Struct, frozen=True):
     """In its one form, as `reference.tax_ids` writes it."""
     register: RegisterAnswer | None = None
     """None when the register was not asked: the setting is off, or it does not know such numbers."""
+    known_form: bool = True
+    """Whether anything is known that such a number could have failed."""
+
+    @property
+    def doubt(self) -> str:
+        """Why the number proves nothing, so that it lowers no tax; empty when it passed every check that was made."""
+        if not self.known_form:
+            return "nothing is known by which such numbers could be checked"
+        if self.register is not None and self.register.answer != "valid":
+            return f"the register (VIES) did not confirm it ({self.register.detail})"
+        return ""

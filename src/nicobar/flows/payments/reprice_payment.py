@@ -1,4 +1,4 @@
-"""The customer changes what decides a payment's price: country, state, tax id, discount codes. Price it again.
+"""The customer changes what decides a payment's price: address, tax id, discount codes. Price it again.
 
 A payment is priced again by the engine that priced it at its creation, from what is stored of its request. Nothing is
 locked meanwhile; the result is written only when the payment is still the one that was priced, can still be paid and
@@ -29,6 +29,7 @@ from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.pricing.price_cart import price_cart
 from nicobar.flows.pricing.require_method import require_method
 from nicobar.flows.runtime import Runtime
+from nicobar.reference.tax_regions import tax_regions
 from nicobar.storage.payments.attempts import live_attempt
 from nicobar.storage.payments.payments import get_payment, lock_payment
 from nicobar.storage.payments.repricing import complete_customer, update_price
@@ -70,17 +71,18 @@ async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, cha
 
 
 async def _decides_price(runtime: Runtime, old: Payment, new: Payment) -> bool:
-    """Return whether a change can move an amount. A state does where taxes are on and the tax table tells it apart."""
+    """Return whether a change can move an amount. With taxes on, an address does that the table tells apart."""
     if old.billing.country != new.billing.country:
         return True
     if old.options.tax_id != new.options.tax_id or old.options.discount_codes != new.options.discount_codes:
         return True
-    if old.billing.state == new.billing.state:
+    if old.options.tax_id_register != new.options.tax_id_register:
+        return True
+    before, after = tax_regions().find(old.billing), tax_regions().find(new.billing)
+    if before == after:
         return False
     policy = await load_policy(runtime, old.tenant)
-    country, table = old.billing.country, policy.tax_table
-    before, after = table.region_code(country, old.billing.state), table.region_code(country, new.billing.state)
-    return policy.settings.tax != "off" and before != after
+    return policy.settings.tax != "off" and policy.tax_table.rows_at(before) != policy.tax_table.rows_at(after)
 
 
 async def _store(

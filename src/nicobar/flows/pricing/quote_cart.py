@@ -17,8 +17,10 @@ from nicobar.core.pricing.pricing import CartLine, ChargeTerms, check_minimum, q
 from nicobar.core.pricing.pricing_facts import KnownCodes, PricedCart, PricingFacts
 from nicobar.core.problems import Problem
 from nicobar.core.tax.tax import TaxDecision
+from nicobar.core.tax.tax_id import CheckedTaxId
 from nicobar.flows.pricing.check_cart import check_cart
 from nicobar.reference import currencies
+from nicobar.reference.tax_regions import tax_regions
 
 _UNTAXED: Final = TaxDecision(0, "", False, "tax is off", "")
 
@@ -36,7 +38,7 @@ def quote_cart(request: CartRequest, facts: PricingFacts, now: datetime) -> Pric
     pricing = Pricing(
         country=country,
         currency=currency,
-        taxes=_taxes(request, cart, policy, now, facts.tax_id is not None),
+        taxes=_taxes(request, cart, policy, now, facts.tax_id),
         localized=facts.localized,
         purchasing_power_percent=policy.settings.purchasing_power_percent(country),
         default_tax_inclusive=policy.settings.default_tax_inclusive,
@@ -54,19 +56,19 @@ def quote_cart(request: CartRequest, facts: PricingFacts, now: datetime) -> Pric
 
 
 def _taxes(
-    request: CartRequest, cart: CartFacts, policy: Policy, now: datetime, tax_id_valid: bool
+    request: CartRequest, cart: CartFacts, policy: Policy, now: datetime, tax_id: CheckedTaxId | None
 ) -> dict[str, TaxDecision]:
     categories = {product.tax_category for product in cart.products.values()}
     if policy.settings.tax == "off":
         return dict.fromkeys(categories, _UNTAXED)
-    billing = request.billing
+    place = tax_regions().find(request.billing)
     return {
         category: policy.tax_table.decide(
-            billing.country,
-            billing.state,
+            place,
             category,
             now.date(),
-            tax_id_valid=tax_id_valid,
+            tax_id_given=tax_id is not None,
+            tax_id_doubt="" if tax_id is None else tax_id.doubt,
             seller_country=policy.settings.seller_country or None,
         )
         for category in categories

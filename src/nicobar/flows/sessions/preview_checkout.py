@@ -62,7 +62,6 @@ async def preview_checkout(runtime: Runtime, tenant: Tenant, wanted: PreviewRequ
 
 def _request(wanted: PreviewRequest, default_country: str) -> CartRequest:
     customer_id, email = _customer(wanted.customer)
-    billing = wanted.billing
     options = PaymentOptions(
         billing_currency=wanted.billing_currency,
         adaptive_currency_fees_inclusive=wanted.fees_inclusive,
@@ -71,12 +70,22 @@ def _request(wanted: PreviewRequest, default_country: str) -> CartRequest:
     )
     return cart_request(
         wanted.items,
-        Address(default_country) if billing is None else Address(billing.country, state=blank_to_none(billing.state)),
+        Address(default_country) if wanted.billing is None else _place(wanted.billing),
         options,
         customer_id=customer_id,
         email_key=None if email is None else email_key(email),
         single_code=wanted.discount_codes is None,
         suggest_amounts=True,
+    )
+
+
+def _place(billing: Address) -> Address:
+    """Return what of an address can decide a price."""
+    return Address(
+        billing.country,
+        city=blank_to_none(billing.city),
+        state=blank_to_none(billing.state),
+        zipcode=blank_to_none(billing.zipcode),
     )
 
 

@@ -27,7 +27,7 @@ class PreviewItem(RequestBody, frozen=True, kw_only=True):
 
 
 class PreviewAddress(RequestBody, frozen=True, kw_only=True):
-    """The billing address, as far as it is known; only country and state decide prices."""
+    """The billing address, as far as it is known; country, state, postal code and city can decide the tax."""
 
     country: CountryCode
     city: Text250 | None = None
@@ -113,7 +113,9 @@ def read_preview(body: CheckoutPreviewRequest) -> PreviewRequest:
     address = body.billing_address
     return PreviewRequest(
         items=[RequestedItem(item.product_id, item.quantity, item.amount) for item in body.product_cart],
-        billing=None if address is None else Address(address.country, state=address.state),
+        billing=None
+        if address is None
+        else Address(address.country, city=address.city, state=address.state, zipcode=address.zipcode),
         customer=None if body.customer is None else read_requested_customer(body.customer),
         fees_inclusive=body.adaptive_currency_fees_inclusive,
         allowed_payment_method_types=body.allowed_payment_method_types,
