@@ -159,3 +159,34 @@ async def test_where_the_limits_are(check: Callable[[Examined], Any], found: Exa
     assert finding.good is good
     assert finding.text().startswith({True: "✓ ", False: "✗ ", None: "· "}[good])
     assert ("\n  " in finding.text()) == (good is False)
+
+
+async def test_tax_without_what_decides_it(external_database: str) -> None:
+    """Tax is on, and nobody knows where the seller is; then a table whose only row has ended."""
+    there = ("--database-url", external_database)
+    assert run("keys", "create", *there).returncode == 0
+    assert "✓ No tax is charged.\n" in run("doctor", *there).stdout
+    switched = run("settings", "set", "tax", "table", "--mode", "live", *there)
+    assert (switched.returncode, switched.stdout) == (0, "tax: off -> table (live mode)\n")
+    assert switched.stderr.endswith("  nicobar settings set seller_country DE --mode live\n")
+    result = run("doctor", *there)
+    assert result.returncode == 1
+    assert "✗ Tax is on in live mode, and seller_country is empty: tax ids lower no tax.\n" in result.stdout
+    named = run("settings", "set", "seller_country", "FR", "--mode", "live", *there)
+    assert (named.returncode, named.stdout, named.stderr) == (0, "seller_country: - -> FR (live mode)\n", "")
+    assert "✓ Tax is charged in live mode.\n" in run("doctor", *there).stdout
+
+
+def test_a_table_whose_rates_have_ended(external_database: str, tmp_path: Path) -> None:
+    there = ("--database-url", external_database)
+    assert run("keys", "create", *there).returncode == 0
+    assert run("settings", "set", "seller_country", "FR", *there).stderr == ""
+    assert run("settings", "set", "tax", "table", *there).stderr == ""
+    rates = tmp_path / "rates.csv"
+    rows = ["DE,,VAT,19,", "BG,,VAT,9,2025-01-01", "CA,QC,QST,14,2025-01-01", "CA,,GST,5,"]
+    rates.write_text("\n".join(["country,region,name,standard_percent,valid_to", *rows]))
+    assert run("tax", "import", rates, *there).returncode == 0
+    result = run("doctor", *there)
+    assert result.returncode == 1
+    wanted = "✗ No rate of these places holds any more in the tax table of test mode: BG, CA-QC.\n"
+    assert wanted in result.stdout

@@ -22,6 +22,11 @@ app = App(
   nicobar settings set seller_country DE --mode live""",
 )
 
+_MISSING_FOR_TAX: Final = """\
+seller_country is not set. Without it nobody knows which sales cross a border,
+so buyers with a tax id are charged the full tax. Say where you are established:
+  nicobar settings set seller_country DE --mode {mode}"""
+
 _EMPTY: Final = "-"
 """How an empty value is shown in a table."""
 
@@ -106,15 +111,18 @@ def set_(
     """
     settings = read_settings(data=data, database_url=database_url)
 
-    async def work(runtime: "Runtime") -> "SettingChange":
+    async def work(runtime: "Runtime") -> "tuple[SettingChange, str | None]":
         from nicobar.core.business.tenant import Tenant
         from nicobar.flows.business.change_setting import change_setting
         from nicobar.program.installation import own_business
 
-        return await change_setting(runtime, Tenant(await own_business(runtime), mode), name, value)
+        change = await change_setting(runtime, Tenant(await own_business(runtime), mode), name, value)
+        return change, (await _held(runtime, mode)).missing_for_tax
 
-    change = with_runtime(settings, work)
+    change, missing = with_runtime(settings, work)
     say(f"{change.name}: {change.old or _EMPTY} -> {change.new or _EMPTY} ({mode} mode)")
+    if missing is not None and change.name in ("tax", missing):
+        say(_MISSING_FOR_TAX.format(mode=mode), sys.stderr)
     return 0
 
 

@@ -16,6 +16,8 @@ from http.client import HTTPConnection, HTTPException
 from typing import Final, NamedTuple
 
 from nicobar.clock import Clock, SystemClock
+from nicobar.core.business.business_settings import settings_from
+from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.program.banner import command, step, version
 from nicobar.program.books_audit import PARTS, prepare_audit
 from nicobar.program.demo import DEMO_FILE
@@ -23,12 +25,15 @@ from nicobar.program.finding import Finding
 from nicobar.program.installation import InstallationError, explained
 from nicobar.program.postgres import Postgres, data_folder, has_database
 from nicobar.program.settings import Settings, local_url
+from nicobar.reference.codes import codes
 from nicobar.storage.business.businesses import first_business
 from nicobar.storage.business.keys import list_keys
+from nicobar.storage.business.settings import setting_texts
 from nicobar.storage.database import Database, Read
 from nicobar.storage.embedded.embedded import EmbeddedError
 from nicobar.storage.inspection import DatabaseFacts, database_facts, schema_version
 from nicobar.storage.migrate import load_migrations
+from nicobar.storage.tax.tax_rates import newest_tax_table
 
 OLDEST_POSTGRES: Final = 15
 """The oldest major version of an external PostgreSQL that counts as in order."""
@@ -41,6 +46,9 @@ LARGEST_CLOCK_DIFFERENCE: Final = timedelta(seconds=2)
 
 LONGEST_CHECK: Final = 600.0
 """Seconds that one check of the database may take: some read every payment."""
+
+_MODES: Final[tuple[Mode, ...]] = ("live", "test")
+"""The one that matters more comes first."""
 
 
 class Examined(NamedTuple):
@@ -163,6 +171,30 @@ async def check_keys(examined: Examined) -> Finding:
     return Finding(valid > 0, sentence, f"Make one with: {command(examined.settings, 'keys create')}")
 
 
+async def check_taxes(examined: Examined) -> Finding:
+    """Where tax is charged, nothing that decides it is missing."""
+    business_id = await first_business(examined.read) if (await check_schema(examined)).good else None
+    if business_id is None:
+        return Finding(None, "Taxes cannot be looked at without a business.")
+    charging: list[str] = []
+    for mode in _MODES:
+        tenant = Tenant(business_id, mode)
+        settings = settings_from(await setting_texts(examined.read, tenant), codes())
+        if settings.tax == "off":
+            continue
+        charging.append(mode)
+        if settings.missing_for_tax is not None:
+            sentence = f"Tax is on in {mode} mode, and {settings.missing_for_tax} is empty: tax ids lower no tax."
+            wanted = command(examined.settings, f"settings set {settings.missing_for_tax} DE --mode {mode}")
+            return Finding(False, sentence, f"Say where you are established, for example with: {wanted}")
+        stored = await newest_tax_table(examined.read, tenant)
+        ended = [] if stored is None or stored.sheet is None else stored.sheet.table().ended(examined.facts.now.date())
+        if ended:
+            sentence = f"No rate of these places holds any more in the tax table of {mode} mode: {', '.join(ended)}."
+            return Finding(False, sentence, "Nothing is charged there. Add the new rate, or remove the rows.")
+    return Finding(True, f"Tax is charged in {' and '.join(charging)} mode." if charging else "No tax is charged.")
+
+
 COMPUTER_CHECKS: Final[list[Callable[[Settings], Finding]]] = [
     check_program,
     check_data_folder,
@@ -178,6 +210,7 @@ DATABASE_CHECKS: Final[list[Callable[[Examined], Awaitable[Finding]]]] = [
     check_durability,
     check_clock,
     check_keys,
+    check_taxes,
 ]
 """What is asked of an open database, in the order of the report."""
 

@@ -81,6 +81,11 @@ class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Origins of the sites that may show the payment page in a frame, as `core.origin` writes them; none by default."""
 
     @property
+    def missing_for_tax(self) -> str | None:
+        """The setting without which tax cannot be decided for everybody; None when tax is off or nothing is missing."""
+        return "seller_country" if self.tax == "table" and not self.seller_country else None
+
+    @property
     def fee_tiers(self) -> FeeTiers:
         """The conversion fee as the pricing core takes it."""
         return DODO_FEES if self.adaptive_fees == "dodo" else NO_FEE

@@ -119,6 +119,14 @@ class TaxTable:
         """Return the rows that a place can be taxed by, the first one first. Places with equal ones are taxed alike."""
         return tuple(key for key in self._candidates(place) if key in self._rows)
 
+    def ended(self, on: date) -> list[str]:
+        """Return the places, such as `DE` or `US-TX`, whose rows have all ended on a day: no tax is charged there."""
+        return sorted(
+            _place(versions[0])
+            for versions in self._rows.values()
+            if all(row.valid_to is not None and row.valid_to <= on for row in versions)
+        )
+
     def decide(
         self,
         place: TaxPlace,
