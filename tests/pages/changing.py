@@ -49,7 +49,7 @@ def fields_of(page: str) -> dict[str, str]:
         attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
         values[attributes["name"]] = html.unescape(attributes.get("value", ""))
     for name, options in re.findall(r'<select id="(\w+)"[^>]*>(.*?)</select>', form, re.DOTALL):
-        values[name] = re.findall(r'value="(\w*)" selected', options)[0]
+        values[name] = html.unescape(re.findall(r'value="([^"]*)" selected', options)[0])
     return values
 
 

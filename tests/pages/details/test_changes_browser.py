@@ -304,3 +304,23 @@ async def test_nothing_bars_the_way_of_assistive_technology(
         await page.add_script_tag(content=package_file("axe-core/axe.min.js"))
         found = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
     assert [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found["violations"]] == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_a_postal_code_changes_the_total_before_it_is_paid(
+    shop: Shop, site: str, chromium: Browser, scripts: bool
+) -> None:
+    """From Berlin to Büsingen, which has a German postal code and Swiss tax."""
+    await shop.settings(adaptive_pricing="off")
+    payment = await link(shop)
+    async with visiting(chromium, f"{site}/{payment.link_id}", java_script_enabled=scripts) as page:
+        assert "23.80" in await page.inner_text(".sum-total")
+        await page.click("details.change > summary")
+        await page.fill("#zipcode", "D-78266")
+        if scripts:
+            await page.press("#zipcode", "Tab")
+        else:
+            await page.click(".details-form button[type=submit]")
+        await page.wait_for_selector(".sum-total:has-text('21.62')")
+    changed = await stored(shop, payment.payment_id)
+    assert (changed.billing.zipcode, changed.tax, changed.total_amount) == ("78266", 162, 2162)

@@ -26,7 +26,7 @@ class PaymentChange(msgspec.Struct, frozen=True, kw_only=True):
 
     billing: Address | UnsetType = UNSET
     tax_id: str | UnsetType | None = UNSET
-    """As the customer typed it; None removes it."""
+    """As the customer typed it, to be checked again even if it is the same; None removes it."""
     business_name: str | UnsetType | None = UNSET
     """The name that belongs to the tax id; without one it is dropped."""
     add_code: str | None = None
@@ -53,7 +53,7 @@ def wanted(payment: Payment, change: PaymentChange) -> Payment:
             options,
             discount_codes=codes,
             tax_id=tax_id,
-            tax_id_register=options.tax_id_register if tax_id == options.tax_id else None,
+            tax_id_register=options.tax_id_register if change.tax_id is UNSET else None,
             customer_business_name=business_name if tax_id is not None else None,
         ),
     )

@@ -75,6 +75,11 @@ class TaxPlace(msgspec.Struct, frozen=True, gc=False):
     """Codes of regions in which the address cannot lie, whatever its state says: its postal code is another's."""
 
     @property
+    def by_code(self) -> bool:
+        """Whether a good postal code decided, so that the state could have said nothing else."""
+        return self.found == "postal code" or bool(self.elsewhere)
+
+    @property
     def words(self) -> str:
         """The region in words, for the explanation of the amounts; empty when country and state name it themselves."""
         region = self.region
@@ -174,12 +179,17 @@ class TaxRegions:
 
 def bare_code(country: str, zipcode: str) -> str:
     """Return a postal code in capitals and digits alone, without the letters of its country and a French CEDEX."""
-    text = unicodedata.normalize("NFKC", zipcode)
-    text = "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in text).upper()
+    text = ascii_digits(zipcode).upper()
     text = "".join(char for char in _TAIL.sub("", text) if char.isascii() and char.isalnum())
     if country in _CODES_WITH_LETTERS or text.startswith(_GIBRALTAR):
         return text
     return _LETTERS_FIRST.sub("", text, count=1) if _LETTERS_FIRST.match(text) else text
+
+
+def ascii_digits(text: str) -> str:
+    """Return a text in its compatible form (NFKC), with the digits of every script as 0 to 9."""
+    normal = unicodedata.normalize("NFKC", text)
+    return "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in normal)
 
 
 def plain(name: str) -> str:

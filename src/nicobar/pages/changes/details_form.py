@@ -10,12 +10,23 @@ from msgspec import UNSET
 from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import PaymentChange
-from nicobar.pages.details.details import CHOSEN_STATES, LENGTHS, address_parts, asked_of, missing_parts, state_value
+from nicobar.core.postal_code import written_code
+from nicobar.pages.details.details import (
+    LENGTHS,
+    address_parts,
+    asked_of,
+    is_unproven,
+    missing_parts,
+    state_label,
+    state_value,
+)
 from nicobar.pages.methods.card_form import PostedForm, holds_card_number
 from nicobar.pages.texts.texts import Texts
 from nicobar.reference import countries
 from nicobar.reference.codes import codes
 from nicobar.reference.countries import Country
+from nicobar.reference.states import find_state, states
+from nicobar.reference.tax_regions import tax_regions
 
 _NUMBERS: Final = frozenset({"phone", "tax_id"})
 """Fields of long numbers, which by chance may look like a card's. They have checks of their own."""
@@ -99,22 +110,31 @@ def _address(
 
 def _state(country: Country, old: Address, typed: str | None, *, moved: bool) -> str | None:
     """Return the state. One that was written in another way before, such as in full, stays as it was written."""
-    if country.alpha2 in CHOSEN_STATES or not moved:
-        value = state_value(country, old.state if typed is None else typed)
-        same = not moved and value == state_value(country, old.state)
-        return old.state if same and value else value or None
-    return None
+    text = (old.state if typed is None else typed) or ""
+    if moved:
+        found = find_state(country.alpha2, text)
+        return None if found is None else found.value
+    value = state_value(country, text)
+    if value == state_value(country, old.state):
+        return old.state or None
+    unknown = country.alpha2 in states() and find_state(country.alpha2, text) is None
+    return None if unknown else value or None
 
 
 def _zipcode(
     country: Country, old: Address, typed: str | None, errors: dict[str, str], texts: Texts, *, moved: bool
 ) -> str | None:
-    """Return the postal code in capitals; one that does not fit a new country is dropped."""
+    """Return the postal code as the country's post writes it; one that does not fit a new country is dropped.
+
+    A territory may have codes of another form than its country's.
+    """
     if typed is None:
         return None if moved else old.zipcode
-    zipcode = typed.upper()
-    fits = country.postal_code_pattern is None or re.fullmatch(country.postal_code_pattern, zipcode) is not None
-    if not zipcode or (fits and country.postal_code_used):
+    pattern = country.postal_code_pattern
+    zipcode = written_code(country.alpha2, typed, None if pattern is None else re.compile(pattern, re.ASCII))
+    if zipcode is None and tax_regions().find(Address(country.alpha2, zipcode=typed)).found == "postal code":
+        zipcode = typed.upper()
+    if not typed or (zipcode is not None and country.postal_code_used):
         return zipcode or None
     if moved:
         return None
@@ -138,8 +158,10 @@ def _phone(typed: str, country: str, errors: dict[str, str], texts: Texts) -> st
 
 
 def _is_new(payment: Payment, typed: dict[str, str]) -> bool:
-    """Return whether another tax id was typed than the payment has."""
-    return "tax_id" in typed and (typed["tax_id"] or None) != payment.options.tax_id
+    """Return whether a tax id was typed that has to be checked: another one, or one that no register confirmed yet."""
+    if "tax_id" not in typed:
+        return False
+    return (typed["tax_id"] or None) != payment.options.tax_id or is_unproven(payment)
 
 
 def _miss(payment: Payment, address: Address, typed: dict[str, str], errors: dict[str, str], texts: Texts) -> None:
@@ -151,7 +173,7 @@ def _miss(payment: Payment, address: Address, typed: dict[str, str], errors: dic
             )
     if payment.total_amount == 0:
         return
-    kind = countries.get(address.country).postal_code_kind
+    country = countries.get(address.country)
     for part in missing_parts(address):
-        key = f"zipcode_{kind}" if part == "zipcode" else part
-        errors.setdefault(part, texts(f"details.{key}_missing"))
+        key = f"zipcode_{country.postal_code_kind}" if part == "zipcode" else part
+        errors.setdefault(part, texts(f"details.{key}_missing", field=state_label(country, texts)))

@@ -18,10 +18,8 @@ from nicobar.core.payments.payment import Payment
 from nicobar.pages.texts.texts import Reader, Texts
 from nicobar.reference import countries
 from nicobar.reference.countries import Country
-from nicobar.reference.tax_rates import region_names
-
-CHOSEN_STATES: Final = frozenset({"CA", "US"})
-"""Countries whose states are chosen from a list: all of them are known by name, because each has a tax of its own."""
+from nicobar.reference.states import find_state, states
+from nicobar.reference.tax_regions import tax_regions
 
 LENGTHS: Final[Mapping[str, int]] = {
     "customer_name": 250,
@@ -70,6 +68,8 @@ class DetailField(msgspec.Struct, frozen=True, kw_only=True):
     """Characters that a text takes."""
     half: bool = False
     """Whether it shares its row with its neighbour."""
+    prices: bool = False
+    """Whether it can change the total, so that the page asks for a new one when it is left."""
 
     @property
     def described_by(self) -> str | None:
@@ -93,6 +93,8 @@ class DetailsView(msgspec.Struct, frozen=True, kw_only=True):
     summary: str | None
     """The address in one line."""
     business_summary: str | None
+    business_note: str | None
+    """Why the tax id lowers no tax, when the reason may pass."""
 
     @property
     def errors(self) -> list[DetailField]:
@@ -140,6 +142,7 @@ def details_view(
         business=business,
         summary=_summary(payment, reader) if address else None,
         business_summary=_business_summary(payment),
+        business_note=reader.texts("details.tax_id_unproven") if payment.tax and is_unproven(payment) else None,
     )
 
 
@@ -158,19 +161,30 @@ def is_complete(payment: Payment) -> bool:
 def missing_parts(address: Address) -> list[str]:
     """Return the fields without which an address of its country is incomplete."""
     country = countries.get(address.country)
-    needed = {
+    known = {"city": address.city, "zipcode": address.zipcode, "state": _has_state(country, address)}
+    return [name for name, required in _required(country).items() if required and not known[name]]
+
+
+def _required(country: Country) -> dict[str, bool]:
+    """Return which parts of an address are needed: by the post, or because the postal code can decide the tax."""
+    return {
         "city": country.city_required,
-        "zipcode": country.postal_code_required,
+        "zipcode": country.postal_code_required or tax_regions().asks_for_code(country.alpha2),
         "state": country.state_required,
     }
-    known = {"city": address.city, "zipcode": address.zipcode, "state": state_value(country, address.state)}
-    return [name for name, required in needed.items() if required and not known[name]]
+
+
+def _has_state(country: Country, address: Address) -> bool:
+    """Return whether the state is known; one that the list lacks is, when a good postal code leaves no doubt."""
+    if country.alpha2 not in states() or find_state(country.alpha2, address.state or "") is not None:
+        return bool(address.state)
+    return bool(address.state) and tax_regions().find(address).by_code
 
 
 def address_parts(country: Country) -> list[str]:
     """Return the fields of an address, in the order in which people of the country write them."""
     zipcode = ["zipcode"] if country.postal_code_used else []
-    state = ["state"] if country.state_kind is not None or country.alpha2 in region_names() else []
+    state = ["state"] if country.state_kind is not None or country.alpha2 in states() else []
     if country.postal_code_kind in ("zip", "pin"):
         return ["street", "city", *state, *zipcode]
     return ["street", *zipcode, "city", *state]
@@ -184,14 +198,20 @@ def _pair(country: Country) -> list[str]:
 
 
 def state_value(country: Country, state: str | None) -> str:
-    """Return a state as the form has it: where there is a list, its code, or nothing for one that is not in it."""
-    text = state or ""
-    if country.alpha2 not in CHOSEN_STATES:
-        return text
-    names = region_names()[country.alpha2]
-    by_name = {_plain(name): code for name, code in names.items()}
-    code = text.strip().upper().removeprefix(f"{country.alpha2}-")
-    return code if code in names.values() else by_name.get(_plain(text), "")
+    """Return a state as the form has it: as the list writes it, or as it was written when no list has it."""
+    found = find_state(country.alpha2, state or "")
+    return (state or "") if found is None else found.value
+
+
+def state_label(country: Country, texts: Texts) -> str:
+    """Return what the state is called in this country."""
+    return texts("details.state" if country.state_kind is None else f"details.state_{country.state_kind}")
+
+
+def is_unproven(payment: Payment) -> bool:
+    """Return whether a register that was asked about the tax id has not answered."""
+    register = payment.options.tax_id_register
+    return payment.options.tax_id is not None and register is not None and register.answer == "unavailable"
 
 
 @lru_cache(maxsize=64)
@@ -252,6 +272,7 @@ def _country_field(
         choices=choices,
         required=True,
         error=errors.get("country"),
+        prices=True,
     )
 
 
@@ -260,12 +281,9 @@ def _address_fields(
 ) -> list[DetailField]:
     address = payment.billing
     values = {"street": address.street, "city": address.city, "zipcode": address.zipcode, "state": address.state}
-    required = {
-        "city": country.city_required,
-        "zipcode": country.postal_code_required,
-        "state": country.state_required,
-    }
-    labels = {"zipcode": f"details.zipcode_{country.postal_code_kind}", "state": _state_label(country)}
+    required, code = _required(country), country.alpha2
+    labels = {"zipcode": texts(f"details.zipcode_{country.postal_code_kind}"), "state": state_label(country, texts)}
+    prices = {"state", "zipcode", "city"} if tax_regions().asks_for_code(code) else {"state"}
     fields = []
     for name in address_parts(country):
         field = _text_field(
@@ -274,30 +292,24 @@ def _address_fields(
             errors,
             shown,
             required=required.get(name, False),
-            label=texts(labels.get(name, f"details.{name}")),
+            label=labels.get(name) or texts(f"details.{name}"),
             value=values[name] or "",
         )
-        field = msgspec.structs.replace(field, half=name in _pair(country))
-        if name == "state" and country.alpha2 in CHOSEN_STATES:
+        field = msgspec.structs.replace(field, half=name in _pair(country), prices=name in prices)
+        if name == "state" and code in states():
             field = msgspec.structs.replace(field, choices=_state_choices(country, field.value, texts))
         fields.append(field)
     return fields
 
 
-def _state_label(country: Country) -> str:
-    return "details.state" if country.state_kind is None else f"details.state_{country.state_kind}"
-
-
 def _state_choices(country: Country, state: str, texts: Texts) -> list[Choice]:
+    """Return the list of states; one that was given otherwise and is not in it stands below."""
     chosen = state_value(country, state)
-    first_names: dict[str, str] = {}
-    for name, code in region_names()[country.alpha2].items():
-        first_names.setdefault(code, name)
-    named = sorted(first_names.items(), key=lambda pair: pair[1])
-    return [
-        Choice("", texts("details.choose"), not chosen),
-        *[Choice(code, name, code == chosen) for code, name in named],
-    ]
+    listed = sorted(states()[country.alpha2], key=lambda each: _plain(each.names[0]))
+    choices = [Choice(each.value, each.names[0], each.value == chosen) for each in listed]
+    if chosen and not any(choice.chosen for choice in choices):
+        choices.append(Choice(chosen, chosen, chosen=True))
+    return [Choice("", texts("details.choose"), not chosen), *choices]
 
 
 def _business_fields(
@@ -309,7 +321,10 @@ def _business_fields(
         name = country_name(country.alpha2, reader.locale)
         hint = texts("details.tax_id_hint", country=name, name=country.tax_id_name)
     return [
-        _text_field("tax_id", texts, errors, shown, required=False, value=options.tax_id or "", hint=hint),
+        msgspec.structs.replace(
+            _text_field("tax_id", texts, errors, shown, required=False, value=options.tax_id or "", hint=hint),
+            prices=True,
+        ),
         _text_field("business_name", texts, errors, shown, required=False, value=options.customer_business_name or ""),
     ]
 

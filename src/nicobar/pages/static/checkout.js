@@ -185,7 +185,7 @@ let settling;
 // Whoever types the name of a country passes through others: only where they stop is asked for a price.
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-change=details]");
-  if (!form || !["country", "state", "tax_id"].includes(event.target.name)) return;
+  if (!form || !("prices" in event.target.dataset)) return;
   clearTimeout(settling);
   holdPayment(true);
   settling = setTimeout(() => queueChange(form, null, "update", "yes"), 300);
