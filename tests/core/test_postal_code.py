@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from nicobar.core.postal_code import written_code
+from nicobar.core.tax.postal_code import written_code
 from nicobar.reference import countries
 
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from harness import FakeClock, Merchant, client_for
 from nicobar.app import create_app
 from nicobar.core.payments.payment import Outcome, Succeeded
+from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest
@@ -232,3 +233,28 @@ async def test_saved_methods_outlive_a_restart(shop: Shop, runtime: Runtime, mer
         renewed = shop._replace(merchant=merchant)
         renewed.merchant.client = client
         assert (await renewed.charge(method_id))["status"] == "succeeded"
+
+
+async def test_nobody_is_there_to_ask_for_the_region_that_taxes(
+    shop: Shop, clock: FakeClock, runtime: Runtime, merchant: Merchant
+) -> None:
+    """A page asks for the missing postal code; a charge without one would be decided in the customer's favour."""
+    method_id = (await shop.sell(**CONSENT))["payment_method_id"]
+    product = await shop.merchant.client.get("/products")
+    await change_setting(runtime, merchant.tenant, "tax", "table")
+    clock.advance(seconds=5)
+    body = {
+        "billing": {"country": "US"},
+        "customer": {"customer_id": shop.customer_id},
+        "payment_method_id": method_id,
+        "product_cart": [{"product_id": product.json()["items"][0]["product_id"], "quantity": 1}],
+    }
+    before = await dump(runtime)
+    for billing in ({"country": "US"}, {"country": "CA"}, {"country": "US", "state": "Atlantis", "zipcode": "00000"}):
+        refused = await merchant.client.post("/payments", json=body | {"billing": billing})
+        assert (refused.status_code, refused.json()["code"]) == (422, "INVALID_REQUEST_BODY")
+        assert refused.json()["message"].startswith("billing.zipcode: ")
+    assert await dump(runtime) == before
+    for billing in ({"country": "US", "zipcode": "36602"}, {"country": "US", "state": "AE"}, {"country": "DE"}):
+        taken = await merchant.client.post("/payments", json=body | {"billing": billing})
+        assert taken.status_code == 200, taken.text

@@ -37,3 +37,5 @@ class PricedCart(NamedTuple):
     """The existing customer, or None when the request brings a new one."""
     tax_id: CheckedTaxId | None
     policy: Policy
+    tax_is_open: bool
+    """Whether tax is on and the address leaves open which region's: the page asks before anybody pays."""

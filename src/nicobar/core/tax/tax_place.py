@@ -80,6 +80,11 @@ class TaxPlace(msgspec.Struct, frozen=True, gc=False):
         return self.found == "postal code" or bool(self.elsewhere)
 
     @property
+    def is_open(self) -> bool:
+        """Whether the tax is that of a region, and the address does not tell which."""
+        return self.region is None and self.country in WHOLLY_DIVIDED
+
+    @property
     def words(self) -> str:
         """The region in words, for the explanation of the amounts; empty when country and state name it themselves."""
         region = self.region

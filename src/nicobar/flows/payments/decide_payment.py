@@ -56,12 +56,15 @@ def decide_payment(
     """Price the cart and put the payment together as it is at `at`.
 
     `runnable` are the method types that the processor runs, as `require_method` takes them. Raises Problem for the
-    first rung of the ladder that fails: those of `quote_cart`, `require_method`, then a phone number that is required
-    and missing.
+    first rung of the ladder that fails: those of `quote_cart`, `require_method`, then a region that decides the tax
+    and is missing with nobody to ask for it, and a phone number that is required and missing.
     """
     options, given = request.options, request.customer
     priced = quote_cart(request.cart, facts, at)
     require_method(priced, request.cart.billing.country, options.allowed_payment_method_types, runnable)
+    if options.payment_method_id is not None and priced.tax_is_open and priced.quote.total:
+        detail = "Tax is that of a region here: give the postal code, or billing.state."
+        raise Problem("INVALID_REQUEST_BODY", path="billing.zipcode", detail=detail)
     known = priced.customer
     phone_number = given.phone_number or (known and known.phone_number)
     if options.require_phone_number and not options.payment_link and not phone_number:

@@ -52,7 +52,8 @@ def quote_cart(request: CartRequest, facts: PricingFacts, now: datetime) -> Pric
         terms = with_fee(lines, terms, codes, tiers, policy.rates, currencies.exponents())
     priced = quote(lines, terms, codes)
     check_minimum(priced.total, currency, currencies.get(currency).minimum_minor, terms.exponent)
-    return PricedCart(priced, cart, brand_id, cart.customer, facts.tax_id, policy)
+    tax_is_open = policy.settings.tax != "off" and tax_regions().find(request.billing).is_open
+    return PricedCart(priced, cart, brand_id, cart.customer, facts.tax_id, policy, tax_is_open)
 
 
 def _taxes(

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import PaymentChange
-from nicobar.core.postal_code import written_code
+from nicobar.core.tax.postal_code import written_code
 from nicobar.pages.details.details import (
     LENGTHS,
     address_parts,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from nicobar.core.tax_place import ascii_digits, bare_code
+from nicobar.core.tax.tax_place import ascii_digits, bare_code
 
 _SPLIT: Final[Mapping[str, tuple[int, str]]] = {
     "BR": (5, "-"),
