@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from cli.program import Serving, run
 from edge.raw import exchange, statuses
@@ -29,27 +30,26 @@ def test_what_is_not_http_gets_the_envelope(served: Serving, data: Path) -> None
     assert json.loads(body)["code"] == "INVALID_REQUEST_BODY"
 
 
-def test_a_stray_byte_does_not_deny_what_was_done(served: Serving, data: Path) -> None:
-    key = run("keys", "create", "--data", data).stdout.strip().encode()
-    body = b'{"email": "stray@example.com", "name": "Stray"}'
-    head = b"POST /customers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Length: %d\r\n\r\n"
-    answer = exchange(served.port, head % (key, len(body)) + body + b"X")
-    assert statuses(answer) == [200]
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["email"] == "stray@example.com"
-    listing = b"GET /customers?email=stray%%40example.com HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n"
-    found = exchange(served.port, listing % key + b"Connection: close\r\n\r\n")
-    assert len(json.loads(found.partition(b"\r\n\r\n")[2])["items"]) == 1
+def sent(port: int, key: str, head: bytes, body: bytes = b"") -> tuple[list[int], Any]:
+    """Send a request with a key, and return the statuses of its answers and the decoded first one."""
+    answer = exchange(port, b"%b\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n%b" % (head, key.encode(), body))
+    return statuses(answer), json.loads(answer.partition(b"\r\n\r\n")[2])
 
 
-def test_a_body_that_is_cut_wrongly_changes_nothing(served: Serving, data: Path) -> None:
-    key = run("keys", "create", "--data", data).stdout.strip().encode()
-    body = b'{"email": "broken@example.com", "name": "Broken"}'
-    head = (
-        b"POST /customers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nTransfer-Encoding: chunked\r\n\r\n" % key
-    )
-    answer = exchange(served.port, head + b"%x\r\n%b\r\n0\r\nTrailer: x\r\n\r\n" % (len(body), body))
-    assert statuses(answer) == [400]
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "INVALID_REQUEST_BODY"
-    listing = b"GET /customers?email=broken%%40example.com HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n"
-    found = exchange(served.port, listing % key + b"Connection: close\r\n\r\n")
-    assert json.loads(found.partition(b"\r\n\r\n")[2])["items"] == []
+def codes(port: int, key: str) -> list[str]:
+    """Return the codes of all discounts."""
+    found = sent(port, key, b"GET /discounts HTTP/1.1\r\nConnection: close")[1]
+    return [discount["code"] for discount in found["items"]]
+
+
+def test_an_answer_is_about_what_was_done(served: Serving, data: Path) -> None:
+    """A stray byte behind a body does not deny what was done, and a body that is cut wrongly does nothing."""
+    key = run("keys", "create", "--data", data).stdout.strip()
+    body = b'{"amount": 500, "type": "percentage", "code": "STRAY"}'
+    found = sent(served.port, key, b"POST /discounts HTTP/1.1\r\nContent-Length: %d" % len(body), body + b"X")
+    assert (found[0], found[1]["code"]) == ([200], "STRAY")
+
+    chunks = b"%x\r\n%b\r\n0\r\nTrailer: x\r\n\r\n" % (len(body), body.replace(b"STRAY", b"CHUNK"))
+    refused = sent(served.port, key, b"POST /discounts HTTP/1.1\r\nTransfer-Encoding: chunked", chunks)
+    assert (refused[0], refused[1]["code"]) == ([400], "INVALID_REQUEST_BODY")
+    assert codes(served.port, key) == ["STRAY"]

@@ -2,11 +2,11 @@
 
 import msgspec
 import pytest
-from nicobar.core.payment_request import PaymentRequest, RequestedCustomer
-from nicobar.core.policy import Policy
-from nicobar.core.pricing_facts import PricingFacts
-from nicobar.flows.check_payment_request import check_payment_request
-from nicobar.flows.decide_payment import DecidedPayment, PaymentIds, decide_payment
+from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
+from nicobar.core.pricing.policy import Policy
+from nicobar.core.pricing.pricing_facts import PricingFacts
+from nicobar.flows.payments.check_payment_request import check_payment_request
+from nicobar.flows.payments.decide_payment import DecidedPayment, PaymentIds, decide_payment
 
 from harness import START
 from nicobar.core.business.business_settings import settings_from

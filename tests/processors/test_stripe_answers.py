@@ -305,7 +305,7 @@ async def test_the_connection_itself() -> None:
         seen.append(request)
         if len(seen) > 1:
             raise httpx.ReadTimeout("too slow")
-        return httpx.Response(302, headers={"location": "https://evil.example"}, content=b"{}")
+        return httpx.Response(302, headers={"location": "https://evil.example"}, stream=_Streamed(b"{}"))
 
     http = StripeHTTP()
     await http._client.aclose()
@@ -329,6 +329,7 @@ async def test_the_connection_itself() -> None:
             "Stripe sent a packed answer, which was not asked for",
         ),
     ],
+    ids=["too many bytes", "packed"],
 )
 async def test_an_answer_that_is_too_much_is_not_read(content: bytes, headers: dict[str, str], said: str) -> None:
     """Nobody knows then what became of the question, and repeating it would bring the same."""

@@ -21,7 +21,7 @@ Addresses of this computer and of private networks are a proxy's, which speaks f
 the process holds. A proxy with a public address has 512 at a time, and its idle connections make room for new ones.
 """
 
-MAXIMUM_HELD: Final = 64 * 1024 * 1024
+MAXIMUM_HELD: Final = 32 * 1024 * 1024
 """Bytes of requests that are being sent or served and of answers that are not taken, in all connections together."""
 
 _SWEEP_SECONDS: Final = 1.0
