@@ -2,11 +2,6 @@
 
 import msgspec
 import pytest
-from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
-from nicobar.core.pricing.policy import Policy
-from nicobar.core.pricing.pricing_facts import PricingFacts
-from nicobar.flows.payments.check_payment_request import check_payment_request
-from nicobar.flows.payments.decide_payment import DecidedPayment, PaymentIds, decide_payment
 
 from harness import START
 from nicobar.core.business.business_settings import settings_from
@@ -15,8 +10,13 @@ from nicobar.core.catalog.product import OneTimePrice
 from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.customers.customer import CustomerUpsert
 from nicobar.core.money.rate_feed import newest_day, rates_in_force
+from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
 from nicobar.core.pricing.cart import CartFacts, RequestedItem, SellableProduct
+from nicobar.core.pricing.policy import Policy
+from nicobar.core.pricing.pricing_facts import PricingFacts
 from nicobar.core.problems import Problem
+from nicobar.flows.payments.check_payment_request import check_payment_request
+from nicobar.flows.payments.decide_payment import DecidedPayment, PaymentIds, decide_payment
 from nicobar.reference.codes import codes
 from nicobar.reference.rate_seed import seed
 from nicobar.reference.shipped_tax import shipped_sheet
