@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from harness import PUBLIC_URL, Databases, FakeClock
+from nicobar.core.customers.customer import email_key
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.claim_due_work import claim_due_work
 from nicobar.storage import migrate as module
@@ -122,3 +123,42 @@ async def test_what_was_carried_over_is_taken_once(of_schema_16: Database) -> No
         ("evt_without", 1),
     ]
     assert [claim.tries for _ in range(2) for claim in await claim_due_work(runtime, RETURNS, 10)] == [3, 8]
+
+
+async def test_customers_of_a_domain_in_ascii_get_the_key_of_its_one_spelling(databases: Databases) -> None:
+    """Migration 18: as they were stored before it, once alone and once beside the same person in the other spelling."""
+    database = await fresh(databases, "spellings")
+    (migration,) = [found for found in load_migrations() if found.name == "domains_in_one_spelling"]
+    keys = [
+        "ana@xn--bcher-kva.example",
+        "bo@xn--bcher-kva.example",
+        "bo@bücher.example",
+        "li@mail.xn--r8jz45g.xn--zckzah",
+        "ro@xn--fa-hia.example",
+        "vi@xn--n3h.example",
+        "xi@xn--99999.example",
+        "zo@example.com",
+    ]
+    async with database.transaction() as tx:
+        await tx.execute("INSERT INTO businesses (business_id, name, created_at) VALUES ('bus_1', 'Shop', now())")
+        for key in keys:
+            await tx.execute(
+                "INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, metadata, created_at,"
+                " updated_at) VALUES ('bus_1', 'test', $1, $1, $1, '', '{}', now(), now())",
+                key,
+            )
+        await tx.execute(migration.sql)
+        rows = await tx.fetch("SELECT email, email_key FROM customers ORDER BY email")
+    await database.close()
+    found = {row["email"]: row["email_key"] for row in rows}
+    assert all(email_key(address) == key for address, key in found.items() if address != "bo@xn--bcher-kva.example")
+    assert found == {
+        "ana@xn--bcher-kva.example": "ana@bücher.example",
+        "bo@xn--bcher-kva.example": "bo@xn--bcher-kva.example",
+        "bo@bücher.example": "bo@bücher.example",
+        "li@mail.xn--r8jz45g.xn--zckzah": "li@mail.例え.テスト",
+        "ro@xn--fa-hia.example": "ro@faß.example",
+        "vi@xn--n3h.example": "vi@☃.example",
+        "xi@xn--99999.example": "xi@xn--99999.example",
+        "zo@example.com": "zo@example.com",
+    }

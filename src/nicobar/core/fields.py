@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from msgspec import UNSET, UnsetType
 
 from nicobar.core.problems import Problem
+from nicobar.core.typed_text import tidy
+from nicobar.core.web_address import ascii_address
 
 MAXIMUM_METADATA_PAIRS: Final = 50
 
@@ -28,8 +30,8 @@ def blank_to_none(text: str | None) -> str | None:
 
 
 def checked_name(name: str) -> str:
-    """Return the name, trimmed. Raises Problem INVALID_REQUEST_BODY for a blank one."""
-    trimmed = name.strip()
+    """Return the name without unseen marks and needless blanks. Raises Problem INVALID_REQUEST_BODY for a blank one."""
+    trimmed = tidy(name)
     if not trimmed:
         raise Problem("INVALID_REQUEST_BODY", path="name", detail="It is blank.")
     return trimmed
@@ -45,13 +47,19 @@ def checked_metadata(metadata: dict[str, Any] | None, path: str = "metadata") ->
 
 
 def checked_web_address(text: str | None, path: str = "url") -> str | None:
-    """Return the http or https address, trimmed; None for null and blanks. Raises Problem INVALID_REQUEST_BODY."""
+    """Return the http or https address in ASCII; None for null and blanks. Raises Problem INVALID_REQUEST_BODY."""
     trimmed = blank_to_none(text)
-    if trimmed is not None and not _is_web_address(trimmed):
-        raise Problem(
-            "INVALID_REQUEST_BODY", path=path, detail="It is not a full web address, such as https://example.com/."
-        )
-    return trimmed
+    if trimmed is None:
+        return None
+    try:
+        address = ascii_address(trimmed)
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise Problem("INVALID_REQUEST_BODY", path=path, detail=f"It is not a web address: {error}.") from error
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+        detail = "It is not a full web address, such as https://example.com/."
+        raise Problem("INVALID_REQUEST_BODY", path=path, detail=detail)
+    return address
 
 
 def unique_ids(ids: Sequence[str]) -> tuple[str, ...]:
@@ -64,13 +72,3 @@ def refuse_unknown(ids: Sequence[str], unknown: Collection[str], noun: str, path
     for index, text in enumerate(ids):
         if text.strip() in unknown:
             raise Problem("INVALID_REQUEST_PARAMETERS", path=f"{path}[{index}]", detail=f"There is no {noun} {text}.")
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError:
-        return False
-    printable = all(character > " " and character != "\x7f" for character in text)
-    return parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and printable

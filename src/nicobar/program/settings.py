@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import msgspec
 
+from nicobar.core.web_address import ascii_address
 from nicobar.vault import Keys
 
 LogLevel = Literal["debug", "info", "warning"]
@@ -141,17 +142,19 @@ def _in_range(port: int, name: str) -> int:
 def _public_url(url: str | None) -> str | None:
     if url is None:
         return None
+    reason = "without a query"
     try:
-        parts = urlsplit(url)
+        address = ascii_address(url)
+        parts = urlsplit(address)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
+    except ValueError as error:
+        usable, reason = False, str(error)
     if not usable or parts.query or parts.fragment or parts.username is not None:
         raise SettingsError(
-            "NICOBAR_PUBLIC_URL is where customers reach this server, for example https://pay.example.com, "
-            f"without a query: not {url[:80]!r}."
+            "NICOBAR_PUBLIC_URL is where customers reach this server, for example https://pay.example.com: "
+            f"not {url[:80]!r} ({reason})."
         )
-    return url.rstrip("/")
+    return address.rstrip("/")
 
 
 def _log_level(level: str) -> LogLevel:

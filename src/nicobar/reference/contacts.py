@@ -9,6 +9,7 @@ import phonenumbers
 
 from nicobar.core.fields import blank_to_none
 from nicobar.core.problems import Problem
+from nicobar.core.typed_text import plain, tidy
 
 # Nothing is looked up, and people test with `.test`, `.local` and their like: only the form of an address counts.
 # Emptying this list is the way that the package itself documents.
@@ -24,8 +25,11 @@ _REMEMBERED: Final = 4096
 
 
 def checked_email(email: str, path: str = "email") -> str:
-    """Return the address as it was written, trimmed. Raises Problem INVALID_REQUEST_BODY when it is none."""
-    trimmed = email.strip()
+    """Return the address as it was written, without blanks and unseen marks around it.
+
+    Raises Problem INVALID_REQUEST_BODY when it is none.
+    """
+    trimmed = tidy(email)
     fault = _email_fault(trimmed)
     if fault is not None:
         raise Problem("INVALID_REQUEST_BODY", path=path, detail=fault)
@@ -33,13 +37,13 @@ def checked_email(email: str, path: str = "email") -> str:
 
 
 def checked_phone(phone: str | None, path: str = "phone_number") -> str | None:
-    """Return the number as it was written, trimmed; None for null and for blanks.
+    """Return the number as it was written, in western digits without unseen marks; None for null and for blanks.
 
     With a leading `+` it must be possible in its country's numbering plan (right country code and length; the plans
     change too often to ask whether it is in use). Without one it is a national number, whose country nobody told us:
     at least three digits with the usual separators. Raises Problem INVALID_REQUEST_BODY otherwise.
     """
-    trimmed = blank_to_none(phone)
+    trimmed = blank_to_none(plain(phone or ""))
     if trimmed is None:
         return None
     fault = _phone_fault(trimmed)

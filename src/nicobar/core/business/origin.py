@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from nicobar.core.web_address import ascii_address
+
 MAXIMUM_ORIGINS: Final = 20
 """Origins in one list: they stand in a header of every page that may be framed."""
 
@@ -18,10 +20,10 @@ _LOCAL_NAMES: Final = ("localhost", "test")
 def parse_origin(text: str) -> str:
     """Return an origin in its canonical form: lower case, without the scheme's own port, without a slash.
 
-    A name in another script is written in its `xn--` form. Plain `http` is for names and addresses of the own machine:
+    A name in another script gets its `xn--` form. Plain `http` is for names and addresses of the own machine:
     whoever can change such a page on its way could lay anything over a payment page. Raises ValueError.
     """
-    match = _ORIGIN.fullmatch(text.strip().lower()) if text.isascii() else None
+    match = _ORIGIN.fullmatch(ascii_address(text.strip()).lower())
     if match is None:
         raise ValueError("not an origin")
     scheme, host, port = match[1], match[2], match[3]

@@ -7,6 +7,8 @@ from unicodedata import normalize
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from nicobar.core.web_address import domain_in_unicode
+
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True):
     """A person or firm that buys; one e-mail address (compared in lower case) is one customer of a business."""
@@ -57,8 +59,10 @@ class CustomerUpsert(msgspec.Struct, frozen=True):
 
 
 def email_key(email: str) -> str:
-    """Return the form in which addresses are compared: trimmed, in lower case.
+    """Return the form in which addresses are compared: trimmed, in lower case, the domain as people read it.
 
-    Local parts are case-sensitive in theory (RFC 5321), nowhere in practice.
+    Local parts are case-sensitive in theory (RFC 5321), nowhere in practice. `bücher.example` and its other spelling
+    `xn--bcher-kva.example` are one domain. An address that is not one is compared as it is.
     """
-    return normalize("NFC", email.strip().lower())
+    local, at, domain = normalize("NFC", email.strip().lower()).rpartition("@")
+    return f"{local}{at}{domain_in_unicode(domain)}"

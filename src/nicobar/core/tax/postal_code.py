@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from nicobar.core.tax.tax_place import ascii_digits, bare_code
+from nicobar.core.tax.tax_place import bare_code
+from nicobar.core.typed_text import plain
 
 _SPLIT: Final[Mapping[str, tuple[int, str]]] = {
     "BR": (5, "-"),
@@ -33,7 +34,7 @@ def written_code(country: str, typed: str, pattern: re.Pattern[str] | None) -> s
     Digits of other scripts, blanks, dashes and the letters of the country do not matter. A French CEDEX stays, because
     it belongs to the address. Without a pattern every code is taken, with single blanks and in capitals.
     """
-    text = " ".join(ascii_digits(typed).upper().split())
+    text = plain(typed).upper()
     if pattern is None:
         return text
     if "CEDEX" in text:

@@ -14,11 +14,16 @@ from nicobar.core.payments.payment_request import PaymentRequest, RequestedCusto
 from nicobar.core.pricing.cart import CartRequest
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY, read_scenario
+from nicobar.core.typed_text import tidy
+from nicobar.core.web_address import ascii_address
 from nicobar.reference import failures
 from nicobar.reference.contacts import checked_email, checked_phone
 
 _UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 """Schemes that would run in, or read from, the customer's browser instead of leading back to the merchant."""
+
+MAXIMUM_RETURN_URL: Final = 4096
+"""Characters of an encoded `return_url`: it stands in a header, whose length browsers and proxies limit."""
 
 
 class CheckedRequest(NamedTuple):
@@ -88,12 +93,15 @@ def _unique(types: Sequence[str] | None) -> list[str] | None:
 
 
 def _return_url(url: str | None) -> str | None:
-    """Check the address that customers are sent to; apps may use a scheme of their own (`myapp://paid`)."""
+    """Return the address that customers are sent to as a header can carry it.
+
+    Apps may use a scheme of their own (`myapp://paid`).
+    """
     if url is None:
         return None
     try:
+        url = ascii_address(url)
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it is what checks it
     except ValueError as error:
         raise _invalid("return_url", f"It is not a valid URL: {error}.") from error
     scheme = parts.scheme.lower()
@@ -101,8 +109,8 @@ def _return_url(url: str | None) -> str | None:
         raise _invalid("return_url", "It must be a full URL, such as https://example.com/thanks.")
     if scheme in ("http", "https") and not parts.hostname:
         raise _invalid("return_url", "It names no host.")
-    if any(character <= " " or character == "\x7f" for character in url):
-        raise _invalid("return_url", "It holds a blank or a control character; encode it as %20 and the like.")
+    if len(url) > MAXIMUM_RETURN_URL:
+        raise _invalid("return_url", f"Encoded it has more than {MAXIMUM_RETURN_URL} characters.")
     return url
 
 
@@ -116,7 +124,7 @@ def _customer(request: RequestedCustomer) -> Buyer:
     return Buyer(
         "",
         checked_email(email, "customer.email"),
-        blank_to_none(request.name) or "",
+        tidy(request.name or ""),
         checked_phone(blank_to_none(request.phone_number), "customer.phone_number"),
         {},
     )

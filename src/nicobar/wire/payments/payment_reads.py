@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from nicobar.core.customers.buyer import Address
 from nicobar.core.disputes.dispute import DisputeStatus
@@ -18,6 +20,11 @@ from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
 from nicobar.wire.discounts.discounts import DiscountDetail, render_discount_detail
 from nicobar.wire.disputes.disputes import PaymentDispute, render_payment_dispute
 from nicobar.wire.refunds.refunds import RefundListItem, render_refund_item
+
+PaymentStatus = Annotated[
+    IntentStatus,
+    Meta(description="`failed` is not the end while the link works: the customer can try again, and it may succeed"),
+]
 
 
 class PaidCartItem(ResponseBody, frozen=True, kw_only=True):
@@ -58,7 +65,7 @@ class PaymentListItem(ResponseBody, frozen=True, kw_only=True):
     payment_method: str | None
     payment_method_type: str | None
     refund_status: str | None
-    status: IntentStatus
+    status: PaymentStatus
     subscription_id: str | None
     three_ds_flow: str | None
     three_ds_status: str | None
@@ -112,7 +119,7 @@ class PaymentRead(ResponseBody, frozen=True, kw_only=True):
     product_cart: list[PaidCartItem] | None
     refund_status: str | None
     settlement_tax: int | None
-    status: IntentStatus
+    status: PaymentStatus
     subscription_id: str | None
     tax: int | None
     three_ds_flow: str | None
