@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Final
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +30,8 @@ from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.checkout.checkout import page_routes
+from nicobar.pages.checkout.routes import page_routes
+from nicobar.pages.frame.rendering import Renderer, wants_page
 
 _log = structlog.get_logger("nicobar.request")
 
@@ -57,6 +59,7 @@ _API_PATHS: Final = frozenset(operation.path[:9] for operation in OPERATIONS)
 
 def create_app(runtime: Runtime) -> ASGIApp:
     """Return the ASGI application around an open runtime."""
+    renderer = Renderer(runtime.public_url)
     routes = [
         *build_routes(OPERATIONS, runtime, KeyRing()),
         Route("/health", _health(runtime)),
@@ -64,9 +67,21 @@ def create_app(runtime: Runtime) -> ASGIApp:
         *notice_routes(runtime),
         *image_routes(runtime),
         *docs_routes(runtime, OPERATIONS),
-        *page_routes(runtime),
+        *page_routes(runtime, renderer),
     ]
-    return RequestLog(ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers=errors.HANDLERS), runtime)
+    handlers = {**errors.HANDLERS, HTTPException: _show_missing(renderer)}
+    return RequestLog(ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers=handlers), runtime)
+
+
+def _show_missing(renderer: Renderer) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return the handler of what the router refuses: a page for a person, JSON for a program."""
+
+    async def show(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.status_code == 404 and wants_page(request):
+            return renderer.problem(request, 404)
+        return await errors.on_http_exception(request, error)
+
+    return show
 
 
 async def _home(_request: Request) -> Response:

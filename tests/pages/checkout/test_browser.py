@@ -87,8 +87,11 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def visiting(chromium: Browser, **options: Any) -> AsyncIterator[Page]:
-    """A page in a fresh phone-sized window; anything that the browser complains about fails the test."""
+async def visiting(chromium: Browser, refused: int = 0, **options: Any) -> AsyncIterator[Page]:
+    """A page in a fresh phone-sized window; anything that the browser complains about fails the test.
+
+    But for `refused` forms, each of which the browser counts as a failure to load.
+    """
     context = await chromium.new_context(viewport={"width": 360, "height": 740}, locale="en-US", **options)
     context.set_default_timeout(WAIT)
     page = await context.new_page()
@@ -97,7 +100,8 @@ async def visiting(chromium: Browser, **options: Any) -> AsyncIterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page
     await context.close()
-    assert complaints == []
+    assert [text for text in complaints if "422" not in text] == []
+    assert len(complaints) == refused
 
 
 CHALLENGE, FRICTIONLESS = "4000002500003155", "4000000000003055"
@@ -161,8 +165,9 @@ async def test_a_decline_is_announced_and_another_card_pays(
         await page.keyboard.press("Enter")
         await page.wait_for_selector(".receipt")
         assert await page.inner_text("h1") == "Payment received"
-        await page.go_back()
-        await page.wait_for_selector(".receipt")
+        if not scripts:  # with them the page of the form is not left, and has no place of its own to go back to
+            await page.go_back()
+            await page.wait_for_selector(".receipt")
         await page.click("text=Return to Dodo Records")
         await page.wait_for_url("http://localhost:*/thanks")
     assert [arrival["status"] for arrival in merchant.arrivals] == ["succeeded"]
@@ -238,8 +243,9 @@ async def test_two_tabs_the_back_button_and_a_reload_pay_once(
         await page.wait_for_selector(".receipt")
         await other.keyboard.press("Enter")
         await other.wait_for_selector(".receipt")
-        await page.go_back()
-        await page.wait_for_selector(".receipt")
+        if not scripts:  # with them the page of the form is not left, and has no place of its own to go back to
+            await page.go_back()
+            await page.wait_for_selector(".receipt")
         await page.reload()
         await page.wait_for_selector(".receipt")
     assert len(await attempts_of(site, payment)) == 1

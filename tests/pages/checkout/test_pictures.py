@@ -10,7 +10,8 @@ from nicobar.core.catalog.product import ProductChange
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.catalog.update_product import update_product
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.checkout.checkout import page_routes
+from nicobar.pages.checkout.routes import page_routes
+from nicobar.pages.frame.rendering import Renderer
 from orders import line, order, pay, place
 from pages.pictured import image_id_of, pictured_lines, pictured_product, pictured_seller
 from pages.visited import Elements, Site
@@ -92,7 +93,7 @@ async def test_pictures_know_the_path_of_the_public_address(runtime: Runtime, te
     below = runtime._replace(public_url="https://example.com/pay")
     product_id = await pictured_product(below, tenant)
     payment = await place(below, order(below, tenant, [line(product_id=product_id)]))
-    transport: Any = httpx.ASGITransport(Router(page_routes(below)))
+    transport: Any = httpx.ASGITransport(Router(page_routes(below, Renderer(below.public_url))))
     async with httpx.AsyncClient(transport=transport, base_url="https://example.com") as client:
         page = await client.get(f"/{payment.link_id}")
     image_id = await image_id_of(below, product_id)

@@ -11,7 +11,8 @@ from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Declined, Outcome, Succeeded, Unknown
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.checkout.checkout import page_routes
+from nicobar.pages.checkout.routes import page_routes
+from nicobar.pages.frame.rendering import Renderer
 from nicobar.processors.base import ChargeRequest
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.simulator.simulator import SimulatorRecords
@@ -291,7 +292,7 @@ async def test_the_pages_know_the_path_of_the_public_address(
     """Behind a proxy that serves this server below a path, every address of ours starts with it."""
     below = runtime._replace(public_url="https://example.com/pay")
     payment = await place(below, order(below, tenant))
-    transport = httpx.ASGITransport(Router(page_routes(below)))
+    transport = httpx.ASGITransport(Router(page_routes(below, Renderer(below.public_url))))
     async with httpx.AsyncClient(transport=transport, base_url="https://example.com") as client:
         page = await client.get(f"/{payment.link_id}")
         assert 'href="/pay/static/checkout.' in page.text

@@ -218,13 +218,14 @@ async def test_an_address_may_miss_thirty_links_a_minute(
     for _ in range(30):
         assert (await browser.get(f"/{payment.link_id}")).status_code == 200
         assert (await browser.get(path)).status_code == 404
-    for target in (path, f"/{payment.link_id}"):
-        refused = await browser.get(target)
-        assert (refused.status_code, refused.headers["retry-after"]) == (429, "2"), "it must not learn which exist"
+    refused = await browser.get(path)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
+    assert (await browser.get(f"/{payment.link_id}")).status_code == 200, "nobody locks its customer out"
+    assert (await pay(browser, f"/{payment.link_id}")).status_code == 303
+    assert (await reload(runtime, payment)).status == "succeeded"
     other = {"x-forwarded-for": "198.51.100.7"}
-    assert (await browser.get(f"/{payment.link_id}", headers=other)).status_code == 200
+    assert (await browser.get(path, headers=other)).status_code == 404
     clock.advance(seconds=2)
-    assert (await browser.get(f"/{payment.link_id}")).status_code == 200
     assert (await browser.get(path)).status_code == 404
     assert (await browser.get(path)).status_code == 429
     clock.advance(minutes=1)
@@ -259,15 +260,14 @@ async def test_a_corrected_clock_locks_nobody_out(
     runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock
 ) -> None:
     """It was three days ahead, and is set right: what was counted by the wrong time must not last for three days."""
-    payment = await place(runtime, order(runtime, tenant))
     clock.correct(days=3)
     for _ in range(30):
         assert (await browser.get("/AAAAAAAA")).status_code == 404
-    assert (await browser.get(f"/{payment.link_id}")).headers["retry-after"] == "2"
+    assert (await browser.get("/AAAAAAAA")).headers["retry-after"] == "2"
     clock.correct(days=-3)
-    assert (await browser.get(f"/{payment.link_id}")).headers["retry-after"] == "2"
+    assert (await browser.get("/AAAAAAAA")).headers["retry-after"] == "2"
     clock.advance(seconds=2)
-    assert (await browser.get(f"/{payment.link_id}")).status_code == 200
+    assert (await browser.get("/AAAAAAAA")).status_code == 404
 
 
 def test_an_allowance_refills_evenly_and_forgets_the_oldest() -> None:
@@ -286,3 +286,22 @@ def test_an_allowance_refills_evenly_and_forgets_the_oldest() -> None:
     for _ in range(9):
         allowance.spend("c", start)
     assert allowance.wait("c", start) == 10, "a key never waits for longer than its next try"
+
+
+@pytest.mark.parametrize("tail", ["/", ".", ")", "],", "%3E", "%22", "%C2%BB", "%E3%80%82", "%20", "%E2%80%8B"])
+async def test_what_clings_to_a_link_in_a_text_leads_to_the_link(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, tail: str
+) -> None:
+    payment = await place(runtime, order(runtime, tenant))
+    answer = await browser.get(f"/{payment.link_id}{tail}?lang=de")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/{payment.link_id}?lang=de")
+
+
+@pytest.mark.parametrize("path", ["/AAAAAAAA", "/AAAAAAAA.", "/AAAAAAA", "/AAAAAAAAA", "/pay/AAAAAAAA", "/AAAAAAAA/x"])
+async def test_a_wrong_link_shows_people_a_page_and_programs_json(browser: httpx.AsyncClient, path: str) -> None:
+    page = await browser.get(path, follow_redirects=True)
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "We cannot find this page" in page.text
+    for headers in (JSON, {"accept": "*/*", "authorization": "Bearer x"}):
+        answer = await browser.get(path, headers=headers, follow_redirects=True)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")

@@ -1,10 +1,12 @@
 """Going back to the merchant: how `return_url` is completed, and who is sent where."""
 
+import html
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import ASGIApp, Message, Scope
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
@@ -58,14 +60,19 @@ async def test_a_paid_link_leads_on_at_once_when_asked_to(
     payment = await place(runtime, order(runtime, tenant, options=options))
     answer = await pay(browser, f"/{payment.link_id}")
     assert answer.headers["location"] == f"/{payment.link_id}"
-    for _ in range(2):
-        onward = await browser.get(f"/{payment.link_id}")
-        assert onward.status_code == 303
-        assert onward.headers["location"] == (
-            f"https://shop.example/thanks?order=17&payment_id={payment.payment_id}"
-            "&status=succeeded&email=ana.lima%40example.com#end"
-        )
-        assert onward.headers["cache-control"] == "no-store"
+    address = (
+        f"https://shop.example/thanks?order=17&payment_id={payment.payment_id}"
+        "&status=succeeded&email=ana.lima%40example.com#end"
+    )
+    onward = await browser.get(f"/{payment.link_id}")
+    assert (onward.status_code, onward.headers["location"]) == (303, address)
+    assert onward.headers["cache-control"] == "no-store"
+    assert f"Path=/{payment.link_id}; SameSite=lax" in onward.headers["set-cookie"]
+    again = await browser.get(f"/{payment.link_id}")
+    assert again.status_code == 200, "whoever goes back wants to see the receipt"
+    assert html.escape(address) in again.text and "http-equiv" not in again.text
+    browser.cookies.clear()
+    assert (await browser.get(f"/{payment.link_id}")).headers["location"] == address, "another browser is led on, too"
 
 
 async def test_a_declined_payment_stays_on_the_page(
@@ -93,6 +100,9 @@ async def test_a_receipt_leads_back_by_itself_only_while_it_is_fresh(
     fresh = await browser.get(f"/{payment.link_id}")
     assert f'<meta http-equiv="refresh" content="10;url={address}">' in fresh.text
     assert f'href="{address}"' in fresh.text
+    back = await browser.get(f"/{payment.link_id}")
+    assert "http-equiv" not in back.text and f'href="{address}"' in back.text
+    browser.cookies.clear()
     clock.advance(minutes=2)
     later = await browser.get(f"/{payment.link_id}")
     assert "http-equiv" not in later.text
@@ -165,3 +175,69 @@ async def test_an_unknown_address_of_the_customer_is_left_out(
     assert (await reload(runtime, payment)).status == "succeeded"
     onward = await browser.get(f"/{payment.link_id}")
     assert onward.headers["location"].endswith("&status=succeeded")
+
+
+STORED = [
+    "https://b\u00fccher.example/sch\u00f6n?\u00fc=\u4e2d#\u00df",
+    "https://\u4f8b\u3048.\u30c6\u30b9\u30c8:8443/\u0645\u0631\u062d\u0628\u0627",
+    "https://shop.example/\u200bthanks",
+    "https://shop.example/\u00a0",
+    "https://shop.example/\u202ethanks",
+    "https://\u2603.example/",
+    "https://shop.example/<script>\"'`{}|^\\\\",
+    "myapp://\u00fcn\u00ef/paid",
+    "https://shop.example:99999999/",
+    "https://[broken",
+]
+"""Addresses as they may stand in a database that an older version wrote."""
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("url", STORED)
+async def test_whatever_is_stored_no_state_after_a_success_fails(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, url: str, at_once: bool
+) -> None:
+    options = {"return_url": url, "redirect_immediately": at_once}
+    payment = await place(runtime, order(runtime, tenant, options=options))
+    answers = [await pay(browser, f"/{payment.link_id}")]
+    assert (await reload(runtime, payment)).status == "succeeded"
+    answers += [await browser.get(f"/{payment.link_id}") for _ in range(2)]
+    answers += [await browser.get(f"/overlay/{payment.link_id}"), await browser.get(f"/return/{payment.payment_id}")]
+    assert [answer.status_code for answer in answers if answer.status_code not in (200, 303, 404)] == []
+    assert [answer.status_code for answer in answers[:3] if answer.status_code == 404] == []
+    for answer in answers:
+        assert answer.headers.get("location", "").isascii()
+
+
+async def test_an_address_in_any_letters_leads_back_encoded(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient
+) -> None:
+    payment = await place(runtime, order(runtime, tenant, options={"return_url": STORED[0]}))
+    await pay(browser, f"/{payment.link_id}")
+    onward = await browser.get(f"/return/{payment.payment_id}")
+    assert onward.headers["location"] == (
+        f"https://xn--bcher-kva.example/sch%C3%B6n?%C3%BC=%E4%B8%AD&payment_id={payment.payment_id}"
+        "&status=succeeded#%C3%9F"
+    )
+
+
+@pytest.mark.parametrize("path", ["/{}", "/{}/details", "/{}.", "/{}/qr.svg", "/nowhere"])
+@pytest.mark.parametrize("query", [b"a=\xff", b"proof=\xe9&lang=\xff", "a=\u4e2d".encode()])
+async def test_no_bytes_in_a_query_make_an_answer_fail(
+    runtime: Runtime, tenant: Tenant, app: ASGIApp, path: str, query: bytes
+) -> None:
+    """Such bytes belong in no address; who types them by hand gets an answer all the same."""
+    payment = await place(runtime, order(runtime, tenant))
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {"type": "http", "method": "GET", "path": path.format(payment.link_id)}
+    scope |= {"query_string": query, "headers": [(b"accept", b"text/html")], "client": ("127.0.0.1", 1)}
+    scope |= {"scheme": "http", "server": ("pay.test", 80), "root_path": "", "http_version": "1.1"}
+    await app(scope, receive, send)
+    assert sent[0]["status"] in (200, 303, 404)

@@ -15,7 +15,8 @@ from starlette.routing import Route
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.checkout.checkout import page_routes
+from nicobar.pages.checkout.routes import page_routes
+from nicobar.pages.frame.rendering import Renderer
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import attempts_of, order, pay, place, reload, token_of
@@ -40,7 +41,8 @@ async def test_every_page_says_what_a_browser_may_do_with_it(site: Site, state: 
     assert "payment=()" in page.headers["permissions-policy"]
     assert policy_of(page) == POLICY
     assert "unsafe" not in page.headers["content-security-policy"]
-    assert "set-cookie" not in page.headers
+    assert ("led_on=yes" in page.headers.get("set-cookie", "")) == (state == "receipt")
+    assert "set-cookie" not in page.headers or state == "receipt"
     assert "server" not in page.headers
 
 
@@ -84,7 +86,11 @@ async def test_redirects_are_neither_stored_nor_framed(site: Site) -> None:
 
 def posting_paths(runtime: Runtime, link_id: str | None) -> list[str]:
     """Return an address for every route of the pages that takes forms."""
-    routes = [route for route in page_routes(runtime) if isinstance(route, Route) and "POST" in (route.methods or ())]
+    routes = [
+        route
+        for route in page_routes(runtime, Renderer(runtime.public_url))
+        if isinstance(route, Route) and "POST" in (route.methods or ())
+    ]
     values = {"{frame:frame}": "overlay", "{link_id:link}": link_id or "", "{reference}": "sim_x"}
     paths = []
     for route in routes:
@@ -102,7 +108,7 @@ async def test_no_form_of_another_site_is_taken_anywhere(site: Site) -> None:
     form = {"number": "4242424242424242", "expiry": "06/32", "cvc": "123", "name": "Ana Lima", "token": token}
     form |= {"method": "card", "code": "X", "country": "DE", "answer": "confirm", "panel": "pay"}
     paths = posting_paths(site.runtime, payment.link_id)
-    assert len(paths) == 10
+    assert len(paths) == 12
     foreign = [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}]
     foreign += [{"origin": "http://pay.test.evil.example"}, {"origin": "http://pay.test:8000"}, {"origin": "file://"}]
     for path in paths:
@@ -117,8 +123,8 @@ async def test_no_form_without_its_token_is_taken(site: Site) -> None:
     payment, other = await site.place(), await site.place()
     token = token_of(await site.browser.get(f"/{other.link_id}"))
     for path in posting_paths(site.runtime, payment.link_id):
-        # The address of a simulated bank is the secret itself; that of Stripe's fields takes no order, and only leaves.
-        if "/simulator/" not in path and not path.endswith("/stripe"):
+        # The address of a simulated bank is the secret itself; those of `stripe` and `leave` take no order.
+        if "/simulator/" not in path and not path.endswith(("/stripe", "/leave")):
             for wrong in ("", token, token[:-1] + "0"):
                 form = {"token": wrong, "code": "X", "panel": "pay", "country": "DE"}
                 assert (await site.browser.post(path, data=form)).status_code == 403, path
@@ -243,7 +249,7 @@ async def test_allowed_origins_cannot_smuggle_anything_into_the_policy(site: Sit
 
 
 INNERMOST = [
-    "nicobar.pages.methods.card_form._digits",
+    "nicobar.pages.methods.card_form._number",
     "nicobar.pages.methods.card_form._expiry",
     "nicobar.pages.methods.card_form._name_error",
     "nicobar.pages.methods.card_form.parse_qsl",

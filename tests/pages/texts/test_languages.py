@@ -48,7 +48,7 @@ async def test_the_page_speaks_the_language(
     assert page.status_code == 200
     assert f'dir="{locale.direction}"' in page.text
     assert load_texts(code)("order.subtotal") in page.text
-    assert f'<option value="{code}"' in page.text
+    assert f'<button type="submit" name="lang" value="{code}"' in page.text
 
 
 async def test_a_browser_is_answered_in_its_language(

@@ -197,6 +197,9 @@ class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     tax_id_register: RegisterAnswer | None = None
     """What the European Union's register answered about the tax id, when it was asked."""
     customer_business_name: str | None = None
+    told_on_page: list[str] = []
+    """What of the customer was unknown and told on the payment's page (`name`, `phone_number`). Only that can be
+    corrected there until paying; what the merchant knew cannot."""
 
 
 class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,9 +33,9 @@ class PaymentChange(msgspec.Struct, frozen=True, kw_only=True):
     """A discount code in its normal form, put behind those that the payment has."""
     remove_code: str | None = None
     name: str = ""
-    """Completes a customer whose name nobody knows."""
+    """Completes a customer whose name nobody knows, or corrects what was told on this payment's page."""
     phone_number: str | None = None
-    """Completes a customer whose phone number nobody knows."""
+    """The same for the phone number."""
 
 
 def wanted(payment: Payment, change: PaymentChange) -> Payment:
@@ -55,14 +55,16 @@ def wanted(payment: Payment, change: PaymentChange) -> Payment:
             tax_id=tax_id,
             tax_id_register=options.tax_id_register if change.tax_id is UNSET else None,
             customer_business_name=business_name if tax_id is not None else None,
+            told_on_page=sorted({*options.told_on_page, *completed_parts(payment, change)}),
         ),
     )
 
 
-def completes_customer(payment: Payment, change: PaymentChange) -> bool:
-    """Return whether the change tells something that nobody knew of the customer."""
-    buyer = payment.customer
-    return bool((change.name and not buyer.name) or (change.phone_number and not buyer.phone_number))
+def completed_parts(payment: Payment, change: PaymentChange) -> list[str]:
+    """Return what of the customer the change completes or corrects: `name`, `phone_number`."""
+    buyer, told = payment.customer, payment.options.told_on_page
+    parts = (("name", buyer.name, change.name), ("phone_number", buyer.phone_number, change.phone_number))
+    return [part for part, old, new in parts if new and new != old and (not old or part in told)]
 
 
 def request_again(payment: Payment) -> CartRequest:

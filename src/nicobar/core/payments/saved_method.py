@@ -1,6 +1,6 @@
 """Saved payment methods: a card that a customer agreed to keep for later purchases, by the processor's token for it."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -43,8 +43,18 @@ class SavedMethod(msgspec.Struct, frozen=True, kw_only=True):
         return method_type(self.card)
 
     def is_expired(self, now: datetime) -> bool:
-        """Return whether the card's last month is over."""
-        return (int(self.card.exp_year), int(self.card.exp_month)) < (now.year, now.month)
+        """Return whether the card's last month is over everywhere on earth."""
+        today = last_day(now)
+        return (int(self.card.exp_year), int(self.card.exp_month)) < (today.year, today.month)
+
+
+def last_day(now: datetime) -> date:
+    """Return the day by which a card's month is judged: yesterday in UTC, which has ended in every time zone.
+
+    Whether a card is still good its bank decides; a page that refuses it on the last evening of its month, because it
+    is the next month in UTC already, only loses the payment (docs/decisions/0021).
+    """
+    return (now.astimezone(UTC) - timedelta(days=1)).date()
 
 
 def can_pay(method: SavedMethod, payment: Payment) -> bool:

@@ -15,7 +15,7 @@ from nicobar.core.payments.paying import is_payable, revision
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import (
     PaymentChange,
-    completes_customer,
+    completed_parts,
     next_revision,
     repriced,
     request_again,
@@ -54,7 +54,7 @@ async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, cha
         if payment is None:
             raise Problem("NOT_FOUND", what=f"Payment {payment_id}")
         new, quote = wanted(payment, change), None
-        unchanged = new == payment and not completes_customer(payment, change)
+        unchanged = new == payment and not completed_parts(payment, change)
         if unchanged or not is_payable(payment, runtime.now(tenant)):
             return payment
         if await _decides_price(runtime, payment, new):
@@ -100,9 +100,11 @@ async def _store(
         if new != old:
             new = msgspec.structs.replace(new, updated_at=next_revision(found, now))
             await update_price(tx, new, None if quote is None else quote.inputs)
-        if completes_customer(found, change):
-            customer_id = found.customer.customer_id
-            await complete_customer(tx, tenant, customer_id, change.name, change.phone_number, now)
+        parts = completed_parts(found, change)
+        if parts:
+            name = change.name if "name" in parts else ""
+            phone_number = change.phone_number if "phone_number" in parts else None
+            await complete_customer(tx, tenant, found.customer, name, phone_number, now)
         if quote is not None and (old.options.discount_codes or quote.inputs.codes):
             await change_code_uses(tx, new, quote.code_uses, now)
         return await lock_payment(tx, tenant, payment_id)

@@ -14,6 +14,7 @@ from nicobar.core.discounts.discounts import normalise_code
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import MAXIMUM_CODES, PaymentChange
 from nicobar.core.problems import Problem
+from nicobar.core.typed_text import plain
 from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.details_form import read_details
@@ -67,7 +68,7 @@ async def change_code(
     if form.text("remove"):
         change, fallback = PaymentChange(remove_code=normalise_code(form.text("remove"))), "discount.not_removed"
     else:
-        code = normalise_code(form.text("code"))
+        code = normalise_code(plain(form.text("code")))
         shown = {"code": "" if holds_card_number(form.text("code")) else form.text("code")[:MAXIMUM_CODE]}
         reason = _code_fault(code, payment)
         if reason is None and guesses.wait(link_id, now):

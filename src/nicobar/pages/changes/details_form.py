@@ -11,10 +11,11 @@ from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import PaymentChange
 from nicobar.core.tax.postal_code import written_code
+from nicobar.core.typed_text import plain, tidy, unusable
 from nicobar.pages.details.details import (
     LENGTHS,
     address_parts,
-    asked_of,
+    contact_fields,
     is_unproven,
     missing_parts,
     state_label,
@@ -52,7 +53,7 @@ def read_details(payment: Payment, form: PostedForm, texts: Texts, *, insist: bo
     errors: dict[str, str] = {}
     typed = _typed(payment, form, errors, texts)
     address = _address(payment, form, typed, errors, texts)
-    asked = asked_of(payment)
+    asked = contact_fields(payment)
     phone = _phone(typed.get("phone", ""), address.country, errors, texts)
     if insist and address.country == payment.billing.country:
         _miss(payment, address, typed, errors, texts)
@@ -65,7 +66,9 @@ def read_details(payment: Payment, form: PostedForm, texts: Texts, *, insist: bo
         name=typed["customer_name"] if insist and "customer_name" in typed else "",
         phone_number=phone if insist else None,
     )
-    kept = asked if not insist else [name for name in asked if name in errors]
+    kept = asked if not insist else []
+    if address.country != payment.billing.country:  # what does not fit the new country is not stored, but not lost
+        kept += [part for part in ("state", "zipcode") if typed.get(part) and not getattr(address, part)]
     typed_again = {name: form.text(name) for name in [*errors, *kept] if name in LENGTHS}
     shown = {name: text for name, text in typed_again.items() if not holds_card_number(text)}
     return ReadDetails(change, errors, shown)
@@ -73,16 +76,19 @@ def read_details(payment: Payment, form: PostedForm, texts: Texts, *, insist: bo
 
 def _typed(payment: Payment, form: PostedForm, errors: dict[str, str], texts: Texts) -> dict[str, str]:
     """Return the fields that the form had and that can be read, with single blanks."""
-    names = asked_of(payment)
+    names = contact_fields(payment)
     if payment.total_amount != 0:
         names += [*address_parts(countries.get(payment.billing.country)), "tax_id", "business_name"]
     typed = {}
     for name in names:
-        text = " ".join(form.text(name).split())
+        text = plain(form.text(name)) if name in _NUMBERS else tidy(form.text(name))
+        strange = unusable(text)
         if len(text) > LENGTHS[name]:
             errors[name] = texts("details.too_long", count=LENGTHS[name])
-        elif not text.isprintable() or (name not in _NUMBERS and holds_card_number(text)):
-            errors[name] = texts("details.unreadable")
+        elif strange is not None:
+            errors[name] = texts("details.unreadable", character=strange)
+        elif name not in _NUMBERS and holds_card_number(text):
+            errors[name] = texts("details.card_number")
         else:
             typed[name] = text
     return typed
@@ -166,7 +172,7 @@ def _is_new(payment: Payment, typed: dict[str, str]) -> bool:
 
 def _miss(payment: Payment, address: Address, typed: dict[str, str], errors: dict[str, str], texts: Texts) -> None:
     """Add an error for every field that is needed and was left empty."""
-    for name in asked_of(payment):
+    for name in contact_fields(payment):
         if not typed.get(name):
             errors.setdefault(
                 name, texts("details.name_missing" if name == "customer_name" else "details.phone_missing")

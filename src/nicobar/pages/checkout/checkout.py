@@ -5,39 +5,36 @@ from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from nicobar.core.ids import is_object_id
 from nicobar.core.payments.paying import is_payable, revision
 from nicobar.core.payments.payment import Declined, NeedsAction, Outcome
 from nicobar.core.payments.saved_method import SavedChoice
 from nicobar.core.problems import Problem
+from nicobar.flows.payments.abandon_attempt import abandon_attempt
 from nicobar.flows.payments.confirm_payment import Confirmation, confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.changes import Changed, change_code, change_details
 from nicobar.pages.checkout.changeable import changeable_parts
-from nicobar.pages.checkout.stripe_page import FIELDS, StripePage, is_fields_page, leads_to_fields
+from nicobar.pages.checkout.stripe_page import FIELDS, is_fields_page, leads_to_fields
 from nicobar.pages.checkout.test_panel import FIELD as PANEL
 from nicobar.pages.checkout.test_panel import use_panel
 from nicobar.pages.checkout.visit import Visit, load_visit, visit_after
-from nicobar.pages.details.details import asked_of
+from nicobar.pages.details.details import asked_of, tax_may_grow
 from nicobar.pages.entry.limits import PageLimits, client_address
-from nicobar.pages.entry.links import QrCodes
 from nicobar.pages.frame.embedding import Frame, FrameView, frame_view, is_alone, with_own_words
-from nicobar.pages.frame.rendering import PageEndpoint, Renderer, redirect, refuse_foreign_forms, wants_json
+from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
 from nicobar.pages.frame.returns import form_action, return_address
 from nicobar.pages.frame.view import amount_text, form_view, page_view, receipt_view
 from nicobar.pages.methods.card_form import CheckedForm, PostedForm, form_token, moment_of_token, read_form
 from nicobar.pages.methods.methods import CARD, methods_view, read_method
 from nicobar.pages.methods.pending import pending_view
 from nicobar.pages.methods.saved_methods import PARAMETER, exchange_proof, saved_view
-from nicobar.pages.simulated.challenge import ChallengePage
-from nicobar.pages.simulated.simulator import SimulatorPages
 from nicobar.pages.texts.language import language_view, with_language
 from nicobar.pages.texts.method_names import method_name
+from nicobar.pages.texts.texts import Reason
 from nicobar.processors.accounts.registry import brings_fields, is_simulated
 from nicobar.processors.base import CardInput, InputRefused, MethodInput, SimulatedCharge
-from nicobar.processors.simulator.methods import DECISION_PATH, QR_PATH
 from nicobar.storage.payments.hosted_pages import tenant_of_payment
 from nicobar.storage.payments.payments import get_payment
 
@@ -50,43 +47,11 @@ JUST_PAID: Final = timedelta(minutes=2)
 BACK_AFTER: Final = 10
 """Seconds that a fresh receipt is shown before it leads back."""
 
+LED_ON: Final = "led_on"
+"""Cookie of a browser that was led on to the merchant from this link already."""
 
-def page_routes(runtime: Runtime) -> list[BaseRoute]:
-    """Return the routes of the hosted pages. They match after the API's: a link id looks like `/payments`."""
-    renderer = Renderer(runtime.public_url)
-    limits = PageLimits()
-    checkout = CheckoutPage(runtime, renderer, limits)
-    qr_codes = QrCodes(runtime, limits)
-    challenge = ChallengePage(runtime, renderer)
-    simulator = SimulatorPages(runtime, renderer)
-    stripe = StripePage(runtime, renderer, limits)
-    fields = PageEndpoint(renderer, {"GET": stripe.show, "POST": stripe.leave})
-    forms = ["GET", "POST"]
-    link = PageEndpoint(renderer, {"GET": checkout.show, "POST": checkout.pay})
-    change = PageEndpoint(renderer, {"GET": checkout.show_link, "POST": checkout.change})
-    return [
-        Route("/static/{name}", renderer.static.serve),
-        Route("/return/{payment_id}", PageEndpoint(renderer, {"GET": checkout.send_back}), methods=["GET"]),
-        Route(
-            "/simulator/challenge/{reference}",
-            PageEndpoint(renderer, {"GET": challenge.show, "POST": challenge.answer}),
-            methods=forms,
-        ),
-        Route(
-            f"{DECISION_PATH}/{{reference}}",
-            PageEndpoint(renderer, {"GET": simulator.show, "POST": simulator.decide}),
-            methods=forms,
-        ),
-        Route(f"{QR_PATH}/{{reference}}", PageEndpoint(renderer, {"GET": simulator.show_code}), methods=["GET"]),
-        Route("/{frame:frame}/{link_id:link}", link, methods=forms),
-        Route("/{link_id:link}", link, methods=forms),
-        Route(f"/{{frame:frame}}/{{link_id:link}}/{FIELDS}", fields, methods=forms),
-        Route(f"/{{link_id:link}}/{FIELDS}", fields, methods=forms),
-        Route("/{frame:frame}/{link_id:link}/{part:change}", change, methods=forms),
-        Route("/{link_id:link}/{part:change}", change, methods=forms),
-        Route("/{link_id:link}/qr.svg", PageEndpoint(renderer, {"GET": qr_codes.svg}), methods=["GET"]),
-        Route("/{link_id:link}/qr.png", PageEndpoint(renderer, {"GET": qr_codes.png}), methods=["GET"]),
-    ]
+LEAVE: Final = "leave"
+"""The last part of the address where a customer gives up an attempt that waits for them, to pay in another way."""
 
 
 ChosenMethod = CardInput | MethodInput | SimulatedCharge | None
@@ -119,7 +84,7 @@ class CheckoutPage:
             return await exchange_proof(self._runtime, self._renderer, request, visit.payment)
         match visit.payment.status:
             case "succeeded":
-                return self._receipt(visit)
+                return self._receipt(request, visit)
             case "processing":
                 return self._waiting(visit)
             case "requires_customer_action":
@@ -128,9 +93,7 @@ class CheckoutPage:
                 if is_fields_page(visit):
                     return redirect(self._renderer.path(visit.part(FIELDS)))
                 again = None if visit.fresh else CHECK_AGAIN
-                if visit.payment.payment_method != CARD:
-                    return self._continue(visit, visit.action_url, again)
-                return self._page("action.html", visit, action_url=visit.action_url, again=again)
+                return self._continue(visit, visit.action_url, again)
             case _ if is_payable(visit.payment, visit.now):
                 return self._form(visit, CheckedForm(None, {}, {}), status=200)
             case _:
@@ -167,7 +130,7 @@ class CheckoutPage:
         try:
             confirmation = await self._charge(request, visit, checked.card, seen, save=save)
         except InputRefused as refusal:
-            errors = {refusal.field: refusal.reason}
+            errors = {refusal.field: Reason(refusal.reason)}
             return self._refused(request, visit, checked._replace(card=None, errors=errors))
         return self._onward(visit, confirmation.outcome)
 
@@ -191,10 +154,20 @@ class CheckoutPage:
             return self._form(visit, CheckedForm(None, {}, {}), status=200, changed=changed)
         return redirect(self._renderer.path(f"{visit.path}#{'discounts' if make is change_code else 'pay'}"))
 
+    async def leave(self, request: Request) -> Response:
+        """Answer POST: give up the attempt that waits for its customer, and lead back to the choice of ways to pay."""
+        refuse_foreign_forms(request)
+        visit = await load_visit(self._runtime, self._limits, request)
+        await abandon_attempt(self._runtime, visit.payment.tenant, visit.payment.payment_id)
+        return redirect(self._renderer.path(visit.path))
+
     async def show_link(self, request: Request) -> Response:
         """Answer GET of an address that only takes forms: lead back to the link's page."""
-        path, query = request.url.path.rpartition("/")[0], request.url.query
-        return redirect(self._renderer.path(f"{path}?{query}" if query else path))
+        return redirect(self._renderer.path(with_query_of(request, request.scope["path"].rpartition("/")[0])))
+
+    async def show_clean(self, request: Request) -> Response:
+        """Answer GET of a link that something of the text around it clings to: lead to the link alone."""
+        return redirect(self._renderer.path(with_query_of(request, f"/{request.path_params['link_id']}")))
 
     async def _posted(self, request: Request) -> _Posted | Response:
         """Read a form of the page; the answer instead when the payment cannot be paid (any more).
@@ -271,14 +244,16 @@ class CheckoutPage:
     async def _pay_saved(self, request: Request, visit: Visit, choice: SavedChoice, seen: datetime) -> Response:
         """Charge a saved card, if it is one of those that this visitor may use; otherwise say that it cannot be."""
         if choice.payment_method_id not in {method.payment_method_id for method in visit.saved}:
-            return self._refused(request, visit, CheckedForm(None, {"saved": "saved_gone"}, {}))
+            return self._refused(request, visit, CheckedForm(None, {"saved": Reason("saved_gone")}, {}))
         try:
             confirmation = await self._charge(request, visit, choice, seen)
         except Problem as problem:
             if problem.code not in ("NOT_FOUND", "NO_ELIGIBLE_PAYMENT_METHODS"):
                 raise
             left = [method for method in visit.saved if method.payment_method_id != choice.payment_method_id]
-            return self._refused(request, visit._replace(saved=left), CheckedForm(None, {"saved": "saved_gone"}, {}))
+            return self._refused(
+                request, visit._replace(saved=left), CheckedForm(None, {"saved": Reason("saved_gone")}, {})
+            )
         return self._onward(visit, confirmation.outcome)
 
     async def send_back(self, request: Request) -> Response:
@@ -303,7 +278,8 @@ class CheckoutPage:
         return visit.payment.total_amount == 0 or by_form or brings_fields(visit.processor)
 
     def _page(self, template: str, visit: Visit, *, status: int = 200, **values: Any) -> Response:
-        view = page_view(visit.payment, visit.facts, visit.reader)
+        open_tax = visit.taxed and is_payable(visit.payment, visit.now) and tax_may_grow(visit.payment)
+        view = page_view(visit.payment, visit.facts, visit.reader, tax_open=open_tax)
         frame = None if visit.frame is None else self._frame_view(visit.frame, visit, values)
         return self._renderer.page(
             template,
@@ -362,7 +338,7 @@ class CheckoutPage:
         """Show the form again with its errors. Nothing was stored."""
         if wants_json(request):
             field, reason = next(iter(checked.errors.items()))
-            raise Problem("INVALID_REQUEST_BODY", path=field, detail=visit.reader.texts(f"error.{reason}"))
+            raise Problem("INVALID_REQUEST_BODY", path=field, detail=reason.sentence(visit.reader.texts))
         return self._form(visit, checked, status=422)
 
     def _unchanged(self, request: Request, visit: Visit, changed: Changed) -> Response:
@@ -372,20 +348,36 @@ class CheckoutPage:
             raise Problem("INVALID_REQUEST_BODY", path=field, detail=sentence)
         return self._form(visit, CheckedForm(None, {}, {}), status=422, changed=changed)
 
-    def _receipt(self, visit: Visit) -> Response:
+    def _receipt(self, request: Request, visit: Visit) -> Response:
+        """Show what was paid, or lead on to the merchant: by itself only once, so that going back shows the receipt."""
         payment = visit.payment
         back = return_address(payment, with_email=True)
-        at_once = back is not None and payment.options.redirect_immediately
+        sent_on = LED_ON in request.cookies and visit.frame is None
+        at_once = back is not None and payment.options.redirect_immediately and not sent_on
         if back is not None and at_once and visit.frame is None:
-            return redirect(back)
+            return self._led_on(visit, redirect(back))
         paid_at = payment.updated_at or payment.created_at
-        just_paid = back is not None and visit.now - paid_at < JUST_PAID
+        just_paid = back is not None and not sent_on and visit.now - paid_at < JUST_PAID
         soon = 0 if at_once else BACK_AFTER if just_paid else None
         if visit.frame is not None and visit.frame.manual_redirect:
             soon = None
         again = visit.now - paid_at >= JUST_PAID
         receipt = receipt_view(payment, visit.reader)
-        return self._page("receipt.html", visit, receipt=receipt, back=back, soon=soon, again=again)
+        page = self._page("receipt.html", visit, receipt=receipt, back=back, soon=soon, again=again)
+        return page if soon is None or visit.frame is not None else self._led_on(visit, page)
+
+    def _led_on(self, visit: Visit, response: Response) -> Response:
+        """Let the browser remember that it was led on from this link."""
+        response.set_cookie(
+            LED_ON,
+            "yes",
+            max_age=int(timedelta(days=1).total_seconds()),
+            path=self._renderer.path(f"/{visit.payment.link_id}"),
+            secure=self._runtime.public_url.startswith("https:"),
+            httponly=True,
+            samesite="lax",
+        )
+        return response
 
     def _waiting(self, visit: Visit) -> Response:
         """Show that the payment is under way; the page reloads itself, the more slowly the longer it takes."""
@@ -398,11 +390,16 @@ class CheckoutPage:
         return self._page("wait.html", visit, again=again, back=back)
 
     def _continue(self, visit: Visit, action_url: str, again: int | None) -> Response:
-        """Show that the payment waits on the page of its method."""
+        """Show that the payment waits at the customer's bank or on the page of its method, and the ways back."""
         payment, texts = visit.payment, visit.reader.texts
+        back = None if visit.frame is not None else return_address(payment, with_email=True)
+        ways: dict[str, Any] = {"action_url": action_url, "again": again, "back": back}
+        ways["leave"] = self._renderer.path(visit.part(LEAVE))
+        if payment.payment_method == CARD:
+            return self._page("action.html", visit, **ways)
         name = method_name(payment.payment_method_type or "", payment.billing.country, texts)
         kind = payment.payment_method
-        return self._page("continue.html", visit, action_url=action_url, again=again, name=name, kind=kind)
+        return self._page("continue.html", visit, name=name, kind=kind, **ways)
 
     def _ended(self, request: Request, visit: Visit) -> Response:
         """Answer 410: the link has ended without a payment."""

@@ -15,13 +15,12 @@ from nicobar.core.problems import Problem
 from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.payments.abandon_attempt import abandon_attempt
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, ask_about_attempt
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.visit import Visit, load_visit
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.embedding import is_alone, silent_view
-from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms
+from nicobar.pages.frame.rendering import Renderer, redirect
 from nicobar.pages.frame.returns import form_action
 from nicobar.pages.frame.view import amount_text, page_view
 from nicobar.pages.methods.methods import CARD
@@ -83,13 +82,6 @@ class StripePage:
         if fields is None:
             return redirect(self._renderer.path(visit.path))
         return _allow_stripe(await self._page(visit, fields))
-
-    async def leave(self, request: Request) -> Response:
-        """Answer POST: give this attempt up, and lead back to the choice of ways to pay."""
-        refuse_foreign_forms(request)
-        visit = await load_visit(self._runtime, self._limits, request)
-        await abandon_attempt(self._runtime, visit.payment.tenant, visit.payment.payment_id)
-        return redirect(self._renderer.path(visit.path))
 
     async def _fields(self, visit: Visit) -> OwnFields | None:
         """Return what the fields need. When Stripe knows already how the attempt ended, that is recorded instead."""

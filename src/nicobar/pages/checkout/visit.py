@@ -49,6 +49,8 @@ class Visit(NamedTuple):
     """Who would charge it; None when nobody can."""
     blocked: frozenset[str]
     """Countries that the seller does not sell to."""
+    taxed: bool
+    """Whether the seller's orders bear tax."""
     asked: str | None
     """The language that the address asks for, which stays in it."""
 
@@ -132,5 +134,6 @@ async def _visit(runtime: Runtime, request: Request, found: _Found, *, fresh: bo
         decisions=decisions,
         processor=processor_for(find_processors(runtime, policy), payment.mode),
         blocked=policy.settings.blocked_countries,
+        taxed=policy.settings.tax != "off",
         asked=asked_language(request),
     )

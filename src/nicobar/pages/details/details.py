@@ -95,6 +95,8 @@ class DetailsView(msgspec.Struct, frozen=True, kw_only=True):
     business_summary: str | None
     business_note: str | None
     """Why the tax id lowers no tax, when the reason may pass."""
+    retyped: bool = False
+    """Whether the form shows something that was typed and not stored, so that it has to be open."""
 
     @property
     def errors(self) -> list[DetailField]:
@@ -123,7 +125,10 @@ def details_view(
     that the seller does not sell to.
     """
     texts, country = reader.texts, countries.get(payment.billing.country)
-    contact = [_text_field(name, texts, errors, shown, required=True) for name in asked_of(payment)]
+    known = {"customer_name": payment.customer.name, "phone": payment.customer.phone_number or ""}
+    contact = [
+        _text_field(name, texts, errors, shown, required=True, value=known[name]) for name in contact_fields(payment)
+    ]
     if payment.total_amount == 0 and not contact:
         return None
     address, business = [], []
@@ -143,6 +148,7 @@ def details_view(
         summary=_summary(payment, reader) if address else None,
         business_summary=_business_summary(payment),
         business_note=reader.texts("details.tax_id_unproven") if payment.tax and is_unproven(payment) else None,
+        retyped=bool(shown),
     )
 
 
@@ -151,6 +157,14 @@ def asked_of(payment: Payment) -> list[str]:
     buyer = payment.customer
     asked = [] if buyer.name else ["customer_name"]
     return asked + (["phone"] if payment.options.require_phone_number and not buyer.phone_number else [])
+
+
+def contact_fields(payment: Payment) -> list[str]:
+    """Return the fields of the contact: what is asked for, and what was told here and can be corrected until paying."""
+    told = payment.options.told_on_page
+    asked = asked_of(payment)
+    fields = (("customer_name", "name"), ("phone", "phone_number"))
+    return [field for field, part in fields if field in asked or part in told]
 
 
 def is_complete(payment: Payment) -> bool:
@@ -179,6 +193,12 @@ def _has_state(country: Country, address: Address) -> bool:
     if country.alpha2 not in states() or find_state(country.alpha2, address.state or "") is not None:
         return bool(address.state)
     return bool(address.state) and tax_regions().find(address).by_code
+
+
+def tax_may_grow(payment: Payment) -> bool:
+    """Return whether a tax that comes on top waits for a part of the address, where the seller's orders bear tax."""
+    on_top = any(not line.tax_inclusive for line in payment.lines)
+    return payment.total_amount != 0 and on_top and bool({"state", "zipcode"} & set(missing_parts(payment.billing)))
 
 
 def address_parts(country: Country) -> list[str]:

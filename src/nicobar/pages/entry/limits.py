@@ -81,7 +81,7 @@ class PageLimits:
         """Presses of the test panel, by link: more than anybody needs who tries things out, and too few for a stranger
         with a test link to fill a disk."""
         self.unknown_links = Allowance(30, timedelta(minutes=1))
-        """Links that do not exist, by the client's address: a link is its customer's only secret."""
+        """Links that do not exist, by the client's address; one that exists opens whatever else was asked for."""
 
 
 def client_address(request: Request) -> str:

@@ -1,4 +1,7 @@
-"""Until when a payment link works. The server writes the moment; the script counts down beside it."""
+"""Until when a payment link works. The server writes the moment in UTC; the script in the customer's own time.
+
+In the last hour the script counts down beside it.
+"""
 
 from datetime import UTC, datetime
 
@@ -13,6 +16,8 @@ class CountdownView(msgspec.Struct, frozen=True):
     """The end of a link."""
 
     moment: str
+    iso: str
+    """The same for machines, ISO 8601."""
     seconds: int
     """How long it is until then. The script counts from here, because the customer's clock may be wrong."""
 
@@ -20,4 +25,6 @@ class CountdownView(msgspec.Struct, frozen=True):
 def countdown_view(payment: Payment, now: datetime, reader: Reader) -> CountdownView:
     """Return the view of a link that works."""
     moment = date_text(payment.expires_on.astimezone(UTC), reader.locale)
-    return CountdownView(moment, max(0, int((payment.expires_on - now).total_seconds())))
+    return CountdownView(
+        moment, payment.expires_on.isoformat(), max(0, int((payment.expires_on - now).total_seconds()))
+    )

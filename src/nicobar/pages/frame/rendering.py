@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -32,6 +32,9 @@ _HEADERS: Final = {
     "x-robots-tag": "noindex, nofollow",
     "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+
+SCRIPT_HEADER: Final = "x-nicobar-script"
+"""Header of a form that the page's own script sends."""
 
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -106,8 +109,15 @@ class Renderer:
 
 
 def redirect(address: str) -> Response:
-    """Send the browser on with GET, whatever the method was."""
+    """Send the browser on with GET, whatever the method was. An address leaves in ASCII, whatever it was made of."""
+    address = quote(address, safe="!#$%&'()*+,/:;=?@[]~")
     return Response(status_code=303, headers={**_HEADERS, "location": address})
+
+
+def with_query_of(request: Request, path: str) -> str:
+    """Return one of our paths with the query that the request came with, whatever bytes it holds."""
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 def wants_json(request: Request) -> bool:
@@ -118,6 +128,11 @@ def wants_json(request: Request) -> bool:
     accept = request.headers.get("accept", "")
     has_key = request.headers.get("authorization", "")[:7].lower() == "bearer "
     return "text/html" not in accept and (has_key or "application/json" in accept)
+
+
+def wants_page(request: Request) -> bool:
+    """Return whether the client is a person's browser: it asks for pages and shows no API key."""
+    return "text/html" in request.headers.get("accept", "") and "authorization" not in request.headers
 
 
 def refuse_foreign_forms(request: Request) -> None:
@@ -158,12 +173,14 @@ class PageEndpoint:
         except DatabaseUnavailable as error:
             if wants_json(request):
                 raise
-            _log.error("database_unavailable", why=str(error), path=request.url.path)
+            _log.error("database_unavailable", why=str(error), path=request.scope["path"])
             response = self._renderer.problem(request, 503)
         except Exception:
             if not wants_json(request):
                 await self._renderer.problem(request, 500)(scope, receive, send)
             raise  # it is a bug: the outermost layer logs it, and answers where nothing was sent yet
+        if request.headers.get(SCRIPT_HEADER) and response.status_code == 303:
+            response.status_code = 200  # a script could not see where a redirect leads, so it goes there itself
         await _packed(request, response)(scope, receive, send)
 
 

@@ -4,6 +4,7 @@ from typing import Final
 from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 
 from nicobar.core.payments.payment import Payment
+from nicobar.core.web_address import ascii_address
 
 _UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", ""})
 """A browser must not be sent to these, whatever is stored."""
@@ -24,16 +25,16 @@ def return_address(payment: Payment, *, with_email: bool) -> str | None:
 
 
 def with_parameters(url: str, parameters: dict[str, str]) -> str | None:
-    """Return `url` with these query parameters, None when a browser must not be sent there.
+    """Return `url` in ASCII with these query parameters, None when a browser must not be sent there.
 
     Parameters that the address has already keep their place and spelling, except that ones of the same name give
     way; the fragment stays. Blanks become %20, because one mobile client does not read `+` as a blank.
     """
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(ascii_address(url))
     except ValueError:
         return None
-    if parts.scheme.lower() in _UNSAFE_SCHEMES or not url.isprintable():
+    if parts.scheme.lower() in _UNSAFE_SCHEMES:
         return None
     kept = [pair for pair in parts.query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in parameters]
     added = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters.items()]

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -15,7 +16,7 @@ from babel.numbers import NumberPattern
 from nicobar.core.business.tenant import Mode
 from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.pages.texts.method_names import method_name
-from nicobar.pages.texts.texts import Reader, Texts
+from nicobar.pages.texts.texts import Reader, Reason, Texts
 from nicobar.reference import currencies, failures
 from nicobar.storage.payments.hosted_pages import PageFacts
 
@@ -63,6 +64,8 @@ class OrderView(msgspec.Struct, frozen=True):
     discount_label: str
     discount: str | None
     tax: str | None
+    tax_open: bool
+    """Whether the tax, and with it the total, may still grow when the address is known."""
     total: str
     currency: str | None
     """The currency's code where the formatted total does not show it already."""
@@ -82,6 +85,8 @@ class FieldView(msgspec.Struct, frozen=True):
     numeric: bool
     maximum: int
     """Characters that the field takes."""
+    wrong: str | None = None
+    """What the script says when the field is left with something that cannot be right."""
 
     @property
     def described_by(self) -> str | None:
@@ -134,8 +139,8 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
     order: OrderView
 
 
-def page_view(payment: Payment, facts: PageFacts, reader: Reader) -> PageView:
-    """Return the view of a payment for one reader."""
+def page_view(payment: Payment, facts: PageFacts, reader: Reader, *, tax_open: bool = False) -> PageView:
+    """Return the view of a payment for one reader; `tax_open` says that an address will decide its tax."""
     return PageView(
         texts=reader.texts,
         seller=facts.seller,
@@ -144,11 +149,13 @@ def page_view(payment: Payment, facts: PageFacts, reader: Reader) -> PageView:
         support_email=facts.support_email,
         test_mode=payment.mode == "test",
         email=mask_email(payment.customer.email),
-        order=_order(payment, facts.pictures, reader),
+        order=_order(payment, facts.pictures, reader, tax_open=tax_open),
     )
 
 
-def form_view(payment: Payment, reader: Reader, token: str, errors: dict[str, str], shown: dict[str, str]) -> FormView:
+def form_view(
+    payment: Payment, reader: Reader, token: str, errors: Mapping[str, Reason], shown: Mapping[str, str]
+) -> FormView:
     """Return the payable form; `errors` maps fields to reasons and `shown` to what may be filled in again."""
     texts = reader.texts
     if payment.total_amount == 0:
@@ -223,27 +230,32 @@ def decline_text(error_code: str | None, texts: Texts) -> str:
 
 _FIELDS: Final = {
     # name: (autocomplete, numeric, maximum characters)
-    "number": ("cc-number", True, 40),
-    "expiry": ("cc-exp", True, 12),
-    "cvc": ("cc-csc", True, 4),
+    "number": ("cc-number", True, 80),
+    "expiry": ("cc-exp", True, 30),
+    "cvc": ("cc-csc", True, 20),
     "name": ("cc-name", False, 100),
 }
 
 
-def _field(texts: Texts, name: str, reason: str | None, value: str, mode: Mode) -> FieldView:
+_WRONG: Final = {"number": "number_wrong", "expiry": "expiry_unreadable", "cvc": "cvc_unreadable"}
+
+
+def _field(texts: Texts, name: str, reason: Reason | None, value: str, mode: Mode) -> FieldView:
     autocomplete, numeric, maximum = _FIELDS[name]
-    error = texts(f"error.{reason}") if reason else None
+    error = reason.sentence(texts) if reason else None
     hints = () if error else (f"form.{name}_hint_{mode}", f"form.{name}_hint")
     hint = next((texts(key) for key in hints if key in texts), None)
-    return FieldView(name, texts(f"form.{name}"), autocomplete, hint, value, error, numeric, maximum)
+    wrong = texts(f"error.{_WRONG[name]}") if name in _WRONG else None
+    return FieldView(name, texts(f"form.{name}"), autocomplete, hint, value, error, numeric, maximum, wrong)
 
 
-def _order(payment: Payment, pictures: dict[str, str], reader: Reader) -> OrderView:
+def _order(payment: Payment, pictures: dict[str, str], reader: Reader, *, tax_open: bool) -> OrderView:
     texts, locale, currency = reader.texts, reader.locale, payment.currency
     lines = [_line(line, currency, pictures.get(line.product_id), reader) for line in payment.lines]
     shown = LINES_SHOWN if len(lines) > LINES_SHOWN + 1 else len(lines)
     total = amount_text(payment.total_amount, currency, locale)
-    plain = payment.subtotal == payment.total_amount and payment.discount == 0 and payment.tax == 0
+    tax = amount_text(payment.tax, currency, locale) if payment.tax else None
+    plain = not tax_open and payment.subtotal == payment.total_amount and payment.discount == 0 and payment.tax == 0
     codes = ", ".join(payment.options.discount_codes)
     return OrderView(
         lines=lines[:shown],
@@ -251,7 +263,8 @@ def _order(payment: Payment, pictures: dict[str, str], reader: Reader) -> OrderV
         subtotal=None if plain else amount_text(payment.subtotal, currency, locale),
         discount_label=texts("order.discount_codes", codes=codes) if codes else texts("order.discount"),
         discount=amount_text(-payment.discount, currency, locale) if payment.discount else None,
-        tax=amount_text(payment.tax, currency, locale) if payment.tax else None,
+        tax=texts("order.tax_later") if tax_open and tax is None else tax,
+        tax_open=tax_open,
         total=total,
         currency=None if currency in total else currency,
         pictured=bool(pictures),

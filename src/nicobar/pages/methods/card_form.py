@@ -6,7 +6,6 @@ else: no error, log line, address or re-rendered field ever holds them.
 
 import hmac
 import re
-import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -16,7 +15,10 @@ from stdnum import luhn
 
 from nicobar.core.payments.paying import revision
 from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.saved_method import last_day
 from nicobar.core.problems import Problem
+from nicobar.core.typed_text import compact, tidy, unusable, without_label
+from nicobar.pages.texts.texts import Reason
 from nicobar.processors.base import CardInput, MethodInput
 
 MAXIMUM_FORM: Final = 16 * 1024
@@ -27,7 +29,13 @@ MAXIMUM_NAME: Final = 100
 MAXIMUM_YEARS: Final = 20
 """How far in the future a card may expire."""
 
-_EXPIRY: Final = re.compile(r"(\d{1,2})[ /.\-]+(\d{2}|\d{4})|(\d{2})(\d{2}|\d{4})")
+_EXPIRY: Final = re.compile(
+    r"(?P<m1>\d{1,2})[ /.\-]+(?P<y1>\d{2}|\d{4})"
+    r"|(?P<y2>\d{4})[ /.\-]+(?P<m2>\d{1,2})"
+    r"|(?P<m3>\d{1,2})(?P<y3>\d{2}|20\d{2})"
+)
+"""Month and year with something between them, the year first as calendars of computers write it, or nothing between:
+`430` and `0430` are both April 2030."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -53,7 +61,7 @@ class CheckedForm(NamedTuple):
     """What came of a form: a card or another method to pay with, or what is wrong with it."""
 
     card: CardInput | MethodInput | None
-    errors: dict[str, str]
+    errors: dict[str, Reason]
     """Field to reason, in the order of the form."""
     shown: dict[str, str]
     """What may be put back into the form: name and expiry where they are nothing else. Never a card number."""
@@ -90,43 +98,35 @@ async def read_form(request: Request) -> PostedForm:
 
 def check_card(form: PostedForm, now: datetime) -> CheckedForm:
     """Check what can be checked without knowing the card: all fields at once, so that all errors show together."""
-    errors: dict[str, str] = {}
+    errors: dict[str, Reason] = {}
     shown: dict[str, str] = {}
-    number = _digits(form.text("number"))
-    if not form.text("number"):
-        errors["number"] = "number_missing"
-    elif number is None or not 12 <= len(number) <= 19:
-        errors["number"] = "number_incomplete"
+    number = _number(form.text("number"))
+    if isinstance(number, Reason):
+        errors["number"] = number
     expiry = _expiry(form.text("expiry"), now)
-    if isinstance(expiry, str):
+    if isinstance(expiry, Reason):
         errors["expiry"] = expiry
     else:
         shown["expiry"] = f"{expiry[0]:02} / {expiry[1] % 100:02}"
-    cvc = _digits(form.text("cvc"))
+    cvc = compact(without_label(form.text("cvc")))
     if not form.text("cvc"):
-        errors["cvc"] = "cvc_missing"
-    elif cvc is None or not 3 <= len(cvc) <= 4:
-        errors["cvc"] = "cvc_unreadable"
-    name = form.text("name")
+        errors["cvc"] = Reason("cvc_missing")
+    elif not (_are_digits(cvc) and 3 <= len(cvc) <= 4):
+        errors["cvc"] = Reason("cvc_unreadable")
+    name = tidy(form.text("name"))
     reason = _name_error(name)
     if reason is not None:
         errors["name"] = reason
     else:
         shown["name"] = name
-    if errors or number is None or cvc is None or isinstance(expiry, str):
+    if isinstance(number, Reason) or isinstance(expiry, Reason) or errors:
         return CheckedForm(None, errors, shown)
     return CheckedForm(CardInput(number, expiry[0], expiry[1], cvc, name), errors, shown)
 
 
-def western_digits(text: str) -> str:
-    """Return a text with the digits of every script written as 0 to 9."""
-    return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text)
-
-
 def holds_card_number(text: str) -> bool:
     """Return whether a card number was typed where it does not belong, so that it is neither stored nor shown again."""
-    digits = re.sub(r"[\s‐‑–-]", "", western_digits(text))
-    return any(luhn.is_valid(run) or luhn.is_valid(run[:16]) for run in re.findall(r"\d{13,}", digits))
+    return any(luhn.is_valid(run) or luhn.is_valid(run[:16]) for run in re.findall(r"\d{13,}", compact(text)))
 
 
 def form_token(payment: Payment, form_key: bytes) -> str:
@@ -151,40 +151,49 @@ def _signature(payment: Payment, form_key: bytes, moment: str) -> str:
     return hmac.digest(form_key, f"form\0{payment.payment_id}\0{moment}".encode(), "sha256").hex()
 
 
-def _digits(text: str) -> str | None:
-    """Return the digits of a text in any script, without blanks and hyphens; None when it holds anything else."""
-    found = []
-    for character in text:
-        if character.isdecimal():
-            found.append(str(unicodedata.decimal(character)))
-        elif not (character.isspace() or character in "-‐‑–"):
-            return None
-    return "".join(found)
+def _are_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
-def _expiry(text: str, now: datetime) -> tuple[int, int] | str:
-    """Return month and four-digit year, or the reason why there is none. A card is good to the end of its month."""
+def _number(typed: str) -> str | Reason:
+    """Return the digits of a card number, or what is wrong with them."""
+    number = compact(without_label(typed))
+    if not number:
+        return Reason("number_missing")
+    strange = next((character for character in number if not _are_digits(character)), None)
+    if strange is not None:
+        return Reason("number_character", strange if strange.isprintable() else f"U+{ord(strange):04X}")
+    return number if 12 <= len(number) <= 19 else Reason("number_incomplete")
+
+
+def _expiry(typed: str, now: datetime) -> tuple[int, int] | Reason:
+    """Return month and four-digit year, or the reason why there is none.
+
+    A card is good to the end of its month wherever on earth its bank is (`core.saved_method.last_day`).
+    """
+    text = re.sub(r"\s*([/.-])\s*", r"\1", without_label(typed))
     if not text:
-        return "expiry_missing"
-    match = _EXPIRY.fullmatch(western_digits(text))
+        return Reason("expiry_missing")
+    match = _EXPIRY.fullmatch(text)
     if match is None:
-        return "expiry_unreadable"
-    month = int(match[1] or match[3])
-    year = int(match[2] or match[4])
+        return Reason("expiry_unreadable")
+    month, year = (int(match[f"{part}1"] or match[f"{part}2"] or match[f"{part}3"]) for part in "my")
     if year < 100:
         year += now.year // 100 * 100
     if not 1 <= month <= 12:
-        return "expiry_unreadable"
-    if (year, month) < (now.year, now.month):
-        return "expiry_past"
-    return "expiry_far" if year > now.year + MAXIMUM_YEARS else (month, year)
+        return Reason("expiry_unreadable")
+    today = last_day(now)
+    if (year, month) < (today.year, today.month):
+        return Reason("expiry_past")
+    return Reason("expiry_far") if year > now.year + MAXIMUM_YEARS else (month, year)
 
 
-def _name_error(name: str) -> str | None:
+def _name_error(name: str) -> Reason | None:
     if not name:
-        return "name_missing"
+        return Reason("name_missing")
     if len(name) > MAXIMUM_NAME:
-        return "name_long"
+        return Reason("name_long")
     if sum(character.isdecimal() for character in name) >= 8:
-        return "name_number"
-    return None if name.isprintable() else "name_unreadable"
+        return Reason("name_number")
+    strange = unusable(name)
+    return None if strange is None else Reason("name_unreadable", strange)

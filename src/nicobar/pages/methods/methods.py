@@ -16,10 +16,11 @@ from stdnum.us import rtn
 
 from nicobar.core.payments.methods import CARD_TYPES, Decision
 from nicobar.core.payments.payment import Payment
+from nicobar.core.typed_text import compact, plain, without_label
 from nicobar.pages.frame.view import FieldView, FormView, amount_text
-from nicobar.pages.methods.card_form import CheckedForm, PostedForm, check_card, western_digits
+from nicobar.pages.methods.card_form import CheckedForm, PostedForm, check_card
 from nicobar.pages.texts.method_names import method_name
-from nicobar.pages.texts.texts import Reader, Texts
+from nicobar.pages.texts.texts import Reader, Reason, Texts
 from nicobar.processors.base import MethodInput
 from nicobar.reference import methods
 
@@ -43,9 +44,10 @@ FAVOURITES: Final[Mapping[str, Sequence[str]]] = {
 }
 """What people of a country pay by before anything else but cards."""
 
+WALLETS: Final = ("apple_pay", "google_pay")
+"""Methods that need no typing, which stand before everything else: on a phone they are the shortest way to pay."""
+
 ORDER: Final = (
-    "apple_pay",
-    "google_pay",
     "revolut_pay",
     "cashapp",
     "amazon_pay",
@@ -162,7 +164,7 @@ def methods_view(
         heading=_only_heading(options[0], texts) if only else texts("methods.heading"),
         shown=options[:cut],
         folded=options[cut:],
-        error=texts(f"error.{error}") if error else None,
+        error=error.sentence(texts) if error else None,
     )
 
 
@@ -175,7 +177,7 @@ def read_method(
     """
     chosen = form.text("method") or CARD
     if chosen not in _keys(decisions):
-        return CheckedForm(None, {"method": "method_unavailable"}, {}, chosen)
+        return CheckedForm(None, {"method": Reason("method_unavailable")}, {}, chosen)
     if elsewhere:
         kinds = [decision.type for decision in decisions if decision.offered and decision.type in CARD_TYPES]
         return CheckedForm(MethodInput(kinds[0] if chosen == CARD else chosen), {}, {}, chosen)
@@ -183,7 +185,7 @@ def read_method(
         return check_card(form, now)._replace(chosen=CARD)
     if chosen == "upi_collect" and form.text("upi") == "qr":
         return CheckedForm(MethodInput(chosen), {}, {}, chosen)
-    errors: dict[str, str] = {}
+    errors: dict[str, Reason] = {}
     shown: dict[str, str] = {}
     values = [_value(form, name, errors, shown) for name, _numeric, _maximum in _FIELDS.get(chosen, ())]
     if errors:
@@ -196,15 +198,15 @@ def _keys(decisions: Sequence[Decision]) -> set[str]:
 
 
 def _ordered(decisions: Sequence[Decision], country: str) -> list[str]:
-    order = [CARD, *FAVOURITES.get(country, ()), *ORDER]
+    order = [*WALLETS, CARD, *FAVOURITES.get(country, ()), *ORDER]
     return sorted(_keys(decisions), key=lambda key: (order.index(key) if key in order else len(order), key))
 
 
 def _chosen(payment: Payment, checked: CheckedForm, keys: Collection[str]) -> str:
-    """Return what was chosen last, in this form or in the last attempt; otherwise the first."""
+    """Return what was chosen last, in this form or in the last attempt; otherwise the card, or else the first."""
     last = CARD if payment.payment_method_type in CARD_TYPES else payment.payment_method_type
     wanted = checked.chosen if checked.errors else last
-    return wanted if wanted is not None and wanted in keys else next(iter(keys), CARD)
+    return wanted if wanted is not None and wanted in keys else CARD if CARD in keys else next(iter(keys), CARD)
 
 
 def _card(form: FormView, texts: Texts, *, chosen: str) -> MethodOption:
@@ -255,23 +257,28 @@ def _optional(texts: Texts, key: str, **values: object) -> str | None:
 
 def _field(texts: Texts, name: str, numeric: bool, maximum: int, checked: CheckedForm, mode: str) -> FieldView:
     reason = checked.errors.get(name)
-    error = texts(f"error.{reason}") if reason else None
+    error = reason.sentence(texts) if reason else None
     hints = () if error else (f"methods.{name}_hint_{mode}", f"methods.{name}_hint")
     hint = next((texts(key) for key in hints if key in texts), None)
     return FieldView(name, texts(f"methods.{name}"), "off", hint, checked.shown.get(name, ""), error, numeric, maximum)
 
 
-def _value(form: PostedForm, name: str, errors: dict[str, str], shown: dict[str, str]) -> str:
-    """Return a field in one spelling, without blanks and hyphens. A UPI ID and a bank's number may be shown again."""
-    typed = western_digits(form.text(name))
-    value = typed if name == "upi_id" else re.sub(r"[\s\-.]", "", typed).upper()
-    if not typed:
-        errors[name] = f"{name}_missing"
+def _value(form: PostedForm, name: str, errors: dict[str, Reason], shown: dict[str, str]) -> str:
+    """Return a field in one spelling, without what only divides it. A UPI ID and a bank's number may be shown again."""
+    typed = form.text(name)
+    value = plain(typed).replace(" ", "") if name == "upi_id" else compact(_number_in(name, typed)).upper()
+    if not value:
+        errors[name] = Reason(f"{name}_missing")
     elif not _is_well_formed(name, value):
-        errors[name] = f"{name}_unreadable"
+        errors[name] = Reason(f"{name}_unreadable")
     elif name in ("upi_id", "routing") and sum(character.isdigit() for character in value) < 12:
         shown[name] = value
     return value
+
+
+def _number_in(name: str, typed: str) -> str:
+    """Return what was pasted without a label before it. An IBAN begins with letters of its own."""
+    return plain(typed).removeprefix("IBAN") if name == "iban" else without_label(typed)
 
 
 def _is_well_formed(name: str, value: str) -> bool:

@@ -4,6 +4,7 @@ import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
+from unicodedata import bidirectional
 
 from babel import Locale
 
@@ -27,10 +28,10 @@ class Texts:
         """Return the sentence with its places filled. Raises KeyError for an unknown key or a missing value.
 
         In a language that is written from right to left each value is isolated, so that a Latin name or a number
-        does not rearrange the words around it.
+        does not rearrange the words around it; in the others each value with a letter of the other direction.
         """
-        if self.direction == "rtl":
-            values = {name: f"\u2068{value}\u2069" for name, value in values.items()}
+        rtl = self.direction == "rtl"
+        values = {name: f"\u2068{text}\u2069" if rtl or _turns(text) else text for name, text in values.items()}
         return self._sentences[key].format(**values)
 
     def __contains__(self, key: str) -> bool:
@@ -53,6 +54,11 @@ class Texts:
         return self._row.tag
 
 
+def _turns(value: object) -> bool:
+    """Return whether a value holds a letter that is written from right to left."""
+    return isinstance(value, str) and not value.isascii() and any(bidirectional(char) in ("R", "AL") for char in value)
+
+
 class Reader(NamedTuple):
     """Whom a page speaks to."""
 
@@ -72,3 +78,16 @@ def sentences_of(language: str) -> dict[str, str]:
     """Return the sentences of one language's own file, by key."""
     sections = tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
     return {f"{section}.{key}": text for section, keys in sections.items() for key, text in keys.items()}
+
+
+class Reason(NamedTuple):
+    """What is wrong with a field."""
+
+    name: str
+    """The sentence's name, among those of `error`."""
+    character: str = ""
+    """The character that is at fault, where it is one. It is never a digit."""
+
+    def sentence(self, texts: Texts) -> str:
+        """Return what the customer reads."""
+        return texts(f"error.{self.name}", character=self.character)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from nicobar.core.payments.payment import CardDetails, KeptCard, NeedsAction, Succeeded
-from nicobar.core.payments.saved_method import SavedMethod
+from nicobar.core.payments.saved_method import SavedMethod, last_day
 from nicobar.core.payments.three_ds import VERSION, ThreeDs, authenticated, failed
 from nicobar.core.simulator.simulated_order import SimulatedOrder
 from nicobar.core.simulator.simulated_scenario import SimulatedScenario
@@ -43,7 +43,8 @@ def describe(card: CardInput, now: datetime) -> CardDetails:
     known = cards.by_number(card.number)
     if known is None:
         raise CardRefused("number", "not_a_test_card")
-    if (card.exp_year, card.exp_month) < (now.year, now.month):
+    today = last_day(now)
+    if (card.exp_year, card.exp_month) < (today.year, today.month):
         raise CardRefused("expiry", "expiry_past")
     if len(card.cvc) != known.cvc_length:
         raise CardRefused("cvc", "cvc_four_digits" if known.cvc_length == 4 else "cvc_three_digits")

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.customers.buyer import Buyer
 from nicobar.core.discounts.discount_record import CodeUse
 from nicobar.core.payments.payment import PAYABLE, Payment
 from nicobar.core.pricing.pricing import QuoteInputs
@@ -29,12 +30,14 @@ FROM unnest($4::smallint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9
 WHERE l.business_id = $1 AND l.mode = $2 AND l.payment_id = $3 AND l.position = given.position
 """
 
-# A stored name or phone number is never overwritten.
+# What somebody else has stored meanwhile is never overwritten.
 _COMPLETE: Final = """
-UPDATE customers SET name = CASE name WHEN '' THEN $4 ELSE name END, phone_number = coalesce(phone_number, $5),
-    updated_at = $6
+UPDATE customers SET name = CASE WHEN $4 <> '' AND name = $6 THEN $4 ELSE name END,
+    phone_number = CASE WHEN $5::text IS NOT NULL AND phone_number IS NOT DISTINCT FROM $7 THEN $5
+        ELSE phone_number END,
+    updated_at = $8
 WHERE business_id = $1 AND mode = $2 AND customer_id = $3
-  AND ((name = '' AND $4 <> '') OR (phone_number IS NULL AND $5::text IS NOT NULL))
+  AND (($4 <> '' AND name = $6) OR ($5::text IS NOT NULL AND phone_number IS NOT DISTINCT FROM $7))
 """
 
 _TAKE_OUT: Final = """
@@ -111,10 +114,23 @@ async def update_price(tx: Tx, payment: Payment, pricing: QuoteInputs | None) ->
 
 
 async def complete_customer(
-    tx: Tx, tenant: Tenant, customer_id: str, name: str, phone_number: str | None, at: datetime
+    tx: Tx, tenant: Tenant, known: Buyer, name: str, phone_number: str | None, at: datetime
 ) -> None:
-    """Give a customer the name and the phone number that nobody knew yet; what is known stays."""
-    await tx.execute(_COMPLETE, tenant.business_id, tenant.mode, customer_id, name, phone_number, at)
+    """Give a customer a name and a phone number in place of the `known` ones, where these are still stored.
+
+    An empty name and None leave what is there.
+    """
+    await tx.execute(
+        _COMPLETE,
+        tenant.business_id,
+        tenant.mode,
+        known.customer_id,
+        name,
+        phone_number,
+        known.name,
+        known.phone_number,
+        at,
+    )
 
 
 async def take_out_uses(tx: Tx, tenant: Tenant, payment_id: str) -> dict[str, datetime]:

@@ -1,0 +1,55 @@
+"""The addresses of the hosted pages."""
+
+from starlette.routing import BaseRoute, Route
+
+from nicobar.flows.runtime import Runtime
+from nicobar.pages.checkout.checkout import LEAVE, CheckoutPage
+from nicobar.pages.checkout.stripe_page import FIELDS, StripePage
+from nicobar.pages.entry.limits import PageLimits
+from nicobar.pages.entry.links import QrCodes
+from nicobar.pages.frame.rendering import PageEndpoint, Renderer
+from nicobar.pages.simulated.challenge import ChallengePage
+from nicobar.pages.simulated.simulator import SimulatorPages
+from nicobar.processors.simulator.methods import DECISION_PATH, QR_PATH
+
+
+def page_routes(runtime: Runtime, renderer: Renderer) -> list[BaseRoute]:
+    """Return the routes of the hosted pages. They match after the API's: a link id looks like `/payments`."""
+    limits = PageLimits()
+    checkout = CheckoutPage(runtime, renderer, limits)
+    qr_codes = QrCodes(runtime, limits)
+    challenge = ChallengePage(runtime, renderer)
+    simulator = SimulatorPages(runtime, renderer)
+    stripe = StripePage(runtime, renderer, limits)
+    fields = PageEndpoint(renderer, {"GET": stripe.show, "POST": checkout.leave})
+    forms = ["GET", "POST"]
+    leave = PageEndpoint(renderer, {"GET": checkout.show_link, "POST": checkout.leave})
+    link = PageEndpoint(renderer, {"GET": checkout.show, "POST": checkout.pay})
+    change = PageEndpoint(renderer, {"GET": checkout.show_link, "POST": checkout.change})
+    clean = PageEndpoint(renderer, {"GET": checkout.show_clean})
+    return [
+        Route("/static/{name}", renderer.static.serve),
+        Route("/return/{payment_id}", PageEndpoint(renderer, {"GET": checkout.send_back}), methods=["GET"]),
+        Route(
+            "/simulator/challenge/{reference}",
+            PageEndpoint(renderer, {"GET": challenge.show, "POST": challenge.answer}),
+            methods=forms,
+        ),
+        Route(
+            f"{DECISION_PATH}/{{reference}}",
+            PageEndpoint(renderer, {"GET": simulator.show, "POST": simulator.decide}),
+            methods=forms,
+        ),
+        Route(f"{QR_PATH}/{{reference}}", PageEndpoint(renderer, {"GET": simulator.show_code}), methods=["GET"]),
+        Route("/{frame:frame}/{link_id:link}", link, methods=forms),
+        Route("/{link_id:link}", link, methods=forms),
+        Route(f"/{{frame:frame}}/{{link_id:link}}/{FIELDS}", fields, methods=forms),
+        Route(f"/{{link_id:link}}/{FIELDS}", fields, methods=forms),
+        Route(f"/{{frame:frame}}/{{link_id:link}}/{LEAVE}", leave, methods=forms),
+        Route(f"/{{link_id:link}}/{LEAVE}", leave, methods=forms),
+        Route("/{frame:frame}/{link_id:link}/{part:change}", change, methods=forms),
+        Route("/{link_id:link}/{part:change}", change, methods=forms),
+        Route("/{link_id:link}{clinging:clinging}", clean, methods=["GET"]),
+        Route("/{link_id:link}/qr.svg", PageEndpoint(renderer, {"GET": qr_codes.svg}), methods=["GET"]),
+        Route("/{link_id:link}/qr.png", PageEndpoint(renderer, {"GET": qr_codes.png}), methods=["GET"]),
+    ]
