@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 from starlette.types import ASGIApp
 
 NODE_MODULES = Path(__file__).resolve().parents[2] / "build" / "node" / "node_modules"
@@ -41,6 +41,13 @@ async def launched(*arguments: str) -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox", *arguments])
         yield browser
         await browser.close()
+
+
+async def unfold_order(page: Page) -> None:
+    """Open the order, which is one bar on a narrow page; a wide one shows it open."""
+    fold = page.locator(".order-fold > summary")
+    if await fold.is_visible():
+        await fold.click()
 
 
 def free_socket() -> socket.socket:

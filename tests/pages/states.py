@@ -15,6 +15,7 @@ from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.customers.prove_customer import prove_customer
 from nicobar.flows.runtime import Runtime
 from orders import line, order, pay, place, token_of
+from pages.browsing import unfold_order
 from pages.paying import choose, payment_for
 from pages.pictured import pictured_lines, pictured_seller
 
@@ -66,6 +67,7 @@ async def long_order(site: Site, page: Page) -> None:
     note = "A description that a seller wrote at length. " * 8
     lines = [line(number, 1500, 300, 228, description=note, quantity=3) for number in range(9)]
     await page.goto(site.url(await site.place(lines=lines)))
+    await unfold_order(page)
     await page.click(".more summary")
 
 
@@ -118,6 +120,7 @@ async def wrong_zipcode(site: Site, page: Page) -> None:
 
 async def wrong_code(site: Site, page: Page) -> None:
     await page.goto(site.url(await site.place(options={"discount_codes": ["WELCOME10"]})))
+    await unfold_order(page)
     await page.click("#discounts summary")
     await page.fill("#code", "NONSENSE")
     await page.press("#code", "Enter")

@@ -179,7 +179,7 @@ async def test_phone_numbers_are_kept_as_written(merchant: Merchant, phone: str)
         ("+1415555267123456", "It is not a possible phone number of any country; write it like +14155552671."),
         ("12", "It is not a phone number; write it like +14155552671."),
         ("call me", "It is not a phone number; write it like +14155552671."),
-        ("٠١٢٣٤٥", "It is not a phone number; write it like +14155552671."),
+        ("٠١", "It is not a phone number; write it like +14155552671."),
     ],
 )
 async def test_what_is_no_phone_number_is_refused(merchant: Merchant, phone: str, detail: str) -> None:

@@ -293,14 +293,19 @@ async def test_an_address_that_is_completed_does_not_move_the_price(shop: Shop) 
     assert amounts(await change(shop, payment, billing=Address("FR"))) == ("EUR", 1900, 0, 380, 2280)
 
 
-async def test_a_name_and_a_phone_number_complete_a_customer_once(shop: Shop) -> None:
+async def test_what_was_told_of_a_customer_can_be_corrected_where_it_was_told(shop: Shop) -> None:
     payment = await link(shop, item(await shop.product(2000)))
     assert (payment.customer.name, payment.customer.phone_number) == ("", None)
     named = await change(shop, payment, name="Ana Lima", phone_number="+4930123456")
     assert (named.customer.name, named.customer.phone_number) == ("Ana Lima", "+4930123456")
     assert revision(named) == revision(payment)
-    kept = await change(shop, payment, name="Somebody Else", phone_number="+4930999999")
-    assert kept == named
+    corrected = await change(shop, payment, name="Ana Lina", phone_number="+4930999999")
+    assert (corrected.customer.name, corrected.customer.phone_number) == ("Ana Lina", "+4930999999")
+    assert revision(corrected) == revision(payment)
+    other = await link(shop, item(await shop.product(2000)))
+    assert other.customer == corrected.customer
+    kept = await change(shop, other, name="Somebody Else", phone_number="+4930111111")
+    assert kept == other, "its page has told nothing"
 
 
 async def test_every_change_has_a_moment_of_its_own(shop: Shop) -> None:

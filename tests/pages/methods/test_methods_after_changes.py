@@ -13,7 +13,7 @@ from harness import FakeClock, Merchant
 from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
 from orders import with_processors
-from pages.browsing import WAIT, free_socket, launched, port_of, serving
+from pages.browsing import WAIT, free_socket, launched, port_of, serving, unfold_order
 from pages.changing import link, send_details, stored
 from pages.paying import offered_on
 from shop import EXAMPLE_RATES, Shop, item
@@ -81,6 +81,7 @@ async def test_a_chosen_method_that_a_discount_takes_away_gives_way_to_cards(
         await page.click(".more-methods > summary")
         await page.check("#method-klarna")
         assert not await page.is_visible("#number")
+        await unfold_order(page)
         await page.click("#discounts summary")
         await page.fill("#code", "TEN")
         await page.press("#code", "Enter")

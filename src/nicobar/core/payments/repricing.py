@@ -67,6 +67,12 @@ def completed_parts(payment: Payment, change: PaymentChange) -> list[str]:
     return [part for part, old, new in parts if new and new != old and (not old or part in told)]
 
 
+def shows_the_same(new: Payment, old: Payment) -> bool:
+    """Return whether two states of a payment differ at most in who told what of its customer."""
+    options = msgspec.structs.replace(new.options, told_on_page=old.options.told_on_page)
+    return msgspec.structs.replace(new, options=options) == old
+
+
 def request_again(payment: Payment) -> CartRequest:
     """Return the request that prices this payment's cart again, by today's prices and rates."""
     return cart_request(

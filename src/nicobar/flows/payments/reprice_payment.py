@@ -19,6 +19,7 @@ from nicobar.core.payments.repricing import (
     next_revision,
     repriced,
     request_again,
+    shows_the_same,
     wanted,
 )
 from nicobar.core.pricing.pricing import Quote
@@ -98,7 +99,8 @@ async def _store(
         if not is_payable(found, now) or await live_attempt(tx, tenant, payment_id) is not None:
             return found
         if new != old:
-            new = msgspec.structs.replace(new, updated_at=next_revision(found, now))
+            if not shows_the_same(new, old):  # a form that shows the order as it is stays good
+                new = msgspec.structs.replace(new, updated_at=next_revision(found, now))
             await update_price(tx, new, None if quote is None else quote.inputs)
         parts = completed_parts(found, change)
         if parts:

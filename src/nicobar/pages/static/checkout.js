@@ -341,6 +341,7 @@ document.addEventListener("submit", (event) => {
     queueChange(form, button?.name, button?.value);
   } else if (form.matches("[data-pay]")) {
     event.preventDefault();
+    document.dispatchEvent(new CustomEvent("paying"));
     const sent = new URLSearchParams(new FormData(form));
     if (button?.name) sent.set(button.name, button.value);
     pay(form, sent).catch(() => {

@@ -60,9 +60,7 @@ function leaveThroughParent(event) {
 }
 
 function tellOfForm(event) {
-  const form = event.target;
-  if (form.dataset.change === "details") tell(["checkout.customer_details_submitted", {}]);
-  else if (form.hasAttribute("data-pay") && !event.defaultPrevented) tell(["checkout.pay_button_clicked", {}]);
+  if (event.target.dataset.change === "details") tell(["checkout.customer_details_submitted", {}]);
 }
 
 if (targets.length > 0) {
@@ -70,6 +68,7 @@ if (targets.length > 0) {
   else offerToClose();
   frame.events.forEach(tell);
   document.addEventListener("submit", tellOfForm);
+  document.addEventListener("paying", () => tell(["checkout.pay_button_clicked", {}]));
   document.addEventListener("repriced", (event) => JSON.parse(event.detail).events.forEach(tell));
   document.addEventListener("click", leaveThroughParent);
   // Browsers leave `autofocus` undone in a frame. After the first page the customer is in here, and may be led.
