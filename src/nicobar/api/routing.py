@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from nicobar.api.allowed_values import list_values
 from nicobar.api.auth import KeyRing
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
@@ -138,7 +139,7 @@ def decode_body(raw: bytes, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
         raw.decode()  # the decoder skips unknown fields without looking whether they are UTF-8
         decoded = decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise _schema_problem(str(error)) from error
+        raise _schema_problem(str(error), decoder.type) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         detail = "It is nested too deeply." if isinstance(error, RecursionError) else f"{error}."
         raise Problem("INVALID_REQUEST_BODY", status=400, path="$", detail=detail) from error
@@ -152,12 +153,14 @@ def decode_query(request: Request, shape: type[QueryT]) -> QueryT:
     pairs = dict(request.query_params) if request.scope["query_string"] else {}
     for name, value in pairs.items():
         if name.startswith("created_at_") and _DAY.fullmatch(value):
-            pairs[name] = f"{value}T00:00:00Z"  # a day is its first moment
+            # A day is its first moment, or as the end of a range its last one, so that the day is part of the range.
+            pairs[name] = f"{value}T23:59:59.999999Z" if name.endswith("_lte") else f"{value}T00:00:00Z"
     try:
         query = msgspec.convert(pairs, shape, strict=False)
     except msgspec.ValidationError as error:
         message, _, path = str(error).rpartition(" - at `$.")
         path = path.rstrip("`") if message else "query"
+        message = list_values(message, shape, f".{path}")
         raise Problem("INVALID_QUERY_PARAMS", path=path, detail=f"{message or error}.") from error
     for name, value in pairs.items():
         if "\x00" in value or "\x00" in name:
@@ -172,10 +175,11 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
 
 
-def _schema_problem(words: str) -> Problem:
+def _schema_problem(words: str, shape: Any) -> Problem:
     """Split msgspec's "Expected `int`, got `str` - at `$.product_cart[0].quantity`" into sentence and path."""
     message, _, at = words.replace(" - at `key` in `", " - at `").rpartition(" - at `$")
-    message, path = (message, at.rstrip("`").removeprefix(".")) if message else (words, "")
+    at = at.rstrip("`")
+    message, path = (list_values(message, shape, at), at.removeprefix(".")) if message else (words, "")
     if missing := _MISSING.fullmatch(message):
         path = f"{path}.{missing[1]}".removeprefix(".")
         message = "This field is required"

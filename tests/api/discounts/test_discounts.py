@@ -146,7 +146,11 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
         "UNSUPPORTED_DISCOUNT_TYPE",
         "type: Only percentage and flat discount codes are supported",
     ),
-    ({"type": "fixed"}, "INVALID_REQUEST_BODY", f"type: {INVALID}Invalid enum value 'fixed'."),
+    (
+        {"type": "fixed"},
+        "INVALID_REQUEST_BODY",
+        f"type: {INVALID}Invalid enum value 'fixed'; it is one of: flat, flat_per_unit, percentage.",
+    ),
     ({"amount": 0}, "INVALID_REQUEST_BODY", f"amount: {INVALID}Expected `int` >= 1."),
     ({"amount": 10001}, "INVALID_PERCENTAGE", "amount: Percentage amount cannot be more than 10000"),
     ({"amount": 2147483648}, "INVALID_REQUEST_BODY", f"amount: {INVALID}Expected `int` <= 2147483647."),
