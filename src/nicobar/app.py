@@ -31,6 +31,7 @@ from nicobar.api.sessions import checkouts
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.routes import page_routes
+from nicobar.pages.entry.links import API_WORDS
 from nicobar.pages.frame.rendering import Renderer, wants_page
 
 _log = structlog.get_logger("nicobar.request")
@@ -53,7 +54,7 @@ OPERATIONS: Final[list[Operation]] = [
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 
 
-_API_PATHS: Final = frozenset(operation.path[:9] for operation in OPERATIONS)
+_API_PATHS: Final = frozenset([*(operation.path[:9] for operation in OPERATIONS), *(f"/{word}" for word in API_WORDS)])
 """Beginnings of the API's paths, some of which are as long as a link's id."""
 
 
@@ -74,10 +75,11 @@ def create_app(runtime: Runtime) -> ASGIApp:
 
 
 def _show_missing(renderer: Renderer) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """Return the handler of what the router refuses: a page for a person, JSON for a program."""
+    """Return the handler of what the router refuses: a page for a person, JSON for a program and for a word of the API."""
 
     async def show(request: Request, error: Exception) -> Response:
-        if isinstance(error, HTTPException) and error.status_code == 404 and wants_page(request):
+        unknown = isinstance(error, HTTPException) and error.status_code == 404
+        if unknown and wants_page(request) and request.url.path.split("/")[1] not in API_WORDS:
             return renderer.problem(request, 404)
         return await errors.on_http_exception(request, error)
 

@@ -6,17 +6,20 @@ import string
 import zlib
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
+import dodopayments
 import httpx
 import pytest
 import segno
 from starlette.requests import Request
+from structlog.testing import capture_logs
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.entry.limits import Allowance, client_address
-from nicobar.pages.entry.links import qr_code
+from nicobar.pages.entry.links import API_WORDS, qr_code
 from orders import attempts_of, dump, line, order, pay, place, reload, token_of
 
 DECLINED = "4000000000009995"
@@ -305,3 +308,28 @@ async def test_a_wrong_link_shows_people_a_page_and_programs_json(browser: httpx
     for headers in (JSON, {"accept": "*/*", "authorization": "Bearer x"}):
         answer = await browser.get(path, headers=headers, follow_redirects=True)
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+
+
+# --- Words of the API --------------------------------------------------------------------------------------------
+
+
+def words_of_the_sdk() -> set[str]:
+    """Return the first words of the paths that the official library asks for."""
+    folder = Path(dodopayments.__file__).parent / "resources"
+    return {word for file in folder.rglob("*.py") for word in re.findall(r'"/([a-z_-]+)', file.read_text())}
+
+
+def test_every_word_of_the_api_that_is_as_long_as_a_link_is_known() -> None:
+    assert "webhooks" in words_of_the_sdk()
+    assert sorted(word for word in words_of_the_sdk() if len(word) == 8) == sorted(API_WORDS)
+
+
+@pytest.mark.parametrize("path", ["/webhooks", "/invoices/payments", "/licenses/activate", "/webhooks/qr.svg"])
+async def test_a_word_of_the_api_is_no_link(browser: httpx.AsyncClient, path: str) -> None:
+    with capture_logs() as logs:
+        for _ in range(40):  # more than an address may miss links
+            response = await browser.get(path)
+            assert (response.status_code, response.headers["content-type"]) == (404, "application/json")
+            assert response.json()["message"] == f"GET {path} not found; /docs lists what there is"
+    assert {line["path"] for line in logs if line["event"] == "request"} == {path}
+    assert (await browser.get("/webhookz")).headers["content-type"].startswith("text/html")

@@ -29,10 +29,17 @@ _HEADERS: Final = {
 }
 
 
-class LinkConvertor(Convertor[str]):
-    """Matches a payment link's id: exactly 8 characters, as the checkout script demands."""
+API_WORDS: Final = (
+    "balances", "checkout", "disputes", "invoices", "licenses", "payments", "products", "webhooks",
+)  # fmt: skip
+"""The first words of the contract's paths that are as long as a link's id. A path that begins with one is the API's,
+also where there is nothing at it yet."""
 
-    regex = "[A-Za-z0-9_-]{8}"
+
+class LinkConvertor(Convertor[str]):
+    """Matches a payment link's id: exactly 8 characters, as the checkout script demands, and no word of the API."""
+
+    regex = f"(?!(?:{'|'.join(API_WORDS)})(?:/|$))[A-Za-z0-9_-]{{8}}"
 
     def convert(self, value: str) -> str:
         """Return the id as it is."""
