@@ -75,7 +75,7 @@ def create_app(runtime: Runtime) -> ASGIApp:
 
 
 def _show_missing(renderer: Renderer) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """Return the handler of what the router refuses: a page for a person, JSON for a program and for a word of the API."""
+    """Return the handler of what the router refuses: a page for a person, JSON for a program or a word of the API."""
 
     async def show(request: Request, error: Exception) -> Response:
         unknown = isinstance(error, HTTPException) and error.status_code == 404

@@ -3,15 +3,19 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import pytest_asyncio
 
 from harness import PUBLIC_URL, Databases, FakeClock
+from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.core.customers.customer import email_key
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.claim_due_work import claim_due_work
 from nicobar.storage import migrate as module
+from nicobar.storage.business.keys import list_keys
+from nicobar.storage.business.settings import setting_texts
 from nicobar.storage.database import Database
 from nicobar.storage.due_work import NOTICES, RETURNS
 from nicobar.storage.migrate import MigrationError, load_migrations, migrate
@@ -162,3 +166,62 @@ async def test_customers_of_a_domain_in_ascii_get_the_key_of_its_one_spelling(da
         "xi@xn--99999.example": "xi@xn--99999.example",
         "zo@example.com": "zo@example.com",
     }
+
+
+async def test_the_database_of_another_program_is_named_and_left_alone(databases: Databases) -> None:
+    database = await fresh(databases, "of_another")
+    async with database.transaction() as tx:
+        await tx.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        await tx.execute(
+            "CREATE TABLE orders (); CREATE VIEW posts AS SELECT 1; CREATE TABLE schema_migrations (version text)"
+        )
+    with pytest.raises(MigrationError) as caught:
+        await migrate(database)
+    assert str(caught.value).startswith(
+        "This database belongs to another program: it has the tables orders, posts, schema_migrations. Give Nicobar"
+    )
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 2
+        await tx.execute("DROP VIEW posts; DROP TABLE orders, schema_migrations")
+        await tx.execute("".join(f"CREATE TABLE t{number} ();" for number in range(7)))
+    with pytest.raises(MigrationError, match=r"tables t0, t1, t2, t3, t4 and 2 more\. Give"):
+        await migrate(database)
+    async with database.transaction() as tx:
+        await tx.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    assert [migration.number for migration in await migrate(database)] == [known.number for known in load_migrations()]
+    await database.close()
+
+
+async def test_a_postgres_that_is_too_old_is_named(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = await fresh(databases, "old")
+    monkeypatch.setattr("nicobar.storage.migrate.OLDEST_POSTGRES", 99)
+    with pytest.raises(MigrationError, match="Nicobar needs PostgreSQL 99 or newer, and this is PostgreSQL 18"):
+        await migrate(database)
+    await database.close()
+
+
+async def test_the_upgrade_to_shop_names_keeps_keys_and_names(databases: Databases) -> None:
+    database = await fresh(databases, "named")
+    async with database.transaction() as tx:
+        await tx.execute("ALTER TABLE api_keys DROP COLUMN name, DROP COLUMN last_used_at")
+        await tx.execute("DELETE FROM schema_migrations WHERE name = 'key_names_and_shop_name'")
+        for business_id, name in (("bus_named", "Dodo Records"), ("bus_plain", "My business")):
+            await tx.execute("INSERT INTO businesses VALUES ($1, $2, now())", business_id, name)
+            for mode in ("test", "live"):
+                await tx.execute(
+                    "INSERT INTO brands (business_id, mode, brand_id, name, statement_descriptor, created_at,"
+                    " updated_at) VALUES ($1, $2, $1, $3, 'X', now(), now())",
+                    business_id,
+                    mode,
+                    name,
+                )
+        await tx.execute(
+            "INSERT INTO api_keys VALUES ('key_1', 'bus_named', 'test', sha256('x'), 'abcd', false, now(), NULL)"
+        )
+    assert [migration.name for migration in await migrate(database)] == ["key_names_and_shop_name"]
+    async with database.read() as read:
+        assert [(stored.name, stored.last_used_at) for stored in await list_keys(read, "bus_named")] == [("", None)]
+        for mode in get_args(Mode):
+            assert await setting_texts(read, Tenant("bus_named", mode)) == {"business_name": "Dodo Records"}
+            assert await setting_texts(read, Tenant("bus_plain", mode)) == {}
+    await database.close()

@@ -15,7 +15,8 @@ SELECT current_setting('server_version') AS version,
        current_setting('fsync') AS fsync,
        current_setting('synchronous_commit') AS synchronous_commit,
        current_setting('full_page_writes') AS full_page_writes,
-       to_regclass('schema_migrations') IS NOT NULL AS has_schema,
+       EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'checksum')
+           AS has_schema,
        clock_timestamp() AS now
 """
 

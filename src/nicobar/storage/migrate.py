@@ -25,6 +25,28 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 
 
+OLDEST_POSTGRES: Final = 15
+"""The oldest major version of PostgreSQL on which the migrations run and the tests have been run."""
+
+_VERSION: Final = "SELECT current_setting('server_version_num')::integer / 10000"
+
+# The tables of another program. Frameworks have a table called schema_migrations, too, with other columns.
+_FOREIGN: Final = """
+SELECT array_agg(t.relname::text ORDER BY t.relname)
+FROM pg_class t
+WHERE t.relnamespace = current_schema()::regnamespace AND t.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (
+    SELECT FROM pg_attribute a
+    WHERE a.attrelid = to_regclass('schema_migrations') AND a.attname = 'checksum'
+) AND NOT EXISTS (
+    SELECT FROM pg_depend d
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_extension'::regclass
+)
+"""
+
+_SHOWN: Final = 5
+"""How many foreign tables a refusal names."""
+
+
 class MigrationError(Exception):
     """The schema in the database and this program do not belong together; the message says what to do."""
 
@@ -55,11 +77,13 @@ async def migrate(database: Database) -> list[Migration]:
     """Bring the schema up to date and return the migrations that ran now.
 
     All pending migrations run in one transaction, so a failure leaves the old schema whole. Raises MigrationError
-    when the database was made by a newer program or a migration that already ran has been edited.
+    when the database was made by a newer program or is another program's, when PostgreSQL is too old, or when a
+    migration that already ran has been edited.
     """
     known = load_migrations()
     async with database.transaction() as tx:
         await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await _refuse_unusable(tx)
         await tx.execute(_TABLE)
         applied = {
             row["number"]: row["checksum"] for row in await tx.fetch("SELECT number, checksum FROM schema_migrations")
@@ -69,6 +93,19 @@ async def migrate(database: Database) -> list[Migration]:
         for migration in pending:
             await _apply(tx, migration)
     return pending
+
+
+async def _refuse_unusable(tx: Tx) -> None:
+    major = await tx.fetchval(_VERSION)
+    if major < OLDEST_POSTGRES:
+        raise MigrationError(f"Nicobar needs PostgreSQL {OLDEST_POSTGRES} or newer, and this is PostgreSQL {major}.")
+    foreign = await tx.fetchval(_FOREIGN)
+    if foreign:
+        named = ", ".join(foreign[:_SHOWN]) + (f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else "")
+        raise MigrationError(
+            f"This database belongs to another program: it has the tables {named}. Give Nicobar a database of its own, "
+            "made for example with the command createdb. Nothing was changed."
+        )
 
 
 async def _apply(tx: Tx, migration: Migration) -> None:

@@ -122,7 +122,7 @@ async def test_an_operation_that_is_not_there_is_no_page_for_who_shows_a_key(
     answer = await browser.get("/webhooks", headers=key | {"accept": "*/*"})
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
     assert answer.json()["code"] == "NOT_FOUND"
-    page = await browser.get("/webhooks", headers=key | {"accept": "text/html,*/*;q=0.8"})
+    page = await browser.get("/AAAAAAAA", headers=key | {"accept": "text/html,*/*;q=0.8"})
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
 
 
