@@ -8,6 +8,8 @@ from typing import Final
 import structlog
 import uvloop
 
+from nicobar.api.auth import take_key_uses
+from nicobar.flows.record_key_uses import record_key_uses
 from nicobar.flows.runtime import Runtime
 from nicobar.program.banner import say, step
 from nicobar.program.installation import check_accounts, open_runtime
@@ -24,11 +26,14 @@ _log = structlog.get_logger("nicobar.program.background")
 LOOK_SECONDS: Final = 5.0
 """How often the embedded PostgreSQL is looked at, which is how soon a dead one is started again."""
 
+KEY_USE_SECONDS: Final = 60.0
+"""How often it is stored when keys were last used."""
+
 
 @asynccontextmanager
 async def in_background(runtime: Runtime, postgres: Postgres, *, jobs: bool) -> AsyncIterator[None]:
     """Watch the database while the block runs and, with `jobs`, work them off and sweep. All ends with the block."""
-    tasks = [asyncio.create_task(_watch(runtime, postgres))]
+    tasks = [asyncio.create_task(_watch(runtime, postgres)), asyncio.create_task(_keep_key_uses(runtime))]
     if jobs:
         tasks += [asyncio.create_task(work(runtime)), asyncio.create_task(sweep_regularly(runtime))]
     try:
@@ -37,6 +42,22 @@ async def in_background(runtime: Runtime, postgres: Postgres, *, jobs: bool) -> 
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await _store_key_uses(runtime)
+
+
+async def _keep_key_uses(runtime: Runtime) -> None:
+    """Store once a minute when keys were last used."""
+    while True:
+        await asyncio.sleep(KEY_USE_SECONDS)
+        await _store_key_uses(runtime)
+
+
+async def _store_key_uses(runtime: Runtime) -> None:
+    if uses := take_key_uses(runtime.database):
+        try:
+            await record_key_uses(runtime, uses)
+        except DatabaseUnavailable as error:
+            _log.warning("key_uses_lost", why=str(error), keys=len(uses))
 
 
 async def _watch(runtime: Runtime, postgres: Postgres) -> None:

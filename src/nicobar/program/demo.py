@@ -28,6 +28,7 @@ from nicobar.program.banner import DemoGoods
 from nicobar.program.demo_pictures import KIWI, PIGEON, SONGBIRD, draw
 from nicobar.program.installation import InstallationError
 from nicobar.storage.business.keys import find_key
+from nicobar.storage.business.settings import setting_texts
 from nicobar.storage.payments.payments import get_payment
 from nicobar.wire.payments.payments import PaymentCreate, read_payment
 
@@ -141,6 +142,10 @@ async def _make(runtime: Runtime, tenant: Tenant, kept: _Kept | None) -> _Kept:
         # Only a new demo is set up; a restart keeps what its owner has changed since.
         await change_setting(runtime, tenant, "tax", "table")
         await change_setting(runtime, tenant, "seller_country", "US")
+        async with runtime.database.read() as read:
+            named = "business_name" in await setting_texts(read, tenant)
+        if not named:
+            await change_setting(runtime, tenant, "business_name", BUSINESS_NAME)
     api_key = kept.api_key if kept is not None else (await create_key(runtime, tenant, False))[1]
     products = [await create_product(runtime, tenant, msgspec.convert(product, NewProduct)) for product, _ in _SHELF]
     for product, bird in zip(products, (KIWI, PIGEON, SONGBIRD), strict=True):

@@ -32,11 +32,8 @@ from nicobar.storage.business.settings import setting_texts
 from nicobar.storage.database import Database, Read
 from nicobar.storage.embedded.embedded import EmbeddedError
 from nicobar.storage.inspection import DatabaseFacts, database_facts, schema_version
-from nicobar.storage.migrate import load_migrations
+from nicobar.storage.migrate import OLDEST_POSTGRES, load_migrations
 from nicobar.storage.tax.tax_rates import newest_tax_table
-
-OLDEST_POSTGRES: Final = 15
-"""The oldest major version of an external PostgreSQL that counts as in order."""
 
 LEAST_FREE_BYTES: Final = 1_000_000_000
 """Free space below which a disk counts as nearly full: PostgreSQL's log of changes alone may take this much."""
@@ -166,7 +163,7 @@ async def check_keys(examined: Examined) -> Finding:
         return Finding(None, "API keys cannot be looked for without a schema.")
     business_id = await first_business(examined.read)
     keys = [] if business_id is None else await list_keys(examined.read, business_id)
-    valid = sum(revoked_at is None for _, _, revoked_at in keys)
+    valid = sum(stored.revoked_at is None for stored in keys)
     sentence = f"{valid} API {'key is' if valid == 1 else 'keys are'} valid." if valid else "There is no valid API key."
     return Finding(valid > 0, sentence, f"Make one with: {command(examined.settings, 'keys create')}")
 

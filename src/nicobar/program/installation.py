@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from nicobar.clock import SystemClock
+from nicobar.core.business.business_settings import DEFAULT_NAME
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.accounts import Accounts
@@ -99,7 +100,7 @@ def _sentence(settings: Settings, words: str, state: str | None) -> str:
     return f"The database {settings.masked_database_url} cannot be used: {words}. {advice}"
 
 
-async def own_business(runtime: Runtime, name: str = "My business") -> str:
+async def own_business(runtime: Runtime) -> str:
     """Return the id of the installation's business, made on first need. For now an installation has exactly one.
 
     The lock sees to that when a server and a command are started at the same moment.
@@ -108,4 +109,4 @@ async def own_business(runtime: Runtime, name: str = "My business") -> str:
         if found := await first_business(read):
             return found
         async with advisory_lock(read, FIRST_BUSINESS):
-            return await first_business(read) or await create_business(runtime, name)
+            return await first_business(read) or await create_business(runtime, DEFAULT_NAME)

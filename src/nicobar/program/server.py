@@ -16,7 +16,7 @@ from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
 from nicobar.program.background import in_background
 from nicobar.program.banner import ready, say, step
-from nicobar.program.demo import BUSINESS_NAME, prepare_demo
+from nicobar.program.demo import prepare_demo
 from nicobar.program.http_connections import Connections
 from nicobar.program.http_limits import BoundedProtocol, allow_many_connections
 from nicobar.program.installation import check_accounts, explained, open_runtime, own_business
@@ -71,11 +71,11 @@ async def _serve(
 async def _prepare(runtime: Runtime, settings: Settings, postgres: Postgres, *, demo: bool) -> str:
     """Ensure that there is a business and, for a demo, something to show; return the banner."""
     with explained(settings):
-        business_id = await own_business(runtime, BUSINESS_NAME) if demo else await own_business(runtime)
+        business_id = await own_business(runtime)
         await check_accounts(runtime)
         goods = await prepare_demo(runtime, business_id, data_folder(settings)) if demo else None
         async with runtime.database.read() as read:
-            has_key = any(revoked_at is None for _, _, revoked_at in await list_keys(read, business_id))
+            has_key = any(stored.revoked_at is None for stored in await list_keys(read, business_id))
     return ready(settings, runtime.public_url, postgres.place, demo=goods, has_key=has_key)
 
 

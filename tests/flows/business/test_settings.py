@@ -30,6 +30,7 @@ from nicobar.reference import countries, currencies
 from nicobar.reference.codes import codes
 from nicobar.storage.business.policy import PolicyState, policy_state
 from nicobar.storage.business.settings import PastChange, setting_changes, setting_texts
+from nicobar.storage.catalog.brands import get_brand
 from nicobar.storage.database import Database, DatabaseUnavailable
 
 LOAD_POLICY = sys.modules["nicobar.flows.business.load_policy"]
@@ -55,6 +56,7 @@ async def changes(runtime: Runtime, tenant: Tenant) -> list[PastChange]:
 
 def test_defaults_do_nothing_to_a_price() -> None:
     assert settings_from({}, codes()) == BusinessSettings(
+        business_name="My business",
         tax="off",
         seller_country="",
         default_tax_inclusive=False,
@@ -91,6 +93,7 @@ REFUSED_COUNTRIES = frozenset(country.alpha2 for country in countries.ALL if not
 @pytest.mark.parametrize(
     ("name", "text", "value", "canonical"),
     [
+        ("business_name", " Dodo Records ", "Dodo Records", "Dodo Records"),
         ("tax", " TABLE ", "table", "table"),
         ("seller_country", "de", "DE", "DE"),
         ("seller_country", "", "", ""),
@@ -349,3 +352,38 @@ async def test_a_corrected_clock_neither_prolongs_nor_ends_a_policy(
     clock.correct(hours=-4)
     clock.advance(seconds=2)
     assert (await load_policy(runtime, tenant)).settings.tax == "table"
+
+
+async def test_the_name_is_shown_to_customers_in_its_mode_alone(
+    runtime: Runtime, tenant: Tenant, clock: FakeClock
+) -> None:
+    other = Tenant(tenant.business_id, "live")
+    moment = clock.advance(minutes=1)
+    await change_setting(runtime, tenant, "business_name", "Vögel & Söhne")
+    async with runtime.database.read() as read:
+        brand = await get_brand(read, tenant, tenant.business_id)
+        untouched = await get_brand(read, other, tenant.business_id)
+    assert brand is not None and untouched is not None
+    assert (brand.name, brand.statement_descriptor, brand.updated_at) == ("Vögel & Söhne", "V gel & S hne", moment)
+    assert (untouched.name, untouched.statement_descriptor) == ("Dodo Records", "Dodo Records")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "two\nlines", "bell\x07"])
+async def test_a_name_that_cannot_be_shown_is_refused(runtime: Runtime, tenant: Tenant, name: str) -> None:
+    with pytest.raises(Problem, match="business_name takes a name of 1 to 100 characters on one line"):
+        await change_setting(runtime, tenant, "business_name", name)
+    assert await changes(runtime, tenant) == []
+    async with runtime.database.read() as read:
+        brand = await get_brand(read, tenant, tenant.business_id)
+    assert brand is not None and brand.name == "Dodo Records"
+
+
+async def test_purchasing_power_is_refused_without_adaptive_pricing(runtime: Runtime, tenant: Tenant) -> None:
+    with pytest.raises(Problem, match="purchasing_power works only with adaptive_pricing"):
+        await change_setting(runtime, tenant, "purchasing_power", "on")
+    assert await changes(runtime, tenant) == []
+    await change_setting(runtime, tenant, "adaptive_pricing", "on")
+    await change_setting(runtime, tenant, "purchasing_power", "on")
+    with pytest.raises(Problem, match="purchasing_power works only with adaptive_pricing"):
+        await change_setting(runtime, tenant, "adaptive_pricing", "off")
+    assert [change.new_value for change in await changes(runtime, tenant)] == ["on", "on"]

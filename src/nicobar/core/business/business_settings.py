@@ -16,11 +16,17 @@ from nicobar.core.money.charm import CharmKind
 from nicobar.core.money.fx import DODO_FEES, NO_FEE, FeeTiers
 from nicobar.core.problems import Problem
 
+DEFAULT_NAME: Final = "My business"
+"""The name of a business whose owner has not chosen one."""
+
 PRESET: Final = "dodo"
 """The word that stands for the hosted service's own list, in lists of countries and of currencies."""
 
 FULL_PRICE: Final = 100
 """The purchasing power percentage that leaves a price as it is."""
+
+NAME_LENGTH: Final = 100
+"""Characters of the business's name, as many as a brand's name has."""
 
 _SHOWN: Final = 60
 """How many characters of a refused value a message repeats."""
@@ -44,6 +50,8 @@ class Codes(msgspec.Struct, frozen=True):
 class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one business in one mode. `settings_from` makes them; `SETTINGS` has their texts."""
 
+    business_name: str = DEFAULT_NAME
+    """What customers see as the seller. The primary brand carries a copy (`flows.change_setting`)."""
     tax: Literal["off", "table"] = "off"
     """`off`: no tax, because a seller who hosts this must not charge tax by accident. `table`: by the tax table."""
     seller_country: str = ""
@@ -139,6 +147,12 @@ def _choice(*allowed: str) -> _Kind:
     return _Kind(parse, lambda value, _codes: str(value))
 
 
+def _parse_name(text: str, _codes: Codes) -> str:
+    if not 0 < len(text) <= NAME_LENGTH or not text.isprintable():
+        raise ValueError(f"a name of 1 to {NAME_LENGTH} characters on one line")
+    return text
+
+
 def _parse_boolean(text: str, _codes: Codes) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("true or false")
@@ -232,6 +246,7 @@ def _format_percentages(value: Mapping[str, int], _codes: Codes) -> str:
     return ",".join(f"{country}={percent}" for country, percent in value.items())
 
 
+_NAME: Final = _Kind(_parse_name, lambda value, _codes: str(value))
 _BOOLEAN: Final = _Kind(_parse_boolean, lambda value, _codes: "true" if value else "false")
 _COUNTRY: Final = _Kind(_parse_country, lambda value, _codes: str(value))
 _CURRENCY: Final = _Kind(_parse_currency, lambda value, _codes: str(value))
@@ -247,6 +262,7 @@ _TEN_YEARS_OF_DAYS: Final = 3650
 SETTINGS: Final[Mapping[str, Setting]] = {
     setting.name: setting
     for setting in (
+        Setting("business_name", DEFAULT_NAME, "Your shop's name, on the payment page and the receipt.", _NAME),
         Setting("tax", "off", "off, or table: charge tax by the tax table.", _choice("off", "table")),
         Setting("seller_country", "", "Where you are established: two letters, or empty.", _COUNTRY),
         Setting("default_tax_inclusive", "false", "Prices that leave it open contain the tax.", _BOOLEAN),
@@ -327,6 +343,19 @@ def parse_setting(name: str, text: str, codes: Codes) -> object:
 def format_setting(name: str, settings: BusinessSettings, codes: Codes) -> str:
     """Return a setting's value as canonical text, which `parse_setting` reads back. Raises Problem NOT_FOUND."""
     return find_setting(name).kind.format(getattr(settings, name), codes)
+
+
+def check_together(settings: BusinessSettings, name: str) -> None:
+    """Refuse settings that contradict one another; `name` is the one that was changed last.
+
+    Raises Problem INVALID_REQUEST_PARAMETERS.
+    """
+    if settings.purchasing_power == "on" and settings.adaptive_pricing == "off":
+        raise Problem(
+            "INVALID_REQUEST_PARAMETERS",
+            path=name,
+            detail="purchasing_power works only with adaptive_pricing: switch adaptive_pricing on first, and off last.",
+        )
 
 
 def settings_from(texts: Mapping[str, str], codes: Codes) -> BusinessSettings:

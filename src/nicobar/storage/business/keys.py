@@ -1,47 +1,72 @@
 """API keys: stored as hashes, looked up by hash."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from nicobar.core.business.tenant import ApiKey, Mode, Tenant
 from nicobar.storage.database import Read, Record, Tx
 
 _INSERT: Final = """
-INSERT INTO api_keys (key_id, business_id, mode, key_hash, hint, read_only, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO api_keys (key_id, business_id, mode, key_hash, hint, read_only, created_at, name)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 
-_BY_HASH: Final = """
-SELECT key_id, business_id, mode, hint, read_only FROM api_keys WHERE key_hash = $1 AND revoked_at IS NULL
-"""
+_COLUMNS: Final = "key_id, business_id, mode, hint, read_only, created_at, revoked_at, name, last_used_at"
 
-_LIST: Final = """
-SELECT key_id, business_id, mode, hint, read_only, created_at, revoked_at FROM api_keys
-WHERE business_id = $1 ORDER BY key_id
-"""
+_BY_HASH: Final = f"SELECT {_COLUMNS} FROM api_keys WHERE key_hash = $1"
+
+_LIST: Final = f"SELECT {_COLUMNS} FROM api_keys WHERE business_id = $1 ORDER BY key_id"
 
 _REVOKE: Final = """
 UPDATE api_keys SET revoked_at = $3 WHERE business_id = $1 AND key_id = $2 AND revoked_at IS NULL RETURNING key_id
 """
 
+# Several servers write about the same key: the later moment stays.
+_USED: Final = """
+UPDATE api_keys k SET last_used_at = used.at
+FROM unnest($1::text[], $2::timestamptz[]) AS used (key_id, at)
+WHERE k.key_id = used.key_id AND (k.last_used_at IS NULL OR k.last_used_at < used.at)
+"""
 
-async def insert_key(tx: Tx, key: ApiKey, key_hash: bytes, created_at: datetime) -> None:
+
+class StoredKey(msgspec.Struct, frozen=True):
+    """A key with all that is known about it."""
+
+    key: ApiKey
+    name: str
+    """What its owner calls it; empty for none."""
+    created_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    """To the minute; None for never, or before the program kept it."""
+
+
+async def insert_key(tx: Tx, key: ApiKey, key_hash: bytes, created_at: datetime, name: str = "") -> None:
     """Store a new key by its hash."""
     tenant = key.tenant
     await tx.execute(
-        _INSERT, key.key_id, tenant.business_id, tenant.mode, key_hash, key.hint, key.read_only, created_at
+        _INSERT, key.key_id, tenant.business_id, tenant.mode, key_hash, key.hint, key.read_only, created_at, name
     )
 
 
-async def find_key(read: Read, key_hash: bytes) -> ApiKey | None:
-    """Return the valid key with this hash, or None. The look-up by hash takes the same time for any wrong key."""
+async def find_stored_key(read: Read, key_hash: bytes) -> StoredKey | None:
+    """Return the key with this hash, a revoked one too. The look-up takes the same time for any unknown key."""
     row = await read.fetchrow(_BY_HASH, key_hash)
-    return None if row is None else _key(row)
+    return None if row is None else _stored(row)
 
 
-async def list_keys(read: Read, business_id: str) -> list[tuple[ApiKey, datetime, datetime | None]]:
-    """Return a business's keys in order of creation, each with its creation and, if any, revocation time."""
-    return [(_key(row), row["created_at"], row["revoked_at"]) for row in await read.fetch(_LIST, business_id)]
+async def find_key(read: Read, key_hash: bytes) -> ApiKey | None:
+    """Return the valid key with this hash, or None."""
+    found = await find_stored_key(read, key_hash)
+    return None if found is None or found.revoked_at is not None else found.key
+
+
+async def list_keys(read: Read, business_id: str) -> list[StoredKey]:
+    """Return a business's keys in order of creation, the revoked ones too."""
+    return [_stored(row) for row in await read.fetch(_LIST, business_id)]
 
 
 async def revoke_key(tx: Tx, business_id: str, key_id: str, revoked_at: datetime) -> bool:
@@ -49,6 +74,12 @@ async def revoke_key(tx: Tx, business_id: str, key_id: str, revoked_at: datetime
     return await tx.fetchval(_REVOKE, business_id, key_id, revoked_at) is not None
 
 
-def _key(row: Record) -> ApiKey:
+async def set_key_uses(tx: Tx, uses: Mapping[str, datetime]) -> None:
+    """Keep when keys were last used, by key id; a later moment that is stored already stays."""
+    await tx.execute(_USED, list(uses), list(uses.values()))
+
+
+def _stored(row: Record) -> StoredKey:
     mode: Mode = row["mode"]
-    return ApiKey(row["key_id"], Tenant(row["business_id"], mode), row["hint"], row["read_only"])
+    key = ApiKey(row["key_id"], Tenant(row["business_id"], mode), row["hint"], row["read_only"])
+    return StoredKey(key, row["name"], row["created_at"], row["revoked_at"], row["last_used_at"])

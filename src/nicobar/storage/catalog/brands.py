@@ -1,5 +1,6 @@
 """Brands of a business. There are few of them, so they are listed whole."""
 
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -33,6 +34,11 @@ _UPDATE: Final = """
 UPDATE brands SET name = $4, description = $5, statement_descriptor = $6, support_email = $7, url = $8,
                   updated_at = $9, archived_at = $10, image_id = $11
 WHERE business_id = $1 AND mode = $2 AND brand_id = $3
+"""
+
+_RENAME_PRIMARY: Final = """
+UPDATE brands SET name = $3, statement_descriptor = $4, updated_at = $5
+WHERE business_id = $1 AND mode = $2 AND brand_id = business_id
 """
 
 
@@ -100,3 +106,8 @@ async def update_brand(tx: Tx, tenant: Tenant, brand: Brand) -> None:
         brand.archived_at,
         brand.image_id,
     )
+
+
+async def rename_primary_brand(tx: Tx, tenant: Tenant, name: str, statement_descriptor: str, moment: datetime) -> None:
+    """Give the primary brand another name and text of statements; nothing else can change it."""
+    await tx.execute(_RENAME_PRIMARY, tenant.business_id, tenant.mode, name, statement_descriptor, moment)

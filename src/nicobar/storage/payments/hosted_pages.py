@@ -10,8 +10,8 @@ from nicobar.core.payments.payment import PAYABLE, Payment
 from nicobar.storage.database import Read, Tx
 
 _FACTS: Final = """
-SELECT coalesce(br.name, bu.name) AS seller, br.support_email, p.client_secret_hash AS form_key, cu.preferred_locale,
-       br.image_id,
+SELECT coalesce(br.name, own.name, bu.name) AS seller, br.support_email, p.client_secret_hash AS form_key,
+       cu.preferred_locale, br.image_id,
        coalesce((
            SELECT jsonb_object_agg(product_id, image_id) FROM products
            WHERE business_id = $1 AND mode = $2 AND product_id = ANY($4::text[]) AND image_id IS NOT NULL
@@ -19,6 +19,7 @@ SELECT coalesce(br.name, bu.name) AS seller, br.support_email, p.client_secret_h
 FROM payments p
 JOIN businesses bu ON bu.business_id = p.business_id
 LEFT JOIN brands br ON (br.business_id, br.mode, br.brand_id) = (p.business_id, p.mode, p.brand_id)
+LEFT JOIN brands own ON (own.business_id, own.mode, own.brand_id) = (p.business_id, p.mode, p.business_id)
 LEFT JOIN customers cu ON (cu.business_id, cu.mode, cu.customer_id) = (p.business_id, p.mode, p.customer_id)
 WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3
 """
@@ -49,7 +50,7 @@ class PageFacts(msgspec.Struct, frozen=True):
     """What a hosted page needs to know besides the payment."""
 
     seller: str
-    """Name of the brand, or of the business when the brand has none."""
+    """Name of the brand, or of the primary one when it has none."""
     support_email: str | None
     form_key: bytes
     """Key for the form's token: secret, and the payment's own."""
