@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Final
 
@@ -22,6 +21,7 @@ from nicobar.api.customers import customers
 from nicobar.api.discounts import discounts
 from nicobar.api.disputes import disputes
 from nicobar.api.documentation.reference_page import docs_routes
+from nicobar.api.health import health_routes
 from nicobar.api.ledger import balances
 from nicobar.api.notices.notices import notice_routes
 from nicobar.api.payments import payment_methods, payments, saved_methods
@@ -30,6 +30,7 @@ from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
+from nicobar.metrics import observe_request
 from nicobar.pages.checkout.routes import page_routes
 from nicobar.pages.entry.links import API_WORDS
 from nicobar.pages.frame.rendering import Renderer, wants_page
@@ -63,7 +64,7 @@ def create_app(runtime: Runtime) -> ASGIApp:
     renderer = Renderer(runtime.public_url)
     routes = [
         *build_routes(OPERATIONS, runtime, KeyRing()),
-        Route("/health", _health(runtime)),
+        *health_routes(runtime),
         Route("/", _home),
         *notice_routes(runtime),
         *image_routes(runtime),
@@ -89,15 +90,6 @@ def _show_missing(renderer: Renderer) -> Callable[[Request, Exception], Awaitabl
 async def _home(_request: Request) -> Response:
     """Send whoever opens the bare address to the documentation."""
     return Response(status_code=307, headers={"location": "docs"})
-
-
-def _health(runtime: Runtime) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(_request: Request) -> Response:
-        async with runtime.database.read() as read:
-            await read.fetchval("SELECT 1")
-        return Response(b'{"status":"ok"}', media_type="application/json")
-
-    return endpoint
 
 
 _LINK: Final = re.compile(r"((?:/overlay|/inline)?/[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{6}(?=/|$)")
@@ -148,7 +140,9 @@ class RequestLog:
                     problem = Problem("INTERNAL_SERVER_ERROR", request_id=request_id)
                     await errors.problem_response(problem)(scope, receive, send_with_id)
             finally:
-                milliseconds = round((perf_counter() - started) * 1000, 1)
+                seconds = perf_counter() - started
+                observe_request(scope, status, seconds)
+                milliseconds = round(seconds * 1000, 1)
                 _log.info(
                     "request", method=scope["method"], path=_logged(scope["path"]), status=status, ms=milliseconds
                 )

@@ -9,8 +9,10 @@ import structlog
 import uvloop
 
 from nicobar.api.auth import take_key_uses
+from nicobar.flows.probe_readiness import probe_readiness
 from nicobar.flows.record_key_uses import record_key_uses
 from nicobar.flows.runtime import Runtime
+from nicobar.metrics import MEASURED_SECONDS, Metrics, current, exposed
 from nicobar.program.banner import say, step
 from nicobar.program.installation import check_accounts, open_runtime
 from nicobar.program.logs import configure_logs
@@ -19,6 +21,7 @@ from nicobar.program.settings import Settings
 from nicobar.program.stop import Stop
 from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.embedded.embedded import EmbeddedError
+from nicobar.storage.readiness import waiting_jobs
 from nicobar.worker.worker import sweep_regularly, work
 
 _log = structlog.get_logger("nicobar.program.background")
@@ -34,6 +37,8 @@ KEY_USE_SECONDS: Final = 60.0
 async def in_background(runtime: Runtime, postgres: Postgres, *, jobs: bool) -> AsyncIterator[None]:
     """Watch the database while the block runs and, with `jobs`, work them off and sweep. All ends with the block."""
     tasks = [asyncio.create_task(_watch(runtime, postgres)), asyncio.create_task(_keep_key_uses(runtime))]
+    if (metrics := current()) is not None:
+        tasks.append(asyncio.create_task(_measure(runtime, metrics)))
     if jobs:
         tasks += [asyncio.create_task(work(runtime)), asyncio.create_task(sweep_regularly(runtime))]
     try:
@@ -43,6 +48,21 @@ async def in_background(runtime: Runtime, postgres: Postgres, *, jobs: bool) -> 
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await _store_key_uses(runtime)
+
+
+async def _measure(runtime: Runtime, metrics: Metrics) -> None:
+    """Keep the numbers up to date that nobody counts by the way."""
+    while True:
+        metrics.ready.set(await probe_readiness(runtime) is None)
+        with suppress(DatabaseUnavailable):
+            async with runtime.database.read() as read:
+                jobs, seconds = await waiting_jobs(read)
+            metrics.jobs.set(jobs)
+            metrics.oldest_job.set(seconds)
+        busy, idle = runtime.database.connections
+        metrics.connections.labels("busy").set(busy)
+        metrics.connections.labels("idle").set(idle)
+        await asyncio.sleep(MEASURED_SECONDS)
 
 
 async def _keep_key_uses(runtime: Runtime) -> None:
@@ -82,9 +102,9 @@ async def _revive(runtime: Runtime, postgres: Postgres) -> None:
 
 
 def run_worker(settings: Settings) -> None:
-    """Work jobs off until told to stop. Raises EmbeddedError, InstallationError or MigrationError."""
+    """Work jobs off until told to stop. Raises PortError, EmbeddedError, InstallationError or MigrationError."""
     configure_logs(settings.log)
-    with Stop() as stop:
+    with Stop() as stop, exposed(settings.metrics_port):
         with step("Opening the database"):
             postgres = Postgres(settings)
         try:

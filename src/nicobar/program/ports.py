@@ -41,13 +41,13 @@ def listen(listener: socket.socket, host: str) -> None:
         raise port_error(host, listener.getsockname()[1], error) from error
 
 
-def port_error(host: str, port: int, error: OSError) -> PortError:
-    """Return what to say when a port cannot be listened on."""
+def port_error(host: str, port: int, error: OSError, option: str = "--port") -> PortError:
+    """Return what to say when a port cannot be listened on; `option` is what chooses another one."""
     if error.errno == errno.EADDRINUSE:
         other = port + 1 if port < 65535 else DEFAULT_PORT
         return PortError(
             f"Port {port} on {host} is taken by {_holder(port)}. Stop that, or choose another port, for example "
-            f"--port {other}; --port 0 takes any free one."
+            + (f"--port {other}; --port 0 takes any free one." if option == "--port" else f"{option}={other}.")
         )
     if error.errno == errno.EACCES:
         return PortError(

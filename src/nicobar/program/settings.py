@@ -6,6 +6,7 @@ variable, and everything has a default that runs.
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -20,6 +21,22 @@ LogLevel = Literal["debug", "info", "warning"]
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8787
+
+VARIABLES: Final = (
+    "NICOBAR_HOST",
+    "NICOBAR_PORT",
+    "NICOBAR_DATA",
+    "NICOBAR_DATABASE_URL",
+    "NICOBAR_PUBLIC_URL",
+    "NICOBAR_LOG",
+    "NICOBAR_METRICS_PORT",
+    "NICOBAR_ENCRYPTION_KEY",
+    "NICOBAR_STRIPE_SECRET_KEY",
+    "NICOBAR_STRIPE_PUBLISHABLE_KEY",
+    "NICOBAR_STRIPE_SIGNING_SECRET",
+    "NICOBAR_STRIPE_API_BASE",
+)
+"""Every variable that the program or one of its commands reads."""
 
 _EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not bound
 _HIDDEN: Final = "***"
@@ -49,6 +66,9 @@ class Settings(msgspec.Struct, frozen=True):
     """NICOBAR_ENCRYPTION_KEY: what secrets of payment processors are encrypted with: 32 random bytes in base64. Several
     are separated by commas; the first one encrypts, all of them decrypt. None means a file in the data folder, which is
     made on first need; with an external database there is no such file."""
+    metrics_port: int | None = None
+    """NICOBAR_METRICS_PORT: the TCP port on 127.0.0.1 at which Prometheus reads /metrics. None means no
+    metrics."""
 
     def base_url(self, port: int) -> str:
         """Return where customers reach the server that listens on `port`."""
@@ -74,13 +94,17 @@ def read_settings(
     """
     given = os.environ if environment is None else environment
     variables = {name: value for name, value in given.items() if value}
+    _refuse_misspelt(variables)
     data, database_url = _place(variables, data, database_url)
     return Settings(
         host=_host(host if host is not None else variables.get("NICOBAR_HOST", DEFAULT_HOST)),
-        port=_port(variables) if port is None else _in_range(port, "--port"),
+        port=_port(variables.get("NICOBAR_PORT", str(DEFAULT_PORT)), "NICOBAR_PORT")
+        if port is None
+        else _in_range(port, "--port"),
         data=data,
         database_url=database_url,
         public_url=_public_url(variables.get("NICOBAR_PUBLIC_URL")),
+        metrics_port=_metrics_port(variables.get("NICOBAR_METRICS_PORT")),
         log=_log_level(variables.get("NICOBAR_LOG", "info")),
         encryption_keys=_encryption_keys(variables.get("NICOBAR_ENCRYPTION_KEY")),
     )
@@ -89,6 +113,38 @@ def read_settings(
 def read_secret(name: str, environment: Mapping[str, str] | None = None) -> str | None:
     """Return a secret that a command is given once, by the name of its variable; None when it is not set."""
     return (os.environ if environment is None else environment).get(name) or None
+
+
+def program_environment(*, keep_postgres: bool) -> dict[str, str]:
+    """Return the environment for another program: without our secrets and, unless they are to be kept, PG variables."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("NICOBAR_") and (keep_postgres or not name.startswith("PG"))
+    }
+
+
+def colours_wanted(environment: Mapping[str, str] | None = None) -> bool:
+    """Return whether a terminal may be coloured: not with NO_COLOR (https://no-color.org), nor on a dumb one."""
+    given = os.environ if environment is None else environment
+    return not given.get("NO_COLOR") and given.get("TERM") != "dumb"
+
+
+def refuse_colours() -> None:
+    """Do as if NO_COLOR were set, for this process and the libraries in it."""
+    os.environ["NO_COLOR"] = "1"
+
+
+def _refuse_misspelt(variables: Mapping[str, str]) -> None:
+    """Name a variable that is nearly one of ours: it would be passed over, and perhaps another database be opened.
+
+    Others that begin with our name stay unnoticed: Kubernetes sets some for a service of that name.
+    """
+    for name in variables:
+        if name.startswith("NICOBAR_") and name not in VARIABLES:
+            near = get_close_matches(name, VARIABLES, n=1, cutoff=0.85)
+            if near:
+                raise SettingsError(f"There is no variable {name}. Did you mean {near[0]}?")
 
 
 def _place(variables: Mapping[str, str], data: Path | None, url: str | None) -> tuple[Path | None, str | None]:
@@ -126,11 +182,17 @@ def _host(host: str) -> str:
     return host.removeprefix("[").removesuffix("]")
 
 
-def _port(variables: Mapping[str, str]) -> int:
-    text = variables.get("NICOBAR_PORT", str(DEFAULT_PORT))
+def _port(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5):
-        raise SettingsError(f"NICOBAR_PORT takes a number from 0 to 65535, not {text[:40]!r}.")
-    return _in_range(int(text), "NICOBAR_PORT")
+        raise SettingsError(f"{name} takes a number from 0 to 65535, not {text[:40]!r}.")
+    return _in_range(int(text), name)
+
+
+def _metrics_port(text: str | None) -> int | None:
+    port = None if text is None else _port(text, "NICOBAR_METRICS_PORT")
+    if port == 0:
+        raise SettingsError("NICOBAR_METRICS_PORT takes a number from 1 to 65535: Prometheus has to know it.")
+    return port
 
 
 def _in_range(port: int, name: str) -> int:

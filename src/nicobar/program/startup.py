@@ -7,6 +7,7 @@ Ctrl-C comes, the embedded PostgreSQL is released at the end.
 
 from concurrent.futures import ThreadPoolExecutor
 
+from nicobar.metrics import exposed
 from nicobar.program.banner import say, step
 from nicobar.program.ports import claim_port
 from nicobar.program.postgres import Postgres
@@ -19,7 +20,7 @@ def serve(settings: Settings, *, demo: bool, jobs: bool) -> None:
 
     Raises PortError, EmbeddedError, InstallationError or MigrationError, whose messages are complete advice.
     """
-    with Stop() as stop, claim_port(settings.host, settings.port) as listener:
+    with Stop() as stop, claim_port(settings.host, settings.port) as listener, exposed(settings.metrics_port):
         what = "Starting PostgreSQL" if settings.database_url is None else "Starting"
         with step(what), ThreadPoolExecutor(1) as threads:
             opening = threads.submit(Postgres, settings)

@@ -50,6 +50,8 @@ class Database:
     def __init__(self, dsn: str, size: int = 16, command_timeout: float = COMMAND_TIMEOUT) -> None:
         """Take the address, and the seconds that one statement may take."""
         self.dsn = dsn
+        self.application_name = "nicobar"
+        """What PostgreSQL calls our connections (`pg_stat_activity`)."""
         self._command_timeout = command_timeout
         self._idle: list[Read] = []
         self._slots = asyncio.Semaphore(size)
@@ -58,11 +60,19 @@ class Database:
         self.work_announced = asyncio.Event()
         """Set when a transaction of this process has committed work that is due at once (`announce_work`)."""
 
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections of the pool are in use, and how many wait."""
+        return len(self._in_use), len(self._idle)
+
     async def connect(self) -> Read:
         """Open a connection outside the pool. Raises DatabaseUnavailable with the driver's words."""
         try:
             connection: Read = await asyncpg.connect(
-                self.dsn, timeout=CONNECT_TIMEOUT, command_timeout=self._command_timeout
+                self.dsn,
+                timeout=CONNECT_TIMEOUT,
+                command_timeout=self._command_timeout,
+                server_settings={"application_name": self.application_name},
             )
             await connection.set_type_codec(
                 "json", encoder=msgspec.json.encode, decoder=msgspec.json.decode, schema="pg_catalog", format="binary"
