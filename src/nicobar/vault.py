@@ -115,6 +115,11 @@ class Vault:
         except (InvalidTag, ValueError) as error:
             raise VaultError("A secret of this database was changed, or moved from its place.") from error
 
+    def check(self) -> None:
+        """Read the keys, should there be any already. Raises VaultError."""
+        if self._keys is None:
+            self._from_file()
+
     def _from_file(self) -> Keys | None:
         if self._file is None:
             return None
@@ -141,6 +146,7 @@ class Vault:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as out:
+                    give_to_owner_of(self._file.parent, descriptor)
                     out.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
                     out.flush()
                     os.fsync(out.fileno())
@@ -154,6 +160,13 @@ class Vault:
         made = self._from_file()
         assert made is not None  # noqa: S101 - it was made a moment ago
         return made
+
+
+def give_to_owner_of(folder: Path, descriptor: int) -> None:
+    """As root, give a file that was just made to the owner of its folder, whose server has to read it."""
+    owner = folder.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _parse(text: str) -> bytes:

@@ -1,6 +1,7 @@
 """The vault: where its keys come from, and every way in which it refuses."""
 
 import base64
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,3 +89,11 @@ def test_the_settings_show_no_key() -> None:
     settings = read_settings({"NICOBAR_ENCRYPTION_KEY": f"{KEY},{OTHER}"})
     assert settings.encryption_keys == Keys.parse(f"{KEY},{OTHER}")
     assert KEY not in repr(settings) and repr(bytes(range(32))) not in repr(settings)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_key_that_root_makes_belongs_to_the_owner_of_its_folder(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    file = tmp_path / "encryption.key"
+    Vault(None, file).seal(b"secret", "here", bytes(12))
+    assert (file.stat().st_uid, file.stat().st_gid, file.stat().st_mode & 0o777) == (65534, 65534, 0o600)

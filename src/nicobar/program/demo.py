@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from nicobar.core.business.business_settings import DEFAULT_NAME
 from nicobar.core.business.tenant import Tenant, secret_hash
 from nicobar.core.catalog.product import NewProduct
 from nicobar.core.customers.customer import NewCustomer
@@ -28,8 +29,9 @@ from nicobar.program.banner import DemoGoods
 from nicobar.program.demo_pictures import KIWI, PIGEON, SONGBIRD, draw
 from nicobar.program.installation import InstallationError
 from nicobar.storage.business.keys import find_key
-from nicobar.storage.business.settings import setting_texts
+from nicobar.storage.catalog.brands import get_brand
 from nicobar.storage.payments.payments import get_payment
+from nicobar.vault import give_to_owner_of
 from nicobar.wire.payments.payments import PaymentCreate, read_payment
 
 DEMO_FILE: Final = "demo.json"
@@ -143,8 +145,8 @@ async def _make(runtime: Runtime, tenant: Tenant, kept: _Kept | None) -> _Kept:
         await change_setting(runtime, tenant, "tax", "table")
         await change_setting(runtime, tenant, "seller_country", "US")
         async with runtime.database.read() as read:
-            named = "business_name" in await setting_texts(read, tenant)
-        if not named:
+            brand = await get_brand(read, tenant, tenant.business_id)
+        if brand is not None and brand.name == DEFAULT_NAME:
             await change_setting(runtime, tenant, "business_name", BUSINESS_NAME)
     api_key = kept.api_key if kept is not None else (await create_key(runtime, tenant, False))[1]
     products = [await create_product(runtime, tenant, msgspec.convert(product, NewProduct)) for product, _ in _SHELF]
@@ -179,6 +181,7 @@ def _save(file: Path, kept: _Kept) -> None:
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as out:
+            give_to_owner_of(file.parent, descriptor)
             out.write(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
         draft.rename(file)
     except OSError as error:

@@ -136,7 +136,7 @@ def test_a_missing_system_user_is_created_without_home_and_shell(
     monkeypatch.setattr(pwd, "getpwnam", looked_up)
     monkeypatch.setattr(embedded_account, "SYSTEM_USER", "nicobar")
     notices: list[str] = []
-    assert embedded_account.new_account(notices).uid == SERVER_UID
+    assert embedded_account.new_account(notices, Path("/")).uid == SERVER_UID
     assert record.read_text() == f"{arguments}\n"
     assert notices == ["Created the system user 'nicobar', because PostgreSQL refuses to run as root."]
 

@@ -176,7 +176,7 @@ def _server(data: Path, notices: list[str]) -> Postmaster:
         if server := find_running(_real(data), running, log):
             return server
         exists = _cluster_exists(data)
-        account = account_of(_real(data)) if exists else new_account(notices)
+        account = account_of(_real(data)) if exists else new_account(notices, data)
         programs = reachable_programs(account, notices)
         if not exists:
             _create(_place(data, account, notices), data, programs, account, running)

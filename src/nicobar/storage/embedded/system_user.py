@@ -77,8 +77,11 @@ def account_of(cluster: Path) -> SystemUser:
     return SystemUser(owner.st_uid, owner.st_gid, _name(owner.st_uid))
 
 
-def new_account(notices: list[str]) -> SystemUser:
-    """Return the account for a new cluster: ourselves, or as root the system user, created when it is missing."""
+def new_account(notices: list[str], data: Path) -> SystemUser:
+    """Return the account for a new cluster: ourselves, or as root the owner of the data folder.
+
+    Where that is root as well it is the system user, created when it is missing.
+    """
     if not is_root():
         try:
             pwd.getpwuid(os.geteuid())
@@ -88,6 +91,9 @@ def new_account(notices: list[str]) -> SystemUser:
                 "database. Add the line, or use an external PostgreSQL through NICOBAR_DATABASE_URL."
             ) from None
         return OURSELVES
+    owner = data.stat()
+    if owner.st_uid != 0:
+        return SystemUser(owner.st_uid, owner.st_gid, _name(owner.st_uid))
     try:
         entry = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
