@@ -1,23 +1,22 @@
 """The command line. Each command reads its settings, opens what it needs, and calls one thing.
 
-Exit status: 0 done, 1 `doctor` found something wrong, 2 the command could not run (one sentence says why), 130 broken
-off with Ctrl-C. Imports are late, so that a command loads only what it uses.
+Exit status: 0 done, 1 `doctor` found something wrong, 2 the command could not run or its output could not be written
+(one sentence says why), 130 broken off with Ctrl-C. Imports are late, so that a command loads only what it uses.
 """
 
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Final, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
-from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
-from nicobar.program.banner import say, version
-from nicobar.program.settings import SettingsError, read_settings
+from nicobar.commands.parts import WHERE, Data, DatabaseUrl, Json, print_json
+from nicobar.program.banner import OutputError, answer, refuse_output, say, version, write_anything
+from nicobar.program.settings import SettingsError, read_settings, refuse_colours
 
-if TYPE_CHECKING:
-    from nicobar.flows.runtime import Runtime
+NO_COLOUR: Final = "--no-color"
 
 app = App(
     name="nicobar",
@@ -27,21 +26,14 @@ app = App(
   nicobar keys create           an API key for your application
   nicobar doctor                is everything in order?
 
-Each command explains itself: nicobar serve --help""",
+Each command explains itself: nicobar serve --help
+Without colours: --no-color, or NO_COLOR=1 in the environment.""",
     help_format="plaintext",
     version=version,
     default_parameter=Parameter(negative="", show_default=False),
 )
 
-keys = App(
-    name="keys",
-    help="Make, list and revoke API keys.",
-    help_epilogue="""Examples:
-  nicobar keys create
-  nicobar keys list
-  nicobar keys revoke key_0ABCdefGHIjklMNOpqrST""",
-)
-app.command(keys)
+app.command("nicobar.commands.keys:app", name="keys", help="Make, list and revoke API keys.")
 app.command("nicobar.commands.payments:app", name="payments", help="List payments, and show all about one.")
 app.command("nicobar.commands.processors:app", name="processors", help="Connect payment processors, such as Stripe.")
 app.command(
@@ -68,6 +60,10 @@ app.command(
 They hold for the whole installation, in test and in live mode alike.""",
 )
 
+app.command("nicobar.commands.backup:backup_app", name="backup", help="Write the whole database into a file.")
+app.command("nicobar.commands.backup:restore_app", name="restore", help="Load a backup into an empty database.")
+app.command("nicobar.commands.sql:app", name="sql", help="Ask the database with SQL.")
+
 
 @app.command(
     help_epilogue=f"""{WHERE}
@@ -76,6 +72,8 @@ More settings from the environment:
   NICOBAR_PUBLIC_URL  where customers reach this server; every payment link
                       starts with it (default: http://HOST:PORT)
   NICOBAR_LOG         what is logged: debug, info or warning (default: info)
+  NICOBAR_METRICS_PORT  port on 127.0.0.1 for Prometheus: /metrics
+                      (default: none)
 
 Examples:
   nicobar serve --demo
@@ -130,129 +128,18 @@ def worker(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     return 0
 
 
-@keys.command(
-    help_epilogue=f"""{WHERE}
-
-Examples:
-  nicobar keys create
-  nicobar keys create --mode live --read-only
-  export DODO_PAYMENTS_API_KEY=$(nicobar keys create)"""
-)
-def create(
-    *,
-    mode: InMode = "test",
-    read_only: Annotated[bool, Parameter(help="The key can read, but not change anything.")] = False,
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-) -> int:
-    """Make an API key and print it, and nothing else, on the standard output.
-
-    It is shown this once: only its hash is stored. It works at once, also on a server that runs already.
-    """
-    settings = read_settings(data=data, database_url=database_url)
-
-    async def work(runtime: "Runtime") -> str:
-        from nicobar.core.business.tenant import Tenant
-        from nicobar.flows.business.create_key import create_key
-        from nicobar.program.installation import own_business
-
-        _, text = await create_key(runtime, Tenant(await own_business(runtime), mode), read_only)
-        return text
-
-    say(with_runtime(settings, work))
-    return 0
-
-
-@keys.command(
-    name="list",
-    help_epilogue=f"""{WHERE}
-
-Examples:
-  nicobar keys list
-  nicobar keys list --data ./data""",
-)
-def list_(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
-    """List the API keys, the revoked ones too. The keys themselves are not stored; the hint is how a key ends."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "keys")
-
-    async def work(runtime: "Runtime") -> list[list[str]]:
-        from nicobar.storage.business.businesses import first_business
-        from nicobar.storage.business.keys import list_keys
-
-        async with runtime.database.snapshot() as read:
-            business_id = await first_business(read)
-            found = [] if business_id is None else await list_keys(read, business_id)
-        return [
-            [
-                key.key_id,
-                key.tenant.mode,
-                "read" if key.read_only else "write",
-                f"...{key.hint}",
-                f"{created_at:%Y-%m-%d %H:%M}",
-                "-" if revoked_at is None else f"{revoked_at:%Y-%m-%d %H:%M}",
-            ]
-            for key, created_at, revoked_at in found
-        ]
-
-    rows = with_runtime(settings, work)
-    if not rows:
-        from nicobar.program.banner import command
-
-        say(f"There are no API keys yet. Make one with: {command(settings, 'keys create')}", sys.stderr)
-        return 0
-    print_table(["ID", "MODE", "ACCESS", "HINT", "CREATED (UTC)", "REVOKED (UTC)"], rows)
-    return 0
-
-
-@keys.command(
-    help_epilogue=f"""{WHERE}
-
-Examples:
-  nicobar keys list
-  nicobar keys revoke key_0ABCdefGHIjklMNOpqrST"""
-)
-def revoke(
-    key_id: Annotated[str, Parameter(help="The id of the key, as 'nicobar keys list' shows it.")],
-    /,
-    *,
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-) -> int:
-    """Make an API key worthless, for good. A running server may take it for a few seconds more."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "keys")
-
-    async def work(runtime: "Runtime") -> None:
-        from nicobar.core.problems import Problem
-        from nicobar.flows.business.revoke_key import revoke_key
-        from nicobar.storage.business.businesses import first_business
-
-        async with runtime.database.read() as read:
-            business_id = await first_business(read)
-        try:
-            await revoke_key(runtime, business_id or "", key_id)
-        except Problem as problem:
-            raise SettingsError(
-                f"There is no valid key with the id {key_id!r}. 'nicobar keys list' shows the ids; the key itself, "
-                "nicobar_..., is not one."
-            ) from problem
-
-    with_runtime(settings, work)
-    say(f"The key {key_id} is revoked.", sys.stderr)
-    return 0
-
-
 @app.command(
     help_epilogue=f"""{WHERE}
 
-Exit status: 0 when everything is in order, 1 when something is not.
+Exit status: 0 when everything is in order, 1 when something is not. A warning,
+marked with !, does not count.
 
 Examples:
   nicobar doctor
+  nicobar doctor --json
   nicobar doctor --data ./data"""
 )
-def doctor(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
+def doctor(*, json: Json = False, data: Data = None, database_url: DatabaseUrl = None) -> int:
     """Check this installation, and prove the books. No record is changed.
 
     Every payment that succeeded must have its charge, its entry in the books
@@ -263,13 +150,31 @@ def doctor(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     from nicobar.program.doctor import examine
 
     findings = examine(settings)
-    for finding in findings:
-        say(finding.text())
+    if json:
+        print_json([finding.as_json() for finding in findings])
+    for finding in () if json else findings:
+        answer(finding.text())
     return 1 if any(finding.good is False for finding in findings) else 0
+
+
+@app.command(
+    help_epilogue="""Examples:
+  nicobar completion bash > ~/.local/share/bash-completion/completions/nicobar
+  nicobar completion zsh > ~/.zfunc/_nicobar
+  nicobar completion fish > ~/.config/fish/completions/nicobar.fish"""
+)
+def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Your shell.")], /) -> int:
+    """Print what lets a shell complete commands and options with the Tab key."""
+    answer(app.generate_completion(prog_name="nicobar", shell=shell))
+    return 0
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return the exit status."""
+    write_anything()
+    if NO_COLOUR in arguments:
+        arguments = [argument for argument in arguments if argument != NO_COLOUR]
+        refuse_colours()
     # Commands clean up on Ctrl-C; a polite request to end is handled the same way.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -280,8 +185,12 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        if isinstance(error, OSError):
+            error = refuse_output(error) or error
         if not _explains_itself(error):
             raise
+        if isinstance(error, OutputError) and error.quiet:
+            return 2
         say(f"nicobar: {error}", sys.stderr)
         return 2
     return status if isinstance(status, int) else 0
@@ -304,5 +213,5 @@ def _explains_itself(error: Exception) -> bool:
     from nicobar.storage.migrate import MigrationError
     from nicobar.vault import VaultError
 
-    kinds = SettingsError | PortError | InstallationError | EmbeddedError | MigrationError | VaultError
+    kinds = OutputError | SettingsError | PortError | InstallationError | EmbeddedError | MigrationError | VaultError
     return isinstance(error, kinds)

@@ -93,7 +93,9 @@ class Serving:
 
     def ready(self) -> "Serving":
         """Wait until the banner is complete."""
-        eventually(lambda: "Ctrl-C" in self.banner or self.process.poll() is not None)
+        eventually(
+            lambda: ("\n  Base URL " in self.banner and self.banner.endswith("\n\n")) or self.process.poll() is not None
+        )
         assert self.process.poll() is None, self.log
         return self
 

@@ -1,5 +1,6 @@
 """`nicobar keys`, without a server: PostgreSQL is started around each command."""
 
+import json
 import re
 from pathlib import Path
 
@@ -24,11 +25,14 @@ def test_create_prints_the_key_and_only_the_key(empty_folder: Path) -> None:
 
 def test_list_and_revoke(empty_folder: Path) -> None:
     data = empty_folder / "data"
-    keys = [run("keys", "create", "--data", data, *options).stdout.strip() for options in ([], ["--read-only"])]
+    keys = [
+        run("keys", "create", "--data", data, *options).stdout.strip()
+        for options in (["--name", "The shop"], ["--read-only"])
+    ]
     listed = run("keys", "list", "--data", data)
     assert listed.returncode == 0
     titles, *rows = listed.stdout.splitlines()
-    assert titles.split() == ["ID", "MODE", "ACCESS", "HINT", "CREATED", "(UTC)", "REVOKED", "(UTC)"]
+    assert titles.split() == "ID MODE ACCESS HINT NAME CREATED (UTC) LAST USED (UTC) REVOKED (UTC)".split()  # noqa: SIM905
     cells = [row.split() for row in rows]
     assert [row[1:4] for row in cells] == [
         ["test", "write", f"...{keys[0][-4:]}"],
@@ -38,12 +42,26 @@ def test_list_and_revoke(empty_folder: Path) -> None:
     assert not any(key in listed.stdout for key in keys)
 
     key_id = cells[0][0]
-    revoked = run("keys", "revoke", key_id, "--data", data)
+    first, second = json.loads(run("keys", "list", "--json", "--data", data).stdout)
+    assert (first["key_id"], first["mode"], first["read_only"], first["name"]) == (key_id, "test", False, "The shop")
+    assert (second["read_only"], second["name"], second["last_used_at"], second["revoked_at"]) == (
+        True,
+        None,
+        None,
+        None,
+    )
+    unasked = run("keys", "revoke", key_id, "--data", data)
+    assert (unasked.returncode, unasked.stdout) == (2, "")
+    assert f"Make the test key 'The shop' that ends in {keys[0][-4:]} worthless? This cannot be undone: give --yes" in (
+        unasked.stderr
+    )
+    assert run("keys", "list", "--data", data).stdout == listed.stdout
+    revoked = run("keys", "revoke", key_id, "--yes", "--data", data)
     assert (revoked.returncode, revoked.stdout, revoked.stderr) == (0, "", f"The key {key_id} is revoked.\n")
     rows = run("keys", "list", "--data", data).stdout.splitlines()[1:]
     assert [re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d$", row) is not None for row in rows] == [True, False]
 
-    again = run("keys", "revoke", key_id, "--data", data)
+    again = run("keys", "revoke", key_id, "--yes", "--data", data)
     assert (again.returncode, again.stdout) == (2, "")
     assert f"There is no valid key with the id '{key_id}'" in again.stderr
 

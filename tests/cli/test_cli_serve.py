@@ -61,7 +61,7 @@ def test_a_revoked_key_stops_working(served: Serving, data: Path) -> None:
     key = run("keys", "create", "--data", data).stdout.strip()
     (row,) = [line for line in run("keys", "list", "--data", data).stdout.splitlines() if f"...{key[-4:]}" in line]
     assert _get(f"{served.base_url}/products", key).status_code == 200
-    revoked = run("keys", "revoke", row.split()[0], "--data", data)
+    revoked = run("keys", "revoke", row.split()[0], "--yes", "--data", data)
     assert (revoked.returncode, revoked.stdout) == (0, "")
     eventually(lambda: _get(f"{served.base_url}/products", key).status_code == 401)
 

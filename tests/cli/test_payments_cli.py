@@ -77,9 +77,10 @@ def test_the_list(made: str, data: Path) -> None:
     result = run("payments", "list", "--data", data, "--count", "1")
     assert (result.returncode, result.stderr) == (0, "")
     titles, row = result.stdout.splitlines()
-    assert re.split("  +", titles) == ["ID", "CREATED (UTC)", "STATUS", "AMOUNT", "METHOD OR ERROR", "CUSTOMER"]
+    expected = "ID,CREATED (UTC),STATUS,AMOUNT,REFUNDED,METHOD OR ERROR,CUSTOMER"
+    assert re.split("  +", titles) == expected.split(",")
     columns = re.split("  +", row)
-    assert (columns[0], columns[2:]) == (made, ["requires_payment_method", "3,000 JPY", "-", "ana@example.com"])
+    assert (columns[0], columns[2:]) == (made, ["requires_payment_method", "3,000 JPY", "-", "-", "ana@example.com"])
     result = run("payments", "list", "--data", data, "--status", "failed")
     assert (result.returncode, result.stdout) == (0, "")
     assert result.stderr == "There are no test payments in the status failed.\n"

@@ -26,7 +26,8 @@ def test_an_account_from_the_first_key_to_the_last(data_alone: Path, localstripe
     made = run("processors", "set", "stripe", *where, **stripe)
     assert made.returncode == 0, made.stderr
     assert re.fullmatch(r"https://pay\.example\.com/processors/stripe/notices/bus_[\w-]{21}/test\n", made.stdout)
-    assert "Stripe charges test payments from now on" in made.stderr
+    assert "from now on" not in made.stderr
+    assert "No server uses this database now; the next one charges through it. Check with: " in made.stderr
     assert "payment_intent.succeeded, " in made.stderr and "charge.dispute.closed, " in made.stderr
     assert (data_alone / "encryption.key").stat().st_mode & 0o777 == 0o600
 
@@ -46,9 +47,13 @@ def test_an_account_from_the_first_key_to_the_last(data_alone: Path, localstripe
     assert serving.returncode == 2
     assert "encrypted with another key" in serving.stderr
 
-    gone = run("processors", "remove", "stripe", *where)
+    kept = run("processors", "remove", "stripe", *where)
+    assert (kept.returncode, kept.stdout) == (2, "")
+    assert "This cannot be undone: give --yes" in kept.stderr
+    assert run("processors", "list", *where).stdout == listed.stdout
+    gone = run("processors", "remove", "stripe", "--yes", *where)
     assert (gone.returncode, gone.stderr.strip()) == (0, "The account at Stripe for test payments is forgotten.")
-    twice = run("processors", "remove", "stripe", *where)
+    twice = run("processors", "remove", "stripe", "--yes", *where)
     assert (twice.returncode, twice.stderr.strip()) == (2, "nicobar: There is no account at stripe for test payments.")
 
 
@@ -65,10 +70,13 @@ def test_keys_that_are_refused(
 ) -> None:
     stripe = STRIPE | {"NICOBAR_STRIPE_API_BASE": localstripe.base} | variables
     refused = run("processors", "set", "stripe", *arguments, "--data", data_alone, **stripe)
-    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.returncode == 2
+    assert re.fullmatch(
+        r"http://127\.0\.0\.1:8787/processors/stripe/notices/bus_[\w-]{21}/(test|live)\n", refused.stdout
+    )
     assert words in refused.stderr
     for secret in (*variables.values(), SECRET_KEY, SIGNING_SECRET):
-        assert not secret or secret not in refused.stderr
+        assert not secret or secret not in refused.stderr + refused.stdout
     assert "stripe" not in run("processors", "list", "--data", data_alone).stdout
 
 

@@ -86,6 +86,7 @@ def test_settings_without_a_server(empty_folder: Path) -> None:
     listed = held.stdout.splitlines()
     assert listed[0].split() == ["NAME", "VALUE", "DEFAULT", "MEANING"]
     assert [line.split()[0] for line in listed[1:]] == [
+        "business_name",
         "tax",
         "seller_country",
         "default_tax_inclusive",
@@ -104,8 +105,8 @@ def test_settings_without_a_server(empty_folder: Path) -> None:
         "disabled_payment_methods",
         "allowed_origins",
     ]
-    assert listed[1].split(maxsplit=3) == ["tax", "table", "off", "off, or table: charge tax by the tax table."]
-    assert listed[2].split(maxsplit=3)[:3] == ["seller_country", "-", "-"]
+    assert listed[2].split(maxsplit=3) == ["tax", "table", "off", "off, or table: charge tax by the tax table."]
+    assert listed[3].split(maxsplit=3)[:3] == ["seller_country", "-", "-"]
 
     never = run("settings", "history", "--mode", "live", "--data", data)
     assert (never.returncode, never.stdout, never.stderr) == (0, "", "No setting was ever changed.\n")
@@ -162,10 +163,17 @@ def test_the_tax_table_is_exported_edited_imported_and_reset(beside: Path, empty
     assert shown.stderr == "This is the shipped table.\n"
 
     file.write_text(text.replace("DE,,,VAT,19,7,", "DE,,,VAT,20.5,7,"), encoding="utf-8")
+    tried = run("tax", "import", file, "--dry-run", "--data", beside)
+    assert (tried.returncode, tried.stdout) == (
+        0,
+        "DE: standard 19 % -> 20.5 %\n"
+        "The tax table of test mode would have 243 rows for 173 countries. Nothing was changed.\n",
+    )
+    assert run("tax", "show", "DE", "--data", beside).stdout == shown.stdout
     imported = run("tax", "import", file, "--data", beside)
     assert (imported.returncode, imported.stdout) == (
         0,
-        "The tax table of test mode has 243 rows for 173 countries now.\n",
+        "DE: standard 19 % -> 20.5 %\nThe tax table of test mode has 243 rows for 173 countries now.\n",
     )
     mine = run("tax", "show", "DE", "--data", beside)
     assert mine.stdout.splitlines()[1].split()[2] == "20.5"

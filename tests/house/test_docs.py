@@ -285,6 +285,9 @@ def test_the_settings_page_is_the_generated_text() -> None:
 
 
 def test_every_environment_variable_is_on_the_settings_page() -> None:
-    used = set(re.findall(r"NICOBAR_[A-Z_]+", (SOURCE / "program" / "settings.py").read_text(encoding="utf-8")))
+    read = set(re.findall(r"NICOBAR_[A-Z_]+\b", (SOURCE / "program" / "settings.py").read_text(encoding="utf-8"))) - {
+        "NICOBAR_"
+    }
+    used = {name for name in read if not name.startswith("NICOBAR_STRIPE_")}  # one command's, and in its help
     assert len(used) >= 6
     assert set(re.findall(r"^\| `(NICOBAR_[A-Z_]+)`", settings_page(), re.MULTILINE)) == used

@@ -171,7 +171,7 @@ async def test_customers_of_a_domain_in_ascii_get_the_key_of_its_one_spelling(da
 async def test_the_database_of_another_program_is_named_and_left_alone(databases: Databases) -> None:
     database = await fresh(databases, "of_another")
     async with database.transaction() as tx:
-        await tx.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        await tx.execute("DROP SCHEMA public, simulator CASCADE; CREATE SCHEMA public")
         await tx.execute(
             "CREATE TABLE orders (); CREATE VIEW posts AS SELECT 1; CREATE TABLE schema_migrations (version text)"
         )

@@ -1,13 +1,17 @@
 """What the commands share: the options that say which installation is meant, opening it, and printing a table."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
+import msgspec
 from cyclopts import Parameter
+from rich.cells import cell_len
 
-from nicobar.program.banner import say, step
+from nicobar.program.banner import answer, say, step
 from nicobar.program.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -24,6 +28,12 @@ _URL: Final = (
 Data = Annotated[Path | None, Parameter(help=_DATA)]
 DatabaseUrl = Annotated[str | None, Parameter(help=_URL)]
 InMode = Annotated[Literal["test", "live"], Parameter(help="Test money or real money [default: test].")]
+
+Json = Annotated[bool, Parameter(name="--json", help="Print JSON, for programs.")]
+Yes = Annotated[bool, Parameter(name="--yes", help="Do not ask whether it is meant.")]
+
+_LEAST_WRAPPED: Final = 20
+"""Characters below which a column is not made narrower by wrapping its words."""
 
 WHERE: Final = """\
 Without --data and --database-url the data is in the default folder:
@@ -86,18 +96,60 @@ def refuse_without_database(settings: Settings, what: str) -> None:
         raise SettingsError(f"There is no database in {data_folder(settings)}, so there are no {what}. Check --data.")
 
 
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something that cannot be undone, unless `yes` was given; anything but yes leaves everything as it is.
+
+    Raises SettingsError for a no, and where nobody can be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise SettingsError(f"{question} This cannot be undone: give --yes to do it without being asked.")
+    print(f"{question} This cannot be undone. [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201 - a question
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise SettingsError("Nothing was changed.")
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON that people can read, too: structs and moments are written as the API writes them."""
+    answer(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
+
+
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in columns that are as wide as they must be."""
-    for line in table(titles, rows):
-        say(line)
+    """Print rows in columns. On a terminal that is too narrow for them they are made to fit, as `fit` does it."""
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    answer("\n".join(table(titles, rows) if columns is None else fit(titles, rows, columns)))
+
+
+def fit(titles: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> list[str]:
+    """Return the lines of a table that is at most `columns` wide.
+
+    Where the last column is all that is too wide, its words are wrapped; else each row becomes a block with one line
+    for each cell. Nothing is cut off, because ids are there to be copied.
+    """
+    lines = list(table(titles, rows))
+    if max(map(cell_len, lines)) <= columns:
+        return lines
+    left = max(map(cell_len, table(titles[:-1], [row[:-1] for row in rows]))) + 2
+    room = columns - left
+    if room >= max(_LEAST_WRAPPED, *(cell_len(word) for row in rows for word in row[-1].split())):
+        wrapped: list[list[str]] = []
+        for row in rows:
+            first, *others = textwrap.wrap(row[-1], room) or [""]
+            wrapped.append([*row[:-1], first])
+            wrapped += [[*[""] * (len(row) - 1), other] for other in others]
+        return list(table(titles, wrapped))
+    width = max(map(len, titles))
+    blocks = ["\n".join(f"{title:{width}}  {cell}" for title, cell in zip(titles, row, strict=True)) for row in rows]
+    return "\n\n".join(blocks).splitlines()
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
     """Return the lines of a table whose columns are as wide as they must be; those in `right` stand to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(titles, *rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
     for row in (titles, *rows):
-        cells = [
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
+        cells = []
+        for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            room = " " * (width - cell_len(cell))
+            cells.append(room + cell if index in right else cell + room)
         yield "  ".join(cells).rstrip()

@@ -47,6 +47,52 @@ class StatusChange(NamedTuple):
     why: str
 
 
+LIST_TITLES: Final = ["ID", "CREATED (UTC)", "STATUS", "AMOUNT", "REFUNDED", "METHOD OR ERROR", "CUSTOMER"]
+
+
+def list_row(payment: Payment) -> list[str]:
+    """Return the line of a payment in a list, under `LIST_TITLES`. A pending refund counts as refunded."""
+    return [
+        payment.payment_id,
+        moment(payment.created_at),
+        payment.status,
+        money(payment.total_amount, payment.currency),
+        money(payment.refunded_amount, payment.currency) if payment.refunded_amount else _NONE,
+        plain(payment.error_code or payment.payment_method_type or _NONE),
+        plain(payment.customer.email),
+    ]
+
+
+def payment_json(payment: Payment) -> dict[str, Any]:
+    """Return a payment for programs: as it is stored, but without its link, which opens its page."""
+    return {name: value for name, value in msgspec.structs.asdict(payment).items() if name != "link_id"}
+
+
+def as_json(history: PaymentHistory) -> dict[str, Any]:
+    """Return all that the screen shows for programs, and no more: no address that opens anything.
+
+    Amounts are minor units.
+    """
+    attempts = msgspec.to_builtins(history.attempts)
+    for attempt in attempts:
+        outcome = attempt["outcome"] or {}
+        outcome.pop("url", None)
+        (outcome.get("details") or {}).pop("url", None)
+    steps = [{"line": step.line, "sentence": describe(step)} for step in history.quote.steps]
+    return {
+        "payment": payment_json(history.payment),
+        "pricing": {"recomputed": history.recomputed, "steps": steps},
+        "attempts": attempts,
+        "transitions": [change._asdict() for change in changes(history)],
+        "refunds": history.refunds,
+        "disputes": history.disputes,
+        "entries": history.entries,
+        "events": [
+            {"event_id": event.event_id, "type": event.type, "created_at": event.created_at} for event in history.events
+        ],
+    }
+
+
 def screen(history: PaymentHistory) -> str:
     """Return the whole screen. What others typed cannot steer the terminal: it is shown as `plain` makes it."""
     payment = history.payment

@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
-from nicobar.program.banner import command, say
+from nicobar.commands.parts import (
+    WHERE,
+    Data,
+    DatabaseUrl,
+    InMode,
+    Json,
+    print_json,
+    print_table,
+    refuse_without_database,
+    with_runtime,
+)
+from nicobar.program.banner import answer, command, say
 from nicobar.program.settings import SettingsError, read_settings
 from nicobar.wire.codes import IntentStatus
 
@@ -32,6 +42,7 @@ app = App(
 
 Examples:
   nicobar payments show pay_0ABCdefGHIjklMNOpqrST
+  nicobar payments show pay_0ABCdefGHIjklMNOpqrST --json
   nicobar payments show pay_0ABCdefGHIjklMNOpqrST --mode live"""
 )
 def show(
@@ -39,6 +50,7 @@ def show(
     /,
     *,
     mode: InMode = "test",
+    json: Json = False,
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
@@ -68,9 +80,12 @@ def show(
     if isinstance(found, str):
         see = command(settings, f"payments show {payment_id} --mode {found}")
         raise SettingsError(f"{payment_id} is a {found} payment. It is shown by: {see}")
-    from nicobar.commands.payment_screen import screen
+    from nicobar.commands.payment_screen import as_json, screen
 
-    say(screen(found))
+    if json:
+        print_json(as_json(found))
+    else:
+        answer(screen(found))
     return 0
 
 
@@ -81,7 +96,8 @@ def show(
 Examples:
   nicobar payments list
   nicobar payments list --status failed
-  nicobar payments list --count 100 --mode live""",
+  nicobar payments list --count 100 --mode live
+  nicobar payments list --json""",
 )
 def list_(
     *,
@@ -90,10 +106,11 @@ def list_(
         IntentStatus | None, Parameter(help="Only payments in this status, such as succeeded or processing.")
     ] = None,
     mode: InMode = "test",
+    json: Json = False,
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """List payments, the newest first."""
+    """List payments, the newest first, with what was given back of each."""
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "payments")
 
@@ -107,23 +124,16 @@ def list_(
             return list(await list_payments(read, tenant, PaymentFilters(status=status), count, 0))
 
     payments = with_runtime(settings, work)
-    if not payments:
-        say(f"There are no {mode} payments{f' in the status {status}' if status else ''}.", sys.stderr)
-        return 0
-    from nicobar.commands.payment_screen import moment, money, plain
+    if json:
+        from nicobar.commands.payment_screen import payment_json
 
-    rows = [
-        [
-            payment.payment_id,
-            moment(payment.created_at),
-            payment.status,
-            money(payment.total_amount, payment.currency),
-            plain(payment.error_code or payment.payment_method_type or "-"),
-            plain(payment.customer.email),
-        ]
-        for payment in payments
-    ]
-    print_table(["ID", "CREATED (UTC)", "STATUS", "AMOUNT", "METHOD OR ERROR", "CUSTOMER"], rows)
+        print_json([payment_json(payment) for payment in payments])
+    elif payments:
+        from nicobar.commands.payment_screen import LIST_TITLES, list_row
+
+        print_table(LIST_TITLES, [list_row(payment) for payment in payments])
+    else:
+        say(f"There are no {mode} payments{f' in the status {status}' if status else ''}.", sys.stderr)
     return 0
 
 

@@ -1,13 +1,26 @@
 """`nicobar processors`: the accounts at payment processors through which a business is paid."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from cyclopts import App, Parameter
 
-from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
-from nicobar.program.banner import say
-from nicobar.program.settings import SettingsError, read_secret, read_settings
+from nicobar.commands.parts import (
+    WHERE,
+    Data,
+    DatabaseUrl,
+    InMode,
+    Json,
+    Yes,
+    confirm,
+    print_json,
+    print_table,
+    refuse_without_database,
+    with_runtime,
+)
+from nicobar.program.banner import answer, command, say
+from nicobar.program.settings import Settings, SettingsError, read_secret, read_settings
 
 if TYPE_CHECKING:
     from nicobar.core.business.tenant import Tenant
@@ -44,27 +57,33 @@ Examples:
   nicobar processors list
   nicobar processors list --data ./data""",
 )
-def list_(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
+def list_(*, json: Json = False, data: Data = None, database_url: DatabaseUrl = None) -> int:
     """List the accounts of both modes, and where their processors send notices to. Secret keys are not shown."""
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "accounts")
 
-    async def work(runtime: "Runtime") -> list[list[str]]:
+    async def work(runtime: "Runtime") -> list[dict[str, Any]]:
         from nicobar.storage.accounts.processor_accounts import all_accounts
 
         async with runtime.database.read() as read:
             return [
-                [
-                    account.processor,
-                    account.mode,
-                    account.publishable_key,
-                    f"{account.changed_at:%Y-%m-%d %H:%M}",
-                    _notices(runtime, account.tenant, account.processor),
-                ]
+                {
+                    "processor": account.processor,
+                    "mode": account.mode,
+                    "publishable_key": account.publishable_key,
+                    "changed_at": account.changed_at,
+                    "notices_go_to": _notices(runtime, account.tenant, account.processor),
+                }
                 for account in await all_accounts(read)
             ]
 
-    rows = with_runtime(settings, work)
+    found = with_runtime(settings, work)
+    rows = [
+        [f"{cell:%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else cell for cell in row.values()] for row in found
+    ]
+    if json:
+        print_json(found)
+        return 0
     if not rows:
         say("No account is connected. Test payments are charged by the built-in simulator.", sys.stderr)
         return 0
@@ -97,34 +116,84 @@ def set_(
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Connect an account, or give it new keys, and print the address that its notices have to be sent to.
+    """Connect an account, or give it new keys.
 
-    Payments of this mode are charged through it from then on, on running
-    servers within 5 seconds. The secret keys are stored encrypted.
+    First it prints the address for the processor's notices, because the
+    signing secret exists only once that is entered there. Then it asks for the
+    keys, which are stored encrypted, and says whether servers can charge.
     """
     settings = read_settings(data=data, database_url=database_url)
-    secret_key, publishable_key, signing_secret = (_secret(name, prompt) for name, prompt in _SECRETS.items())
-    api_base = read_secret(_API_BASE)
-
-    async def work(runtime: "Runtime") -> str:
-        from nicobar.core.business.tenant import Tenant
-        from nicobar.flows.accounts.set_processor_account import set_processor_account
-        from nicobar.processors.stripe.stripe_account import API_BASE, StripeAccount
-        from nicobar.program.installation import own_business
-
-        tenant = Tenant(await own_business(runtime), mode)
-        account = StripeAccount(secret_key, publishable_key, signing_secret, api_base or API_BASE)
-        await set_processor_account(runtime, tenant, account, check=not no_check)
-        return _notices(runtime, tenant, processor)
-
-    url = with_runtime(settings, work)
-    say(f"{processor.title()} charges {mode} payments from now on. Its notices go to:", sys.stderr)
-    say(url)
+    url = with_runtime(settings, lambda runtime: _address(runtime, mode, processor))
+    say("Notices have to be sent to:", sys.stderr)
+    answer(url)
     from nicobar.processors.stripe.stripe_notices import EVENTS
 
     say(f"Let it send these events: {', '.join(EVENTS)}", sys.stderr)
     if not url.startswith("https://"):
         say("Stripe sends notices to https addresses only: set NICOBAR_PUBLIC_URL to the public one.", sys.stderr)
+    secret_key, publishable_key, signing_secret = (_secret(name, prompt) for name, prompt in _SECRETS.items())
+    api_base = read_secret(_API_BASE)
+
+    async def work(runtime: "Runtime") -> list[str]:
+        from nicobar.core.business.tenant import Tenant
+        from nicobar.flows.accounts.set_processor_account import set_processor_account
+        from nicobar.processors.stripe.stripe_account import API_BASE, StripeAccount
+        from nicobar.program.installation import own_business
+        from nicobar.storage.inspection import server_addresses
+
+        tenant = Tenant(await own_business(runtime), mode)
+        account = StripeAccount(secret_key, publishable_key, signing_secret, api_base or API_BASE)
+        await set_processor_account(runtime, tenant, account, check=not no_check)
+        async with runtime.database.read() as read:
+            return await server_addresses(read)
+
+    servers = with_runtime(settings, work)
+    say(f"The account at {processor.title()} for {mode} payments is stored.", sys.stderr)
+    return _tell_who_charges(settings, servers, mode)
+
+
+def _tell_who_charges(settings: Settings, servers: list[str], mode: str) -> int:
+    """Return whether the servers that use this database can charge through a new account; return the exit status.
+
+    They are asked themselves, because each decrypts the account with an encryption key of its own.
+    """
+    from nicobar.program.doctor import server_at
+
+    states = [(url, found) for url in servers if (found := server_at(url)) is not None]
+    unable = [url for url, found in states if found.good is False]
+    for url in unable:
+        say(f"The server at {url} cannot use it: it has another encryption key, or none. See its log.", sys.stderr)
+    if unable:
+        return 1
+    if states:
+        named = ", ".join(url for url, _ in states)
+        say(f"{mode.title()} payments are charged through it from now on by: {named}", sys.stderr)
+    else:
+        needs = "" if settings.database_url is None else " It needs the same NICOBAR_ENCRYPTION_KEY."
+        see = command(settings, "doctor")
+        say(f"No server uses this database now; the next one charges through it.{needs} Check with: {see}", sys.stderr)
+    return 0
+
+
+async def _address(runtime: "Runtime", mode: InMode, processor: str) -> str:
+    from nicobar.core.business.tenant import Tenant
+    from nicobar.program.installation import own_business
+
+    return _notices(runtime, Tenant(await own_business(runtime), mode), processor)
+
+
+@app.command(
+    help_epilogue=f"""{WHERE}
+
+Examples:
+  nicobar processors address stripe --mode live"""
+)
+def address(
+    processor: ProcessorName, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None
+) -> int:
+    """Print the address that a processor has to send its notices to, and nothing else."""
+    settings = read_settings(data=data, database_url=database_url)
+    answer(with_runtime(settings, lambda runtime: _address(runtime, mode, processor)))
     return 0
 
 
@@ -133,14 +202,21 @@ def set_(
 
 Examples:
   nicobar processors remove stripe
-  nicobar processors remove stripe --mode live"""
+  nicobar processors remove stripe --mode live --yes"""
 )
 def remove(
-    processor: ProcessorName, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None
+    processor: ProcessorName,
+    /,
+    *,
+    mode: InMode = "test",
+    yes: Yes = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
 ) -> int:
     """Forget an account and its keys. Refunds and disputes of what it has charged cannot be followed any more."""
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "accounts")
+    confirm(f"Forget the account at {processor.title()} for {mode} payments, and its keys?", yes)
 
     async def work(runtime: "Runtime") -> None:
         from nicobar.core.business.tenant import Tenant

@@ -11,12 +11,14 @@ from nicobar.commands.parts import (
     WHERE,
     Data,
     DatabaseUrl,
+    Json,
+    print_json,
     print_table,
     read_file,
     refuse_without_database,
     with_runtime,
 )
-from nicobar.program.banner import say, step
+from nicobar.program.banner import answer, say, step
 from nicobar.program.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -40,12 +42,13 @@ Force = Annotated[bool, Parameter(help="Take rates that moved by more than 20 % 
 
 Examples:
   nicobar rates show
-  nicobar rates show EUR"""
+  nicobar rates show EUR --json"""
 )
 def show(
     code: Annotated[str | None, Parameter(help="Currency code of three letters; without it, all of them.")] = None,
     /,
     *,
+    json: Json = False,
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
@@ -74,6 +77,10 @@ def show(
     for currency in wanted:
         rate = rates.by_currency[currency]
         rows.append([currency, rate_text(rate), str(rate.as_of), _age((today - rate.as_of).days), rate.source])
+    if json:
+        names = ("currency", "units_per_usd", "as_of", "age", "source")
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return 0
     print_table(["CODE", "FOR 1 USD", "AS OF", "AGE", "SOURCE"], rows)
     return 0
 
@@ -157,7 +164,7 @@ def refresh(
 
 def _report(taken: "Taken") -> int:
     """Say what became of a feed, and return the exit status."""
-    say(
+    answer(
         f"{len(taken.changed)} rates are new." if len(taken.changed) != 1 else f"The rate of {taken.changed[0]} is new."
     )
     if taken.older:

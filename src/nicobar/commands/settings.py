@@ -5,8 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, Parameter
 
-from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
-from nicobar.program.banner import say
+from nicobar.commands.parts import (
+    WHERE,
+    Data,
+    DatabaseUrl,
+    InMode,
+    Json,
+    print_json,
+    print_table,
+    refuse_without_database,
+    with_runtime,
+)
+from nicobar.program.banner import answer, say
 from nicobar.program.settings import read_settings
 
 if TYPE_CHECKING:
@@ -39,9 +49,10 @@ SettingName = Annotated[str, Parameter(help="The name of the setting, as 'nicoba
 
 Examples:
   nicobar settings list
+  nicobar settings list --json
   nicobar settings list --mode live""",
 )
-def list_(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
+def list_(*, mode: InMode = "test", json: Json = False, data: Data = None, database_url: DatabaseUrl = None) -> int:
     """List every setting with its value, its default and what it does."""
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "settings")
@@ -52,11 +63,15 @@ def list_(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl
 
         held = await _held(runtime, mode)
         return [
-            [name, format_setting(name, held, codes()) or _EMPTY, setting.default or _EMPTY, setting.meaning]
+            [name, format_setting(name, held, codes()), setting.default, setting.meaning]
             for name, setting in SETTINGS.items()
         ]
 
-    print_table(["NAME", "VALUE", "DEFAULT", "MEANING"], with_runtime(settings, work))
+    rows = with_runtime(settings, work)
+    if json:
+        print_json([dict(zip(("name", "value", "default", "meaning"), row, strict=True)) for row in rows])
+        return 0
+    print_table(["NAME", "VALUE", "DEFAULT", "MEANING"], [[cell or _EMPTY for cell in row] for row in rows])
     say(f"These are the settings of {mode} mode.", sys.stderr)
     return 0
 
@@ -79,7 +94,7 @@ def get(name: SettingName, /, *, mode: InMode = "test", data: Data = None, datab
 
         return format_setting(name, await _held(runtime, mode), codes())
 
-    say(with_runtime(settings, work))
+    answer(with_runtime(settings, work))
     return 0
 
 
@@ -91,6 +106,7 @@ Lists are written with commas, and the word dodo stands for the hosted
 service's own list. An empty value is "".
 
 Examples:
+  nicobar settings set business_name "Dodo Records"
   nicobar settings set tax table
   nicobar settings set currencies dodo,BGN
   nicobar settings set blocked_countries ""
@@ -120,7 +136,7 @@ def set_(
         return change, (await _held(runtime, mode)).missing_for_tax
 
     change, missing = with_runtime(settings, work)
-    say(f"{change.name}: {change.old or _EMPTY} -> {change.new or _EMPTY} ({mode} mode)")
+    answer(f"{change.name}: {change.old or _EMPTY} -> {change.new or _EMPTY} ({mode} mode)")
     if missing is not None and change.name in ("tax", missing):
         say(_MISSING_FOR_TAX.format(mode=mode), sys.stderr)
     return 0
@@ -133,7 +149,7 @@ Examples:
   nicobar settings history
   nicobar settings history --mode live"""
 )
-def history(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
+def history(*, mode: InMode = "test", json: Json = False, data: Data = None, database_url: DatabaseUrl = None) -> int:
     """List every change of a setting with its time, the oldest first."""
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "settings")
@@ -148,6 +164,9 @@ def history(*, mode: InMode = "test", data: Data = None, database_url: DatabaseU
             return [] if business_id is None else await setting_changes(read, Tenant(business_id, mode))
 
     changes = with_runtime(settings, work)
+    if json:
+        print_json(changes)
+        return 0
     if not changes:
         say("No setting was ever changed.", sys.stderr)
         return 0

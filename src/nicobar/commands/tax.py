@@ -11,12 +11,14 @@ from nicobar.commands.parts import (
     Data,
     DatabaseUrl,
     InMode,
+    Json,
+    print_json,
     print_table,
     read_file,
     refuse_without_database,
     with_runtime,
 )
-from nicobar.program.banner import say
+from nicobar.program.banner import answer, say
 from nicobar.program.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -30,9 +32,13 @@ app = App(
     help_epilogue="""Examples:
   nicobar tax show DE
   nicobar tax export rates.csv
+  nicobar tax import rates.csv --dry-run
   nicobar tax import rates.csv
   nicobar settings set tax table""",
 )
+
+LISTED_CHANGES: Final = 50
+"""How many changes an import lists; all of them are in the difference of the two exports."""
 
 LARGEST_BYTES: Final = 5_000_000
 """The largest file that is read; the shipped table has a hundredth of it."""
@@ -43,6 +49,7 @@ LARGEST_BYTES: Final = 5_000_000
 
 Examples:
   nicobar tax show DE
+  nicobar tax show DE --json
   nicobar tax show US California"""
 )
 def show(
@@ -51,6 +58,7 @@ def show(
     /,
     *,
     mode: InMode = "test",
+    json: Json = False,
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
@@ -69,6 +77,9 @@ def show(
         raise SettingsError(_nothing_for(code, region))
     from nicobar.core.tax.tax_sheet import percent_text
 
+    if json:
+        print_json(rows)
+        return 0
     print_table(
         ["REGION", "NAME", "STANDARD", "E-BOOKS", "SAAS", "DIGITAL", "TAX ID", "FROM", "TO", "SOURCE"],
         [
@@ -120,7 +131,7 @@ def export(
 
     text = write_sheet(_sheet(stored))
     if file is None:
-        sys.stdout.write(text)
+        answer(text, end="")
         return 0
     try:
         with file.open("x", encoding="utf-8", newline="") as out:
@@ -136,7 +147,7 @@ def export(
     help_epilogue=f"""{WHERE}
 
 Examples:
-  nicobar tax import rates.csv
+  nicobar tax import rates.csv --dry-run
   nicobar tax import rates.csv --mode live""",
 )
 def import_(
@@ -144,26 +155,48 @@ def import_(
     /,
     *,
     mode: InMode = "test",
+    dry_run: Annotated[bool, Parameter(help="Say what would change, and change nothing.")] = False,
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Replace the tax table by a file. A file with any wrong line changes nothing.
+    """Replace the tax table by a file, and say what changes. A file with any wrong line changes nothing.
 
     Running servers use the new table for new payments within 5 seconds; the old table is kept.
     """
     settings = read_settings(data=data, database_url=database_url)
     text = _text(file)
 
-    async def work(runtime: "Runtime") -> "TaxSheet":
+    async def work(runtime: "Runtime") -> "tuple[TaxSheet, TaxSheet]":
+        from nicobar.core.tax.tax_sheet import read_sheet
         from nicobar.flows.tax.import_tax_rates import import_tax_rates
+        from nicobar.reference.codes import codes
 
-        return await import_tax_rates(runtime, await _tenant(runtime, mode), text, file.name)
+        before = _sheet(await _stored(runtime, mode))
+        if dry_run:
+            return before, read_sheet(text, codes().countries)
+        return before, await import_tax_rates(runtime, await _tenant(runtime, mode), text, file.name)
 
-    sheet = with_runtime(settings, work)
+    before, sheet = with_runtime(settings, work)
+    _tell_changes(before, sheet)
     places = len({row.country for row in sheet.rows})
     size = f"{len(sheet.rows)} rows for {places} {'country' if places == 1 else 'countries'}"
-    say(f"The tax table of {mode} mode has {size} now.")
+    if dry_run:
+        answer(f"The tax table of {mode} mode would have {size}. Nothing was changed.")
+    else:
+        answer(f"The tax table of {mode} mode has {size} now.")
     return 0
+
+
+def _tell_changes(before: "TaxSheet", after: "TaxSheet") -> None:
+    from nicobar.core.tax_changes import tax_changes
+
+    changes = tax_changes(before, after)
+    for change in changes[:LISTED_CHANGES]:
+        answer(change)
+    if len(changes) > LISTED_CHANGES:
+        answer(f"... and {len(changes) - LISTED_CHANGES} more changes.")
+    if not changes:
+        answer("No rate changes.")
 
 
 @app.command(
@@ -184,7 +217,7 @@ def reset(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl
         return await reset_tax_rates(runtime, await _tenant(runtime, mode))
 
     changed = with_runtime(settings, work)
-    say(f"The shipped tax table holds in {mode} mode {'now' if changed else 'already'}.")
+    answer(f"The shipped tax table holds in {mode} mode {'now' if changed else 'already'}.")
     return 0
 
 

@@ -4,6 +4,8 @@ Everything that one may want to copy stands alone on its lines, from the first c
 line breaks of ours: what is copied works.
 """
 
+import codecs
+import errno
 import json
 import os
 import shlex
@@ -11,13 +13,14 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import msgspec
 
-from nicobar.program.settings import Settings
+from nicobar.program.settings import Settings, colours_wanted
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -26,6 +29,10 @@ _SECONDS_BEFORE_PROGRESS: Final = 0.7
 """A step that takes longer than this says what it is; a start without any such step stays quiet."""
 
 _RULE_WIDTH: Final = 72
+
+_ESCAPED: Final = "nicobar.escaped"
+_PLAIN_MARKS: Final = {"✓": "+", "✗": "x", "·": "-", "…": "...", "–": "-", "—": "-", "’": "'"}
+"""What stands for a character where the terminal's encoding does not have it."""
 
 
 class DemoGoods(msgspec.Struct, frozen=True):
@@ -57,8 +64,57 @@ def say(text: str, stream: TextIO | None = None) -> None:
     try:
         print(text, file=out, flush=True)
     except OSError:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), out.fileno())
+        _give_up(out)
+
+
+class OutputError(Exception):
+    """What a command found cannot be written; `quiet` when the reader has gone, who needs no message."""
+
+    def __init__(self, error: OSError) -> None:
+        self.quiet = isinstance(error, BrokenPipeError)
+        super().__init__(f"The output cannot be written: {error.strerror}.")
+
+
+def answer(text: str, end: str = "\n") -> None:
+    """Print what a command is run for. Raises OutputError when it cannot be written: it was not done then."""
+    try:
+        sys.stdout.write(text + end)
+        sys.stdout.flush()
+    except OSError as error:
+        _give_up(sys.stdout)
+        raise OutputError(error) from error
+
+
+def refuse_output(error: OSError) -> OutputError | None:
+    """Return what to raise when a library could not write the output; None when something else is wrong."""
+    if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EDQUOT):
+        return None
+    _give_up(sys.stdout)
+    return OutputError(error)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Lead a stream that cannot be written to nowhere, so that nothing trips over it once more at the end."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def write_anything() -> None:
+    """Let every character be written, also where the locale does not have it: marks by a look-alike, others escaped."""
+    codecs.register_error(_ESCAPED, _escape)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPED)
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    replaced = (
+        _PLAIN_MARKS.get(character) or character.encode("ascii", "backslashreplace").decode()
+        for character in error.object[error.start : error.end]
+    )
+    return "".join(replaced), error.end
 
 
 @contextmanager
@@ -76,7 +132,7 @@ def step(what: str, stream: TextIO | None = None) -> Iterator[None]:
             return
         from rich.console import Console
 
-        status = Console(file=out).status(f"{what} ...")
+        status = Console(file=out, no_color=not colours_wanted()).status(f"{what} ...")
         status.start()
         shown.append(status)
 
@@ -110,26 +166,29 @@ def command(settings: Settings, words: str) -> str:
 
 
 def ready(settings: Settings, base_url: str, place: str, *, demo: DemoGoods | None, has_key: bool) -> str:
-    """Return the banner of a server that is ready."""
+    """Return the banner of a server that is ready. What one needs first stands last, next to where one types."""
     paint = _Colours(sys.stdout)
     text = [f"{paint('Nicobar ' + version() + ' is ready.', '1;32')}", ""]
+    if demo is not None:
+        text += _examples(settings, base_url, demo, paint)
+    elif not has_key:
+        text += ["There is no API key yet. This command makes one:", "", command(settings, "keys create"), ""]
+    text += [f"  Data           {place}", "  Stop           Ctrl-C"]
+    if demo is not None:
+        text += ["  Products       " + "\n                 ".join(f"{name}  {what}" for name, what in demo.products)]
     text += [f"  Base URL       {paint(base_url, '1')}"]
     if demo is not None:
-        text += _demo_lines(settings, base_url, demo, paint)
-    elif not has_key:
-        text += ["", "There is no API key yet. This command makes one:", "", command(settings, "keys create"), ""]
-    text += [f"  Data           {place}", "  Stop           Ctrl-C", ""]
-    return "\n".join(text)
+        text += [
+            f"  Test API key   {paint(demo.api_key, '1')}",
+            f"  Payment link   {paint(demo.payment_link, '1')}",
+            f"                 {demo.amount}, waiting to be paid: card 4242 4242 4242 4242, expiry 12/34, code 123",
+        ]
+    return "\n".join([*text, ""])
 
 
-def _demo_lines(settings: Settings, base_url: str, demo: DemoGoods, paint: "_Colours") -> list[str]:
+def _examples(settings: Settings, base_url: str, demo: DemoGoods, paint: "_Colours") -> list[str]:
     title = paint.title
     return [
-        f"  Test API key   {paint(demo.api_key, '1')}",
-        f"  Payment link   {paint(demo.payment_link, '1')}",
-        f"                 {demo.amount}, waiting to be paid: card 4242 4242 4242 4242, expiry 12/34, code 123",
-        "  Products       " + "\n                 ".join(f"{product_id}  {what}" for product_id, what in demo.products),
-        "",
         title("For a second terminal: curl, the SDKs and nicobar itself"),
         "",
         *_exports(settings, base_url, demo),
@@ -207,7 +266,7 @@ class _Colours:
     """Paints text for a terminal, and leaves it alone for anything else."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._on = stream.isatty()
+        self._on = stream.isatty() and colours_wanted()
 
     def __call__(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self._on else text

@@ -16,24 +16,27 @@ from http.client import HTTPConnection, HTTPException
 from typing import Final, NamedTuple
 
 from nicobar.clock import Clock, SystemClock
-from nicobar.core.business.business_settings import settings_from
+from nicobar.core.accounts.processor_account import place_of
+from nicobar.core.business.business_settings import DEFAULT_NAME, settings_from
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.program.banner import command, step, version
 from nicobar.program.books_audit import PARTS, prepare_audit
 from nicobar.program.demo import DEMO_FILE
 from nicobar.program.finding import Finding
 from nicobar.program.installation import InstallationError, explained
-from nicobar.program.postgres import Postgres, data_folder, has_database
+from nicobar.program.postgres import Postgres, data_folder, has_database, key_file
 from nicobar.program.settings import Settings, local_url
 from nicobar.reference.codes import codes
+from nicobar.storage.accounts.processor_accounts import all_accounts, list_accounts
 from nicobar.storage.business.businesses import first_business
 from nicobar.storage.business.keys import list_keys
 from nicobar.storage.business.settings import setting_texts
 from nicobar.storage.database import Database, Read
 from nicobar.storage.embedded.embedded import EmbeddedError
-from nicobar.storage.inspection import DatabaseFacts, database_facts, schema_version
+from nicobar.storage.inspection import DatabaseFacts, database_facts, schema_version, server_addresses
 from nicobar.storage.migrate import OLDEST_POSTGRES, load_migrations
 from nicobar.storage.tax.tax_rates import newest_tax_table
+from nicobar.vault import Vault, VaultError
 
 LEAST_FREE_BYTES: Final = 1_000_000_000
 """Free space below which a disk counts as nearly full: PostgreSQL's log of changes alone may take this much."""
@@ -100,17 +103,25 @@ def check_disk(settings: Settings) -> Finding:
 
 def check_server(settings: Settings) -> Finding:
     """Note whether a server answers; none has to."""
-    url = local_url(settings.host, settings.port)
-    connection = HTTPConnection(url.removeprefix("http://"), timeout=2)
+    return server_at(local_url(settings.host, settings.port)) or Finding(
+        None, f"No server answers at {local_url(settings.host, settings.port)}."
+    )
+
+
+def server_at(url: str) -> Finding | None:
+    """Return how the server at an address is; None when nothing answers there."""
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=5)
     try:
         connection.request("GET", "/health")
         answer = connection.getresponse()
         if answer.getheader("request-id") is None:
             return Finding(None, f"A program that is not Nicobar answers at {url}.")
-        state = "is ready" if answer.status == 200 else f"is not ready (status {answer.status})"
-        return Finding(None, f"A server answers at {url} and {state}.")
+        if answer.status == 200:
+            return Finding(None, f"A server answers at {url} and is ready.")
+        advice = "Its log says why, at 'not_ready'."
+        return Finding(False, f"The server at {url} cannot take payments (status {answer.status}).", advice)
     except (OSError, HTTPException):
-        return Finding(None, f"No server answers at {url}; NICOBAR_HOST and NICOBAR_PORT name another place.")
+        return None
     finally:
         connection.close()
 
@@ -157,6 +168,59 @@ async def check_clock(examined: Examined) -> Finding:
     return Finding(True, "The clocks of this computer and the database agree.")
 
 
+async def check_servers(examined: Examined) -> Finding:
+    """Ask the servers that use this database, on whatever port they listen, how they are."""
+    addresses = await server_addresses(examined.read)
+    usual = local_url(examined.settings.host, examined.settings.port)
+    found = [finding for url in addresses or [usual] if (finding := server_at(url)) is not None]
+    if not found:
+        return Finding(None, f"No server answers at {usual}, and none uses this database.")
+    bad = next((finding for finding in found if finding.good is False), None)
+    return bad or Finding(None, " ".join(finding.sentence for finding in found))
+
+
+async def check_secrets(examined: Examined) -> Finding:
+    """The server decrypts the keys of every account; here the same is tried with the same encryption key."""
+    if not examined.facts.has_schema:
+        return Finding(None, "Accounts at payment processors cannot be looked for without a schema.")
+    file = key_file(examined.settings)
+    vault = Vault(examined.settings.encryption_keys, file)
+    accounts = await all_accounts(examined.read)
+    try:
+        vault.check()
+        for account in accounts:
+            vault.open(account.sealed, place_of(account.tenant, account.processor))
+    except VaultError as error:
+        advice = "Give the key that encrypted them, or connect the account anew: nicobar processors set stripe"
+        return Finding(False, str(error), advice)
+    if file is not None and file.exists() and file.stat().st_uid != file.parent.stat().st_uid:
+        advice = f"Give it to the owner of its folder: chown --reference={file.parent} {file}"
+        return Finding(False, f"The encryption key {file} belongs to another user than its folder.", advice)
+    count = "1 account" if len(accounts) == 1 else f"{len(accounts)} accounts"
+    return Finding(True, f"The keys of {count} at payment processors can be decrypted.")
+
+
+async def check_live(examined: Examined) -> Finding:
+    """Whoever has a key for real money wants to be paid, under a name of their own."""
+    if not examined.facts.has_schema or (business_id := await first_business(examined.read)) is None:
+        return Finding(None, "Nothing is set up for live payments.")
+    live = [
+        stored
+        for stored in await list_keys(examined.read, business_id)
+        if stored.key.tenant.mode == "live" and stored.revoked_at is None
+    ]
+    if not live:
+        return Finding(None, "There is no live API key, so no real money is taken.")
+    tenant = live[0].key.tenant
+    if not await list_accounts(examined.read, tenant):
+        advice = f"Connect one with: {command(examined.settings, 'processors set stripe --mode live')}"
+        return Finding(None, "There is a live API key, but no live account that charges.", advice, warns=True)
+    if (await setting_texts(examined.read, tenant)).get("business_name", DEFAULT_NAME) == DEFAULT_NAME:
+        advice = f"Name it with: {command(examined.settings, 'settings set business_name NAME --mode live')}"
+        return Finding(None, f"Live customers see the name {DEFAULT_NAME!r}.", advice, warns=True)
+    return Finding(True, "Live payments have a key, an account and a name.")
+
+
 async def check_keys(examined: Examined) -> Finding:
     """Without a key nobody can use the API."""
     if not examined.facts.has_schema:
@@ -197,7 +261,6 @@ COMPUTER_CHECKS: Final[list[Callable[[Settings], Finding]]] = [
     check_data_folder,
     check_demo_file,
     check_disk,
-    check_server,
 ]
 """What can be said without a database, in the order of the report."""
 
@@ -206,8 +269,11 @@ DATABASE_CHECKS: Final[list[Callable[[Examined], Awaitable[Finding]]]] = [
     check_schema,
     check_durability,
     check_clock,
+    check_servers,
     check_keys,
     check_taxes,
+    check_secrets,
+    check_live,
 ]
 """What is asked of an open database, in the order of the report."""
 
@@ -221,7 +287,7 @@ def examine(settings: Settings, clock: Clock | None = None) -> list[Finding]:
     with step("Looking at this computer", sys.stderr):
         findings = [check(settings) for check in COMPUTER_CHECKS]
     if not has_database(settings):
-        return findings
+        return [*findings, check_server(settings)]
     try:
         with step("Opening the database", sys.stderr):
             postgres = Postgres(settings)
@@ -230,7 +296,7 @@ def examine(settings: Settings, clock: Clock | None = None) -> list[Finding]:
         finally:
             postgres.release()
     except (EmbeddedError, InstallationError) as error:
-        findings.append(Finding(False, str(error)))
+        findings += [Finding(False, str(error)), check_server(settings)]
     return findings
 
 

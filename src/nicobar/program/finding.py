@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-_MARKS: Final = {True: "✓", False: "✗", None: "·"}
+_MARKS: Final = {"good": "✓", "bad": "✗", "warning": "!", "note": "·"}
 
 
 class Finding(NamedTuple):
@@ -12,7 +12,21 @@ class Finding(NamedTuple):
     sentence: str
     advice: str = ""
     """What to do about it; shown only when it is not good."""
+    warns: bool = False
+    """Whether a note should not be overlooked."""
+
+    @property
+    def kind(self) -> str:
+        """`good`, `bad`, `warning` or `note`."""
+        if self.good is None:
+            return "warning" if self.warns else "note"
+        return "good" if self.good else "bad"
 
     def text(self) -> str:
         """Return the finding as it is printed."""
-        return f"{_MARKS[self.good]} {self.sentence}" + ("" if self.good or not self.advice else f"\n  {self.advice}")
+        advice = "" if self.good or not self.advice else f"\n  {self.advice}"
+        return f"{_MARKS[self.kind]} {self.sentence}{advice}"
+
+    def as_json(self) -> dict[str, str | None]:
+        """Return the finding for programs."""
+        return {"kind": self.kind, "sentence": self.sentence, "advice": None if self.good else self.advice or None}

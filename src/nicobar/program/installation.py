@@ -11,11 +11,11 @@ from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.program.postgres import Postgres, data_folder, key_file
-from nicobar.program.settings import Settings, without_password
+from nicobar.program.settings import Settings, local_url, without_password
 from nicobar.storage.accounts.processor_accounts import all_accounts
 from nicobar.storage.business.businesses import first_business
 from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable
-from nicobar.storage.inspection import FIRST_BUSINESS, advisory_lock
+from nicobar.storage.inspection import FIRST_BUSINESS, SERVER_NAME, advisory_lock
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from nicobar.vault import Vault, VaultError
@@ -37,13 +37,18 @@ class InstallationError(Exception):
 
 
 @asynccontextmanager
-async def open_runtime(postgres: Postgres, settings: Settings, port: int) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    postgres: Postgres, settings: Settings, port: int, *, serving: bool = False
+) -> AsyncIterator[Runtime]:
     """Lend a runtime on a database whose schema is up to date.
 
-    `port` is where the server listens, or would: it is part of every payment link. Raises InstallationError or
+    `port` is where the server listens, or would: it is part of every payment link. A server that is `serving` tells
+    the database its address, so that commands find it. Raises InstallationError or
     MigrationError.
     """
     database, clock, public_url = Database(postgres.dsn), SystemClock(), settings.base_url(port)
+    if serving:
+        database.application_name = f"{SERVER_NAME}{local_url(settings.host, port)}"
     accounts = Accounts(Vault(settings.encryption_keys, key_file(settings)), clock)
     try:
         with explained(settings):

@@ -6,6 +6,7 @@ of the request it belongs to. Lines go to the standard error, so that the standa
 
 import logging
 import os
+import re
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -14,13 +15,14 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from nicobar.program.settings import LogLevel
+from nicobar.program.settings import LogLevel, colours_wanted
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
 _COLOURS: Final = {"debug": "\x1b[2m", "info": "", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
 _DIM: Final = "\x1b[2m"
 _PLAIN: Final = "\x1b[0m"
+_COLOUR: Final = re.compile(rb"\x1b\[\d*m")
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
@@ -52,7 +54,7 @@ def configure_logs(level: LogLevel, *, coloured: bool | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if for_person else "iso", utc=not for_person),
             structlog.processors.format_exc_info,
-            render_for_person if for_person else render_json,
+            (render_for_person if colours_wanted() else render_without_colours) if for_person else render_json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=lambda *_name: Output(),
@@ -92,6 +94,11 @@ def render_for_person(_logger: object, _method: str, fields: MutableMapping[str,
     line = f"{_DIM}{time}{_PLAIN} {_COLOURS[level]}{_visible(event)}{_PLAIN}"
     line += f"  {_DIM}{_visible(rest)}{_PLAIN}\n" if rest else "\n"
     return (line + f"{exception}\n" if exception else line).encode(errors="replace")
+
+
+def render_without_colours(logger: object, method: str, fields: MutableMapping[str, Any]) -> bytes:
+    """Return the same line in the terminal's own colours."""
+    return _COLOUR.sub(b"", render_for_person(logger, method, fields))
 
 
 def _visible(text: object) -> str:

@@ -60,7 +60,8 @@ async def _serve(
     with stop.calling(lambda: loop.call_soon_threadsafe(react)):
         async with AsyncExitStack() as opened:
             with step("Preparing the database"):
-                runtime = await opened.enter_async_context(open_runtime(postgres, settings, listener.getsockname()[1]))
+                port = listener.getsockname()[1]
+                runtime = await opened.enter_async_context(open_runtime(postgres, settings, port, serving=True))
                 banner = await _prepare(runtime, settings, postgres, demo=demo)
             server = _Server(server_config(create_app(runtime)), lambda: say(banner))
             listen(listener, settings.host)

@@ -20,6 +20,14 @@ SELECT current_setting('server_version') AS version,
        clock_timestamp() AS now
 """
 
+_SERVERS: Final = """
+SELECT DISTINCT substr(application_name, length($1) + 1) AS address FROM pg_stat_activity
+WHERE datname = current_database() AND starts_with(application_name, $1) ORDER BY address
+"""
+
+SERVER_NAME: Final = "nicobar serve "
+"""How the name of a server's connections begins; its own address follows, so that commands find it on any port."""
+
 FIRST_BUSINESS: Final = 0x6E69636F62757331
 """Key of the advisory lock around making the first business: the letters "nicobus1" as a number."""
 
@@ -46,6 +54,11 @@ async def schema_version(read: Read) -> int:
     """Return the number of the newest migration that ran; 0 for none."""
     number: int = await read.fetchval("SELECT coalesce(max(number), 0) FROM schema_migrations")
     return number
+
+
+async def server_addresses(read: Read) -> list[str]:
+    """Return the addresses, such as `http://127.0.0.1:9000`, of the servers that use this database."""
+    return [row["address"] for row in await read.fetch(_SERVERS, SERVER_NAME)]
 
 
 @asynccontextmanager

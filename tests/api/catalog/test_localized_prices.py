@@ -12,7 +12,7 @@ from nicobar.storage.catalog.localized_prices import load_localized_prices
 from nicobar.wire.codes import CountryCode, CurrencyCode
 
 CURRENCIES, COUNTRIES = (", ".join(sorted(get_args(codes))) for codes in (CurrencyCode, CountryCode))
-
+WRONG = "Your request body is invalid. Invalid enum value"
 INDIA: dict[str, Any] = {"amount": 99_900, "currency": "INR", "country_code": "IN"}
 EUROS: dict[str, Any] = {"amount": 999, "currency": "EUR"}
 
@@ -135,14 +135,8 @@ async def test_a_product_without_prices_has_an_empty_list(merchant: Merchant) ->
         (INDIA | {"amount": -1}, "amount: Your request body is invalid. Expected `int` >= 1."),
         (INDIA | {"amount": 2_147_483_648}, "amount: Your request body is invalid. Expected `int` <= 2147483647."),
         (INDIA | {"amount": "99900"}, "amount: Your request body is invalid. Expected `int`, got `str`."),
-        (
-            INDIA | {"currency": "XXX"},
-            f"currency: Your request body is invalid. Invalid enum value 'XXX'; it is one of: {CURRENCIES}.",
-        ),
-        (
-            INDIA | {"country_code": "XX"},
-            f"country_code: Your request body is invalid. Invalid enum value 'XX'; it is one of: {COUNTRIES}.",
-        ),
+        (INDIA | {"currency": "XXX"}, f"currency: {WRONG} 'XXX'; it is one of: {CURRENCIES}."),
+        (INDIA | {"country_code": "XX"}, f"country_code: {WRONG} 'XX'; it is one of: {COUNTRIES}."),
         ({"amount": 1, "country_code": "IN"}, "currency: Your request body is invalid. This field is required."),
     ],
 )
