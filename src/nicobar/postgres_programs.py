@@ -9,7 +9,6 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
@@ -64,13 +63,24 @@ class PostgresPrograms:
 
         It goes through psql, because pg_restore by itself sets a parameter that PostgreSQL before 17 does not know.
         """
-        command = [binary("pg_restore"), "--no-owner", "--no-privileges", "--file=-", file]
-        loading = [binary("psql"), f"--dbname={self._place}", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+        command: list[str | Path] = [binary("pg_restore"), "--no-owner", "--no-privileges", "--file=-", file]
+        loading: list[str | Path] = [
+            binary("psql"),
+            f"--dbname={self._place}",
+            "--no-psqlrc",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+        ]
         loading += ["--single-transaction", "--file=-"]
         with TemporaryFile() as said, ExitStack() as processes:
-            popen = partial(subprocess.Popen[bytes], env=self._environment, stderr=said)
-            reader = processes.enter_context(popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE))
-            writer = processes.enter_context(popen(loading, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL))
+            reader = processes.enter_context(
+                subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, stderr=said)  # noqa: S603
+            )
+            writer = processes.enter_context(
+                subprocess.Popen(  # noqa: S603 - our own paths and options, and no shell reads them
+                    loading, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+                )
+            )
             assert reader.stdout is not None and writer.stdin is not None  # noqa: S101 - both are pipes
             with suppress(BrokenPipeError):  # psql has ended, and has said why
                 for number, line in enumerate(reader.stdout):

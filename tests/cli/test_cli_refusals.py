@@ -159,4 +159,4 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cli, "read_settings", broken)
     with pytest.raises(ZeroDivisionError):
-        cli.run(["keys", "list"])
+        cli.run(["doctor"])
