@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, at /metrics on a loopback port of their own. Without that port nothing is counted.
+"""Numbers for Prometheus. They are counted only while `program/metrics_port.py` shows them.
 
 No label names a payment, a customer, a business or a key: routes are told by their pattern. The library is imported on
 first need, because it takes as long as a third of a start.
@@ -8,12 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from nicobar.program.ports import port_error
-
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
-
-HOST: Final = "127.0.0.1"
 
 MEASURED_SECONDS: Final = 15.0
 """How often what has to be asked for is asked for: once for each time that Prometheus usually comes."""
@@ -66,25 +62,10 @@ def current() -> Metrics | None:
 
 
 @contextmanager
-def exposed(port: int | None) -> Iterator[None]:
-    """Answer Prometheus while the block runs, unless there is no port. Raises PortError when the port is taken."""
-    if port is None:
-        yield
-        return
-    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
-
-    registry = CollectorRegistry()
-    for collector in (ProcessCollector, PlatformCollector, GCCollector):
-        collector(registry=registry)
-    try:
-        server, thread = start_http_server(port, addr=HOST, registry=registry)
-    except OSError as error:
-        raise port_error(HOST, port, error, "NICOBAR_METRICS_PORT") from error
+def counting(registry: "CollectorRegistry") -> Iterator[None]:
+    """Count while the block runs, for whoever reads the registry."""
     _counting.append(Metrics(registry))
     try:
         yield
     finally:
         _counting.clear()
-        server.shutdown()
-        server.server_close()
-        thread.join()

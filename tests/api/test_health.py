@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from harness import Databases, Merchant, client_for
 from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
-from nicobar.metrics import current, exposed
+from nicobar.metrics import current
+from nicobar.program.metrics_port import exposed
 from nicobar.program.ports import PortError
 from nicobar.storage.database import Database
 
@@ -33,7 +34,7 @@ async def test_a_server_that_can_take_payments(runtime: Runtime) -> None:
 
 
 async def test_a_disk_that_is_nearly_full(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nicobar.flows.probe_readiness.LEAST_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr("nicobar.flows.upkeep.probe_readiness.LEAST_FREE_BYTES", 1 << 62)
     with capture_logs() as logs:
         assert await asked(runtime) == (503, {"status": "unavailable", "obstacle": "disk"})
     (line,) = [line for line in logs if line["event"] == "not_ready"]

@@ -8,8 +8,8 @@ import pytest
 
 from cli.program import PROGRAM, environment, run
 from nicobar.commands.parts import fit
-from nicobar.postgres_programs import for_libpq
 from nicobar.program.banner import _Colours
+from nicobar.program.postgres_programs import for_libpq
 from nicobar.program.settings import SettingsError, colours_wanted, read_settings
 
 TITLES = ("ID", "MODE", "MEANING")

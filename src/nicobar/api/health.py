@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from nicobar.flows.probe_readiness import Obstacle, probe_readiness
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.upkeep.probe_readiness import Obstacle, probe_readiness
 
 REMEMBERED_SECONDS: Final = 2.0
 """How long an answer holds: however often somebody asks, the database is asked once in this time."""

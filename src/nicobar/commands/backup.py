@@ -48,7 +48,7 @@ def backup(
     """Write the whole database into a file, as it is at one moment. Servers go on meanwhile."""
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "records")
-    from nicobar.postgres_programs import opened_programs
+    from nicobar.program.postgres_programs import opened_programs
 
     draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}.part")
     try:
@@ -85,7 +85,7 @@ def restore(
     settings = read_settings(data=data, database_url=database_url)
     if not file.is_file():
         raise SettingsError(f"There is no file {file}.")
-    from nicobar.postgres_programs import opened_programs
+    from nicobar.program.postgres_programs import opened_programs
 
     with step("Loading the backup", sys.stderr), opened_programs(settings) as programs:
         found = programs.run("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--command", _TABLES)

@@ -78,7 +78,7 @@ def as_json(history: PaymentHistory) -> dict[str, Any]:
         outcome = attempt["outcome"] or {}
         outcome.pop("url", None)
         (outcome.get("details") or {}).pop("url", None)
-    steps = [{"line": step.line, "sentence": describe(step)} for step in history.quote.steps]
+    steps = [{"line": step.line, "sentence": describe(step)} for step in explain(history.quote)]
     return {
         "payment": payment_json(history.payment),
         "pricing": {"recomputed": history.recomputed, "steps": steps},

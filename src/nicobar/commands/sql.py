@@ -36,7 +36,7 @@ def sql(
     """
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "tables")
-    from nicobar.postgres_programs import opened_programs
+    from nicobar.program.postgres_programs import opened_programs
 
     options = ["--no-psqlrc", "--set=ON_ERROR_STOP=1", *(["--csv"] if csv else [])]
     if query is not None:

@@ -188,7 +188,7 @@ def import_(
 
 
 def _tell_changes(before: "TaxSheet", after: "TaxSheet") -> None:
-    from nicobar.core.tax_changes import tax_changes
+    from nicobar.core.tax.tax_changes import tax_changes
 
     changes = tax_changes(before, after)
     for change in changes[:LISTED_CHANGES]:

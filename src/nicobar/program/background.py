@@ -9,13 +9,14 @@ import structlog
 import uvloop
 
 from nicobar.api.auth import take_key_uses
-from nicobar.flows.probe_readiness import probe_readiness
-from nicobar.flows.record_key_uses import record_key_uses
+from nicobar.flows.business.record_key_uses import record_key_uses
 from nicobar.flows.runtime import Runtime
-from nicobar.metrics import MEASURED_SECONDS, Metrics, current, exposed
+from nicobar.flows.upkeep.probe_readiness import probe_readiness
+from nicobar.metrics import MEASURED_SECONDS, Metrics, current
 from nicobar.program.banner import say, step
 from nicobar.program.installation import check_accounts, open_runtime
 from nicobar.program.logs import configure_logs
+from nicobar.program.metrics_port import exposed
 from nicobar.program.postgres import Postgres
 from nicobar.program.settings import Settings
 from nicobar.program.stop import Stop

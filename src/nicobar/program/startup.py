@@ -7,8 +7,8 @@ Ctrl-C comes, the embedded PostgreSQL is released at the end.
 
 from concurrent.futures import ThreadPoolExecutor
 
-from nicobar.metrics import exposed
 from nicobar.program.banner import say, step
+from nicobar.program.metrics_port import exposed
 from nicobar.program.ports import claim_port
 from nicobar.program.postgres import Postgres
 from nicobar.program.settings import Settings

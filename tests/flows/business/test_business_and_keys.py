@@ -12,8 +12,8 @@ from nicobar.core.business.tenant import ApiKey, Tenant, secret_hash
 from nicobar.core.problems import Problem
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.business.create_key import create_key
+from nicobar.flows.business.record_key_uses import record_key_uses
 from nicobar.flows.business.revoke_key import revoke_key
-from nicobar.flows.record_key_uses import record_key_uses
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.business.businesses import first_business
 from nicobar.storage.business.keys import StoredKey, find_key, list_keys
