@@ -141,7 +141,7 @@ async def _all_keys(runtime: "Runtime") -> "list[StoredKey]":
     from nicobar.storage.business.businesses import first_business
     from nicobar.storage.business.keys import list_keys
 
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         business_id = await first_business(read)
         return [] if business_id is None else await list_keys(read, business_id)
 
