@@ -203,8 +203,8 @@ def test_few_blocks_are_not_run_and_each_says_why() -> None:
 
 
 def test_make_serve_starts_the_server_that_is_tested_here() -> None:
-    # The tests may be a child of another make, whose flags would be inherited and change what is printed.
-    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    # The tests may be a child of another make, whose flags and ARGS would be inherited and change what is printed.
+    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARGS"))}
     command = ["make", "--no-print-directory", "-n", "serve"]
     planned = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
     assert planned.splitlines()[-1].rstrip() == "exec .venv/bin/nicobar serve --demo"

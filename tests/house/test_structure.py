@@ -4,6 +4,8 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,33 +24,50 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", SOURCES + TESTS, ids=_name)
-def test_files_are_short_and_named_by_what_they_say(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
-    if _name(path) not in ALLOWED_NAMES:
-        assert not set(path.stem.split("_")) & set(BANNED_NAMES)
+@cache
+def _nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_functions_fit_a_screen(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert lines <= LONGEST_FUNCTION, f"{node.name} has {lines} lines"
+def test_files_are_short() -> None:
+    lengths = {_name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES + TESTS}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if "/core/" in _name(p)], ids=_name)
-def test_no_float_in_the_core(path: Path) -> None:
+def test_files_are_named_by_what_they_say() -> None:
+    names = {_name(path): set(path.stem.split("_")) for path in SOURCES + TESTS}
+    assert [name for name, words in names.items() if name not in ALLOWED_NAMES and words & set(BANNED_NAMES)] == []
+
+
+def test_functions_fit_a_screen() -> None:
+    long = {
+        f"{_name(path)}:{node.name}": lines
+        for path in SOURCES
+        for node in _nodes(path)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > LONGEST_FUNCTION
+    }
+    assert long == {}
+
+
+def _impurities(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=float()):
+            yield f"line {node.lineno}: a float literal"
+        case ast.Name(id="float" | "Decimal"):
+            yield f"line {node.lineno}: {node.id}"
+        case ast.BinOp(op=ast.Div()) | ast.AugAssign(op=ast.Div()):
+            yield f"line {node.lineno}: true division"
+        case ast.Attribute(attr="now" | "utcnow" | "today"):
+            yield f"line {node.lineno}: the clock is an argument"
+
+
+def test_no_float_in_the_core() -> None:
     """Money is exact: the core has no float literal, no `float`, no `/`, and asks no clock."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Constant):
-            assert not isinstance(node.value, float), f"line {node.lineno}: a float literal"
-        if isinstance(node, ast.Name):
-            assert node.id not in ("float", "Decimal"), f"line {node.lineno}: {node.id}"
-        if isinstance(node, ast.BinOp | ast.AugAssign):
-            assert not isinstance(node.op, ast.Div), f"line {node.lineno}: true division"
-        if isinstance(node, ast.Attribute):
-            assert node.attr not in ("now", "utcnow", "today"), f"line {node.lineno}: the clock is an argument"
+    core = [path for path in SOURCES if "/core/" in _name(path)]
+    assert core
+    found = [f"{_name(path)}, {words}" for path in core for node in _nodes(path) for words in _impurities(node)]
+    assert found == []
 
 
 CORE_MAY_IMPORT = {
@@ -58,27 +77,28 @@ CORE_MAY_IMPORT = {
 """What computes and does nothing else. `io` and `csv` take a text apart that is in memory already."""
 
 
-def imported(tree: ast.AST) -> list[tuple[int, str]]:
-    """Return the modules that a source imports, each with its line."""
-    found = [
-        (node.lineno, alias.name) for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
-    ]
-    return found + [
-        (node.lineno, "." * node.level + (node.module or ""))
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-    ]
+def _imported(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Import():
+            return [alias.name for alias in node.names]
+        case ast.ImportFrom():
+            return ["." * node.level + (node.module or "")]
+        case _:
+            return []
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if "/core/" in p.as_posix()], ids=_name)
-def test_the_core_imports_what_is_on_its_list(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for line, module in imported(tree):
-        if not module.startswith("nicobar.core."):
-            assert {module, module.partition(".")[0]} & CORE_MAY_IMPORT, f"line {line}: {module}"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            assert node.id not in ("open", "__import__", "input", "print"), f"line {node.lineno}: {node.id}"
+def test_the_core_imports_what_is_on_its_list() -> None:
+    found = []
+    for path in [path for path in SOURCES if "/core/" in _name(path)]:
+        for node in _nodes(path):
+            found += [
+                f"{_name(path)}: {module}"
+                for module in _imported(node)
+                if not module.startswith("nicobar.core.") and not {module, module.partition(".")[0]} & CORE_MAY_IMPORT
+            ]
+            if isinstance(node, ast.Name) and node.id in ("open", "__import__", "input", "print"):
+                found.append(f"{_name(path)}, line {node.lineno}: {node.id}")
+    assert found == []
 
 
 OTHER_PARTIES = {"src/nicobar/storage/simulator/simulator.py"}
@@ -86,41 +106,48 @@ OTHER_PARTIES = {"src/nicobar/storage/simulator/simulator.py"}
 ours, so that it can know of a charge that we do not (decision 0016)."""
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_transactions_open_only_in_flows(path: Path) -> None:
-    if "/flows/" in _name(path) or path.name in ("migrate.py", "database.py"):
-        return
-    forbidden = {"transaction"} if _name(path) in OTHER_PARTIES else {"transaction", "statement"}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute) and node.attr in forbidden:
-            raise AssertionError(f"line {node.lineno}: {node.attr}() outside flows/")
+def test_transactions_open_only_in_flows() -> None:
+    found = []
+    for path in SOURCES:
+        if "/flows/" in _name(path) or path.name in ("migrate.py", "database.py"):
+            continue
+        forbidden = {"transaction"} if _name(path) in OTHER_PARTIES else {"transaction", "statement"}
+        found += [
+            f"{_name(path)}, line {node.lineno}: {node.attr}() outside flows/"
+            for node in _nodes(path)
+            if isinstance(node, ast.Attribute) and node.attr in forbidden
+        ]
+    assert found == []
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if "/flows/" in _name(p)], ids=_name)
-def test_a_flow_has_one_public_function_with_the_name_of_its_file(path: Path) -> None:
-    if path.stem in ("__init__", "runtime"):
-        return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    public = [
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
-    ]
-    assert public == [path.stem]
+def test_a_flow_has_one_public_function_with_the_name_of_its_file() -> None:
+    flows = [path for path in SOURCES if "/flows/" in _name(path) and path.stem not in ("__init__", "runtime")]
+    assert flows
+    public = {
+        path.stem: [
+            node.name
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
+        ]
+        for path in flows
+    }
+    assert {stem: names for stem, names in public.items() if names != [stem]} == {}
 
 
 CORE_FUNCTIONS_IN_SQL = {"object_id", "email_key", "origins", "refund_origins", "dispute_origins", "earlier_stages"}
 """What storage takes of the core besides types and constants: keys and tables, of which a query is made."""
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if "/storage/" in p.as_posix()], ids=_name)
-def test_storage_decides_nothing(path: Path) -> None:
+def test_storage_decides_nothing() -> None:
     """Storage returns facts: it takes no function of the core that judges, and raises no Problem."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nicobar.core"):
-            assert node.module != "nicobar.core.problems", f"line {node.lineno}: a Problem"
-            functions = {alias.name for alias in node.names if alias.name.islower()}
-            assert functions <= CORE_FUNCTIONS_IN_SQL, f"line {node.lineno}: {functions - CORE_FUNCTIONS_IN_SQL}"
+    found = []
+    for path in [path for path in SOURCES if "/storage/" in _name(path)]:
+        for node in _nodes(path):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nicobar.core"):
+                functions = {alias.name for alias in node.names if alias.name.islower()} - CORE_FUNCTIONS_IN_SQL
+                if node.module == "nicobar.core.problems" or functions:
+                    found.append(f"{_name(path)}, line {node.lineno}: {node.module} {sorted(functions)}")
+    assert found == []
 
 
 SQL_OF_A_STATUS = re.compile(
@@ -153,7 +180,7 @@ def test_refunds_and_disputes_have_one_door(function: str, door: str) -> None:
     users = [
         path.name
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in _nodes(path)
         if isinstance(node, ast.ImportFrom) and function in [alias.name for alias in node.names]
     ]
     assert users == [door]
@@ -162,17 +189,24 @@ def test_refunds_and_disputes_have_one_door(function: str, door: str) -> None:
 ASKS_OTHERS = ("flows", "pages", "api", "worker")
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if _name(p).split("/")[2] in ASKS_OTHERS], ids=_name)
-def test_processors_are_asked_in_one_place(path: Path) -> None:
+def _own_ways(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Attribute() if ast.unparse(node) == "asyncio.timeout":
+            yield f"line {node.lineno}: a deadline of its own"
+        case ast.Await(value=ast.Call(func=function)):
+            if ast.unparse(function).rpartition(".")[0].rpartition(".")[2] == "processor":
+                yield f"line {node.lineno}: asked without ask_processor"
+
+
+def test_processors_are_asked_in_one_place() -> None:
     """Whoever waits for a processor does so through `ask_processor`, which has the deadline and keeps its words."""
-    if path.name in ("ask_processor.py", "worker.py"):  # the worker's deadline is for all of a row's handling
-        return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute):
-            assert ast.unparse(node) != "asyncio.timeout", f"line {node.lineno}: a deadline of its own"
-        if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
-            asked = ast.unparse(node.value.func).rpartition(".")[0]
-            assert asked.rpartition(".")[2] != "processor", f"line {node.lineno}: asked without ask_processor"
+    found = []
+    for path in SOURCES:
+        if _name(path).split("/")[2] not in ASKS_OTHERS or path.name == "ask_processor.py":
+            continue
+        if path.name != "worker.py":  # the worker's deadline is for all of a row's handling
+            found += [f"{_name(path)}, {words}" for node in _nodes(path) for words in _own_ways(node)]
+    assert found == []
 
 
 ASK_THE_CLOCK = ("src/nicobar/flows/runtime.py", "src/nicobar/program/doctor.py")
@@ -181,12 +215,14 @@ ASK_THE_CLOCK = ("src/nicobar/flows/runtime.py", "src/nicobar/program/doctor.py"
 
 def test_flows_and_edges_ask_the_runtime_for_the_time() -> None:
     """A tenant's business has a time of its own: whoever asks says which time is meant."""
-    for path in SOURCES:
-        if _name(path) in ASK_THE_CLOCK or "/processors/" in _name(path):
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and node.attr == "now":
-                assert not ast.unparse(node.value).endswith("clock"), f"{_name(path)}:{node.lineno}"
+    found = [
+        f"{_name(path)}:{node.lineno}"
+        for path in SOURCES
+        if _name(path) not in ASK_THE_CLOCK and "/processors/" not in _name(path)
+        for node in _nodes(path)
+        if isinstance(node, ast.Attribute) and node.attr == "now" and ast.unparse(node.value).endswith("clock")
+    ]
+    assert found == []
 
 
 def test_import_contracts_hold() -> None:
@@ -198,9 +234,11 @@ def test_import_contracts_hold() -> None:
 def test_no_path_of_one_machine_and_no_registry_in_tracked_files() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     forbidden = ("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/", "py" + "pi.org", "npm" + "js.org")
+    found = []
     for name in tracked:
         path = ROOT / name
         if path.suffix in (".csv", ".png", ".svg") or not path.is_file():
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
-        assert not [word for word in forbidden if word in text], name
+        found += [f"{name}: {word}" for word in forbidden if word in text]
+    assert found == []
