@@ -22,6 +22,12 @@ def environment(**extra: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("NICOBAR_")} | extra
 
 
+def heed_signals() -> None:
+    """Give a child the signals back that a run in the background (`&`, nohup) ignores, and hands on ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def run(*arguments: str | Path, **extra: str) -> "subprocess.CompletedProcess[str]":
     """Run one command to its end, and return it without its lines of progress, which only a slow computer sees."""
     result = subprocess.run(
@@ -81,6 +87,7 @@ class Serving:
                 stdout=out,
                 stderr=err,
                 env=environment(**extra),
+                preexec_fn=heed_signals,
             )
 
     @property

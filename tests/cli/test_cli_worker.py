@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.program import PATIENCE, PROGRAM, Serving, environment, eventually, postmaster
+from cli.program import PATIENCE, PROGRAM, Serving, environment, eventually, heed_signals, postmaster
 from nicobar.storage.database import Database
 from nicobar.storage.embedded.embedded import open_embedded
 
@@ -20,7 +20,12 @@ class Working:
     def __init__(self, data: Path) -> None:
         with tempfile.TemporaryFile() as log:
             self.process = subprocess.Popen(
-                [*PROGRAM, "worker", "--data", data], stdout=subprocess.PIPE, stderr=log, text=True, env=environment()
+                [*PROGRAM, "worker", "--data", data],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment(),
+                preexec_fn=heed_signals,
             )
 
     def said(self) -> str:
@@ -43,9 +48,9 @@ def worker(data_alone: Path) -> Iterator[Callable[[], Working]]:
 
     yield start
     for working in started:
-        if working.process.poll() is None:
-            working.process.kill()
-            working.process.wait(PATIENCE)
+        with working.process as process:  # which closes its pipe
+            if process.poll() is None:
+                process.kill()
 
 
 _ADD = """
