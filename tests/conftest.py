@@ -35,6 +35,8 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import built_in_processors
+from nicobar.processors.base import Processor
+from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.database import Database
 from nicobar.storage.embedded.embedded import EmbeddedPostgres, open_embedded
 from nicobar.storage.migrate import migrate
@@ -92,6 +94,12 @@ async def runtime(tests_database: EmptyingDatabase, clock: FakeClock) -> Runtime
 
 
 @pytest.fixture
+def processor(runtime: Runtime) -> Processor:
+    """The processor that charges on the test's runtime; a test that has put in its own names its class."""
+    return runtime.processors[Simulator.name]
+
+
+@pytest.fixture
 def app(runtime: Runtime) -> ASGIApp:
     """The whole application on the test's runtime."""
     return create_app(runtime)
@@ -108,6 +116,12 @@ async def app_client(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
 async def merchant(runtime: Runtime, app: ASGIApp) -> Merchant:
     """The business that the test is about."""
     return await make_merchant(runtime, app, "Dodo Records")
+
+
+@pytest_asyncio.fixture
+async def tenant(runtime: Runtime) -> Tenant:
+    """A seller in test mode, without keys."""
+    return Tenant(await create_business(runtime, "Dodo Records"), "test")
 
 
 @pytest_asyncio.fixture

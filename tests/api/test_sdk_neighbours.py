@@ -4,14 +4,11 @@ It validates each answer strictly; beyond that, every key that the library knows
 clients in other languages read keys that the Python models would fill in silently.
 """
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import dodopayments
-import httpx
 import pytest
-import pytest_asyncio
 from dodopayments.types import (
     Brand,
     BrandArchiveResponse,
@@ -24,7 +21,6 @@ from dodopayments.types import (
 )
 from dodopayments.types.price import OneTimePrice, RecurringPrice, UsageBasedPrice
 from pydantic import BaseModel
-from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant, Server
 
@@ -47,19 +43,6 @@ METERED: Any = {
 def whole(raw: dict[str, Any], model: type[BaseModel]) -> None:
     """Assert that `raw` has exactly the keys that the library's model has."""
     assert raw.keys() == model.model_fields.keys()
-
-
-@pytest_asyncio.fixture
-async def sdk(app: ASGIApp, merchant: Merchant) -> AsyncIterator[dodopayments.AsyncDodoPayments]:
-    http_client = httpx.AsyncClient(transport=httpx.ASGITransport(app))
-    async with dodopayments.AsyncDodoPayments(
-        bearer_token=merchant.key,
-        base_url="http://nicobar.test",
-        http_client=http_client,
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

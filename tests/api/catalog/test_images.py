@@ -7,10 +7,8 @@ from typing import Any
 import dodopayments
 import httpx
 import pytest
-import pytest_asyncio
 import structlog
 from PIL import Image
-from starlette.types import ASGIApp
 
 from harness import PUBLIC_URL, FakeClock, Merchant
 from nicobar.core.catalog.picture import MAXIMUM_UPLOAD, is_image_id
@@ -49,19 +47,6 @@ async def image_of(merchant: Merchant, path: str) -> str | None:
 
 def address(image_id: str) -> str:
     return f"{PUBLIC_URL}/images/{image_id}"
-
-
-@pytest_asyncio.fixture
-async def sdk(app: ASGIApp, merchant: Merchant) -> AsyncIterator[dodopayments.AsyncDodoPayments]:
-    http_client = httpx.AsyncClient(transport=httpx.ASGITransport(app))
-    async with dodopayments.AsyncDodoPayments(
-        bearer_token=merchant.key,
-        base_url="http://nicobar.test",
-        http_client=http_client,
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as client:
-        yield client
 
 
 async def test_the_library_puts_a_picture_on_a_product(

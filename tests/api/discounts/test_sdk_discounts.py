@@ -1,17 +1,13 @@
 """The official library drives every operation on discounts and validates each answer strictly."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import dodopayments
-import httpx
 import msgspec
 import pytest
-import pytest_asyncio
 from dodopayments.types import Discount
 from dodopayments.types.discount import CurrencyOption
 from dodopayments.types.discount_detail import DiscountDetail
-from starlette.types import ASGIApp
 
 from discount_orders import buy, order_of
 from harness import FakeClock, Merchant
@@ -19,18 +15,6 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.discounts.discounts import get_discount
 from nicobar.storage.discounts.redemptions import applied_discounts
 from nicobar.wire.discounts.discounts import render_discount_detail
-
-
-@pytest_asyncio.fixture
-async def sdk(app: ASGIApp, merchant: Merchant) -> AsyncIterator[dodopayments.AsyncDodoPayments]:
-    async with dodopayments.AsyncDodoPayments(
-        bearer_token=merchant.key,
-        base_url="http://nicobar.test",
-        http_client=httpx.AsyncClient(transport=httpx.ASGITransport(app)),
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as client:
-        yield client
 
 
 async def test_the_library_drives_every_operation(sdk: dodopayments.AsyncDodoPayments, clock: FakeClock) -> None:

@@ -1,15 +1,11 @@
 """GET of disputes, and disputes on their payments; the official library checks every answer strictly."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import dodopayments
-import httpx
 import pytest
-import pytest_asyncio
 from dodopayments.types import Dispute, DisputeListResponse, GetDispute
-from starlette.types import ASGIApp
 
 from disputing import OPENED_AT, Disputing, open_dispute, paid
 from harness import FakeClock, Merchant
@@ -19,18 +15,6 @@ from nicobar.flows.runtime import Runtime
 @pytest.fixture
 def processor(runtime: Runtime) -> Disputing:
     return Disputing(runtime)
-
-
-@pytest_asyncio.fixture
-async def sdk(app: ASGIApp, merchant: Merchant) -> AsyncIterator[dodopayments.AsyncDodoPayments]:
-    async with dodopayments.AsyncDodoPayments(
-        bearer_token=merchant.key,
-        base_url="http://nicobar.test",
-        http_client=httpx.AsyncClient(transport=httpx.ASGITransport(app)),
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as client:
-        yield client
 
 
 async def listed(merchant: Merchant, **query: Any) -> list[str]:

@@ -1,7 +1,6 @@
 """GET /balances/ledger: what each movement of money is to the seller, to the unit."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any, get_args
 
 import httpx
@@ -210,14 +209,6 @@ async def test_dollars_are_those_of_the_rates_at_the_time(
 
 def test_the_types_are_those_of_the_library() -> None:
     assert get_args(LedgerEventType) == get_args(BalanceLedgerEntry.model_fields["event_type"].annotation)
-
-
-@pytest.fixture
-def client(server: Server) -> Iterator[DodoPayments]:
-    with DodoPayments(
-        bearer_token=server.key, base_url=server.base_url, max_retries=0, _strict_response_validation=True
-    ) as client:
-        yield client
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 ROOT = Path(__file__).resolve().parents[3]
 NODE_MODULES = ROOT / "build" / "node" / "node_modules"
-
-
-@pytest.fixture
-def client(server: Server) -> Iterator[DodoPayments]:
-    with DodoPayments(
-        bearer_token=server.key, base_url=server.base_url, max_retries=0, _strict_response_validation=True
-    ) as client:
-        yield client
 
 
 def sell(client: DodoPayments) -> tuple[str, str]:

@@ -13,8 +13,8 @@ from returning import Returning, paid
 from shop import EXAMPLE_RATES, Shop, item, order_request
 
 
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime) -> Runtime:
+@pytest.fixture
+def runtime(runtime: Runtime) -> Runtime:
     return runtime._replace(processors={"simulator": Returning(runtime)})
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
@@ -14,16 +13,9 @@ from returning import Returning, paid
 from shop import Shop, item
 
 
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime) -> Runtime:
-    return runtime._replace(processors={"simulator": Returning(runtime)})
-
-
 @pytest.fixture
-def processor(runtime: Runtime) -> Returning:
-    processor = runtime.processors["simulator"]
-    assert isinstance(processor, Returning)
-    return processor
+def runtime(runtime: Runtime) -> Runtime:
+    return runtime._replace(processors={"simulator": Returning(runtime)})
 
 
 async def refusal(merchant: Merchant, runtime: Runtime, **body: Any) -> tuple[int, str, str]:

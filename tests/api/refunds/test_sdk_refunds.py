@@ -1,25 +1,14 @@
 """The official SDK, unmodified, against a running server: every refunds call, every key type-checked."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 from dodopayments import DodoPayments, NotFoundError, UnprocessableEntityError
 from dodopayments.types import Payment, Refund, RefundListItem
 
 import orders
-from harness import Server
 
 # The SDK marks POST /payments as legacy; it is the endpoint that this server is about.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture
-def client(server: Server) -> Iterator[DodoPayments]:
-    with DodoPayments(
-        bearer_token=server.key, base_url=server.base_url, max_retries=0, _strict_response_validation=True
-    ) as client:
-        yield client
 
 
 async def buy(client: DodoPayments) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """POST /checkouts/preview: it says what a creation would cost, in every case, and stores nothing."""
 
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import dodopayments
@@ -29,18 +28,6 @@ async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merch
     shop = Shop(runtime, app, clock, merchant)
     await shop.rates(EXAMPLE_RATES)
     return shop
-
-
-@pytest_asyncio.fixture
-async def sdk(app: ASGIApp, merchant: Merchant) -> AsyncIterator[dodopayments.AsyncDodoPayments]:
-    async with dodopayments.AsyncDodoPayments(
-        bearer_token=merchant.key,
-        base_url="http://nicobar.test",
-        http_client=httpx.AsyncClient(transport=httpx.ASGITransport(app)),
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as client:
-        yield client
 
 
 # --- agreement with the creation -------------------------------------------------------------------------------------

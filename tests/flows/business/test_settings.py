@@ -23,7 +23,6 @@ from nicobar.core.money.fx import DODO_FEES, NO_FEE
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.flows.business.change_setting import change_setting
-from nicobar.flows.business.create_business import create_business
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.reference import countries, currencies
@@ -34,11 +33,6 @@ from nicobar.storage.catalog.brands import get_brand
 from nicobar.storage.database import Database, DatabaseUnavailable
 
 LOAD_POLICY = sys.modules["nicobar.flows.business.load_policy"]
-
-
-@pytest_asyncio.fixture
-async def tenant(runtime: Runtime) -> Tenant:
-    return Tenant(await create_business(runtime, "Dodo Records"), "test")
 
 
 @pytest_asyncio.fixture

@@ -6,13 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Succeeded
 from nicobar.core.problems import Problem
-from nicobar.flows.business.create_business import create_business
 from nicobar.flows.notices import deliver_simulated_notices as module
 from nicobar.flows.notices.deliver_simulated_notices import deliver_simulated_notices
 from nicobar.flows.notices.handle_notice import handle_notice
@@ -24,11 +22,6 @@ from nicobar.flows.upkeep.sweep import sweep
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.simulator.simulator import SimulatorRecords, successful_charges
 from orders import attempts_of, card, order, place, reload
-
-
-@pytest_asyncio.fixture
-async def tenant(runtime: Runtime) -> Tenant:
-    return Tenant(await create_business(runtime, "Dodo Records"), "test")
 
 
 @pytest.fixture

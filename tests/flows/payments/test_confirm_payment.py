@@ -12,7 +12,6 @@ from harness import EmptyingDatabase, FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Declined, NeedsAction, Outcome, Pending, Succeeded, Unknown
 from nicobar.core.problems import Problem
-from nicobar.flows.business.create_business import create_business
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.record_outcome import record_outcome
 from nicobar.flows.payments.resolve_attempt import resolve_attempt
@@ -63,11 +62,6 @@ def processor(clock: FakeClock, tests_database: EmptyingDatabase) -> Scripted:
 @pytest_asyncio.fixture
 async def runtime(runtime: Runtime, processor: Scripted) -> Runtime:
     return runtime._replace(processors={"simulator": processor})
-
-
-@pytest_asyncio.fixture
-async def tenant(runtime: Runtime) -> Tenant:
-    return Tenant(await create_business(runtime, "Dodo Records"), "test")
 
 
 async def test_fifty_customers_at_once_make_one_charge(runtime: Runtime, tenant: Tenant, processor: Scripted) -> None:

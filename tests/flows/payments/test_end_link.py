@@ -3,24 +3,17 @@
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import PaymentStatus
 from nicobar.core.problems import Problem
-from nicobar.flows.business.create_business import create_business
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.end_link import end_link
 from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.payments.hosted_pages import end_test_link
 from orders import card, order, place, reload
-
-
-@pytest_asyncio.fixture
-async def tenant(runtime: Runtime) -> Tenant:
-    return Tenant(await create_business(runtime, "Dodo Records"), "test")
 
 
 async def test_a_test_link_ends_now_and_the_sweep_cancels_it(

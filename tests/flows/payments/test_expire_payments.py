@@ -24,11 +24,6 @@ async def runtime(runtime: Runtime) -> Runtime:
     return with_processors(runtime)
 
 
-@pytest_asyncio.fixture
-async def tenant(runtime: Runtime) -> Tenant:
-    return Tenant(await create_business(runtime, "Dodo Records"), "test")
-
-
 async def test_an_unpaid_payment_is_cancelled_when_its_link_ends(
     runtime: Runtime, tenant: Tenant, clock: FakeClock
 ) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
-import pytest_asyncio
 
 from disputing import facts_of
 from harness import FakeClock, Merchant
@@ -39,16 +38,9 @@ from orders import attempts_of, dump, line, reload
 from returning import Returning, paid, refund_rows
 
 
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime) -> Runtime:
-    return runtime._replace(processors={"simulator": Returning(runtime)})
-
-
 @pytest.fixture
-def processor(runtime: Runtime) -> Returning:
-    processor = runtime.processors["simulator"]
-    assert isinstance(processor, Returning)
-    return processor
+def runtime(runtime: Runtime) -> Runtime:
+    return runtime._replace(processors={"simulator": Returning(runtime)})
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import random
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from due_work import run_due
 from harness import START, FakeClock, Merchant
@@ -42,16 +41,9 @@ from returning import Returning, notify, paid, refund_rows
 BACK = RefundFailed("the account is closed", "re_1")
 
 
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime) -> Runtime:
-    return runtime._replace(processors={"simulator": Returning(runtime)})
-
-
 @pytest.fixture
-def processor(runtime: Runtime) -> Returning:
-    processor = runtime.processors["simulator"]
-    assert isinstance(processor, Returning)
-    return processor
+def runtime(runtime: Runtime) -> Runtime:
+    return runtime._replace(processors={"simulator": Returning(runtime)})
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 
 from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
@@ -23,16 +22,9 @@ from orders import card, dump, order, place, reload, with_processors
 from returning import Returning, notify, paid, refund_rows
 
 
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime) -> Runtime:
-    return runtime._replace(processors={"simulator": Returning(runtime)})
-
-
 @pytest.fixture
-def processor(runtime: Runtime) -> Returning:
-    processor = runtime.processors["simulator"]
-    assert isinstance(processor, Returning)
-    return processor
+def runtime(runtime: Runtime) -> Runtime:
+    return runtime._replace(processors={"simulator": Returning(runtime)})
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from datetime import date
 
 import pytest
-import pytest_asyncio
 
 from harness import START, FakeClock
 from nicobar.core.business.tenant import Tenant
@@ -11,7 +10,6 @@ from nicobar.core.problems import Problem
 from nicobar.core.tax.tax import TaxRow, TaxTable
 from nicobar.core.tax.tax_place import TaxPlace
 from nicobar.core.tax.tax_sheet import COLUMNS, TaxSheet, read_sheet, write_sheet
-from nicobar.flows.business.create_business import create_business
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.tax.import_tax_rates import import_tax_rates
@@ -28,11 +26,6 @@ DE,,,VAT,19.5,,zero,2027-01-01,,law
 us,US-CA,California; Golden State,Sales tax,7.25,,,,,
 SK,,,VAT,20,,,,2025-01-01,
 """
-
-
-@pytest_asyncio.fixture
-async def tenant(runtime: Runtime) -> Tenant:
-    return Tenant(await create_business(runtime, "Dodo Records"), "test")
 
 
 async def stored(runtime: Runtime, tenant: Tenant) -> StoredTaxTable | None:
