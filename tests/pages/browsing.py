@@ -16,6 +16,10 @@ import uvicorn
 from playwright.async_api import Browser, Page, async_playwright
 from starlette.types import ASGIApp
 
+from nicobar.app import create_app
+from nicobar.flows.runtime import Runtime
+from orders import with_processors
+
 NODE_MODULES = Path(__file__).resolve().parents[2] / "build" / "node" / "node_modules"
 """Where `make setup` puts the JavaScript packages that only tests use."""
 
@@ -34,9 +38,10 @@ def package_file(name: str) -> str:
 @asynccontextmanager
 async def launched(*arguments: str) -> AsyncIterator[Browser]:
     """Lend a Chromium: the one that CHROMIUM names, or the system's."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    names = ("chromium-headless-shell", "chromium", "google-chrome")
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if program is None:
-        pytest.fail("No Chromium found. Install it (Debian: apt-get install chromium) or name it in CHROMIUM.")
+        pytest.fail(f"No Chromium found. Install it (Debian: apt-get install {names[0]}) or name it in CHROMIUM.")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox", *arguments])
         yield browser
@@ -48,6 +53,27 @@ async def unfold_order(page: Page) -> None:
     fold = page.locator(".order-fold > summary")
     if await fold.is_visible():
         await fold.click()
+
+
+@asynccontextmanager
+async def visiting(
+    chromium: Browser, refused: int = 0, *, tolerated: Sequence[str] = (), **options: Any
+) -> AsyncIterator[Page]:
+    """A page in a fresh phone-sized window; what the browser complains about fails the test, unless it is tolerated.
+
+    So do the `refused` forms, each of which the browser counts as a failure to load.
+    """
+    context = await chromium.new_context(**{"viewport": {"width": 360, "height": 740}, "locale": "en-US"} | options)
+    context.set_default_timeout(WAIT)
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    await context.close()
+    intolerable = [text for text in complaints if not any(words in text for words in tolerated)]
+    assert [text for text in intolerable if "422" not in text] == []
+    assert len(intolerable) == refused
 
 
 def free_socket() -> socket.socket:
@@ -79,6 +105,15 @@ async def serving(app: ASGIApp, listening: socket.socket, certificate: Sequence[
         server.should_exit = True
         server.force_exit = True
         await task
+
+
+@asynccontextmanager
+async def online(runtime: Runtime) -> AsyncIterator[Runtime]:
+    """Serve the whole application to browsers, with the simulator; lend the runtime that it works with."""
+    with free_socket() as listening:
+        runtime = with_processors(runtime._replace(public_url=f"http://127.0.0.1:{port_of(listening)}"))
+        async with serving(create_app(runtime), listening):
+            yield runtime
 
 
 def make_certificate(folder: Path, name: str) -> tuple[str, str]:

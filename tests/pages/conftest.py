@@ -1,17 +1,18 @@
-"""A server with the simulator, and a browser without scripts to visit its pages."""
+"""A server with the simulator, a browser without scripts to visit its pages, and a real one."""
 
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser
 from starlette.types import ASGIApp
 
 from harness import PUBLIC_URL, FakeClock
 from nicobar.core.business.tenant import Tenant
-from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from orders import with_processors
+from pages.browsing import launched
 from pages.visited import Site
 
 
@@ -19,12 +20,6 @@ from pages.visited import Site
 async def runtime(runtime: Runtime) -> Runtime:
     """The test's runtime, with the simulator."""
     return with_processors(runtime)
-
-
-@pytest_asyncio.fixture
-async def tenant(runtime: Runtime) -> Tenant:
-    """A seller in test mode."""
-    return Tenant(await create_business(runtime, "Dodo Records"), "test")
 
 
 @pytest_asyncio.fixture
@@ -39,3 +34,10 @@ async def browser(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def site(runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, clock: FakeClock) -> Site:
     return Site(runtime, tenant, browser, clock)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """The one Chromium of this process. Each test opens windows of its own, which share nothing."""
+    async with launched() as browser:
+        yield browser

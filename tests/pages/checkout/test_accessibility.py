@@ -10,12 +10,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, Request
 
 from harness import FakeClock
-from nicobar.app import create_app
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
-from orders import line, reload, with_processors
+from orders import line, reload
 from pages.axe import obstacles
-from pages.browsing import WAIT, free_socket, launched, port_of, serving
+from pages.browsing import WAIT, online
 from pages.states import (
     STATES,
     Site,
@@ -35,12 +34,6 @@ MOST_BYTES = 50 * 1024
 
 ALONE = [state for state in STATES if state not in (overlay, overlay_receipt, pictured_overlay, inline)]
 """The states outside a frame, which is as wide as the seller makes it."""
-
-
-@pytest_asyncio.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
 
 
 @asynccontextmanager
@@ -67,15 +60,12 @@ async def arabic_page(chromium: Browser) -> AsyncIterator[Page]:
 
 @pytest_asyncio.fixture
 async def site(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> AsyncIterator[Site]:
-    listening = free_socket()
-    runtime = with_processors(runtime._replace(public_url=f"http://127.0.0.1:{port_of(listening)}"))
     headers = {"accept": "text/html", "accept-language": "en-US"}
     async with (
-        serving(create_app(runtime), listening),
+        online(runtime) as runtime,
         httpx.AsyncClient(base_url=runtime.public_url, headers=headers) as client,
     ):
         yield Site(runtime, tenant, clock, client)
-    listening.close()
 
 
 @pytest.mark.parametrize("state", STATES, ids=[state.__name__ for state in STATES])

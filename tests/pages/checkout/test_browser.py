@@ -1,31 +1,21 @@
 """A real browser pays on the hosted page, with scripts and without, and arrives at the merchant."""
 
-import asyncio
-import os
-import shutil
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
-import uvicorn
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
-from nicobar.app import create_app
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.flows.runtime import Runtime
-from orders import attempts_of, order, place, reload, with_processors
-
-WAIT = 15_000
-"""Milliseconds that a browser may take over one step before the test fails."""
+from orders import attempts_of, order, place, reload
+from pages.browsing import free_socket, online, port_of, serving, visiting
 
 
 class Merchant(NamedTuple):
@@ -35,32 +25,18 @@ class Merchant(NamedTuple):
     arrivals: list[dict[str, str]]
 
 
-@asynccontextmanager
-async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
-    task = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
-
-
 @pytest_asyncio.fixture
 async def site(runtime: Runtime) -> AsyncIterator[Runtime]:
     """A real server, and the runtime that it works with."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    public_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    runtime = with_processors(runtime._replace(public_url=public_url))
-    async with serving(create_app(runtime), listening):
+    async with online(runtime) as runtime:
         yield runtime
 
 
 @pytest_asyncio.fixture
 async def merchant() -> AsyncIterator[Merchant]:
     """A shop that sends arriving customers on to another host name, as shops do."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
+    listening = free_socket()
+    port = port_of(listening)
     arrivals: list[dict[str, str]] = []
 
     async def arrive(request: Request) -> Response:
@@ -72,36 +48,7 @@ async def merchant() -> AsyncIterator[Merchant]:
 
     async with serving(Starlette(routes=[Route("/arrive", arrive), Route("/thanks", thanks)]), listening):
         yield Merchant(f"http://127.0.0.1:{port}/arrive", arrivals)
-
-
-@pytest_asyncio.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    """Chromium: the one that CHROMIUM names, or the system's."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.fail("No Chromium found. Install it (Debian: apt-get install chromium) or name it in CHROMIUM.")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
-
-
-@asynccontextmanager
-async def visiting(chromium: Browser, refused: int = 0, **options: Any) -> AsyncIterator[Page]:
-    """A page in a fresh phone-sized window; anything that the browser complains about fails the test.
-
-    But for `refused` forms, each of which the browser counts as a failure to load.
-    """
-    context = await chromium.new_context(viewport={"width": 360, "height": 740}, locale="en-US", **options)
-    context.set_default_timeout(WAIT)
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    await context.close()
-    assert [text for text in complaints if "422" not in text] == []
-    assert len(complaints) == refused
+    listening.close()
 
 
 CHALLENGE, FRICTIONLESS = "4000002500003155", "4000000000003055"

@@ -18,7 +18,7 @@ from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from orders import attempts_of, order, place, reload
 from pages.axe import obstacles
-from pages.browsing import WAIT, free_socket, launched, port_of, serving
+from pages.browsing import free_socket, port_of, serving, visiting
 
 STRIPE_JS = """
 window.told = [];
@@ -64,23 +64,11 @@ async def payment(site: Runtime, localstripe: LocalStripe) -> Payment:
     return await place(site, order(site, tenant))
 
 
-@pytest_asyncio.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
-
-
 @asynccontextmanager
-async def visiting(
+async def choosing_card(
     chromium: Browser, site: Runtime, payment: Payment, localstripe: LocalStripe, **options: Any
 ) -> AsyncIterator[Page]:
     """A page on which a card has been chosen; anything that the browser complains about fails the test."""
-    context = await chromium.new_context(viewport={"width": 360, "height": 740}, locale="en-US", **options)
-    context.set_default_timeout(WAIT)
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
 
     async def answer(route: Route) -> None:
         await route.fulfill(content_type="text/javascript", body=STRIPE_JS)
@@ -90,23 +78,22 @@ async def visiting(
         localstripe.pay(reference, number)
         return localstripe.intent(reference)
 
-    await context.route("https://js.stripe.com/**", answer)
-    await page.expose_function("payAtStripe", pay)
-    await page.goto(site.link_url(payment.link_id or ""))
-    await page.get_by_role("radio", name="Card").check()
-    await page.get_by_role("button", name="Continue to payment").click()
-    await page.wait_for_url("**/stripe")
-    if options.get("java_script_enabled", True):
-        await page.get_by_label("Card", exact=True).wait_for()
-    yield page
-    await context.close()
-    assert complaints == []
+    async with visiting(chromium, **options) as page:
+        await page.context.route("https://js.stripe.com/**", answer)
+        await page.expose_function("payAtStripe", pay)
+        await page.goto(site.link_url(payment.link_id or ""))
+        await page.get_by_role("radio", name="Card").check()
+        await page.get_by_role("button", name="Continue to payment").click()
+        await page.wait_for_url("**/stripe")
+        if options.get("java_script_enabled", True):
+            await page.get_by_label("Card", exact=True).wait_for()
+        yield page
 
 
 async def test_a_customer_pays_in_stripes_fields(
     site: Runtime, payment: Payment, chromium: Browser, localstripe: LocalStripe
 ) -> None:
-    async with visiting(chromium, site, payment, localstripe, color_scheme="dark") as page:
+    async with choosing_card(chromium, site, payment, localstripe, color_scheme="dark") as page:
         (told,) = await page.evaluate("window.told")
         assert (told["key"], told["options"]) == (PUBLISHABLE_KEY, {"locale": "en"})
         assert told["settings"]["appearance"]["theme"] == "night"
@@ -126,7 +113,7 @@ async def test_a_customer_pays_in_stripes_fields(
 async def test_a_declined_card_leads_back_to_the_choice(
     site: Runtime, payment: Payment, chromium: Browser, localstripe: LocalStripe
 ) -> None:
-    async with visiting(chromium, site, payment, localstripe) as page:
+    async with choosing_card(chromium, site, payment, localstripe) as page:
         assert (await page.evaluate("window.told"))[0]["settings"]["appearance"]["theme"] == "stripe"
         await page.get_by_label("Card", exact=True).fill("4000000000000341")
         await page.get_by_role("button", name="Pay $24.00").click()
@@ -136,7 +123,7 @@ async def test_a_declined_card_leads_back_to_the_choice(
 
 
 async def test_another_way_to_pay(site: Runtime, payment: Payment, chromium: Browser, localstripe: LocalStripe) -> None:
-    async with visiting(chromium, site, payment, localstripe) as page:
+    async with choosing_card(chromium, site, payment, localstripe) as page:
         await page.get_by_role("button", name="Pay another way").click()
         await page.get_by_text("How would you like to pay?").wait_for()
     assert (await reload(site, payment)).status == "requires_payment_method"
@@ -145,7 +132,7 @@ async def test_another_way_to_pay(site: Runtime, payment: Payment, chromium: Bro
 async def test_stripes_script_cannot_be_loaded(
     site: Runtime, payment: Payment, chromium: Browser, localstripe: LocalStripe
 ) -> None:
-    async with visiting(chromium, site, payment, localstripe) as page:
+    async with choosing_card(chromium, site, payment, localstripe) as page:
         await page.context.unroute_all()
         await page.context.route(
             "https://js.stripe.com/**", lambda route: route.fulfill(content_type="text/javascript", body="")
@@ -158,7 +145,7 @@ async def test_stripes_script_cannot_be_loaded(
 async def test_without_scripts_the_page_says_what_is_needed(
     site: Runtime, payment: Payment, chromium: Browser, localstripe: LocalStripe
 ) -> None:
-    async with visiting(chromium, site, payment, localstripe, java_script_enabled=False) as page:
+    async with choosing_card(chromium, site, payment, localstripe, java_script_enabled=False) as page:
         told = page.locator("main noscript p")  # by its text, Playwright finds nothing inside of noscript
         assert await told.is_visible() and "need JavaScript" in await told.inner_text()
         assert await page.get_by_role("alert").count() == 0
@@ -171,7 +158,7 @@ async def test_without_scripts_the_page_says_what_is_needed(
 async def test_nothing_stands_in_anybodys_way(
     scheme: str, site: Runtime, payment: Payment, chromium: Browser, localstripe: LocalStripe
 ) -> None:
-    async with visiting(chromium, site, payment, localstripe, color_scheme=scheme) as page:
+    async with choosing_card(chromium, site, payment, localstripe, color_scheme=scheme) as page:
         assert await page.get_by_role("alert").count() == 0
         assert await obstacles(page) == []
         await page.get_by_role("button", name="Pay $24.00").click()

@@ -10,11 +10,11 @@ from playwright.async_api import Browser, Page
 from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
-from nicobar.app import create_app
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.runtime import Runtime
-from orders import attempts_of, with_processors
-from pages.browsing import WAIT, free_socket, launched, package_file, port_of, serving
+from orders import attempts_of
+from pages import browsing
+from pages.browsing import online, package_file
 from pages.changing import link, stored
 from shop import EXAMPLE_RATES, Shop
 
@@ -34,34 +34,20 @@ async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merch
 @pytest_asyncio.fixture
 async def site(runtime: Runtime) -> AsyncIterator[str]:
     """The address of a real server on the shop's database."""
-    listening = free_socket()
-    url = f"http://127.0.0.1:{port_of(listening)}"
-    async with serving(create_app(with_processors(runtime._replace(public_url=url))), listening):
-        yield url
-    listening.close()
-
-
-@pytest_asyncio.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
+    async with online(runtime) as runtime:
+        yield runtime.public_url
 
 
 @asynccontextmanager
 async def visiting(chromium: Browser, url: str, **options: Any) -> AsyncIterator[Page]:
     """A link in a fresh phone-sized window. Complaints of the browser and requests to strangers fail the test."""
-    context = await chromium.new_context(viewport={"width": 360, "height": 740}, locale="en-US", **options)
-    context.set_default_timeout(WAIT)
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
     ours = url.rpartition("/")[0]
-    page.on("request", lambda sent: None if sent.url.startswith(ours) else complaints.append(sent.url))
-    await page.goto(url)
-    yield page
-    await context.close()
-    assert [text for text in complaints if REFUSED not in text] == []
+    strangers: list[str] = []
+    async with browsing.visiting(chromium, tolerated=[REFUSED], **options) as page:
+        page.on("request", lambda sent: None if sent.url.startswith(ours) else strangers.append(sent.url))
+        await page.goto(url)
+        yield page
+    assert strangers == []
 
 
 async def pay_by_keyboard(page: Page) -> None:

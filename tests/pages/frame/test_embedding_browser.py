@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, FrameLocator, Page, Route
+from playwright.async_api import Browser, FrameLocator, Page, Route
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -20,7 +20,7 @@ from nicobar.app import create_app
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from orders import line, order, place, reload, with_processors
-from pages.browsing import WAIT, free_socket, launched, make_certificate, package_file, port_of, serving
+from pages.browsing import free_socket, launched, make_certificate, package_file, port_of, serving, visiting
 from pages.changing import link
 from pages.frames import HOST, SHOP, allow
 from shop import Shop as Seller
@@ -94,27 +94,17 @@ EXPECTED = ("Failed to inject Dodo SDK", "Blocked autofocusing")
 
 
 @asynccontextmanager
-async def visiting(chromium: Browser, shop: Shop) -> AsyncIterator[Page]:
+async def shopping(chromium: Browser, shop: Shop) -> AsyncIterator[Page]:
     """The shop's page on a phone. What the browser complains about fails the test, apart from the wallet's script."""
-    context = await chromium.new_context(viewport={"width": 390, "height": 760}, ignore_https_errors=True)
-    context.set_default_timeout(WAIT)
-    page = await context.new_page()
-    complaints: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith(EXPECTED):
-            complaints.append(message.text)
 
     async def refuse(route: Route) -> None:
         await route.fulfill(status=204)
 
-    page.on("console", listen)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.route("https://*.hs.dodopayments.com/**", refuse)
-    await page.goto(shop.origin)
-    yield page
-    await context.close()
-    assert complaints == []
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 760}, "ignore_https_errors": True}
+    async with visiting(chromium, tolerated=EXPECTED, **phone) as page:
+        await page.route("https://*.hs.dodopayments.com/**", refuse)
+        await page.goto(shop.origin)
+        yield page
 
 
 async def open_checkout(page: Page, runtime: Runtime, link_id: str | None, kind: str, **options: Any) -> FrameLocator:
@@ -167,7 +157,7 @@ async def test_the_official_script_pays_in_a_frame_and_leads_to_the_shop(
     target = f"{shop.origin}/thanks"
     options = {"return_url": target, "redirect_immediately": True}
     payment = await place(site, order(site, tenant, options=options))
-    async with visiting(chromium, shop) as page:
+    async with shopping(chromium, shop) as page:
         frame = await open_checkout(page, site, payment.link_id, kind, payButtonText="Buy now")
         assert await heard(page, "payment_page_opened") == OPENING
         assert await frame.locator("[data-pay] button[type=submit]:visible").first.inner_text() == "Buy now"
@@ -185,7 +175,7 @@ async def test_a_decline_and_a_bank_stay_in_the_frame(
 ) -> None:
     payment = await place(site, order(site, tenant, options={"return_url": f"{shop.origin}/thanks"}))
     clock.advance(seconds=1)
-    async with visiting(chromium, shop) as page:
+    async with shopping(chromium, shop) as page:
         frame = await open_checkout(page, site, payment.link_id, "overlay", manualRedirect=True)
         await heard(page, "payment_page_opened")
         await fill_and_pay(frame, "4000000000000002")
@@ -211,7 +201,7 @@ async def test_details_that_are_asked_for_come_first(
     """A change that the script makes without a new page is told like any other."""
     await allow(site, merchant.tenant, shop.origin)
     payment = await link(Seller(site, app, clock, merchant), billing={"country": "US"})
-    async with visiting(chromium, shop) as page:
+    async with shopping(chromium, shop) as page:
         frame = await open_checkout(page, site, payment.link_id, "inline")
         events: list[Any] = [*OPENING[:3], "breakdown"]
         await heard(page, "breakdown")
@@ -232,7 +222,7 @@ async def test_details_that_are_asked_for_come_first(
 @pytest.mark.parametrize("way", ["button", "key"])
 async def test_the_overlay_closes(site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser, way: str) -> None:
     payment = await place(site, order(site, tenant))
-    async with visiting(chromium, shop) as page:
+    async with shopping(chromium, shop) as page:
         frame = await open_checkout(page, site, payment.link_id, "overlay")
         await heard(page, "payment_page_opened")
         if way == "button":
@@ -248,7 +238,7 @@ async def test_the_inline_frame_is_as_high_as_its_page(
     site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser
 ) -> None:
     payment = await place(site, order(site, tenant, [line(number, 100, 0, 0) for number in range(12)]))
-    async with visiting(chromium, shop) as page:
+    async with shopping(chromium, shop) as page:
         frame = await open_checkout(page, site, payment.link_id, "inline")
         await heard(page, "payment_page_opened")
         box = "(e) => [e.scrollHeight, e.ownerDocument.defaultView.innerHeight]"
@@ -274,7 +264,7 @@ async def test_a_shop_that_is_not_allowed_shows_nothing(
     clock.advance(seconds=5)
     payment = await place(site, order(site, tenant))
     with pytest.raises(AssertionError, match="frame-ancestors"):
-        async with visiting(chromium, shop) as page:
+        async with shopping(chromium, shop) as page:
             frame = await open_checkout(page, site, payment.link_id, "overlay")
             await page.wait_for_event("console", lambda message: "frame-ancestors" in message.text)
             assert await frame.locator("#number").count() == 0

@@ -1,6 +1,5 @@
 """A customer who changes the order is offered what it can be paid by then, with scripts and without."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -10,10 +9,8 @@ from playwright.async_api import Browser
 from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
-from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
-from orders import with_processors
-from pages.browsing import WAIT, free_socket, launched, port_of, serving, unfold_order
+from pages.browsing import online, unfold_order, visiting
 from pages.changing import link, send_details, stored
 from pages.paying import offered_on
 from shop import EXAMPLE_RATES, Shop, item
@@ -34,12 +31,6 @@ async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merch
     await shop.rates(EXAMPLE_RATES)
     await shop.settings(adaptive_pricing="on")
     return shop
-
-
-@pytest_asyncio.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
 
 
 async def test_the_methods_follow_the_country(shop: Shop, browser: httpx.AsyncClient) -> None:
@@ -71,13 +62,8 @@ async def test_a_chosen_method_that_a_discount_takes_away_gives_way_to_cards(
     """Klarna takes 50.01 dollars and more; with the code the order costs 49.50."""
     await shop.percentage("TEN", 1000)
     payment = await link(shop, item(await shop.product(5500)), billing=NEW_YORK)
-    listening = free_socket()
-    url = f"http://127.0.0.1:{port_of(listening)}"
-    async with serving(create_app(with_processors(runtime._replace(public_url=url))), listening):
-        context = await chromium.new_context(locale="en-US", java_script_enabled=scripts)
-        context.set_default_timeout(WAIT)
-        page = await context.new_page()
-        await page.goto(f"{url}/{payment.link_id}")
+    async with online(runtime) as site, visiting(chromium, java_script_enabled=scripts) as page:
+        await page.goto(f"{site.public_url}/{payment.link_id}")
         await page.click(".more-methods > summary")
         await page.check("#method-klarna")
         assert not await page.is_visible("#number")
@@ -89,5 +75,3 @@ async def test_a_chosen_method_that_a_discount_takes_away_gives_way_to_cards(
         await page.wait_for_selector("#method-klarna", state="detached")
         assert await page.is_checked("#method-card")
         assert await page.is_visible("#number") and await page.is_enabled("#number")
-        await context.close()
-    listening.close()

@@ -1,7 +1,7 @@
 """A real browser pays by every kind of method at phone width, by keyboard alone, with scripts and without."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -10,11 +10,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from harness import FakeClock
-from nicobar.app import create_app
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
-from orders import reload, with_processors
-from pages.browsing import WAIT, free_socket, launched, port_of, serving
+from orders import reload
+from pages import browsing
+from pages.browsing import online
 from pages.paying import payment_for, payment_in
 
 STEPS = 80
@@ -24,31 +24,13 @@ STEPS = 80
 @pytest_asyncio.fixture
 async def site(runtime: Runtime) -> AsyncIterator[Runtime]:
     """A real server, and the runtime that it works with."""
-    listening = free_socket()
-    runtime = with_processors(runtime._replace(public_url=f"http://127.0.0.1:{port_of(listening)}"))
-    async with serving(create_app(runtime), listening):
+    async with online(runtime) as runtime:
         yield runtime
-    listening.close()
 
 
-@pytest_asyncio.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
-
-
-@asynccontextmanager
-async def visiting(chromium: Browser, **options: Any) -> AsyncIterator[Page]:
-    """A page in a fresh phone-sized window; anything that the browser complains about fails the test."""
-    context = await chromium.new_context(viewport={"width": 360, "height": 740}, locale="en-US", **options)
-    context.set_default_timeout(WAIT)
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    await context.close()
-    assert [text for text in complaints if "status of 422" not in text] == []
+def visiting(chromium: Browser, **options: Any) -> AbstractAsyncContextManager[Page]:
+    """A page on a phone, which may be told that its form was refused."""
+    return browsing.visiting(chromium, tolerated=["status of 422"], **options)
 
 
 async def reach(page: Page, selector: str, *, key: str = "Tab") -> None:

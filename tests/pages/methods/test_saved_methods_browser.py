@@ -1,21 +1,18 @@
 """A real browser at a phone's width: saving a card, coming back with a proof, and paying with it by keyboard alone."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from nicobar.app import create_app
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Buyer
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.customers.prove_customer import prove_customer
 from nicobar.flows.runtime import Runtime
-from orders import order, place, reload, with_processors
-from pages.browsing import WAIT, free_socket, launched, port_of, serving
+from orders import order, place, reload
+from pages.browsing import online, visiting
 
 ANA = Buyer("cus_ana", "ana.lima@example.com", "Ana Lima", None, {})
 
@@ -23,31 +20,8 @@ ANA = Buyer("cus_ana", "ana.lima@example.com", "Ana Lima", None, {})
 @pytest_asyncio.fixture
 async def site(runtime: Runtime) -> AsyncIterator[Runtime]:
     """A real server, and the runtime that it works with."""
-    listening = free_socket()
-    runtime = with_processors(runtime._replace(public_url=f"http://127.0.0.1:{port_of(listening)}"))
-    async with serving(create_app(runtime), listening):
+    async with online(runtime) as runtime:
         yield runtime
-    listening.close()
-
-
-@pytest_asyncio.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
-
-
-@asynccontextmanager
-async def visiting(chromium: Browser, **options: Any) -> AsyncIterator[Page]:
-    """A page in a fresh phone-sized window; anything that the browser complains about fails the test."""
-    context = await chromium.new_context(viewport={"width": 360, "height": 740}, locale="en-US", **options)
-    context.set_default_timeout(WAIT)
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    await context.close()
-    assert complaints == []
 
 
 async def link(site: Runtime, tenant: Tenant) -> Payment:
