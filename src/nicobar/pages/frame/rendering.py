@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -44,22 +45,35 @@ _PROBLEM_TEXTS: Final = {403: "forbidden", 404: "missing", 413: "large", 429: "m
 """HTTP status to the name of its sentences; every other refusal is a form that cannot be read."""
 
 
+@cache
+def _static_files() -> StaticFiles:
+    return StaticFiles()
+
+
+@cache
+def _environment(prefix: str) -> Environment:
+    """Return the templates for addresses below a path, compiled once, however many applications a process makes."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    static = _static_files()
+    environment.globals["asset"] = lambda name: f"{prefix}/static/{static.name(name)}"
+    environment.globals["picture"] = lambda image_id: f"{prefix}/images/{image_id}/small"
+    environment.globals["integrity"] = static.integrity
+    return environment
+
+
 class Renderer:
     """Turns templates into responses. Addresses start with the public address's path, should it have one."""
 
     def __init__(self, public_url: str) -> None:
         self._prefix = urlsplit(public_url).path.rstrip("/")
-        self.static = StaticFiles()
-        self._environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.globals["asset"] = lambda name: f"{self._prefix}/static/{self.static.name(name)}"
-        self._environment.globals["picture"] = lambda image_id: f"{self._prefix}/images/{image_id}/small"
-        self._environment.globals["integrity"] = self.static.integrity
+        self.static = _static_files()
+        self._environment = _environment(self._prefix)
 
     def path(self, path: str) -> str:
         """Return the address of one of our own pages, without scheme and host."""
