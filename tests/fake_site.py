@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+TURNS_TO_ACCEPT = 5
+"""To see the connection, to accept it, to make its transport, to tell the protocol, and to begin to serve it."""
+
 
 @dataclass
 class FakeSite:
@@ -40,8 +43,14 @@ class FakeSite:
         writer.write(f"HTTP/1.1 {self.status} Prepared\r\ncontent-length: {length}\r\n\r\n".encode() + self.body)
 
     async def close(self) -> None:
-        """Cut every connection, so that no socket outlives the test."""
+        """Cut every connection, so that no socket outlives the test.
+
+        A client that gave up early may have left one that waits to be accepted. The server gets the turns of the loop
+        in which it is: of a server that is closed in between, asyncio forgets the socket without closing it.
+        """
         self._closed = True
+        for _ in range(TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
         for writer in self._connections:
             writer.transport.abort()
             with suppress(ConnectionError):
