@@ -9,10 +9,10 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check bench fix pin
+.PHONY: help setup serve test prove coverage check bench fix pin
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: .venv/development.stamp build/chromium build/proxies.stamp build/node/node_modules/$(SDK) ## Set up everything that the other targets need, and nothing else
 
@@ -21,6 +21,14 @@ serve: .venv/program.stamp ## Serve a demo shop until Ctrl-C; options: make serv
 
 test: setup check ## Run every check and every test
 	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" $(BIN)/python -m pytest -n 2 $(ARGS)
+
+prove: setup ## Run what draws at random in full, not for the tenth of `make test`, and write docs/proof.md (minutes)
+	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" NICOBAR_PROVE=1 $(BIN)/python -m pytest -n 2 -m proof $(ARGS)
+
+coverage: setup ## Run every test and show what of src/ none of them reaches; fails below the floor
+	@rm -rf build/coverage && mkdir -p build/coverage
+	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" $(BIN)/coverage run -m pytest -n 2 $(ARGS)
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 check: .venv/development.stamp ## Check style, types and import contracts
 	@$(BIN)/ruff check

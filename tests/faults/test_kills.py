@@ -12,7 +12,7 @@ import random
 import secrets
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -24,8 +24,9 @@ from faults.shopping import Journal, Shop, shop_at_random
 from nicobar.core.business.tenant import Tenant
 from nicobar.storage.business.businesses import first_business
 from nicobar.storage.embedded.embedded import open_embedded
+from proof import length
 
-KILLS = int(os.environ.get("NICOBAR_KILLS", "6"))
+KILLS = int(os.environ.get("NICOBAR_KILLS", length(60)))
 SEED = int(os.environ.get("NICOBAR_KILLS_SEED", secrets.randbelow(10**6)))
 SHOPPERS = 6
 
@@ -76,7 +77,10 @@ async def _until_told(journal: Journal, answers: int) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_nothing_is_lost_by_kills_under_load(folder: Path) -> None:
+@pytest.mark.proof
+async def test_nothing_is_lost_by_kills_under_load(
+    folder: Path, record_property: Callable[[str, object], None]
+) -> None:
     print(f"NICOBAR_KILLS={KILLS} NICOBAR_KILLS_SEED={SEED}")  # noqa: T201 - how to repeat it
     chance = random.Random(SEED)  # noqa: S311 - a run can be repeated
     data, journal, product_id = folder / "data", Journal(), None
@@ -93,3 +97,4 @@ async def test_nothing_is_lost_by_kills_under_load(folder: Path) -> None:
     assert counts["succeeded"] >= len(journal.statuses) >= 1
     examined = await asyncio.to_thread(run, "doctor", "--data", data)
     assert examined.returncode == 0, examined.stdout
+    record_property(f"kills of seed {SEED}", KILLS)

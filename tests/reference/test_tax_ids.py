@@ -12,6 +12,7 @@ from nicobar.core.problems import Problem
 from nicobar.reference import countries
 from nicobar.reference.tax_id_forms import EXAMPLES, FORMS
 from nicobar.reference.tax_ids import LONGEST, checked_tax_id, vies_number
+from proof import length
 
 CHECKED = sorted([*EXAMPLES, *FORMS])
 MEMBERS = [country.alpha2 for country in countries.ALL if country.eu]
@@ -126,7 +127,7 @@ def test_refusals_help(country: str, given: str, end: str) -> None:
     assert refusal(country, given).endswith(end)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=length(500), deadline=None)
 @given(
     st.sampled_from([country.alpha2 for country in countries.ALL]),
     st.one_of(st.text(max_size=45), st.text("0123456789ABEGXZ -./", max_size=20)),

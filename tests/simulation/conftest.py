@@ -1,7 +1,7 @@
 """What the tests of the simulation share."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
@@ -19,7 +19,13 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-def runs(tests_database: EmptyingDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
+def runs(
+    tests_database: EmptyingDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> Iterator[Runs]:
     runs = Runs(tests_database, monkeypatch)
     yield runs
+    for seed, operations in runs.done:
+        record_property(f"operations of seed {seed}", operations)
     print(dict(sorted(runs.happened.items())))  # noqa: T201

@@ -28,12 +28,15 @@ class Runs:
     def __init__(self, database: EmptyingDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
         self._database, self._monkeypatch = database, monkeypatch
         self.happened: Counter[str] = Counter()
+        self.done: list[tuple[int, int]] = []
+        """Seed and operations of each run that has ended."""
 
     async def run(self, seed: int, operations: int) -> dict[str, str]:
         """Make one run, and return the digest of what it leaves behind."""
         async with self.town(seed) as (town, auditor):
             await simulate(town, auditor, operations)
             await settle(town, auditor)
+            self.done.append((seed, operations))
             return await auditor.digest()
 
     @asynccontextmanager

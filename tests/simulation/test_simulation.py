@@ -2,6 +2,8 @@
 
 Every run prints its seed. `NICOBAR_SIMULATION_SEED=7 pytest tests/simulation -k fresh` makes exactly that run again,
 and with `NICOBAR_SIMULATION_SECONDS=600` one seed follows the other for so long.
+
+In `make test` a run is a tenth as long as in `make prove`.
 """
 
 import os
@@ -11,10 +13,13 @@ from time import monotonic
 
 import pytest
 
+from proof import length
 from simulation.runs import Runs
 
-OPERATIONS = 350
+OPERATIONS = length(350)
 """How much happens in one run."""
+
+pytestmark = pytest.mark.proof
 
 SEEDS = (1, 2, 3)
 """Runs that are always made, beside a fresh one: what fails can be told from what a change has broken."""
@@ -36,7 +41,7 @@ async def test_nothing_is_lost_or_paid_twice_with_a_fresh_seed(runs: Runs) -> No
 
 
 async def test_the_same_seed_is_the_same_run(runs: Runs) -> None:
-    first = await runs.run(99, 120)
+    first = await runs.run(99, length(120))
     happened, runs.happened = runs.happened, Counter()
-    assert await runs.run(99, 120) == first
+    assert await runs.run(99, length(120)) == first
     assert runs.happened == happened

@@ -1,11 +1,12 @@
 """Thousands of random carts, compared with a second calculation written from the contract's text.
 
-`NICOBAR_PRICING_CARTS` sets how many carts the sweep makes (10,000 unless set) and `NICOBAR_PRICING_SEED` where it
-starts. A failure names the cart's seed: `price(make_cart(random.Random(seed)))` makes the same cart again.
+`NICOBAR_PRICING_CARTS` sets how many carts the sweep makes (10,000 in a proof unless set), `NICOBAR_PRICING_SEED` where
+it starts. A failure names the cart's seed: `price(make_cart(random.Random(seed)))` makes the same cart again.
 """
 
 import os
 import random
+from collections.abc import Callable
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
@@ -23,8 +24,9 @@ from nicobar.core.money.fx import DODO_FEES, ChargeTerms, FeeTier, FeeTiers, Rat
 from nicobar.core.pricing.explanation import describe, explain
 from nicobar.core.pricing.pricing import CartLine, Quote, quote, recompute, with_fee
 from nicobar.core.problems import Problem
+from proof import length
 
-CARTS = int(os.environ.get("NICOBAR_PRICING_CARTS", "10000"))
+CARTS = int(os.environ.get("NICOBAR_PRICING_CARTS", length(10_000)))
 FIRST_SEED = int(os.environ.get("NICOBAR_PRICING_SEED", "0"))
 BATCHES = 10
 
@@ -325,8 +327,9 @@ def check_order_of_lines(cart: Cart, result: Quote, rng: random.Random) -> None:
     assert list(shuffled.lines) == [result.lines[index] for index in order]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_random_carts(batch: int) -> None:
+def test_random_carts(batch: int, record_property: Callable[[str, object], None]) -> None:
     priced = charmed = 0
     for seed in range(FIRST_SEED + batch, FIRST_SEED + CARTS, BATCHES):
         rng = random.Random(seed)  # noqa: S311 - a cart must be the same for the same seed
@@ -347,9 +350,10 @@ def test_random_carts(batch: int) -> None:
             raise
     assert priced > CARTS // BATCHES * 0.9
     assert charmed > CARTS // BATCHES * 0.05
+    record_property(f"carts from seed {FIRST_SEED + batch} on, priced", priced)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=length(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=False))
 def test_shrinkable_carts(rng: random.Random) -> None:
     """The same properties on carts that hypothesis can shrink to a smallest failing one."""
