@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -15,24 +16,28 @@ from nicobar.storage.embedded.embedded import EmbeddedPostgres
 _numbers = count(1)
 
 
-@pytest.fixture(scope="session")
-def data() -> Iterator[Path]:
-    """A data folder with a database in it. Servers and commands come and go on it."""
+@contextmanager
+def _installation() -> Iterator[Path]:
+    """Lend a data folder with a database in it."""
     folder = new_folder()
     made = run("keys", "create", "--data", folder / "data")
     assert made.returncode == 0, made.stderr
     yield folder / "data"
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def data() -> Iterator[Path]:
+    """A data folder with a database in it. Servers and commands come and go on it."""
+    with _installation() as data:
+        yield data
 
 
 @pytest.fixture(scope="session")
 def data_alone() -> Iterator[Path]:
     """Another one, on which nothing runs but what the test itself starts."""
-    folder = new_folder()
-    made = run("keys", "create", "--data", folder / "data")
-    assert made.returncode == 0, made.stderr
-    yield folder / "data"
-    shutil.rmtree(folder, ignore_errors=True)
+    with _installation() as data:
+        yield data
 
 
 @pytest.fixture
