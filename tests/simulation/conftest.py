@@ -24,8 +24,6 @@ def runs(
     monkeypatch: pytest.MonkeyPatch,
     record_property: Callable[[str, object], None],
 ) -> Iterator[Runs]:
-    runs = Runs(tests_database, monkeypatch)
+    runs = Runs(tests_database, monkeypatch, record_property)
     yield runs
-    for seed, operations in runs.done:
-        record_property(f"operations of seed {seed}", operations)
     print(dict(sorted(runs.happened.items())))  # noqa: T201

@@ -3,7 +3,7 @@
 import asyncio
 import types
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -25,18 +25,18 @@ WAITING_FOR_A_NOTICE = 0.05
 class Runs:
     """Runs the simulation on one database, as often as it is asked to."""
 
-    def __init__(self, database: EmptyingDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._database, self._monkeypatch = database, monkeypatch
+    def __init__(
+        self, database: EmptyingDatabase, monkeypatch: pytest.MonkeyPatch, record: Callable[[str, object], None]
+    ) -> None:
+        self._database, self._monkeypatch, self._record = database, monkeypatch, record
         self.happened: Counter[str] = Counter()
-        self.done: list[tuple[int, int]] = []
-        """Seed and operations of each run that has ended."""
 
     async def run(self, seed: int, operations: int) -> dict[str, str]:
         """Make one run, and return the digest of what it leaves behind."""
         async with self.town(seed) as (town, auditor):
             await simulate(town, auditor, operations)
             await settle(town, auditor)
-            self.done.append((seed, operations))
+            self._record(f"operations of seed {seed}", operations)
             return await auditor.digest()
 
     @asynccontextmanager
