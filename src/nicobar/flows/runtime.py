@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from nicobar.clock import Clock
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.events.moves import Move
+from nicobar.core.events.moves import FollowedMove
 from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, object_id, text_secret
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import Processor
@@ -20,7 +20,7 @@ class Follower(Protocol):
     The flows that move payments, refunds and disputes do not know who follows them.
     """
 
-    async def follow(self, runtime: "Runtime", tx: Tx, move: Move) -> None:
+    async def follow(self, runtime: "Runtime", tx: Tx, move: FollowedMove) -> None:
         """Do its part in the transaction that makes the move, in bounded time and without asking anybody else.
 
         What it raises rolls the move back, and everything else in the transaction.

@@ -10,7 +10,7 @@ import pytest_asyncio
 from disputing import facts_of, paid
 from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.events.moves import DisputeMove, Move, PaymentMove, RefundMove
+from nicobar.core.events.moves import DisputeMove, FollowedMove, PaymentMove, RefundMove
 from nicobar.core.payments.payment import Attempt, Payment, Pending, Succeeded
 from nicobar.core.refunds.refund import NewRefund, RefundFailed
 from nicobar.flows.disputes.record_dispute import record_dispute
@@ -37,11 +37,11 @@ class Following:
     """Notes every move with the status in the move's transaction, and the one that all others still see."""
 
     def __init__(self) -> None:
-        self.moves: list[Move] = []
+        self.moves: list[FollowedMove] = []
         self.seen: list[tuple[str | None, str | None]] = []
         self.fault: Exception | None = None
 
-    async def follow(self, runtime: Runtime, tx: Tx, move: Move) -> None:
+    async def follow(self, runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
         if self.fault is not None:
             raise self.fault
         self.moves.append(move)
@@ -49,7 +49,7 @@ class Following:
             self.seen.append((await _status(tx, move), await _status(other, move)))
 
 
-async def _status(read: Read, move: Move) -> str | None:
+async def _status(read: Read, move: FollowedMove) -> str | None:
     match move:
         case PaymentMove():
             object_id = move.payment.payment_id

@@ -41,4 +41,5 @@ class DisputeMove(NamedTuple):
     event: Event
 
 
-Move = PaymentMove | RefundMove | DisputeMove
+FollowedMove = PaymentMove | RefundMove | DisputeMove
+"""What a follower is told."""

@@ -1,11 +1,11 @@
 """Tell all followers about a move, in the transaction that makes it."""
 
-from nicobar.core.events.moves import Move
+from nicobar.core.events.moves import FollowedMove
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
 
 
-async def tell_followers(runtime: Runtime, tx: Tx, move: Move) -> None:
+async def tell_followers(runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
     """Let each follower do its part, in their order. Whatever one raises ends the transaction."""
     for follower in runtime.followers:
         await follower.follow(runtime, tx, move)
