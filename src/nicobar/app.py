@@ -81,7 +81,7 @@ def _show_missing(renderer: Renderer) -> Callable[[Request, Exception], Awaitabl
 
     async def show(request: Request, error: Exception) -> Response:
         unknown = isinstance(error, HTTPException) and error.status_code == 404
-        if unknown and wants_page(request) and request.url.path.split("/")[1] not in API_WORDS:
+        if unknown and wants_page(request) and request.scope["path"].split("/")[1] not in API_WORDS:
             return renderer.problem(request, 404)
         return await errors.on_http_exception(request, error)
 

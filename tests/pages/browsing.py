@@ -72,8 +72,8 @@ async def visiting(
     yield page
     await context.close()
     intolerable = [text for text in complaints if not any(words in text for words in tolerated)]
-    assert [text for text in intolerable if "422" not in text] == []
-    assert len(intolerable) == refused
+    assert [text for text in intolerable if "422" not in text] == [], intolerable
+    assert len(intolerable) == refused, intolerable
 
 
 def free_socket() -> socket.socket:

@@ -212,15 +212,23 @@ async def test_a_blank_name_and_a_wrong_address_are_refused(merchant: Merchant) 
         "INVALID_REQUEST_BODY",
         "name: Your request body is invalid. It is blank.",
     )
-    for address in ("javascript:alert(1)", "example.com", "https://", "https://exa mple.com/", "https://a.b:99999/"):
+    full = "It is not a full web address, such as https://example.com/."
+    faults = {
+        "javascript:alert(1)": full,
+        "example.com": full,
+        "https://": full,
+        "https://exa mple.com/": "It is not a web address: Character 12 is U+0020, a blank or a character that is not "
+        "seen; take it out, or encode it as %20 and the like.",
+        "https://a.b:99999/": "It is not a web address: Port out of range 0-65535.",
+    }
+    for address, fault in faults.items():
         refused(
             await merchant.client.post(
                 "/products", json=BODY | {"digital_product_delivery": {"external_url": address}}
             ),
             422,
             "INVALID_REQUEST_BODY",
-            "digital_product_delivery.external_url: Your request body is invalid. "
-            "It is not a full web address, such as https://example.com/.",
+            f"digital_product_delivery.external_url: Your request body is invalid. {fault}",
         )
     assert await listed(merchant) == []
 

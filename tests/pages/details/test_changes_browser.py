@@ -14,7 +14,7 @@ from nicobar.core.payments.payment import Payment
 from nicobar.flows.runtime import Runtime
 from orders import attempts_of
 from pages import browsing
-from pages.browsing import online, package_file
+from pages.browsing import online, package_file, unfold_order
 from pages.changing import link, stored
 from shop import EXAMPLE_RATES, Shop
 
@@ -319,6 +319,7 @@ async def test_a_postal_code_changes_the_total_before_it_is_paid(
     await shop.settings(adaptive_pricing="off")
     payment = await link(shop)
     async with visiting(chromium, f"{site}/{payment.link_id}", java_script_enabled=scripts) as page:
+        await unfold_order(page)
         assert "23.80" in await page.inner_text(".sum-total")
         await page.click("details.change > summary")
         await page.fill("#zipcode", "D-78266")
@@ -326,7 +327,7 @@ async def test_a_postal_code_changes_the_total_before_it_is_paid(
             await page.press("#zipcode", "Tab")
         else:
             await page.click(".details-form button[type=submit]")
-        await page.wait_for_selector(".sum-total:has-text('21.62')")
+        await page.wait_for_selector(".sum-total:has-text('21.62')", state="attached")
     changed = await stored(shop, payment.payment_id)
     assert (changed.billing.zipcode, changed.tax, changed.total_amount) == ("78266", 162, 2162)
 

@@ -1,15 +1,16 @@
 """A real browser: what people type and paste, how they pay with it, and what stays on the page when something fails."""
 
 import pytest
-from pages.test_browser import Merchant, chromium, merchant, site, visiting
 from playwright.async_api import Browser, Page
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.flows.runtime import Runtime
 from orders import attempts_of, line, order, place, reload
+from pages.arriving import Merchant, merchant, site
+from pages.browsing import visiting
 
-__all__ = ["chromium", "merchant", "site"]
+__all__ = ["merchant", "site"]
 
 CARDS = [
     "4242424242424242",
