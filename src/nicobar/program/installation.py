@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
+from nicobar.audit_seal import AuditSeal
 from nicobar.clock import SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME
 from nicobar.flows.business.create_business import create_business
@@ -11,7 +12,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.webhooks.webhooks import Webhooks
-from nicobar.program.postgres import Postgres, data_folder, key_file
+from nicobar.program.postgres import Postgres, audit_key_file, data_folder, key_file
 from nicobar.program.settings import Settings, local_url, without_password
 from nicobar.storage.accounts.processor_accounts import all_accounts
 from nicobar.storage.business.businesses import first_business
@@ -57,7 +58,8 @@ async def open_runtime(
         with explained(settings):
             await migrate(database)
         processors = built_in_processors(clock, public_url, SimulatorRecords(database))
-        yield Runtime(database, clock, public_url, processors, accounts, webhooks)
+        seal = AuditSeal(settings.audit_keys, audit_key_file(settings))
+        yield Runtime(database, clock, public_url, processors, accounts, webhooks, audit_seal=seal)
     finally:
         webhooks.close()
         await accounts.close()
