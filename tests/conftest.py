@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from at_stripe import LocalStripe
 from harness import (
     PUBLIC_URL,
-    VAULT_KEYS,
+    VAULT,
     Databases,
     EmptyingDatabase,
     FakeClock,
@@ -43,7 +43,6 @@ from nicobar.storage.database import Database
 from nicobar.storage.embedded.embedded import EmbeddedPostgres, open_embedded
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
-from nicobar.vault import Vault
 from proof import pytest_collection_modifyitems, pytest_terminal_summary
 
 __all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary"]
@@ -96,8 +95,8 @@ async def runtime(tests_database: EmptyingDatabase, clock: FakeClock) -> AsyncIt
     """A runtime on an empty database and on the test's clock."""
     await tests_database.empty()
     processors = built_in_processors(clock, PUBLIC_URL, SimulatorRecords(tests_database.database))
-    webhooks = Webhooks(Vault(VAULT_KEYS, None), clock, allow_private=True)
-    yield Runtime(tests_database.database, clock, PUBLIC_URL, processors, webhooks=webhooks)
+    webhooks = Webhooks(VAULT, clock, allow_private=True)
+    yield Runtime(tests_database.database, clock, PUBLIC_URL, processors, webhooks=webhooks, vault=VAULT)
     webhooks.close()
 
 

@@ -31,9 +31,11 @@ START = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 
 PUBLIC_URL = "http://pay.test"
 
-
 VAULT_KEYS = Keys.parse(base64.b64encode(bytes(range(32))).decode())
 """What secrets of the tests are encrypted with."""
+
+VAULT = Vault(VAULT_KEYS, None)
+"""What tests encrypt with."""
 
 
 class FakeClock:
@@ -173,8 +175,8 @@ class ServerThread(threading.Thread):
         database = Database(self._dsn)
         clock = SystemClock()
         processors = built_in_processors(clock, self.base_url, SimulatorRecords(database))
-        webhooks = Webhooks(Vault(VAULT_KEYS, None), clock, allow_private=True)
-        app = create_app(Runtime(database, clock, self.base_url, processors, webhooks=webhooks))
+        webhooks = Webhooks(VAULT, clock, allow_private=True)
+        app = create_app(Runtime(database, clock, self.base_url, processors, webhooks=webhooks, vault=VAULT))
         config = uvicorn.Config(_announcing(app, self.ready), lifespan="on", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
         await self._server.serve(sockets=[self._socket])

@@ -59,7 +59,7 @@ async def open_runtime(
             await migrate(database)
         processors = built_in_processors(clock, public_url, SimulatorRecords(database))
         seal = AuditSeal(settings.audit_keys, audit_key_file(settings))
-        yield Runtime(database, clock, public_url, processors, accounts, webhooks, audit_seal=seal)
+        yield Runtime(database, clock, public_url, processors, accounts, webhooks, audit_seal=seal, vault=vault)
     finally:
         webhooks.close()
         await accounts.close()
