@@ -94,6 +94,31 @@ def check_demo_file(settings: Settings) -> Finding:
     return Finding(True, f"The demo's API key in {file} is readable by its owner alone.")
 
 
+def check_key_file(settings: Settings) -> Finding:
+    """What decrypts the secrets in the database is kept apart from it, and is nobody else's to read."""
+    if settings.encryption_keys is not None:
+        return Finding(True, "The encryption key is given in NICOBAR_ENCRYPTION_KEY.")
+    file = key_file(settings)
+    try:
+        state = file.stat()
+    except FileNotFoundError:
+        return Finding(None, f"There is no encryption key yet; {file} will hold it.")
+    except OSError:
+        return Finding(False, f"The encryption key in {file} cannot be reached.", "Run Nicobar as its owner.")
+    if hasattr(os, "geteuid") and state.st_uid != os.geteuid():
+        owner = f"The encryption key in {file} belongs to another user."
+        return Finding(False, owner, f"Make it yours with: chown {os.geteuid()} {file}")
+    if not os.access(file, os.R_OK):
+        return Finding(False, f"The encryption key in {file} cannot be read.", f"Open it with: chmod 600 {file}")
+    if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return Finding(False, f"Others may read the encryption key in {file}.", f"Close it with: chmod 600 {file}")
+    folder = data_folder(settings)
+    if settings.database_url is None and file.is_relative_to(folder):
+        sentence = f"The encryption key is in the data folder: a copy of {folder} holds the secrets and their key."
+        return Finding(False, sentence, f"Stop the server and move it with: mv {file} {folder}.key")
+    return Finding(True, f"The encryption key in {file} is readable by its owner alone. Keep a copy of it elsewhere.")
+
+
 def check_disk(settings: Settings) -> Finding:
     """A full disk stops PostgreSQL."""
     folder = data_folder(settings)
@@ -192,7 +217,10 @@ async def check_secrets(examined: Examined) -> Finding:
     try:
         vault.check()
         for account in accounts:
-            vault.open(account.sealed, place_of(account.tenant, account.processor))
+            vault.open(
+                account.sealed,
+                place_of(account.tenant, account.processor, account.publishable_key, account.api_base),
+            )
     except VaultError as error:
         advice = "Give the key that encrypted them, or connect the account anew: nicobar processors set stripe"
         return Finding(False, str(error), advice)
@@ -303,6 +331,7 @@ COMPUTER_CHECKS: Final[list[Callable[[Settings], Finding]]] = [
     check_program,
     check_data_folder,
     check_demo_file,
+    check_key_file,
     check_disk,
 ]
 """What can be said without a database, in the order of the report."""

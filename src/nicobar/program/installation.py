@@ -67,7 +67,10 @@ async def open_runtime(
 
 
 async def check_secrets(runtime: Runtime) -> None:
-    """Ensure that the secrets of every account and endpoint can be decrypted here. Raises InstallationError."""
+    """Ensure that secrets of accounts and endpoints can be decrypted here, and that there is a key for those to come.
+
+    Raises InstallationError.
+    """
     async with runtime.database.snapshot() as read:
         accounts, endpoints = await all_accounts(read), await all_endpoints(read)
     try:
@@ -77,6 +80,8 @@ async def check_secrets(runtime: Runtime) -> None:
         for endpoint in endpoints:
             if runtime.webhooks is not None:
                 runtime.webhooks.open(endpoint.tenant, endpoint.endpoint_id, endpoint.secret)
+        if runtime.vault is not None:
+            runtime.vault.ensure_key()
     except VaultError as error:
         raise InstallationError(str(error)) from error
 

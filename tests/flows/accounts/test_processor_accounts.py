@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from at_stripe import KEYS, PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe, connect, with_accounts
 from harness import FakeClock, Merchant
-from nicobar.core.business.tenant import Tenant
+from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
 from nicobar.flows.accounts.find_processors import find_processors
@@ -171,6 +171,32 @@ async def test_secrets_do_not_open_in_another_place(
         await tx.execute("UPDATE processor_accounts SET business_id = $1", other_merchant.business_id)
     assert await names(runtime, other_merchant.tenant) == []
     with pytest.raises(InstallationError, match="changed, or moved from its place"):
+        await check_secrets(runtime)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("publishable_key", "pk_test_somebodyelses"),
+        ("api_base", "https://collector.example"),
+        ("api_base", None),
+        ("mode", "live"),
+        ("processor", "stripe2"),
+        ("sealed", b"\x01" + bytes(100)),
+    ],
+)
+async def test_one_changed_value_makes_an_account_unusable(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, column: str, value: object
+) -> None:
+    """Every column that decides where its secrets and the money go."""
+    await connect(runtime, merchant.tenant, localstripe)
+    async with runtime.database.transaction() as tx:
+        await tx.execute(
+            f"UPDATE processor_accounts SET number = nextval('processor_account_numbers'), {column} = $1", value
+        )
+    mode: Mode = "live" if column == "mode" else "test"
+    assert await names(runtime, Tenant(merchant.business_id, mode)) == []
+    with pytest.raises(InstallationError, match=r"changed, or moved from its place|encrypted with another key"):
         await check_secrets(runtime)
 
 
