@@ -224,9 +224,10 @@ async def check_secrets(examined: Examined) -> Finding:
     except VaultError as error:
         advice = "Give the key that encrypted them, or connect the account anew: nicobar processors set stripe"
         return Finding(False, str(error), advice)
-    if file is not None and file.exists() and file.stat().st_uid != file.parent.stat().st_uid:
-        advice = f"Give it to the owner of its folder: chown --reference={file.parent} {file}"
-        return Finding(False, f"The encryption key {file} belongs to another user than its folder.", advice)
+    folder = data_folder(examined.settings)
+    if file.exists() and folder.exists() and file.stat().st_uid != folder.stat().st_uid:
+        advice = f"Give it to the owner of the data folder: chown --reference={folder} {file}"
+        return Finding(False, f"The encryption key {file} belongs to another user than the data folder.", advice)
     count = "1 account" if len(accounts) == 1 else f"{len(accounts)} accounts"
     return Finding(True, f"The keys of {count} at payment processors can be decrypted.")
 
