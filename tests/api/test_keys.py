@@ -19,7 +19,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.business.keys import find_key, list_keys
 
 UNAUTHORIZED = {"code": "UNAUTHORIZED", "message": "You are not authorised to perform this action"}
-PRODUCT = {
+PRODUCT: dict[str, object] = {
     "name": "A record",
     "price": {"type": "one_time_price", "currency": "USD", "price": 1000, "discount": 0},
     "tax_category": "digital_products",

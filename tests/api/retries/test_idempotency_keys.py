@@ -12,11 +12,11 @@ from harness import FakeClock, Merchant, client_for
 from nicobar.app import OPERATIONS, create_app
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.business.create_key import create_key
-from nicobar.flows.retries import complete_answer as completing
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.database import DatabaseUnavailable
+from nicobar.storage.retries import kept_answers
 from orders import pay
 from shop import Shop, item, order_request
 
@@ -333,7 +333,7 @@ async def test_the_database_away_while_the_answer_is_kept_is_no_error(
     async def away(*_: object) -> None:
         raise DatabaseUnavailable("away")
 
-    monkeypatch.setattr(completing.kept_answers, "complete_answer", away)
+    monkeypatch.setattr(kept_answers, "complete_answer", away)
     made = await merchant.client.post("/brands", json={"name": "Press"}, headers={"idempotency-key": "k"})
     assert made.status_code == 200
     again = await merchant.client.post("/brands", json={"name": "Press"}, headers={"idempotency-key": "k"})

@@ -24,7 +24,7 @@ def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -
 
 
 async def attempt(client: httpx.AsyncClient, path: str, body: Any, retry: int | str | None) -> httpx.Response:
-    headers = {} if retry is None else {"x-stainless-retry-count": str(retry)}
+    headers = {} if retry is None else {b"x-stainless-retry-count": str(retry).encode()}
     return await client.post(path, json=body, headers=headers)
 
 
@@ -60,9 +60,7 @@ async def test_what_never_arrived_is_carried_out(runtime: Runtime, shop: Shop) -
 
 async def test_a_second_purchase_is_a_second_payment(runtime: Runtime, shop: Shop) -> None:
     body = await ordered(shop)
-    made = [
-        await attempt(shop.client, "/payments", body, retry) for retry in (0, 0, None, "x", "-1", "1.0", "٣".encode())
-    ]
+    made = [await attempt(shop.client, "/payments", body, retry) for retry in (0, 0, None, "x", "-1", "1.0", "٣")]
     assert len({answer.json()["payment_id"] for answer in made}) == 7
     assert await payments(runtime) == 7
 

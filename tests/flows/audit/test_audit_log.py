@@ -125,6 +125,7 @@ async def test_the_sweep_chains_what_is_new_and_a_whole_log_has_no_faults(
     async with sealed.database.read() as read:
         last = await read.fetchrow("SELECT number, tag FROM audit_links ORDER BY number DESC LIMIT 1")
         result = await examine_audit_log(read, seal)
+    assert last is not None
     assert (result.entries, result.unsealed, result.faults) == (4, 0, [])
     assert seal.head() == Head(4, last["tag"])
 

@@ -135,13 +135,13 @@ async def test_each_endpoint_has_an_id_of_its_own(runtime: Runtime, tenant: Tena
 
 
 async def test_the_ladder_in_full(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> None:
-    clock.random_bits = lambda _count: 1 << (RANDOM_BITS - 1)  # type: ignore[method-assign]
+    clock.random_bits = lambda count: 1 << (RANDOM_BITS - 1)  # type: ignore[method-assign]
     async with receiving(answer(500, b"broken")) as receiver:
         await endpoint_at(runtime, tenant, receiver.url)
         clock_of_ids = FakeClock("ids")
         clock.random_bits = clock_of_ids.random_bits  # type: ignore[method-assign]
         await paid(runtime, tenant)
-        clock.random_bits = lambda _count: 1 << (RANDOM_BITS - 1)  # type: ignore[method-assign]
+        clock.random_bits = lambda count: 1 << (RANDOM_BITS - 1)  # type: ignore[method-assign]
         began = clock.now()
         moments: list[timedelta] = []
         while True:

@@ -143,7 +143,7 @@ async def test_a_key_that_was_changed_or_moved_opens_no_page(runtime: Runtime, t
         await tx.execute("UPDATE proof_keys SET sealed = $1", VAULT.seal(bytes(32), "elsewhere", bytes(NONCE_BYTES)))
     payment = await link(runtime, tenant)
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(Router(page_routes(runtime))), base_url=PUBLIC_URL
+        transport=httpx.ASGITransport(Router(page_routes(runtime, Renderer(PUBLIC_URL)))), base_url=PUBLIC_URL
     ) as client:
         answer = await client.get(f"/{payment.link_id}", params={"proof": genuine})
     assert answer.status_code == 303 and "set-cookie" not in answer.headers

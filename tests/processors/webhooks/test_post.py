@@ -341,5 +341,5 @@ def _connecting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
         opened.append((host, port, server_hostname))
         raise OSError(errno.ENETUNREACH, "Network is unreachable")
 
-    monkeypatch.setattr(http_post.asyncio, "open_connection", refuse)
+    monkeypatch.setattr(asyncio, "open_connection", refuse)
     return opened
