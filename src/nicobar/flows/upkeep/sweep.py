@@ -9,6 +9,7 @@ from nicobar.flows.refunds.resolve_refunds_due import resolve_refunds_due
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.forget_answers import forget_answers
 from nicobar.flows.upkeep.forget_pictures import forget_pictures
+from nicobar.flows.upkeep.forget_request_shares import forget_request_shares
 from nicobar.flows.upkeep.forget_simulated_orders import forget_simulated_orders
 from nicobar.flows.webhooks.purge_deliveries import purge_deliveries
 
@@ -26,5 +27,6 @@ async def sweep(runtime: Runtime) -> None:
     await forget_pictures(runtime)
     await forget_simulated_orders(runtime)
     await purge_deliveries(runtime)
+    await forget_request_shares(runtime)
     await deliver_simulated_notices(runtime)
     await link_audit_log(runtime)
