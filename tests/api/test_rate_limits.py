@@ -59,7 +59,7 @@ async def test_processes_share_a_limit(runtime: Runtime, processes: int) -> None
 
 async def test_no_statement_is_spent_on_a_request(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: Counter[int] = Counter()
-    lease = rate_limits.lease_requests
+    lease = vars(rate_limits)["lease_requests"]
 
     async def counted(runtime: Runtime, subject: str, seconds: int, amount: int) -> Taken:
         asked[seconds] += 1
