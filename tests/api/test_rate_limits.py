@@ -63,7 +63,8 @@ async def test_no_statement_is_spent_on_a_request(runtime: Runtime, monkeypatch:
 
     async def counted(runtime: Runtime, subject: str, seconds: int, amount: int) -> Taken:
         asked[seconds] += 1
-        return await lease(runtime, subject, seconds, amount)
+        taken: Taken = await lease(runtime, subject, seconds, amount)
+        return taken
 
     monkeypatch.setattr(rate_limits, "lease_requests", counted)
     runtime = runtime._replace(clock=SystemClock())
