@@ -30,8 +30,8 @@ from nicobar.api.rate_limits import RateLimits
 from nicobar.api.refunds import refunds
 from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts
-from nicobar.api.webhooks import endpoints, events
 from nicobar.api.surface import missing_headers, standard_headers
+from nicobar.api.webhooks import endpoints, events
 from nicobar.client_address import client_address
 from nicobar.core.audit.entry import Actor
 from nicobar.core.business.request_rate import RequestRate

@@ -1,7 +1,7 @@
 """The server is killed amid payments with two endpoints, one of which fails half the time. Nothing is lost.
 
-`NICOBAR_WEBHOOK_PAYMENTS=5000 make test ARGS="tests/faults/test_webhook_kills.py -n 0 -s"` is the long run. What arrives
-after the last kill is checked against what the database says has happened, and each signature with Standard Webhooks.
+`NICOBAR_WEBHOOK_PAYMENTS=5000 make test ARGS="tests/faults/test_webhook_kills.py -n 0 -s"` is the long run. What
+arrives after the last kill is checked against what the database says has happened, and each signature with Standard Webhooks.
 """
 
 import asyncio

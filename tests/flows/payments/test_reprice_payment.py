@@ -17,7 +17,6 @@ from nicobar.core.problems import Problem
 from nicobar.flows.payments import reprice_payment as flow
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.reprice_payment import reprice_payment
-from nicobar.flows.pricing.price_cart import price_cart
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.discounts.redemptions import applied_discounts, discount_counter_differences
 from nicobar.storage.payments.payments import get_payment
