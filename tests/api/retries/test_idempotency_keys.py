@@ -64,6 +64,8 @@ async def stand(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merc
     }
     stand = Stand(shop, names)
     names["paid"] = await stand.refundable()
+    names["event"] = (await merchant.client.get("/events")).json()["data"][0]["event_id"]
+    names["endpoint"] = (await post("/webhooks", json={"url": "https://shop.example/hook"})).json()["id"]
     yield stand
 
 
@@ -111,6 +113,19 @@ def samples(names: dict[str, str]) -> dict[str, Sample]:
         "POST /checkouts/preview": Sample("/checkouts/preview", {"product_cart": cart}),
         "POST /refunds": Sample("/refunds", {"payment_id": names["paid"]}),
         "POST /refunds/preview": Sample("/refunds/preview", {"payment_id": names["paid"]}),
+        "POST /webhooks": Sample("/webhooks", {"url": "https://shop.example/second"}),
+        "PATCH /webhooks/{webhook_id}": Sample(f"/webhooks/{names['endpoint']}", {"description": "Orders"}),
+        "DELETE /webhooks/{webhook_id}": Sample(f"/webhooks/{names['endpoint']}"),
+        "PATCH /webhooks/{webhook_id}/headers": Sample(
+            f"/webhooks/{names['endpoint']}/headers", {"headers": {"x-shop": "1"}}
+        ),
+        "POST /webhooks/{webhook_id}/secret/rotate": Sample(
+            f"/webhooks/{names['endpoint']}/secret/rotate", as_it_is=False
+        ),
+        "POST /events/replay": Sample(
+            "/events/replay", {"what": "missing", "since": "2026-03-01T00:00:00Z"}, as_it_is=False
+        ),
+        "POST /events/{event_id}/redeliver": Sample(f"/events/{names['event']}/redeliver", {}, as_it_is=False),
     }
 
 
@@ -148,7 +163,11 @@ async def dump(runtime: Runtime) -> dict[str, list[Any]]:
 
 def test_every_writing_operation_has_a_sample() -> None:
     assert set(
-        samples(dict.fromkeys(("product", "market", "price", "brand", "customer", "discount", "paid"), "x"))
+        samples(
+            dict.fromkeys(
+                ("product", "market", "price", "brand", "customer", "discount", "paid", "event", "endpoint"), "x"
+            )
+        )
     ) == (set(WRITING))
 
 

@@ -84,6 +84,7 @@ async def test_nothing_of_the_person_is_left_and_the_books_are_as_before(
     async with runtime.database.read() as read:
         assert [found for found in await audit_books(read, clock.now()) if found.good is False] == []
         entry = await read.fetchrow("SELECT action, object_ids FROM audit_log ORDER BY entry_id DESC LIMIT 1")
+    assert entry is not None
     assert tuple(entry) == ("customer.erase", [customer_id])
     again = await merchant.client.post("/customers", json={"email": "zacharias@example.com", "name": "Z"})
     assert again.json()["customer_id"] != customer_id

@@ -1,7 +1,7 @@
 """Check what can be checked of a request for a payment before anything is read. No I/O."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from nicobar.core.business.tenant import Mode
