@@ -47,6 +47,7 @@ SCOPE_OF: Final[dict[str, Scope]] = {
     "brands": "catalog",
     "discounts": "catalog",
     "webhooks": "webhooks",
+    "events": "webhooks",
 }
 """What a key must be allowed to write for an operation that changes something, by the first word of its path."""
 
