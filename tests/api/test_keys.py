@@ -46,12 +46,12 @@ async def test_a_scope_lets_a_key_write_its_class_alone(
     _, text = await create_key(runtime, tenant, False, scopes=frozenset([scope]))
     async with client_for(app, text) as client:
         for other, (path, body) in WRITES.items():
-            answer = await client.post(path, json=body)
+            response = await client.post(path, json=body)
             if other == scope:
-                assert answer.status_code not in (401, 403)
+                assert response.status_code not in (401, 403)
             else:
-                assert (answer.status_code, answer.json()) == (403, UNAUTHORIZED)
-            assert answer.headers.get("x-should-retry", "false") == "false"
+                assert (response.status_code, response.json()) == (403, UNAUTHORIZED)
+            assert response.headers.get("x-should-retry", "false") == "false"
         assert (await client.get("/products")).status_code == 200
     async with runtime.database.read() as read:
         assert await read.fetchval("SELECT count(*) FROM products") == (1 if scope == "catalog" else 0)
@@ -76,8 +76,8 @@ async def test_an_expired_key_opens_nothing_from_its_moment_on(
         clock.advance(seconds=1.999999)
         assert (await client.get("/locales")).status_code == 200  # and it is remembered
         clock.advance(seconds=0.000001)
-        answer = await client.post("/products", json=PRODUCT)
-        assert (answer.status_code, answer.json()) == (401, UNAUTHORIZED)
+        response = await client.post("/products", json=PRODUCT)
+        assert (response.status_code, response.json()) == (401, UNAUTHORIZED)
     async with runtime.database.read() as read:
         assert await find_key(read, secret_hash(text), clock.now()) is None
         assert await find_key(read, secret_hash(text), clock.now() - timedelta(seconds=1)) == key

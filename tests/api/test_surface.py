@@ -29,25 +29,25 @@ PATHS = [
 
 @pytest.mark.parametrize(("method", "path", "status"), PATHS)
 async def test_every_answer_has_them(merchant: Merchant, method: str, path: str, status: int) -> None:
-    answer = await merchant.client.request(method, path, json={} if method == "POST" else None)
+    response = await merchant.client.request(method, path, json={} if method == "POST" else None)
     if path != "/licenses/activate":
-        assert answer.status_code == status
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    assert "content-security-policy" in answer.headers
-    assert "cache-control" in answer.headers
-    assert "strict-transport-security" not in answer.headers  # the public URL of the tests is http
-    assert not [name for name in answer.headers if name.startswith("access-control-")]
+        assert response.status_code == status
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert "content-security-policy" in response.headers
+    assert "cache-control" in response.headers
+    assert "strict-transport-security" not in response.headers  # the public URL of the tests is http
+    assert not [name for name in response.headers if name.startswith("access-control-")]
     for name in ("x-content-type-options", "content-security-policy", "cache-control", "x-frame-options"):
-        assert len(answer.headers.get_list(name)) <= 1
+        assert len(response.headers.get_list(name)) <= 1
 
 
 async def test_answers_of_the_api_are_kept_nowhere_and_stand_in_no_frame(merchant: Merchant) -> None:
     for key in (merchant.key, "unknown"):
-        answer = await merchant.client.get("/customers", headers={"authorization": f"Bearer {key}"})
-        assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
-        assert answer.headers["x-frame-options"] == "DENY"
+        response = await merchant.client.get("/customers", headers={"authorization": f"Bearer {key}"})
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert response.headers["x-frame-options"] == "DENY"
 
 
 async def test_without_a_key_nothing_is_missing(app: ASGIApp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,8 +56,8 @@ async def test_without_a_key_nothing_is_missing(app: ASGIApp, monkeypatch: pytes
 
     monkeypatch.setattr("nicobar.api.auth.KeyRing.authorise", broken)
     async with client_for(app) as client:
-        answer = await client.get("/products")
-    assert (answer.status_code, answer.headers["x-content-type-options"]) == (500, "nosniff")
+        response = await client.get("/products")
+    assert (response.status_code, response.headers["x-content-type-options"]) == (500, "nosniff")
 
 
 async def test_https_is_demanded_where_the_public_url_is_https(runtime: Runtime) -> None:

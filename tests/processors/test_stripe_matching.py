@@ -70,7 +70,7 @@ async def test_what_is_told_after_a_refused_cancellation_has_to_fit() -> None:
     for other in ({"amount": 1}, {"currency": "usd"}):
         subject, _ = processor((200, waiting), (400, refused), (200, paid(**other)))
         with pytest.raises(ValueError, match="another amount now"):
-            await subject.close(attempt(NeedsAction("pi_1", "p")))
+            await subject.cancel(attempt(NeedsAction("pi_1", "p")))
 
 
 def refund(**changes: Any) -> dict[str, Any]:

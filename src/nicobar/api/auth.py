@@ -64,7 +64,7 @@ class KeyRing:
         """Hashes of keys that opened something once: guesses of others at the same address do not lock them out."""
         self._guesses = Allowance(GUESSES, timedelta(minutes=1))
 
-    async def authorise(self, request: Request, runtime: Runtime, *, writes: bool) -> ApiKey:
+    async def authenticate(self, request: Request, runtime: Runtime, *, writes: bool) -> ApiKey:
         """Return the caller's key.
 
         Raises Problem UNAUTHORIZED: 401 without a valid key, 403 for one that may not write this; and

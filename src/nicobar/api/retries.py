@@ -82,7 +82,7 @@ class Retries:
     def __init__(self) -> None:
         self._running: dict[tuple[Tenant, bytes], list[asyncio.Event]] = {}
 
-    async def answer(self, runtime: Runtime, request: Fingerprint, work: Work) -> Response:
+    async def response(self, runtime: Runtime, request: Fingerprint, work: Work) -> Response:
         """Carry the request out, or answer as it was answered.
 
         Raises Problem IDEMPOTENCY_KEY_REUSED, IDEMPOTENT_REQUEST_RUNNING, IDEMPOTENT_ANSWER_LOST, and what the

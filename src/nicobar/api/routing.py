@@ -34,7 +34,7 @@ HttpMethod = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
 class Call(NamedTuple, Generic[BodyT, QueryT]):
-    """One authorised, decoded request."""
+    """One authenticated, decoded request."""
 
     runtime: Runtime
     tenant: Tenant
@@ -50,7 +50,7 @@ class Operation(NamedTuple):
     method: HttpMethod
     path: str
     handler: Callable[[Call[Any, Any]], Awaitable[Any]]
-    answer: Any
+    response: Any
     """The answer's type; None for an empty answer."""
     body: Any = None
     """The body's type; None where no body is read."""
@@ -96,10 +96,10 @@ def _reading(operation: Operation, runtime: Runtime, keys: KeyRing) -> Endpoint:
     encoder = msgspec.json.Encoder()
 
     async def endpoint(request: Request) -> Response:
-        key = await keys.authorise(request, runtime, writes=False)
+        key = await keys.authenticate(request, runtime, writes=False)
         query = decode_query(request, operation.query)
-        answer = await operation.handler(Call(runtime, key.tenant, _path(request), None, query))
-        return respond(b"" if operation.answer is None else encoder.encode(answer), operation.status)
+        response = await operation.handler(Call(runtime, key.tenant, _path(request), None, query))
+        return respond(b"" if operation.response is None else encoder.encode(response), operation.status)
 
     return endpoint
 
@@ -112,18 +112,18 @@ def _writing(
     reader = reader_of(operation, operations)
 
     async def endpoint(request: Request) -> Response:
-        key = await keys.authorise(request, runtime, writes=True)
+        key = await keys.authenticate(request, runtime, writes=True)
         raw = b"" if decoder is None else await read_body(request)
         body = None if decoder is None else decode_body(raw, decoder)
         query = decode_query(request, operation.query)
         path = _path(request)
 
         async def carry_out(runtime: Runtime) -> bytes:
-            answer = await operation.handler(Call(runtime, key.tenant, path, body, query))
-            return b"" if operation.answer is None else encoder.encode(answer)
+            response = await operation.handler(Call(runtime, key.tenant, path, body, query))
+            return b"" if operation.response is None else encoder.encode(response)
 
         async def as_it_is(kept: KeptAnswer) -> bytes | None:
-            if operation.answer is None:
+            if operation.response is None:
                 return b""
             if reader is None or (reader.path != operation.path and kept.object_id is None):
                 return None
@@ -134,7 +134,7 @@ def _writing(
         known_by = fingerprint(request, key, raw, body)
         if known_by is None:
             return respond(await carry_out(runtime), operation.status)
-        return await retries.answer(runtime, known_by, Work(operation.status, carry_out, as_it_is))
+        return await retries.response(runtime, known_by, Work(operation.status, carry_out, as_it_is))
 
     return endpoint
 
@@ -145,7 +145,7 @@ def reader_of(operation: Operation, operations: list[Operation]) -> Operation | 
     for reader in operations:
         place, _, name = reader.path.rpartition("/") if creates else (reader.path, "", "")
         same_place = place == operation.path and name.startswith("{") == creates
-        if reader.method == "GET" and same_place and reader.answer is operation.answer:
+        if reader.method == "GET" and same_place and reader.response is operation.response:
             return reader
     return None
 

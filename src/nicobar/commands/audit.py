@@ -17,7 +17,7 @@ from nicobar.commands.parts import (
     with_runtime,
 )
 from nicobar.program.banner import say
-from nicobar.program.settings import SettingsError, read_settings
+from nicobar.program.configuration import ConfigurationError, read_configuration
 
 if TYPE_CHECKING:
     from nicobar.core.audit.entry import AuditEntry
@@ -59,11 +59,11 @@ def list_(
     finds an entry that was changed, deleted or put in by somebody else.
     """
     if not 1 <= limit <= LONGEST_LIST:
-        raise SettingsError(f"--limit takes 1 to {LONGEST_LIST}, not {limit}.")
+        raise ConfigurationError(f"--limit takes 1 to {LONGEST_LIST}, not {limit}.")
     if days is not None and not 1 <= days <= LONGEST_LIST:
-        raise SettingsError(f"--days takes 1 to {LONGEST_LIST}, not {days}.")
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "entries")
+        raise ConfigurationError(f"--days takes 1 to {LONGEST_LIST}, not {days}.")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "entries")
 
     async def work(runtime: "Runtime") -> "list[AuditEntry]":
         from nicobar.storage.audit.audit_log import list_audit_entries
@@ -72,7 +72,7 @@ def list_(
         async with runtime.database.read() as read:
             return await list_audit_entries(read, action=action, about=about, since=since, limit=limit)
 
-    found = with_runtime(settings, work)
+    found = with_runtime(configuration, work)
     if json:
         print_json(found)
     elif found:

@@ -16,7 +16,7 @@ from nicobar.commands.parts import (
     with_runtime,
 )
 from nicobar.program.banner import say
-from nicobar.program.settings import read_settings
+from nicobar.program.configuration import read_configuration
 
 if TYPE_CHECKING:
     from nicobar.flows.runtime import Runtime
@@ -50,8 +50,8 @@ def erase(
     products, the country, the state and a tax id stay. Backups and the
     payment processor keep what they have: erase it there, too.
     """
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "customers")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "customers")
     confirm(f"Erase the data of the {mode} customer {customer_id}?", yes)
 
     async def work(runtime: "Runtime") -> int:
@@ -61,7 +61,7 @@ def erase(
 
         return await erase_customer(runtime, Tenant(await own_business(runtime), mode), customer_id)
 
-    count = with_runtime(settings, work)
+    count = with_runtime(configuration, work)
     payments = "1 payment" if count == 1 else f"{count} payments"
     say(f"The data of {customer_id} are erased, in {payments}, too.", sys.stderr)
     return 0

@@ -21,7 +21,7 @@ from nicobar.commands.parts import (
 )
 from nicobar.core.business.tenant import SCOPES, Scope
 from nicobar.program.banner import answer, command, say
-from nicobar.program.settings import Settings, SettingsError, read_settings
+from nicobar.program.configuration import Configuration, ConfigurationError, read_configuration
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,7 +75,7 @@ def create(
     It is shown this once: only its hash is stored. It works at once, also on a server that runs already.
     """
     lifetime = None if days is None else _period(days, 1, LONGEST_DAYS, "--days", "days")
-    settings = read_settings(data=data, database_url=database_url)
+    configuration = read_configuration(data=data, database_url=database_url)
 
     async def work(runtime: "Runtime") -> str:
         from nicobar.core.business.tenant import Tenant
@@ -88,7 +88,7 @@ def create(
         _, text = await create_key(runtime, tenant, read_only, name.strip(), scopes=scopes, expires_at=expires_at)
         return text
 
-    answer(with_runtime(settings, work))
+    answer(with_runtime(configuration, work))
     return 0
 
 
@@ -106,9 +106,9 @@ def list_(*, json: Json = False, data: Data = None, database_url: DatabaseUrl = 
 
     When a key was last used is kept to the minute, and written a minute later.
     """
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "keys")
-    found = with_runtime(settings, _all_keys)
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "keys")
+    found = with_runtime(configuration, _all_keys)
     if json:
         print_json([_as_json(stored) for stored in found])
     elif found:
@@ -125,7 +125,7 @@ def list_(*, json: Json = False, data: Data = None, database_url: DatabaseUrl = 
         ]
         print_table(titles, [_row(stored) for stored in found])
     else:
-        say(f"There are no API keys yet. Make one with: {command(settings, 'keys create')}", sys.stderr)
+        say(f"There are no API keys yet. Make one with: {command(configuration, 'keys create')}", sys.stderr)
     return 0
 
 
@@ -152,16 +152,16 @@ def rotate(
     counted from now.
     """
     overlap = _period(overlap_hours, 0, LONGEST_OVERLAP_HOURS, "--overlap-hours", "hours")
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "keys")
-    old = _valid_key(settings, key_id)
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "keys")
+    old = _valid_key(configuration, key_id)
 
     async def work(runtime: "Runtime") -> str:
         from nicobar.flows.business.rotate_key import rotate_key
 
         return (await rotate_key(runtime, old.key.tenant.business_id, key_id, overlap))[1]
 
-    answer(with_runtime(settings, work))
+    answer(with_runtime(configuration, work))
     say(f"The key {key_id} ends in {overlap_hours} {'hour' if overlap_hours == 1 else 'hours'}.", sys.stderr)
     return 0
 
@@ -183,9 +183,9 @@ def revoke(
     database_url: DatabaseUrl = None,
 ) -> int:
     """Make an API key worthless, for good. A running server may take it for a few seconds more."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "keys")
-    found = _valid_key(settings, key_id)
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "keys")
+    found = _valid_key(configuration, key_id)
     named = f" {found.name!r}" if found.name else ""
     confirm(f"Make the {found.key.tenant.mode} key{named} that ends in {found.key.hint} worthless?", yes)
 
@@ -194,26 +194,26 @@ def revoke(
 
         await revoke_key(runtime, found.key.tenant.business_id, key_id)
 
-    with_runtime(settings, work)
+    with_runtime(configuration, work)
     say(f"The key {key_id} is revoked.", sys.stderr)
     return 0
 
 
 def _period(count: int, least: int, most: int, option: str, unit: str) -> timedelta:
     if not least <= count <= most:
-        raise SettingsError(f"{option} takes {least} to {most}, not {count}.")
+        raise ConfigurationError(f"{option} takes {least} to {most}, not {count}.")
     return timedelta(**{unit: count})
 
 
-def _valid_key(settings: Settings, key_id: str) -> "StoredKey":
-    """Return a key that still opens something. Raises SettingsError."""
+def _valid_key(configuration: Configuration, key_id: str) -> "StoredKey":
+    """Return a key that still opens something. Raises ConfigurationError."""
 
     async def valid(runtime: "Runtime") -> "list[StoredKey]":
         return [stored for stored in await _all_keys(runtime) if stored.is_valid(runtime.real_now())]
 
-    found = next((stored for stored in with_runtime(settings, valid) if stored.key.key_id == key_id), None)
+    found = next((stored for stored in with_runtime(configuration, valid) if stored.key.key_id == key_id), None)
     if found is None:
-        raise SettingsError(
+        raise ConfigurationError(
             f"There is no valid key with the id {key_id!r}. 'nicobar keys list' shows the ids; the key itself, "
             "nicobar_..., is not one."
         )

@@ -21,9 +21,9 @@ BODY: dict[str, Any] = {"url": URL}
 
 
 async def created(merchant: Merchant, **body: Any) -> dict[str, Any]:
-    answer = await merchant.client.post("/webhooks", json=BODY | body)
-    assert answer.status_code == 200, answer.text
-    endpoint: dict[str, Any] = answer.json()
+    response = await merchant.client.post("/webhooks", json=BODY | body)
+    assert response.status_code == 200, response.text
+    endpoint: dict[str, Any] = response.json()
     return endpoint
 
 
@@ -102,9 +102,9 @@ async def test_what_is_refused_stores_nothing(
     runtime: Runtime, merchant: Merchant, body: dict[str, Any], code: str, message: str
 ) -> None:
     before = await dump(runtime)
-    answer = await merchant.client.post("/webhooks", json=BODY | body)
-    assert (answer.status_code, answer.json()["code"]) == (422, code)
-    assert answer.json()["message"].startswith(message)
+    response = await merchant.client.post("/webhooks", json=BODY | body)
+    assert (response.status_code, response.json()["code"]) == (422, code)
+    assert response.json()["message"].startswith(message)
     assert await dump(runtime) == before
 
 
@@ -138,13 +138,13 @@ async def test_what_is_anothers_does_not_exist(runtime: Runtime, merchant: Merch
             ("POST", f"{path}/secret/rotate", None),
             ("POST", "/events/replay", {"what": "all", "since": "2026-01-01T00:00:00Z", "endpoint_id": endpoint["id"]}),
         ):
-            answer = await client.request(method, at, json=body)
-            assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND"), (method, at)
+            response = await client.request(method, at, json=body)
+            assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND"), (method, at)
         assert (await client.get("/webhooks")).json()["data"] == []
     assert await dump(runtime) == before
     for method, at in (("POST", "/webhooks"), ("DELETE", path), ("POST", f"{path}/secret/rotate")):
-        answer = await merchant.read_only_client.request(method, at, json=BODY if at == "/webhooks" else None)
-        assert answer.status_code == 403
+        response = await merchant.read_only_client.request(method, at, json=BODY if at == "/webhooks" else None)
+        assert response.status_code == 403
     assert await dump(runtime) == before
 
 
@@ -172,9 +172,9 @@ async def test_headers_are_merged_and_what_opens_something_is_not_shown(runtime:
     path = f"/webhooks/{endpoint['id']}/headers"
     assert (await merchant.client.get(path)).json() == {"headers": {"x-shop": "7"}, "sensitive": ["authorization"]}
     assert "c2VjcmV0" not in await dump(runtime)
-    answer = await merchant.client.patch(path, json={"headers": {"x-shop": "8", "x-new": "n"}})
-    assert (answer.status_code, answer.content) == (200, b"")
-    answer = await merchant.client.patch(path, json={"headers": {"authorization": ""}})
+    response = await merchant.client.patch(path, json={"headers": {"x-shop": "8", "x-new": "n"}})
+    assert (response.status_code, response.content) == (200, b"")
+    response = await merchant.client.patch(path, json={"headers": {"authorization": ""}})
     assert (await merchant.client.get(path)).json() == {"headers": {"x-shop": "8", "x-new": "n"}, "sensitive": []}
     before = await dump(runtime)
     refused = await merchant.client.patch(path, json={"headers": {"x-fine": "1", "webhook-id": "x"}})
@@ -242,9 +242,9 @@ async def test_without_a_key_to_encrypt_with_nothing_is_stored(
 ) -> None:
     before = await dump(runtime)
     async with app_without_vault() as client:
-        answer = await client.post("/webhooks", json=BODY, headers={"authorization": f"Bearer {merchant.key}"})
-    assert (answer.status_code, answer.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
-    assert answer.json()["message"].startswith("Webhooks need an encryption key: Secrets are encrypted before")
+        response = await client.post("/webhooks", json=BODY, headers={"authorization": f"Bearer {merchant.key}"})
+    assert (response.status_code, response.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert response.json()["message"].startswith("Webhooks need an encryption key: Secrets are encrypted before")
     assert await dump(runtime) == before
 
 
@@ -261,8 +261,8 @@ async def test_private_addresses_are_refused_unless_the_operator_allows_them(
     before = await dump(runtime)
     async with client_for(create_app(careful), merchant.key) as client:
         for host in ("127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "0x7f.1"):
-            answer = await client.post("/webhooks", json={"url": f"https://{host}/"})
-            assert answer.json()["message"] == (
+            response = await client.post("/webhooks", json={"url": f"https://{host}/"})
+            assert response.json()["message"] == (
                 "url: The address leads into a private network, which is not allowed."
             ), host
         assert await dump(runtime) == before

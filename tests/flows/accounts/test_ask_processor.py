@@ -19,8 +19,8 @@ class Chatty(Simulator):
     """Raises what it was asked with."""
 
     async def charge(self, request: ChargeRequest) -> Succeeded | Declined:
-        assert isinstance(request.card, CardInput)
-        raise RuntimeError(f"cannot charge {request.card.number}")
+        assert isinstance(request.instrument, CardInput)
+        raise RuntimeError(f"cannot charge {request.instrument.number}")
 
 
 @pytest.fixture

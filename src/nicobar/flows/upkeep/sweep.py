@@ -8,14 +8,14 @@ from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.refunds.resolve_refunds_due import resolve_refunds_due
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.forget_answers import forget_answers
-from nicobar.flows.upkeep.forget_pictures import forget_pictures
 from nicobar.flows.upkeep.forget_request_shares import forget_request_shares
-from nicobar.flows.upkeep.forget_simulated_orders import forget_simulated_orders
+from nicobar.flows.upkeep.purge_pictures import purge_pictures
+from nicobar.flows.upkeep.purge_simulated_charges import purge_simulated_charges
 from nicobar.flows.webhooks.purge_deliveries import purge_deliveries
 
 
 async def sweep(runtime: Runtime) -> None:
-    """Settle attempts and refunds in doubt, end expired payments, give back the codes that they held, and clear away.
+    """Resolve attempts and refunds in doubt, end expired payments, give back the codes that they held, and clear away.
 
     The simulator of test mode sends its notices in the same round. Any number of processes may run it at the same time.
     """
@@ -24,8 +24,8 @@ async def sweep(runtime: Runtime) -> None:
     await expire_payments(runtime)
     await release_discounts(runtime)
     await forget_answers(runtime)
-    await forget_pictures(runtime)
-    await forget_simulated_orders(runtime)
+    await purge_pictures(runtime)
+    await purge_simulated_charges(runtime)
     await purge_deliveries(runtime)
     await forget_request_shares(runtime)
     await deliver_simulated_notices(runtime)

@@ -120,20 +120,20 @@ class Stripe:
             key = {"idempotency_key": request.attempt_id}
             made = await self._api.payment_intents.create_async(cast(Any, order), cast(Any, key))
         except stripe.StripeError as error:
-            if not _is_refusal(error) or (isinstance(request.card, SavedMethod) and _is_too_often(error)):
+            if not _is_refusal(error) or (isinstance(request.instrument, SavedMethod) and _is_too_often(error)):
                 raise
             return await self._refused(error, request)
         intent = checked_intent(_read(made, PaymentIntent), request.attempt_id, request.amount, request.currency)
         if not request.customer_present and intent.status == "requires_action":
             return await self._end(intent, declined(PaymentError("authentication_required"), intent.id))
-        return await self._settle(intent, self._clock.now())
+        return await self._read_and_end(intent, self._clock.now())
 
     async def find(self, attempt: Attempt) -> Outcome | None:
         """Return what became of an attempt; one that has waited for `PATIENCE` is cancelled at Stripe, and over."""
         intent = await self._intent(attempt)
-        return None if intent is None else await self._settle(intent, attempt.created_at)
+        return None if intent is None else await self._read_and_end(intent, attempt.created_at)
 
-    async def close(self, attempt: Attempt) -> Outcome | None:
+    async def cancel(self, attempt: Attempt) -> Outcome | None:
         """Cancel the PaymentIntent of an attempt, unless it has been paid or the bank has it already.
 
         When there is none, one that can never be paid takes its place: it has the same idempotency key, so that an
@@ -238,8 +238,8 @@ class Stripe:
     async def _how(self, request: ChargeRequest) -> dict[str, Any]:
         """Return what a PaymentIntent has because of the way to pay."""
         three_ds = {"request_three_d_secure": "any"} if request.force_3ds else {}
-        if isinstance(request.card, SavedMethod):
-            customer, _, method = request.card.token.partition("/")
+        if isinstance(request.instrument, SavedMethod):
+            customer, _, method = request.instrument.token.partition("/")
             return {
                 "customer": customer,
                 "payment_method": method,
@@ -248,9 +248,9 @@ class Stripe:
                 **({"payment_method_options": {"card": three_ds}} if three_ds else {}),
                 **({"return_url": request.return_url} if request.customer_present else {"off_session": True}),
             }
-        if not isinstance(request.card, MethodInput):
+        if not isinstance(request.instrument, MethodInput):
             raise TypeError("a card is never sent to Stripe from here")
-        known = stripe_methods()[request.card.type]
+        known = stripe_methods()[request.instrument.type]
         kind: dict[str, Any] = {"payment_method_types": [known.stripe_type]}
         if known.start == "redirect":
             data = {"type": known.stripe_type}
@@ -272,7 +272,7 @@ class Stripe:
         intent = None if error.error is None else getattr(error.error, "payment_intent", None)
         if intent is not None:
             told = checked_intent(_read(intent, PaymentIntent), request.attempt_id, request.amount, request.currency)
-            return await self._settle(told, self._clock.now())
+            return await self._read_and_end(told, self._clock.now())
         _log.warning("stripe_refused", what="charge", attempt_id=request.attempt_id, **_facts(error))
         if isinstance(error, stripe.CardError):
             decline_code = None if error.error is None else getattr(error.error, "decline_code", None)
@@ -303,7 +303,7 @@ class Stripe:
         intent = checked_intent(_read(found, PaymentIntent), attempt.attempt_id, attempt.amount, attempt.currency)
         return None if CLOSED in intent.metadata else intent
 
-    async def _settle(self, intent: PaymentIntent, began: datetime) -> Outcome:
+    async def _read_and_end(self, intent: PaymentIntent, began: datetime) -> Outcome:
         """Return what a PaymentIntent says, and cancel it where that ends the attempt."""
         outcome = outcome_of(intent)
         late = isinstance(outcome, NeedsAction) and self._clock.now() - began >= PATIENCE

@@ -15,7 +15,7 @@ ON CONFLICT (subject, seconds) DO UPDATE SET
 RETURNING starts_at, taken, clock_timestamp() AS now
 """
 
-_FORGET: Final = "DELETE FROM request_shares WHERE starts_at < clock_timestamp() - interval '5 minutes'"
+_PURGE: Final = "DELETE FROM request_shares WHERE starts_at < clock_timestamp() - interval '5 minutes'"
 
 
 class Taken(NamedTuple):
@@ -37,4 +37,4 @@ async def take_share(tx: Tx, subject: str, seconds: int, amount: int) -> Taken:
 
 async def forget_shares(tx: Tx) -> None:
     """Clear away windows that ended long ago."""
-    await tx.execute(_FORGET)
+    await tx.execute(_PURGE)

@@ -56,7 +56,7 @@ _STATEMENTS: Final = (
     WHERE business_id = $1 AND mode = $2 AND payment_id = ANY ($3)
     """,
     """
-    UPDATE simulator.orders SET return_url = '',
+    UPDATE simulator.charges SET return_url = '',
         outcome = CASE WHEN jsonb_typeof(outcome -> 'card') = 'object'
             THEN jsonb_set(outcome, '{card,holder_name}', 'null') ELSE outcome END
     WHERE business_id = $1 AND $2 = 'test' AND payment_id = ANY ($3)

@@ -36,7 +36,7 @@ _COMPLETE: Final = f"""
 UPDATE kept_answers SET status = $5, sealed = $6 WHERE {_OF_REQUEST} AND answer_id = $4
 """
 
-_FORGET: Final = """
+_PURGE: Final = """
 DELETE FROM kept_answers WHERE (business_id, mode, request, answer_id) IN (
     SELECT business_id, mode, request, answer_id FROM kept_answers WHERE expires_at <= $1
     ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
@@ -111,7 +111,7 @@ async def complete_answer(tx: Tx, request: Fingerprint, answer_id: str, status: 
 
 async def forget_answers(tx: Tx, now: datetime, limit: int) -> int:
     """Delete at most `limit` rows whose time is over, the oldest first, and return how many there were."""
-    deleted: str = await tx.execute(_FORGET, now, limit)
+    deleted: str = await tx.execute(_PURGE, now, limit)
     return int(deleted.rpartition(" ")[2])
 
 
