@@ -6,7 +6,7 @@ from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
-from nicobar.program.configuration import SettingsError, read_settings
+from nicobar.program.configuration import ConfigurationError, read_configuration
 from shop import Shop, item, order_request
 
 
@@ -65,7 +65,7 @@ async def test_a_phone_number_is_stored_without_what_nobody_sees(shop: Shop) -> 
 
 
 def test_the_public_address_is_stored_as_a_header_can_carry_it() -> None:
-    settings = read_settings({"NICOBAR_PUBLIC_URL": "https://z\u00fcrich.example/k\u00e4se/"})
+    settings = read_configuration({"NICOBAR_PUBLIC_URL": "https://z\u00fcrich.example/k\u00e4se/"})
     assert settings.public_url == "https://xn--zrich-kva.example/k%C3%A4se"
-    with pytest.raises(SettingsError, match=r"Character 22 is U\+200B"):
-        read_settings({"NICOBAR_PUBLIC_URL": "https://pay.example.c\u200bom"})
+    with pytest.raises(ConfigurationError, match=r"Character 22 is U\+200B"):
+        read_configuration({"NICOBAR_PUBLIC_URL": "https://pay.example.c\u200bom"})

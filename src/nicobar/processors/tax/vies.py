@@ -58,7 +58,7 @@ async def ask_register(
         ):
             if response.status_code != 200:
                 return RegisterAnswer(answer="unavailable", asked_at=asked_at, detail=f"status {response.status_code}")
-            data = await read_response(answer, _LARGEST_BYTES)
+            data = await read_response(response, _LARGEST_BYTES)
         reply = msgspec.json.decode(data, type=_Reply)
     except TimeoutError:
         return RegisterAnswer(answer="unavailable", asked_at=asked_at, detail=f"no answer within {seconds} seconds")
