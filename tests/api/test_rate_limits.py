@@ -13,8 +13,8 @@ from nicobar.clock import SystemClock
 from nicobar.core.business.request_rate import DEFAULT_RATE, RequestRate
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.upkeep.forget_request_shares import forget_request_shares
-from nicobar.storage.business.request_shares import Taken
+from nicobar.flows.upkeep.purge_request_shares import purge_request_shares
+from nicobar.storage.business.request_shares import TakenShare
 
 
 async def early_in_a_minute(runtime: Runtime) -> float:
@@ -61,9 +61,9 @@ async def test_no_statement_is_spent_on_a_request(runtime: Runtime, monkeypatch:
     asked: Counter[int] = Counter()
     lease = vars(rate_limits)["lease_requests"]
 
-    async def counted(runtime: Runtime, subject: str, seconds: int, amount: int) -> Taken:
+    async def counted(runtime: Runtime, subject: str, seconds: int, amount: int) -> TakenShare:
         asked[seconds] += 1
-        taken: Taken = await lease(runtime, subject, seconds, amount)
+        taken: TakenShare = await lease(runtime, subject, seconds, amount)
         return taken
 
     monkeypatch.setattr(rate_limits, "lease_requests", counted)
@@ -80,7 +80,7 @@ async def test_no_statement_is_spent_on_a_request(runtime: Runtime, monkeypatch:
 async def test_a_second_has_its_own_limit(runtime: Runtime) -> None:
     runtime = runtime._replace(clock=SystemClock())
     limits = RateLimits(runtime, RequestRate(20, 5000))
-    headers: rate_limits.Headers = []
+    headers: rate_limits.LimitHeaders = []
     with pytest.raises(Problem) as caught:
         for _ in range(200):
             headers.clear()
@@ -120,10 +120,10 @@ async def test_windows_that_are_over_are_cleared_away(runtime: Runtime) -> None:
     await RateLimits(runtime, DEFAULT_RATE).admit("key_1 read", [])
     async with runtime.database.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM request_shares") == 1
-        await forget_request_shares(runtime)
+        await purge_request_shares(runtime)
         assert await tx.fetchval("SELECT count(*) FROM request_shares") == 1
         await tx.execute("UPDATE request_shares SET starts_at = starts_at - interval '10 minutes'")
-    await forget_request_shares(runtime)
+    await purge_request_shares(runtime)
     async with runtime.database.read() as read:
         assert await read.fetchval("SELECT count(*) FROM request_shares") == 0
 

@@ -27,7 +27,7 @@ _SHARE: Final = 10
 
 _log = structlog.get_logger("nicobar.rate_limits")
 
-Headers = list[tuple[bytes, bytes]]
+LimitHeaders = list[tuple[bytes, bytes]]
 
 
 class _Window:
@@ -88,7 +88,7 @@ class RateLimits:
         self._database_ahead: float | None = None
         """Seconds by which the database's time of day is ahead of this process's monotonic clock."""
 
-    async def admit(self, subject: str, headers: Headers) -> None:
+    async def admit(self, subject: str, headers: LimitHeaders) -> None:
         """Count one request, and add the headers that tell what is left of the minute.
 
         `X-RateLimit-Limit` and `X-RateLimit-Remaining` are requests, `X-RateLimit-Reset` is in seconds since 1970.
@@ -140,7 +140,7 @@ class RateLimits:
         self._database_ahead = taken.now.timestamp() - self._runtime.clock.elapsed().total_seconds()
         window.take(taken.starts_at.timestamp(), amount, taken.taken)
 
-    def _tell(self, window: _Window, headers: Headers, remaining: int) -> None:
+    def _tell(self, window: _Window, headers: LimitHeaders, remaining: int) -> None:
         headers += [
             (b"x-ratelimit-limit", b"%d" % window.limit),
             (b"x-ratelimit-remaining", b"%d" % remaining),

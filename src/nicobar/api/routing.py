@@ -61,12 +61,12 @@ class Operation(NamedTuple):
     status: int = 200
 
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+RouteEndpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build_routes(operations: list[Operation], runtime: Runtime, keys: KeyRing) -> list[Route]:
     """Turn the table into one route a path, which also answers OPTIONS with 204 and the allowed methods."""
-    by_path: dict[str, dict[str, Endpoint]] = {}
+    by_path: dict[str, dict[str, RouteEndpoint]] = {}
     retries = Retries()
     for operation in operations:
         reading = operation.method == "GET"
@@ -77,7 +77,7 @@ def build_routes(operations: list[Operation], runtime: Runtime, keys: KeyRing) -
     return [_route(path, endpoints) for path, endpoints in by_path.items()]
 
 
-def _route(path: str, endpoints: dict[str, Endpoint]) -> Route:
+def _route(path: str, endpoints: dict[str, RouteEndpoint]) -> Route:
     allowed = ", ".join(endpoints)
 
     async def endpoint(request: Request) -> Response:
@@ -92,7 +92,7 @@ def _route(path: str, endpoints: dict[str, Endpoint]) -> Route:
     return Route(path, endpoint, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
 
 
-def _reading(operation: Operation, runtime: Runtime, keys: KeyRing) -> Endpoint:
+def _reading(operation: Operation, runtime: Runtime, keys: KeyRing) -> RouteEndpoint:
     encoder = msgspec.json.Encoder()
 
     async def endpoint(request: Request) -> Response:
@@ -106,7 +106,7 @@ def _reading(operation: Operation, runtime: Runtime, keys: KeyRing) -> Endpoint:
 
 def _writing(
     operation: Operation, runtime: Runtime, keys: KeyRing, retries: Retries, operations: list[Operation]
-) -> Endpoint:
+) -> RouteEndpoint:
     decoder = None if operation.body is None else msgspec.json.Decoder(operation.body)
     encoder = msgspec.json.Encoder()
     reader = reader_of(operation, operations)

@@ -1,7 +1,6 @@
 """`nicobar doctor`: is this installation in order? Each check is a small function that returns one finding.
 
-Checks of the computer run always; checks of the database run once it is open. A new check is a function and its line
-in one of the two lists at the end.
+Checks of the computer run always; checks of the database run once it is open. Two lists at the end have all of them.
 """
 
 import asyncio
@@ -50,8 +49,7 @@ LARGEST_CLOCK_DIFFERENCE: Final = timedelta(seconds=2)
 LONGEST_CHECK: Final = 600.0
 """Seconds that one check of the database may take: some read every payment."""
 
-_MODES: Final[tuple[Mode, ...]] = ("live", "test")
-"""The one that matters more comes first."""
+_MODES: Final[tuple[Mode, ...]] = ("live", "test")  # the one that matters more first
 
 
 class Examined(NamedTuple):
@@ -133,9 +131,8 @@ def check_disk(configuration: Configuration) -> Finding:
 
 def check_server(configuration: Configuration) -> Finding:
     """Note whether a server answers; none has to."""
-    return server_at(local_url(configuration.host, configuration.port)) or Finding(
-        None, f"No server answers at {local_url(configuration.host, configuration.port)}."
-    )
+    url = local_url(configuration.host, configuration.port)
+    return server_at(url) or Finding(None, f"No server answers at {url}.")
 
 
 def server_at(url: str) -> Finding | None:
@@ -219,10 +216,8 @@ async def check_secrets(examined: Examined) -> Finding:
     try:
         vault.check()
         for account in accounts:
-            vault.open(
-                account.sealed,
-                place_of(account.tenant, account.processor, account.publishable_key, account.api_base),
-            )
+            place = place_of(account.tenant, account.processor, account.publishable_key, account.api_base)
+            vault.open(account.sealed, place)
     except VaultError as error:
         advice = "Give the key that encrypted them, or connect the account anew: nicobar processors set stripe"
         return Finding(False, str(error), advice)
@@ -248,8 +243,7 @@ async def check_audit_log(examined: Examined) -> Finding:
         return Finding(False, f"The audit log was changed. {result.faults[0]}{more}", "Compare it with a backup.")
     if result.unsealed:
         advice = "Give a key in NICOBAR_AUDIT_KEY, for example from: openssl rand -base64 32"
-        sentence = f"{result.unsealed} entries of the audit log have no seal: nobody could prove a change."
-        return Finding(None, sentence, advice, warns=True)
+        return Finding(None, f"{result.unsealed} entries of the audit log have no seal.", advice, warns=True)
     return Finding(True, f"The audit log is whole: {result.entries} entries, each sealed and chained.")
 
 

@@ -6,7 +6,19 @@ from typing import Any
 import pytest
 
 from harness import FakeClock, Merchant
-from localizing import EUROS, INDIA, address, change_product, create, listed, post, product, read, refused, stored
+from api.catalog.localizing import (
+    EUROS,
+    INDIA,
+    address,
+    change_product,
+    create,
+    listed,
+    post,
+    product,
+    read,
+    refused,
+    stored,
+)
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.localized_prices import load_localized_prices
 

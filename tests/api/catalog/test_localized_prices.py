@@ -6,7 +6,20 @@ from typing import Any
 import pytest
 
 from harness import FakeClock, Merchant
-from localizing import COUNTRIES, CURRENCIES, EUROS, INDIA, WRONG, create, listed, post, product, read, refused, stored
+from api.catalog.localizing import (
+    COUNTRIES,
+    CURRENCIES,
+    EUROS,
+    INDIA,
+    WRONG,
+    create,
+    listed,
+    post,
+    product,
+    read,
+    refused,
+    stored,
+)
 from nicobar.flows.runtime import Runtime
 
 

@@ -29,7 +29,7 @@ class Answer(msgspec.Struct, frozen=True):
     """The pause that the receiver asks for."""
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class DeliveryAttempt(msgspec.Struct, frozen=True):
     """One try, as the log keeps it."""
 
     number: int
@@ -56,7 +56,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    attempts: Sequence[Attempt]
+    attempts: Sequence[DeliveryAttempt]
 
 
 class DueDelivery(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ idempotency key stay as they are.
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.accounts.processor_accounts import all_accounts, reseal_account
-from nicobar.storage.payments.saved_methods import forget_proof_keys
+from nicobar.storage.payments.saved_methods import purge_proof_keys
 
 
 async def reseal_processor_accounts(runtime: Runtime) -> int:
@@ -18,5 +18,5 @@ async def reseal_processor_accounts(runtime: Runtime) -> int:
         for account in accounts:
             await reseal_account(tx, account, runtime.accounts.reseal(account))
             await write_audit_entry(runtime, tx, account.tenant, "processor.reencrypt", [account.processor], ["sealed"])
-        await forget_proof_keys(tx)
+        await purge_proof_keys(tx)
     return len(accounts)

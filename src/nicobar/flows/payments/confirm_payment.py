@@ -114,8 +114,7 @@ async def confirm_payment(
     the customer back to; None stands for the payment link. A SimulatedCharge is for the simulator and test
     payments alone.
 
-    When the database goes away between the call and its record, that is no failure of the confirmation: the attempt is
-    stored, and the sweep asks what became of it. An error would make a merchant's program charge once more.
+    A database that goes away between the call and its record is no failure: the attempt is stored, and the sweep asks.
 
     Raises Problem NOT_FOUND for an unknown payment or saved method, UNSUPPORTED_ACTION without a processor for its
     mode or for a simulated charge that is not allowed, INVALID_REQUEST_BODY without an instrument,
@@ -142,8 +141,8 @@ async def confirm_payment(
         if error.constraint != "attempts_one_live":
             raise
         return Confirmation(None)  # a live attempt exists: the database refused a second one
-    if isinstance(call, _Undated):
-        return Confirmation(None)  # midnight again, in between
+    if isinstance(call, _Undated):  # midnight again, in between
+        return Confirmation(None)
     if not isinstance(call, _ProcessorCall):
         return Confirmation(call)
     outcome = await _charge(call)

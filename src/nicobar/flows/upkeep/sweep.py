@@ -7,9 +7,9 @@ from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.refunds.resolve_refunds_due import resolve_refunds_due
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.upkeep.forget_answers import forget_answers
-from nicobar.flows.upkeep.forget_request_shares import forget_request_shares
+from nicobar.flows.upkeep.purge_answers import purge_answers
 from nicobar.flows.upkeep.purge_pictures import purge_pictures
+from nicobar.flows.upkeep.purge_request_shares import purge_request_shares
 from nicobar.flows.upkeep.purge_simulated_charges import purge_simulated_charges
 from nicobar.flows.webhooks.purge_deliveries import purge_deliveries
 
@@ -23,10 +23,10 @@ async def sweep(runtime: Runtime) -> None:
     await resolve_refunds_due(runtime, runtime.real_now())
     await expire_payments(runtime)
     await release_discounts(runtime)
-    await forget_answers(runtime)
+    await purge_answers(runtime)
     await purge_pictures(runtime)
     await purge_simulated_charges(runtime)
     await purge_deliveries(runtime)
-    await forget_request_shares(runtime)
+    await purge_request_shares(runtime)
     await deliver_simulated_notices(runtime)
     await link_audit_log(runtime)

@@ -6,7 +6,7 @@ from datetime import datetime
 import structlog
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.webhooks.delivery import Answer, Attempt, DueDelivery
+from nicobar.core.webhooks.delivery import Answer, DeliveryAttempt, DueDelivery
 from nicobar.core.webhooks.retries import GIVEN_UP_AFTER, RANDOM_BITS, is_given_up, next_attempt_at
 from nicobar.core.webhooks.signature import sign
 from nicobar.flows.events.render_event_now import render_event_now
@@ -67,7 +67,7 @@ async def _record(
     next_at = None
     if answer.failure is not None:
         next_at = next_attempt_at(due.step + 1, now, answer.retry_after, runtime.clock.random_bits(RANDOM_BITS))
-    attempt = Attempt(
+    attempt = DeliveryAttempt(
         number=0,  # counted where it is stored
         attempted_at=at,
         duration_ms=answer.duration_ms,

@@ -21,4 +21,4 @@ async def purge_deliveries(runtime: Runtime) -> None:
         before = runtime.real_now() - timedelta(days=policy.settings.webhook_log_days)
         async with runtime.database.transaction() as tx:
             await delivery_log.purge_deliveries(tx, tenant, before, _AT_ONCE)
-            await delivery_log.forget_endpoints(tx, tenant, before)
+            await delivery_log.purge_endpoints(tx, tenant, before)

@@ -18,7 +18,7 @@ RETURNING starts_at, taken, clock_timestamp() AS now
 _PURGE: Final = "DELETE FROM request_shares WHERE starts_at < clock_timestamp() - interval '5 minutes'"
 
 
-class Taken(NamedTuple):
+class TakenShare(NamedTuple):
     """What a window has given away when a share was taken of it."""
 
     starts_at: datetime
@@ -28,13 +28,13 @@ class Taken(NamedTuple):
     """The database's time."""
 
 
-async def take_share(tx: Tx, subject: str, seconds: int, amount: int) -> Taken:
+async def take_share(tx: Tx, subject: str, seconds: int, amount: int) -> TakenShare:
     """Take so many requests out of the window of so many seconds that is running now."""
     row = await tx.fetchrow(_TAKE, subject, seconds, amount)
     assert row is not None  # noqa: S101 - it returns what it wrote
-    return Taken(row["starts_at"], row["taken"], row["now"])
+    return TakenShare(row["starts_at"], row["taken"], row["now"])
 
 
-async def forget_shares(tx: Tx) -> None:
+async def purge_shares(tx: Tx) -> None:
     """Clear away windows that ended long ago."""
     await tx.execute(_PURGE)

@@ -99,7 +99,7 @@ async def make_proof_key(tx: Tx, tenant: Tenant, sealed: bytes, at: datetime) ->
     return kept
 
 
-async def forget_proof_keys(tx: Tx) -> None:
+async def purge_proof_keys(tx: Tx) -> None:
     """Forget the keys of all proofs. The next proof of a tenant makes a new one."""
     await tx.execute("DELETE FROM proof_keys")
 

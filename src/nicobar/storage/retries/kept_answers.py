@@ -109,7 +109,7 @@ async def complete_answer(tx: Tx, request: Fingerprint, answer_id: str, status: 
     await tx.execute(_COMPLETE, *_of(request), answer_id, status, sealed)
 
 
-async def forget_answers(tx: Tx, now: datetime, limit: int) -> int:
+async def purge_answers(tx: Tx, now: datetime, limit: int) -> int:
     """Delete at most `limit` rows whose time is over, the oldest first, and return how many there were."""
     deleted: str = await tx.execute(_PURGE, now, limit)
     return int(deleted.rpartition(" ")[2])

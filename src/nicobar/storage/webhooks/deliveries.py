@@ -6,7 +6,7 @@ from typing import Final
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.events.event import Event
-from nicobar.core.webhooks.delivery import Attempt, DueDelivery
+from nicobar.core.webhooks.delivery import DeliveryAttempt, DueDelivery
 from nicobar.storage.database import Read, Tx
 from nicobar.storage.due_work import Claim
 
@@ -124,7 +124,9 @@ async def load_due(read: Read, tenant: Tenant, event_id: str, endpoint_id: str) 
     return DueDelivery(event=event, **values)
 
 
-async def record_attempt(tx: Tx, tenant: Tenant, event_id: str, endpoint_id: str, tries: int, attempt: Attempt) -> None:
+async def record_attempt(
+    tx: Tx, tenant: Tenant, event_id: str, endpoint_id: str, tries: int, attempt: DeliveryAttempt
+) -> None:
     """Keep a try and move its delivery on, in one statement. The number of the try is counted here.
 
     `tries` is the number that the row was taken with: who comes late, after the lease, changes no plan of the next one.

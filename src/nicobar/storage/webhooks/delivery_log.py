@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.webhooks.delivery import Attempt, Delivery, ReplayOf
+from nicobar.core.webhooks.delivery import Delivery, DeliveryAttempt, ReplayOf
 from nicobar.storage.database import Read, Tx
 
 _DELIVERIES: Final = """
@@ -80,10 +80,10 @@ Pair = tuple[str, str]
 
 async def deliveries_of(read: Read, tenant: Tenant, event_ids: list[str]) -> list[Delivery]:
     """Return the deliveries of events with every try, those to the oldest endpoint first."""
-    tried: dict[Pair, list[Attempt]] = defaultdict(list)
+    tried: dict[Pair, list[DeliveryAttempt]] = defaultdict(list)
     for row in await read.fetch(_ATTEMPTS, tenant.business_id, tenant.mode, event_ids):
         values = dict(row)
-        tried[values.pop("event_id"), values.pop("endpoint_id")].append(msgspec.convert(values, Attempt))
+        tried[values.pop("event_id"), values.pop("endpoint_id")].append(msgspec.convert(values, DeliveryAttempt))
     rows = await read.fetch(_DELIVERIES, tenant.business_id, tenant.mode, event_ids)
     return [
         msgspec.convert(dict(row) | {"attempts": tried[row["event_id"], row["endpoint_id"]]}, Delivery) for row in rows
@@ -118,6 +118,6 @@ async def purge_deliveries(tx: Tx, tenant: Tenant, before: datetime, limit: int)
     await tx.execute(_PURGE, tenant.business_id, tenant.mode, before, limit)
 
 
-async def forget_endpoints(tx: Tx, tenant: Tenant, before: datetime) -> None:
+async def purge_endpoints(tx: Tx, tenant: Tenant, before: datetime) -> None:
     """Delete the rows of endpoints that were deleted before that moment and have no log any more."""
     await tx.execute(_FORGET_ENDPOINTS, tenant.business_id, tenant.mode, before)

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from nicobar.wire.common import ResponseBody
 
-ItemT = TypeVar("ItemT")
+CursorItemT = TypeVar("CursorItemT")
 RowT = TypeVar("RowT")
 
 _BACK = "-"
@@ -32,10 +32,10 @@ class CursorQuery(Struct, frozen=True, kw_only=True):
         return self.iterator[1:] if self.iterator and self.iterator.startswith(_BACK) else None
 
 
-class CursorPage(ResponseBody, Generic[ItemT], frozen=True, kw_only=True):
+class CursorPage(ResponseBody, Generic[CursorItemT], frozen=True, kw_only=True):
     """A page of a list, newest first."""
 
-    data: list[ItemT]
+    data: list[CursorItemT]
     iterator: str | None
     """Leads to the next page, of older objects; null on the last one."""
     prev_iterator: str | None
@@ -45,8 +45,8 @@ class CursorPage(ResponseBody, Generic[ItemT], frozen=True, kw_only=True):
 
 
 def cursor_page(
-    rows: Sequence[RowT], query: CursorQuery, key: Callable[[RowT], str], render: Callable[[RowT], ItemT]
-) -> CursorPage[ItemT]:
+    rows: Sequence[RowT], query: CursorQuery, key: Callable[[RowT], str], render: Callable[[RowT], CursorItemT]
+) -> CursorPage[CursorItemT]:
     """Return a page of up to `query.limit` rows. `rows`, newest first, has one more where the list goes on."""
     more = len(rows) > query.limit
     shown = rows[-query.limit :] if query.after is not None else rows[: query.limit]

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from nicobar.core.events.event import Event
-from nicobar.core.webhooks.delivery import Attempt, Delivery, DeliveryState, ReplayOf
+from nicobar.core.webhooks.delivery import Delivery, DeliveryAttempt, DeliveryState, ReplayOf
 from nicobar.core.webhooks.event_types import WebhookEventType
 from nicobar.wire.common import ObjectId, RequestBody, ResponseBody
 from nicobar.wire.webhooks.cursors import CursorQuery
@@ -61,7 +61,7 @@ class AttemptRead(ResponseBody, frozen=True, kw_only=True):
     """When the next try was to be made; null for never."""
 
 
-class DeliveryRead(ResponseBody, frozen=True, kw_only=True):
+class WebhookDeliveryRead(ResponseBody, frozen=True, kw_only=True):
     """An event on its way to one endpoint."""
 
     message_id: str
@@ -81,7 +81,7 @@ class DeliveryRead(ResponseBody, frozen=True, kw_only=True):
 class DeliveryList(ResponseBody, frozen=True, kw_only=True):
     """All deliveries of an event."""
 
-    data: list[DeliveryRead]
+    data: list[WebhookDeliveryRead]
 
 
 class Redeliver(RequestBody, frozen=True, kw_only=True):
@@ -133,9 +133,9 @@ def render_event_read(event: Event, business_id: str) -> EventRead:
     )
 
 
-def render_delivery(delivery: Delivery) -> DeliveryRead:
+def render_delivery(delivery: Delivery) -> WebhookDeliveryRead:
     """Render a delivery with its tries."""
-    return DeliveryRead(
+    return WebhookDeliveryRead(
         message_id=delivery.message_id,
         event_id=delivery.event_id,
         endpoint_id=delivery.endpoint_id,
@@ -148,7 +148,7 @@ def render_delivery(delivery: Delivery) -> DeliveryRead:
     )
 
 
-def _attempt(attempt: Attempt) -> AttemptRead:
+def _attempt(attempt: DeliveryAttempt) -> AttemptRead:
     return AttemptRead(
         number=attempt.number,
         attempted_at=attempt.attempted_at,

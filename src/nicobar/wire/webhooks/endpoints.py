@@ -19,7 +19,7 @@ from nicobar.wire.common import INT32_MAX, MetadataKey, MetadataText, RequestBod
 
 FilterTypes = Annotated[list[WebhookEventType], Meta(max_length=100)]
 RateLimit = Annotated[int, Meta(ge=0, le=INT32_MAX)]
-Headers = Annotated[dict[str, Annotated[str, Meta(max_length=4096)]], Meta(max_length=MAXIMUM_HEADERS)]
+CustomHeaders = Annotated[dict[str, Annotated[str, Meta(max_length=4096)]], Meta(max_length=MAXIMUM_HEADERS)]
 Pairs = dict[MetadataKey, MetadataText]
 EndpointUrl = Annotated[str, Meta(min_length=1, max_length=LONGEST_URL)]
 
@@ -33,7 +33,7 @@ class WebhookCreate(RequestBody, frozen=True, kw_only=True):
     disabled: bool | None = None
     filter_types: FilterTypes | None = None
     """The types that are sent. Left out or null: all of them; an empty list: none."""
-    headers: Headers | None = None
+    headers: CustomHeaders | None = None
     """Sent with each event, beside those of the server."""
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     """The same key within 24 hours returns the endpoint that it made."""
@@ -89,7 +89,7 @@ class WebhookHeaders(ResponseBody, frozen=True, kw_only=True):
 class WebhookHeadersUpdate(RequestBody, frozen=True, kw_only=True):
     """The body of PATCH /webhooks/{webhook_id}/headers: adds or replaces headers."""
 
-    headers: Headers
+    headers: CustomHeaders
     """An empty value removes a header."""
 
 

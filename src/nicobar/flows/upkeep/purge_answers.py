@@ -12,10 +12,10 @@ _ROUNDS: Final = 20
 """Statements that one call runs at most: the sweep has other things to do."""
 
 
-async def forget_answers(runtime: Runtime) -> None:
+async def purge_answers(runtime: Runtime) -> None:
     """Delete what has expired, as far as one round goes."""
     for _ in range(_ROUNDS):
         async with runtime.database.statement() as tx:
-            deleted = await kept_answers.forget_answers(tx, runtime.real_now(), _AT_ONCE)
+            deleted = await kept_answers.purge_answers(tx, runtime.real_now(), _AT_ONCE)
         if deleted < _AT_ONCE:
             return
