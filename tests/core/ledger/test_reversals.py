@@ -124,8 +124,11 @@ def test_no_order_of_things_moves_an_account_beyond_what_was_booked(cart: Quote,
         move = data.draw(st.sampled_from(["refund", "back", "dispute", "won"]))
         if move == "refund" and left:
             amount = data.draw(st.one_of(st.just(left), st.integers(1, left)))
-            settled = round_half_up(payment.settlement_amount * amount, total)
-            tax = min(settled, round_half_up(payment.settlement_tax * amount, total))
+            # Refunds never give back more of the settlement than there is (`core/refunds/refund_plan.py`).
+            unsettled = payment.settlement_amount - sum(refund.settlement_amount for refund in refunds)
+            untaxed = payment.settlement_tax - sum(refund.settlement_tax for refund in refunds)
+            settled = min(unsettled, round_half_up(payment.settlement_amount * amount, total))
+            tax = min(settled, untaxed, round_half_up(payment.settlement_tax * amount, total))
             refunds.append(Back(amount, settled, tax, f"ref_{number}"))
             entries = steps(entries, ("out", refunds[-1]))
         elif move == "back" and refunds:

@@ -11,6 +11,7 @@ from nicobar.core.pricing.cart import CartFacts, SellableProduct
 from nicobar.core.pricing.pricing_facts import KeptTerms, KnownCodes, PricedCart, PricingFacts
 from nicobar.core.pricing.quote import UNCHANGED, KeptProduct, QuoteInputs
 from nicobar.core.tax.tax import Category
+from nicobar.core.problems import Problem
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.pricing.check_cart import check_cart
 from nicobar.flows.pricing.quote_cart import quote_cart
@@ -55,6 +56,9 @@ def _products(
 ) -> tuple[dict[str, SellableProduct], dict[str, tuple[LocalizedPrice, ...]]]:
     """Return the products as they were sold, and their localized prices."""
     kept = {product.product_id: product for product in inputs.products or _from_lines(inputs)}
+    if any(line.product_id not in kept for line in payment.lines):
+        detail = "What this payment was made from is not known, so it cannot be priced again"
+        raise Problem("UNSUPPORTED_ACTION", status=409, detail=detail)
     products = {
         line.product_id: SellableProduct(
             product_id=line.product_id,
