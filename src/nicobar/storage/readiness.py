@@ -30,8 +30,11 @@ WHERE inet_server_addr() IS NULL AND pg_has_role('pg_read_all_settings', 'USAGE'
 """
 
 _WAITING: Final = """
-SELECT count(*) AS jobs, coalesce(extract(epoch FROM now() - min(execute_after)), 0)::float8 AS seconds
-FROM pgqueuer WHERE status = 'queued' AND execute_after <= now()
+SELECT count(*) AS jobs, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS seconds
+FROM (
+    SELECT due_at FROM notices WHERE due_at <= now()
+    UNION ALL SELECT return_due_at FROM attempts WHERE return_due_at <= now()
+) due
 """
 
 
