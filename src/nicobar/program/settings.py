@@ -69,6 +69,9 @@ class Settings(msgspec.Struct, frozen=True):
     metrics_port: int | None = None
     """NICOBAR_METRICS_PORT: the TCP port on 127.0.0.1 at which Prometheus reads /metrics. None means no
     metrics."""
+    allow_private_webhooks: bool = False
+    """NICOBAR_ALLOW_PRIVATE_WEBHOOKS, set to 1: webhooks may be sent into the own network and to this computer. Whoever
+    has an API key can then make this server send requests there. `serve --demo` allows it."""
 
     def base_url(self, port: int) -> str:
         """Return where customers reach the server that listens on `port`."""
@@ -107,6 +110,7 @@ def read_settings(
         metrics_port=_metrics_port(variables.get("NICOBAR_METRICS_PORT")),
         log=_log_level(variables.get("NICOBAR_LOG", "info")),
         encryption_keys=_encryption_keys(variables.get("NICOBAR_ENCRYPTION_KEY")),
+        allow_private_webhooks=_switch(variables, "NICOBAR_ALLOW_PRIVATE_WEBHOOKS"),
     )
 
 
@@ -223,6 +227,13 @@ def _log_level(level: str) -> LogLevel:
     if level.lower() not in get_args(LogLevel):
         raise SettingsError(f"NICOBAR_LOG takes debug, info or warning, not {level[:40]!r}.")
     return cast(LogLevel, level.lower())
+
+
+def _switch(variables: Mapping[str, str], name: str) -> bool:
+    text = variables.get(name, "0")
+    if text not in ("0", "1"):
+        raise SettingsError(f"{name} takes 1 or 0, not {text[:40]!r}.")
+    return text == "1"
 
 
 def _encryption_keys(text: str | None) -> Keys | None:
