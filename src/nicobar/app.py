@@ -29,6 +29,7 @@ from nicobar.api.payments import payment_methods, payments, saved_methods
 from nicobar.api.refunds import refunds
 from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts
+from nicobar.api.webhooks import endpoints, events
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.metrics import observe_request
@@ -52,6 +53,8 @@ OPERATIONS: Final[list[Operation]] = [
     *checkouts.OPERATIONS,
     *balances.OPERATIONS,
     *refunds.OPERATIONS,
+    *endpoints.OPERATIONS,
+    *events.OPERATIONS,
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 

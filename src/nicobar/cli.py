@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
+import msgspec
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
@@ -74,6 +75,8 @@ More settings from the environment:
   NICOBAR_LOG         what is logged: debug, info or warning (default: info)
   NICOBAR_METRICS_PORT  port on 127.0.0.1 for Prometheus: /metrics
                       (default: none)
+  NICOBAR_ALLOW_PRIVATE_WEBHOOKS=1
+                      send webhooks into the own network, too (on with --demo)
 
 Examples:
   nicobar serve --demo
@@ -103,6 +106,8 @@ def serve(
     settings = read_settings(host=host, port=port, data=data, database_url=database_url)
     from nicobar.program import startup
 
+    if demo:
+        settings = msgspec.structs.replace(settings, allow_private_webhooks=True)
     startup.serve(settings, demo=demo, jobs=not no_worker)
     return 0
 

@@ -110,10 +110,10 @@ _TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog',
 
 async def _unreadable_account(runtime: "Runtime") -> str | None:
     """Return why the keys of the payment processors cannot be decrypted here; None when they can."""
-    from nicobar.program.installation import InstallationError, check_accounts
+    from nicobar.program.installation import InstallationError, check_secrets
 
     try:
-        await check_accounts(runtime)
+        await check_secrets(runtime)
     except InstallationError as error:
         return str(error)
     return None
