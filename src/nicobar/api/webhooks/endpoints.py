@@ -45,7 +45,7 @@ async def retrieve(call: Call[None, NoQuery]) -> WebhookDetails:
 async def list_(call: Call[None, CursorQuery]) -> CursorPage[WebhookDetails]:
     """Return a page of endpoints, newest first."""
     query = call.query
-    async with call.runtime.database.read() as read:
+    async with call.runtime.database.snapshot() as read:
         found = await endpoints.list_endpoints(
             read, call.tenant, query.limit + 1, before=query.before, after=query.after
         )
