@@ -200,5 +200,5 @@ def _path_of_nul(value: Any, path: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _clean(text: str) -> str:
-    """Cut a path parameter to what an id can be; an impossible one is simply not found."""
-    return text[:64] if "\x00" not in text else ""
+    """Return a path parameter, or nothing for one that no id and no code can be: it is simply not found."""
+    return "" if "\x00" in text or len(text.strip()) > 64 else text

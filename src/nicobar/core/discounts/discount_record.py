@@ -31,7 +31,7 @@ CODE_LENGTH: Final = 16
 CODE_RANDOM_BITS: Final = CODE_LENGTH * 5
 """Random bits that `random_code` needs: five a character."""
 
-_CODE: Final = re.compile(r"[A-Z0-9!$%&*+.@_-]{3,16}")
+_CODE: Final = re.compile(r"[A-Z0-9!$%&*+.@_-]{3,64}")
 """Codes stand in addresses and are typed by hand: no blanks, no slash, nothing beyond ASCII."""
 
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -177,7 +177,7 @@ def checked_code(text: str | None) -> str | None:
         return None
     code = normalise_code(text or "")
     if _CODE.fullmatch(code) is None:
-        detail = "A code has 3 to 16 characters: letters A-Z, digits and ! $ % & * + . @ _ -"
+        detail = "A code has 3 to 64 characters: letters A-Z, digits and ! $ % & * + . @ _ -"
         raise Problem("INVALID_REQUEST_BODY", path="code", detail=detail)
     return code
 
