@@ -1,4 +1,4 @@
-"""The upgrade to the money rules of migration 21: what was stored before it stays, and what it now allows can be stored."""
+"""The upgrade to the money rules: what was stored before stays, and what they allow can be stored."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

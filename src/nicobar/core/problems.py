@@ -131,6 +131,11 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "INVALID_TAX_ID": CatalogueEntry(
         422, "Tax Id is invalid. {detail}", "The buyer's tax id fails its country's check."
     ),
+    "AMOUNT_NOT_CHARGEABLE": CatalogueEntry(
+        422,
+        "The processor takes amounts in steps of {step}, and {amount} is none",
+        "The connected processor cannot charge this amount of the currency, or cannot give this part of it back.",
+    ),
     "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT": CatalogueEntry(
         422,
         "Minimum amount of {amount} is required to process payment",

@@ -78,14 +78,24 @@ class DiscountCode(msgspec.Struct, frozen=True, gc=False):
         """Tell whether the code may lower a line of this product."""
         return not self.restricted_to or product_id in self.restricted_to
 
-    def option_for(self, charge_currency: str) -> CurrencyOption | None:
-        """Return the row of the charge currency, else the default row; a single row counts as the default."""
+    def option_for(self, charge_currency: str, *, path: str | None = None) -> CurrencyOption | None:
+        """Return the row of the charge currency, else the default row; a single row counts as the default.
+
+        None says that the code has no rows, and so no limits. Raises Problem DISCOUNT_CURRENCY_OPTION_INVALID when it
+        has rows and none of them holds here: limits that are not known for a currency are not no limits.
+        """
+        if not self.currency_options:
+            return None
         for option in self.currency_options:
             if option.currency == charge_currency:
                 return option
         if len(self.currency_options) == 1:
             return self.currency_options[0]
-        return next((option for option in self.currency_options if option.is_default), None)
+        for option in self.currency_options:
+            if option.is_default:
+                return option
+        message = f"The discount has no currency option for {charge_currency}, and no default one"
+        raise Problem("DISCOUNT_CURRENCY_OPTION_INVALID", message=message, path=path)
 
 
 class CodeHistory(msgspec.Struct, frozen=True, gc=False):
@@ -160,7 +170,7 @@ def check_code(
     eligible = [item for item in items if code.covers(item.product_id)]
     if not eligible:
         raise Problem("DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT", path=path)
-    option = code.option_for(charge_currency)
+    option = code.option_for(charge_currency, path=path)
     if option is not None and option.minimum_subtotal:
         numerator, denominator = _list_value(eligible, option.currency, rates, exponents)
         if numerator < option.minimum_subtotal * denominator:
@@ -190,10 +200,10 @@ def resolve_terms(
     """Work out what a code is worth in the charge currency.
 
     The row of the charge currency is taken as it stands; the default row is converted at mid rate, without the
-    conversion fee, and rounded half-up to a whole minor unit. A percentage without such a row has no cap.
+    conversion fee, and rounded half-up to a whole minor unit. A percentage without any rows has no cap.
 
-    Raises Problem DISCOUNT_CURRENCY_OPTION_INVALID for a flat code without a usable row, and
-    EXCHANGE_RATE_NOT_FOUND.
+    Raises Problem DISCOUNT_CURRENCY_OPTION_INVALID for a code whose rows leave the currency open and for a flat one
+    without rows, and EXCHANGE_RATE_NOT_FOUND.
     """
     option = code.option_for(charge_currency)
     limit: int | None = None

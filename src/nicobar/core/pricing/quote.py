@@ -112,6 +112,8 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     """Whether that fee is contained in the price, so that the merchant bears it; also true when there is no fee."""
     lines: tuple[LineQuote, ...]
     inputs: QuoteInputs
+    rounded_away: bool = False
+    """Whether the total is zero only because what is left of the price rounds to it."""
 
     @property
     def code_uses(self) -> list[CodeUse]:

@@ -13,7 +13,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from nicobar.core.money.money import display_amount, round_half_up
+from nicobar.core.payments.paying import revision
 from nicobar.core.payments.payment import Payment
+from nicobar.core.pricing.pricing import check_step
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import RefundInstruction, RefundItem, RefundLine, RefundTerms
 
@@ -78,8 +80,8 @@ def plan_refund(
     REFUND_WINDOW_EXPIRED, EXISTING_REFUND_REQUEST_PROCESSING, PAYMENT_ALREADY_REFUNDED or NOTHING_TO_REFUND,
     UNSUPPORTED_ACTION after `MAXIMUM_REFUNDS`, UNSUPPORTED_CURRENCY, DUPLICATE_LINE_ITEMS_IN_REQUEST; then for each
     item LINE_ITEM_NOT_FOUND, LINE_ITEM_FULLY_REFUNDED, LINE_ITEM_REFUND_AMOUNT_TOO_LOW,
-    LINE_ITEM_REFUND_AMOUNT_TOO_HIGH, REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT; and PARTIAL_REFUND_NOT_ALLOWED, and
-    UNSUPPORTED_ACTION for what a dispute holds.
+    LINE_ITEM_REFUND_AMOUNT_TOO_HIGH, REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT; and PARTIAL_REFUND_NOT_ALLOWED,
+    UNSUPPORTED_ACTION for what a dispute holds, and AMOUNT_NOT_CHARGEABLE for a part that the processor cannot move.
     """
     _check_payment(payment, terms)
     if wish.currency not in (None, payment.currency):
@@ -105,16 +107,21 @@ def plan_refund(
     if amount > free:
         shown = display_amount(max(free, 0), payment.currency, terms.exponents[payment.currency])
         raise Problem("UNSUPPORTED_ACTION", detail=f"This payment is disputed; {shown} of it can be refunded")
+    if amount < payment.total_amount - payment.refunded_amount:  # the rest goes back whatever it is
+        check_step(amount, payment.currency, terms.step, terms.exponents[payment.currency], path="items")
     return planned
 
 
 def _check_payment(payment: Payment, terms: RefundTerms) -> None:
-    """Refuse a payment of which nothing can be refunded, whatever is asked for."""
+    """Refuse a payment of which nothing can be refunded, whatever is asked for.
+
+    The window runs from the success, which is a payment's last change.
+    """
     if payment.status != "succeeded":
         raise Problem("PAYMENT_NOT_SUCCEEDED")
     if payment.total_amount == 0:
         raise Problem("ZERO_AMOUNT_PAYMENT_REFUND_NOT_ALLOWED")
-    if terms.at >= payment.created_at + timedelta(days=terms.window_days):
+    if terms.at >= revision(payment) + timedelta(days=terms.window_days):
         raise Problem("REFUND_WINDOW_EXPIRED", days=terms.window_days)
     if payment.refunded_amount > payment.returned_amount:
         raise Problem("EXISTING_REFUND_REQUEST_PROCESSING")

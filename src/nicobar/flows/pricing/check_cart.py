@@ -16,6 +16,9 @@ class CheckedCart(NamedTuple):
     """The brand that sells it."""
     currency: str
     """The charge currency."""
+    fallback: str | None
+    """What to charge in when that cannot hold the total: the products' own currency. None for the same one, and for a
+    currency that the request names."""
 
 
 def check_cart(request: CartRequest, facts: PricingFacts) -> CheckedCart:
@@ -29,7 +32,18 @@ def check_cart(request: CartRequest, facts: PricingFacts) -> CheckedCart:
     brand_id = check_products(request.items, facts.cart.products)
     country = countries.get(request.billing.country)
     check_country(country.alpha2, country.name, facts.policy.settings.blocked_countries)
-    return CheckedCart(brand_id, _currency(request, facts, country))
+    currency = _currency(request, facts, country)
+    fallback = None if request.billing_currency is not None else _own_currency(request, facts)
+    return CheckedCart(brand_id, currency, None if fallback == currency else fallback)
+
+
+def _own_currency(request: CartRequest, facts: PricingFacts) -> str | None:
+    """Return what the cart is charged in whatever the country; None when its prices do not adapt anyway."""
+    settings = facts.policy.settings
+    if settings.adaptive_pricing != "on":
+        return None
+    bases = [facts.cart.products[item.product_id].price.currency for item in request.items]
+    return charge_currency(None, None, bases, adaptive=True, chargeable=settings.currencies)
 
 
 def _currency(request: CartRequest, facts: PricingFacts, country: countries.Country) -> str:

@@ -13,14 +13,24 @@ from nicobar.core.discounts.discounts import DiscountTerms, check_code, resolve_
 from nicobar.core.money.fx import charge_terms, settlement_currency
 from nicobar.core.pricing.cart import CartFacts, CartRequest, Pricing, price_lines
 from nicobar.core.pricing.policy import Policy
-from nicobar.core.pricing.pricing import CartLine, ChargeTerms, check_minimum, quote, with_fee
+from nicobar.core.pricing.pricing import CartLine, ChargeTerms, check_minimum, check_step, quote, with_fee
 from nicobar.core.pricing.pricing_facts import KnownCodes, PricedCart, PricingFacts
 from nicobar.core.problems import Problem
 from nicobar.core.tax.tax import TaxDecision
 from nicobar.core.tax.tax_id import CheckedTaxId
 from nicobar.flows.pricing.check_cart import check_cart
 from nicobar.reference import currencies
+from nicobar.reference.charge_steps import charge_step
 from nicobar.reference.tax_regions import tax_regions
+
+_OF_THE_CURRENCY: Final = frozenset(
+    {
+        "AMOUNT_NOT_CHARGEABLE",
+        "INTEGER_CONVERSION_FAILURE",
+        "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT",
+    }
+)
+"""Refusals that say that a charge currency cannot hold the total."""
 
 _UNTAXED: Final = TaxDecision(0, "", False, "tax is off", "")
 
@@ -31,9 +41,21 @@ def quote_cart(request: CartRequest, facts: PricingFacts, now: datetime) -> Pric
     Raises Problem for the first rung that fails: those of `check_cart`, then the amounts of pay-what-you-want lines,
     exchange rates, the codes in their order, and the smallest charge. The tax id has its rung before the amounts; it
     was checked when the facts were loaded.
+
+    A currency that only the country chose, and that cannot hold the total, gives way to the products' own.
     """
+    brand_id, currency, fallback = check_cart(request, facts)
+    try:
+        return _quoted(request, facts, now, brand_id, currency)
+    except Problem as problem:
+        if fallback is None or problem.code not in _OF_THE_CURRENCY:
+            raise
+    return _quoted(request, facts, now, brand_id, fallback)
+
+
+def _quoted(request: CartRequest, facts: PricingFacts, now: datetime, brand_id: str, currency: str) -> PricedCart:
+    """Quote in one charge currency."""
     policy, cart = facts.policy, facts.cart
-    brand_id, currency = check_cart(request, facts)
     country = request.billing.country
     pricing = Pricing(
         country=country,
@@ -51,7 +73,9 @@ def quote_cart(request: CartRequest, facts: PricingFacts, now: datetime) -> Pric
         tiers = policy.settings.fee_tiers
         terms = with_fee(lines, terms, codes, tiers, policy.rates, currencies.exponents())
     priced = quote(lines, terms, codes)
-    check_minimum(priced.total, currency, currencies.get(currency).minimum_minor, terms.exponent)
+    check_minimum(priced, currencies.get(currency).minimum_minor, terms.exponent)
+    charging = policy.accounts[0].processor if policy.accounts else None
+    check_step(priced.total, currency, charge_step(charging, currency), terms.exponent)
     tax_is_open = policy.settings.tax != "off" and tax_regions().find(request.billing).is_open
     return PricedCart(priced, cart, brand_id, cart.customer, facts.tax_id, policy, tax_is_open)
 
