@@ -33,6 +33,7 @@ GOOD = [
     "Disputes (1): the books hold what they took and gave back.",
     "Entries of the books (6): each balances.",
     "Amounts in the books (6): each is that of its payment or refund.",
+    "Money given back (6): of no payment more tax, settlement or fee than was booked.",
     "Remembered balances (0): each is the sum of the entries before it.",
     "Discount codes (1): each counts exactly the uses that its payments have.",
     "Notices of processors (1): none waits for longer than 10 minutes.",

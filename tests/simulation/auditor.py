@@ -145,8 +145,15 @@ ALWAYS = {
                          'dispute_', '')""",
     "an entry of the ledger does not balance": """
         SELECT entry_id FROM ledger_entries
-        WHERE merchant_payable + tax_payable + fee_income
+        WHERE merchant_payable + tax_payable + fee_income + reversal_loss
               <> -CASE WHEN currency = settlement_currency THEN processor_receivable ELSE gross END""",
+    "more was given back on an account of a payment than was booked": """
+        SELECT payment_id, sum(tax_payable) AS tax, sum(fee_income) AS fee, sum(merchant_payable) AS seller
+        FROM ledger_entries GROUP BY business_id, mode, payment_id
+        HAVING sum(tax_payable) > 0 OR sum(merchant_payable) > 0 OR sum(fee_income) > 0 OR sum(reversal_loss) < 0
+            OR sum(tax_payable) < min(tax_payable) FILTER (WHERE kind = 'payment')
+            OR sum(merchant_payable) < min(merchant_payable) FILTER (WHERE kind = 'payment')
+            OR sum(fee_income) < min(fee_income) FILTER (WHERE kind = 'payment')""",
     "something happened to a payment that cannot be paid": """
         SELECT payment_id FROM payments WHERE mode = 'live' AND total_amount > 0
           AND status NOT IN ('requires_payment_method', 'cancelled')""",
@@ -166,10 +173,17 @@ WHEN_QUIET = {
         WHERE (r.status IS NOT DISTINCT FROM 'succeeded') <> (b.refund_id IS NOT NULL)
            OR b.amount <> r.amount""",
     "a dispute that the bank tells of is not known": """
-        SELECT o.payment_id FROM simulator.orders o
+        SELECT o.payment_id FROM simulator.orders o CROSS JOIN LATERAL (
+            SELECT coalesce(sum(r.amount), 0) AS amount FROM simulator.refunds r
+            WHERE r.attempt_id = o.attempt_id AND r.given_at IS NOT NULL
+              AND r.created_at <= o.taken_at + (o.scenario ->> 'dispute_after')::interval
+              AND (r.returned_at IS NULL OR r.returned_at > o.taken_at + (o.scenario ->> 'dispute_after')::interval)
+        ) AS back
         WHERE o.taken_at + (o.scenario ->> 'dispute_after')::interval <= $1
           AND o.scenario ->> 'notices' IS DISTINCT FROM 'lost'
-          AND NOT EXISTS (SELECT FROM disputes d WHERE (d.attempt_id, d.amount) = (o.attempt_id, o.amount))""",
+          AND o.amount > back.amount
+          AND NOT EXISTS (
+            SELECT FROM disputes d WHERE (d.attempt_id, d.amount) = (o.attempt_id, o.amount - back.amount))""",
     "a link has expired and its payment waits": """
         SELECT payment_id FROM payments WHERE status = 'requires_payment_method' AND expires_on <= $1""",
     "a code is held by a payment that nobody can pay": """
@@ -310,6 +324,7 @@ class Auditor:
                 ("merchant_payable", settlement, row["merchant_payable"]),
                 ("tax_payable", settlement, row["tax_payable"]),
                 ("fee_income", settlement, row["fee_income"]),
+                ("reversal_loss", settlement, row["reversal_loss"]),
             ]
             if charge != settlement:  # what is taken in at one end of the clearing is given out at the other
                 postings.append(("conversion_clearing", charge, -row["processor_receivable"]))

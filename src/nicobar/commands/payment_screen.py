@@ -236,7 +236,10 @@ def _ledger(entries: Sequence[LedgerEntry]) -> list[str]:
         for entry in entries
         for posting in entry.postings
     ]
-    return _table(["WHEN (UTC)", "KIND", "ABOUT", "ACCOUNT", "DEBIT", "CREDIT", "CURRENCY"], rows, right=(4, 5))
+    lines = _table(["WHEN (UTC)", "KIND", "ABOUT", "ACCOUNT", "DEBIT", "CREDIT", "CURRENCY"], rows, right=(4, 5))
+    if lost := sum(entry.lost for entry in entries):
+        lines.append(f"GIVEN BACK TWICE: {money(lost, entries[0].settlement_currency)}, the seller's loss.")
+    return lines
 
 
 def _decimals(minor: int, currency: str) -> str:

@@ -15,6 +15,7 @@ from nicobar.storage.ledger.ledger_checks import (
     disputes_that_disagree,
     entries_that_disagree,
     marks_that_disagree,
+    payments_given_back_beyond,
     payments_without_entry,
     refunds_without_entry,
     unbalanced_entries,
@@ -245,6 +246,13 @@ PARTS: Final[list[Part]] = [
         "each is that of its payment or refund",
         "some are not those of their payment or refund",
         lambda read, _when: entries_that_disagree(read),
+    ),
+    Part(
+        "Money given back",
+        lambda counts: counts.entries,
+        "of no payment more tax, settlement or fee than was booked",
+        "of some payments more than was booked",
+        lambda read, _when: payments_given_back_beyond(read),
     ),
     Part(
         "Remembered balances",

@@ -19,6 +19,7 @@ _SAMPLES: Final = {
     "request_id": "req_0CbKX2hT9vQ1mN4rZ7sLe",
     "seconds": "30",
     "source": "EUR",
+    "step": "KWD 0.010",
     "target": "VES",
     "what": "Object",
 }

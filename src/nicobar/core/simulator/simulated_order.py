@@ -108,10 +108,15 @@ class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
         after = self.scenario.dispute_after
         return None if self.taken_at is None or after is None else self.taken_at + after
 
-    def dispute(self, now: datetime) -> DisputeFacts | None:
-        """Return how the dispute about the charge stands, None when there is none (yet)."""
+    def dispute(self, now: datetime, given_back: int) -> DisputeFacts | None:
+        """Return how the dispute about the charge stands, None when there is none (yet).
+
+        `given_back` is what refunds had given back when it was opened: the customer disputes only the rest, and
+        nothing when there is none, unless the scenario wants the whole.
+        """
         opened_at, verdict = self.disputed_at, self.scenario.verdict
-        if opened_at is None or now < opened_at:
+        amount = self.amount if self.scenario.dispute_whole else self.amount - given_back
+        if opened_at is None or now < opened_at or amount <= 0:
             return None
         status: DisputeStatus = "dispute_opened"
         if verdict is not None and now >= opened_at + self.scenario.verdict_after:
@@ -119,7 +124,7 @@ class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
         return DisputeFacts(
             reference=self.dispute_reference,
             attempt_id=self.attempt_id,
-            amount=self.amount,
+            amount=amount,
             currency=self.currency,
             stage="dispute",
             status=status,

@@ -152,7 +152,9 @@ class Simulator:
         """Return how a dispute stands; None when there is none with this id (yet)."""
         order = await self._store.order_behind(f"sim_{reference.removeprefix('simdp_')}")
         known = order is not None and order.dispute_reference == reference
-        return order.dispute(self._clock.now()) if order is not None and known else None
+        if order is None or not known or order.disputed_at is None:
+            return None
+        return order.dispute(self._clock.now(), await self._store.given_back(order.attempt_id, order.disputed_at))
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         """Return what a notice is about. Raises NoticeRefused for one that this simulator has not signed."""

@@ -44,6 +44,9 @@ class SimulatorStore(Protocol):
     async def refund(self, refund_id: str) -> SimulatedRefund | None:
         """Return a refund, None when no request for it has arrived."""
 
+    async def given_back(self, attempt_id: str, at: datetime) -> int:
+        """Return what the refunds that had been ordered until a moment give back of an order, and did not come back."""
+
     async def claim_notices(self, now: datetime, again_at: datetime, limit: int) -> list[SimulatedNotice]:
         """Return notices that are due, the longest due first; should nobody send them, they are due `again_at`."""
 

@@ -94,6 +94,11 @@ RETURNING true
 
 _REFUND: Final = f"SELECT {_REFUND_COLUMNS} FROM simulator.refunds WHERE refund_id = $1 AND outcome IS NOT NULL"
 
+_GIVEN_BACK: Final = """
+SELECT coalesce(sum(amount), 0)::bigint FROM simulator.refunds
+WHERE attempt_id = $1 AND created_at <= $2 AND given_at IS NOT NULL AND (returned_at IS NULL OR returned_at > $2)
+"""
+
 _CLAIM_NOTICES: Final = """
 WITH due AS (
     SELECT notice_id, due_at FROM simulator.notices
@@ -196,6 +201,12 @@ class SimulatorRecords:
         async with self._database.read() as read:
             row = await read.fetchrow(_REFUND, refund_id)
         return None if row is None else msgspec.convert(dict(row), SimulatedRefund)
+
+    async def given_back(self, attempt_id: str, at: datetime) -> int:
+        """Sum up the refunds of an order that stand at a moment."""
+        async with self._database.read() as read:
+            amount: int = await read.fetchval(_GIVEN_BACK, attempt_id, at)
+        return amount
 
     async def claim_notices(self, now: datetime, again_at: datetime, limit: int) -> list[SimulatedNotice]:
         """Return notices that are due."""
