@@ -176,7 +176,7 @@ WHEN_QUIET = {
         SELECT o.payment_id FROM simulator.orders o CROSS JOIN LATERAL (
             SELECT coalesce(sum(r.amount), 0) AS amount FROM simulator.refunds r
             WHERE r.attempt_id = o.attempt_id AND r.given_at IS NOT NULL
-              AND r.created_at <= o.taken_at + (o.scenario ->> 'dispute_after')::interval
+              AND r.created_at < o.taken_at + (o.scenario ->> 'dispute_after')::interval
               AND (r.returned_at IS NULL OR r.returned_at > o.taken_at + (o.scenario ->> 'dispute_after')::interval)
         ) AS back
         WHERE o.taken_at + (o.scenario ->> 'dispute_after')::interval <= $1

@@ -98,17 +98,27 @@ class DiscountCode(msgspec.Struct, frozen=True, gc=False):
         raise Problem("DISCOUNT_CURRENCY_OPTION_INVALID", message=message, path=path)
 
 
-class CodeHistory(msgspec.Struct, frozen=True, gc=False):
-    """What has happened with a code before, as read under the lock that reserves a use."""
+class CustomerStanding(msgspec.Struct, frozen=True, gc=False):
+    """What a customer has done with a code and with the business before."""
+
+    customer_uses: int = 0
+    """Uses of the code: by successful payments, plus reservations of open ones."""
+    customer_has_purchased: bool = False
+    """Whether the customer has a succeeded payment with this business, a free one too."""
+    customer_holds_codes: bool = False
+    """Whether another open payment of the customer holds a use of any code of this business."""
+    customer_listed: bool = False
+    """Whether the customer is on the code's allow-list."""
+
+
+class CodeHistory(CustomerStanding, frozen=True, gc=False):
+    """What has happened with a code before, for the checks that come before the one under its lock.
+
+    What other open payments of the customer hold, and nobody is paying, does not count: it is taken over.
+    """
 
     times_used: int = 0
     """Successful payments with the code, plus reservations of open ones."""
-    customer_uses: int = 0
-    """The same count for this customer alone."""
-    customer_has_purchased: bool = False
-    """Whether the customer has a succeeded payment above zero with this business."""
-    customer_listed: bool = False
-    """Whether the customer is on the code's allow-list."""
     held: bool = False
     """Whether the payment that is priced again holds a use of the code: it was agreed on when the payment got it."""
 
@@ -187,7 +197,7 @@ def _check_use(code: DiscountCode, history: CodeHistory, now: datetime, path: st
         raise Problem("DISCOUNT_CODE_EXPIRED", path=path)
     if code.usage_limit is not None and history.times_used >= code.usage_limit:
         raise Problem("DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED", path=path)
-    if not _customer_eligible(code.customer_eligibility, history):
+    if not is_eligible(code.customer_eligibility, history):
         raise Problem("DISCOUNT_CUSTOMER_NOT_ELIGIBLE", path=path)
     limit = code.per_customer_usage_limit
     if limit is not None and history.customer_uses >= limit:
@@ -262,12 +272,17 @@ def _take_pool(pool: int, eligible: Sequence[int], amounts: Sequence[int], denom
     return lowered
 
 
-def _customer_eligible(eligibility: Eligibility, history: CodeHistory) -> bool:
+def is_eligible(eligibility: Eligibility, standing: CustomerStanding) -> bool:
+    """Return whether a code is for this customer.
+
+    An open payment that holds a code may still be paid, so its customer is not one without a purchase; but not one with
+    a purchase either.
+    """
     if eligibility == "first_time":
-        return not history.customer_has_purchased
+        return not (standing.customer_has_purchased or standing.customer_holds_codes)
     if eligibility == "existing":
-        return history.customer_has_purchased
-    return eligibility == "any" or history.customer_listed
+        return standing.customer_has_purchased
+    return eligibility == "any" or standing.customer_listed
 
 
 def _list_value(

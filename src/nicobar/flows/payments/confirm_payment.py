@@ -21,6 +21,7 @@ from nicobar.core.simulator.simulated_scenario import METADATA_KEY
 from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.discounts.hold_codes import hold_codes
 from nicobar.flows.payments.record_outcome import record_outcome
 from nicobar.flows.pricing.build_method_context import build_method_context
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
@@ -146,6 +147,8 @@ async def _record_intent(
     at = runtime.now(tenant)
     if not is_payable(payment, at) or wish.seen not in (None, revision(payment)):
         return None
+    if await hold_codes(tx, payment, at) != payment:
+        return None  # a code was lost since the decline: the customer sees the new total first
     if payment.total_amount == 0:
         free = Succeeded("free")
         await record_outcome(runtime, tx, payment, None, free, at)

@@ -25,6 +25,7 @@ from nicobar.core.pricing.pricing import Quote
 from nicobar.core.problems import Problem
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.discounts.change_code_uses import change_code_uses
+from nicobar.flows.discounts.hold_codes import hold_codes
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.pricing.price_cart import price_cart
 from nicobar.flows.pricing.require_method import require_method
@@ -51,6 +52,8 @@ async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, cha
     for _ in range(ROUNDS):
         async with runtime.database.snapshot() as read:
             payment = await get_payment(read, tenant, payment_id)
+        if payment is not None and payment.status == "failed" and payment.options.discount_codes:
+            payment = await _held(runtime, tenant, payment_id)
         if payment is None:
             raise Problem("NOT_FOUND", what=f"Payment {payment_id}")
         new, quote = wanted(payment, change), None
@@ -68,6 +71,15 @@ async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, cha
             return stored
     detail = "The payment is being changed elsewhere at this moment; try again"
     raise Problem("UNSUPPORTED_ACTION", status=409, detail=detail)
+
+
+async def _held(runtime: Runtime, tenant: Tenant, payment_id: str) -> Payment | None:
+    """Return a declined payment that holds its codes again, as far as there is still room for them."""
+    async with runtime.database.transaction() as tx:
+        payment, at = await lock_payment(tx, tenant, payment_id), runtime.now(tenant)
+        if payment is None or not is_payable(payment, at) or await live_attempt(tx, tenant, payment_id) is not None:
+            return payment
+        return await hold_codes(tx, payment, at)
 
 
 async def _decides_price(runtime: Runtime, old: Payment, new: Payment) -> bool:

@@ -45,7 +45,7 @@ class SimulatorStore(Protocol):
         """Return a refund, None when no request for it has arrived."""
 
     async def given_back(self, attempt_id: str, at: datetime) -> int:
-        """Return what the refunds that had been ordered until a moment give back of an order, and did not come back."""
+        """Return what refunds ordered before a moment give back of an order, unless they had come back by then."""
 
     async def claim_notices(self, now: datetime, again_at: datetime, limit: int) -> list[SimulatedNotice]:
         """Return notices that are due, the longest due first; should nobody send them, they are due `again_at`."""

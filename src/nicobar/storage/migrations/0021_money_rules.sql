@@ -29,3 +29,7 @@ SELECT business_id, mode, (created_at AT TIME ZONE 'UTC')::date AS day, kind, se
     count(*) AS entries, (-sum(merchant_payable))::bigint AS earnings, (-sum(tax_payable))::bigint AS tax,
     (-sum(fee_income))::bigint AS fees, sum(reversal_loss)::bigint AS losses
 FROM ledger_entries GROUP BY business_id, mode, day, kind, settlement_currency;
+
+-- What a customer's open payments hold.
+CREATE INDEX discount_redemptions_open ON discount_redemptions (business_id, mode, customer_id)
+    WHERE state = 'reserved';

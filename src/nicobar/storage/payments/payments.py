@@ -26,6 +26,8 @@ _GET: Final = f"SELECT {_COLUMNS} WHERE p.business_id = $1 AND p.mode = $2 AND p
 _BY_LINK: Final = f"SELECT {_COLUMNS} WHERE p.link_id = $1"
 _LOCK: Final = _GET + " FOR UPDATE OF p"
 
+_LOCK_IDLE: Final = _LOCK + " SKIP LOCKED"
+
 _PRICING: Final = "SELECT pricing FROM payments WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
 
 _LINES: Final = """
@@ -183,6 +185,11 @@ async def find_payment_by_link(read: Read, link_id: str) -> Payment | None:
 async def lock_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | None:
     """Return one payment and hold its row until the transaction ends."""
     return await _with_lines(tx, await tx.fetchrow(_LOCK, tenant.business_id, tenant.mode, payment_id))
+
+
+async def lock_idle_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | None:
+    """Return one payment and hold its row; None, without waiting, when somebody works on it at this moment."""
+    return await _with_lines(tx, await tx.fetchrow(_LOCK_IDLE, tenant.business_id, tenant.mode, payment_id))
 
 
 async def list_payments(

@@ -96,7 +96,7 @@ _REFUND: Final = f"SELECT {_REFUND_COLUMNS} FROM simulator.refunds WHERE refund_
 
 _GIVEN_BACK: Final = """
 SELECT coalesce(sum(amount), 0)::bigint FROM simulator.refunds
-WHERE attempt_id = $1 AND created_at <= $2 AND given_at IS NOT NULL AND (returned_at IS NULL OR returned_at > $2)
+WHERE attempt_id = $1 AND created_at < $2 AND given_at IS NOT NULL AND (returned_at IS NULL OR returned_at > $2)
 """
 
 _CLAIM_NOTICES: Final = """
