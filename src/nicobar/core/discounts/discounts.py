@@ -136,10 +136,17 @@ class DiscountTerms(msgspec.Struct, frozen=True, gc=False):
     restricted_to: frozenset[str] = frozenset()
     source: str = ""
     """The currency row and the rate behind a flat amount or cap, for the explanation."""
+    currency_options: tuple[CurrencyOption, ...] = ()
+    """All rows of the code, for the day on which the payment changes its currency."""
 
     def covers(self, product_id: str) -> bool:
         """Tell whether the code may lower a line of this product."""
         return not self.restricted_to or product_id in self.restricted_to
+
+    def as_code(self) -> DiscountCode:
+        """Return the code that these terms are of, as far as it decides about worth."""
+        own = self.discount_id, self.code, self.type, self.amount
+        return DiscountCode(*own, currency_options=self.currency_options, restricted_to=self.restricted_to)
 
     def describe(self, exponent: int, currency: str) -> str:
         """Say what the code takes off, for example `code SAVE10 20 %`."""
@@ -227,8 +234,35 @@ def resolve_terms(
     if code.type == "flat":
         if limit is None:
             raise Problem("DISCOUNT_CURRENCY_OPTION_INVALID")
-        return DiscountTerms(code.discount_id, code.code, "flat", limit, None, code.restricted_to, source)
-    return DiscountTerms(code.discount_id, code.code, "percentage", code.amount, limit, code.restricted_to, source)
+        own: tuple[Literal["percentage", "flat"], int, int | None] = "flat", limit, None
+    else:
+        own = "percentage", code.amount, limit
+    return DiscountTerms(code.discount_id, code.code, *own, code.restricted_to, source, code.currency_options)
+
+
+def keep_terms(
+    terms: DiscountTerms, kept_currency: str, charge_currency: str, rates: Rates, exponents: Mapping[str, int]
+) -> DiscountTerms:
+    """Return the terms that a payment was agreed on with, in the currency that it is charged in now.
+
+    In the same currency they are the same. In another one the code's rows hold, as they were; terms without them (from
+    before they were kept) are converted. Raises Problem as `resolve_terms` does.
+    """
+    if charge_currency == kept_currency or (terms.type == "percentage" and terms.cap is None):
+        if terms.currency_options:
+            terms.as_code().option_for(charge_currency)  # refuses a currency that the limits leave open
+        return terms
+    if terms.currency_options:
+        return resolve_terms(terms.as_code(), charge_currency, rates, exponents)
+    conversion = rates.conversion(kept_currency, charge_currency, exponents)
+
+    def converted(amount: int) -> int:
+        return round_half_up(amount * conversion.numerator, conversion.denominator)
+
+    source = f"{terms.source} at {conversion.rate} ({conversion.source})"
+    if terms.type == "flat":
+        return msgspec.structs.replace(terms, amount=converted(terms.amount), source=source)
+    return msgspec.structs.replace(terms, cap=None if terms.cap is None else converted(terms.cap), source=source)
 
 
 def apply_code(

@@ -14,6 +14,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import CARD_TYPES, decide
 from nicobar.core.payments.paying import is_payable, revision
 from nicobar.core.payments.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, method_type
+from nicobar.core.payments.repricing import PaymentChange
 from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, check_can_pay
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
@@ -23,6 +24,7 @@ from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.discounts.hold_codes import hold_codes
 from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.pricing.build_method_context import build_method_context
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.runtime import Runtime
@@ -65,6 +67,8 @@ class _Wish(NamedTuple):
     save: bool
     customer_present: bool
     return_url: str | None
+    dated: bool = False
+    """Whether the taxes are known to be those of today."""
 
 
 class _Accepted(NamedTuple):
@@ -75,6 +79,12 @@ class _Accepted(NamedTuple):
     """What may be kept of a card; None for every other method."""
     family: str
     type: str
+
+
+class _Undated(NamedTuple):
+    """The payment was last changed on another day, and its taxes may be another day's: those of paying count."""
+
+    revision: datetime
 
 
 class _Order(NamedTuple):
@@ -119,10 +129,19 @@ async def confirm_payment(
             if create is not None:
                 await create(tx)
             order = await _record_intent(tx, runtime, policy, tenant, payment_id, wish)
+        if isinstance(order, _Undated):
+            after = await reprice_payment(runtime, tenant, payment_id, PaymentChange())
+            if revision(after) != order.revision:
+                return Confirmation(None)  # the customer sees the total with the taxes of today first
+            async with runtime.database.transaction() as tx:
+                dated = wish._replace(seen=order.revision, dated=True)
+                order = await _record_intent(tx, runtime, policy, tenant, payment_id, dated)
     except UniqueViolation as error:
         if error.constraint != "attempts_one_live":
             raise
         return Confirmation(None)  # a live attempt exists: the database refused a second one
+    if isinstance(order, _Undated):
+        return Confirmation(None)  # midnight again, in between
     if not isinstance(order, _Order):
         return Confirmation(order)
     outcome = await _charge(order)
@@ -139,7 +158,7 @@ async def confirm_payment(
 
 async def _record_intent(
     tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenant, payment_id: str, wish: _Wish
-) -> _Order | Outcome | None:
+) -> _Order | _Undated | Outcome | None:
     """Walk the ladder under the payment's lock; return the order to place, or how it ended without one."""
     payment = await lock_payment(tx, tenant, payment_id)
     if payment is None:
@@ -147,6 +166,8 @@ async def _record_intent(
     at = runtime.now(tenant)
     if not is_payable(payment, at) or wish.seen not in (None, revision(payment)):
         return None
+    if policy.settings.tax != "off" and revision(payment).date() != at.date() and not wish.dated:
+        return _Undated(revision(payment))
     if await hold_codes(tx, payment, at) != payment:
         return None  # a code was lost since the decline: the customer sees the new total first
     if payment.total_amount == 0:

@@ -24,13 +24,17 @@ class CheckedCart(NamedTuple):
 def check_cart(request: CartRequest, facts: PricingFacts) -> CheckedCart:
     """Check customer, products and country, and choose the charge currency.
 
+    A payment that is priced again in the same country stays in its currency.
+
     Raises Problem NOT_FOUND for the customer, what `core.cart.check_products` raises, UNSUPPORTED_COUNTRY, and
     UNSUPPORTED_CURRENCY, in this order.
     """
     if request.customer_id is not None and facts.cart.customer is None:
         raise Problem("NOT_FOUND", what=f"Customer {request.customer_id}", path="customer.customer_id")
     brand_id = check_products(request.items, facts.cart.products)
-    country = countries.get(request.billing.country)
+    country, kept = countries.get(request.billing.country), facts.kept
+    if kept is not None and kept.country == country.alpha2:
+        return CheckedCart(brand_id, kept.inputs.charge.currency, None)
     check_country(country.alpha2, country.name, facts.policy.settings.blocked_countries)
     currency = _currency(request, facts, country)
     fallback = None if request.billing_currency is not None else _own_currency(request, facts)
