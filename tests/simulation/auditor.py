@@ -303,7 +303,7 @@ class Auditor:
                 told.seller.tenant.mode,
             ):
                 found.append(f"{payment_id} was answered and is not there")
-            elif told.total not in (None, row["total_amount"]):
+            elif not told.may_cost(row["total_amount"]):
                 found.append(f"{payment_id} was told to cost {told.total} and costs {row['total_amount']}")
         rows = await self._connection.fetch("SELECT refund_id, payment_id, amount FROM refunds")
         refunds = {row["refund_id"]: (row["payment_id"], row["amount"]) for row in rows}
