@@ -32,7 +32,7 @@ async def price_again(runtime: Runtime, old: Payment, new: Payment, inputs: Quot
     request = request_again(new)
     added = [code for code in request.discount_codes if code not in {terms.code for terms in inputs.codes}]
     codes: KnownCodes = {}
-    async with runtime.database.read() as read:
+    async with runtime.database.snapshot() as read:
         quotes = await quotes_at(read, [old.created_at])
         if added:
             customer_id = old.customer.customer_id
