@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from at_stripe import LocalStripe
 from harness import (
     PUBLIC_URL,
+    VAULT,
     Databases,
     EmptyingDatabase,
     FakeClock,
@@ -88,7 +89,7 @@ async def runtime(tests_database: EmptyingDatabase, clock: FakeClock) -> Runtime
     """A runtime on an empty database and on the test's clock."""
     await tests_database.empty()
     processors = built_in_processors(clock, PUBLIC_URL, SimulatorRecords(tests_database.database))
-    return Runtime(tests_database.database, clock, PUBLIC_URL, processors)
+    return Runtime(tests_database.database, clock, PUBLIC_URL, processors, vault=VAULT)
 
 
 @pytest.fixture

@@ -22,11 +22,15 @@ from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.storage.database import Database
 from nicobar.storage.embedded.embedded import EmbeddedPostgres
 from nicobar.storage.simulator.simulator import SimulatorRecords
+from nicobar.vault import Keys, Vault
 
 START = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 """When every test begins."""
 
 PUBLIC_URL = "http://pay.test"
+
+VAULT = Vault(Keys((b"k" * 32,)), None)
+"""What tests encrypt with."""
 
 
 class FakeClock:
@@ -166,7 +170,7 @@ class ServerThread(threading.Thread):
         database = Database(self._dsn)
         clock = SystemClock()
         processors = built_in_processors(clock, self.base_url, SimulatorRecords(database))
-        app = create_app(Runtime(database, clock, self.base_url, processors))
+        app = create_app(Runtime(database, clock, self.base_url, processors, vault=VAULT))
         config = uvicorn.Config(_announcing(app, self.ready), lifespan="on", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
         await self._server.serve(sockets=[self._socket])

@@ -10,8 +10,12 @@ import binascii
 import hashlib
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -75,25 +79,29 @@ class Vault:
     def __init__(self, keys: Keys | None, file: Path | None) -> None:
         self._keys = keys
         self._file = file
+        self._ciphers: dict[bytes, AESGCM] = {}
 
     def __repr__(self) -> str:
         """Name the file, and nothing of the keys."""
         return f"Vault({self._file})"
+
+    def ensure_key(self) -> None:
+        """Make the key now, if there is none. Raises VaultError when there can be none, or it cannot be read."""
+        self._keys = self._keys or self._from_file() or self._new_file()
 
     def seal(self, secret: bytes, place: str, nonce: bytes) -> bytes:
         """Return a secret encrypted with the newest key, for one place. `nonce` are fresh random bytes.
 
         Raises VaultError without a key.
         """
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-        key = (self._keys or self._from_file() or self._new_file()).newest
-        return _FORM + _name(key) + nonce + AESGCM(key).encrypt(nonce, secret, place.encode())
+        self.ensure_key()
+        assert self._keys is not None  # noqa: S101 - it was ensured
+        key = self._keys.newest
+        return _FORM + _name(key) + nonce + self._cipher(key).encrypt(nonce, secret, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
         """Return a secret that was sealed for this place. Raises VaultError."""
         from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         keys = self._keys or self._from_file()
         if keys is None:
@@ -111,9 +119,16 @@ class Vault:
             )
         nonce, rest = sealed[head : head + NONCE_BYTES], sealed[head + NONCE_BYTES :]
         try:
-            return AESGCM(key).decrypt(nonce, rest, place.encode())
+            return self._cipher(key).decrypt(nonce, rest, place.encode())
         except (InvalidTag, ValueError) as error:
             raise VaultError("A secret of this database was changed, or moved from its place.") from error
+
+    def _cipher(self, key: bytes) -> "AESGCM":
+        if key not in self._ciphers:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+            self._ciphers[key] = AESGCM(key)
+        return self._ciphers[key]
 
     def _from_file(self) -> Keys | None:
         if self._file is None:
@@ -167,6 +182,7 @@ def _parse(text: str) -> bytes:
     return key
 
 
+@lru_cache(maxsize=16)
 def _name(key: bytes) -> bytes:
     """Return the name of a key, from which nobody gets back to the key."""
     return hashlib.sha256(b"nicobar vault key name" + key).digest()[:_NAME_BYTES]

@@ -11,6 +11,7 @@ from typing import Any
 
 from due_work import run_due
 from faults.shopping import Journal
+from harness import VAULT
 from nicobar.clock import SystemClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
@@ -64,7 +65,7 @@ async def opened(dsn: str) -> AsyncIterator[Runtime]:
     database, clock = Database(dsn, size=4), AheadClock()
     url = "http://127.0.0.1:1"
     try:
-        yield Runtime(database, clock, url, built_in_processors(clock, url, SimulatorRecords(database)))
+        yield Runtime(database, clock, url, built_in_processors(clock, url, SimulatorRecords(database)), vault=VAULT)
     finally:
         await database.close()
 

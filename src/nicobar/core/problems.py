@@ -55,6 +55,22 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
         405, "{method} is not allowed here; try {allowed}", "The path exists, but not with this HTTP method."
     ),
     "UNSUPPORTED_ACTION": CatalogueEntry(422, "{detail}", "The object exists but does not permit this."),
+    # --- requests that come again ---------------------------------------------------------------------------
+    "IDEMPOTENCY_KEY_REUSED": CatalogueEntry(
+        422,
+        "This Idempotency-Key belongs to a request with another body",
+        "A key came again on the same method and path, with another body or query. Nothing was done.",
+    ),
+    "IDEMPOTENT_REQUEST_RUNNING": CatalogueEntry(
+        409,
+        "The first request of this kind is still running; ask again for its answer",
+        "A request came again before it was answered. `retry-after-ms` says when to ask again.",
+    ),
+    "IDEMPOTENT_ANSWER_LOST": CatalogueEntry(
+        409,
+        "The request was carried out, and its answer was lost. What it made: {object_id}",
+        "The server ended between doing what was asked and keeping the answer, which cannot be read from the object.",
+    ),
     # --- cart and products ----------------------------------------------------------------------------------
     "PRODUCT_CART_EMTPY": CatalogueEntry(422, "product_cart is empty", "`product_cart` has no line."),
     "BRAND_MISMATCH": CatalogueEntry(
@@ -278,11 +294,13 @@ class Problem(Exception):
         message: str | None = None,
         path: str | None = None,
         retry_after: int | None = None,
+        retry_after_ms: int | None = None,
         **values: object,
     ) -> None:
         """Look `code` up and fill its sentence with `values`; `message` replaces the sentence as a whole.
 
         `retry_after` are the seconds after which trying again makes sense, for the header of that name.
+        `retry_after_ms` are milliseconds, for a refusal that will not be the same next time.
 
         Raises KeyError when the code is not in the catalogue or a value of its sentence is missing: a bug of ours.
         """
@@ -291,5 +309,6 @@ class Problem(Exception):
         self.status = entry.status if status is None else status
         self.path = path
         self.retry_after = retry_after
+        self.retry_after_ms = retry_after_ms
         self.message = entry.sentence.format(**values) if message is None else message
         super().__init__(f"{code}: {self.message}")

@@ -43,12 +43,13 @@ async def open_runtime(postgres: Postgres, settings: Settings, port: int) -> Asy
     MigrationError.
     """
     database, clock, public_url = Database(postgres.dsn), SystemClock(), settings.base_url(port)
-    accounts = Accounts(Vault(settings.encryption_keys, key_file(settings)), clock)
+    vault = Vault(settings.encryption_keys, key_file(settings))
+    accounts = Accounts(vault, clock)
     try:
         with explained(settings):
             await migrate(database)
         processors = built_in_processors(clock, public_url, SimulatorRecords(database))
-        yield Runtime(database, clock, public_url, processors, accounts)
+        yield Runtime(database, clock, public_url, processors, accounts, vault=vault)
     finally:
         await accounts.close()
         await database.close()

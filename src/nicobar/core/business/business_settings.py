@@ -75,6 +75,8 @@ class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Minutes until a payment link stops working."""
     refund_window_days: int = 30
     """Days after a payment within which it can be refunded."""
+    idempotency_days: int = 7
+    """Days for which the answer to a request with an idempotency key is kept."""
     disabled_payment_methods: frozenset[str] = frozenset()
     """Payment method types that customers are not offered."""
     allowed_origins: tuple[str, ...] = ()
@@ -242,6 +244,7 @@ _ORIGINS: Final = _Kind(_parse_allowed_origins, lambda value, _codes: ",".join(v
 _PERCENTAGES: Final = _Kind(_parse_percentages, _format_percentages)
 
 _YEAR_OF_MINUTES: Final = 525_600
+_QUARTER_OF_DAYS: Final = 90
 _TEN_YEARS_OF_DAYS: Final = 3650
 
 SETTINGS: Final[Mapping[str, Setting]] = {
@@ -291,6 +294,12 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             "30",
             "Days within which a payment can be refunded.",
             _number(0, _TEN_YEARS_OF_DAYS, "days"),
+        ),
+        Setting(
+            "idempotency_days",
+            "7",
+            "Days for which an idempotency key is remembered.",
+            _number(1, _QUARTER_OF_DAYS, "days"),
         ),
         Setting("disabled_payment_methods", "", "Payment methods you do not offer: klarna,crypto_currency.", _METHODS),
         Setting("allowed_origins", "", "Sites that may frame the payment page: https://shop.example.", _ORIGINS),

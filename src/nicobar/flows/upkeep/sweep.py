@@ -6,6 +6,7 @@ from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.refunds.resolve_refunds_due import resolve_refunds_due
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.upkeep.forget_answers import forget_answers
 from nicobar.flows.upkeep.forget_pictures import forget_pictures
 from nicobar.flows.upkeep.forget_simulated_orders import forget_simulated_orders
 
@@ -19,6 +20,7 @@ async def sweep(runtime: Runtime) -> None:
     await resolve_refunds_due(runtime, runtime.real_now())
     await expire_payments(runtime)
     await release_discounts(runtime)
+    await forget_answers(runtime)
     await forget_pictures(runtime)
     await forget_simulated_orders(runtime)
     await deliver_simulated_notices(runtime)

@@ -12,6 +12,7 @@ from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
+from nicobar.storage.retries.kept_answers import AnswerToKeep, keep_beside
 
 _COLUMNS: Final = """
     p.business_id, p.mode, p.payment_id, p.brand_id, p.status, p.currency, p.subtotal, p.discount, p.tax,
@@ -56,9 +57,13 @@ payment AS (
 )
 """
 
-_INSERT: Final = f"WITH buyer AS (SELECT $35::text AS customer_id), {_PAYMENT_AND_LINES} SELECT customer_id FROM buyer"
+_KNOWN: Final = f"WITH buyer AS (SELECT $35::text AS customer_id), {_PAYMENT_AND_LINES}"
+_BUYER: Final = "SELECT customer_id FROM buyer"
 
-_INSERT_WITH_CUSTOMER: Final = f"""
+_INSERT: Final = f"{_KNOWN} {_BUYER}"
+_INSERT_AND_KEEP: Final = f"{_KNOWN}, {keep_beside(36, 'buyer', 'true')} {_BUYER}"
+
+_UPSERT: Final = f"""
 WITH buyer AS (
     INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, phone_number, metadata,
                            created_at, updated_at)
@@ -68,8 +73,12 @@ WITH buyer AS (
         phone_number = coalesce(customers.phone_number, excluded.phone_number),
         updated_at = excluded.updated_at
     RETURNING customer_id, email, name, phone_number, metadata
-), {_PAYMENT_AND_LINES} SELECT customer_id, email, name, phone_number, metadata FROM buyer
+), {_PAYMENT_AND_LINES}
 """
+_WHOLE_BUYER: Final = "SELECT customer_id, email, name, phone_number, metadata FROM buyer"
+
+_INSERT_WITH_CUSTOMER: Final = f"{_UPSERT} {_WHOLE_BUYER}"
+_INSERT_WITH_CUSTOMER_AND_KEEP: Final = f"{_UPSERT}, {keep_beside(40, 'buyer', 'customer_id = $35')} {_WHOLE_BUYER}"
 
 
 _KEY: Final = "p.payment_id"
@@ -101,25 +110,34 @@ class PaymentFilters(CreatedBetween, frozen=True, kw_only=True):
 
 
 async def insert_payment(
-    tx: Tx, payment: Payment, client_secret_hash: bytes, pricing: QuoteInputs, customer: CustomerUpsert | None
+    tx: Tx,
+    payment: Payment,
+    client_secret_hash: bytes,
+    pricing: QuoteInputs,
+    customer: CustomerUpsert | None,
+    kept: AnswerToKeep | None = None,
 ) -> Buyer:
     """Store a payment with its lines, and its customer if it is new, in one statement.
 
     Return the customer that the payment belongs to: with `customer` it may be one that a simultaneous creation
-    with the same e-mail made first.
+    with the same e-mail made first. `kept` is the answer to the request, which the statement keeps besides; raises
+    UniqueViolation when another request with the same idempotency key was faster.
     """
     values = _payment_values(payment, client_secret_hash, pricing)
+    besides = [] if kept is None else kept.values()
     if customer is None:
-        await tx.fetchrow(_INSERT, *values, payment.customer.customer_id)
+        statement = _INSERT if kept is None else _INSERT_AND_KEEP
+        await tx.fetchrow(statement, *values, payment.customer.customer_id, *besides)
         return payment.customer
     row = await tx.fetchrow(
-        _INSERT_WITH_CUSTOMER,
+        _INSERT_WITH_CUSTOMER if kept is None else _INSERT_WITH_CUSTOMER_AND_KEEP,
         *values,
         customer.customer_id,
         customer.email,
         customer.email_key,
         customer.name,
         customer.phone_number,
+        *besides,
     )
     return msgspec.convert(row, Buyer, from_attributes=False)
 
