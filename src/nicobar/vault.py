@@ -153,6 +153,7 @@ class Vault:
             )
         draft = self._file.with_name(f"{self._file.name}.{secrets.token_hex(8)}")
         try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as out:
@@ -165,7 +166,10 @@ class Vault:
             finally:
                 draft.unlink()
         except OSError as error:
-            raise VaultError(f"The encryption key cannot be kept in {self._file}: {_why(error)}.") from error
+            raise VaultError(
+                f"The encryption key cannot be kept in {self._file}: {_why(error)}. Name another file in "
+                f"NICOBAR_KEY_FILE, or give the key in {_VARIABLE}."
+            ) from error
         made = self._from_file()
         assert made is not None  # noqa: S101 - it was made a moment ago
         return made

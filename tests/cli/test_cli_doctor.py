@@ -18,6 +18,7 @@ from nicobar.program.finding import Finding
 from nicobar.program.settings import Settings
 from nicobar.storage.database import Database, Read
 from nicobar.storage.inspection import DatabaseFacts
+from nicobar.vault import Keys, Vault
 
 FACTS = DatabaseFacts(
     version="18.1",
@@ -127,6 +128,33 @@ def test_a_folder_and_a_demo_file_that_are_open_to_others(empty_folder: Path) ->
     file.chmod(0o640)
     found = doctor.check_demo_file(settings)
     assert (found.good, found.advice) == (False, f"Close it with: chmod 600 {file}")
+
+
+def test_the_encryption_key(empty_folder: Path) -> None:
+    beside = empty_folder.with_name(f"{empty_folder.name}.key")
+    settings = Settings(data=empty_folder)
+    found = doctor.check_key_file(settings)
+    assert (found.good, found.sentence) == (None, f"There is no encryption key yet; {beside} will hold it.")
+    Vault(None, beside).ensure_key()
+    assert doctor.check_key_file(settings).good is True
+    beside.chmod(0o640)
+    found = doctor.check_key_file(settings)
+    assert (found.good, found.advice) == (False, f"Close it with: chmod 600 {beside}")
+    beside.unlink()
+    within = empty_folder / "encryption.key"
+    Vault(None, within).ensure_key()
+    found = doctor.check_key_file(settings)
+    assert (found.good, found.advice) == (False, f"Stop the server and move it with: mv {within} {beside}")
+    keys = Keys((bytes(32),))
+    assert doctor.check_key_file(Settings(data=empty_folder, encryption_keys=keys)).good is True
+
+
+def test_an_encryption_key_of_somebody_else(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = empty_folder / "k"
+    Vault(None, file).ensure_key()
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
+    found = doctor.check_key_file(Settings(data=empty_folder, key_file=file))
+    assert (found.good, found.advice) == (False, f"Make it yours with: chown 4711 {file}")
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, empty_folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nicobar.program.postgres import key_file
 from nicobar.program.settings import SettingsError, read_settings
 from nicobar.vault import Keys, Vault, VaultError
 
@@ -72,9 +73,26 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     file.write_text("my password")
     with pytest.raises(VaultError, match="does not hold an encryption key any more"):
         Vault(None, file).seal(b"s", PLACE, NONCE)
-    missing = Vault(None, tmp_path / "nowhere" / "encryption.key")
-    with pytest.raises(VaultError, match="cannot be kept in"):
-        missing.seal(b"s", PLACE, NONCE)
+    nowhere = Vault(None, file / "encryption.key")
+    with pytest.raises(VaultError, match="cannot be read"):
+        nowhere.seal(b"s", PLACE, NONCE)
+
+
+def test_the_folder_of_a_new_file_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "folder" / "nicobar.key"
+    Vault(None, file).ensure_key()
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_the_key_is_kept_beside_the_data_folder(tmp_path: Path) -> None:
+    settings = read_settings({"NICOBAR_DATA": str(tmp_path / "data")})
+    assert key_file(settings) == tmp_path / "data.key"
+    named = read_settings({"NICOBAR_DATA": str(tmp_path / "data"), "NICOBAR_KEY_FILE": str(tmp_path / "k")})
+    assert key_file(named) == tmp_path / "k"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "encryption.key").touch()
+    assert key_file(settings) == tmp_path / "data" / "encryption.key"  # made by an early version
+    assert key_file(named) == tmp_path / "k"
 
 
 @pytest.mark.parametrize("text", ["secretsecret", "%%%%", f"{KEY},", KEY[:-8], f"{KEY} {KEY}"])

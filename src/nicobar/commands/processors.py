@@ -81,7 +81,7 @@ The keys are read from the environment, or asked for where they are not set:
   NICOBAR_STRIPE_PUBLISHABLE_KEY  pk_...
   NICOBAR_STRIPE_SIGNING_SECRET   whsec_..., of the endpoint for the notices
   NICOBAR_ENCRYPTION_KEY          what the secret ones are encrypted with;
-                                  without it: a file in the data folder
+                                  without it: a file beside the data folder
 
 Examples:
   nicobar processors set stripe

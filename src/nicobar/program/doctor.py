@@ -23,7 +23,7 @@ from nicobar.program.books_audit import PARTS, prepare_audit
 from nicobar.program.demo import DEMO_FILE
 from nicobar.program.finding import Finding
 from nicobar.program.installation import InstallationError, explained
-from nicobar.program.postgres import Postgres, data_folder, has_database
+from nicobar.program.postgres import Postgres, data_folder, has_database, key_file
 from nicobar.program.settings import Settings, local_url
 from nicobar.reference.codes import codes
 from nicobar.storage.business.businesses import first_business
@@ -89,6 +89,31 @@ def check_demo_file(settings: Settings) -> Finding:
     if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return Finding(False, f"Others may read the demo's API key in {file}.", f"Close it with: chmod 600 {file}")
     return Finding(True, f"The demo's API key in {file} is readable by its owner alone.")
+
+
+def check_key_file(settings: Settings) -> Finding:
+    """What decrypts the secrets in the database is kept apart from it, and is nobody else's to read."""
+    if settings.encryption_keys is not None:
+        return Finding(True, "The encryption key is given in NICOBAR_ENCRYPTION_KEY.")
+    file = key_file(settings)
+    try:
+        state = file.stat()
+    except FileNotFoundError:
+        return Finding(None, f"There is no encryption key yet; {file} will hold it.")
+    except OSError:
+        return Finding(False, f"The encryption key in {file} cannot be reached.", "Run Nicobar as its owner.")
+    if hasattr(os, "geteuid") and state.st_uid != os.geteuid():
+        owner = f"The encryption key in {file} belongs to another user."
+        return Finding(False, owner, f"Make it yours with: chown {os.geteuid()} {file}")
+    if not os.access(file, os.R_OK):
+        return Finding(False, f"The encryption key in {file} cannot be read.", f"Open it with: chmod 600 {file}")
+    if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return Finding(False, f"Others may read the encryption key in {file}.", f"Close it with: chmod 600 {file}")
+    folder = data_folder(settings)
+    if settings.database_url is None and file.is_relative_to(folder):
+        sentence = f"The encryption key is in the data folder: a copy of {folder} holds the secrets and their key."
+        return Finding(False, sentence, f"Stop the server and move it with: mv {file} {folder}.key")
+    return Finding(True, f"The encryption key in {file} is readable by its owner alone. Keep a copy of it elsewhere.")
 
 
 def check_disk(settings: Settings) -> Finding:
@@ -199,6 +224,7 @@ COMPUTER_CHECKS: Final[list[Callable[[Settings], Finding]]] = [
     check_program,
     check_data_folder,
     check_demo_file,
+    check_key_file,
     check_disk,
     check_server,
 ]

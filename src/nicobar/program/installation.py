@@ -55,14 +55,19 @@ async def open_runtime(postgres: Postgres, settings: Settings, port: int) -> Asy
         await database.close()
 
 
-async def check_accounts(runtime: Runtime) -> None:
-    """Ensure that the secrets of every account can be decrypted here. Raises InstallationError."""
+async def check_secrets(runtime: Runtime) -> None:
+    """Ensure that the secrets of every account can be decrypted here, and that there is a key for those to come.
+
+    Raises InstallationError.
+    """
     async with runtime.database.read() as read:
         accounts = await all_accounts(read)
     try:
         for account in accounts:
             if runtime.accounts is not None:
                 runtime.accounts.open(account)
+        if runtime.vault is not None:
+            runtime.vault.ensure_key()
     except VaultError as error:
         raise InstallationError(str(error)) from error
 

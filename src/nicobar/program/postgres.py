@@ -50,12 +50,18 @@ def data_folder(settings: Settings) -> Path:
     return default_data_folder() if settings.data is None else settings.data.expanduser().absolute()
 
 
-def key_file(settings: Settings) -> Path | None:
-    """Return where the key to the secrets in the embedded database is kept; None with an external database.
+def key_file(settings: Settings) -> Path:
+    """Return where the key to the secrets in the database is kept: beside the data folder, not in it.
 
-    Servers on several computers may share that, so its key has to be given to each.
+    An early version kept it there; such a file stays in use until somebody moves it.
     """
-    return None if settings.database_url is not None else data_folder(settings) / "encryption.key"
+    if settings.key_file is not None:
+        return settings.key_file.expanduser().absolute()
+    folder = data_folder(settings)
+    within = folder / "encryption.key"
+    if settings.database_url is None and within.exists():
+        return within
+    return folder.with_name(f"{folder.name}.key")
 
 
 def has_database(settings: Settings) -> bool:

@@ -45,9 +45,12 @@ class Settings(msgspec.Struct, frozen=True):
     log: LogLevel = "info"
     """NICOBAR_LOG: the least important level that is logged."""
     encryption_keys: Keys | None = None
-    """NICOBAR_ENCRYPTION_KEY: what secrets of payment processors are encrypted with: 32 random bytes in base64. Several
-    are separated by commas; the first one encrypts, all of them decrypt. None means a file in the data folder, which is
-    made on first need; with an external database there is no such file."""
+    """NICOBAR_ENCRYPTION_KEY: what secrets in the database are encrypted with: 32 random bytes in base64. Several are
+    separated by commas; the first one encrypts, all of them decrypt. None means that of NICOBAR_KEY_FILE."""
+    key_file: Path | None = None
+    """NICOBAR_KEY_FILE: the file with the encryption key, which is made on first need. None means a file beside the
+    data folder, named after it with `.key` at the end: a copy of the folder does not hold it, so copy it separately.
+    Several servers on one database need the same key."""
 
     def base_url(self, port: int) -> str:
         """Return where customers reach the server that listens on `port`."""
@@ -82,6 +85,7 @@ def read_settings(
         public_url=_public_url(variables.get("NICOBAR_PUBLIC_URL")),
         log=_log_level(variables.get("NICOBAR_LOG", "info")),
         encryption_keys=_encryption_keys(variables.get("NICOBAR_ENCRYPTION_KEY")),
+        key_file=Path(variables["NICOBAR_KEY_FILE"]) if "NICOBAR_KEY_FILE" in variables else None,
     )
 
 

@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 from starlette.routing import Router
 
-from harness import FakeClock
+from harness import PUBLIC_URL, VAULT, FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Buyer
-from nicobar.core.customers.customer_proof import sign_proof
+from nicobar.core.customers.customer_proof import place_of_key, sign_proof
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.business.create_business import create_business
@@ -22,7 +22,9 @@ from nicobar.flows.customers.prove_customer import prove_customer
 from nicobar.flows.payments.delete_saved_method import delete_saved_method
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.checkout import page_routes
+from nicobar.storage.database import Tx
 from nicobar.storage.payments.saved_methods import list_methods, make_proof_key
+from nicobar.vault import NONCE_BYTES
 from orders import attempts_of, order, pay, place, reload, token_of
 
 ANA = Buyer("cus_ana", "ana.lima@example.com", "Ana Lima", None, {})
@@ -127,6 +129,25 @@ async def test_over_https_and_below_a_path_the_cookie_says_so(runtime: Runtime, 
     assert (cookie["path"], cookie["secure"]) == (f"/pay/{payment.link_id}", True)
 
 
+async def proof_key(tx: Tx, tenant: Tenant, fresh: bytes, clock: FakeClock) -> bytes:
+    """Return the key of a tenant's proofs; a fresh one is stored if there is none."""
+    place = place_of_key(tenant)
+    sealed = VAULT.seal(fresh, place, clock.random_bytes(NONCE_BYTES))
+    return VAULT.open(await make_proof_key(tx, tenant, sealed, clock.now()), place)
+
+
+async def test_a_key_that_was_changed_or_moved_opens_no_page(runtime: Runtime, tenant: Tenant, saved: str) -> None:
+    genuine = await proof_of(runtime, tenant)
+    async with runtime.database.transaction() as tx:
+        await tx.execute("UPDATE proof_keys SET sealed = $1", VAULT.seal(bytes(32), "elsewhere", bytes(NONCE_BYTES)))
+    payment = await link(runtime, tenant)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(Router(page_routes(runtime))), base_url=PUBLIC_URL
+    ) as client:
+        answer = await client.get(f"/{payment.link_id}", params={"proof": genuine})
+    assert answer.status_code == 303 and "set-cookie" not in answer.headers
+
+
 async def forgeries(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> dict[str, str]:
     """Return proofs that must not hold for Ana's link in test mode."""
     genuine = await proof_of(runtime, tenant)
@@ -135,9 +156,9 @@ async def forgeries(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> dict[
     elsewhere = Tenant(await create_business(runtime, "Solitaire Books"), "test")
     until = clock.now() + timedelta(minutes=10)
     async with runtime.database.transaction() as tx:
-        ours = await make_proof_key(tx, tenant, bytes(32), clock.now())
-        theirs = await make_proof_key(tx, elsewhere, bytes(32), clock.now())
-        of_live = await make_proof_key(tx, live, b"\1" * 32, clock.now())
+        ours = await proof_key(tx, tenant, bytes(32), clock)
+        theirs = await proof_key(tx, elsewhere, bytes(32), clock)
+        of_live = await proof_key(tx, live, b"\1" * 32, clock)
     return {
         "longer": f"{int(ends) + 3600}.{signature}",
         "unsigned": f"{ends}.{'A' * 43}",

@@ -1,7 +1,12 @@
-"""Encrypt the secrets of every account with the newest key, so that older keys are not needed any more."""
+"""Encrypt the secrets of every account with the newest key, so that older keys are not needed any more.
+
+The keys of customers' proofs, which are valid for minutes, are made anew. Answers that are kept for requests with an
+idempotency key stay as they are.
+"""
 
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.accounts.processor_accounts import all_accounts, reseal_account
+from nicobar.storage.payments.saved_methods import forget_proof_keys
 
 
 async def reseal_processor_accounts(runtime: Runtime) -> int:
@@ -11,4 +16,5 @@ async def reseal_processor_accounts(runtime: Runtime) -> int:
         accounts = await all_accounts(tx)
         for account in accounts:
             await reseal_account(tx, account, runtime.accounts.reseal(account))
+        await forget_proof_keys(tx)
     return len(accounts)

@@ -22,8 +22,8 @@ async def set_processor_account(runtime: Runtime, tenant: Tenant, account: Strip
             await runtime.accounts.connect(tenant, account).check_keys()
     except ValueError as error:
         raise Problem("INVALID_REQUEST_PARAMETERS", detail=str(error)) from error
-    sealed = runtime.accounts.seal(tenant, NAME, account)
     api_base = None if account.api_base == API_BASE else account.api_base
+    sealed = runtime.accounts.seal(tenant, NAME, account, api_base)
     async with runtime.database.transaction() as tx:
         if not await lock_business(tx, tenant.business_id):
             raise Problem("NOT_FOUND", what="Business")
