@@ -114,7 +114,9 @@ async def test_a_method_that_needs_nothing_sends_the_customer_on_at_once() -> No
 
 
 async def test_a_card_for_which_the_seller_insists_on_3d_secure() -> None:
-    subject, http = processor((200, intent("requires_payment_method", metadata={"page": f"{RETURN_URL}/stripe"})))
+    subject, http = processor(
+        (200, intent("requires_payment_method", metadata={"attempt_id": ATTEMPT, "page": f"{RETURN_URL}/stripe"}))
+    )
     assert await subject.charge(request("credit", force_3ds=True)) == NeedsAction("pi_1", f"{RETURN_URL}/stripe")
     sent = http.sent[0][2]
     assert sent["payment_method_options[card][request_three_d_secure]"] == "any"
@@ -195,7 +197,7 @@ async def test_what_is_paid_in_the_moment_of_the_cancelling_is_paid() -> None:
 
 
 async def test_what_can_be_neither_cancelled_nor_told_is_no_answer() -> None:
-    waiting = intent("requires_payment_method", metadata={"page": "p"})
+    waiting = intent("requires_payment_method", metadata={"attempt_id": ATTEMPT, "page": "p"})
     refused = error("invalid_request_error", "payment_intent_unexpected_state")
     subject, _ = processor((200, waiting), (400, refused), (200, waiting))
     with pytest.raises(stripe.InvalidRequestError):

@@ -104,9 +104,16 @@ class Simulator:
         return placed.as_of(self._clock.now()).outcome
 
     async def find(self, attempt: Attempt) -> Outcome | None:
-        """Return what became of an attempt; None when it never arrived here, or was forgotten."""
+        """Return what became of an attempt; None when it never arrived here, or was forgotten.
+
+        Raises ValueError when it arrived with another amount.
+        """
         order = await self._store.order(attempt.attempt_id)
-        return None if order is None else order.as_of(self._clock.now()).outcome
+        if order is None:
+            return None
+        if (order.amount, order.currency) != (attempt.amount, attempt.currency):
+            raise ValueError(f"{attempt.attempt_id} was ordered with another amount")
+        return order.as_of(self._clock.now()).outcome
 
     async def close(self, attempt: Attempt) -> Outcome | None:
         """End an attempt that waits for its customer, and refuse an order that has not come yet."""
@@ -144,9 +151,16 @@ class Simulator:
         return stored.as_of(now)
 
     async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
-        """Return what became of a refund; None when no request for it has arrived."""
+        """Return what became of a refund; None when no request for it has arrived.
+
+        Raises ValueError when it arrived with another amount.
+        """
         refund = await self._store.refund(request.refund_id)
-        return None if refund is None else refund.as_of(self._clock.now())
+        if refund is None:
+            return None
+        if (refund.attempt_id, refund.amount) != (request.attempt.attempt_id, request.amount):
+            raise ValueError(f"{request.refund_id} was ordered with another amount")
+        return refund.as_of(self._clock.now())
 
     async def find_dispute(self, reference: str) -> DisputeFacts | None:
         """Return how a dispute stands; None when there is none with this id (yet)."""

@@ -31,6 +31,7 @@ from nicobar.processors.base import (
     RefundRequest,
 )
 from nicobar.processors.stripe.stripe_account import NAME, StripeAccount
+from nicobar.processors.stripe.stripe_matching import checked_intent, checked_refund
 from nicobar.processors.stripe.stripe_notices import read_notice
 from nicobar.processors.stripe.stripe_outcomes import (
     ATTEMPT,
@@ -121,8 +122,8 @@ class Stripe:
         except stripe.StripeError as error:
             if not _is_refusal(error) or (isinstance(request.card, SavedMethod) and _is_too_often(error)):
                 raise
-            return await self._refused(error, request.attempt_id)
-        intent = _read(made, PaymentIntent)
+            return await self._refused(error, request)
+        intent = checked_intent(_read(made, PaymentIntent), request.attempt_id, request.amount, request.currency)
         if not request.customer_present and intent.status == "requires_action":
             return await self._end(intent, declined(PaymentError("authentication_required"), intent.id))
         return await self._settle(intent, self._clock.now())
@@ -159,7 +160,7 @@ class Stripe:
             if error.code not in _IMPOSSIBLE_AMOUNTS:
                 raise
             return None
-        made = _read(taken, PaymentIntent)
+        made = checked_intent(_read(taken, PaymentIntent), attempt.attempt_id, attempt.amount, attempt.currency)
         await self._end(made, Abandoned(made.id))
         return None
 
@@ -180,7 +181,7 @@ class Stripe:
                 raise
             _log.warning("stripe_refused", what="refund", refund_id=request.refund_id, **_facts(error))
             return RefundFailed(f"Stripe refused it: {_words(error)}")
-        return refund_of(_read(made, StripeRefund))
+        return refund_of(checked_refund(_read(made, StripeRefund), request, reference))
 
     async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
         """Return what happened to a refund, None when no order for it has ever arrived."""
@@ -188,7 +189,7 @@ class Stripe:
         if reference is None:
             return None
         found = await _search(self._api.refunds.list_async, {"payment_intent": reference}, REFUND, request.refund_id)
-        return None if found is None else refund_of(_read(found, StripeRefund))
+        return None if found is None else refund_of(checked_refund(_read(found, StripeRefund), request, reference))
 
     async def find_dispute(self, reference: str) -> DisputeFacts | None:
         """Return how a dispute stands; None for one that this account does not know, or that is not about us."""
@@ -266,12 +267,13 @@ class Stripe:
             three_ds = {**three_ds, "setup_future_usage": "off_session"}
         return {**kind, "payment_method_options": {"card": three_ds}} if three_ds else kind
 
-    async def _refused(self, error: stripe.StripeError, attempt_id: str) -> Outcome:
+    async def _refused(self, error: stripe.StripeError, request: ChargeRequest) -> Outcome:
         """Return the decline for an explicit no of Stripe; nothing was charged, and nothing will be."""
         intent = None if error.error is None else getattr(error.error, "payment_intent", None)
         if intent is not None:
-            return await self._settle(_read(intent, PaymentIntent), self._clock.now())
-        _log.warning("stripe_refused", what="charge", attempt_id=attempt_id, **_facts(error))
+            told = checked_intent(_read(intent, PaymentIntent), request.attempt_id, request.amount, request.currency)
+            return await self._settle(told, self._clock.now())
+        _log.warning("stripe_refused", what="charge", attempt_id=request.attempt_id, **_facts(error))
         if isinstance(error, stripe.CardError):
             decline_code = None if error.error is None else getattr(error.error, "decline_code", None)
             return declined(PaymentError(error.code, decline_code))
@@ -298,9 +300,7 @@ class Stripe:
             )
         if found is None:
             return None
-        intent = _read(found, PaymentIntent)
-        if intent.amount != to_stripe(attempt.amount, attempt.currency) or intent.currency != attempt.currency.lower():
-            raise ValueError(f"{intent.id} is about another amount than {attempt.attempt_id}")
+        intent = checked_intent(_read(found, PaymentIntent), attempt.attempt_id, attempt.amount, attempt.currency)
         return None if CLOSED in intent.metadata else intent
 
     async def _settle(self, intent: PaymentIntent, began: datetime) -> Outcome:
@@ -322,6 +322,8 @@ class Stripe:
             now = _read(await self._api.payment_intents.retrieve_async(intent.id, {"expand": _LATEST}), PaymentIntent)
             if now.status not in ("succeeded", "canceled", "processing"):
                 raise
+            if (now.amount, now.currency) != (intent.amount, intent.currency):
+                raise ValueError(f"{intent.id} has another amount now") from None
             return outcome_of(now)
         return outcome if isinstance(outcome, Declined) else Abandoned(intent.id)
 
