@@ -9,7 +9,6 @@ more of CPU per payment, and nothing here changes session state that would need 
 """
 
 import asyncio
-import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NewType, Protocol, TypeAlias
@@ -104,7 +103,8 @@ class Database:
 
     def accompanied_by(self, companion: Companion) -> "Database":
         """Return the same pool for one request, whose first commit writes the companion's rows besides."""
-        database = copy.copy(self)
+        database = object.__new__(type(self))  # a tenth of the time of copy.copy
+        database.__dict__.update(self.__dict__)
         database._companion, database._shared = companion, self.shared
         return database
 
