@@ -1,7 +1,7 @@
 """Check what can be checked of a request for a payment before anything is read. No I/O."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from nicobar.core.business.tenant import Mode
@@ -11,14 +11,12 @@ from nicobar.core.discounts.discounts import requested_codes
 from nicobar.core.fields import blank_to_none, checked_metadata
 from nicobar.core.payments.payment import PaymentOptions
 from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer, cart_request
+from nicobar.core.payments.return_schemes import may_return_to
 from nicobar.core.pricing.cart import CartRequest
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY, read_scenario
 from nicobar.reference import failures
 from nicobar.reference.contacts import checked_email, checked_phone
-
-_UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
-"""Schemes that would run in, or read from, the customer's browser instead of leading back to the merchant."""
 
 
 class CheckedRequest(NamedTuple):
@@ -88,7 +86,10 @@ def _unique(types: Sequence[str] | None) -> list[str] | None:
 
 
 def _return_url(url: str | None) -> str | None:
-    """Check the address that customers are sent to; apps may use a scheme of their own (`myapp://paid`)."""
+    """Check the address that customers are sent to; apps may use a scheme of their own (`myapp://paid`).
+
+    Whoever reads addresses has to read this one in the same way: no brackets but around an IPv6 address, no backslash.
+    """
     if url is None:
         return None
     try:
@@ -97,12 +98,13 @@ def _return_url(url: str | None) -> str | None:
     except ValueError as error:
         raise _invalid("return_url", f"It is not a valid URL: {error}.") from error
     scheme = parts.scheme.lower()
-    if not scheme or scheme in _UNSAFE_SCHEMES or not (parts.netloc or parts.path):
+    if not may_return_to(scheme) or not (parts.netloc or parts.path):
         raise _invalid("return_url", "It must be a full URL, such as https://example.com/thanks.")
     if scheme in ("http", "https") and not parts.hostname:
         raise _invalid("return_url", "It names no host.")
-    if any(character <= " " or character == "\x7f" for character in url):
-        raise _invalid("return_url", "It holds a blank or a control character; encode it as %20 and the like.")
+    if " " in url or "\\" in url or not url.isprintable():
+        detail = "It holds a blank, a backslash or a character that does not print; encode it as %20 and the like."
+        raise _invalid("return_url", detail)
     return url
 
 
