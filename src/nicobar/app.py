@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Final
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,6 +29,7 @@ from nicobar.api.refunds import refunds
 from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts
 from nicobar.core.problems import Problem
+from nicobar.core.proxies import TrustedProxies, client_of
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.checkout import page_routes
 
@@ -55,8 +57,8 @@ _API_PATHS: Final = frozenset(operation.path[:9] for operation in OPERATIONS)
 """Beginnings of the API's paths, some of which are as long as a link's id."""
 
 
-def create_app(runtime: Runtime) -> ASGIApp:
-    """Return the ASGI application around an open runtime."""
+def create_app(runtime: Runtime, trusted: TrustedProxies = TrustedProxies()) -> ASGIApp:  # noqa: B008 - frozen
+    """Return the ASGI application around an open runtime; `trusted` proxies are believed for whom they speak."""
     routes = [
         *build_routes(OPERATIONS, runtime, KeyRing()),
         Route("/health", _health(runtime)),
@@ -66,7 +68,8 @@ def create_app(runtime: Runtime) -> ASGIApp:
         *docs_routes(runtime, OPERATIONS),
         *page_routes(runtime),
     ]
-    return RequestLog(ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers=errors.HANDLERS), runtime)
+    app = ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers=errors.HANDLERS)
+    return RequestLog(app, runtime, trusted)
 
 
 async def _home(_request: Request) -> Response:
@@ -91,15 +94,25 @@ def _logged(path: str) -> str:
     return path if path[:9] in _API_PATHS else _LINK.sub(r"\1...", path, count=1)
 
 
+def _client(scope: Scope, trusted: TrustedProxies) -> str | None:
+    peer = scope["client"]
+    headers = Headers(scope=scope)
+    listed, elements = headers.getlist("x-forwarded-for"), headers.getlist("forwarded")
+    return client_of(None if peer is None else peer[0] or None, listed, elements, trusted)
+
+
 class RequestLog:
     """Gives each request an id, on the response (`request-id`) and on every log line, and logs one line for it.
 
+    It finds out who asked, for all below: `scope["client"]` is the client's then, and None when nobody can tell. The
+    line has the client's address and the id of its key.
     It is the outermost layer, so a bug anywhere below ends here: logged once, answered with 500.
     """
 
-    def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
+    def __init__(self, app: ASGIApp, runtime: Runtime, trusted: TrustedProxies) -> None:
         self._app = app
         self._runtime = runtime
+        self._trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope; anything but HTTP passes untouched."""
@@ -107,6 +120,10 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         request_id = self._runtime.new_id("req", self._runtime.real_now())
+        client, path = _client(scope, self._trusted), _logged(scope["path"])
+        scope["client"] = None if client is None else (client, 0)
+        state = scope.setdefault("state", {})
+        state["logged_path"] = path
         scope["app"] = self  # makes the router raise its 404 and 405, so that they get our envelope
         status = 0
         started = perf_counter()
@@ -120,18 +137,20 @@ class RequestLog:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, send_with_id)
+                if "\x00" in scope["path"]:  # nothing has it in its name, and PostgreSQL cannot be asked about it
+                    await errors.problem_response(Problem("NOT_FOUND", what="Page"))(scope, receive, send_with_id)
+                else:
+                    await self._app(scope, receive, send_with_id)
             except asyncio.CancelledError:
                 # The drain at the end of the server has waited long enough for this request.
                 if status == 0:
                     await errors.broken_off(scope["method"])(scope, receive, send_with_id)
             except Exception as error:  # noqa: BLE001 - the outermost layer: whatever nobody decided becomes a 500
-                _log.exception("unexpected_error", path=_logged(scope["path"]), exc_info=error)
+                _log.exception("unexpected_error", path=path, exc_info=error)
                 if status == 0:
                     problem = Problem("INTERNAL_SERVER_ERROR", request_id=request_id)
                     await errors.problem_response(problem)(scope, receive, send_with_id)
             finally:
                 milliseconds = round((perf_counter() - started) * 1000, 1)
-                _log.info(
-                    "request", method=scope["method"], path=_logged(scope["path"]), status=status, ms=milliseconds
-                )
+                known = {name: value for name, value in (("client", client), ("key", state.get("key_id"))) if value}
+                _log.info("request", method=scope["method"], path=path, status=status, ms=milliseconds, **known)

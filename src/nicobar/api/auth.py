@@ -34,6 +34,7 @@ class KeyRing:
         key = await self._find(secret_hash(header[len(_SCHEME) :].strip()), runtime)
         if key is None:
             raise Problem("UNAUTHORIZED")
+        request.state.key_id = key.key_id
         if writes and key.read_only:
             raise Problem("UNAUTHORIZED", status=403)
         return key

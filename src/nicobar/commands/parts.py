@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 from cyclopts import Parameter
 
-from nicobar.program.banner import say, step
+from nicobar.program.banner import plain, say, step
 from nicobar.program.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
     """Return the lines of a table whose columns are as wide as they must be; those in `right` stand to the right."""
+    titles, rows = [plain(title) for title in titles], [[plain(cell) for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(titles, *rows, strict=True)]
     for row in (titles, *rows):
         cells = [

@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from nicobar.commands.parts import WHERE, Data, DatabaseUrl, InMode, print_table, refuse_without_database, with_runtime
-from nicobar.program.banner import command, say
+from nicobar.program.banner import command, plain, say
 from nicobar.program.settings import SettingsError, read_settings
 from nicobar.wire.codes import IntentStatus
 
@@ -110,7 +110,7 @@ def list_(
     if not payments:
         say(f"There are no {mode} payments{f' in the status {status}' if status else ''}.", sys.stderr)
         return 0
-    from nicobar.commands.payment_screen import moment, money, plain
+    from nicobar.commands.payment_screen import moment, money
 
     rows = [
         [

@@ -16,7 +16,7 @@ from nicobar.commands.parts import (
     refuse_without_database,
     with_runtime,
 )
-from nicobar.program.banner import say
+from nicobar.program.banner import plain_lines, say
 from nicobar.program.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def export(
 
     text = write_sheet(_sheet(stored))
     if file is None:
-        sys.stdout.write(text)
+        sys.stdout.write(plain_lines(text) if sys.stdout.isatty() else text)
         return 0
     try:
         with file.open("x", encoding="utf-8", newline="") as out:

@@ -48,14 +48,25 @@ def version() -> str:
     return installed_version("nicobar")
 
 
-def say(text: str, stream: TextIO | None = None) -> None:
+def plain(text: object) -> str:
+    """Return a text on one line in which every character that does not print is written out as `\\x1b`."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def plain_lines(text: str) -> str:
+    """Return a text of several lines, each as `plain` writes it: words from outside must not command a terminal."""
+    return text if text.isprintable() else "\n".join(plain(line) for line in text.split("\n"))
+
+
+def say(text: str, stream: TextIO | None = None, *, coloured: bool = False) -> None:
     """Print a text for a person, to the standard output unless told otherwise.
 
-    When its reader has gone (`nicobar serve | head`, a closed terminal) the text is lost and the program goes on.
+    Characters that do not print are written out, unless the text is `coloured` by ourselves. When its reader has gone
+    (`nicobar serve | head`, a closed terminal) the text is lost and the program goes on.
     """
     out = stream or sys.stdout
     try:
-        print(text, file=out, flush=True)
+        print(text if coloured else plain_lines(text), file=out, flush=True)
     except OSError:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), out.fileno())

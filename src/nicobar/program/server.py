@@ -62,7 +62,9 @@ async def _serve(
             with step("Preparing the database"):
                 runtime = await opened.enter_async_context(open_runtime(postgres, settings, listener.getsockname()[1]))
                 banner = await _prepare(runtime, settings, postgres, demo=demo)
-            server = _Server(server_config(create_app(runtime)), lambda: say(banner))
+            server = _Server(
+                server_config(create_app(runtime, settings.trusted_proxies)), lambda: say(banner, coloured=True)
+            )
             listen(listener, settings.host)
             await opened.enter_async_context(in_background(runtime, postgres, jobs=jobs))
             await server.serve([listener])
@@ -88,7 +90,7 @@ def server_config(app: ASGIApp, connections: Connections | None = None) -> uvico
         lifespan="off",
         log_config=None,  # logs.py has it
         access_log=False,  # the application logs its requests itself, with their ids
-        proxy_headers=False,  # pages/entry/limits.py reads what a proxy says about the client, and nothing else does
+        proxy_headers=False,  # app.py:RequestLog reads what a proxy says about the client, and nothing else does
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
 

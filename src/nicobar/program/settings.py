@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import msgspec
 
+from nicobar.core.proxies import TrustedProxies, parse_proxies
 from nicobar.vault import Keys
 
 LogLevel = Literal["debug", "info", "warning"]
@@ -42,6 +43,11 @@ class Settings(msgspec.Struct, frozen=True):
     public_url: str | None = None
     """NICOBAR_PUBLIC_URL: where customers reach this server; the start of every payment link, without a slash at the
     end. None means the address that the server listens on."""
+    trusted_proxies: TrustedProxies = TrustedProxies()
+    """NICOBAR_TRUSTED_PROXIES: who may say, in X-Forwarded-For or Forwarded (RFC 7239), whom it speaks for: addresses
+    and networks, separated by commas, or how many proxies a request comes through; 0 is nobody. None means this
+    computer.
+    """
     log: LogLevel = "info"
     """NICOBAR_LOG: the least important level that is logged."""
     encryption_keys: Keys | None = None
@@ -83,6 +89,7 @@ def read_settings(
         data=data,
         database_url=database_url,
         public_url=_public_url(variables.get("NICOBAR_PUBLIC_URL")),
+        trusted_proxies=_trusted_proxies(variables.get("NICOBAR_TRUSTED_PROXIES")),
         log=_log_level(variables.get("NICOBAR_LOG", "info")),
         encryption_keys=_encryption_keys(variables.get("NICOBAR_ENCRYPTION_KEY")),
         key_file=Path(variables["NICOBAR_KEY_FILE"]) if "NICOBAR_KEY_FILE" in variables else None,
@@ -156,6 +163,16 @@ def _public_url(url: str | None) -> str | None:
             f"without a query: not {url[:80]!r}."
         )
     return url.rstrip("/")
+
+
+def _trusted_proxies(text: str | None) -> TrustedProxies:
+    try:
+        return TrustedProxies() if text is None else parse_proxies(text)
+    except ValueError as error:
+        raise SettingsError(
+            "NICOBAR_TRUSTED_PROXIES takes addresses and networks such as 10.0.0.0/8,::1, or a number of proxies. "
+            f"{error}"
+        ) from error
 
 
 def _log_level(level: str) -> LogLevel:

@@ -21,7 +21,7 @@ from nicobar.pages.checkout.test_panel import FIELD as PANEL
 from nicobar.pages.checkout.test_panel import use_panel
 from nicobar.pages.checkout.visit import Visit, load_visit, visit_after
 from nicobar.pages.details.details import asked_of
-from nicobar.pages.entry.limits import PageLimits, client_address
+from nicobar.pages.entry.limits import PageLimits, client_key
 from nicobar.pages.entry.links import QrCodes
 from nicobar.pages.frame.embedding import Frame, FrameView, frame_view, is_alone, with_own_words
 from nicobar.pages.frame.rendering import PageEndpoint, Renderer, redirect, refuse_foreign_forms, wants_json
@@ -225,7 +225,7 @@ class CheckoutPage:
         A try counts against the client's address as well, and is given back unless it failed.
         """
         payment, link_id = visit.payment, visit.payment.link_id or ""
-        failures, address, now = self._limits.failures, client_address(request), self._runtime.clock.elapsed()
+        failures, address, now = self._limits.failures, client_key(request), self._runtime.clock.elapsed()
         failures.check(address, now)
         failures.spend(address, now)
         return_url = f"{self._runtime.public_url}{visit.path}"

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.entry.limits import PageLimits, client_address
+from nicobar.pages.entry.limits import PageLimits, client_key
 from nicobar.storage.database import Read
 from nicobar.storage.payments.payments import find_payment_by_link
 
@@ -67,7 +67,7 @@ async def find_link(
     Raises Problem NOT_FOUND for an unknown link, and TOO_MANY_REQUESTS, before any link is looked up, for an address
     that asked for too many unknown ones.
     """
-    address, now = client_address(request), runtime.clock.elapsed()
+    address, now = client_key(request), runtime.clock.elapsed()
     limits.unknown_links.check(address, now)
     async with runtime.database.snapshot() as read:
         found = await load(read, request.path_params["link_id"])
