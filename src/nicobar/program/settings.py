@@ -43,11 +43,6 @@ class Settings(msgspec.Struct, frozen=True):
     public_url: str | None = None
     """NICOBAR_PUBLIC_URL: where customers reach this server; the start of every payment link, without a slash at the
     end. None means the address that the server listens on."""
-    trusted_proxies: TrustedProxies = TrustedProxies()
-    """NICOBAR_TRUSTED_PROXIES: who may say, in X-Forwarded-For or Forwarded (RFC 7239), whom it speaks for: addresses
-    and networks, separated by commas, or how many proxies a request comes through; 0 is nobody. None means this
-    computer.
-    """
     log: LogLevel = "info"
     """NICOBAR_LOG: the least important level that is logged."""
     encryption_keys: Keys | None = None
@@ -57,6 +52,11 @@ class Settings(msgspec.Struct, frozen=True):
     """NICOBAR_KEY_FILE: the file with the encryption key, which is made on first need. None means a file beside the
     data folder, named after it with `.key` at the end: a copy of the folder does not hold it, so copy it separately.
     Several servers on one database need the same key."""
+    trusted_proxies: TrustedProxies = TrustedProxies()
+    """NICOBAR_TRUSTED_PROXIES: who may say, in X-Forwarded-For or Forwarded (RFC 7239), whom it speaks for: addresses
+    and networks, separated by commas, or how many proxies a request comes through; 0 is nobody. None means this
+    computer.
+    """
 
     def base_url(self, port: int) -> str:
         """Return where customers reach the server that listens on `port`."""
