@@ -137,10 +137,7 @@ class RequestLog:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                if "\x00" in scope["path"]:  # nothing has it in its name, and PostgreSQL cannot be asked about it
-                    await errors.problem_response(Problem("NOT_FOUND", what="Page"))(scope, receive, send_with_id)
-                else:
-                    await self._app(scope, receive, send_with_id)
+                await self._app(scope, receive, send_with_id)
             except asyncio.CancelledError:
                 # The drain at the end of the server has waited long enough for this request.
                 if status == 0:
