@@ -75,6 +75,7 @@ class KeyRing:
             _log.warning("key_refused", reason=_wrong_header(header))
             raise Problem("UNAUTHORIZED")
         key = await self._find(secret_hash(header[len(_SCHEME) :].strip()), request, runtime)
+        request.state.key_id = key.key_id
         scope = SCOPE_OF[request.scope["path"].split("/", 2)[1]] if writes else None
         if scope is not None and not key.may_write(scope):
             reason = "the key may only read" if key.read_only else f"the key may not write {scope}"
@@ -83,7 +84,7 @@ class KeyRing:
         if self._limits is not None:
             await self._limits.admit(f"{key.key_id} {scope or 'read'}", request.scope.setdefault(HEADERS, []))
         _note_use(runtime, key)
-        acting.set(Actor("key", key.key_id, client_address(request) or None))
+        acting.set(Actor("key", key.key_id, client_address(request)))
         return key
 
     async def _find(self, key_hash: bytes, request: Request, runtime: Runtime) -> ApiKey:
@@ -95,15 +96,14 @@ class KeyRing:
         ):
             return found[0]
         address, elapsed = client_address(request), runtime.clock.elapsed()
-        if address and key_hash not in self._met:
+        if key_hash not in self._met:
             self._guesses.check(address, elapsed)
         async with runtime.database.read() as read:
             stored = await find_stored_key(read, key_hash)
         if stored is None or not stored.is_valid(runtime.real_now()):
             self._remembered.pop(key_hash, None)
             self._met.pop(key_hash, None)
-            if address:
-                self._guesses.spend(address, elapsed)
+            self._guesses.spend(address, elapsed)
             raise _unauthorized(stored)
         self._remember(key_hash, stored.key, now)
         return stored.key

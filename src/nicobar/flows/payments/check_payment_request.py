@@ -1,7 +1,7 @@
 """Check what can be checked of a request for a payment before anything is read. No I/O."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from nicobar.core.business.tenant import Mode
@@ -98,6 +98,8 @@ def _return_url(url: str | None) -> str | None:
     """
     if url is None:
         return None
+    if "\\" in url:
+        raise _invalid("return_url", "It holds a backslash; encode it as %5C.")
     try:
         url = ascii_address(url)
         parts = urlsplit(url)
@@ -108,8 +110,6 @@ def _return_url(url: str | None) -> str | None:
         raise _invalid("return_url", "It must be a full URL, such as https://example.com/thanks.")
     if scheme in ("http", "https") and not parts.hostname:
         raise _invalid("return_url", "It names no host.")
-    if "\\" in url:
-        raise _invalid("return_url", "It holds a backslash; encode it as %5C.")
     if len(url) > MAXIMUM_RETURN_URL:
         raise _invalid("return_url", f"Encoded it has more than {MAXIMUM_RETURN_URL} characters.")
     return url
