@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from at_stripe import LocalStripe
 from harness import (
     PUBLIC_URL,
+    VAULT_KEYS,
     Databases,
     EmptyingDatabase,
     FakeClock,
@@ -35,10 +36,12 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import built_in_processors
+from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.storage.database import Database
 from nicobar.storage.embedded.embedded import EmbeddedPostgres, open_embedded
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
+from nicobar.vault import Vault
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +91,8 @@ async def runtime(tests_database: EmptyingDatabase, clock: FakeClock) -> Runtime
     """A runtime on an empty database and on the test's clock."""
     await tests_database.empty()
     processors = built_in_processors(clock, PUBLIC_URL, SimulatorRecords(tests_database.database))
-    return Runtime(tests_database.database, clock, PUBLIC_URL, processors)
+    webhooks = Webhooks(Vault(VAULT_KEYS, None), clock, allow_private=True)
+    return Runtime(tests_database.database, clock, PUBLIC_URL, processors, webhooks=webhooks)
 
 
 @pytest.fixture

@@ -52,7 +52,20 @@ def test_no_float_in_the_core(path: Path) -> None:
 
 
 CORE_MAY_IMPORT = {
-    *("base64", "collections", "csv", "datetime", "difflib", "hashlib", "hmac", "io", "itertools", "math", "re"),
+    *(
+        "base64",
+        "collections",
+        "csv",
+        "datetime",
+        "difflib",
+        "hashlib",
+        "hmac",
+        "io",
+        "ipaddress",
+        "itertools",
+        "math",
+        "re",
+    ),
     *("types", "typing", "unicodedata", "urllib.parse", "msgspec"),
 }
 """What computes and does nothing else. `io` and `csv` take a text apart that is in memory already."""

@@ -11,6 +11,7 @@ from nicobar.core.events.moves import Move
 from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, object_id, text_secret
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import Processor
+from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.storage.database import Database, Tx
 
 
@@ -38,6 +39,8 @@ class Runtime(NamedTuple):
     """The processors by name that need no account; without any for its mode a payment cannot be paid."""
     accounts: Accounts | None = None
     """Opens the accounts that businesses have at processors; None where nothing is charged, as in some tests."""
+    webhooks: Webhooks | None = None
+    """The way to the receivers of merchants, and the vault of their secrets; None in some tests."""
     followers: tuple[Follower, ...] = ()
     """Who is told of every move, in this order; chosen where the program is put together."""
 

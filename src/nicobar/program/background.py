@@ -10,7 +10,7 @@ import uvloop
 
 from nicobar.flows.runtime import Runtime
 from nicobar.program.banner import say, step
-from nicobar.program.installation import check_accounts, open_runtime
+from nicobar.program.installation import check_secrets, open_runtime
 from nicobar.program.logs import configure_logs
 from nicobar.program.postgres import Postgres
 from nicobar.program.settings import Settings
@@ -78,7 +78,7 @@ async def _work_until(stop: Stop, settings: Settings, postgres: Postgres) -> Non
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     with stop.calling(lambda: loop.call_soon_threadsafe(stopped.set)):
         async with open_runtime(postgres, settings, settings.port) as runtime:
-            await check_accounts(runtime)
+            await check_secrets(runtime)
             async with in_background(runtime, postgres, jobs=True):
                 say(f"Working on the jobs of {postgres.place} until Ctrl-C.")
                 await stopped.wait()

@@ -9,6 +9,7 @@ from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.accounts.registry import built_in_processors
+from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.program.postgres import Postgres, data_folder, key_file
 from nicobar.program.settings import Settings, without_password
 from nicobar.storage.accounts.processor_accounts import all_accounts
@@ -17,6 +18,7 @@ from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavaila
 from nicobar.storage.inspection import FIRST_BUSINESS, advisory_lock
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
+from nicobar.storage.webhooks.endpoints import all_endpoints
 from nicobar.vault import Vault, VaultError
 
 # By SQLSTATE, because PostgreSQL's sentences come in the language of its installation.
@@ -43,25 +45,30 @@ async def open_runtime(postgres: Postgres, settings: Settings, port: int) -> Asy
     MigrationError.
     """
     database, clock, public_url = Database(postgres.dsn), SystemClock(), settings.base_url(port)
-    accounts = Accounts(Vault(settings.encryption_keys, key_file(settings)), clock)
+    vault = Vault(settings.encryption_keys, key_file(settings))
+    accounts, webhooks = Accounts(vault, clock), Webhooks(vault, clock, allow_private=settings.allow_private_webhooks)
     try:
         with explained(settings):
             await migrate(database)
         processors = built_in_processors(clock, public_url, SimulatorRecords(database))
-        yield Runtime(database, clock, public_url, processors, accounts)
+        yield Runtime(database, clock, public_url, processors, accounts, webhooks)
     finally:
+        webhooks.close()
         await accounts.close()
         await database.close()
 
 
-async def check_accounts(runtime: Runtime) -> None:
-    """Ensure that the secrets of every account can be decrypted here. Raises InstallationError."""
-    async with runtime.database.read() as read:
-        accounts = await all_accounts(read)
+async def check_secrets(runtime: Runtime) -> None:
+    """Ensure that the secrets of every account and endpoint can be decrypted here. Raises InstallationError."""
+    async with runtime.database.snapshot() as read:
+        accounts, endpoints = await all_accounts(read), await all_endpoints(read)
     try:
         for account in accounts:
             if runtime.accounts is not None:
                 runtime.accounts.open(account)
+        for endpoint in endpoints:
+            if runtime.webhooks is not None:
+                runtime.webhooks.open(endpoint.tenant, endpoint.endpoint_id, endpoint.secret)
     except VaultError as error:
         raise InstallationError(str(error)) from error
 

@@ -19,7 +19,7 @@ from nicobar.program.banner import ready, say, step
 from nicobar.program.demo import BUSINESS_NAME, prepare_demo
 from nicobar.program.http_connections import Connections
 from nicobar.program.http_limits import BoundedProtocol, allow_many_connections
-from nicobar.program.installation import check_accounts, explained, open_runtime, own_business
+from nicobar.program.installation import check_secrets, explained, open_runtime, own_business
 from nicobar.program.logs import configure_logs
 from nicobar.program.ports import listen
 from nicobar.program.postgres import Postgres, data_folder
@@ -72,7 +72,7 @@ async def _prepare(runtime: Runtime, settings: Settings, postgres: Postgres, *, 
     """Ensure that there is a business and, for a demo, something to show; return the banner."""
     with explained(settings):
         business_id = await own_business(runtime, BUSINESS_NAME) if demo else await own_business(runtime)
-        await check_accounts(runtime)
+        await check_secrets(runtime)
         goods = await prepare_demo(runtime, business_id, data_folder(settings)) if demo else None
         async with runtime.database.read() as read:
             has_key = any(revoked_at is None for _, _, revoked_at in await list_keys(read, business_id))

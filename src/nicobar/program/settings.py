@@ -48,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True):
     """NICOBAR_ENCRYPTION_KEY: what secrets of payment processors are encrypted with: 32 random bytes in base64. Several
     are separated by commas; the first one encrypts, all of them decrypt. None means a file in the data folder, which is
     made on first need; with an external database there is no such file."""
+    allow_private_webhooks: bool = False
+    """NICOBAR_ALLOW_PRIVATE_WEBHOOKS, set to 1: webhooks may be sent into the own network and to this computer. Whoever
+    has an API key can then make this server send requests there. `serve --demo` allows it."""
 
     def base_url(self, port: int) -> str:
         """Return where customers reach the server that listens on `port`."""
@@ -82,6 +85,7 @@ def read_settings(
         public_url=_public_url(variables.get("NICOBAR_PUBLIC_URL")),
         log=_log_level(variables.get("NICOBAR_LOG", "info")),
         encryption_keys=_encryption_keys(variables.get("NICOBAR_ENCRYPTION_KEY")),
+        allow_private_webhooks=_switch(variables, "NICOBAR_ALLOW_PRIVATE_WEBHOOKS"),
     )
 
 
@@ -158,6 +162,13 @@ def _log_level(level: str) -> LogLevel:
     if level.lower() not in get_args(LogLevel):
         raise SettingsError(f"NICOBAR_LOG takes debug, info or warning, not {level[:40]!r}.")
     return cast(LogLevel, level.lower())
+
+
+def _switch(variables: Mapping[str, str], name: str) -> bool:
+    text = variables.get(name, "0")
+    if text not in ("0", "1"):
+        raise SettingsError(f"{name} takes 1 or 0, not {text[:40]!r}.")
+    return text == "1"
 
 
 def _encryption_keys(text: str | None) -> Keys | None:

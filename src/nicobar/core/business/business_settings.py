@@ -80,6 +80,9 @@ class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: tuple[str, ...] = ()
     """Origins of the sites that may show the payment page in a frame, as `core.origin` writes them; none by default."""
 
+    webhook_log_days: int = 30
+    """Days for which deliveries of webhooks and their tries are kept, and so for which they can be replayed."""
+
     @property
     def missing_for_tax(self) -> str | None:
         """The setting without which tax cannot be decided for everybody; None when tax is off or nothing is missing."""
@@ -293,6 +296,12 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             _number(0, _TEN_YEARS_OF_DAYS, "days"),
         ),
         Setting("disabled_payment_methods", "", "Payment methods you do not offer: klarna,crypto_currency.", _METHODS),
+        Setting(
+            "webhook_log_days",
+            "30",
+            "Days for which deliveries of webhooks are kept.",
+            _number(1, _TEN_YEARS_OF_DAYS, "days"),
+        ),
         Setting("allowed_origins", "", "Sites that may frame the payment page: https://shop.example.", _ORIGINS),
     )
 }

@@ -8,6 +8,7 @@ from nicobar.flows.refunds.resolve_refunds_due import resolve_refunds_due
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.forget_pictures import forget_pictures
 from nicobar.flows.upkeep.forget_simulated_orders import forget_simulated_orders
+from nicobar.flows.webhooks.purge_deliveries import purge_deliveries
 
 
 async def sweep(runtime: Runtime) -> None:
@@ -21,4 +22,5 @@ async def sweep(runtime: Runtime) -> None:
     await release_discounts(runtime)
     await forget_pictures(runtime)
     await forget_simulated_orders(runtime)
+    await purge_deliveries(runtime)
     await deliver_simulated_notices(runtime)
