@@ -27,6 +27,7 @@ from nicobar.api.payments import payment_methods, payments, saved_methods
 from nicobar.api.refunds import refunds
 from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts
+from nicobar.api.webhooks import endpoints, events
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.checkout import page_routes
@@ -47,6 +48,8 @@ OPERATIONS: Final[list[Operation]] = [
     *checkouts.OPERATIONS,
     *balances.OPERATIONS,
     *refunds.OPERATIONS,
+    *endpoints.OPERATIONS,
+    *events.OPERATIONS,
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 

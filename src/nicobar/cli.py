@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
@@ -76,6 +77,8 @@ More settings from the environment:
   NICOBAR_PUBLIC_URL  where customers reach this server; every payment link
                       starts with it (default: http://HOST:PORT)
   NICOBAR_LOG         what is logged: debug, info or warning (default: info)
+  NICOBAR_ALLOW_PRIVATE_WEBHOOKS=1
+                      send webhooks into the own network, too (on with --demo)
 
 Examples:
   nicobar serve --demo
@@ -105,6 +108,8 @@ def serve(
     settings = read_settings(host=host, port=port, data=data, database_url=database_url)
     from nicobar.program import startup
 
+    if demo:
+        settings = msgspec.structs.replace(settings, allow_private_webhooks=True)
     startup.serve(settings, demo=demo, jobs=not no_worker)
     return 0
 

@@ -37,6 +37,7 @@ GOOD = [
     "Discount codes (1): each counts exactly the uses that its payments have.",
     "Notices of processors (1): none waits for longer than 10 minutes.",
     "Charges to be given back (0): none waits for longer than 10 minutes.",
+    "Events on their way to webhooks (0): none is due for longer than 10 minutes.",
 ]
 
 

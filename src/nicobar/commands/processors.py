@@ -165,13 +165,15 @@ Examples:
   nicobar processors reencrypt"""
 )
 def reencrypt(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
-    """Encrypt the stored keys of all accounts with the newest encryption key."""
+    """Encrypt the stored keys of all accounts, and the secrets of webhooks, with the newest encryption key."""
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "accounts")
 
     async def work(runtime: "Runtime") -> int:
         from nicobar.flows.accounts.reseal_processor_accounts import reseal_processor_accounts
+        from nicobar.flows.webhooks.reseal_endpoints import reseal_endpoints
 
+        await reseal_endpoints(runtime)
         return await reseal_processor_accounts(runtime)
 
     count = with_runtime(settings, work)

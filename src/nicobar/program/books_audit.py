@@ -38,6 +38,7 @@ from nicobar.storage.refunds.refund_audit import (
     refunds_pending_too_long,
     refunds_that_ended_otherwise,
 )
+from nicobar.storage.webhooks.webhook_checks import overdue_deliveries
 
 OVERDUE: Final = timedelta(minutes=10)
 """After this time nobody should be in doubt any more: the sweep asks about what is in doubt once a minute."""
@@ -275,6 +276,14 @@ PARTS: Final[list[Part]] = [
         "some wait for too long",
         lambda read, when: overdue_returns(read, when.now - OVERDUE),
         _WORKER,
+    ),
+    Part(
+        "Events on their way to webhooks",
+        lambda counts: counts.deliveries,
+        f"none is due for longer than {OVERDUE.seconds // 60} minutes",
+        "some are not sent",
+        lambda read, when: overdue_deliveries(read, when.now - OVERDUE),
+        "Start 'nicobar serve' or 'nicobar worker': it sends them. A limit of the rate makes events wait, too.",
     ),
 ]
 """Every check, in the order of the report."""

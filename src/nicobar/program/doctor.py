@@ -34,6 +34,7 @@ from nicobar.storage.embedded.embedded import EmbeddedError
 from nicobar.storage.inspection import DatabaseFacts, database_facts, schema_version
 from nicobar.storage.migrate import load_migrations
 from nicobar.storage.tax.tax_rates import newest_tax_table
+from nicobar.storage.webhooks.webhook_checks import endpoint_states
 
 OLDEST_POSTGRES: Final = 15
 """The oldest major version of an external PostgreSQL that counts as in order."""
@@ -195,6 +196,27 @@ async def check_taxes(examined: Examined) -> Finding:
     return Finding(True, f"Tax is charged in {' and '.join(charging)} mode." if charging else "No tax is charged.")
 
 
+async def check_webhooks(examined: Examined) -> Finding:
+    """No endpoint was given up without its owner knowing, and what is open to the own network is said."""
+    if not (await check_schema(examined)).good:
+        return Finding(None, "Webhooks cannot be looked at without the newest schema.")
+    endpoints = await endpoint_states(examined.read)
+    given_up = [endpoint for endpoint in endpoints if endpoint.given_up_at is not None]
+    if given_up:
+        named = [
+            f"    {endpoint.endpoint_id} ({endpoint.mode}): {endpoint.url}, on {endpoint.given_up_at:%Y-%m-%d}"
+            for endpoint in given_up
+        ]
+        sentence = "Webhook endpoints were disabled, because nothing had arrived there for five days:"
+        advice = "Mend the receiver, enable it with PATCH /webhooks/{id}, and replay what it missed."
+        return Finding(False, "\n".join([sentence, *named]), advice)
+    enabled = sum(not endpoint.disabled for endpoint in endpoints)
+    sentence = f"{enabled} webhook endpoint{'' if enabled == 1 else 's'} of {len(endpoints)} enabled."
+    if examined.settings.allow_private_webhooks:
+        sentence += " They may lead into the own network (NICOBAR_ALLOW_PRIVATE_WEBHOOKS)."
+    return Finding(True, sentence)
+
+
 COMPUTER_CHECKS: Final[list[Callable[[Settings], Finding]]] = [
     check_program,
     check_data_folder,
@@ -211,6 +233,7 @@ DATABASE_CHECKS: Final[list[Callable[[Examined], Awaitable[Finding]]]] = [
     check_clock,
     check_keys,
     check_taxes,
+    check_webhooks,
 ]
 """What is asked of an open database, in the order of the report."""
 

@@ -1,9 +1,13 @@
 """Send events again, or for the first time to an endpoint that was not there when they happened."""
 
+from datetime import timedelta
 from typing import Final
+
+import msgspec
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.events.events import get_event
 from nicobar.storage.webhooks.delivery_log import Replay, find_replayed, schedule
@@ -19,9 +23,14 @@ async def replay_events(runtime: Runtime, tenant: Tenant, replay: Replay) -> int
     Each starts at the first step of the ladder and keeps its message id. Only endpoints that are enabled and want the
     type are sent anything; what is under way already stays as it is.
 
+    What was never scheduled is looked for as far back as the log is kept: before that nobody knows what was sent.
+
     Raises Problem NOT_FOUND (no such endpoint, or no such event), UNSUPPORTED_ACTION (the endpoint is disabled) and
     INVALID_REQUEST_PARAMETERS (more than `MAXIMUM_REPLAYED`); nothing is scheduled then.
     """
+    if replay.what == "missing":
+        kept = timedelta(days=(await load_policy(runtime, tenant)).settings.webhook_log_days)
+        replay = msgspec.structs.replace(replay, since=max(replay.since, runtime.now(tenant) - kept))
     async with runtime.database.transaction() as tx:
         await lock_endpoints(tx, tenant)
         if replay.endpoint_id is not None:

@@ -45,6 +45,7 @@ class Webhooks:
         self.allow_private = allow_private
         """Whether receivers in private networks are allowed; the operator decides."""
         self._idle: dict[tuple[str, int, bool], list[Connection]] = defaultdict(list)
+        self._tidied = 0.0
         self._agent = f"Nicobar/{version('nicobar')}"
 
     def new_secret(self) -> str:
@@ -95,6 +96,7 @@ class Webhooks:
 
     async def _exchange(self, target: Target, head: bytes, body: bytes) -> tuple[int, Response]:
         """Send on a connection that is there, or on a new one. One that was closed meanwhile is replaced once."""
+        self._tidy()
         idle = self._idle[target.key]
         while idle:
             connection = idle.pop()
@@ -122,8 +124,12 @@ class Webhooks:
     def _age(self, connection: Connection) -> float:
         return self._clock.elapsed().total_seconds() - connection.opened
 
-    def close_idle(self) -> None:
-        """Close what was kept for too long."""
+    def _tidy(self) -> None:
+        """Close what was kept for too long, from time to time."""
+        now = self._clock.elapsed().total_seconds()
+        if now - self._tidied < CONNECTION_SECONDS:
+            return
+        self._tidied = now
         for key, idle in list(self._idle.items()):
             for connection in [one for one in idle if self._age(one) >= CONNECTION_SECONDS or not one.is_open]:
                 idle.remove(connection)

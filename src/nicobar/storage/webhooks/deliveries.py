@@ -27,7 +27,8 @@ WITH busy AS (
     FROM webhook_endpoints WHERE rate_limit > 0 AND deleted_at IS NULL AND NOT disabled FOR NO KEY UPDATE SKIP LOCKED
 ), free AS (
     SELECT e.business_id, e.mode, e.endpoint_id, least(
-        CASE WHEN e.failing_since IS NULL THEN $5::integer ELSE $6::integer END - coalesce(b.running, 0), l.allowed) AS places
+        CASE WHEN e.failing_since IS NULL THEN $5::integer ELSE $6::integer END - coalesce(b.running, 0), l.allowed
+    ) AS places
     FROM webhook_endpoints e LEFT JOIN busy b USING (endpoint_id)
     LEFT JOIN limited l USING (business_id, mode, endpoint_id)
     WHERE e.deleted_at IS NULL AND NOT e.disabled
