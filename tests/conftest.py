@@ -87,12 +87,13 @@ def clock(request: pytest.FixtureRequest) -> FakeClock:
 
 
 @pytest_asyncio.fixture
-async def runtime(tests_database: EmptyingDatabase, clock: FakeClock) -> Runtime:
+async def runtime(tests_database: EmptyingDatabase, clock: FakeClock) -> AsyncIterator[Runtime]:
     """A runtime on an empty database and on the test's clock."""
     await tests_database.empty()
     processors = built_in_processors(clock, PUBLIC_URL, SimulatorRecords(tests_database.database))
     webhooks = Webhooks(Vault(VAULT_KEYS, None), clock, allow_private=True)
-    return Runtime(tests_database.database, clock, PUBLIC_URL, processors, webhooks=webhooks)
+    yield Runtime(tests_database.database, clock, PUBLIC_URL, processors, webhooks=webhooks)
+    webhooks.close()
 
 
 @pytest.fixture

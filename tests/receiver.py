@@ -45,6 +45,8 @@ class Receiver:
     connections: int = 0
     port: int = 0
     tls: bool = False
+    closes: bool = False
+    """Whether it hangs up after each answer."""
 
     @property
     def url(self) -> str:
@@ -74,12 +76,12 @@ class Receiver:
                     break
                 writer.write(told)
                 await writer.drain()
-                if b"connection: close" in told:
+                if self.closes or b"connection: close" in told:
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
-            writer.transport.abort()
+            writer.close()
 
 
 @asynccontextmanager

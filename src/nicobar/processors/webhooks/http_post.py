@@ -4,6 +4,7 @@ Measured against httpx and aiohttp (decision 0024). It follows no redirect and k
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 from functools import cache
@@ -44,18 +45,27 @@ class Response:
     """What is collected of an answer; the parser calls its methods."""
 
     def __init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
         self.headers: dict[bytes, bytes] = {}
         self.body = bytearray()
+        self.status: int | None = None
+        """Known when the head of the answer is whole."""
         self.complete = False
+        self.keeps_alive = False
 
     def on_message_begin(self) -> None:
         """Begin an answer: an interim one (1xx) may have come before."""
         self.headers.clear()
-        self.complete = False
+        self.status, self.complete = None, False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
         self.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        """Take the status, unless this is an interim answer."""
+        status = self.parser.get_status_code()
+        self.status = status if status >= 200 else None
 
     def on_body(self, data: bytes) -> None:
         """Keep some of the body."""
@@ -63,7 +73,8 @@ class Response:
 
     def on_message_complete(self) -> None:
         """Note that the answer is whole."""
-        self.complete = True
+        self.complete = self.status is not None
+        self.keeps_alive = self.parser.should_keep_alive()
 
 
 class Connection:
@@ -72,7 +83,6 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, opened: float) -> None:
         self._reader, self._writer = reader, writer
         self.opened = opened
-        self.used = False
         self.kept = False
         """Whether it can be used again."""
 
@@ -81,8 +91,8 @@ class Connection:
         """Whether the other side has not hung up, as far as is known."""
         return not self._reader.at_eof() and not self._writer.is_closing()
 
-    async def post(self, head: bytes, body: bytes) -> tuple[int, Response]:
-        """Send a request and return the status and what came with it. Raises DeliveryError, EOFError and OSError.
+    async def post(self, head: bytes, body: bytes) -> Response:
+        """Send a request and return the answer, whose status is known. Raises DeliveryError, EOFError and OSError.
 
         EOFError means that the connection was closed before any of the answer came.
         """
@@ -90,7 +100,6 @@ class Connection:
         self._writer.write(head + body)
         await self._writer.drain()
         response = Response()
-        parser = httptools.HttpResponseParser(response)
         received = 0
         try:
             while True:
@@ -98,8 +107,8 @@ class Connection:
                 if not data:
                     break
                 received += len(data)
-                parser.feed_data(data)
-                if (response.complete and parser.get_status_code() >= 200) or len(response.body) >= READ_BYTES:
+                response.parser.feed_data(data)
+                if response.complete or len(response.body) >= READ_BYTES:
                     break
                 if received > READ_BYTES + HEAD_BYTES:
                     raise DeliveryError("HTTP: the head of the answer is too long.")
@@ -107,12 +116,10 @@ class Connection:
             raise DeliveryError("HTTP: the answer cannot be read.") from error
         if received == 0:
             raise EOFError
-        status = parser.get_status_code()
-        if status == 0:
+        if response.status is None:
             raise DeliveryError("HTTP: the connection was closed in the middle of the answer.")
-        self.used = True
-        self.kept = response.complete and parser.should_keep_alive()
-        return status, response
+        self.kept = response.complete and response.keeps_alive
+        return response
 
     def close(self) -> None:
         """Hang up without a farewell, which could wait for the other side."""
@@ -137,11 +144,16 @@ async def connect(target: Target, opened: float, *, allow_private: bool) -> Conn
         except ssl.SSLError as error:
             raise DeliveryError(f"TLS: {error.reason or 'the handshake failed'}.") from error
         except OSError as error:
-            failure = DeliveryError(f"Connecting failed: {(error.strerror or type(error).__name__).lower()}.")
+            failure = DeliveryError(f"Connecting failed: {words_for(error)}.")
             failure.__cause__ = error
         else:
             return Connection(reader, writer, opened)
     raise failure
+
+
+def words_for(error: OSError) -> str:
+    """Return what the system says of an error, without addresses."""
+    return os.strerror(error.errno).lower() if error.errno else "the connection broke"
 
 
 def request_head(target: Target, headers: Mapping[str, str], length: int) -> bytes:

@@ -18,7 +18,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.webhooks.delivery import Answer
 from nicobar.core.webhooks.endpoint import sealed_place
 from nicobar.core.webhooks.signature import SECRET_BYTES, make_secret
-from nicobar.processors.webhooks.http_post import Connection, Response, Target, connect, request_head
+from nicobar.processors.webhooks.http_post import Connection, Response, Target, connect, request_head, words_for
 from nicobar.processors.webhooks.receiver_address import DeliveryError
 from nicobar.vault import NONCE_BYTES, Vault
 
@@ -78,23 +78,25 @@ class Webhooks:
         began = self._clock.elapsed()
         target = Target(url)
         head = request_head(target, {"user-agent": self._agent, **headers}, len(body))
-        status, response, failure = None, Response(), None
+        response, failure = None, None
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                status, response = await self._exchange(target, head, body)
+                response = await self._exchange(target, head, body)
         except TimeoutError:
             failure = f"No complete answer within {ANSWER_SECONDS:.0f} seconds."
         except DeliveryError as error:
             failure = str(error)
-        except (OSError, EOFError) as error:
-            words = getattr(error, "strerror", None) or "the receiver hung up"
-            failure = f"The connection broke: {words.lower()}."
+        except EOFError:
+            failure = "The receiver hung up without an answer."
+        except OSError as error:
+            failure = f"The connection broke: {words_for(error)}."
         milliseconds = max(0, (self._clock.elapsed() - began) // timedelta(milliseconds=1))
-        if status is not None:
-            failure = _judgement(status)
-        return Answer(status, _kept(response.body), milliseconds, failure, _retry_after(response, self._clock.now()))
+        if response is None or response.status is None:
+            return Answer(None, "", milliseconds, failure)
+        wish = _retry_after(response, self._clock.now())
+        return Answer(response.status, _kept(response.body), milliseconds, _judgement(response.status), wish)
 
-    async def _exchange(self, target: Target, head: bytes, body: bytes) -> tuple[int, Response]:
+    async def _exchange(self, target: Target, head: bytes, body: bytes) -> Response:
         """Send on a connection that is there, or on a new one. One that was closed meanwhile is replaced once."""
         self._tidy()
         idle = self._idle[target.key]
@@ -109,7 +111,7 @@ class Webhooks:
         opened = self._clock.elapsed().total_seconds()
         return await self._on(await connect(target, opened, allow_private=self.allow_private), target, head, body)
 
-    async def _on(self, connection: Connection, target: Target, head: bytes, body: bytes) -> tuple[int, Response]:
+    async def _on(self, connection: Connection, target: Target, head: bytes, body: bytes) -> Response:
         try:
             return await connection.post(head, body)
         finally:
