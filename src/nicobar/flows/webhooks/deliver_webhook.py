@@ -29,11 +29,14 @@ async def deliver_webhook(runtime: Runtime, tenant: Tenant, event_id: str, endpo
     """
     webhooks = runtime.webhooks
     assert webhooks is not None  # noqa: S101 - only some tests go without
-    async with runtime.database.snapshot() as read:
+    async with runtime.database.read() as read:
         due = await load_due(read, tenant, event_id, endpoint_id)
-        if due is None:
-            return True
-        body = due.event.payload if due.is_newest else await render_event_now(runtime, read, tenant, due.event)
+    if due is None:
+        return True
+    body = due.event.payload
+    if not due.is_newest:
+        async with runtime.database.snapshot() as read:
+            body = await render_event_now(runtime, read, tenant, due.event)
     at = runtime.real_now()
     own = webhooks.open_headers(tenant, endpoint_id, due.headers)
     secrets = _secrets(runtime, tenant, endpoint_id, due, at)
