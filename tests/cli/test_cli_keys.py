@@ -32,7 +32,9 @@ def test_list_and_revoke(empty_folder: Path) -> None:
     listed = run("keys", "list", "--data", data)
     assert listed.returncode == 0
     titles, *rows = listed.stdout.splitlines()
-    assert titles.split() == "ID MODE ACCESS HINT NAME CREATED (UTC) LAST USED (UTC) REVOKED (UTC)".split()  # noqa: SIM905
+    assert " ".join(titles.split()) == (
+        "ID MODE ACCESS HINT NAME CREATED (UTC) LAST USED (UTC) EXPIRES (UTC) REVOKED (UTC)"
+    )
     cells = [row.split() for row in rows]
     assert [row[1:4] for row in cells] == [
         ["test", "write", f"...{keys[0][-4:]}"],
@@ -85,3 +87,19 @@ def test_a_database_without_keys_says_how_to_make_one(external_database: str) ->
     listed = run("keys", "list", "--database-url", external_database)
     assert (listed.returncode, listed.stdout) == (0, "")
     assert "There are no API keys yet." in listed.stderr
+
+
+def test_a_key_with_scopes_and_an_end_is_rotated(data: Path) -> None:
+    made = run("keys", "create", "--scope", "refunds", "--scope", "payments", "--days", "30", "--data", data)
+    assert (made.returncode, KEY.fullmatch(made.stdout) is not None) == (0, True)
+    key_id = json.loads(run("keys", "list", "--json", "--data", data).stdout)[-1]["key_id"]
+    rotated = run("keys", "rotate", key_id, "--overlap-hours", "0", "--data", data)
+    assert (rotated.returncode, KEY.fullmatch(rotated.stdout) is not None) == (0, True)
+    assert rotated.stderr == f"The key {key_id} ends in 0 hours.\n"
+    old, new = json.loads(run("keys", "list", "--json", "--data", data).stdout)[-2:]
+    assert (old["key_id"], old["scopes"], new["scopes"]) == (key_id, ["payments", "refunds"], ["payments", "refunds"])
+    assert old["expires_at"] < new["expires_at"]
+    again = run("keys", "rotate", key_id, "--data", data)
+    assert (again.returncode, again.stdout) == (2, "")
+    refused = run("keys", "create", "--days", "0", "--data", data)
+    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", "nicobar: --days takes 1 to 3650, not 0.\n")

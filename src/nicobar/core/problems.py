@@ -24,7 +24,8 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "UNAUTHORIZED": CatalogueEntry(
         401,
         "You are not authorised to perform this action",
-        "No API key, an unknown or revoked key (401), a read-only key on a write, or an upload without a ticket (403).",
+        "No API key, or an unknown, expired or revoked one (401); a key that may only read, or not write this, or an "
+        "upload without a ticket (403).",
     ),
     "TOO_MANY_REQUESTS": CatalogueEntry(
         429,

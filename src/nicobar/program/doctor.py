@@ -207,7 +207,7 @@ async def check_live(examined: Examined) -> Finding:
     live = [
         stored
         for stored in await list_keys(examined.read, business_id)
-        if stored.key.tenant.mode == "live" and stored.revoked_at is None
+        if stored.key.tenant.mode == "live" and stored.is_valid(examined.facts.now)
     ]
     if not live:
         return Finding(None, "There is no live API key, so no real money is taken.")
@@ -227,7 +227,7 @@ async def check_keys(examined: Examined) -> Finding:
         return Finding(None, "API keys cannot be looked for without a schema.")
     business_id = await first_business(examined.read)
     keys = [] if business_id is None else await list_keys(examined.read, business_id)
-    valid = sum(stored.revoked_at is None for stored in keys)
+    valid = sum(stored.is_valid(examined.facts.now) for stored in keys)
     sentence = f"{valid} API {'key is' if valid == 1 else 'keys are'} valid." if valid else "There is no valid API key."
     return Finding(valid > 0, sentence, f"Make one with: {command(examined.settings, 'keys create')}")
 

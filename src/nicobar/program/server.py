@@ -76,7 +76,7 @@ async def _prepare(runtime: Runtime, settings: Settings, postgres: Postgres, *, 
         await check_accounts(runtime)
         goods = await prepare_demo(runtime, business_id, data_folder(settings)) if demo else None
         async with runtime.database.read() as read:
-            has_key = any(stored.revoked_at is None for stored in await list_keys(read, business_id))
+            has_key = any(stored.is_valid(runtime.real_now()) for stored in await list_keys(read, business_id))
     return ready(settings, runtime.public_url, postgres.place, demo=goods, has_key=has_key)
 
 

@@ -16,9 +16,10 @@ from starlette.requests import Request
 from structlog.testing import capture_logs
 
 from harness import FakeClock
+from nicobar.allowance import Allowance
+from nicobar.client_address import client_address
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.entry.limits import Allowance, client_address
 from nicobar.pages.entry.links import API_WORDS, qr_code
 from orders import attempts_of, dump, line, order, pay, place, reload, token_of
 

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
+from nicobar.client_address import client_address
 from nicobar.core.ids import is_object_id
 from nicobar.core.payments.paying import is_payable, revision
 from nicobar.core.payments.payment import Declined, NeedsAction, Outcome
@@ -21,7 +22,7 @@ from nicobar.pages.checkout.test_panel import FIELD as PANEL
 from nicobar.pages.checkout.test_panel import use_panel
 from nicobar.pages.checkout.visit import Visit, load_visit, visit_after
 from nicobar.pages.details.details import asked_of, tax_may_grow
-from nicobar.pages.entry.limits import PageLimits, client_address
+from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.embedding import Frame, FrameView, frame_view, is_alone, with_own_words
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
 from nicobar.pages.frame.returns import form_action, return_address
