@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,8 +29,10 @@ from nicobar.api.payments import payment_methods, payments, saved_methods
 from nicobar.api.refunds import refunds
 from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts
+from nicobar.client_address import client_address
+from nicobar.core.audit.entry import Actor
 from nicobar.core.problems import Problem
-from nicobar.flows.runtime import Runtime
+from nicobar.flows.runtime import Runtime, acting
 from nicobar.metrics import observe_request
 from nicobar.pages.checkout.routes import page_routes
 from nicobar.pages.entry.links import API_WORDS
@@ -128,6 +130,7 @@ class RequestLog:
                 message["headers"].append((b"request-id", request_id.encode()))
             await send(message)
 
+        whoever = acting.set(Actor("page", None, client_address(HTTPConnection(scope)) or None))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
@@ -141,6 +144,7 @@ class RequestLog:
                     problem = Problem("INTERNAL_SERVER_ERROR", request_id=request_id)
                     await errors.problem_response(problem)(scope, receive, send_with_id)
             finally:
+                acting.reset(whoever)
                 seconds = perf_counter() - started
                 observe_request(scope, status, seconds)
                 milliseconds = round(seconds * 1000, 1)

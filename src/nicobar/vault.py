@@ -72,9 +72,11 @@ class Vault:
     is encrypted. Without a file either, it refuses.
     """
 
-    def __init__(self, keys: Keys | None, file: Path | None) -> None:
+    def __init__(self, keys: Keys | None, file: Path | None, variable: str = _VARIABLE) -> None:
+        """Take the keys, the file, and the name of the variable that keys are given in."""
         self._keys = keys
         self._file = file
+        self._variable = variable
 
     def __repr__(self) -> str:
         """Name the file, and nothing of the keys."""
@@ -100,20 +102,34 @@ class Vault:
             raise VaultError(
                 f"The key that secrets are encrypted with is missing: it was expected in {self._file}."
                 if self._file is not None
-                else f"Secrets of this database are encrypted. Give the key in {_VARIABLE}."
+                else f"Secrets of this database are encrypted. Give the key in {self._variable}."
             )
         head = len(_FORM) + _NAME_BYTES
         key = keys.named(sealed[len(_FORM) : head])
         if sealed[: len(_FORM)] != _FORM or key is None:
             raise VaultError(
                 "A secret of this database was encrypted with another key than the one that is in use here "
-                f"({_VARIABLE if self._keys is not None else self._file})."
+                f"({self._variable if self._keys is not None else self._file})."
             )
         nonce, rest = sealed[head : head + NONCE_BYTES], sealed[head + NONCE_BYTES :]
         try:
             return AESGCM(key).decrypt(nonce, rest, place.encode())
         except (InvalidTag, ValueError) as error:
             raise VaultError("A secret of this database was changed, or moved from its place.") from error
+
+    def newest(self) -> tuple[bytes, bytes]:
+        """Return the newest key behind its name of 8 bytes; it is made if there is none. Raises VaultError."""
+        key = (self._keys or self._from_file() or self._new_file()).newest
+        return _name(key), key
+
+    def named(self, name: bytes) -> bytes:
+        """Return the key with this name. Raises VaultError when it is not here."""
+        keys = self._keys or self._from_file()
+        key = None if keys is None else keys.named(name)
+        if key is None:
+            where = self._variable if self._keys is not None or self._file is None else self._file
+            raise VaultError(f"The key that was used here is not the one in {where}.")
+        return key
 
     def check(self) -> None:
         """Read the keys, should there be any already. Raises VaultError."""
@@ -138,8 +154,9 @@ class Vault:
         """Make the file with a new key, in one step: another process that makes it at the same moment wins or loses."""
         if self._file is None:
             raise VaultError(
-                f"Secrets are encrypted before they are stored. Give a key in {_VARIABLE}: 32 random bytes in base64, "
-                "for example from: openssl rand -base64 32. Keep it apart from the database, and do not lose it."
+                f"Secrets are encrypted before they are stored. Give a key in {self._variable}: 32 random bytes in "
+                "base64, for example from: openssl rand -base64 32. Keep it apart from the database, and do not "
+                "lose it."
             )
         draft = self._file.with_name(f"{self._file.name}.{secrets.token_hex(8)}")
         try:

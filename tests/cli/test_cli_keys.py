@@ -1,7 +1,10 @@
 """`nicobar keys`, without a server: PostgreSQL is started around each command."""
 
 import json
+import os
+import pwd
 import re
+import stat
 from pathlib import Path
 
 from cli.program import postmaster, run
@@ -103,3 +106,30 @@ def test_a_key_with_scopes_and_an_end_is_rotated(data: Path) -> None:
     assert (again.returncode, again.stdout) == (2, "")
     refused = run("keys", "create", "--days", "0", "--data", data)
     assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", "nicobar: --days takes 1 to 3650, not 0.\n")
+
+
+def test_the_audit_log_tells_who_made_keys_and_doctor_proves_it(data: Path) -> None:
+    before = run("audit", "list", "--json", "--data", data)
+    known = len(json.loads(before.stdout)) if before.stdout else 0
+    key = run("keys", "create", "--data", data).stdout.strip()
+    key_id = next(
+        found["key_id"]
+        for found in json.loads(run("keys", "list", "--json", "--data", data).stdout)
+        if found["hint"] == key[-4:]
+    )
+    assert run("keys", "revoke", key_id, "--yes", "--data", data).returncode == 0
+    listed = json.loads(run("audit", "list", "--about", key_id, "--json", "--data", data).stdout)
+    user = pwd.getpwuid(os.getuid()).pw_name
+    assert [(one["action"], one["actor"], one["actor_name"], one["object_ids"]) for one in listed] == [
+        ("key.revoke", "command", user, [key_id]),
+        ("key.create", "command", user, [key_id]),
+    ]
+    assert len(json.loads(run("audit", "list", "--json", "--data", data).stdout)) == known + 2
+    assert stat.S_IMODE((data / "audit.key").stat().st_mode) == 0o600
+    assert "The audit log is whole: " in run("doctor", "--data", data).stdout
+    forged = "UPDATE audit_log SET actor_name = 'nobody' WHERE action = 'key.revoke'"
+    replica = "SET session_replication_role = replica"
+    run("sql", "--write", f"{replica}; {forged}", "--data", data)
+    told = run("doctor", "--data", data)
+    assert told.returncode == 1
+    assert "The audit log was changed. The entry " in told.stdout

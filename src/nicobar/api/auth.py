@@ -15,9 +15,10 @@ from starlette.requests import Request
 
 from nicobar.allowance import Allowance
 from nicobar.client_address import client_address
+from nicobar.core.audit.entry import Actor
 from nicobar.core.business.tenant import ApiKey, Scope, secret_hash
 from nicobar.core.problems import Problem
-from nicobar.flows.runtime import Runtime
+from nicobar.flows.runtime import Runtime, acting
 from nicobar.storage.business.keys import StoredKey, find_stored_key
 from nicobar.storage.database import Database
 
@@ -73,6 +74,7 @@ class KeyRing:
             _log.warning("key_refused", reason=reason, key_id=key.key_id)
             raise Problem("UNAUTHORIZED", status=403)
         _note_use(runtime, key)
+        acting.set(Actor("key", key.key_id, client_address(request) or None))
         return key
 
     async def _find(self, key_hash: bytes, request: Request, runtime: Runtime) -> ApiKey:

@@ -18,9 +18,10 @@ backup_app = App(
     name="backup",
     help_epilogue=f"""{WHERE}
 
-The file is readable by its owner alone. The key to the secrets of payment
-processors is not in it: keep encryption.key of the data folder, or your
-NICOBAR_ENCRYPTION_KEY, in another place.
+The file is readable by its owner alone. The keys to the secrets of payment
+processors and of the audit log are not in it: keep encryption.key and
+audit.key of the data folder, or your NICOBAR_ENCRYPTION_KEY and
+NICOBAR_AUDIT_KEY, in another place.
 
 Examples:
   nicobar backup nicobar.backup

@@ -1,5 +1,7 @@
 """What the commands share: the options that say which installation is meant, opening it, and printing a table."""
 
+import os
+import pwd
 import shutil
 import sys
 import textwrap
@@ -62,11 +64,14 @@ def with_runtime(settings: Settings, work: "Callable[[Runtime], Awaitable[Result
     """
     import asyncio
 
+    from nicobar.core.audit.entry import Actor
     from nicobar.core.problems import Problem
+    from nicobar.flows.runtime import acting
     from nicobar.program.installation import open_runtime
     from nicobar.program.postgres import Postgres
 
     async def opened() -> ResultT:
+        acting.set(Actor("command", _user(), None))
         async with open_runtime(postgres, settings, settings.port) as runtime:
             return await work(runtime)
 
@@ -83,6 +88,14 @@ def with_runtime(settings: Settings, work: "Callable[[Runtime], Awaitable[Result
     if postgres.made_now:
         say(f"There was no database in {postgres.place}, so a new one was made.", sys.stderr)
     return result
+
+
+def _user() -> str:
+    """Return the name of the system's user, or its number where it has no name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def refuse_without_database(settings: Settings, what: str) -> None:

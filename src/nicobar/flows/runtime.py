@@ -1,17 +1,23 @@
 """What flows and edges work with: the database, the clock, the processors. Built once, in `app.py`."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
+from nicobar.audit_seal import AuditSeal
 from nicobar.clock import Clock
+from nicobar.core.audit.entry import PROGRAM, Actor
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.events.moves import Move
 from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, object_id, text_secret
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import Processor
 from nicobar.storage.database import Database, Tx
+
+acting: Final[ContextVar[Actor]] = ContextVar("acting", default=PROGRAM)
+"""Who is acting, for the audit log. The edges say so at the start of a request or command; tasks inherit it."""
 
 
 class Follower(Protocol):
@@ -40,6 +46,8 @@ class Runtime(NamedTuple):
     """Opens the accounts that businesses have at processors; None where nothing is charged, as in some tests."""
     followers: tuple[Follower, ...] = ()
     """Who is told of every move, in this order; chosen where the program is put together."""
+    audit_seal: AuditSeal | None = None
+    """Proves the audit log; None in some tests."""
 
     def now(self, tenant: Tenant) -> datetime:
         """Return the moment at which something happens in the business of a tenant.

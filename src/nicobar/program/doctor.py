@@ -15,16 +15,18 @@ from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from typing import Final, NamedTuple
 
+from nicobar.audit_seal import AuditSeal
 from nicobar.clock import Clock, SystemClock
 from nicobar.core.accounts.processor_account import place_of
 from nicobar.core.business.business_settings import DEFAULT_NAME, settings_from
 from nicobar.core.business.tenant import Mode, Tenant
+from nicobar.flows.audit.examine_audit_log import examine_audit_log
 from nicobar.program.banner import command, step, version
 from nicobar.program.books_audit import PARTS, prepare_audit
 from nicobar.program.demo import DEMO_FILE
 from nicobar.program.finding import Finding
 from nicobar.program.installation import InstallationError, explained
-from nicobar.program.postgres import Postgres, data_folder, has_database, key_file
+from nicobar.program.postgres import Postgres, audit_key_file, data_folder, has_database, key_file
 from nicobar.program.settings import Settings, local_url
 from nicobar.reference.codes import codes
 from nicobar.storage.accounts.processor_accounts import all_accounts, list_accounts
@@ -200,6 +202,25 @@ async def check_secrets(examined: Examined) -> Finding:
     return Finding(True, f"The keys of {count} at payment processors can be decrypted.")
 
 
+async def check_audit_log(examined: Examined) -> Finding:
+    """Nobody has changed the record of who changed what."""
+    if not (await check_schema(examined)).good:
+        return Finding(None, "The audit log cannot be proved without the newest schema.")
+    seal = AuditSeal(examined.settings.audit_keys, audit_key_file(examined.settings))
+    try:
+        result = await examine_audit_log(examined.read, seal)
+    except VaultError as error:
+        return Finding(False, f"The audit log cannot be proved: {error}", "Give the key that it was sealed with.")
+    if result.faults:
+        more = f" And {len(result.faults) - 1} more." if len(result.faults) > 1 else ""
+        return Finding(False, f"The audit log was changed. {result.faults[0]}{more}", "Compare it with a backup.")
+    if result.unsealed:
+        advice = "Give a key in NICOBAR_AUDIT_KEY, for example from: openssl rand -base64 32"
+        sentence = f"{result.unsealed} entries of the audit log have no seal: nobody could prove a change."
+        return Finding(None, sentence, advice, warns=True)
+    return Finding(True, f"The audit log is whole: {result.entries} entries, each sealed and chained.")
+
+
 async def check_live(examined: Examined) -> Finding:
     """Whoever has a key for real money wants to be paid, under a name of their own."""
     if not examined.facts.has_schema or (business_id := await first_business(examined.read)) is None:
@@ -273,6 +294,7 @@ DATABASE_CHECKS: Final[list[Callable[[Examined], Awaitable[Finding]]]] = [
     check_keys,
     check_taxes,
     check_secrets,
+    check_audit_log,
     check_live,
 ]
 """What is asked of an open database, in the order of the report."""

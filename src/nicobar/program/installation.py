@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
+from nicobar.audit_seal import AuditSeal
 from nicobar.clock import SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.accounts.registry import built_in_processors
-from nicobar.program.postgres import Postgres, data_folder, key_file
+from nicobar.program.postgres import Postgres, audit_key_file, data_folder, key_file
 from nicobar.program.settings import Settings, local_url, without_password
 from nicobar.storage.accounts.processor_accounts import all_accounts
 from nicobar.storage.business.businesses import first_business
@@ -54,7 +55,8 @@ async def open_runtime(
         with explained(settings):
             await migrate(database)
         processors = built_in_processors(clock, public_url, SimulatorRecords(database))
-        yield Runtime(database, clock, public_url, processors, accounts)
+        seal = AuditSeal(settings.audit_keys, audit_key_file(settings))
+        yield Runtime(database, clock, public_url, processors, accounts, audit_seal=seal)
     finally:
         await accounts.close()
         await database.close()

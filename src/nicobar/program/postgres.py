@@ -58,6 +58,11 @@ def key_file(settings: Settings) -> Path | None:
     return None if settings.database_url is not None else data_folder(settings) / "encryption.key"
 
 
+def audit_key_file(settings: Settings) -> Path | None:
+    """Return where the key of the audit log is kept, beside that of the secrets; None with an external database."""
+    return None if settings.database_url is not None else data_folder(settings) / "audit.key"
+
+
 def has_database(settings: Settings) -> bool:
     """Return whether there is a database to open; an external one is taken to exist."""
     return settings.database_url is not None or (data_folder(settings) / "postgres").exists()

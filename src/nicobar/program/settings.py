@@ -31,6 +31,7 @@ VARIABLES: Final = (
     "NICOBAR_LOG",
     "NICOBAR_METRICS_PORT",
     "NICOBAR_ENCRYPTION_KEY",
+    "NICOBAR_AUDIT_KEY",
     "NICOBAR_STRIPE_SECRET_KEY",
     "NICOBAR_STRIPE_PUBLISHABLE_KEY",
     "NICOBAR_STRIPE_SIGNING_SECRET",
@@ -66,6 +67,9 @@ class Settings(msgspec.Struct, frozen=True):
     """NICOBAR_ENCRYPTION_KEY: what secrets of payment processors are encrypted with: 32 random bytes in base64. Several
     are separated by commas; the first one encrypts, all of them decrypt. None means a file in the data folder, which is
     made on first need; with an external database there is no such file."""
+    audit_keys: Keys | None = None
+    """NICOBAR_AUDIT_KEY: what the audit log is proved with, in the same form; the first one seals, all of them prove.
+    None means a file in the data folder; with an external database the log is not sealed then."""
     metrics_port: int | None = None
     """NICOBAR_METRICS_PORT: the TCP port on 127.0.0.1 at which Prometheus reads /metrics. None means no
     metrics."""
@@ -106,7 +110,8 @@ def read_settings(
         public_url=_public_url(variables.get("NICOBAR_PUBLIC_URL")),
         metrics_port=_metrics_port(variables.get("NICOBAR_METRICS_PORT")),
         log=_log_level(variables.get("NICOBAR_LOG", "info")),
-        encryption_keys=_encryption_keys(variables.get("NICOBAR_ENCRYPTION_KEY")),
+        encryption_keys=_keys(variables, "NICOBAR_ENCRYPTION_KEY"),
+        audit_keys=_keys(variables, "NICOBAR_AUDIT_KEY"),
     )
 
 
@@ -225,14 +230,14 @@ def _log_level(level: str) -> LogLevel:
     return cast(LogLevel, level.lower())
 
 
-def _encryption_keys(text: str | None) -> Keys | None:
+def _keys(variables: Mapping[str, str], name: str) -> Keys | None:
     """Read the keys. The message never quotes them."""
+    text = variables.get(name)
     try:
         return None if text is None else Keys.parse(text)
     except ValueError as error:
         raise SettingsError(
-            "NICOBAR_ENCRYPTION_KEY takes 32 random bytes in base64, for example from: openssl rand -base64 32. "
-            f"{error}"
+            f"{name} takes 32 random bytes in base64, for example from: openssl rand -base64 32. {error}"
         ) from error
 
 

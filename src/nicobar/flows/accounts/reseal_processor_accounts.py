@@ -1,5 +1,6 @@
 """Encrypt the secrets of every account with the newest key, so that older keys are not needed any more."""
 
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.accounts.processor_accounts import all_accounts, reseal_account
 
@@ -11,4 +12,5 @@ async def reseal_processor_accounts(runtime: Runtime) -> int:
         accounts = await all_accounts(tx)
         for account in accounts:
             await reseal_account(tx, account, runtime.accounts.reseal(account))
+            await write_audit_entry(runtime, tx, account.tenant, "processor.reencrypt", [account.processor], ["sealed"])
     return len(accounts)

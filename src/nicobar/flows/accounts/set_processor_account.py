@@ -2,6 +2,7 @@
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.stripe.stripe_account import API_BASE, NAME, StripeAccount, check_account
 from nicobar.storage.accounts.processor_accounts import set_account
@@ -28,3 +29,4 @@ async def set_processor_account(runtime: Runtime, tenant: Tenant, account: Strip
         if not await lock_business(tx, tenant.business_id):
             raise Problem("NOT_FOUND", what="Business")
         await set_account(tx, tenant, NAME, account.publishable_key, api_base, sealed, runtime.real_now())
+        await write_audit_entry(runtime, tx, tenant, "processor.set", [NAME], ["keys"])

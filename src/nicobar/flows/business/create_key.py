@@ -5,6 +5,7 @@ from typing import Final
 
 from nicobar.core.business.tenant import KEY_RANDOM_LENGTH, ApiKey, Scope, Tenant, key_text, secret_hash
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.business.keys import insert_key
 from nicobar.storage.catalog.brands import get_brand
@@ -39,6 +40,7 @@ async def create_key(
         if await get_brand(tx, tenant, tenant.business_id) is None:  # its primary brand is there as long as it is
             raise Problem("NOT_FOUND", what="Business")
         await insert_key(tx, key, secret_hash(text), moment, name)
+        await write_audit_entry(runtime, tx, tenant, "key.create", [key.key_id])
     return key, text
 
 

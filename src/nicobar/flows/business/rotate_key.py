@@ -5,6 +5,7 @@ from typing import Final
 
 from nicobar.core.business.tenant import KEY_RANDOM_LENGTH, ApiKey, key_text, secret_hash
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.create_key import HINT_LENGTH
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.business.keys import expire_key, insert_key, lock_key
@@ -36,4 +37,5 @@ async def rotate_key(runtime: Runtime, business_id: str, key_id: str, overlap: t
         )
         await insert_key(tx, new, secret_hash(text), moment, stored.name)
         await expire_key(tx, business_id, key_id, moment + overlap)
+        await write_audit_entry(runtime, tx, old.tenant, "key.rotate", [key_id, new.key_id], ["expires_at"])
     return new, text

@@ -15,6 +15,7 @@ from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import NewRefund, PaymentRefund, Refund, RefundOutcome
 from nicobar.flows.accounts.ask_processor import ask_processor
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.refunds.plan_payment_refund import plan_payment_refund
 from nicobar.flows.refunds.record_refund import record_refund
@@ -96,6 +97,7 @@ async def _record_intent(tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenan
         lines=plan.lines,
     )
     await insert_refund(tx, tenant, refund)
+    await write_audit_entry(runtime, tx, tenant, "refund.create", [payment.payment_id, refund.refund_id])
     return _Order(payment, refund, plan.processor, RefundRequest(refund.refund_id, plan.attempt, amount))
 
 

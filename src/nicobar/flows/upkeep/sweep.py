@@ -1,5 +1,6 @@
 """The regular round over what time has changed. The server runs it every few seconds."""
 
+from nicobar.flows.audit.link_audit_log import link_audit_log
 from nicobar.flows.discounts.release_discounts import release_discounts
 from nicobar.flows.notices.deliver_simulated_notices import deliver_simulated_notices
 from nicobar.flows.payments.expire_payments import expire_payments
@@ -22,3 +23,4 @@ async def sweep(runtime: Runtime) -> None:
     await forget_pictures(runtime)
     await forget_simulated_orders(runtime)
     await deliver_simulated_notices(runtime)
+    await link_audit_log(runtime)
