@@ -147,8 +147,9 @@ def rotate(
 ) -> int:
     """Make a new key that may do what an old one may, and print it, and nothing else, on the standard output.
 
-    The old key ends after the overlap: give the new one to your applications in the meantime. A key that was made for
-    a number of days hands them on, counted from now.
+    The old key ends after the overlap: give the new one to your applications
+    in the meantime. A key that was made for a number of days hands them on,
+    counted from now.
     """
     overlap = _period(overlap_hours, 0, LONGEST_OVERLAP_HOURS, "--overlap-hours", "hours")
     settings = read_settings(data=data, database_url=database_url)
