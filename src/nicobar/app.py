@@ -15,7 +15,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nicobar.api import errors, misc
-from nicobar.api.auth import KeyRing
+from nicobar.api.auth import HEADERS, KeyRing
 from nicobar.api.catalog import brands, localized_prices, products
 from nicobar.api.catalog.images import image_routes
 from nicobar.api.customers import customers
@@ -26,11 +26,13 @@ from nicobar.api.health import health_routes
 from nicobar.api.ledger import balances
 from nicobar.api.notices.notices import notice_routes
 from nicobar.api.payments import payment_methods, payments, saved_methods
+from nicobar.api.rate_limits import RateLimits
 from nicobar.api.refunds import refunds
 from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts
 from nicobar.client_address import client_address
 from nicobar.core.audit.entry import Actor
+from nicobar.core.business.request_rate import RequestRate
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime, acting
 from nicobar.metrics import observe_request
@@ -62,11 +64,12 @@ _API_PATHS: Final = frozenset([*(operation.path[:9] for operation in OPERATIONS)
 """Beginnings of the API's paths, some of which are as long as a link's id."""
 
 
-def create_app(runtime: Runtime) -> ASGIApp:
-    """Return the ASGI application around an open runtime."""
+def create_app(runtime: Runtime, rate: RequestRate | None = None) -> ASGIApp:
+    """Return the ASGI application around an open runtime, with a limit on the requests of each key or without one."""
+    limits = None if rate is None else RateLimits(runtime, rate)
     renderer = Renderer(runtime.public_url)
     routes = [
-        *build_routes(OPERATIONS, runtime, KeyRing()),
+        *build_routes(OPERATIONS, runtime, KeyRing(limits)),
         *health_routes(runtime),
         Route("/", _home),
         *notice_routes(runtime),
@@ -127,7 +130,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"request-id", request_id.encode()))
+                message["headers"] += [(b"request-id", request_id.encode()), *scope.get(HEADERS, ())]
             await send(message)
 
         whoever = acting.set(Actor("page", None, client_address(HTTPConnection(scope)) or None))

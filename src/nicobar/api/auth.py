@@ -14,6 +14,7 @@ import structlog
 from starlette.requests import Request
 
 from nicobar.allowance import Allowance
+from nicobar.api.rate_limits import RateLimits
 from nicobar.client_address import client_address
 from nicobar.core.audit.entry import Actor
 from nicobar.core.business.tenant import ApiKey, Scope, secret_hash
@@ -24,6 +25,9 @@ from nicobar.storage.database import Database
 
 REMEMBERED_SECONDS: Final = 5.0
 _MAXIMUM_REMEMBERED: Final = 1024
+
+HEADERS: Final = "nicobar.headers"
+"""Where in the scope of a request the headers are that its answer gets in any case."""
 
 GUESSES: Final = 100
 """Keys that were not made here, or open nothing any more, that one address may show in a minute."""
@@ -50,9 +54,10 @@ _log = structlog.get_logger("nicobar.auth")
 
 
 class KeyRing:
-    """Finds the key of a request, in memory for a few seconds or in the database."""
+    """Finds the key of a request, in memory for a few seconds or in the database, and counts its requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: RateLimits | None = None) -> None:
+        self._limits = limits
         self._remembered: dict[bytes, tuple[ApiKey, float]] = {}
         self._met: OrderedDict[bytes, None] = OrderedDict()
         """Hashes of keys that opened something once: guesses of others at the same address do not lock them out."""
@@ -62,17 +67,21 @@ class KeyRing:
         """Return the caller's key.
 
         Raises Problem UNAUTHORIZED: 401 without a valid key, 403 for one that may not write this; and
-        TOO_MANY_REQUESTS when its address has shown too many keys that open nothing.
+        TOO_MANY_REQUESTS when its address has shown too many keys that open nothing, or the key has made too many
+        requests of the class: reads, or what scopes tell apart.
         """
         header = request.headers.get("authorization", "")
         if header[: len(_SCHEME)].lower() != _SCHEME or len(header) > _LONGEST_HEADER:
             _log.warning("key_refused", reason=_wrong_header(header))
             raise Problem("UNAUTHORIZED")
         key = await self._find(secret_hash(header[len(_SCHEME) :].strip()), request, runtime)
-        if writes and not key.may_write(scope := SCOPE_OF[request.scope["path"].split("/", 2)[1]]):
+        scope = SCOPE_OF[request.scope["path"].split("/", 2)[1]] if writes else None
+        if scope is not None and not key.may_write(scope):
             reason = "the key may only read" if key.read_only else f"the key may not write {scope}"
             _log.warning("key_refused", reason=reason, key_id=key.key_id)
             raise Problem("UNAUTHORIZED", status=403)
+        if self._limits is not None:
+            await self._limits.admit(f"{key.key_id} {scope or 'read'}", request.scope.setdefault(HEADERS, []))
         _note_use(runtime, key)
         acting.set(Actor("key", key.key_id, client_address(request) or None))
         return key

@@ -30,7 +30,8 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "TOO_MANY_REQUESTS": CatalogueEntry(
         429,
         "Too many requests. Try again in {seconds} seconds",
-        "Too many tries to pay through one link, or too many links that do not exist from one address.",
+        "A key made more requests than `NICOBAR_RATE_LIMIT` allows; too many tries to pay through one link; or too "
+        "many keys or links that do not exist from one address.",
     ),
     # --- shape of the request -------------------------------------------------------------------------------
     "INVALID_REQUEST_BODY": CatalogueEntry(

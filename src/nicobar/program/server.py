@@ -63,7 +63,8 @@ async def _serve(
                 port = listener.getsockname()[1]
                 runtime = await opened.enter_async_context(open_runtime(postgres, settings, port, serving=True))
                 banner = await _prepare(runtime, settings, postgres, demo=demo)
-            server = _Server(server_config(create_app(runtime)), lambda: say(banner))
+            app = create_app(runtime, None if demo else settings.rate_limit)
+            server = _Server(server_config(app), lambda: say(banner))
             listen(listener, settings.host)
             await opened.enter_async_context(in_background(runtime, postgres, jobs=jobs))
             await server.serve([listener])

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import msgspec
 
+from nicobar.core.business.request_rate import DEFAULT_RATE, RequestRate
 from nicobar.core.web_address import ascii_address
 from nicobar.vault import Keys
 
@@ -30,6 +31,7 @@ VARIABLES: Final = (
     "NICOBAR_PUBLIC_URL",
     "NICOBAR_LOG",
     "NICOBAR_METRICS_PORT",
+    "NICOBAR_RATE_LIMIT",
     "NICOBAR_ENCRYPTION_KEY",
     "NICOBAR_AUDIT_KEY",
     "NICOBAR_STRIPE_SECRET_KEY",
@@ -70,6 +72,9 @@ class Settings(msgspec.Struct, frozen=True):
     audit_keys: Keys | None = None
     """NICOBAR_AUDIT_KEY: what the audit log is proved with, in the same form; the first one seals, all of them prove.
     None means a file in the data folder; with an external database the log is not sealed then."""
+    rate_limit: RequestRate | None = DEFAULT_RATE
+    """NICOBAR_RATE_LIMIT: how many requests an API key may make in a second and in a minute, such as 500/5000: so many
+    reads, and so many of each class of operations that change something. `off`, and `serve --demo`, limit nothing."""
     metrics_port: int | None = None
     """NICOBAR_METRICS_PORT: the TCP port on 127.0.0.1 at which Prometheus reads /metrics. None means no
     metrics."""
@@ -108,6 +113,7 @@ def read_settings(
         data=data,
         database_url=database_url,
         public_url=_public_url(variables.get("NICOBAR_PUBLIC_URL")),
+        rate_limit=_rate_limit(variables.get("NICOBAR_RATE_LIMIT")),
         metrics_port=_metrics_port(variables.get("NICOBAR_METRICS_PORT")),
         log=_log_level(variables.get("NICOBAR_LOG", "info")),
         encryption_keys=_keys(variables, "NICOBAR_ENCRYPTION_KEY"),
@@ -228,6 +234,13 @@ def _log_level(level: str) -> LogLevel:
     if level.lower() not in get_args(LogLevel):
         raise SettingsError(f"NICOBAR_LOG takes debug, info or warning, not {level[:40]!r}.")
     return cast(LogLevel, level.lower())
+
+
+def _rate_limit(text: str | None) -> RequestRate | None:
+    try:
+        return DEFAULT_RATE if text is None else RequestRate.parse(text)
+    except ValueError as error:
+        raise SettingsError(f"NICOBAR_RATE_LIMIT cannot be {text!r}. {error}") from error
 
 
 def _keys(variables: Mapping[str, str], name: str) -> Keys | None:

@@ -8,6 +8,7 @@ from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.refunds.resolve_refunds_due import resolve_refunds_due
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.forget_pictures import forget_pictures
+from nicobar.flows.upkeep.forget_request_shares import forget_request_shares
 from nicobar.flows.upkeep.forget_simulated_orders import forget_simulated_orders
 
 
@@ -22,5 +23,6 @@ async def sweep(runtime: Runtime) -> None:
     await release_discounts(runtime)
     await forget_pictures(runtime)
     await forget_simulated_orders(runtime)
+    await forget_request_shares(runtime)
     await deliver_simulated_notices(runtime)
     await link_audit_log(runtime)

@@ -41,3 +41,13 @@ CREATE TRIGGER audit_log_rows BEFORE UPDATE OR DELETE ON audit_log FOR EACH ROW 
 CREATE TRIGGER audit_log_whole BEFORE TRUNCATE ON audit_log EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_links_rows BEFORE UPDATE OR DELETE ON audit_links FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_links_whole BEFORE TRUNCATE ON audit_links EXECUTE FUNCTION refuse_change();
+
+-- What the processes have taken of the requests that somebody may make in a second and in a minute. A crash may empty it.
+CREATE UNLOGGED TABLE request_shares (
+    -- An API key and a class of operations.
+    subject   text COLLATE "C" NOT NULL,
+    seconds   integer NOT NULL,
+    starts_at timestamptz NOT NULL,
+    taken     bigint NOT NULL,
+    PRIMARY KEY (subject, seconds)
+);
