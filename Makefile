@@ -9,7 +9,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test prove coverage check bench fix pin
+.PHONY: help setup serve test prove coverage check bench fix pin sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,9 @@ bench: .venv/development.stamp ## Measure payments per second beside pgbench
 fix: .venv/development.stamp ## Put style in order
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+sbom: .venv/development.stamp ## Print what Nicobar is made of to run, with licences, as CycloneDX
+	@$(BIN)/python .ci/sbom.py
 
 pin: $(BIN)/python ## Install the newest versions that pyproject.toml allows, and write them to constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --editable '.[dev]'

@@ -30,6 +30,7 @@ from nicobar.api.rate_limits import RateLimits
 from nicobar.api.refunds import refunds
 from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts
+from nicobar.api.surface import missing_headers, standard_headers
 from nicobar.client_address import client_address
 from nicobar.core.audit.entry import Actor
 from nicobar.core.business.request_rate import RequestRate
@@ -115,6 +116,7 @@ class RequestLog:
     def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
         self._app = app
         self._runtime = runtime
+        self._standard = standard_headers(runtime.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope; anything but HTTP passes untouched."""
@@ -130,7 +132,9 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] += [(b"request-id", request_id.encode()), *scope.get(HEADERS, ())]
+                own = message["headers"]
+                own += [(b"request-id", request_id.encode()), *scope.get(HEADERS, ())]
+                own += missing_headers(own, self._standard)
             await send(message)
 
         whoever = acting.set(Actor("page", None, client_address(HTTPConnection(scope)) or None))

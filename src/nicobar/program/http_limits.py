@@ -20,6 +20,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from nicobar.api.errors import ErrorEnvelope
+from nicobar.api.surface import ALWAYS, missing_headers
 from nicobar.program.http_connections import Connections
 from nicobar.program.http_framing import FramingError, RequestFraming
 
@@ -243,7 +244,9 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         body = msgspec.json.encode(ErrorEnvelope("INVALID_REQUEST_BODY", str(error)))
         phrase = HTTPStatus(error.status).phrase.encode()
-        head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\nx-should-retry: false\r\n" % (error.status, phrase)
+        headers = [(b"content-type", b"application/json"), (b"x-should-retry", b"false")]
+        lines = b"".join(b"%b: %b\r\n" % header for header in [*headers, *missing_headers(headers, ALWAYS)])
+        head = b"HTTP/1.1 %d %b\r\n%b" % (error.status, phrase, lines)
         self.transport.write(b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body))
         self._linger()
 
