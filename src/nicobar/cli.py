@@ -35,6 +35,7 @@ Without colours: --no-color, or NO_COLOR=1 in the environment.""",
 
 app.command("nicobar.commands.keys:app", name="keys", help="Make, list and revoke API keys.")
 app.command("nicobar.commands.audit:app", name="audit", help="Show who changed what.")
+app.command("nicobar.commands.customers:app", name="customers", help="Erase the data of a person.")
 app.command("nicobar.commands.payments:app", name="payments", help="List payments, and show all about one.")
 app.command("nicobar.commands.processors:app", name="processors", help="Connect payment processors, such as Stripe.")
 app.command(

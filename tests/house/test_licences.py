@@ -12,7 +12,7 @@ SBOM: dict[str, Any] = runpy.run_path(str(ROOT / ".ci" / "sbom.py"))
 
 def test_every_package_at_run_time_is_named_with_its_licence() -> None:
     page = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
-    named = dict(re.findall(r"^\| ([a-z0-9-]+) \| (.+) \|$", page, re.MULTILINE))
+    named = dict(re.findall(r"^\| ([a-z][a-z0-9-]*) \| (.+) \|$", page, re.MULTILINE))
     assert named == {
         name: SBOM["licence"](distribution(name)) for name in SBOM["runtime_packages"]() if name != "nicobar"
     }
