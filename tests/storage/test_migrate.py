@@ -225,3 +225,32 @@ async def test_the_upgrade_to_shop_names_keeps_keys_and_names(databases: Databas
             assert await setting_texts(read, Tenant("bus_named", mode)) == {"business_name": "Dodo Records"}
             assert await setting_texts(read, Tenant("bus_plain", mode)) == {}
     await database.close()
+
+
+async def test_the_upgrade_to_the_audit_log_lets_keys_do_what_they_did(databases: Databases) -> None:
+    database = await fresh(databases, "unaudited")
+    async with database.transaction() as tx:
+        await tx.execute("ALTER TABLE api_keys DROP COLUMN scopes, DROP COLUMN expires_at")
+        await tx.execute("DROP TABLE audit_log, audit_links, audit_unlinked, request_shares")
+        await tx.execute("DROP FUNCTION refuse_change")
+        await tx.execute("DELETE FROM schema_migrations WHERE name = 'audit'")
+        await tx.execute("INSERT INTO businesses VALUES ('bus_old', 'Dodo Records', now())")
+        for key_id, read_only in (("key_1", False), ("key_2", True)):
+            await tx.execute(
+                "INSERT INTO api_keys (key_id, business_id, mode, key_hash, hint, read_only, created_at)"
+                " VALUES ($1, 'bus_old', 'live', sha256($1::text::bytea), 'abcd', $2, now())",
+                key_id,
+                read_only,
+            )
+    assert [migration.name for migration in await migrate(database)] == ["audit"]
+    async with database.read() as read:
+        keys = [stored.key for stored in await list_keys(read, "bus_old")]
+        assert [await read.fetchval(f"SELECT count(*) FROM {table}") for table in ("audit_log", "audit_links")] == [
+            0,
+            0,
+        ]
+    assert [(key.scopes, key.expires_at, key.may_write("refunds")) for key in keys] == [
+        (None, None, True),
+        (None, None, False),
+    ]
+    await database.close()
