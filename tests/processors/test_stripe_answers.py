@@ -73,7 +73,12 @@ def processor(*answers: tuple[int, dict[str, Any]] | Exception) -> tuple[Stripe,
 
 
 def request(type: str = "ideal", **changes: Any) -> ChargeRequest:
-    values = {"amount": 2400, "currency": "EUR", "email": "ana@example.com", "payment_id": "pay_1"} | changes
+    values: dict[str, Any] = {
+        "amount": 2400,
+        "currency": "EUR",
+        "email": "ana@example.com",
+        "payment_id": "pay_1",
+    } | changes
     return ChargeRequest(ATTEMPT, card=MethodInput(type), return_url=RETURN_URL, **values)
 
 

@@ -299,7 +299,7 @@ async def test_a_kind_that_is_busy_keeps_no_other_waiting(
 
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
     handled_by(hang)
-    module.KINDS.append(Kind("return_charge", RETURNS, give_back))
+    monkeypatch.setattr(module, "KINDS", [*vars(module)["KINDS"], Kind("return_charge", RETURNS, give_back)])
     await _add(runtime, *[f"evt_{number}" for number in range(module.AT_ONCE + 1)])
     async with Working(runtime):
         await asyncio.sleep(0.2)

@@ -24,19 +24,22 @@ FLAT: dict[str, Any] = {
 async def create(merchant: Merchant, **changes: Any) -> dict[str, Any]:
     response = await merchant.client.post("/discounts", json=BODY | changes)
     assert response.status_code == 200, response.text
-    return response.json()
+    found: dict[str, Any] = response.json()
+    return found
 
 
 async def change(merchant: Merchant, discount: dict[str, Any], **changes: Any) -> dict[str, Any]:
     response = await merchant.client.patch(f"/discounts/{discount['discount_id']}", json=changes)
     assert response.status_code == 200, response.text
-    return response.json()
+    found: dict[str, Any] = response.json()
+    return found
 
 
 async def read(merchant: Merchant, discount: dict[str, Any]) -> dict[str, Any]:
     response = await merchant.client.get(f"/discounts/{discount['discount_id']}")
     assert response.status_code == 200, response.text
-    return response.json()
+    found: dict[str, Any] = response.json()
+    return found
 
 
 async def listed(merchant: Merchant, **query: Any) -> list[str]:
@@ -49,7 +52,8 @@ async def product(merchant: Merchant) -> str:
     price = {"type": "one_time_price", "currency": "USD", "price": 1999}
     body = {"name": "Field Guide", "tax_category": "e_book", "price": price}
     response = await merchant.client.post("/products", json=body)
-    return response.json()["product_id"]
+    product_id: str = response.json()["product_id"]
+    return product_id
 
 
 def refused(response: httpx.Response, status: int, code: str, message: str) -> None:

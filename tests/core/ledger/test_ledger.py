@@ -354,7 +354,10 @@ def test_the_books_are_the_payment_less_the_refunds_that_stand(cart: Quote, data
         earned, tax = booked_entry.amount("merchant_payable", "USD"), booked_entry.amount("tax_payable", "USD")
         ends = [ends[0] + booked_entry.received, ends[1] - earned - tax, ends[2] - tax]
     if ends[0]:
-        assert balances([*entries, refund_entry("led_rest", Back(*ends, "ref_rest"), entries, AT)]) == {}
+        assert (
+            balances([*entries, refund_entry("led_rest", Back(ends[0], ends[1], ends[2], "ref_rest"), entries, AT)])
+            == {}
+        )
     for refund_id in standing:
         entries.append(refund_reversal_entry(f"led_{refund_id}", refund_id, entries, AT))
     assert balances(entries) == balances([entry])

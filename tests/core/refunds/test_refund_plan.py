@@ -176,7 +176,8 @@ def test_a_refund_after_one_that_came_back_stays_within_its_bounds(
     amounts: tuple[int, int], settled: tuple[int, int], wishes: tuple[str, ...], parts: tuple[Any, ...]
 ) -> None:
     before = paid(line(0, *amounts), settlement_currency="USD", settlement_amount=sum(settled))
-    own, steps, payment = [(sum(settled), settled[1])], [], before
+    own, payment = [(sum(settled), settled[1])], before
+    steps: list[list[tuple[int, int, int, int, int]]] = []
     for wish in wishes:
         how, _, amount = wish.rpartition(" ")
         if len(steps) == 2:

@@ -17,6 +17,7 @@ from nicobar.core.problems import Problem
 from nicobar.flows.payments import reprice_payment as flow
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.reprice_payment import reprice_payment
+from nicobar.flows.pricing.price_cart import price_cart
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.discounts.redemptions import applied_discounts, discount_counter_differences
 from nicobar.storage.payments.payments import get_payment
@@ -220,7 +221,7 @@ async def test_a_code_that_was_agreed_on_stays_agreed(shop: Shop, clock: FakeClo
     if end == "expired":
         clock.advance(hours=2)
     elif end == "lowered":
-        more = {"discount_codes": ["TEN"], "customer": {"email": "ben@example.com"}}
+        more: dict[str, Any] = {"discount_codes": ["TEN"], "customer": {"email": "ben@example.com"}}
         await link(shop, item(await shop.product(2000)), **more)
         await shop.client.patch(f"/discounts/{code}", json={"usage_limit": 1})
     else:
@@ -330,7 +331,7 @@ async def test_what_cannot_be_paid_is_not_repriced(shop: Shop, clock: FakeClock,
 
 async def test_a_payment_that_others_keep_changing_is_left_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     payment = await link(shop, item(await shop.product(2000)))
-    original = flow.price_cart
+    original = price_cart
 
     async def overtaken(*arguments: Any) -> Any:
         """Price, while somebody else changes the payment."""

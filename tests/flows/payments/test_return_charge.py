@@ -47,7 +47,7 @@ class Wavering(Simulator):
         self.answers: list[RefundOutcome | Exception] = []
         self.refunds: Counter[tuple[str, int]] = Counter()
 
-    async def charge(self, request: ChargeRequest) -> Declined | Succeeded:  # type: ignore[override]
+    async def charge(self, request: ChargeRequest) -> Declined | Succeeded:
         return Declined("CARD_DECLINED", "No.") if self.decline else Succeeded("r")
 
     async def refund(self, request: RefundRequest) -> RefundOutcome:

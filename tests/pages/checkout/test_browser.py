@@ -1,28 +1,17 @@
 """A real browser pays on the hosted page, with scripts and without, and arrives at the merchant."""
 
 from collections.abc import AsyncIterator
-from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.flows.runtime import Runtime
 from orders import attempts_of, order, place, reload
-from pages.browsing import free_socket, online, port_of, serving, visiting
-
-
-class Merchant(NamedTuple):
-    """A shop on another origin, and the queries with which customers arrived."""
-
-    url: str
-    arrivals: list[dict[str, str]]
+from pages.arriving import Merchant, receiving
+from pages.browsing import online, visiting
 
 
 @pytest_asyncio.fixture
@@ -34,21 +23,8 @@ async def site(runtime: Runtime) -> AsyncIterator[Runtime]:
 
 @pytest_asyncio.fixture
 async def merchant() -> AsyncIterator[Merchant]:
-    """A shop that sends arriving customers on to another host name, as shops do."""
-    listening = free_socket()
-    port = port_of(listening)
-    arrivals: list[dict[str, str]] = []
-
-    async def arrive(request: Request) -> Response:
-        arrivals.append(dict(request.query_params))
-        return RedirectResponse(f"http://localhost:{port}/thanks", 302)
-
-    async def thanks(_request: Request) -> Response:
-        return HTMLResponse("<!doctype html><title>Shop</title><link rel=icon href='data:,'><h1>Thank you</h1>")
-
-    async with serving(Starlette(routes=[Route("/arrive", arrive), Route("/thanks", thanks)]), listening):
-        yield Merchant(f"http://127.0.0.1:{port}/arrive", arrivals)
-    listening.close()
+    async with receiving() as shop:
+        yield shop
 
 
 CHALLENGE, FRICTIONLESS = "4000002500003155", "4000000000003055"

@@ -87,7 +87,8 @@ async def test_parallel_changes_and_payments_charge_what_a_page_showed(shop: Sho
     totals = {"DE": "$23.80", "FR": "$24.00", "GB": "$24.00", "US": "$20.00", "CH": "$21.62"}
     for number in range(5):
         payment = await link(shop, customer={"email": f"b{number}@example.com", "name": "Ben"})
-        path, shown = f"/{payment.link_id}", {}
+        path = f"/{payment.link_id}"
+        shown: dict[str, str] = {}
 
         async def window(country: str, path: str = path, shown: dict[str, str] = shown) -> None:
             page = await browser.get(path)

@@ -80,9 +80,9 @@ def modules_of_png(picture: bytes) -> list[list[int]]:
     stride, packed = 1 + (width + 7) // 8, zlib.decompress(data)
     rows, above = [], bytes(stride - 1)
     for start in range(0, stride * height, stride):
-        kind, row = packed[start], packed[start + 1 : start + stride]
-        assert kind in (0, 2), "a row as it is, or its difference to the one above"
-        above = row if kind == 0 else bytes((byte + over) % 256 for byte, over in zip(row, above, strict=True))
+        way, row = packed[start], packed[start + 1 : start + stride]
+        assert way in (0, 2), "a row as it is, or its difference to the one above"
+        above = row if way == 0 else bytes((byte + over) % 256 for byte, over in zip(row, above, strict=True))
         rows.append(above)
     return [[1 - (rows[y][x // 8] >> (7 - x % 8) & 1) for x in range(5, width, 10)] for y in range(5, height, 10)]
 

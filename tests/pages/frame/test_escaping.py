@@ -131,7 +131,8 @@ async def test_what_the_seller_or_the_order_says_is_escaped(site: Site, place_of
     for typed in [text for text in NASTY if "\x00" not in text]:
         values: dict[str, Any] = {}
         if place_of in ("name", "description"):
-            values["lines"] = [line(**{place_of: typed})]
+            typed_at: dict[str, Any] = {place_of: typed}
+            values["lines"] = [line(**typed_at)]
         if place_of == "holder":
             values["customer"] = Buyer(site.runtime.new_id("cus", site.clock.now()), typed, typed, None, {})
         if place_of == "code":

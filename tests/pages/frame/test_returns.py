@@ -237,7 +237,7 @@ async def test_no_bytes_in_a_query_make_an_answer_fail(
         sent.append(message)
 
     scope: Scope = {"type": "http", "method": "GET", "path": path.format(payment.link_id)}
-    scope |= {"query_string": query, "headers": [(b"accept", b"text/html")], "client": ("127.0.0.1", 1)}
-    scope |= {"scheme": "http", "server": ("pay.test", 80), "root_path": "", "http_version": "1.1"}
+    scope.update({"query_string": query, "headers": [(b"accept", b"text/html")], "client": ("127.0.0.1", 1)})
+    scope.update({"scheme": "http", "server": ("pay.test", 80), "root_path": "", "http_version": "1.1"})
     await app(scope, receive, send)
     assert sent[0]["status"] in (200, 303, 404)

@@ -143,6 +143,7 @@ class Exploding(Simulator):
     """A processor with a bug, whose words quote the card."""
 
     async def charge(self, request: ChargeRequest) -> Outcome:
+        assert isinstance(request.card, CardInput)
         raise RuntimeError(f"cannot charge {request.card.number} with {request.card.cvc}")
 
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import structlog
 from starlette.routing import Route
+from structlog.typing import Processor
 
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.flows.business.change_setting import change_setting
@@ -270,7 +271,7 @@ async def test_a_bug_at_the_card_itself_logs_no_card(
     payment = await site.place()
     token = token_of(await site.browser.get(f"/{payment.link_id}"))
     lines = io.StringIO()
-    render = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=repr)]
+    render: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=repr)]
     structlog.configure(processors=render, logger_factory=structlog.PrintLoggerFactory(lines))
     monkeypatch.setattr(place_of_bug, broken)
     form = {"number": "4000 0003 2000 0021", "expiry": "06/32", "cvc": "739", "name": "Ana Lima", "method": "card"}

@@ -1,15 +1,30 @@
 """A real browser: what people type and paste, how they pay with it, and what stays on the page when something fails."""
 
+from collections.abc import AsyncIterator
+
 import pytest
-from pages.test_browser import Merchant, chromium, merchant, site, visiting
+import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.flows.runtime import Runtime
 from orders import attempts_of, line, order, place, reload
+from pages.arriving import Merchant, receiving
+from pages.browsing import online, visiting
 
-__all__ = ["chromium", "merchant", "site"]
+
+@pytest_asyncio.fixture
+async def site(runtime: Runtime) -> AsyncIterator[Runtime]:
+    async with online(runtime) as runtime:
+        yield runtime
+
+
+@pytest_asyncio.fixture
+async def merchant() -> AsyncIterator[Merchant]:
+    async with receiving() as shop:
+        yield shop
+
 
 CARDS = [
     "4242424242424242",

@@ -32,7 +32,9 @@ async def outcome(runtime: Runtime, payment: Payment, codes: Sequence[DiscountRe
 
 async def over_limit(runtime: Runtime, code: DiscountRecord) -> bool:
     async with runtime.database.read() as read:
-        return await read.fetchval("SELECT over_limit FROM discounts WHERE discount_id = $1", code.discount_id)
+        found = await read.fetchval("SELECT over_limit FROM discounts WHERE discount_id = $1", code.discount_id)
+    assert isinstance(found, bool)
+    return found
 
 
 async def states(runtime: Runtime, payment: Payment) -> list[str]:
@@ -43,7 +45,8 @@ async def states(runtime: Runtime, payment: Payment) -> list[str]:
 
 async def payments_stored(runtime: Runtime) -> int:
     async with runtime.database.read() as read:
-        return await read.fetchval("SELECT count(*) FROM payments")
+        count: int = await read.fetchval("SELECT count(*) FROM payments")
+    return count
 
 
 async def sweep(runtime: Runtime, limit: int = 100) -> int:
