@@ -7,6 +7,7 @@ with none of the words below. `path:name` is a definition in that very file. A s
 import ast
 import re
 import tomllib
+from datetime import date
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -214,6 +215,24 @@ def test_a_decision_is_one_page_with_its_four_parts() -> None:
     assert [name for name, text in texts.items() if len(text.splitlines()) > PAGE_OF_PAPER] == []
     parts = {name: re.findall(r"^## (.*)$", text, re.MULTILINE) for name, text in texts.items()}
     assert parts == {name: ["Context", "Decision", "Consequences", "Alternatives"] for name in texts}
+
+
+STANDING = re.compile(
+    r"# \d{4} .*\n\n(?:Accepted on (\d{4}-\d\d-\d\d)\.\n\n"
+    r"|Superseded by \[(\d{4})\]\(\2-[\w-]+\.md\) on (\d{4}-\d\d-\d\d), accepted on (\d{4}-\d\d-\d\d)\. )"
+)
+"""How a decision begins: its title, then whether it holds, since when, and which one holds instead of it."""
+
+
+def test_every_decision_says_whether_it_holds_and_since_when() -> None:
+    found = {_name(page): STANDING.match(page.read_text(encoding="utf-8")) for page in DECISIONS}
+    assert [name for name, standing in found.items() if standing is None] == []
+    for standing in found.values():
+        assert standing is not None
+        accepted, _, superseded, before = standing.groups()
+        for day in filter(None, (accepted, superseded, before)):
+            date.fromisoformat(day)
+        assert superseded is None or before <= superseded
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:
