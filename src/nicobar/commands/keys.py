@@ -114,7 +114,7 @@ def revoke(
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Make an API key worthless, for good. A running server may take it for a few seconds more."""
+    """Make an API key worthless, permanently. A running server may take it for a few seconds more."""
     settings = read_settings(data=data, database_url=database_url)
     refuse_without_database(settings, "keys")
     valid = [stored for stored in with_runtime(settings, _all_keys) if stored.revoked_at is None]

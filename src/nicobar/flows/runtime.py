@@ -39,7 +39,7 @@ class Runtime(NamedTuple):
     accounts: Accounts | None = None
     """Opens the accounts that businesses have at processors; None where nothing is charged, as in some tests."""
     followers: tuple[Follower, ...] = ()
-    """Who is told of every move, in this order; chosen where the program is put together."""
+    """Who is notified of every move, in this order; chosen where the program is put together."""
 
     def now(self, tenant: Tenant) -> datetime:
         """Return the moment at which something happens in the business of a tenant.

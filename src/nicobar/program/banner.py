@@ -119,7 +119,7 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 @contextmanager
 def step(what: str, stream: TextIO | None = None) -> Iterator[None]:
-    """Say what is being done while the block runs, as soon as it takes a noticeable time.
+    """Announce what is being done while the block runs, as soon as it takes a noticeable time.
 
     On a terminal the line moves and vanishes at the end; elsewhere it is printed once.
     """

@@ -112,7 +112,7 @@ class PostgresPrograms:
 
 @contextmanager
 def opened_programs(settings: Settings) -> Iterator[PostgresPrograms]:
-    """Lend the programs on an installation's database, which stays open meanwhile. Raises EmbeddedError."""
+    """Yield the programs on an installation's database, which stays open meanwhile. Raises EmbeddedError."""
     postgres = Postgres(settings)
     try:
         yield PostgresPrograms(postgres)

@@ -1,4 +1,4 @@
-"""The server while it runs: requests, jobs beside them, and an orderly end."""
+"""The server while it runs: requests, jobs alongside them, and an orderly end."""
 
 import asyncio
 import gc
@@ -34,7 +34,7 @@ DRAIN_SECONDS: Final = 10
 def run_server(
     settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
 ) -> None:
-    """Serve on a bound socket until told to stop, and work off `jobs` meanwhile.
+    """Serve on a bound socket until told to stop, and process `jobs` meanwhile.
 
     Raises PortError, InstallationError or MigrationError.
     """

@@ -47,7 +47,7 @@ class SettingsError(ValueError):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Everything that a process is told from outside."""
+    """Everything that a process is configured with from outside."""
 
     host: str = DEFAULT_HOST
     """NICOBAR_HOST, `--host`: the address to listen on. `0.0.0.0` listens on every IPv4 address of the computer."""

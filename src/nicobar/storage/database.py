@@ -4,8 +4,8 @@
 one whose writes commit or vanish together; it is made by `Database.transaction()` and `Database.statement()` alone,
 which are called only under `flows/` and in `migrate.py`.
 
-The pool is a plain list, last in first out: asyncpg's own costs an extra round trip for its reset and about 90 µs
-more of CPU per payment, and nothing here changes session state that would need a reset.
+The pool is a plain list, last in first out: asyncpg's own costs an extra round trip for its reset, and nothing here
+changes session state that would need one (docs/decisions/0003-raw-sql-and-a-small-pool.md).
 """
 
 import asyncio
@@ -86,13 +86,13 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Read]:
-        """Lend a connection for queries. Raises DatabaseUnavailable when none can be had."""
+        """Yield a connection for queries. Raises DatabaseUnavailable when none can be had."""
         async with self._lend() as connection:
             yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Read]:
-        """Lend a connection whose queries all see one moment: for an answer that is put together from several.
+        """Yield a connection whose queries all see one moment: for an answer that is put together from several.
 
         Nothing can be written on it, and it never waits for those who write. It costs two round trips.
         """
@@ -101,7 +101,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
-        """Lend a connection inside a transaction that commits at the end of the block or, on any error, rolls back."""
+        """Yield a connection inside a transaction that commits at the end of the block or, on any error, rolls back."""
         async with self._lend() as connection:
             try:
                 async with connection.transaction():
@@ -120,7 +120,7 @@ class Database:
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Tx]:
-        """Lend a connection for exactly one writing statement, which PostgreSQL commits or rolls back by itself.
+        """Yield a connection for exactly one writing statement, which PostgreSQL commits or rolls back by itself.
 
         It saves the two round trips of BEGIN and COMMIT on the hot path.
         """
@@ -153,7 +153,7 @@ class Database:
                 connection.terminate()
                 raise DatabaseUnavailable(str(error) or type(error).__name__) from error
             except asyncio.CancelledError:
-                # A statement may still be under way on this connection: nobody else shall get it.
+                # A statement may still be under way on this connection: nobody else may get it.
                 connection.terminate()
                 raise
             finally:

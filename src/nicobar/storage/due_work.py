@@ -19,7 +19,7 @@ class DueRows(msgspec.Struct, frozen=True):
 
     table: str
     key: tuple[str, ...]
-    """The columns that name a row beside its tenant."""
+    """The columns that name a row besides its tenant."""
     due: str
     """The column of the moment from which a row may be taken."""
     tries: str
@@ -31,7 +31,7 @@ class Claim(msgspec.Struct, frozen=True):
 
     tenant: Tenant
     key: tuple[str, ...]
-    """What names the row beside its tenant, in the order of `DueRows.key`."""
+    """What names the row besides its tenant, in the order of `DueRows.key`."""
     tries: int
     """How often it was taken, this time included."""
 

@@ -32,7 +32,7 @@ CODE_RANDOM_BITS: Final = CODE_LENGTH * 5
 """Random bits that `random_code` needs: five a character."""
 
 _CODE: Final = re.compile(r"[A-Z0-9!$%&*+.@_-]{3,16}")
-"""Codes stand in addresses and are typed by hand: no blanks, no slash, nothing beyond ASCII."""
+"""Codes appear in addresses and are typed by hand: no blanks, no slash, nothing beyond ASCII."""
 
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)

@@ -75,7 +75,7 @@ class DiscountCode(msgspec.Struct, frozen=True, gc=False):
     customer_eligibility: Eligibility = "any"
 
     def covers(self, product_id: str) -> bool:
-        """Tell whether the code may lower a line of this product."""
+        """Return whether the code may lower a line of this product."""
         return not self.restricted_to or product_id in self.restricted_to
 
     def option_for(self, charge_currency: str) -> CurrencyOption | None:
@@ -118,7 +118,7 @@ class DiscountTerms(msgspec.Struct, frozen=True, gc=False):
     """The currency row and the rate behind a flat amount or cap, for the explanation."""
 
     def covers(self, product_id: str) -> bool:
-        """Tell whether the code may lower a line of this product."""
+        """Return whether the code may lower a line of this product."""
         return not self.restricted_to or product_id in self.restricted_to
 
     def describe(self, exponent: int, currency: str) -> str:

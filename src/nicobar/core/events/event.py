@@ -33,7 +33,7 @@ PAYMENT_EVENTS: Final[dict[PaymentStatus, EventType]] = {
     "processing": "payment.processing",
     "cancelled": "payment.cancelled",
 }
-"""What is told when a payment has come to a status; the other statuses are told nobody."""
+"""The event for each status that a payment comes to; the other statuses have none."""
 
 REFUND_EVENTS: Final[dict[RefundStatus, EventType]] = {"succeeded": "refund.succeeded", "failed": "refund.failed"}
 
@@ -56,7 +56,7 @@ class DisputedPayment(NamedTuple):
 
 
 EventSubject = WholePayment | PaymentRefund | DisputedPayment
-"""What an event tells about, as of its moment."""
+"""What an event is about, as of its moment."""
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -88,7 +88,7 @@ class NewRefund(msgspec.Struct, frozen=True):
 
 
 class RefundTerms(msgspec.Struct, frozen=True):
-    """What decides about a refund beside the payment and the request."""
+    """What decides about a refund besides the payment and the request."""
 
     at: datetime
     """When it is asked for."""

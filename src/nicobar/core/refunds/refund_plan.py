@@ -214,7 +214,7 @@ def _tax_within(side: Side, amount: int) -> int:
 
 
 def _tax_beside(side: Side, net: int) -> int:
-    """Return the tax that is given back beside an amount without tax.
+    """Return the tax that is given back on top of an amount without tax.
 
     After it the refunded tax is to the refunded net as the line's tax to its net, half-up, which is the proportion of
     `_tax_within`: the tax of an amount and of the net in it round to the same.

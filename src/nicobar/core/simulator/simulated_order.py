@@ -175,7 +175,7 @@ class SimulatedNotice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewsItem(msgspec.Struct, frozen=True):
-    """Something that the seller should hear of."""
+    """Something that the seller has to be notified of."""
 
     subject: Literal["attempt", "refund", "dispute"]
     reference: str
@@ -183,10 +183,10 @@ class NewsItem(msgspec.Struct, frozen=True):
 
 
 def news_of_order(order: SimulatedOrder, now: datetime, *, answered: bool) -> list[NewsItem]:
-    """Return what there is to tell about an order that has just changed.
+    """Return the notices to send about an order that has just changed.
 
-    `answered` says that the seller hears its present outcome as an answer. That is told again only when the scenario
-    asks for something about the notices; what comes later is always told.
+    `answered` says that the seller hears its present outcome as an answer. That is sent again only when the scenario
+    asks for something about the notices; what comes later is always sent.
     """
     items = []
     if not answered or order.scenario.notices is not None or order.scenario.notice_late:
@@ -202,7 +202,7 @@ def news_of_order(order: SimulatedOrder, now: datetime, *, answered: bool) -> li
 
 
 def news_of_refund(refund: SimulatedRefund, scenario: SimulatedScenario) -> list[NewsItem]:
-    """Return what there is to tell about a new refund, as `news_of_order` does with an answer."""
+    """Return the notices to send about a new refund, as `news_of_order` does with an answer."""
     items = []
     if scenario.notices is not None or scenario.notice_late:
         items.append(NewsItem("refund", refund.refund_id, refund.created_at))
@@ -213,7 +213,7 @@ def news_of_refund(refund: SimulatedRefund, scenario: SimulatedScenario) -> list
 def plan_notices(order: SimulatedOrder, news: list[NewsItem], ids: list[str]) -> list[SimulatedNotice]:
     """Turn news into notices, as the order's scenario has it; `ids` has an id for each item.
 
-    Nothing is told before it is true. Shuffled notices wait for the last one, and come in an order by the seed.
+    Nothing is sent before it is true. Shuffled notices wait for the last one, and come in an order by the seed.
     """
     scenario = order.scenario
     if scenario.notices == "lost" or not news:

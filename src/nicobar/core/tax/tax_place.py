@@ -62,7 +62,7 @@ class TaxRegion(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class TaxPlace(msgspec.Struct, frozen=True, gc=False):
-    """What an address tells about where it is taxed."""
+    """What an address says about where it is taxed."""
 
     country: str
     state: str | None = None

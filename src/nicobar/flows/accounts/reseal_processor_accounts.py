@@ -5,7 +5,7 @@ from nicobar.storage.accounts.processor_accounts import all_accounts, reseal_acc
 
 
 async def reseal_processor_accounts(runtime: Runtime) -> int:
-    """Encrypt all secrets anew and return how many accounts there are. Raises VaultError, and changes nothing then."""
+    """Re-encrypt all secrets and return how many accounts there are. Raises VaultError, and changes nothing then."""
     assert runtime.accounts is not None  # noqa: S101 - only some tests go without
     async with runtime.database.transaction() as tx:
         accounts = await all_accounts(tx)

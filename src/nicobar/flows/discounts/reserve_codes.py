@@ -23,10 +23,10 @@ async def reserve_codes(
 ) -> None:
     """Take one use of each code for a payment that was stored or priced again in this transaction.
 
-    `uses` stand in the order in which the codes were applied, the first of them at `first_position`. `customer_id` is
-    the customer whom the payment was stored with, `reserved_until` the moment its link ends. A free payment that
-    succeeds at once is reserved, too, and then redeemed in the same transaction, so that PostgreSQL checks its limit
-    like any other.
+    `uses` are in the order in which the codes were applied, the first of them at `first_position`. `customer_id` is the
+    customer whom the payment was stored with, `reserved_until` the moment its link ends. A free payment that succeeds
+    at once is reserved, too, and then redeemed in the same transaction, so that PostgreSQL checks its limit like any
+    other.
 
     Call it late in the transaction: it keeps other payments from the codes until the commit, and from then on the
     transaction waits for no lock longer than `storage/discounts/redemptions.py:LOCK_TIMEOUT`.

@@ -23,7 +23,7 @@ _UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "b
 """Schemes that would run in, or read from, the customer's browser instead of leading back to the merchant."""
 
 MAXIMUM_RETURN_URL: Final = 4096
-"""Characters of an encoded `return_url`: it stands in a header, whose length browsers and proxies limit."""
+"""Characters of an encoded `return_url`: it is sent in a header, whose length browsers and proxies limit."""
 
 
 class CheckedRequest(NamedTuple):

@@ -96,18 +96,18 @@ async def confirm_payment(
 ) -> Confirmation:
     """Charge a payment to a card or another method; a payment of nothing needs none and succeeds at once.
 
-    `seen` is the `revision` that the customer's form was made for: after any change the form counts as used, so that
-    a double click cannot try a declined card twice. None skips that check. `save` is the customer's consent to keep
-    the card, should it pay. `create` stores the payment in the transaction that records the attempt: it is charged in
-    the merchant's request then, and the customer is not there. `return_url` is where a page of the processor sends
-    the customer back to; None stands for the payment link. A Rehearsal is for the simulator and test payments alone.
+    `seen` is the `revision` that the customer's form was made for: after any change the form counts as used, so that a
+    double click cannot try a declined card twice. None skips that check. `save` is the customer's consent to keep the
+    card, should it pay. `create` stores the payment in the transaction that records the attempt: it is charged in the
+    merchant's request then, and the customer is not there. `return_url` is where a page of the processor sends the
+    customer back to; None stands for the payment link. A SimulatedCharge is for the simulator and test payments alone.
 
     When the database goes away between the call and its record, that is no failure of the confirmation: the attempt is
     stored, and the sweep asks what became of it. An error would make a merchant's program charge once more.
 
-    Raises Problem NOT_FOUND for an unknown payment or saved method, UNSUPPORTED_ACTION without a processor for its
-    mode or for a rehearsal that is not allowed, INVALID_REQUEST_BODY without a card, NO_ELIGIBLE_PAYMENT_METHODS for a
-    saved method that cannot pay it, and CardRefused for a card that cannot be taken; nothing is stored then.
+    Raises Problem NOT_FOUND for an unknown payment or saved method, UNSUPPORTED_ACTION without a processor for its mode
+    or for a simulated charge that is not allowed, INVALID_REQUEST_BODY without a card, NO_ELIGIBLE_PAYMENT_METHODS for
+    a saved method that cannot pay it, and CardRefused for a card that cannot be taken; nothing is stored then.
     """
     if isinstance(card, SimulatedCharge) and tenant.mode != "test":
         raise Problem("UNSUPPORTED_ACTION", detail="How a charge ends can be chosen for a test payment only")

@@ -42,9 +42,9 @@ ROUNDS: Final = 5
 async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, change: PaymentChange) -> Payment:
     """Apply a customer's change and return the payment as it stands then.
 
-    Amounts are computed anew only when something changed that can decide them: an address that is merely completed
-    must not move a price along with the exchange rates of the day. A payment that cannot be paid (any more) is returned
-    as it is.
+    Amounts are recomputed only when something changed that can decide them: an address that is merely completed must
+    not move a price along with the exchange rates of the day. A payment that cannot be paid (any more) is returned as
+    it is.
 
     Raises Problem NOT_FOUND for an unknown payment, every Problem of a creation's pricing, and UNSUPPORTED_ACTION with
     status 409 when others kept changing the payment; nothing is stored then.

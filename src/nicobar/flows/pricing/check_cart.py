@@ -21,7 +21,7 @@ class CheckedCart(NamedTuple):
 def check_cart(request: CartRequest, facts: PricingFacts) -> CheckedCart:
     """Check customer, products and country, and choose the charge currency.
 
-    Raises Problem NOT_FOUND for the customer, what `core.cart.check_products` raises, UNSUPPORTED_COUNTRY, and
+    Raises Problem NOT_FOUND for the customer, what `core.pricing.cart.check_products` raises, UNSUPPORTED_COUNTRY, and
     UNSUPPORTED_CURRENCY, in this order.
     """
     if request.customer_id is not None and facts.cart.customer is None:

@@ -201,7 +201,7 @@ class PageEndpoint:
 def _packed(request: Request, response: Response) -> Response:
     """Compress a page for a browser that reads it so.
 
-    A page holds no secret beside words of a stranger, from which the length of the answer could betray it: whoever can
+    A page holds no secret next to a stranger's words, from which the length of the answer could betray it: whoever can
     ask for a page knows its link, and the link shows everything that is on it. Saved cards hang on a cookie, which
     browsers do not send for other sites.
     """

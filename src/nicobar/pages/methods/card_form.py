@@ -49,7 +49,7 @@ class PostedForm:
         self._fields = fields
 
     def __repr__(self) -> str:
-        """Say that there is a form, and nothing of it."""
+        """Show that there is a form, and nothing of it."""
         return "Form(<hidden>)"
 
     def text(self, name: str) -> str:
@@ -169,7 +169,7 @@ def _number(typed: str) -> str | Reason:
 def _expiry(typed: str, now: datetime) -> tuple[int, int] | Reason:
     """Return month and four-digit year, or the reason why there is none.
 
-    A card is good to the end of its month wherever on earth its bank is (`core.saved_method.last_day`).
+    A card is good to the end of its month wherever on earth its bank is (`core.payments.saved_method.last_day`).
     """
     text = re.sub(r"\s*([/.-])\s*", r"\1", without_label(typed))
     if not text:

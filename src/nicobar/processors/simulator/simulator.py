@@ -1,8 +1,8 @@
 """The built-in processor of test mode: it decides by published test cards and scenarios, and moves no money.
 
-It is a second party. What it was asked stands in a store of its own, which survives this process and can disagree
-with our books, as those of a real processor can. No card number is in it: a card is looked up and forgotten, and a
-number that nobody published for testing is refused before that.
+It is a second party. What it was asked is kept in a store of its own, which survives this process and can disagree with
+our books, as those of a real processor can. No card number is in it: a card is looked up and forgotten, and a number
+that nobody published for testing is refused before that.
 """
 
 import asyncio
@@ -165,7 +165,7 @@ class Simulator:
         return [sign_notice(notice, self._secret, now) for notice in notices]
 
     async def sent(self, notice_id: str) -> None:
-        """Hear that a notice was taken."""
+        """Note that a notice was taken."""
         await self._store.mark_sent(notice_id, self._clock.now())
 
     async def forget(self) -> None:

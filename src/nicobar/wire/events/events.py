@@ -17,7 +17,7 @@ _encoder = msgspec.json.Encoder()
 def render_event(business_id: str, type: EventType, at: datetime, subject: EventSubject) -> bytes:
     """Return the body: compact JSON in one order of keys, with `data` as GET returns the object.
 
-    Names in other scripts stay as they are, because one relay of the hosted service's clients writes the body anew
+    Names in other scripts stay as they are, because one relay of the hosted service's clients re-serializes the body
     and would otherwise change the bytes that were signed.
     """
     payload_type, data = _payload(subject)
