@@ -230,7 +230,7 @@ TAMPERING: dict[str, tuple[str, str, str, str]] = {
         "it counts as succeeded, and the processor says now: failed",
     ),
     "a payment counts other refunds than it has": (
-        "UPDATE payments SET refunded_amount = 1, returned_amount = 0 WHERE payment_id = $1",
+        "UPDATE payments SET refund_reserved_amount = 1, refund_succeeded_amount = 0 WHERE payment_id = $1",
         "Refunds (1): some sums are wrong",
         "paid",
         "",

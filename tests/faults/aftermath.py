@@ -36,7 +36,7 @@ SELECT (SELECT count(*) FROM attempts WHERE resolved_at IS NULL
 
 # One row for each payment on which the two sides do not agree.
 _DISAGREEMENTS = """
-SELECT p.payment_id, p.status, p.total_amount, p.refunded_amount, bank.charges, bank.taken, bank.given
+SELECT p.payment_id, p.status, p.total_amount, p.refund_reserved_amount, bank.charges, bank.taken, bank.given
 FROM payments p LEFT JOIN (
     SELECT payment_id, count(*) AS charges, sum(amount) AS taken, sum(given) AS given
     FROM simulator.orders LEFT JOIN (
@@ -47,7 +47,7 @@ FROM payments p LEFT JOIN (
 ) bank USING (payment_id)
 WHERE coalesce(bank.charges, 0) <> CASE WHEN p.status = 'succeeded' AND p.total_amount > 0 THEN 1 ELSE 0 END
    OR coalesce(bank.taken, 0) <> CASE p.status WHEN 'succeeded' THEN p.total_amount ELSE 0 END
-   OR coalesce(bank.given, 0) <> p.refunded_amount
+   OR coalesce(bank.given, 0) <> p.refund_reserved_amount
 """
 
 

@@ -91,21 +91,21 @@ ALWAYS = {
             WHERE (o.business_id, o.payment_id) = (p.business_id, p.payment_id) AND o.taken_at <= $1
               AND (o.amount, o.currency) = (p.total_amount, p.currency) AND p.mode = 'test')""",
     "refunds take more of a payment than was paid, or are counted wrongly": """
-        SELECT p.payment_id, p.total_amount, p.refunded_amount, p.returned_amount, r.held, r.returned
+        SELECT p.payment_id, p.total_amount, p.refund_reserved_amount, p.refund_succeeded_amount, r.held, r.returned
         FROM payments p LEFT JOIN (
             SELECT business_id, mode, payment_id, sum(amount) FILTER (WHERE status <> 'failed') AS held,
                    sum(amount) FILTER (WHERE status = 'succeeded') AS returned
             FROM refunds GROUP BY 1, 2, 3) r USING (business_id, mode, payment_id)
-        WHERE coalesce(r.held, 0) > p.total_amount OR coalesce(r.held, 0) <> p.refunded_amount
-           OR coalesce(r.returned, 0) <> p.returned_amount OR (r.held > 0 AND p.status <> 'succeeded')""",
+        WHERE coalesce(r.held, 0) > p.total_amount OR coalesce(r.held, 0) <> p.refund_reserved_amount
+           OR coalesce(r.returned, 0) <> p.refund_succeeded_amount OR (r.held > 0 AND p.status <> 'succeeded')""",
     "refunds take more of a line than it has, or are counted wrongly": """
-        SELECT l.payment_id, l.position, l.total, l.refunded_amount, r.amount, r.tax
+        SELECT l.payment_id, l.position, l.total, l.refund_reserved_amount, r.amount, r.tax
         FROM payment_lines l LEFT JOIN (
             SELECT business_id, mode, payment_id, position, sum(n.amount) AS amount, sum(n.tax) AS tax
             FROM refund_lines n JOIN refunds r USING (business_id, mode, refund_id, payment_id)
             WHERE r.status <> 'failed' GROUP BY 1, 2, 3, 4) r USING (business_id, mode, payment_id, position)
         WHERE coalesce(r.amount, 0) > l.total OR coalesce(r.tax, 0) > l.tax
-           OR coalesce(r.amount, 0) <> l.refunded_amount OR coalesce(r.tax, 0) <> l.refunded_tax""",
+           OR coalesce(r.amount, 0) <> l.refund_reserved_amount OR coalesce(r.tax, 0) <> l.refund_reserved_tax""",
     "a refund is not the sum of its lines": """
         SELECT refund_id FROM refunds r WHERE (amount, tax, settlement_amount, settlement_tax) <> (
             SELECT sum(l.amount), sum(l.tax), sum(l.settlement_amount), sum(l.settlement_tax)

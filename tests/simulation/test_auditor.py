@@ -22,7 +22,7 @@ FORGERIES: dict[str, tuple[str, str]] = {
     "a success is taken back": (
         "UPDATE payments SET status = 'cancelled' WHERE payment_id ="
         " (SELECT max(payment_id) FROM payments"
-        " WHERE status = 'succeeded' AND total_amount > 0 AND refunded_amount = 0)",
+        " WHERE status = 'succeeded' AND total_amount > 0 AND refund_reserved_amount = 0)",
         "the bank took money for a payment that did not succeed",
     ),
     "the bank charges twice": (

@@ -57,7 +57,7 @@ def list_row(payment: Payment) -> list[str]:
         moment(payment.created_at),
         payment.status,
         money(payment.total_amount, payment.currency),
-        money(payment.refunded_amount, payment.currency) if payment.refunded_amount else _NONE,
+        money(payment.refund_reserved_amount, payment.currency) if payment.refund_reserved_amount else _NONE,
         plain(payment.error_code or payment.payment_method_type or _NONE),
         plain(payment.customer.email),
     ]

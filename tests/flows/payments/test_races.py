@@ -320,7 +320,8 @@ async def test_refunds_and_a_dispute_are_each_booked_once(track: Track, wave: in
         )
     async with track.runtime.database.read() as read:
         query = (
-            "SELECT count(*) FROM payments WHERE refunded_amount > total_amount OR refunded_amount <> returned_amount"
+            "SELECT count(*) FROM payments WHERE refund_reserved_amount > total_amount"
+            " OR refund_reserved_amount <> refund_succeeded_amount"
         )
         assert await read.fetchval(query) == 0
     assert answers["succeeded"] > 0

@@ -158,12 +158,16 @@ async def test_one_comes_back_while_another_is_pending(
     processor.end(first, BACK)
     assert await notify(runtime, tenant, first)
     stored = await reload(runtime, payment)
-    assert (stored.refunded_amount, stored.returned_amount, stored.refund_status) == (1400, 0, None)
+    assert (stored.refund_reserved_amount, stored.refund_succeeded_amount, stored.refund_status) == (1400, 0, None)
     processor.end(second, RefundSucceeded("re_2"))
     clock.advance(seconds=60)
     await sweep(runtime)
     stored = await reload(runtime, payment)
-    assert (stored.refunded_amount, stored.returned_amount, stored.refund_status) == (1400, 1400, "partial")
+    assert (stored.refund_reserved_amount, stored.refund_succeeded_amount, stored.refund_status) == (
+        1400,
+        1400,
+        "partial",
+    )
     assert await complaints(runtime) == []
 
 
@@ -189,7 +193,12 @@ async def test_any_sequence_of_refunds_that_go_and_come_back(
             assert made.status == "succeeded"
             standing[made.refund_id] = made.amount or 0
         stored = await reload(runtime, payment)
-        assert stored.refunded_amount == stored.returned_amount == processor.given_back == sum(standing.values())
+        assert (
+            stored.refund_reserved_amount
+            == stored.refund_succeeded_amount
+            == processor.given_back
+            == sum(standing.values())
+        )
         assert (await balances(runtime))[("processor_receivable", "USD")] == 530 - sum(standing.values())
         assert await complaints(runtime) == []
     assert len(await refund_rows(runtime, payment)) > 20

@@ -76,10 +76,10 @@ async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:
         settled = [] if wanted is not None else await load_settled_lines(read, payment)
     kind = payment.payment_method_type
     if wanted is not None:
-        items = [render_line_item(line, line.total, line.tax, line.refunded_amount) for line in payment.lines]
+        items = [render_line_item(line, line.total, line.tax, line.refund_reserved_amount) for line in payment.lines]
     else:
         items = [
-            render_line_item(line, total, tax, line.refunded_settlement_amount)
+            render_line_item(line, total, tax, line.refund_reserved_settlement_amount)
             for line, (total, tax) in zip(payment.lines, settled, strict=True)
         ]
     return LineItems(

@@ -22,24 +22,24 @@ MAXIMUM_REFUNDS: Final = 500
 
 
 class Side(msgspec.Struct, frozen=True):
-    """A line in one currency: what it is, and what was refunded of it. A pending refund counts."""
+    """A line in one currency: what it is, and what refunds hold of it, pending ones included."""
 
     total: int
     """With tax."""
     tax: int
-    refunded: int
+    refund_reserved: int
     """With tax."""
-    refunded_tax: int
+    refund_reserved_tax: int
 
     @property
     def left(self) -> int:
         """What is left, with tax."""
-        return self.total - self.refunded
+        return self.total - self.refund_reserved
 
     @property
     def tax_left(self) -> int:
         """The tax in what is left."""
-        return self.tax - self.refunded_tax
+        return self.tax - self.refund_reserved_tax
 
     @property
     def net_left(self) -> int:
@@ -62,8 +62,8 @@ def refundable_lines(payment: Payment, settled: Sequence[tuple[int, int]]) -> li
         RefundableLine(
             line.position,
             line.product_id,
-            Side(line.total, line.tax, line.refunded_amount, line.refunded_tax),
-            Side(total, tax, line.refunded_settlement_amount, line.refunded_settlement_tax),
+            Side(line.total, line.tax, line.refund_reserved_amount, line.refund_reserved_tax),
+            Side(total, tax, line.refund_reserved_settlement_amount, line.refund_reserved_settlement_tax),
         )
         for line, (total, tax) in zip(payment.lines, settled, strict=True)
     ]
@@ -101,7 +101,7 @@ def plan_refund(
     amount = sum(part.amount for part in planned)
     if not terms.partial_allowed and amount < payment.total_amount:
         raise Problem("PARTIAL_REFUND_NOT_ALLOWED")
-    free = payment.total_amount - payment.refunded_amount - terms.disputed
+    free = payment.total_amount - payment.refund_reserved_amount - terms.disputed
     if amount > free:
         shown = display_amount(max(free, 0), payment.currency, terms.exponents[payment.currency])
         raise Problem("UNSUPPORTED_ACTION", detail=f"This payment is disputed; {shown} of it can be refunded")
@@ -116,9 +116,9 @@ def _check_payment(payment: Payment, terms: RefundTerms) -> None:
         raise Problem("ZERO_AMOUNT_PAYMENT_REFUND_NOT_ALLOWED")
     if terms.at >= payment.created_at + timedelta(days=terms.window_days):
         raise Problem("REFUND_WINDOW_EXPIRED", days=terms.window_days)
-    if payment.refunded_amount > payment.returned_amount:
+    if payment.refund_reserved_amount > payment.refund_succeeded_amount:
         raise Problem("EXISTING_REFUND_REQUEST_PROCESSING")
-    if payment.returned_amount == payment.total_amount:
+    if payment.refund_succeeded_amount == payment.total_amount:
         raise Problem("PAYMENT_ALREADY_REFUNDED" if terms.returned_at_once else "NOTHING_TO_REFUND")
     if terms.refunds >= MAXIMUM_REFUNDS:
         raise Problem("UNSUPPORTED_ACTION", detail=f"A payment has at most {MAXIMUM_REFUNDS} refunds")
@@ -209,7 +209,11 @@ def _tax_within(side: Side, amount: int) -> int:
     back: it takes its own tax with it, and what stands may have a unit more or less than its proportion. Then the tax
     is no less than nothing and no more than the amount. A line that settles to nothing has no tax.
     """
-    tax = round_half_up((side.refunded + amount) * side.tax, side.total) - side.refunded_tax if side.total else 0
+    tax = (
+        round_half_up((side.refund_reserved + amount) * side.tax, side.total) - side.refund_reserved_tax
+        if side.total
+        else 0
+    )
     return max(0, min(tax, amount))
 
 
@@ -219,8 +223,8 @@ def _tax_beside(side: Side, net: int) -> int:
     After it the refunded tax is to the refunded net as the line's tax to its net, half-up, which is the proportion of
     `_tax_within`: the tax of an amount and of the net in it round to the same.
     """
-    refunded_net = side.refunded - side.refunded_tax
-    tax = _tax_on(refunded_net + net, side.total - side.tax, side.tax) - side.refunded_tax
+    refunded_net = side.refund_reserved - side.refund_reserved_tax
+    tax = _tax_on(refunded_net + net, side.total - side.tax, side.tax) - side.refund_reserved_tax
     return max(0, tax)
 
 
@@ -235,4 +239,4 @@ def _converted(side: Side, amount: int, other: Side) -> int:
     It is all that is left for all that is left, and nothing where a refund that came back has left the other side ahead
     of its proportion.
     """
-    return max(0, round_half_up((side.refunded + amount) * other.total, side.total) - other.refunded)
+    return max(0, round_half_up((side.refund_reserved + amount) * other.total, side.total) - other.refund_reserved)

@@ -17,7 +17,7 @@ _COLUMNS: Final = """
     p.business_id, p.mode, p.payment_id, p.brand_id, p.status, p.currency, p.subtotal, p.discount, p.tax,
     p.total_amount, p.settlement_currency, p.settlement_amount, p.settlement_tax, p.billing, p.metadata, p.options,
     p.link_id, p.expires_on, p.payment_method, p.payment_method_type, p.card, p.error_code, p.error_message,
-    p.created_at, p.updated_at, p.payment_method_id, p.three_ds, p.refunded_amount, p.returned_amount,
+    p.created_at, p.updated_at, p.payment_method_id, p.three_ds, p.refund_reserved_amount, p.refund_succeeded_amount,
     c.customer_id, c.email, c.name AS customer_name, c.phone_number, c.metadata AS customer_metadata
     FROM payments p JOIN customers c USING (business_id, mode, customer_id)
 """
@@ -30,8 +30,8 @@ _PRICING: Final = "SELECT pricing FROM payments WHERE business_id = $1 AND mode 
 
 _LINES: Final = """
 SELECT position, product_id, name, description, quantity, amount, unit_price, tax_category, tax_inclusive,
-       subtotal, discount, tax, total, refunded_amount, refunded_tax, refunded_settlement_amount,
-       refunded_settlement_tax
+       subtotal, discount, tax, total, refund_reserved_amount, refund_reserved_tax, refund_reserved_settlement_amount,
+       refund_reserved_settlement_tax
 FROM payment_lines WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY position
 """
 
