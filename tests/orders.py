@@ -120,7 +120,7 @@ async def attempts_of(runtime: Runtime, payment: Payment) -> list[dict[str, Any]
     return [dict(row) for row in rows]
 
 
-async def forget_orders(runtime: Runtime) -> None:
+async def purge_simulated_books(runtime: Runtime) -> None:
     """Let the simulated bank lose its books."""
     async with runtime.database.statement() as tx:
         await tx.execute("DELETE FROM simulator.orders")

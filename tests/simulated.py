@@ -34,7 +34,7 @@ def charge_of(
     scenario: str | None = None, attempt_id: str = "att_1", number: str = "4242424242424242", **changes: Any
 ) -> ChargeRequest:
     """Return an order of 24 dollars by card, for the payment pay_1 of the business bus_1."""
-    values: dict[str, Any] = {"amount": 2400, "currency": "USD", "card": card(number), "return_url": LINK}
+    values: dict[str, Any] = {"amount": 2400, "currency": "USD", "instrument": card(number), "return_url": LINK}
     values |= {"business_id": "bus_1", "payment_id": "pay_1", "scenario": scenario}
     return ChargeRequest(attempt_id, **(values | changes))
 

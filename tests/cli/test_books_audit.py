@@ -67,9 +67,9 @@ async def ids(runtime: Runtime, app: ASGIApp, merchant: Merchant, clock: FakeClo
     expired = await place(runtime, order(runtime, merchant.tenant, expires_on=clock.now()))
     await expire_payments(runtime)
     ids |= {"free": free.payment_id, "expired": expired.payment_id}
-    answer = await merchant.client.post("/refunds", json={"payment_id": ids["refunded"]})
-    assert answer.status_code == 200, answer.text
-    ids["refund"] = answer.json()["refund_id"]
+    response = await merchant.client.post("/refunds", json={"payment_id": ids["refunded"]})
+    assert response.status_code == 200, response.text
+    ids["refund"] = response.json()["refund_id"]
     async with runtime.database.read() as read:
         ids["charged"] = await read.fetchval("SELECT attempt_id FROM attempts WHERE payment_id = $1", ids["disputed"])
         ids["open"] = await read.fetchval("SELECT attempt_id FROM attempts WHERE resolved_at IS NULL")

@@ -56,7 +56,7 @@ async def test_it_remembers_an_order_for_a_year(simulator: Simulator, clock: Fak
     clock.advance(seconds=1)
     await simulator.charge(request("att_2"))
     clock.advance(days=365)
-    await simulator.forget()
+    await simulator.purge()
     assert await found(simulator) is None
     assert await simulator.challenge(asked.reference) is None
     assert await found(simulator, "att_2") is not None

@@ -121,7 +121,7 @@ async def test_a_late_decline(simulator: Simulator, clock: FakeClock) -> None:
 async def test_other_methods_end_as_the_scenario_says(simulator: Simulator, clock: FakeClock) -> None:
     for attempt_id, method in (("att_1", "ideal"), ("att_2", "multibanco"), ("att_3", "ach")):
         typed = MethodInput(method, "110000000/000123456789" if method == "ach" else "")
-        begun = await simulator.charge(charge_of("decline:LIMIT_EXCEEDED", attempt_id, card=typed))
+        begun = await simulator.charge(charge_of("decline:LIMIT_EXCEEDED", attempt_id, instrument=typed))
         assert isinstance(begun, NeedsAction | Pending)
         await simulator.decide(begun.reference, "approve")
     clock.advance(seconds=15)
@@ -132,7 +132,7 @@ async def test_other_methods_end_as_the_scenario_says(simulator: Simulator, cloc
 async def test_a_debit_and_a_voucher_can_be_made_to_take_their_time(
     simulator: Simulator, clock: FakeClock, method: str, value: str
 ) -> None:
-    begun = await simulator.charge(charge_of("late_success:3d", card=MethodInput(method, value)))
+    begun = await simulator.charge(charge_of("late_success:3d", instrument=MethodInput(method, value)))
     clock.advance(days=2, hours=23)
     assert await found(simulator) == begun
     clock.advance(hours=1)
@@ -145,10 +145,10 @@ async def test_a_scenario_that_should_have_been_refused_is_declined(simulator: S
 
 
 async def test_a_choice_on_the_panel_comes_before_the_scenario(simulator: Simulator) -> None:
-    rehearsal = SimulatedCharge(card(), "decline", "LOST_CARD")
-    assert code_of(await simulator.charge(charge_of("drop_before", card=rehearsal))) == "LOST_CARD"
+    simulated = SimulatedCharge(card(), "decline", "LOST_CARD")
+    assert code_of(await simulator.charge(charge_of("drop_before", instrument=simulated))) == "LOST_CARD"
     with pytest.raises(ConnectionError):
-        await simulator.charge(charge_of(None, "att_2", card=SimulatedCharge(card(), "lose_answer")))
+        await simulator.charge(charge_of(None, "att_2", instrument=SimulatedCharge(card(), "lose_answer")))
     assert isinstance(await found(simulator, "att_2"), Succeeded)
 
 
@@ -156,21 +156,21 @@ async def test_a_choice_on_the_panel_comes_before_the_scenario(simulator: Simula
 
 
 async def test_a_voucher_is_closed_and_a_debit_under_way_is_not(simulator: Simulator, clock: FakeClock) -> None:
-    voucher = await simulator.charge(charge_of(card=MethodInput("multibanco")))
+    voucher = await simulator.charge(charge_of(instrument=MethodInput("multibanco")))
     assert isinstance(voucher, Pending)
-    assert await simulator.close(attempt()) == Abandoned(voucher.reference)
+    assert await simulator.cancel(attempt()) == Abandoned(voucher.reference)
     await simulator.decide(voucher.reference, "approve")
     clock.advance(days=8)
     assert await found(simulator) == Abandoned(voucher.reference)
     typed = MethodInput("ach", "110000000/000123456789")
-    debit = await simulator.charge(charge_of(None, "att_2", card=typed))
-    assert await simulator.close(attempt("att_2")) == debit
+    debit = await simulator.charge(charge_of(None, "att_2", instrument=typed))
+    assert await simulator.cancel(attempt("att_2")) == debit
     clock.advance(seconds=15)
     assert isinstance(await found(simulator, "att_2"), Succeeded)
 
 
 async def test_an_order_after_the_close_is_refused(simulator: Simulator) -> None:
-    assert await simulator.close(attempt()) is None
+    assert await simulator.cancel(attempt()) is None
     assert code_of(await simulator.charge(charge_of())) == "ORDER_CREATION_FAILED"
     assert await found(simulator) is None
     assert isinstance(await simulator.refund(refund_of()), RefundFailed)
@@ -181,12 +181,12 @@ async def test_twenty_confirmations_and_closes_settle_an_order_once(simulator: S
     assert isinstance(asked, NeedsAction)
     await asyncio.gather(
         *(simulator.decide(asked.reference, "approve") for _ in range(10)),
-        *(simulator.close(attempt()) for _ in range(10)),
+        *(simulator.cancel(attempt()) for _ in range(10)),
     )
     ended = await found(simulator)
     assert isinstance(ended, Succeeded | Abandoned)
     await simulator.decide(asked.reference, "approve")
-    await simulator.close(attempt())
+    await simulator.cancel(attempt())
     assert await found(simulator) == ended
 
 
@@ -198,7 +198,7 @@ async def test_everything_is_known_after_a_restart(runtime: Runtime, simulator: 
     asked = await simulator.charge(charge_of("late_success:60", "att_2", "4000002500003155"))
     assert isinstance(paid, Succeeded) and isinstance(asked, NeedsAction)
     refund = await simulator.refund(refund_of())
-    await simulator.close(attempt("att_3"))
+    await simulator.cancel(attempt("att_3"))
     again = restarted(runtime)
     assert await again.charge(charge_of()) == await found(again) == paid
     assert await found(again, "att_2") == asked
@@ -352,7 +352,7 @@ async def test_a_charge_is_disputed_in_time(
 
 async def test_an_account_is_disputed_after_it_paid(simulator: Simulator, clock: FakeClock) -> None:
     typed = MethodInput("ach", "110000000/000555555559")
-    begun = await simulator.charge(charge_of(card=typed))
+    begun = await simulator.charge(charge_of(instrument=typed))
     assert isinstance(begun, Pending)
     reference = begun.reference.replace("sim_", "simdp_")
     clock.advance(seconds=74)

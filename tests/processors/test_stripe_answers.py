@@ -74,7 +74,7 @@ def processor(*answers: tuple[int, dict[str, Any]] | Exception) -> tuple[Stripe,
 
 def request(type: str = "ideal", **changes: Any) -> ChargeRequest:
     values = {"amount": 2400, "currency": "EUR", "email": "ana@example.com", "payment_id": "pay_1"} | changes
-    return ChargeRequest(ATTEMPT, card=MethodInput(type), return_url=RETURN_URL, **values)
+    return ChargeRequest(ATTEMPT, instrument=MethodInput(type), return_url=RETURN_URL, **values)
 
 
 def attempt(outcome: Outcome | None) -> Attempt:
@@ -186,7 +186,7 @@ async def test_what_is_paid_in_the_moment_of_the_cancelling_is_paid() -> None:
     waiting = intent("requires_payment_method", metadata={"attempt_id": ATTEMPT, "page": "p"})
     refused = error("invalid_request_error", "payment_intent_unexpected_state")
     subject, http = processor((200, waiting), (400, refused), (200, intent("succeeded")))
-    assert await subject.close(attempt(NeedsAction("pi_1", "p"))) == Succeeded("pi_1")
+    assert await subject.cancel(attempt(NeedsAction("pi_1", "p"))) == Succeeded("pi_1")
     assert [path.partition("?")[0] for _, path, _, _ in http.sent] == [
         "/v1/payment_intents/pi_1",
         "/v1/payment_intents/pi_1/cancel",
@@ -199,7 +199,7 @@ async def test_what_can_be_neither_cancelled_nor_told_is_no_answer() -> None:
     refused = error("invalid_request_error", "payment_intent_unexpected_state")
     subject, _ = processor((200, waiting), (400, refused), (200, waiting))
     with pytest.raises(stripe.InvalidRequestError):
-        await subject.close(attempt(NeedsAction("pi_1", "p")))
+        await subject.cancel(attempt(NeedsAction("pi_1", "p")))
 
 
 NOTHING = {"object": "list", "data": [], "has_more": False, "url": "/v1/payment_intents"}
@@ -209,7 +209,7 @@ async def test_an_order_that_could_never_be_placed_is_closed_without_asking() ->
     """The server died before it had written down that Stripe does not take 1.234 dinars."""
     asked, http = processor((200, NOTHING))
     lost = msgspec.structs.replace(attempt(None), amount=1234, currency="KWD")
-    assert await asked.close(lost) is None
+    assert await asked.cancel(lost) is None
     assert [method for method, *_ in http.sent] == ["get"]
 
 
@@ -217,7 +217,7 @@ async def test_an_order_that_could_never_be_placed_is_closed_without_asking() ->
 async def test_an_order_that_stripe_would_refuse_is_closed_by_its_refusal(code: str) -> None:
     """Whatever takes its place is refused for its amount, and so would it be."""
     asked, http = processor((200, NOTHING), (400, error("invalid_request_error", code)))
-    assert await asked.close(attempt(None)) is None
+    assert await asked.cancel(attempt(None)) is None
     assert [method for method, *_ in http.sent] == ["get", "post"]
 
 
@@ -225,18 +225,18 @@ async def test_an_order_that_stripe_would_refuse_is_closed_by_its_refusal(code: 
 async def test_a_place_that_cannot_be_taken_is_no_evidence(status: int) -> None:
     asked, _ = processor((200, NOTHING), (status, error("invalid_request_error", "other")))
     with pytest.raises(stripe.StripeError):
-        await asked.close(attempt(None))
+        await asked.cancel(attempt(None))
 
 
 async def test_a_place_whose_answer_cannot_be_read_is_no_evidence() -> None:
     asked, _ = processor((200, NOTHING), (200, intent("requires_payment_method", amount="much")))
     with pytest.raises(msgspec.ValidationError):
-        await asked.close(attempt(None))
+        await asked.cancel(attempt(None))
 
 
 async def test_a_bank_that_has_the_order_is_waited_for() -> None:
     subject, http = processor((200, intent("processing")))
-    assert await subject.close(attempt(Pending("pi_1"))) == Pending("pi_1")
+    assert await subject.cancel(attempt(Pending("pi_1"))) == Pending("pi_1")
     assert len(http.sent) == 1
 
 

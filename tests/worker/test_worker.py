@@ -299,7 +299,7 @@ async def test_a_kind_that_is_busy_keeps_no_other_waiting(
 
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
     handled_by(hang)
-    module.KINDS.append(Kind("return_charge", RETURNS, give_back))
+    module.KINDS.append(Kind("refund_duplicate_charge", RETURNS, give_back))
     await _add(runtime, *[f"evt_{number}" for number in range(module.AT_ONCE + 1)])
     async with Working(runtime):
         await asyncio.sleep(0.2)
@@ -377,7 +377,10 @@ async def test_the_worker_survives_a_lost_connection(runtime: Runtime, handled_b
 
 
 def test_every_kind_is_there() -> None:
-    assert [(kind.name, kind.rows) for kind in KINDS] == [("handle_notice", NOTICES), ("return_charge", RETURNS)]
+    assert [(kind.name, kind.rows) for kind in KINDS] == [
+        ("handle_notice", NOTICES),
+        ("refund_duplicate_charge", RETURNS),
+    ]
 
 
 def test_pauses_grow_to_half_an_hour() -> None:

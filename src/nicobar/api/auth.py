@@ -35,7 +35,7 @@ class KeyRing:
     def __init__(self) -> None:
         self._remembered: dict[bytes, tuple[ApiKey, float]] = {}
 
-    async def authorise(self, request: Request, runtime: Runtime, *, writes: bool) -> ApiKey:
+    async def authenticate(self, request: Request, runtime: Runtime, *, writes: bool) -> ApiKey:
         """Return the caller's key. Raises Problem UNAUTHORIZED: 401 without a valid key, 403 for a read-only key."""
         header = request.headers.get("authorization", "")
         if header[: len(_SCHEME)].lower() != _SCHEME or len(header) > _LONGEST_HEADER:

@@ -32,7 +32,7 @@ HttpMethod = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
 class Call(NamedTuple, Generic[BodyT, QueryT]):
-    """One authorised, decoded request."""
+    """One authenticated, decoded request."""
 
     runtime: Runtime
     tenant: Tenant
@@ -48,7 +48,7 @@ class Operation(NamedTuple):
     method: HttpMethod
     path: str
     handler: Callable[[Call[Any, Any]], Awaitable[Any]]
-    answer: Any
+    response: Any
     """The answer's type; None for an empty answer."""
     body: Any = None
     """The body's type; None where no body is read."""
@@ -92,14 +92,14 @@ def _endpoint(operation: Operation, runtime: Runtime, keys: KeyRing) -> Endpoint
     writes = operation.method != "GET"
 
     async def endpoint(request: Request) -> Response:
-        key = await keys.authorise(request, runtime, writes=writes)
+        key = await keys.authenticate(request, runtime, writes=writes)
         body = None if decoder is None else decode_body(await read_body(request), decoder)
         query = decode_query(request, operation.query)
         path = {name: _clean(value) for name, value in request.path_params.items()}
-        answer = await operation.handler(Call(runtime, key.tenant, path, body, query))
-        if operation.answer is None:
+        response = await operation.handler(Call(runtime, key.tenant, path, body, query))
+        if operation.response is None:
             return Response(status_code=operation.status)
-        return Response(encoder.encode(answer), operation.status, media_type="application/json")
+        return Response(encoder.encode(response), operation.status, media_type="application/json")
 
     return endpoint
 

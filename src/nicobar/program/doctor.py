@@ -113,13 +113,13 @@ def server_at(url: str) -> Finding | None:
     connection = HTTPConnection(url.removeprefix("http://"), timeout=5)
     try:
         connection.request("GET", "/health")
-        answer = connection.getresponse()
-        if answer.getheader("request-id") is None:
+        response = connection.getresponse()
+        if response.getheader("request-id") is None:
             return Finding(None, f"A program that is not Nicobar answers at {url}.")
-        if answer.status == 200:
+        if response.status == 200:
             return Finding(None, f"A server answers at {url} and is ready.")
         advice = "Its log says why, at 'not_ready'."
-        return Finding(False, f"The server at {url} cannot take payments (status {answer.status}).", advice)
+        return Finding(False, f"The server at {url} cannot take payments (status {response.status}).", advice)
     except (OSError, HTTPException):
         return None
     finally:

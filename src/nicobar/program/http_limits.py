@@ -121,7 +121,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.ending or self.transport.is_closing():
             return
         if self._framing.complete:
-            self._end_after_answer()
+            self._end_after_response()
             return
         if not self._framing.begun:
             self._wait(REQUEST_SECONDS)
@@ -148,9 +148,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._framing.complete:
             self.deadline = _NEVER
             if data[taken:] not in (b"", b"\r\n"):
-                self._end_after_answer()
+                self._end_after_response()
 
-    def _end_after_answer(self) -> None:
+    def _end_after_response(self) -> None:
         """Read no further: what comes before the answer is out belongs to nobody."""
         self.ending = True
         self.flow.pause_reading()
@@ -234,7 +234,7 @@ class BoundedProtocol(HttpToolsProtocol):
             cycle.broken = True
             cycle.message_event.set()
             self.deadline = _NEVER
-            self._end_after_answer()
+            self._end_after_response()
             return
         if self._answered and error.status == HTTPStatus.BAD_REQUEST:
             # Bytes that follow an answer and are no request may be meant as the end of the one before. A second answer

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from nicobar.flows.notices.handle_notice import handle_notice
-from nicobar.flows.payments.return_charge import return_charge
+from nicobar.flows.payments.refund_duplicate_charge import refund_duplicate_charge
 from nicobar.storage.due_work import NOTICES, RETURNS, DueRows
 
 LONGEST_PAUSE: Final = timedelta(minutes=30)
@@ -27,7 +27,7 @@ class Kind(NamedTuple):
 
 KINDS: Final[list[Kind]] = [
     Kind("handle_notice", NOTICES, handle_notice),
-    Kind("return_charge", RETURNS, return_charge),
+    Kind("refund_duplicate_charge", RETURNS, refund_duplicate_charge),
 ]
 """Every kind."""
 

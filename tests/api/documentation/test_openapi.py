@@ -170,9 +170,9 @@ def test_examples_are_of_the_types_that_they_illustrate(operation: Operation, wh
         body = described["requestBody"]["content"]["application/json"]["example"]
         assert body
         msgspec.convert(body, operation.body)
-    if operation.answer is not None:
+    if operation.response is not None:
         answer = described["responses"][str(operation.status)]["content"]["application/json"]["example"]
-        decoded = msgspec.convert(answer, operation.answer)
+        decoded = msgspec.convert(answer, operation.response)
         assert msgspec.to_builtins(decoded) == answer, "an answer's example shows every field"
 
 

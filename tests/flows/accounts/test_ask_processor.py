@@ -19,7 +19,7 @@ class Chatty(Simulator):
     """Raises what it was asked with."""
 
     async def charge(self, request: ChargeRequest) -> Succeeded | Declined:  # type: ignore[override]
-        raise RuntimeError(f"cannot charge {request.card.number}")  # type: ignore[union-attr]
+        raise RuntimeError(f"cannot charge {request.instrument.number}")  # type: ignore[union-attr]
 
 
 @pytest.fixture

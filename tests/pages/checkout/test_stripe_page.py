@@ -252,8 +252,8 @@ async def test_stripe_does_not_answer(
         raise ConnectionError
 
     monkeypatch.setattr("nicobar.processors.stripe.stripe.Stripe.fields", broken)
-    answer = await browser.get(page)
-    assert answer.status_code == 503 and "you will not be charged twice" in answer.text
+    response = await browser.get(page)
+    assert response.status_code == 503 and "you will not be charged twice" in response.text
     assert (await reload(runtime, payment)).status == "requires_customer_action"
 
 

@@ -296,8 +296,8 @@ async def test_what_clings_to_a_link_in_a_text_leads_to_the_link(
     runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, tail: str
 ) -> None:
     payment = await place(runtime, order(runtime, tenant))
-    answer = await browser.get(f"/{payment.link_id}{tail}?lang=de")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/{payment.link_id}?lang=de")
+    response = await browser.get(f"/{payment.link_id}{tail}?lang=de")
+    assert (response.status_code, response.headers["location"]) == (303, f"/{payment.link_id}?lang=de")
 
 
 @pytest.mark.parametrize("path", ["/AAAAAAAA", "/AAAAAAAA.", "/AAAAAAA", "/AAAAAAAAA", "/pay/AAAAAAAA", "/AAAAAAAA/x"])
@@ -306,8 +306,8 @@ async def test_a_wrong_link_shows_people_a_page_and_programs_json(browser: httpx
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert "We cannot find this page" in page.text
     for headers in (JSON, {"accept": "*/*", "authorization": "Bearer x"}):
-        answer = await browser.get(path, headers=headers, follow_redirects=True)
-        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+        response = await browser.get(path, headers=headers, follow_redirects=True)
+        assert (response.status_code, response.headers["content-type"]) == (404, "application/json")
 
 
 # --- Words of the API --------------------------------------------------------------------------------------------

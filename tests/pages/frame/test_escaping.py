@@ -101,8 +101,8 @@ async def test_what_is_typed_into_a_field_comes_back_escaped_or_not_at_all(
         if (await reload(site.runtime, payment)).status != "requires_payment_method":
             payment = await site.place()
         token = token_of(await site.browser.get(f"/{payment.link_id}"))
-        answer = await site.browser.post(f"/{payment.link_id}{part}", data=plain | {"token": token} | change)
-        assert_escaped(answer, str(change))
+        response = await site.browser.post(f"/{payment.link_id}{part}", data=plain | {"token": token} | change)
+        assert_escaped(response, str(change))
     assert_escaped(await site.browser.get(f"/{payment.link_id}"), part)
     record_property("forms", len(changes))
 

@@ -67,9 +67,9 @@ async def proof_of(runtime: Runtime, tenant: Tenant, buyer: Buyer = ANA) -> str:
 
 async def opened(browser: httpx.AsyncClient, payment: Payment, proof: str) -> httpx.Response:
     """Open a link with a proof as a browser does, and return the page that it leads to."""
-    answer = await browser.get(f"/{payment.link_id}", params={"proof": proof})
-    assert (answer.status_code, answer.headers["location"], answer.text) == (303, f"/{payment.link_id}", "")
-    return await browser.get(answer.headers["location"])
+    response = await browser.get(f"/{payment.link_id}", params={"proof": proof})
+    assert (response.status_code, response.headers["location"], response.text) == (303, f"/{payment.link_id}", "")
+    return await browser.get(response.headers["location"])
 
 
 def hides_saved_cards(page: httpx.Response) -> bool:
@@ -103,10 +103,10 @@ async def test_the_proof_becomes_a_cookie_of_this_link(
 ) -> None:
     payment = await link(runtime, tenant)
     proof = await proof_of(runtime, tenant)
-    answer = await browser.get(f"/{payment.link_id}?theme=dark&proof={proof}&a=%C3%A9&a=2")
-    assert answer.headers["location"] == f"/{payment.link_id}?theme=dark&a=%C3%A9&a=2"
-    assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
-    (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()
+    response = await browser.get(f"/{payment.link_id}?theme=dark&proof={proof}&a=%C3%A9&a=2")
+    assert response.headers["location"] == f"/{payment.link_id}?theme=dark&a=%C3%A9&a=2"
+    assert (response.headers["cache-control"], response.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    (cookie,) = SimpleCookie(response.headers["set-cookie"]).values()
     assert (cookie.key, cookie["path"], cookie["max-age"]) == ("customer_proof", f"/{payment.link_id}", "900")
     assert (cookie["httponly"], cookie["samesite"], cookie["secure"]) == (True, "lax", "")
     assert cookie.value != proof
@@ -122,9 +122,9 @@ async def test_over_https_and_below_a_path_the_cookie_says_so(runtime: Runtime, 
     payment = await link(below, tenant)
     transport = httpx.ASGITransport(Router(page_routes(below, Renderer(below.public_url))))
     async with httpx.AsyncClient(transport=transport, base_url="https://example.com") as client:
-        answer = await client.get(f"/{payment.link_id}", params={"proof": await proof_of(below, tenant)})
-    assert answer.headers["location"] == f"/pay/{payment.link_id}"
-    (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()
+        response = await client.get(f"/{payment.link_id}", params={"proof": await proof_of(below, tenant)})
+    assert response.headers["location"] == f"/pay/{payment.link_id}"
+    (cookie,) = SimpleCookie(response.headers["set-cookie"]).values()
     assert (cookie["path"], cookie["secure"]) == (f"/pay/{payment.link_id}", True)
 
 
@@ -161,9 +161,9 @@ async def test_a_proof_that_does_not_hold_shows_nothing(
 ) -> None:
     payment = await link(runtime, tenant)
     for name, proof in (await forgeries(runtime, tenant, clock)).items():
-        answer = await browser.get(f"/{payment.link_id}", params={"proof": proof})
-        assert (answer.status_code, answer.headers["location"]) == (303, f"/{payment.link_id}"), name
-        assert "set-cookie" not in answer.headers, name
+        response = await browser.get(f"/{payment.link_id}", params={"proof": proof})
+        assert (response.status_code, response.headers["location"]) == (303, f"/{payment.link_id}"), name
+        assert "set-cookie" not in response.headers, name
         for cookie in (proof, "x"):
             if cookie.isascii() and cookie.isprintable():
                 page = await browser.get(f"/{payment.link_id}", headers={"cookie": f"customer_proof={cookie}"})

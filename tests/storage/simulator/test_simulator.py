@@ -80,7 +80,7 @@ async def test_postgresql_refuses_impossible_books(
 
 
 async def test_no_money_is_taken_under_a_closed_id(runtime: Runtime, simulator: Simulator) -> None:
-    await simulator.close(attempt())
+    await simulator.cancel(attempt())
     with pytest.raises(asyncpg.CheckViolationError):
         await execute(runtime, "UPDATE simulator.orders SET taken_at = now()")
 
@@ -241,12 +241,12 @@ async def test_what_is_old_is_forgotten_with_all_that_belongs_to_it(
         await simulator.charge(charge_of("dispute_after:1; notice_twice", f"att_{number}"))
         await simulator.refund(refund_of(f"ref_{number}", attempt_id=f"att_{number}"))
         clock.advance(seconds=1)
-    await simulator.close(attempt("att_9"))
+    await simulator.cancel(attempt("att_9"))
     assert [await count(runtime, table) for table in TABLES] == [4, 3, 9]
-    assert await records.forget(clock.now() - timedelta(seconds=1), 1) == 1
+    assert await records.purge(clock.now() - timedelta(seconds=1), 1) == 1
     assert await records.order("att_0") is None
-    assert await records.forget(clock.now() - timedelta(seconds=1), 10) == 1
+    assert await records.purge(clock.now() - timedelta(seconds=1), 10) == 1
     assert [await count(runtime, table) for table in TABLES] == [2, 1, 3]
     clock.advance(seconds=1)
-    assert await records.forget(clock.now(), 10) == 2
+    assert await records.purge(clock.now(), 10) == 2
     assert [await count(runtime, table) for table in TABLES] == [0, 0, 0]

@@ -94,7 +94,7 @@ def build_document(operations: Sequence[Operation], public_url: str) -> dict[str
     """
     wire_types: list[Any] = [ErrorEnvelope]
     for operation in operations:
-        wire_types += [operation.answer, operation.body, operation.query]
+        wire_types += [operation.response, operation.body, operation.query]
     schemas, components = describe_types(wire_types)
     error, *rest = schemas
     queries: set[str] = set()
@@ -102,9 +102,9 @@ def build_document(operations: Sequence[Operation], public_url: str) -> dict[str
     tags: dict[str, None] = {}
     ids: set[str] = set()
     for index, operation in enumerate(operations):
-        answer, body, query = rest[3 * index : 3 * index + 3]
+        response, body, query = rest[3 * index : 3 * index + 3]
         queries.add(component_name(query["$ref"]))
-        described = _operation(operation, answer, body, query, error, components)
+        described = _operation(operation, response, body, query, error, components)
         if described["operationId"] in ids:
             raise ValueError(f"two operations have the id {described['operationId']}")
         ids.add(described["operationId"])
@@ -152,7 +152,7 @@ def _plain_path(path: str) -> str:
 
 
 def _operation(
-    operation: Operation, answer: Schema, body: Schema, query: Schema, error: Schema, components: dict[str, Schema]
+    operation: Operation, response: Schema, body: Schema, query: Schema, error: Schema, components: dict[str, Schema]
 ) -> dict[str, Any]:
     tag = operation.path.strip("/").partition("/")[0]
     described: dict[str, Any] = {
@@ -170,7 +170,7 @@ def _operation(
         content = {"schema": body, "example": example_of(body, components)}
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
     described["responses"] = {
-        str(operation.status): _success(operation, answer, components),
+        str(operation.status): _success(operation, response, components),
         **_refusals(operation, error),
     }
     return described
@@ -207,12 +207,12 @@ def _query_parameters(query: Schema) -> list[dict[str, Any]]:
     return found
 
 
-def _success(operation: Operation, answer: Schema, components: dict[str, Schema]) -> dict[str, Any]:
-    if operation.answer is None:
+def _success(operation: Operation, response: Schema, components: dict[str, Schema]) -> dict[str, Any]:
+    if operation.response is None:
         return {"description": "Done. There is no body."}
-    description = resolve(answer, components).get("description") or "Done."
-    example = example_of(answer, components, operation.path.rpartition("/")[2], whole=True)
-    content = {"application/json": {"schema": answer, "example": example}}
+    description = resolve(response, components).get("description") or "Done."
+    example = example_of(response, components, operation.path.rpartition("/")[2], whole=True)
+    content = {"application/json": {"schema": response, "example": example}}
     return {"description": description, "content": content}
 
 

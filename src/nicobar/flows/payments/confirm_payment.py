@@ -59,7 +59,7 @@ class Confirmation(NamedTuple):
 class _Wish(NamedTuple):
     """What was asked for, as `confirm_payment` explains it."""
 
-    card: CardInput | SavedChoice | MethodInput | SimulatedCharge | None
+    instrument: CardInput | SavedChoice | MethodInput | SimulatedCharge | None
     seen: datetime | None
     save: bool
     customer_present: bool
@@ -69,7 +69,7 @@ class _Wish(NamedTuple):
 class _Accepted(NamedTuple):
     """What is charged, after every check of it."""
 
-    card: CardInput | SavedMethod | MethodInput | SimulatedCharge
+    instrument: CardInput | SavedMethod | MethodInput | SimulatedCharge
     details: CardDetails | None
     """What may be kept of a card; None for every other method."""
     family: str
@@ -87,7 +87,7 @@ async def confirm_payment(
     runtime: Runtime,
     tenant: Tenant,
     payment_id: str,
-    card: CardInput | SavedChoice | MethodInput | SimulatedCharge | None,
+    instrument: CardInput | SavedChoice | MethodInput | SimulatedCharge | None,
     seen: datetime | None = None,
     *,
     save: bool = False,
@@ -100,18 +100,20 @@ async def confirm_payment(
     a double click cannot try a declined card twice. None skips that check. `save` is the customer's consent to keep
     the card, should it pay. `create` stores the payment in the transaction that records the attempt: it is charged in
     the merchant's request then, and the customer is not there. `return_url` is where a page of the processor sends
-    the customer back to; None stands for the payment link. A Rehearsal is for the simulator and test payments alone.
+    the customer back to; None stands for the payment link. A SimulatedCharge is for the simulator and test
+    payments alone.
 
     When the database goes away between the call and its record, that is no failure of the confirmation: the attempt is
     stored, and the sweep asks what became of it. An error would make a merchant's program charge once more.
 
     Raises Problem NOT_FOUND for an unknown payment or saved method, UNSUPPORTED_ACTION without a processor for its
-    mode or for a rehearsal that is not allowed, INVALID_REQUEST_BODY without a card, NO_ELIGIBLE_PAYMENT_METHODS for a
-    saved method that cannot pay it, and CardRefused for a card that cannot be taken; nothing is stored then.
+    mode or for a simulated charge that is not allowed, INVALID_REQUEST_BODY without an instrument,
+    NO_ELIGIBLE_PAYMENT_METHODS for a saved method that cannot pay it, and CardRefused for a card that cannot
+    be taken; nothing is stored then.
     """
-    if isinstance(card, SimulatedCharge) and tenant.mode != "test":
+    if isinstance(instrument, SimulatedCharge) and tenant.mode != "test":
         raise Problem("UNSUPPORTED_ACTION", detail="How a charge ends can be chosen for a test payment only")
-    wish = _Wish(card, seen, save, customer_present=create is None, return_url=return_url)
+    wish = _Wish(instrument, seen, save, customer_present=create is None, return_url=return_url)
     policy = await load_policy(runtime, tenant)
     try:
         async with runtime.database.transaction() as tx:
@@ -153,14 +155,14 @@ async def _record_intent(
     processor = processor_for(find_processors(runtime, policy), tenant.mode)
     if processor is None:
         raise Problem("UNSUPPORTED_ACTION", detail=f"No processor is configured for {tenant.mode} payments")
-    if wish.card is None:
+    if wish.instrument is None:
         raise Problem("INVALID_REQUEST_BODY", path="number", detail="A card is needed to pay.")
-    if isinstance(wish.card, MethodInput):
-        accepted = _accepted_method(runtime, policy, processor, wish.card, payment)
+    if isinstance(wish.instrument, MethodInput):
+        accepted = _accepted_method(runtime, policy, processor, wish.instrument, payment)
     else:
         usable = _usable_cards(payment, policy)
-        accepted = await _accepted_card(tx, processor, wish.card, usable, payment, at)
-    saved = accepted.card.payment_method_id if isinstance(accepted.card, SavedMethod) else None
+        accepted = await _accepted_card(tx, processor, wish.instrument, usable, payment, at)
+    saved = accepted.instrument.payment_method_id if isinstance(accepted.instrument, SavedMethod) else None
     attempt = Attempt(
         attempt_id=runtime.new_id("att", at),
         payment_id=payment_id,
@@ -171,7 +173,9 @@ async def _record_intent(
         outcome=None,
         created_at=at,
         resolved_at=None,
-        save_method=wish.save and accepted.family == "card" and isinstance(accepted.card, CardInput | MethodInput),
+        save_method=wish.save
+        and accepted.family == "card"
+        and isinstance(accepted.instrument, CardInput | MethodInput),
     )
     await insert_attempt(tx, tenant, attempt)
     await move_payment(
@@ -189,7 +193,7 @@ async def _record_intent(
         attempt.attempt_id,
         attempt.amount,
         attempt.currency,
-        accepted.card,
+        accepted.instrument,
         wish.return_url or link_url,
         keep_card=attempt.save_method,
         customer_present=wish.customer_present,
@@ -212,7 +216,7 @@ def _usable_cards(payment: Payment, policy: Policy) -> frozenset[str]:
 async def _accepted_card(
     tx: Tx,
     processor: Processor,
-    card: CardInput | SavedChoice | SimulatedCharge,
+    instrument: CardInput | SavedChoice | SimulatedCharge,
     usable: frozenset[str],
     payment: Payment,
     now: datetime,
@@ -222,22 +226,22 @@ async def _accepted_card(
     Raises CardRefused when the processor or the payment does not take a card, and Problem NOT_FOUND or
     NO_ELIGIBLE_PAYMENT_METHODS for a saved method.
     """
-    if isinstance(card, SavedChoice):
-        method = await get_method(tx, payment.tenant, payment.customer.customer_id, card.payment_method_id)
+    if isinstance(instrument, SavedChoice):
+        method = await get_method(tx, payment.tenant, payment.customer.customer_id, instrument.payment_method_id)
         if method is None:
-            raise Problem("NOT_FOUND", what=f"Payment method {card.payment_method_id}", path="payment_method_id")
+            raise Problem("NOT_FOUND", what=f"Payment method {instrument.payment_method_id}", path="payment_method_id")
         check_can_pay(method, payment)
         if method.processor != processor.name or method.payment_method_type not in usable:
             raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
         return _Accepted(method, method.card, "card", method.payment_method_type)
     if not is_simulated(processor, payment.mode):
         raise Problem("UNSUPPORTED_ACTION", detail=f"A card for {processor.name} is never typed here")
-    typed = card.card if isinstance(card, SimulatedCharge) else card
+    typed = instrument.card if isinstance(instrument, SimulatedCharge) else instrument
     details = without_its_words(processor, lambda: processor.describe(typed, now))
     kind = method_type(details)
     if kind not in usable:
         raise CardRefused("number", f"only_{min(usable)}_cards" if usable else "method_unavailable")
-    return _Accepted(card, details, "card", kind)
+    return _Accepted(instrument, details, "card", kind)
 
 
 def _accepted_method(

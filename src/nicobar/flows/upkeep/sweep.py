@@ -6,8 +6,8 @@ from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.refunds.resolve_refunds_due import resolve_refunds_due
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.upkeep.forget_pictures import forget_pictures
-from nicobar.flows.upkeep.forget_simulated_orders import forget_simulated_orders
+from nicobar.flows.upkeep.purge_pictures import purge_pictures
+from nicobar.flows.upkeep.purge_simulated_charges import purge_simulated_charges
 
 
 async def sweep(runtime: Runtime) -> None:
@@ -19,6 +19,6 @@ async def sweep(runtime: Runtime) -> None:
     await resolve_refunds_due(runtime, runtime.real_now())
     await expire_payments(runtime)
     await release_discounts(runtime)
-    await forget_pictures(runtime)
-    await forget_simulated_orders(runtime)
+    await purge_pictures(runtime)
+    await purge_simulated_charges(runtime)
     await deliver_simulated_notices(runtime)

@@ -109,8 +109,8 @@ class CheckoutPage:
         if seen != revision(payment):
             return self._overtaken(request, visit)
         if form.text(PANEL):  # nobody tries out a stolen card there, so it has an allowance of its own
-            self._limits.rehearsals.check(payment.link_id or "", now)
-            self._limits.rehearsals.spend(payment.link_id or "", now)
+            self._limits.simulated_charges.check(payment.link_id or "", now)
+            self._limits.simulated_charges.spend(payment.link_id or "", now)
             return_url = f"{self._runtime.public_url}{visit.path}"
             return self._onward(visit, await use_panel(self._runtime, visit, form, seen, return_url))
         self._limits.attempts.check(payment.link_id or "", now)
@@ -128,10 +128,10 @@ class CheckoutPage:
         if checked.errors:
             return self._refused(request, visit, checked)
         try:
-            confirmation = await self._charge(request, visit, checked.card, seen, save=save)
+            confirmation = await self._charge(request, visit, checked.instrument, seen, save=save)
         except InputRefused as refusal:
             errors = {refusal.field: Reason(refusal.reason)}
-            return self._refused(request, visit, checked._replace(card=None, errors=errors))
+            return self._refused(request, visit, checked._replace(instrument=None, errors=errors))
         return self._onward(visit, confirmation.outcome)
 
     async def change(self, request: Request) -> Response:

@@ -77,7 +77,7 @@ class PageLimits:
         cost a question to a register."""
         self.fields = Allowance(60, timedelta(minutes=10))
         """Looks at the page with a processor's own fields, by link: each is a question to the processor."""
-        self.rehearsals = Allowance(200, timedelta(hours=1))
+        self.simulated_charges = Allowance(200, timedelta(hours=1))
         """Presses of the test panel, by link: more than anybody needs who tries things out, and too few for a stranger
         with a test link to fill a disk."""
         self.unknown_links = Allowance(30, timedelta(minutes=1))

@@ -49,7 +49,7 @@ KEPT_FOR: Final = timedelta(days=365)
 
 _BATCH: Final = 100
 _RESEND_AFTER: Final = timedelta(seconds=30)
-_FORGOTTEN_AT_ONCE: Final = 1000
+_PURGED_AT_ONCE: Final = 1000
 
 
 class Simulator:
@@ -85,11 +85,11 @@ class Simulator:
             order = self._new_order(request, _scenario(request), now)
         except Problem:
             return declined("INVALID_REQUEST", request.attempt_id)  # its creation should have been refused
-        if isinstance(request.card, MethodInput):
+        if isinstance(request.instrument, MethodInput):
             bits = self._clock.random_bits(RANDOM_BITS)
-            order = charge_method(request.card, request.email, order, self._public_url, bits)
+            order = charge_method(request.instrument, request.email, order, self._public_url, bits)
         else:
-            order = charge_card(request.card, request, order, f"{self._public_url}{CHALLENGE_PATH}")
+            order = charge_card(request.instrument, request, order, f"{self._public_url}{CHALLENGE_PATH}")
         scenario = order.scenario
         await asyncio.sleep(scenario.latency.total_seconds())
         await _fail("before", scenario)
@@ -108,10 +108,10 @@ class Simulator:
         order = await self._store.order(attempt.attempt_id)
         return None if order is None else order.as_of(self._clock.now()).outcome
 
-    async def close(self, attempt: Attempt) -> Outcome | None:
+    async def cancel(self, attempt: Attempt) -> Outcome | None:
         """End an attempt that waits for its customer, and refuse an order that has not come yet."""
         now = self._clock.now()
-        if await self._store.close(attempt.attempt_id, now):
+        if await self._store.cancel(attempt.attempt_id, now):
             return None
         order = await self._store.order(attempt.attempt_id)
         if order is not None and order.is_open(now):
@@ -168,9 +168,9 @@ class Simulator:
         """Hear that a notice was taken."""
         await self._store.mark_sent(notice_id, self._clock.now())
 
-    async def forget(self) -> None:
+    async def purge(self) -> None:
         """Delete what is older than `KEPT_FOR`, some of it at a time."""
-        await self._store.forget(self._clock.now() - KEPT_FOR, _FORGOTTEN_AT_ONCE)
+        await self._store.purge(self._clock.now() - KEPT_FOR, _PURGED_AT_ONCE)
 
     async def challenge(self, reference: str) -> SimulatedOrder | None:
         """Return the card order whose challenge page this reference opens, as it stands; None for none."""
@@ -203,7 +203,7 @@ class Simulator:
             reference=reference,
             business_id=request.business_id,
             payment_id=request.payment_id,
-            type=request.card.type if isinstance(request.card, MethodInput) else CARD,
+            type=request.instrument.type if isinstance(request.instrument, MethodInput) else CARD,
             amount=request.amount,
             currency=request.currency,
             return_url=request.return_url,
@@ -228,11 +228,11 @@ class Simulator:
 
 def _scenario(request: ChargeRequest) -> SimulatedScenario:
     """Return what is to go wrong: by the payment's metadata, or as somebody chose on the test panel."""
-    if not isinstance(request.card, SimulatedCharge):
+    if not isinstance(request.instrument, SimulatedCharge):
         return SimulatedScenario() if request.scenario is None else read_scenario(request.scenario, failures.CODES)
-    match request.card.scenario:
+    match request.instrument.scenario:
         case "decline":
-            return SimulatedScenario(decline=request.card.error_code or "GENERIC_DECLINE")
+            return SimulatedScenario(decline=request.instrument.error_code or "GENERIC_DECLINE")
         case "challenge":
             return SimulatedScenario(challenge=True)
         case "lose_answer":

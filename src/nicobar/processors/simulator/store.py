@@ -13,7 +13,7 @@ class SimulatorStore(Protocol):
         """Store a new order with its notices, and return it.
 
         When its attempt id has an order already, that one is returned as it was stored, and nothing is changed; None
-        when the attempt was closed.
+        when the attempt was cancelled.
         """
 
     async def order(self, attempt_id: str) -> SimulatedOrder | None:
@@ -28,7 +28,7 @@ class SimulatorStore(Protocol):
         False, and no change, when it is decided already or has come to an end by itself.
         """
 
-    async def close(self, attempt_id: str, now: datetime) -> bool:
+    async def cancel(self, attempt_id: str, now: datetime) -> bool:
         """Refuse whatever may arrive under an attempt id; False, and no change, when an order has arrived."""
 
     async def give_back(self, refund: SimulatedRefund, notices: list[SimulatedNotice]) -> SimulatedRefund | None:
@@ -53,5 +53,5 @@ class SimulatorStore(Protocol):
     async def has_told(self, attempt_id: str) -> bool:
         """Return whether a notice about this order was sent and taken."""
 
-    async def forget(self, before: datetime, limit: int) -> int:
+    async def purge(self, before: datetime, limit: int) -> int:
         """Delete orders from before a moment, with all that belongs to them; return how many."""

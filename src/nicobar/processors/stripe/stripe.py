@@ -119,7 +119,7 @@ class Stripe:
             key = {"idempotency_key": request.attempt_id}
             made = await self._api.payment_intents.create_async(cast(Any, order), cast(Any, key))
         except stripe.StripeError as error:
-            if not _is_refusal(error) or (isinstance(request.card, SavedMethod) and _is_too_often(error)):
+            if not _is_refusal(error) or (isinstance(request.instrument, SavedMethod) and _is_too_often(error)):
                 raise
             return await self._refused(error, request.attempt_id)
         intent = _read(made, PaymentIntent)
@@ -132,7 +132,7 @@ class Stripe:
         intent = await self._intent(attempt)
         return None if intent is None else await self._settle(intent, attempt.created_at)
 
-    async def close(self, attempt: Attempt) -> Outcome | None:
+    async def cancel(self, attempt: Attempt) -> Outcome | None:
         """Cancel the PaymentIntent of an attempt, unless it has been paid or the bank has it already.
 
         When there is none, one that can never be paid takes its place: it has the same idempotency key, so that an
@@ -237,8 +237,8 @@ class Stripe:
     async def _how(self, request: ChargeRequest) -> dict[str, Any]:
         """Return what a PaymentIntent has because of the way to pay."""
         three_ds = {"request_three_d_secure": "any"} if request.force_3ds else {}
-        if isinstance(request.card, SavedMethod):
-            customer, _, method = request.card.token.partition("/")
+        if isinstance(request.instrument, SavedMethod):
+            customer, _, method = request.instrument.token.partition("/")
             return {
                 "customer": customer,
                 "payment_method": method,
@@ -247,9 +247,9 @@ class Stripe:
                 **({"payment_method_options": {"card": three_ds}} if three_ds else {}),
                 **({"return_url": request.return_url} if request.customer_present else {"off_session": True}),
             }
-        if not isinstance(request.card, MethodInput):
+        if not isinstance(request.instrument, MethodInput):
             raise TypeError("a card is never sent to Stripe from here")
-        known = stripe_methods()[request.card.type]
+        known = stripe_methods()[request.instrument.type]
         kind: dict[str, Any] = {"payment_method_types": [known.stripe_type]}
         if known.start == "redirect":
             data = {"type": known.stripe_type}

@@ -55,7 +55,7 @@ WITH new AS (
 SELECT true FROM new
 """
 
-_CLOSE: Final = """
+_CANCEL: Final = """
 INSERT INTO simulator.orders (attempt_id, created_at) VALUES ($1, $2)
 ON CONFLICT (attempt_id) DO UPDATE SET attempt_id = excluded.attempt_id WHERE orders.outcome IS NULL
 RETURNING true
@@ -111,7 +111,7 @@ SELECT EXISTS (
     SELECT FROM simulator.notices WHERE attempt_id = $1 AND subject = 'attempt' AND sent_at IS NOT NULL)
 """
 
-_FORGET: Final = """
+_PURGE: Final = """
 WITH old AS (
     DELETE FROM simulator.orders WHERE attempt_id IN (
         SELECT attempt_id FROM simulator.orders WHERE created_at < $1 ORDER BY created_at LIMIT $2)
@@ -167,10 +167,10 @@ class SimulatorRecords:
         async with self._database.statement() as tx:
             return await tx.fetchval(_SETTLE, *_columns(notices), *given) is not None
 
-    async def close(self, attempt_id: str, now: datetime) -> bool:
+    async def cancel(self, attempt_id: str, now: datetime) -> bool:
         """Refuse what may arrive under an attempt id."""
         async with self._database.statement() as tx:
-            return await tx.fetchval(_CLOSE, attempt_id, now) is not None
+            return await tx.fetchval(_CANCEL, attempt_id, now) is not None
 
     async def give_back(self, refund: SimulatedRefund, notices: list[SimulatedNotice]) -> SimulatedRefund | None:
         """Store a new refund with its notices."""
@@ -214,10 +214,10 @@ class SimulatorRecords:
         async with self._database.read() as read:
             return bool(await read.fetchval(_HAS_TOLD, attempt_id))
 
-    async def forget(self, before: datetime, limit: int) -> int:
+    async def purge(self, before: datetime, limit: int) -> int:
         """Delete old orders."""
         async with self._database.statement() as tx:
-            count: int = await tx.fetchval(_FORGET, before, limit)
+            count: int = await tx.fetchval(_PURGE, before, limit)
         return count
 
 

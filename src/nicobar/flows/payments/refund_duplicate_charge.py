@@ -16,7 +16,7 @@ from nicobar.storage.payments.attempts import get_attempt, mark_returned
 _log = structlog.get_logger(__name__)
 
 
-async def return_charge(runtime: Runtime, tenant: Tenant, attempt_id: str) -> bool:
+async def refund_duplicate_charge(runtime: Runtime, tenant: Tenant, attempt_id: str) -> bool:
     """Give the whole charge of an attempt back; False until the processor says that it has.
 
     It is no refund of the payment, which stays paid, and of which the customer's money is kept once. The refund's id
@@ -31,11 +31,11 @@ async def return_charge(runtime: Runtime, tenant: Tenant, attempt_id: str) -> bo
     request = RefundRequest(f"ref_{attempt.attempt_id.partition('_')[2]}", attempt, attempt.amount)
     outcome = Unknown("processor not configured") if processor is None else await _give_back(processor, request)
     if not isinstance(outcome, RefundSucceeded):
-        _log.warning("charge_not_returned_yet", attempt_id=attempt.attempt_id, outcome=type(outcome).__name__)
+        _log.warning("duplicate_charge_not_refunded_yet", attempt_id=attempt.attempt_id, outcome=type(outcome).__name__)
         return False
     async with runtime.database.statement() as tx:
         await mark_returned(tx, tenant, attempt.attempt_id, runtime.now(tenant))
-    _log.info("charge_returned", payment_id=attempt.payment_id, attempt_id=attempt.attempt_id)
+    _log.info("duplicate_charge_refunded", payment_id=attempt.payment_id, attempt_id=attempt.attempt_id)
     return True
 
 

@@ -9,7 +9,7 @@ _AT_ONCE: Final = 100
 """Rows that one round deletes at most."""
 
 
-async def forget_pictures(runtime: Runtime) -> None:
+async def purge_pictures(runtime: Runtime) -> None:
     """Delete some of the rows that have expired."""
     async with runtime.database.statement() as tx:
-        await pictures.forget_pictures(tx, runtime.real_now(), _AT_ONCE)
+        await pictures.purge_pictures(tx, runtime.real_now(), _AT_ONCE)
