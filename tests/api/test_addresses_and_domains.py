@@ -6,7 +6,7 @@ from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
-from nicobar.program.settings import SettingsError, read_settings
+from nicobar.program.configuration import SettingsError, read_settings
 from shop import Shop, item, order_request
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nicobar.program.settings import SettingsError, read_settings
+from nicobar.program.configuration import ConfigurationError, read_configuration
 from nicobar.vault import Keys, Vault, VaultError
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -80,15 +80,15 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["secretsecret", "%%%%", f"{KEY},", KEY[:-8], f"{KEY} {KEY}"])
 def test_keys_that_are_none_are_refused_without_being_repeated(text: str) -> None:
-    with pytest.raises(SettingsError, match="NICOBAR_ENCRYPTION_KEY takes 32 random bytes in base64") as refused:
-        read_settings({"NICOBAR_ENCRYPTION_KEY": text})
+    with pytest.raises(ConfigurationError, match="NICOBAR_ENCRYPTION_KEY takes 32 random bytes in base64") as refused:
+        read_configuration({"NICOBAR_ENCRYPTION_KEY": text})
     assert "secret" not in str(refused.value) and KEY[:8] not in str(refused.value)
 
 
-def test_the_settings_show_no_key() -> None:
-    settings = read_settings({"NICOBAR_ENCRYPTION_KEY": f"{KEY},{OTHER}"})
-    assert settings.encryption_keys == Keys.parse(f"{KEY},{OTHER}")
-    assert KEY not in repr(settings) and repr(bytes(range(32))) not in repr(settings)
+def test_the_configuration_shows_no_key() -> None:
+    configuration = read_configuration({"NICOBAR_ENCRYPTION_KEY": f"{KEY},{OTHER}"})
+    assert configuration.encryption_keys == Keys.parse(f"{KEY},{OTHER}")
+    assert KEY not in repr(configuration) and repr(bytes(range(32))) not in repr(configuration)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -39,7 +39,7 @@ _DISAGREEMENTS = """
 SELECT p.payment_id, p.status, p.total_amount, p.refund_reserved_amount, bank.charges, bank.taken, bank.given
 FROM payments p LEFT JOIN (
     SELECT payment_id, count(*) AS charges, sum(amount) AS taken, sum(given) AS given
-    FROM simulator.orders LEFT JOIN (
+    FROM simulator.charges LEFT JOIN (
         SELECT attempt_id, sum(amount) AS given FROM simulator.refunds
         WHERE given_at <= $1 AND (returned_at IS NULL OR returned_at > $1) GROUP BY attempt_id
     ) back USING (attempt_id)
@@ -69,7 +69,7 @@ async def opened(dsn: str) -> AsyncIterator[Runtime]:
         await database.close()
 
 
-async def settle(runtime: Runtime) -> None:
+async def end_what_is_open(runtime: Runtime) -> None:
     """Do all regular work and all that is due, until nothing is open."""
     for _ in range(ROUNDS):
         await sweep(runtime)
@@ -82,7 +82,7 @@ async def settle(runtime: Runtime) -> None:
 
 async def audit(runtime: Runtime, tenant: Tenant, journal: Journal) -> dict[str, int]:
     """Check everything that clients were told and both parties' books; return how much was checked, by status."""
-    await settle(runtime)
+    await end_what_is_open(runtime)
     async with runtime.database.read() as read:
         payments = await _rows(read, "SELECT payment_id, total_amount AS amount, status FROM payments", tenant)
         refunds = await _rows(read, "SELECT refund_id, amount, status FROM refunds", tenant)

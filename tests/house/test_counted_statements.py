@@ -114,7 +114,7 @@ async def test_a_page_reads_its_payment_once_and_a_charge_is_two_transactions(
     writing = [index for index, statement in enumerate(posted) if statement == "BEGIN;"]
     ends = [posted.index("COMMIT;", begin) for begin in writing]
     assert len(writing) == 2
-    (charged,) = [index for index, statement in enumerate(posted) if "INSERT INTO simulator.orders" in statement]
+    (charged,) = [index for index, statement in enumerate(posted) if "INSERT INTO simulator.charges" in statement]
     assert writing[0] < ends[0] < charged < writing[1] < ends[1]
     assert "INSERT INTO attempts" in " ".join(posted[writing[0] : ends[0]])
     assert "INSERT INTO ledger_entries" in " ".join(posted[writing[1] : ends[1]])

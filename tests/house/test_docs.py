@@ -16,7 +16,7 @@ from cyclopts import App
 from nicobar.app import OPERATIONS
 from nicobar.cli import app
 from nicobar.core.business.business_settings import SETTINGS
-from nicobar.program.settings import Settings
+from nicobar.program.configuration import Configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "nicobar"
@@ -254,8 +254,10 @@ def test_the_notice_has_every_credit_that_the_data_asks_for() -> None:
 
 def settings_page() -> str:
     """Return the text of docs/settings.md."""
-    tree = ast.parse((SOURCE / "program" / "settings.py").read_text(encoding="utf-8"))
-    (body,) = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == Settings.__name__]
+    tree = ast.parse((SOURCE / "program" / "configuration.py").read_text(encoding="utf-8"))
+    (body,) = [
+        node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == Configuration.__name__
+    ]
     variables = []
     for field, text in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
@@ -299,9 +301,9 @@ def test_the_settings_page_is_the_generated_text() -> None:
 
 
 def test_every_environment_variable_is_on_the_settings_page() -> None:
-    read = set(re.findall(r"NICOBAR_[A-Z_]+\b", (SOURCE / "program" / "settings.py").read_text(encoding="utf-8"))) - {
-        "NICOBAR_"
-    }
+    read = set(
+        re.findall(r"NICOBAR_[A-Z_]+\b", (SOURCE / "program" / "configuration.py").read_text(encoding="utf-8"))
+    ) - {"NICOBAR_"}
     used = {name for name in read if not name.startswith("NICOBAR_STRIPE_")}  # one command's, and in its help
     assert len(used) >= 6
     assert set(re.findall(r"^\| `(NICOBAR_[A-Z_]+)`", settings_page(), re.MULTILINE)) == used

@@ -83,11 +83,11 @@ DROP SCHEMA IF EXISTS auditor CASCADE;
 # Each finds rows that must not be. $1 is the present moment of the simulation.
 ALWAYS = {
     "a payment was charged twice": """
-        SELECT payment_id FROM simulator.orders WHERE taken_at <= $1 GROUP BY payment_id HAVING count(*) > 1""",
+        SELECT payment_id FROM simulator.charges WHERE taken_at <= $1 GROUP BY payment_id HAVING count(*) > 1""",
     "a succeeded payment has not exactly one charge of its amount": """
         SELECT p.payment_id, p.total_amount FROM payments p
         WHERE p.status = 'succeeded' AND p.total_amount > 0 AND 1 <> (
-            SELECT count(*) FROM simulator.orders o
+            SELECT count(*) FROM simulator.charges o
             WHERE (o.business_id, o.payment_id) = (p.business_id, p.payment_id) AND o.taken_at <= $1
               AND (o.amount, o.currency) = (p.total_amount, p.currency) AND p.mode = 'test')""",
     "refunds take more of a payment than was paid, or are counted wrongly": """
@@ -111,11 +111,11 @@ ALWAYS = {
             SELECT sum(l.amount), sum(l.tax), sum(l.settlement_amount), sum(l.settlement_tax)
             FROM refund_lines l WHERE (l.business_id, l.mode, l.refund_id) = (r.business_id, r.mode, r.refund_id))""",
     "the bank gave more back than it took": """
-        SELECT o.attempt_id FROM simulator.orders o WHERE o.amount < (
+        SELECT o.attempt_id FROM simulator.charges o WHERE o.amount < (
             SELECT sum(r.amount) FROM simulator.refunds r WHERE r.attempt_id = o.attempt_id AND r.given_at <= $1
               AND (r.returned_at IS NULL OR r.returned_at > $1))""",
     "an order at the bank is not of a payment's seller": """
-        SELECT o.attempt_id FROM simulator.orders o WHERE o.outcome IS NOT NULL AND NOT EXISTS (
+        SELECT o.attempt_id FROM simulator.charges o WHERE o.outcome IS NOT NULL AND NOT EXISTS (
             SELECT FROM attempts a JOIN payments p USING (business_id, mode, payment_id)
             WHERE (a.attempt_id, p.payment_id, p.business_id, p.mode)
                 = (o.attempt_id, o.payment_id, o.business_id, 'test'))""",
@@ -154,7 +154,7 @@ ALWAYS = {
 
 WHEN_QUIET = {
     "the bank took money for a payment that did not succeed": """
-        SELECT o.payment_id, p.status FROM simulator.orders o JOIN payments p USING (business_id, payment_id)
+        SELECT o.payment_id, p.status FROM simulator.charges o JOIN payments p USING (business_id, payment_id)
         WHERE o.taken_at <= $1 AND p.status <> 'succeeded'""",
     "an attempt is in doubt for ever": "SELECT attempt_id, outcome FROM attempts WHERE resolved_at IS NULL",
     "a refund is pending for ever": "SELECT refund_id, outcome FROM refunds WHERE status = 'pending'",
@@ -166,7 +166,7 @@ WHEN_QUIET = {
         WHERE (r.status IS NOT DISTINCT FROM 'succeeded') <> (b.refund_id IS NOT NULL)
            OR b.amount <> r.amount""",
     "a dispute that the bank tells of is not known": """
-        SELECT o.payment_id FROM simulator.orders o
+        SELECT o.payment_id FROM simulator.charges o
         WHERE o.taken_at + (o.scenario ->> 'dispute_after')::interval <= $1
           AND o.scenario ->> 'notices' IS DISTINCT FROM 'lost'
           AND NOT EXISTS (SELECT FROM disputes d WHERE (d.attempt_id, d.amount) = (o.attempt_id, o.amount))""",
@@ -203,9 +203,9 @@ GROUP BY 1, 2
 
 _BANK = """
 SELECT business_id, currency, sum(amount)::bigint AS amount FROM (
-    SELECT business_id, currency, amount FROM simulator.orders WHERE taken_at <= $1
+    SELECT business_id, currency, amount FROM simulator.charges WHERE taken_at <= $1
     UNION ALL
-    SELECT o.business_id, o.currency, -r.amount FROM simulator.refunds r JOIN simulator.orders o USING (attempt_id)
+    SELECT o.business_id, o.currency, -r.amount FROM simulator.refunds r JOIN simulator.charges o USING (attempt_id)
     WHERE r.given_at <= $1 AND (r.returned_at IS NULL OR r.returned_at > $1)) AS moved
 GROUP BY 1, 2
 """

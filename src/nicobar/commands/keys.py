@@ -19,7 +19,7 @@ from nicobar.commands.parts import (
     with_runtime,
 )
 from nicobar.program.banner import answer, command, say
-from nicobar.program.settings import SettingsError, read_settings
+from nicobar.program.configuration import ConfigurationError, read_configuration
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,7 +57,7 @@ def create(
 
     It is shown this once: only its hash is stored. It works at once, also on a server that runs already.
     """
-    settings = read_settings(data=data, database_url=database_url)
+    configuration = read_configuration(data=data, database_url=database_url)
 
     async def work(runtime: "Runtime") -> str:
         from nicobar.core.business.tenant import Tenant
@@ -67,7 +67,7 @@ def create(
         _, text = await create_key(runtime, Tenant(await own_business(runtime), mode), read_only, name.strip())
         return text
 
-    answer(with_runtime(settings, work))
+    answer(with_runtime(configuration, work))
     return 0
 
 
@@ -85,16 +85,16 @@ def list_(*, json: Json = False, data: Data = None, database_url: DatabaseUrl = 
 
     When a key was last used is kept to the minute, and written a minute later.
     """
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "keys")
-    found = with_runtime(settings, _all_keys)
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "keys")
+    found = with_runtime(configuration, _all_keys)
     if json:
         print_json([_as_json(stored) for stored in found])
     elif found:
         titles = ["ID", "MODE", "ACCESS", "HINT", "NAME", "CREATED (UTC)", "LAST USED (UTC)", "REVOKED (UTC)"]
         print_table(titles, [_row(stored) for stored in found])
     else:
-        say(f"There are no API keys yet. Make one with: {command(settings, 'keys create')}", sys.stderr)
+        say(f"There are no API keys yet. Make one with: {command(configuration, 'keys create')}", sys.stderr)
     return 0
 
 
@@ -115,12 +115,12 @@ def revoke(
     database_url: DatabaseUrl = None,
 ) -> int:
     """Make an API key worthless, for good. A running server may take it for a few seconds more."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "keys")
-    valid = [stored for stored in with_runtime(settings, _all_keys) if stored.revoked_at is None]
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "keys")
+    valid = [stored for stored in with_runtime(configuration, _all_keys) if stored.revoked_at is None]
     found = next((stored for stored in valid if stored.key.key_id == key_id), None)
     if found is None:
-        raise SettingsError(
+        raise ConfigurationError(
             f"There is no valid key with the id {key_id!r}. 'nicobar keys list' shows the ids; the key itself, "
             "nicobar_..., is not one."
         )
@@ -132,7 +132,7 @@ def revoke(
 
         await revoke_key(runtime, found.key.tenant.business_id, key_id)
 
-    with_runtime(settings, work)
+    with_runtime(configuration, work)
     say(f"The key {key_id} is revoked.", sys.stderr)
     return 0
 

@@ -21,11 +21,11 @@ from nicobar.core.business.business_settings import DEFAULT_NAME, settings_from
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.program.banner import command, step, version
 from nicobar.program.books_audit import PARTS, prepare_audit
+from nicobar.program.configuration import Configuration, local_url
 from nicobar.program.demo import DEMO_FILE
 from nicobar.program.finding import Finding
 from nicobar.program.installation import InstallationError, explained
 from nicobar.program.postgres import Postgres, data_folder, has_database, key_file
-from nicobar.program.settings import Settings, local_url
 from nicobar.reference.codes import codes
 from nicobar.storage.accounts.processor_accounts import all_accounts, list_accounts
 from nicobar.storage.business.businesses import first_business
@@ -54,7 +54,7 @@ _MODES: Final[tuple[Mode, ...]] = ("live", "test")
 class Examined(NamedTuple):
     """An open database and what is known about it."""
 
-    settings: Settings
+    configuration: Configuration
     place: str
     read: Read
     facts: DatabaseFacts
@@ -62,18 +62,20 @@ class Examined(NamedTuple):
     """How far the database's clock is from ours, beyond what the way there explains."""
 
 
-def check_program(_settings: Settings) -> Finding:
+def check_program(_settings: Configuration) -> Finding:
     """Name the versions: every report of an error needs them."""
     return Finding(True, f"Nicobar {version()} on Python {platform.python_version()}, {platform.system()}.")
 
 
-def check_data_folder(settings: Settings) -> Finding:
+def check_data_folder(configuration: Configuration) -> Finding:
     """The data folder must exist, be usable by whoever runs this, and be closed to other writers."""
-    if settings.database_url is not None:
+    if configuration.database_url is not None:
         return Finding(None, "The database is external, so there is no data folder.")
-    folder = data_folder(settings)
-    if not has_database(settings):
-        return Finding(False, f"There is no database in {folder} yet.", f"Make it with: {command(settings, 'serve')}")
+    folder = data_folder(configuration)
+    if not has_database(configuration):
+        return Finding(
+            False, f"There is no database in {folder} yet.", f"Make it with: {command(configuration, 'serve')}"
+        )
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Finding(False, f"This user may not use the data folder {folder}.", "Run Nicobar as its owner.")
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -81,9 +83,9 @@ def check_data_folder(settings: Settings) -> Finding:
     return Finding(True, f"The data folder is {folder}, and only its owner may write to it.")
 
 
-def check_demo_file(settings: Settings) -> Finding:
+def check_demo_file(configuration: Configuration) -> Finding:
     """The demo's file is the only place where a key is kept in clear, so nobody else may read it."""
-    file = data_folder(settings) / DEMO_FILE
+    file = data_folder(configuration) / DEMO_FILE
     if not file.exists():
         return Finding(True, "No API key is kept in clear.")
     if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -91,9 +93,9 @@ def check_demo_file(settings: Settings) -> Finding:
     return Finding(True, f"The demo's API key in {file} is readable by its owner alone.")
 
 
-def check_disk(settings: Settings) -> Finding:
+def check_disk(configuration: Configuration) -> Finding:
     """A full disk stops PostgreSQL."""
-    folder = data_folder(settings)
+    folder = data_folder(configuration)
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -101,10 +103,10 @@ def check_disk(settings: Settings) -> Finding:
     return Finding(free >= LEAST_FREE_BYTES, sentence, f"Make room: {LEAST_FREE_BYTES // 1_000_000} MB should be free.")
 
 
-def check_server(settings: Settings) -> Finding:
+def check_server(configuration: Configuration) -> Finding:
     """Note whether a server answers; none has to."""
-    return server_at(local_url(settings.host, settings.port)) or Finding(
-        None, f"No server answers at {local_url(settings.host, settings.port)}."
+    return server_at(local_url(configuration.host, configuration.port)) or Finding(
+        None, f"No server answers at {local_url(configuration.host, configuration.port)}."
     )
 
 
@@ -141,7 +143,7 @@ async def check_schema(examined: Examined) -> Finding:
     known = max(migration.number for migration in load_migrations())
     found = await schema_version(examined.read) if examined.facts.has_schema else 0
     if found < known:
-        advice = f"Bring it up to date with: {command(examined.settings, 'serve')}"
+        advice = f"Bring it up to date with: {command(examined.configuration, 'serve')}"
         return Finding(False, f"The schema has version {found}, and this program needs {known}.", advice)
     if found > known:
         advice = "Use the newer Nicobar that made it."
@@ -171,7 +173,7 @@ async def check_clock(examined: Examined) -> Finding:
 async def check_servers(examined: Examined) -> Finding:
     """Ask the servers that use this database, on whatever port they listen, how they are."""
     addresses = await server_addresses(examined.read)
-    usual = local_url(examined.settings.host, examined.settings.port)
+    usual = local_url(examined.configuration.host, examined.configuration.port)
     found = [finding for url in addresses or [usual] if (finding := server_at(url)) is not None]
     if not found:
         return Finding(None, f"No server answers at {usual}, and none uses this database.")
@@ -183,8 +185,8 @@ async def check_secrets(examined: Examined) -> Finding:
     """The server decrypts the keys of every account; here the same is tried with the same encryption key."""
     if not examined.facts.has_schema:
         return Finding(None, "Accounts at payment processors cannot be looked for without a schema.")
-    file = key_file(examined.settings)
-    vault = Vault(examined.settings.encryption_keys, file)
+    file = key_file(examined.configuration)
+    vault = Vault(examined.configuration.encryption_keys, file)
     accounts = await all_accounts(examined.read)
     try:
         vault.check()
@@ -213,10 +215,10 @@ async def check_live(examined: Examined) -> Finding:
         return Finding(None, "There is no live API key, so no real money is taken.")
     tenant = live[0].key.tenant
     if not await list_accounts(examined.read, tenant):
-        advice = f"Connect one with: {command(examined.settings, 'processors set stripe --mode live')}"
+        advice = f"Connect one with: {command(examined.configuration, 'processors set stripe --mode live')}"
         return Finding(None, "There is a live API key, but no live account that charges.", advice, warns=True)
     if (await setting_texts(examined.read, tenant)).get("business_name", DEFAULT_NAME) == DEFAULT_NAME:
-        advice = f"Name it with: {command(examined.settings, 'settings set business_name NAME --mode live')}"
+        advice = f"Name it with: {command(examined.configuration, 'settings set business_name NAME --mode live')}"
         return Finding(None, f"Live customers see the name {DEFAULT_NAME!r}.", advice, warns=True)
     return Finding(True, "Live payments have a key, an account and a name.")
 
@@ -229,7 +231,7 @@ async def check_keys(examined: Examined) -> Finding:
     keys = [] if business_id is None else await list_keys(examined.read, business_id)
     valid = sum(stored.revoked_at is None for stored in keys)
     sentence = f"{valid} API {'key is' if valid == 1 else 'keys are'} valid." if valid else "There is no valid API key."
-    return Finding(valid > 0, sentence, f"Make one with: {command(examined.settings, 'keys create')}")
+    return Finding(valid > 0, sentence, f"Make one with: {command(examined.configuration, 'keys create')}")
 
 
 async def check_taxes(examined: Examined) -> Finding:
@@ -246,7 +248,7 @@ async def check_taxes(examined: Examined) -> Finding:
         charging.append(mode)
         if settings.missing_for_tax is not None:
             sentence = f"Tax is on in {mode} mode, and {settings.missing_for_tax} is empty: tax ids lower no tax."
-            wanted = command(examined.settings, f"settings set {settings.missing_for_tax} DE --mode {mode}")
+            wanted = command(examined.configuration, f"settings set {settings.missing_for_tax} DE --mode {mode}")
             return Finding(False, sentence, f"Say where you are established, for example with: {wanted}")
         stored = await newest_tax_table(examined.read, tenant)
         ended = [] if stored is None or stored.sheet is None else stored.sheet.table().ended(examined.facts.now.date())
@@ -256,7 +258,7 @@ async def check_taxes(examined: Examined) -> Finding:
     return Finding(True, f"Tax is charged in {' and '.join(charging)} mode." if charging else "No tax is charged.")
 
 
-COMPUTER_CHECKS: Final[list[Callable[[Settings], Finding]]] = [
+COMPUTER_CHECKS: Final[list[Callable[[Configuration], Finding]]] = [
     check_program,
     check_data_folder,
     check_demo_file,
@@ -278,38 +280,38 @@ DATABASE_CHECKS: Final[list[Callable[[Examined], Awaitable[Finding]]]] = [
 """What is asked of an open database, in the order of the report."""
 
 
-def examine(settings: Settings, clock: Clock | None = None) -> list[Finding]:
+def examine(configuration: Configuration, clock: Clock | None = None) -> list[Finding]:
     """Run every check and return the findings. No record is created or changed.
 
     An embedded PostgreSQL that does not run is started for the time of the examination. What takes a noticeable time
     is named on the standard error.
     """
     with step("Looking at this computer", sys.stderr):
-        findings = [check(settings) for check in COMPUTER_CHECKS]
-    if not has_database(settings):
-        return [*findings, check_server(settings)]
+        findings = [check(configuration) for check in COMPUTER_CHECKS]
+    if not has_database(configuration):
+        return [*findings, check_server(configuration)]
     try:
         with step("Opening the database", sys.stderr):
-            postgres = Postgres(settings)
+            postgres = Postgres(configuration)
         try:
-            findings += asyncio.run(_examine_database(settings, postgres, clock or SystemClock()))
+            findings += asyncio.run(_examine_database(configuration, postgres, clock or SystemClock()))
         finally:
             postgres.release()
     except (EmbeddedError, InstallationError) as error:
-        findings += [Finding(False, str(error)), check_server(settings)]
+        findings += [Finding(False, str(error)), check_server(configuration)]
     return findings
 
 
-async def _examine_database(settings: Settings, postgres: Postgres, clock: Clock) -> list[Finding]:
+async def _examine_database(configuration: Configuration, postgres: Postgres, clock: Clock) -> list[Finding]:
     database = Database(postgres.dsn, size=1, command_timeout=LONGEST_CHECK)
     try:
-        with explained(settings):
+        with explained(configuration):
             async with database.read() as read:
                 before = clock.now()
                 facts = await database_facts(read)
                 after = clock.now()
                 difference = max(before - facts.now, facts.now - after, timedelta(0))
-                examined = Examined(settings, postgres.place, read, facts, difference)
+                examined = Examined(configuration, postgres.place, read, facts, difference)
                 findings = [await check(examined) for check in DATABASE_CHECKS]
                 return findings + await _audit(examined, after)
     finally:

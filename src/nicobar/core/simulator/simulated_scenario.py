@@ -37,10 +37,10 @@ Verdict = Literal["won", "lost", "cancelled", "accepted", "expired", "challenged
 
 
 class SimulatedScenario(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is to happen to one order. Without any of it, the card or the method decides alone."""
+    """What is to happen to one charge. Without any of it, the card or the method decides alone."""
 
     decline: str | None = None
-    """The failure code with which the order is declined."""
+    """The failure code with which the charge is declined."""
     challenge: bool = False
     """Whether the card's bank asks its holder."""
     latency: timedelta = timedelta()
@@ -201,7 +201,7 @@ WORDS: Final = tuple(_WORDS)
 
 
 def _mix(seed: int, codes: Sequence[str]) -> _Fields:
-    """Return what a seed makes of an order.
+    """Return what a seed makes of a charge.
 
     What makes an answer wait for long is left out: silence, for which a broken connection does as well, and the notice
     that comes first.

@@ -76,7 +76,7 @@ class _Accepted(NamedTuple):
     type: str
 
 
-class _Order(NamedTuple):
+class _ProcessorCall(NamedTuple):
     """What to ask of whom, for an attempt that is committed."""
 
     processor: Processor
@@ -119,28 +119,28 @@ async def confirm_payment(
         async with runtime.database.transaction() as tx:
             if create is not None:
                 await create(tx)
-            order = await _record_intent(tx, runtime, policy, tenant, payment_id, wish)
+            call = await _record_intent(tx, runtime, policy, tenant, payment_id, wish)
     except UniqueViolation as error:
         if error.constraint != "attempts_one_live":
             raise
         return Confirmation(None)  # a live attempt exists: the database refused a second one
-    if not isinstance(order, _Order):
-        return Confirmation(order)
-    outcome = await _charge(order)
+    if not isinstance(call, _ProcessorCall):
+        return Confirmation(call)
+    outcome = await _charge(call)
     try:
         async with runtime.database.transaction() as tx:
             payment = await lock_payment(tx, tenant, payment_id)
-            attempt = await get_attempt(tx, tenant, order.request.attempt_id)
+            attempt = await get_attempt(tx, tenant, call.request.attempt_id)
             if payment is not None and attempt is not None:
                 await record_outcome(runtime, tx, payment, attempt, outcome, runtime.now(tenant))
     except DatabaseUnavailable as error:
-        _log.error("outcome_not_recorded", attempt_id=order.request.attempt_id, why=str(error))
+        _log.error("outcome_not_recorded", attempt_id=call.request.attempt_id, why=str(error))
     return Confirmation(outcome)
 
 
 async def _record_intent(
     tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenant, payment_id: str, wish: _Wish
-) -> _Order | Outcome | None:
+) -> _ProcessorCall | Outcome | None:
     """Walk the ladder under the payment's lock; return the order to place, or how it ended without one."""
     payment = await lock_payment(tx, tenant, payment_id)
     if payment is None:
@@ -203,7 +203,7 @@ async def _record_intent(
         payment_id=payment_id,
         scenario=payment.metadata.get(METADATA_KEY) if is_simulated(processor, tenant.mode) else None,
     )
-    return _Order(processor, request)
+    return _ProcessorCall(processor, request)
 
 
 def _usable_cards(payment: Payment, policy: Policy) -> frozenset[str]:
@@ -264,9 +264,9 @@ def _accepted_method(
     return _Accepted(method, None, known.family, known.type)
 
 
-async def _charge(order: _Order) -> Outcome:
+async def _charge(call: _ProcessorCall) -> Outcome:
     """Order the charge. Unknown says that the money may have been taken."""
-    processor, request = order
+    processor, request = call
     return await ask_processor(
         processor,
         lambda asked: asked.charge(request),

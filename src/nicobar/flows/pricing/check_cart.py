@@ -10,7 +10,7 @@ from nicobar.reference import countries
 
 
 class CheckedCart(NamedTuple):
-    """What is settled about a cart before its lines are priced."""
+    """What is certain about a cart before its lines are priced."""
 
     brand_id: str
     """The brand that sells it."""

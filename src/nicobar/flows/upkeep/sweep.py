@@ -11,7 +11,7 @@ from nicobar.flows.upkeep.purge_simulated_charges import purge_simulated_charges
 
 
 async def sweep(runtime: Runtime) -> None:
-    """Settle attempts and refunds in doubt, end expired payments, give back the codes that they held, and clear away.
+    """Resolve attempts and refunds in doubt, end expired payments, give back the codes that they held, and clear away.
 
     The simulator of test mode sends its notices in the same round. Any number of processes may run it at the same time.
     """

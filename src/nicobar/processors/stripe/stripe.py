@@ -125,12 +125,12 @@ class Stripe:
         intent = _read(made, PaymentIntent)
         if not request.customer_present and intent.status == "requires_action":
             return await self._end(intent, declined(PaymentError("authentication_required"), intent.id))
-        return await self._settle(intent, self._clock.now())
+        return await self._read_and_end(intent, self._clock.now())
 
     async def find(self, attempt: Attempt) -> Outcome | None:
         """Return what became of an attempt; one that has waited for `PATIENCE` is cancelled at Stripe, and over."""
         intent = await self._intent(attempt)
-        return None if intent is None else await self._settle(intent, attempt.created_at)
+        return None if intent is None else await self._read_and_end(intent, attempt.created_at)
 
     async def cancel(self, attempt: Attempt) -> Outcome | None:
         """Cancel the PaymentIntent of an attempt, unless it has been paid or the bank has it already.
@@ -270,7 +270,7 @@ class Stripe:
         """Return the decline for an explicit no of Stripe; nothing was charged, and nothing will be."""
         intent = None if error.error is None else getattr(error.error, "payment_intent", None)
         if intent is not None:
-            return await self._settle(_read(intent, PaymentIntent), self._clock.now())
+            return await self._read_and_end(_read(intent, PaymentIntent), self._clock.now())
         _log.warning("stripe_refused", what="charge", attempt_id=attempt_id, **_facts(error))
         if isinstance(error, stripe.CardError):
             decline_code = None if error.error is None else getattr(error.error, "decline_code", None)
@@ -303,7 +303,7 @@ class Stripe:
             raise ValueError(f"{intent.id} is about another amount than {attempt.attempt_id}")
         return None if CLOSED in intent.metadata else intent
 
-    async def _settle(self, intent: PaymentIntent, began: datetime) -> Outcome:
+    async def _read_and_end(self, intent: PaymentIntent, began: datetime) -> Outcome:
         """Return what a PaymentIntent says, and cancel it where that ends the attempt."""
         outcome = outcome_of(intent)
         late = isinstance(outcome, NeedsAction) and self._clock.now() - began >= PATIENCE

@@ -10,3 +10,12 @@ ALTER TABLE payment_lines RENAME COLUMN refunded_amount TO refund_reserved_amoun
 ALTER TABLE payment_lines RENAME COLUMN refunded_tax TO refund_reserved_tax;
 ALTER TABLE payment_lines RENAME COLUMN refunded_settlement_amount TO refund_reserved_settlement_amount;
 ALTER TABLE payment_lines RENAME COLUMN refunded_settlement_tax TO refund_reserved_settlement_tax;
+
+-- What the simulated bank keeps is a charge; an order is what a customer buys.
+ALTER TABLE simulator.orders RENAME TO charges;
+ALTER TABLE simulator.charges RENAME CONSTRAINT orders_closed TO charges_closed;
+ALTER TABLE simulator.charges RENAME CONSTRAINT orders_taken TO charges_taken;
+ALTER TABLE simulator.charges RENAME CONSTRAINT orders_refunded TO charges_refunded;
+ALTER INDEX simulator.orders_created RENAME TO charges_created;
+ALTER INDEX simulator.refunds_order RENAME TO refunds_charge;
+ALTER TABLE simulator.charges RENAME CONSTRAINT orders_amount_check TO charges_amount_check;

@@ -1,17 +1,24 @@
-"""The settings: what wins over what, and what a password in an address must never do."""
+"""The configuration: what wins over what, and what a password in an address must never do."""
 
 from pathlib import Path
 
 import pytest
 
-from nicobar.program.settings import Settings, SettingsError, local_url, mask_password, read_settings, without_password
+from nicobar.program.configuration import (
+    Configuration,
+    ConfigurationError,
+    local_url,
+    mask_password,
+    read_configuration,
+    without_password,
+)
 
 URL = "postgresql://me:s%40fe@db.example.com:5433/shop?sslmode=require"
 
 
 def test_defaults_run() -> None:
-    assert read_settings({}) == Settings("127.0.0.1", 8787, None, None, None, "info")
-    assert read_settings({"NICOBAR_PORT": "", "NICOBAR_DATA": ""}) == Settings()
+    assert read_configuration({}) == Configuration("127.0.0.1", 8787, None, None, None, "info")
+    assert read_configuration({"NICOBAR_PORT": "", "NICOBAR_DATA": ""}) == Configuration()
 
 
 def test_the_environment() -> None:
@@ -22,7 +29,7 @@ def test_the_environment() -> None:
         "NICOBAR_PUBLIC_URL": "https://pay.example.com/shop/",
         "NICOBAR_LOG": "WARNING",
     }
-    assert read_settings(variables) == Settings(
+    assert read_configuration(variables) == Configuration(
         "0.0.0.0",  # noqa: S104
         0,
         Path("some/where"),
@@ -34,48 +41,48 @@ def test_the_environment() -> None:
 
 def test_the_command_line_wins() -> None:
     variables = {"NICOBAR_HOST": "::1", "NICOBAR_PORT": "1", "NICOBAR_DATABASE_URL": URL}
-    settings = read_settings(variables, host="localhost", port=65535, data=Path("x"))
-    assert settings == Settings("localhost", 65535, Path("x"))
-    assert read_settings({"NICOBAR_DATA": "x"}, database_url=URL) == Settings(database_url=URL)
+    configuration = read_configuration(variables, host="localhost", port=65535, data=Path("x"))
+    assert configuration == Configuration("localhost", 65535, Path("x"))
+    assert read_configuration({"NICOBAR_DATA": "x"}, database_url=URL) == Configuration(database_url=URL)
 
 
 def test_two_places_exclude_each_other() -> None:
-    with pytest.raises(SettingsError, match=r"^--data .* and --database-url .* exclude each other"):
-        read_settings({}, data=Path("x"), database_url=URL)
-    with pytest.raises(SettingsError, match=r"^NICOBAR_DATA .* and NICOBAR_DATABASE_URL .* exclude each other"):
-        read_settings({"NICOBAR_DATA": "x", "NICOBAR_DATABASE_URL": URL})
+    with pytest.raises(ConfigurationError, match=r"^--data .* and --database-url .* exclude each other"):
+        read_configuration({}, data=Path("x"), database_url=URL)
+    with pytest.raises(ConfigurationError, match=r"^NICOBAR_DATA .* and NICOBAR_DATABASE_URL .* exclude each other"):
+        read_configuration({"NICOBAR_DATA": "x", "NICOBAR_DATABASE_URL": URL})
 
 
 @pytest.mark.parametrize(
     "url", ["", "postgres", "postgresql:/x", "http://me:hide@db/x", "postgresql://u:hide@h:port/x"]
 )
 def test_an_address_that_is_none_is_refused_without_being_repeated(url: str) -> None:
-    with pytest.raises(SettingsError) as refused:
-        read_settings({}, database_url=url)
+    with pytest.raises(ConfigurationError) as refused:
+        read_configuration({}, database_url=url)
     assert "hide" not in str(refused.value)
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "8 787", "٣", "8787.0", "0x10", "999999"])
 def test_ports_that_are_none(port: str) -> None:
-    with pytest.raises(SettingsError, match="from 0 to 65535"):
-        read_settings({"NICOBAR_PORT": port})
+    with pytest.raises(ConfigurationError, match="from 0 to 65535"):
+        read_configuration({"NICOBAR_PORT": port})
 
 
 @pytest.mark.parametrize(
     "url", ["pay.example.com", "ftp://x", "https://", "https://x?a=1", "https://x#a", "https://me@x", "https://x:port"]
 )
 def test_public_addresses_that_are_none(url: str) -> None:
-    with pytest.raises(SettingsError, match="NICOBAR_PUBLIC_URL"):
-        read_settings({"NICOBAR_PUBLIC_URL": url})
+    with pytest.raises(ConfigurationError, match="NICOBAR_PUBLIC_URL"):
+        read_configuration({"NICOBAR_PUBLIC_URL": url})
 
 
 def test_where_customers_reach_the_server() -> None:
-    assert Settings(port=1).base_url(2) == "http://127.0.0.1:2"
-    assert Settings(public_url="https://x").base_url(2) == "https://x"
+    assert Configuration(port=1).base_url(2) == "http://127.0.0.1:2"
+    assert Configuration(public_url="https://x").base_url(2) == "https://x"
     assert local_url("0.0.0.0", 80) == "http://127.0.0.1:80"  # noqa: S104
     assert local_url("::", 80) == "http://[::1]:80"
     assert local_url("fe80::1", 80) == "http://[fe80::1]:80"
-    assert read_settings({}, host="[::1]").host == "::1"
+    assert read_configuration({}, host="[::1]").host == "::1"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +97,7 @@ def test_where_customers_reach_the_server() -> None:
 )
 def test_passwords_are_masked(url: str, masked: str) -> None:
     assert mask_password(url) == masked
-    assert Settings(database_url=url).masked_database_url == masked
+    assert Configuration(database_url=url).masked_database_url == masked
 
 
 def test_passwords_are_cut_out_of_the_words_of_others() -> None:

@@ -42,11 +42,11 @@ _EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised 
 _HIDDEN: Final = "***"
 
 
-class SettingsError(ValueError):
-    """A setting cannot be used; the message says which, why, and what would do."""
+class ConfigurationError(ValueError):
+    """A part of the configuration cannot be used; the message says which, why, and what would do."""
 
 
-class Settings(msgspec.Struct, frozen=True):
+class Configuration(msgspec.Struct, frozen=True):
     """Everything that a process is told from outside."""
 
     host: str = DEFAULT_HOST
@@ -80,23 +80,23 @@ class Settings(msgspec.Struct, frozen=True):
         return mask_password(self.database_url or "")
 
 
-def read_settings(
+def read_configuration(
     environment: Mapping[str, str] | None = None,
     *,
     host: str | None = None,
     port: int | None = None,
     data: Path | None = None,
     database_url: str | None = None,
-) -> Settings:
-    """Return the settings of this process; keyword arguments are the options of the command line.
+) -> Configuration:
+    """Return the configuration of this process; keyword arguments are the options of the command line.
 
-    A variable that is set to nothing counts as not set. Raises SettingsError.
+    A variable that is set to nothing counts as not set. Raises ConfigurationError.
     """
     given = os.environ if environment is None else environment
     variables = {name: value for name, value in given.items() if value}
     _refuse_misspelt(variables)
     data, database_url = _place(variables, data, database_url)
-    return Settings(
+    return Configuration(
         host=_host(host if host is not None else variables.get("NICOBAR_HOST", DEFAULT_HOST)),
         port=_port(variables.get("NICOBAR_PORT", str(DEFAULT_PORT)), "NICOBAR_PORT")
         if port is None
@@ -144,7 +144,7 @@ def _refuse_misspelt(variables: Mapping[str, str]) -> None:
         if name.startswith("NICOBAR_") and name not in VARIABLES:
             near = get_close_matches(name, VARIABLES, n=1, cutoff=0.85)
             if near:
-                raise SettingsError(f"There is no variable {name}. Did you mean {near[0]}?")
+                raise ConfigurationError(f"There is no variable {name}. Did you mean {near[0]}?")
 
 
 def _place(variables: Mapping[str, str], data: Path | None, url: str | None) -> tuple[Path | None, str | None]:
@@ -155,7 +155,7 @@ def _place(variables: Mapping[str, str], data: Path | None, url: str | None) -> 
         data = Path(variables["NICOBAR_DATA"]) if "NICOBAR_DATA" in variables else None
         url = variables.get("NICOBAR_DATABASE_URL")
     if data is not None and url is not None:
-        raise SettingsError(
+        raise ConfigurationError(
             f"{names[0]} (embedded PostgreSQL) and {names[1]} (a PostgreSQL of yours) exclude each other. Give one."
         )
     return data, None if url is None else _database_url(url, names[1])
@@ -169,7 +169,7 @@ def _database_url(url: str, name: str) -> str:
     except ValueError:
         readable = False
     if not readable or "://" not in url:
-        raise SettingsError(
+        raise ConfigurationError(
             f"{name} is not the address of a PostgreSQL database. It looks like "
             "postgresql://user:password@host:5432/name; special characters in the password are percent-encoded."
         )
@@ -178,26 +178,26 @@ def _database_url(url: str, name: str) -> str:
 
 def _host(host: str) -> str:
     if not host or any(character.isspace() or character == "/" for character in host):
-        raise SettingsError(f"--host takes an address or a name such as 127.0.0.1, not {host!r}.")
+        raise ConfigurationError(f"--host takes an address or a name such as 127.0.0.1, not {host!r}.")
     return host.removeprefix("[").removesuffix("]")
 
 
 def _port(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5):
-        raise SettingsError(f"{name} takes a number from 0 to 65535, not {text[:40]!r}.")
+        raise ConfigurationError(f"{name} takes a number from 0 to 65535, not {text[:40]!r}.")
     return _in_range(int(text), name)
 
 
 def _metrics_port(text: str | None) -> int | None:
     port = None if text is None else _port(text, "NICOBAR_METRICS_PORT")
     if port == 0:
-        raise SettingsError("NICOBAR_METRICS_PORT takes a number from 1 to 65535: Prometheus has to know it.")
+        raise ConfigurationError("NICOBAR_METRICS_PORT takes a number from 1 to 65535: Prometheus has to know it.")
     return port
 
 
 def _in_range(port: int, name: str) -> int:
     if not 0 <= port <= 65535:
-        raise SettingsError(f"{name} takes a number from 0 to 65535 (0 chooses a free port), not {port}.")
+        raise ConfigurationError(f"{name} takes a number from 0 to 65535 (0 chooses a free port), not {port}.")
     return port
 
 
@@ -212,7 +212,7 @@ def _public_url(url: str | None) -> str | None:
     except ValueError as error:
         usable, reason = False, str(error)
     if not usable or parts.query or parts.fragment or parts.username is not None:
-        raise SettingsError(
+        raise ConfigurationError(
             "NICOBAR_PUBLIC_URL is where customers reach this server, for example https://pay.example.com: "
             f"not {url[:80]!r} ({reason})."
         )
@@ -221,7 +221,7 @@ def _public_url(url: str | None) -> str | None:
 
 def _log_level(level: str) -> LogLevel:
     if level.lower() not in get_args(LogLevel):
-        raise SettingsError(f"NICOBAR_LOG takes debug, info or warning, not {level[:40]!r}.")
+        raise ConfigurationError(f"NICOBAR_LOG takes debug, info or warning, not {level[:40]!r}.")
     return cast(LogLevel, level.lower())
 
 
@@ -230,7 +230,7 @@ def _encryption_keys(text: str | None) -> Keys | None:
     try:
         return None if text is None else Keys.parse(text)
     except ValueError as error:
-        raise SettingsError(
+        raise ConfigurationError(
             "NICOBAR_ENCRYPTION_KEY takes 32 random bytes in base64, for example from: openssl rand -base64 32. "
             f"{error}"
         ) from error

@@ -1,6 +1,6 @@
-"""What the simulated bank of test mode knows: its orders, its refunds, and the notices that it has to send.
+"""What the simulated bank of test mode knows: its charges, its refunds, and the notices that it has to send.
 
-Time settles most of it: a record holds what will become of it by itself and when, so nothing has to run for that, and
+Time decides most of it: a record holds what will become of it by itself and when, so nothing has to run for that, and
 the same question at the same moment has the same answer.
 """
 
@@ -18,18 +18,18 @@ CustomerDecision = Literal["approve", "fail", "cancel"]
 """What a customer can decide on a page of the simulator."""
 
 CARD: Final = "card"
-"""The type of an order that a card pays."""
+"""The type of a charge that a card pays."""
 
 
-class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One order to take money, and where it stands."""
+class BankCharge(msgspec.Struct, frozen=True, kw_only=True):
+    """The bank's record of one charge, and where it stands."""
 
     attempt_id: str
-    """The idempotency key of the order."""
+    """The idempotency key of the charge."""
     reference: str
-    """The simulator's own id of the order, unguessable: it opens the order's pages."""
+    """The simulator's own id of the charge, unguessable: it opens the charge's pages."""
     business_id: str
-    """Whom the notices about the order go to."""
+    """Whom the notices about the charge go to."""
     payment_id: str
     """What the seller calls the purchase."""
     type: str
@@ -42,17 +42,17 @@ class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
     choices: dict[CustomerDecision, Outcome] = {}
     """What follows each answer of the customer; nothing when nobody is asked (any more)."""
     decide_until: datetime | None = None
-    """Until when the customer may decide; None for an order that nobody ever decides about."""
+    """Until when the customer may decide; None for a charge that nobody ever decides about."""
     later: Outcome | None = None
-    """What becomes of the order by itself."""
+    """What becomes of the charge by itself."""
     later_at: datetime | None = None
     taken_at: datetime | None = None
     """When the money is taken, which may lie ahead; None when it is not."""
     scenario: SimulatedScenario
     created_at: datetime
 
-    def as_of(self, now: datetime) -> "SimulatedOrder":
-        """Return the order as it stands at a moment."""
+    def as_of(self, now: datetime) -> "BankCharge":
+        """Return the charge as it stands at a moment."""
         if self.later is None or self.later_at is None or now < self.later_at:
             return self
         return msgspec.structs.replace(self, outcome=self.later, choices={}, later=None, later_at=None)
@@ -63,20 +63,20 @@ class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
         waiting = bool(standing.choices) and isinstance(standing.outcome, NeedsAction | Pending)
         return waiting and self.decide_until is not None and now < self.decide_until
 
-    def ending(self, end: Outcome, at: datetime) -> "SimulatedOrder":
-        """Return the order with its end, which the scenario may put off: it is pending until then."""
+    def ending(self, end: Outcome, at: datetime) -> "BankCharge":
+        """Return the charge with its end, which the scenario may put off: it is pending until then."""
         if self.scenario.late is not None:
             return self._decided(Pending(self.reference), later=end, later_at=at + self.scenario.late)
         return self.ended(end, at)
 
-    def ended(self, end: Outcome, at: datetime) -> "SimulatedOrder":
-        """Return the order with its end, as of now."""
+    def ended(self, end: Outcome, at: datetime) -> "BankCharge":
+        """Return the charge with its end, as of now."""
         return self._decided(end, taken_at=at if isinstance(end, Succeeded) else None)
 
     def waiting(
         self, first: Outcome, choices: dict[CustomerDecision, Outcome], later: Outcome | None, later_at: datetime | None
-    ) -> "SimulatedOrder":
-        """Return the order while it waits for an answer, or for its time."""
+    ) -> "BankCharge":
+        """Return the charge while it waits for an answer, or for its time."""
         return self._decided(first, choices=choices, later=later, later_at=later_at)
 
     def _decided(
@@ -87,7 +87,7 @@ class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
         later: Outcome | None = None,
         later_at: datetime | None = None,
         taken_at: datetime | None = None,
-    ) -> "SimulatedOrder":
+    ) -> "BankCharge":
         return msgspec.structs.replace(
             self,
             outcome=outcome,
@@ -99,7 +99,7 @@ class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def dispute_reference(self) -> str:
-        """The simulator's own id of the dispute that the order leads to, if it does."""
+        """The simulator's own id of the dispute that the charge leads to, if it does."""
         return f"simdp_{self.reference.partition('_')[2]}"
 
     @property
@@ -129,10 +129,10 @@ class SimulatedOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SimulatedRefund(msgspec.Struct, frozen=True, kw_only=True):
-    """One order to give money back, and where it stands."""
+    """The bank's record of one refund, and where it stands."""
 
     refund_id: str
-    """The idempotency key of the order."""
+    """The idempotency key of the refund."""
     attempt_id: str
     amount: int
     """Minor units of the charge's currency."""
@@ -164,7 +164,7 @@ class SimulatedNotice(msgspec.Struct, frozen=True, kw_only=True):
 
     notice_id: str
     attempt_id: str
-    """The order that it belongs to."""
+    """The charge that it belongs to."""
     business_id: str
     subject: Literal["attempt", "refund", "dispute"]
     reference: str
@@ -182,27 +182,27 @@ class NewsItem(msgspec.Struct, frozen=True):
     at: datetime
 
 
-def news_of_order(order: SimulatedOrder, now: datetime, *, answered: bool) -> list[NewsItem]:
-    """Return what there is to tell about an order that has just changed.
+def news_of_charge(charge: BankCharge, now: datetime, *, answered: bool) -> list[NewsItem]:
+    """Return what there is to tell about a charge that has just changed.
 
     `answered` says that the seller hears its present outcome as an answer. That is told again only when the scenario
     asks for something about the notices; what comes later is always told.
     """
     items = []
-    if not answered or order.scenario.notices is not None or order.scenario.notice_late:
-        items.append(NewsItem("attempt", order.attempt_id, now))
-    if order.later_at is not None:
-        items.append(NewsItem("attempt", order.attempt_id, order.later_at))
-    opened_at = order.disputed_at
+    if not answered or charge.scenario.notices is not None or charge.scenario.notice_late:
+        items.append(NewsItem("attempt", charge.attempt_id, now))
+    if charge.later_at is not None:
+        items.append(NewsItem("attempt", charge.attempt_id, charge.later_at))
+    opened_at = charge.disputed_at
     if opened_at is not None:
-        items.append(NewsItem("dispute", order.dispute_reference, opened_at))
-        if order.scenario.verdict is not None:
-            items.append(NewsItem("dispute", order.dispute_reference, opened_at + order.scenario.verdict_after))
+        items.append(NewsItem("dispute", charge.dispute_reference, opened_at))
+        if charge.scenario.verdict is not None:
+            items.append(NewsItem("dispute", charge.dispute_reference, opened_at + charge.scenario.verdict_after))
     return items
 
 
 def news_of_refund(refund: SimulatedRefund, scenario: SimulatedScenario) -> list[NewsItem]:
-    """Return what there is to tell about a new refund, as `news_of_order` does with an answer."""
+    """Return what there is to tell about a new refund, as `news_of_charge` does with an answer."""
     items = []
     if scenario.notices is not None or scenario.notice_late:
         items.append(NewsItem("refund", refund.refund_id, refund.created_at))
@@ -210,12 +210,12 @@ def news_of_refund(refund: SimulatedRefund, scenario: SimulatedScenario) -> list
     return items + [NewsItem("refund", refund.refund_id, at) for at in turns if at is not None]
 
 
-def plan_notices(order: SimulatedOrder, news: list[NewsItem], ids: list[str]) -> list[SimulatedNotice]:
-    """Turn news into notices, as the order's scenario has it; `ids` has an id for each item.
+def plan_notices(charge: BankCharge, news: list[NewsItem], ids: list[str]) -> list[SimulatedNotice]:
+    """Turn news into notices, as the charge's scenario has it; `ids` has an id for each item.
 
     Nothing is told before it is true. Shuffled notices wait for the last one, and come in an order by the seed.
     """
-    scenario = order.scenario
+    scenario = charge.scenario
     if scenario.notices == "lost" or not news:
         return []
     due = [item.at for item in news]
@@ -225,8 +225,8 @@ def plan_notices(order: SimulatedOrder, news: list[NewsItem], ids: list[str]) ->
     return [
         SimulatedNotice(
             notice_id=notice_id,
-            attempt_id=order.attempt_id,
-            business_id=order.business_id,
+            attempt_id=charge.attempt_id,
+            business_id=charge.business_id,
             subject=item.subject,
             reference=item.reference,
             due_at=moment + scenario.notice_late,
