@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nicobar.core.payments.payment import Attempt, Outcome
+from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest, Processor, RefundRequest
+from nicobar.processors.simulator.simulator import Simulator
+from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card
 
 LINK = "http://pay.test/Ab3dE6gH"
@@ -42,3 +45,8 @@ def charge_of(
 def refund_of(refund_id: str = "ref_1", amount: int = 1000, attempt_id: str = "att_1") -> RefundRequest:
     """Return an order to give something of a charge back."""
     return RefundRequest(refund_id, attempt(attempt_id), amount)
+
+
+def restarted(runtime: Runtime) -> Simulator:
+    """Return a simulator as it is after a restart: another object on the same books."""
+    return Simulator(runtime.clock, runtime.public_url, SimulatorRecords(runtime.database))

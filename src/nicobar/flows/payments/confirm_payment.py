@@ -188,8 +188,15 @@ async def _record_intent(
         card=accepted.details,
         payment_method_id=saved,
     )
+    return _ProcessorCall(processor, _charge_request(runtime, processor, payment, attempt, accepted, wish))
+
+
+def _charge_request(
+    runtime: Runtime, processor: Processor, payment: Payment, attempt: Attempt, accepted: _Accepted, wish: _Wish
+) -> ChargeRequest:
+    """Return what the processor is asked for an attempt."""
     link_url = runtime.public_url if payment.link_id is None else runtime.link_url(payment.link_id)
-    request = ChargeRequest(
+    return ChargeRequest(
         attempt.attempt_id,
         attempt.amount,
         attempt.currency,
@@ -200,10 +207,9 @@ async def _record_intent(
         force_3ds=payment.options.force_3ds,
         email=payment.customer.email,
         business_id=payment.business_id,
-        payment_id=payment_id,
-        scenario=payment.metadata.get(METADATA_KEY) if is_simulated(processor, tenant.mode) else None,
+        payment_id=payment.payment_id,
+        scenario=payment.metadata.get(METADATA_KEY) if is_simulated(processor, payment.mode) else None,
     )
-    return _ProcessorCall(processor, request)
 
 
 def _usable_cards(payment: Payment, policy: Policy) -> frozenset[str]:

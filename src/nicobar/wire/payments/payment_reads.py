@@ -9,7 +9,8 @@ from msgspec import Meta
 from nicobar.core.customers.buyer import Address
 from nicobar.core.disputes.dispute import DisputeStatus
 from nicobar.core.events.whole_payment import WholePayment
-from nicobar.core.payments.payment import Payment, PaymentLine
+from nicobar.core.payments.payment import CardDetails, Payment, PaymentLine
+from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentProvider
 from nicobar.wire.common import (
     PageQuery,
@@ -175,7 +176,6 @@ def render_payment(
     refunds: Sequence[RefundListItem] = (),
 ) -> PaymentRead:
     """Render the whole payment; `link` is the hosted page's URL."""
-    card, three_ds = payment.card, payment.three_ds
     return PaymentRead(
         billing=payment.billing,
         brand_id=payment.brand_id,
@@ -198,13 +198,6 @@ def render_payment(
         settlement_currency=payment.settlement_currency,
         subscription_ids=[],
         total_amount=payment.total_amount,
-        card_exp_month=card.exp_month if card else None,
-        card_exp_year=card.exp_year if card else None,
-        card_holder_name=card.holder_name if card else None,
-        card_issuing_country=card.issuing_country if card else None,
-        card_last_four=card.last_four if card else None,
-        card_network=card.network if card else None,
-        card_type=card.funding if card else None,
         charge_type=None,
         checkout_session_id=None,
         custom_field_responses=None,
@@ -224,11 +217,32 @@ def render_payment(
         status=payment.status,
         subscription_id=None,
         tax=payment.tax,
-        three_ds_flow=three_ds.flow if three_ds else None,
-        three_ds_status=three_ds.status if three_ds else None,
-        three_ds_version=three_ds.version if three_ds else None,
         updated_at=payment.updated_at,
+        **_card_fields(payment.card),
+        **_three_ds_fields(payment.three_ds),
     )
+
+
+def _card_fields(card: CardDetails | None) -> dict[str, str | None]:
+    """Return the fields of a payment that tell of its card."""
+    return {
+        "card_exp_month": card.exp_month if card else None,
+        "card_exp_year": card.exp_year if card else None,
+        "card_holder_name": card.holder_name if card else None,
+        "card_issuing_country": card.issuing_country if card else None,
+        "card_last_four": card.last_four if card else None,
+        "card_network": card.network if card else None,
+        "card_type": card.funding if card else None,
+    }
+
+
+def _three_ds_fields(three_ds: ThreeDs | None) -> dict[str, str | None]:
+    """Return the fields of a payment that tell of the cardholder's authentication."""
+    return {
+        "three_ds_flow": three_ds.flow if three_ds else None,
+        "three_ds_status": three_ds.status if three_ds else None,
+        "three_ds_version": three_ds.version if three_ds else None,
+    }
 
 
 def render_whole_payment(whole: WholePayment) -> PaymentRead:
