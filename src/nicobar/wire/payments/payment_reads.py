@@ -22,7 +22,7 @@ from nicobar.wire.discounts.discounts import DiscountDetail, render_discount_det
 from nicobar.wire.disputes.disputes import PaymentDispute, render_payment_dispute
 from nicobar.wire.refunds.refunds import RefundListItem, render_refund_item
 
-PaymentStatus = Annotated[
+PaymentStatusName = Annotated[
     IntentStatus,
     Meta(description="`failed` is not the end while the link works: the customer can try again, and it may succeed"),
 ]
@@ -66,7 +66,7 @@ class PaymentListItem(ResponseBody, frozen=True, kw_only=True):
     payment_method: str | None
     payment_method_type: str | None
     refund_status: str | None
-    status: PaymentStatus
+    status: PaymentStatusName
     subscription_id: str | None
     three_ds_flow: str | None
     three_ds_status: str | None
@@ -120,7 +120,7 @@ class PaymentRead(ResponseBody, frozen=True, kw_only=True):
     product_cart: list[PaidCartItem] | None
     refund_status: str | None
     settlement_tax: int | None
-    status: PaymentStatus
+    status: PaymentStatusName
     subscription_id: str | None
     tax: int | None
     three_ds_flow: str | None
