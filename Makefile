@@ -8,16 +8,21 @@ SDK := dodopayments
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
+# --reload is ours: watchfiles starts the server again when a file of src/nicobar changes (--filter default: no caches).
+RELOAD := $(filter --reload,$(ARGS))
+SERVE = $(BIN)/nicobar serve --demo $(filter-out --reload,$(ARGS))
+WATCHED = $(BIN)/watchfiles --filter default --sigint-timeout 30 '$(SERVE)' src/nicobar
+
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test prove coverage check bench fix pin
+.PHONY: help setup serve test prove coverage check bench fix pin sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: .venv/development.stamp build/chromium build/proxies.stamp build/node/node_modules/$(SDK) ## Set up everything that the other targets need, and nothing else
 
-serve: .venv/program.stamp ## Serve a demo shop until Ctrl-C; options: make serve ARGS="--port 9000"
-	@exec $(BIN)/nicobar serve --demo $(ARGS)
+serve: $(if $(RELOAD),.venv/development.stamp,.venv/program.stamp) ## Serve a demo shop until Ctrl-C; options: make serve ARGS="--port 9000 --reload"
+	@exec $(if $(RELOAD),$(WATCHED),$(SERVE))
 
 test: setup check ## Run every check and every test
 	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" $(BIN)/python -m pytest -n 2 $(ARGS)
@@ -43,6 +48,9 @@ bench: .venv/development.stamp ## Measure payments per second beside pgbench
 fix: .venv/development.stamp ## Put style in order
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+sbom: .venv/development.stamp ## Print what Nicobar is made of to run, with licences, as CycloneDX
+	@$(BIN)/python .ci/sbom.py
 
 pin: $(BIN)/python ## Install the newest versions that pyproject.toml allows, and write them to constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --editable '.[dev]'

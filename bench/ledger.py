@@ -15,8 +15,10 @@ import shutil
 import statistics
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 import msgspec
 import psutil
@@ -119,7 +121,6 @@ async def block(shop: Shop, request: PaymentRequest, workers: int, seconds: floa
 async def measure(dsn: str, postgres: psutil.Process, options: argparse.Namespace) -> None:
     """Let the two take turns and print what they make."""
     shop = await open_shop(dsn, postgres)
-    booked = record_outcome.book_payment
     for label, billing_currency in (("plain", "USD"), ("converted", "EUR")):
         request = PaymentRequest(
             items=[RequestedItem(shop.product_id, 1)],
@@ -132,9 +133,8 @@ async def measure(dsn: str, postgres: psutil.Process, options: argparse.Namespac
         with_books: list[Block] = []
         for pair in range(options.pairs):
             for blocks in (without, with_books) if pair % 2 else (with_books, without):
-                record_outcome.book_payment = booked if blocks is with_books else no_books
-                blocks.append(await block(shop, request, options.workers, options.seconds))
-        record_outcome.book_payment = booked
+                with nullcontext() if blocks is with_books else patch.object(record_outcome, "book_payment", no_books):
+                    blocks.append(await block(shop, request, options.workers, options.seconds))
         rate = statistics.median(on.rate / off.rate for on, off in zip(with_books, without, strict=True))
         cost = statistics.median(on.cost / off.cost for on, off in zip(with_books, without, strict=True))
         rates = [statistics.median(one.rate for one in blocks) for blocks in (without, with_books)]

@@ -7,6 +7,8 @@ import asyncio
 import json
 import sys
 import time
+from functools import partial
+from typing import cast
 
 import uvloop
 
@@ -20,7 +22,7 @@ class Connection(asyncio.Protocol):
         self.failures = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its class
         self._send()
 
     def _send(self) -> None:
@@ -57,8 +59,8 @@ async def run(port: int, request: bytes, connections: int, seconds: float) -> di
     protocols, waits = [], []
     for _ in range(connections):
         done: asyncio.Future[None] = loop.create_future()
-        protocol = Connection(request, started + seconds, latencies, done)
-        await loop.create_connection(lambda p=protocol: p, "127.0.0.1", port)
+        connect = partial(Connection, request, started + seconds, latencies, done)
+        _, protocol = await loop.create_connection(connect, "127.0.0.1", port)
         protocols.append(protocol)
         waits.append(done)
     await asyncio.wait_for(asyncio.gather(*waits), seconds + 30)

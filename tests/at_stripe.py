@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -100,7 +100,9 @@ class LocalStripe:
         return self.post(f"payment_intents/{reference}/confirm")
 
 
-def signed_notice(type: str, subject: dict[str, object], secret: str = SIGNING_SECRET) -> tuple[dict[str, str], bytes]:
+def signed_notice(
+    type: str, subject: Mapping[str, object], secret: str = SIGNING_SECRET
+) -> tuple[dict[str, str], bytes]:
     """Return headers and body of a notice about an object, as Stripe signs and sends it."""
     event = {"id": f"evt_{uuid.uuid4().hex}", "object": "event", "type": type, "data": {"object": subject}}
     body = json.dumps(event)

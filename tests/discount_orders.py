@@ -10,8 +10,9 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Buyer
 from nicobar.core.customers.customer import CustomerUpsert
 from nicobar.core.discounts.discount_record import CodeUse, DiscountRecord, NewDiscount
+from nicobar.core.discounts.discounts import DiscountTerms
 from nicobar.core.payments.payment import Payment
-from nicobar.core.pricing.pricing import ChargeTerms, QuoteInputs
+from nicobar.core.pricing.pricing import CartLine, ChargeTerms, QuoteInputs
 from nicobar.flows.discounts.create_discount import create_discount
 from nicobar.flows.discounts.reserve_codes import reserve_codes
 from nicobar.flows.runtime import Runtime
@@ -20,8 +21,14 @@ from nicobar.storage.payments.payment_moves import move_payment
 from nicobar.storage.payments.payments import insert_payment, lock_payment
 from orders import order
 
-PRICING = QuoteInputs((), ChargeTerms("USD", 2, "USD", 2))
-"""A stand-in: what the amounts came from plays no part here."""
+
+def pricing_of(payment: Payment, codes: Sequence[DiscountRecord], uses: Sequence[CodeUse]) -> QuoteInputs:
+    """Return inputs that fit the lines, with codes that take off what the uses say."""
+    lines = [CartLine(line.product_id, "USD", line.unit_price, line.quantity) for line in payment.lines]
+    terms = [
+        DiscountTerms(code.discount_id, code.code, "flat", use.deducted) for code, use in zip(codes, uses, strict=True)
+    ]
+    return QuoteInputs(tuple(lines), ChargeTerms("USD", 2, "USD", 2), tuple(terms))
 
 
 async def discount(runtime: Runtime, tenant: Tenant, **fields: Any) -> DiscountRecord:
@@ -42,7 +49,7 @@ async def buy(
     customer = CustomerUpsert(buyer.customer_id, buyer.email, buyer.email, buyer.name, None) if buyer.email else None
     uses = [CodeUse(code.discount_id, deducted + index) for index, code in enumerate(codes)]
     async with runtime.database.transaction() as tx:
-        stored = await insert_payment(tx, payment, bytes(32), PRICING, customer)
+        stored = await insert_payment(tx, payment, bytes(32), pricing_of(payment, codes, uses), customer)
         buyer_id, until, at = stored.customer_id, payment.expires_on, payment.created_at
         await reserve_codes(tx, payment.tenant, payment.payment_id, buyer_id, uses, until, at)
         if free:
@@ -61,7 +68,7 @@ async def succeed(runtime: Runtime, payment: Payment) -> int:
 
 async def give_back(runtime: Runtime, payment: Payment) -> int:
     async with runtime.database.transaction() as tx:
-        return await release(tx, payment.tenant, payment.payment_id, runtime.clock.now())
+        return await release(tx, [(payment.tenant, payment.payment_id)], runtime.clock.now())
 
 
 async def counters(runtime: Runtime, code: DiscountRecord) -> tuple[int, int]:

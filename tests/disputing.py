@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.disputes.dispute import Dispute, DisputeFacts
@@ -24,7 +24,7 @@ class Disputing:
     """Makes the simulator know the disputes that the test puts in, and counts how often it was asked."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self.simulator: Any = runtime.processors["simulator"]
+        self.simulator = cast(Any, runtime.processors["simulator"])
         self.simulator.find_dispute = self._find_dispute
         self.simulator.read_notice = self._read_notice
         self.known: dict[str, DisputeFacts | Exception | None] = {}

@@ -1,7 +1,6 @@
 """Works on what is due, here and now, without the worker's waiting."""
 
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.upkeep.claim_due_work import claim_due_work
 from nicobar.flows.upkeep.put_off_work import put_off_work
 from nicobar.worker.kinds import KINDS, pause_after
 
@@ -13,8 +12,9 @@ async def run_due(runtime: Runtime) -> int:
     """
     count = 0
     for kind in KINDS:
-        for claim in await claim_due_work(runtime, kind.rows, 1000):
-            if not await kind.handle(runtime, claim.tenant, *claim.key):
-                await put_off_work(runtime, kind.rows, claim, pause_after(claim.tries))
-            count += 1
+        while claims := await kind.claim(runtime, kind.rows, {}):
+            for claim in claims:
+                if not await kind.handle(runtime, claim.tenant, *claim.key):
+                    await put_off_work(runtime, kind.rows, claim, pause_after(claim.tries))
+                count += 1
     return count

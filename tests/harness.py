@@ -1,6 +1,7 @@
 """The things that the shared fixtures hand to tests; `conftest.py` makes them."""
 
 import asyncio
+import base64
 import random
 import socket
 import threading
@@ -19,14 +20,22 @@ from nicobar.flows.business.create_business import create_business
 from nicobar.flows.business.create_key import create_key
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import built_in_processors
+from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.storage.database import Database
 from nicobar.storage.embedded.embedded import EmbeddedPostgres
 from nicobar.storage.simulator.simulator import SimulatorRecords
+from nicobar.vault import Keys, Vault
 
 START = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 """When every test begins."""
 
 PUBLIC_URL = "http://pay.test"
+
+VAULT_KEYS = Keys.parse(base64.b64encode(bytes(range(32))).decode())
+"""What secrets of the tests are encrypted with."""
+
+VAULT = Vault(VAULT_KEYS, None)
+"""What tests encrypt with."""
 
 
 class FakeClock:
@@ -166,7 +175,8 @@ class ServerThread(threading.Thread):
         database = Database(self._dsn)
         clock = SystemClock()
         processors = built_in_processors(clock, self.base_url, SimulatorRecords(database))
-        app = create_app(Runtime(database, clock, self.base_url, processors))
+        webhooks = Webhooks(VAULT, clock, allow_private=True)
+        app = create_app(Runtime(database, clock, self.base_url, processors, webhooks=webhooks, vault=VAULT))
         config = uvicorn.Config(_announcing(app, self.ready), lifespan="on", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
         await self._server.serve(sockets=[self._socket])

@@ -120,10 +120,10 @@ async def attempts_of(runtime: Runtime, payment: Payment) -> list[dict[str, Any]
     return [dict(row) for row in rows]
 
 
-async def forget_orders(runtime: Runtime) -> None:
+async def purge_simulated_books(runtime: Runtime) -> None:
     """Let the simulated bank lose its books."""
     async with runtime.database.statement() as tx:
-        await tx.execute("DELETE FROM simulator.orders")
+        await tx.execute("DELETE FROM simulator.charges")
 
 
 async def dump(runtime: Runtime, schemas: Sequence[str] = ("public", "simulator")) -> str:

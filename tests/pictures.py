@@ -33,15 +33,15 @@ def below(url: str) -> str:
 
 async def offered(merchant: Merchant, path: str, **query: str) -> dict[str, str]:
     """Ask for an address for the picture of a product or a brand, for example `products/pdt_1`."""
-    answer = await merchant.client.put(f"/{path}/images", params=query)
-    assert answer.status_code == 200, answer.text
-    offer: dict[str, str] = answer.json()
+    response = await merchant.client.put(f"/{path}/images", params=query)
+    assert response.status_code == 200, response.text
+    offer: dict[str, str] = response.json()
     return offer
 
 
 async def uploaded(merchant: Merchant, client: httpx.AsyncClient, path: str, content: bytes, **query: str) -> str:
     """Upload a picture for a product or a brand, and return its id."""
     offer = await offered(merchant, path, **query)
-    answer = await client.put(below(offer["url"]), content=content)
-    assert (answer.status_code, answer.content) == (200, b"")
+    response = await client.put(below(offer["url"]), content=content)
+    assert (response.status_code, response.content) == (200, b"")
     return offer["image_id"]

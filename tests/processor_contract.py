@@ -172,16 +172,16 @@ class ProcessorContract:
         assert asked.url.startswith(("http://", "https://"))
         attempt = subject.attempt(attempt_id, asked)
         assert gist(await subject.processor.find(attempt)) == gist(asked)
-        assert isinstance(await subject.processor.close(attempt), Abandoned)
+        assert isinstance(await subject.processor.cancel(attempt), Abandoned)
         assert isinstance(await subject.processor.find(attempt), Abandoned | Declined)
-        assert isinstance(await subject.processor.close(attempt), Abandoned | Declined)
+        assert isinstance(await subject.processor.cancel(attempt), Abandoned | Declined)
         assert await subject.taken(attempt_id) == 0
 
     async def test_an_order_that_comes_after_the_close_takes_nothing(self, subject: Subject) -> None:
         attempt_id, card = new_id(), await subject.pays()
         attempt = subject.attempt(attempt_id)
-        assert await subject.processor.close(attempt) is None
-        assert await subject.processor.close(attempt) is None
+        assert await subject.processor.cancel(attempt) is None
+        assert await subject.processor.cancel(attempt) is None
         assert not isinstance(await answered(subject.charge(attempt_id, card)), Succeeded | NeedsAction | Pending)
         assert not isinstance(await subject.processor.find(attempt), Succeeded | NeedsAction | Pending)
         assert await subject.taken(attempt_id) == 0
@@ -201,7 +201,7 @@ class ProcessorContract:
 
     async def test_a_close_takes_nothing_back(self, subject: Subject) -> None:
         attempt, outcome = await subject.charged()
-        assert gist(await subject.processor.close(attempt)) == gist(outcome)
+        assert gist(await subject.processor.cancel(attempt)) == gist(outcome)
         assert gist(await subject.processor.find(attempt)) == gist(outcome)
         assert await subject.taken(attempt.attempt_id) == AMOUNT
 
@@ -275,6 +275,6 @@ class ProcessorContract:
 
 async def _closed(processor: Processor, attempt: Attempt) -> Outcome | str | None:
     try:
-        return await processor.close(attempt)
+        return await processor.cancel(attempt)
     except Exception:  # noqa: BLE001 - how a processor refuses is up to it
         return "refused"

@@ -31,7 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         test = getattr(item, "obj", None)
         if getattr(test, "is_hypothesis_test", False):
             item.add_marker("proof")
-            examples = test._hypothesis_internal_use_settings or settings.default  # type: ignore[union-attr]
+            examples = getattr(test, "_hypothesis_internal_use_settings", None) or settings.default
+            assert examples is not None
             item.user_properties.append(("examples", examples.max_examples))
 
 

@@ -112,14 +112,14 @@ def _changed(payment: Payment, parts: Sequence[tuple[int, int, int, int, int]], 
         lines.append(
             msgspec.structs.replace(
                 line,
-                refunded_amount=line.refunded_amount + sign * amount,
-                refunded_tax=line.refunded_tax + sign * tax,
-                refunded_settlement_amount=line.refunded_settlement_amount + sign * settlement,
-                refunded_settlement_tax=line.refunded_settlement_tax + sign * settlement_tax,
+                refund_reserved_amount=line.refund_reserved_amount + sign * amount,
+                refund_reserved_tax=line.refund_reserved_tax + sign * tax,
+                refund_reserved_settlement_amount=line.refund_reserved_settlement_amount + sign * settlement,
+                refund_reserved_settlement_tax=line.refund_reserved_settlement_tax + sign * settlement_tax,
             )
         )
-    done = sum(line.refunded_amount for line in lines)
-    return msgspec.structs.replace(payment, lines=lines, refunded_amount=done, returned_amount=done)
+    done = sum(line.refund_reserved_amount for line in lines)
+    return msgspec.structs.replace(payment, lines=lines, refund_reserved_amount=done, refund_succeeded_amount=done)
 
 
 WHOLE = RefundInstruction()

@@ -37,7 +37,7 @@ class Shop(NamedTuple):
         payment: dict[str, Any] = (await self.merchant.client.get(f"/payments/{payment_id}")).json()
         return payment
 
-    async def sell(self, order: dict[str, Any] | None = None, **fields: str) -> dict[str, Any]:
+    async def sell(self, order: dict[str, Any] | None = None, /, **fields: str) -> dict[str, Any]:
         """Let the customer pay a new link by card, through a challenge if there is one; return the payment."""
         made = await self.create(payment_link=True, **(order or {}))
         path = "/" + made["payment_link"].rpartition("/")[2]

@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nicobar.core.payments.payment import Attempt, Outcome
+from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest, Processor, RefundRequest
+from nicobar.processors.simulator.simulator import Simulator
+from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card
 
 LINK = "http://pay.test/Ab3dE6gH"
@@ -34,7 +37,7 @@ def charge_of(
     scenario: str | None = None, attempt_id: str = "att_1", number: str = "4242424242424242", **changes: Any
 ) -> ChargeRequest:
     """Return an order of 24 dollars by card, for the payment pay_1 of the business bus_1."""
-    values: dict[str, Any] = {"amount": 2400, "currency": "USD", "card": card(number), "return_url": LINK}
+    values: dict[str, Any] = {"amount": 2400, "currency": "USD", "instrument": card(number), "return_url": LINK}
     values |= {"business_id": "bus_1", "payment_id": "pay_1", "scenario": scenario}
     return ChargeRequest(attempt_id, **(values | changes))
 
@@ -42,3 +45,8 @@ def charge_of(
 def refund_of(refund_id: str = "ref_1", amount: int = 1000, attempt_id: str = "att_1") -> RefundRequest:
     """Return an order to give something of a charge back."""
     return RefundRequest(refund_id, attempt(attempt_id), amount)
+
+
+def restarted(runtime: Runtime) -> Simulator:
+    """Return a simulator as it is after a restart: another object on the same books."""
+    return Simulator(runtime.clock, runtime.public_url, SimulatorRecords(runtime.database))

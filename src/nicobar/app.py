@@ -9,13 +9,13 @@ from typing import Final
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nicobar.api import errors, misc
-from nicobar.api.auth import KeyRing
+from nicobar.api.auth import HEADERS, KeyRing
 from nicobar.api.catalog import brands, localized_prices, products
 from nicobar.api.catalog.images import image_routes
 from nicobar.api.customers import customers
@@ -26,11 +26,17 @@ from nicobar.api.health import health_routes
 from nicobar.api.ledger import balances
 from nicobar.api.notices.notices import notice_routes
 from nicobar.api.payments import payment_methods, payments, saved_methods
+from nicobar.api.rate_limits import RateLimits
 from nicobar.api.refunds import refunds
 from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts
+from nicobar.api.surface import missing_headers, standard_headers
+from nicobar.api.webhooks import endpoints, events
+from nicobar.client_address import client_address
+from nicobar.core.audit.entry import Actor
+from nicobar.core.business.request_rate import RequestRate
 from nicobar.core.problems import Problem
-from nicobar.flows.runtime import Runtime
+from nicobar.flows.runtime import Runtime, acting
 from nicobar.metrics import observe_request
 from nicobar.pages.checkout.routes import page_routes
 from nicobar.pages.entry.links import API_WORDS
@@ -52,6 +58,8 @@ OPERATIONS: Final[list[Operation]] = [
     *checkouts.OPERATIONS,
     *balances.OPERATIONS,
     *refunds.OPERATIONS,
+    *endpoints.OPERATIONS,
+    *events.OPERATIONS,
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 
@@ -60,11 +68,12 @@ _API_PATHS: Final = frozenset([*(operation.path[:9] for operation in OPERATIONS)
 """Beginnings of the API's paths, some of which are as long as a link's id."""
 
 
-def create_app(runtime: Runtime) -> ASGIApp:
-    """Return the ASGI application around an open runtime."""
+def create_app(runtime: Runtime, rate: RequestRate | None = None) -> ASGIApp:
+    """Return the ASGI application around an open runtime, with a limit on the requests of each key or without one."""
+    limits = None if rate is None else RateLimits(runtime, rate)
     renderer = Renderer(runtime.public_url)
     routes = [
-        *build_routes(OPERATIONS, runtime, KeyRing()),
+        *build_routes(OPERATIONS, runtime, KeyRing(limits)),
         *health_routes(runtime),
         Route("/", _home),
         *notice_routes(runtime),
@@ -110,6 +119,7 @@ class RequestLog:
     def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
         self._app = app
         self._runtime = runtime
+        self._standard = standard_headers(runtime.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope; anything but HTTP passes untouched."""
@@ -125,9 +135,12 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"request-id", request_id.encode()))
+                own = message["headers"]
+                own += [(b"request-id", request_id.encode()), *scope.get(HEADERS, ())]
+                own += missing_headers(own, self._standard)
             await send(message)
 
+        whoever = acting.set(Actor("page", None, client_address(HTTPConnection(scope)) or None))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
@@ -141,6 +154,7 @@ class RequestLog:
                     problem = Problem("INTERNAL_SERVER_ERROR", request_id=request_id)
                     await errors.problem_response(problem)(scope, receive, send_with_id)
             finally:
+                acting.reset(whoever)
                 seconds = perf_counter() - started
                 observe_request(scope, status, seconds)
                 milliseconds = round(seconds * 1000, 1)

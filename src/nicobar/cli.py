@@ -1,4 +1,4 @@
-"""The command line. Each command reads its settings, opens what it needs, and calls one thing.
+"""The command line. Each command reads its configuration, opens what it needs, and calls one thing.
 
 Exit status: 0 done, 1 `doctor` found something wrong, 2 the command could not run or its output could not be written
 (one sentence says why), 130 broken off with Ctrl-C. Imports are late, so that a command loads only what it uses.
@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
+import msgspec
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from nicobar.commands.parts import WHERE, Data, DatabaseUrl, Json, print_json
 from nicobar.program.banner import OutputError, answer, refuse_output, say, version, write_anything
-from nicobar.program.settings import SettingsError, read_settings, refuse_colours
+from nicobar.program.configuration import ConfigurationError, read_configuration, refuse_colours
 
 NO_COLOUR: Final = "--no-color"
 
@@ -34,6 +35,8 @@ Without colours: --no-color, or NO_COLOR=1 in the environment.""",
 )
 
 app.command("nicobar.commands.keys:app", name="keys", help="Make, list and revoke API keys.")
+app.command("nicobar.commands.audit:app", name="audit", help="Show who changed what.")
+app.command("nicobar.commands.customers:app", name="customers", help="Erase the data of a person.")
 app.command("nicobar.commands.payments:app", name="payments", help="List payments, and show all about one.")
 app.command("nicobar.commands.processors:app", name="processors", help="Connect payment processors, such as Stripe.")
 app.command(
@@ -68,12 +71,14 @@ app.command("nicobar.commands.sql:app", name="sql", help="Ask the database with 
 @app.command(
     help_epilogue=f"""{WHERE}
 
-More settings from the environment:
+More configuration from the environment:
   NICOBAR_PUBLIC_URL  where customers reach this server; every payment link
                       starts with it (default: http://HOST:PORT)
   NICOBAR_LOG         what is logged: debug, info or warning (default: info)
   NICOBAR_METRICS_PORT  port on 127.0.0.1 for Prometheus: /metrics
                       (default: none)
+  NICOBAR_ALLOW_PRIVATE_WEBHOOKS=1
+                      send webhooks into the own network, too (on with --demo)
 
 Examples:
   nicobar serve --demo
@@ -100,10 +105,12 @@ def serve(
 
     The embedded database is made at the first start, and stops together with the server.
     """
-    settings = read_settings(host=host, port=port, data=data, database_url=database_url)
+    configuration = read_configuration(host=host, port=port, data=data, database_url=database_url)
     from nicobar.program import startup
 
-    startup.serve(settings, demo=demo, jobs=not no_worker)
+    if demo:
+        configuration = msgspec.structs.replace(configuration, allow_private_webhooks=True)
+    startup.serve(configuration, demo=demo, jobs=not no_worker)
     return 0
 
 
@@ -121,10 +128,10 @@ def worker(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
     were started with --no-worker, as many as you like: each job is done by one
     of them.
     """
-    settings = read_settings(data=data, database_url=database_url)
+    configuration = read_configuration(data=data, database_url=database_url)
     from nicobar.program.background import run_worker
 
-    run_worker(settings)
+    run_worker(configuration)
     return 0
 
 
@@ -146,10 +153,10 @@ def doctor(*, json: Json = False, data: Data = None, database_url: DatabaseUrl =
     and its event; every entry must balance; refunds, disputes and codes must
     sum up; nothing may be in doubt for long. A server may run meanwhile.
     """
-    settings = read_settings(data=data, database_url=database_url)
+    configuration = read_configuration(data=data, database_url=database_url)
     from nicobar.program.doctor import examine
 
-    findings = examine(settings)
+    findings = examine(configuration)
     if json:
         print_json([finding.as_json() for finding in findings])
     for finding in () if json else findings:
@@ -213,5 +220,7 @@ def _explains_itself(error: Exception) -> bool:
     from nicobar.storage.migrate import MigrationError
     from nicobar.vault import VaultError
 
-    kinds = OutputError | SettingsError | PortError | InstallationError | EmbeddedError | MigrationError | VaultError
+    kinds = (
+        OutputError | ConfigurationError | PortError | InstallationError | EmbeddedError | MigrationError | VaultError
+    )
     return isinstance(error, kinds)

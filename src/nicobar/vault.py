@@ -10,8 +10,12 @@ import binascii
 import hashlib
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -72,53 +76,80 @@ class Vault:
     is encrypted. Without a file either, it refuses.
     """
 
-    def __init__(self, keys: Keys | None, file: Path | None) -> None:
+    def __init__(self, keys: Keys | None, file: Path | None, variable: str = _VARIABLE) -> None:
+        """Take the keys, the file, and the name of the variable that keys are given in."""
         self._keys = keys
         self._file = file
+        self._variable = variable
+        self._ciphers: dict[bytes, AESGCM] = {}
 
     def __repr__(self) -> str:
         """Name the file, and nothing of the keys."""
         return f"Vault({self._file})"
+
+    def ensure_key(self) -> None:
+        """Make the key now, if there is none. Raises VaultError when there can be none, or it cannot be read."""
+        self._keys = self._keys or self._from_file() or self._new_file()
 
     def seal(self, secret: bytes, place: str, nonce: bytes) -> bytes:
         """Return a secret encrypted with the newest key, for one place. `nonce` are fresh random bytes.
 
         Raises VaultError without a key.
         """
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-        key = (self._keys or self._from_file() or self._new_file()).newest
-        return _FORM + _name(key) + nonce + AESGCM(key).encrypt(nonce, secret, place.encode())
+        self.ensure_key()
+        assert self._keys is not None  # noqa: S101 - it was ensured
+        key = self._keys.newest
+        return _FORM + _name(key) + nonce + self._cipher(key).encrypt(nonce, secret, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
         """Return a secret that was sealed for this place. Raises VaultError."""
         from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         keys = self._keys or self._from_file()
         if keys is None:
             raise VaultError(
                 f"The key that secrets are encrypted with is missing: it was expected in {self._file}."
                 if self._file is not None
-                else f"Secrets of this database are encrypted. Give the key in {_VARIABLE}."
+                else f"Secrets of this database are encrypted. Give the key in {self._variable}."
             )
         head = len(_FORM) + _NAME_BYTES
         key = keys.named(sealed[len(_FORM) : head])
         if sealed[: len(_FORM)] != _FORM or key is None:
             raise VaultError(
                 "A secret of this database was encrypted with another key than the one that is in use here "
-                f"({_VARIABLE if self._keys is not None else self._file})."
+                f"({self._variable if self._keys is not None else self._file})."
             )
         nonce, rest = sealed[head : head + NONCE_BYTES], sealed[head + NONCE_BYTES :]
         try:
-            return AESGCM(key).decrypt(nonce, rest, place.encode())
+            return self._cipher(key).decrypt(nonce, rest, place.encode())
         except (InvalidTag, ValueError) as error:
             raise VaultError("A secret of this database was changed, or moved from its place.") from error
+
+    def newest(self) -> tuple[bytes, bytes]:
+        """Return the newest key behind its name of 8 bytes; it is made if there is none. Raises VaultError."""
+        key = (self._keys or self._from_file() or self._new_file()).newest
+        return _name(key), key
+
+    def named(self, name: bytes) -> bytes:
+        """Return the key with this name. Raises VaultError when it is not here."""
+        keys = self._keys or self._from_file()
+        key = None if keys is None else keys.named(name)
+        if key is None:
+            where = self._variable if self._keys is not None or self._file is None else self._file
+            raise VaultError(f"The key that was used here is not the one in {where}.")
+        return key
 
     def check(self) -> None:
         """Read the keys, should there be any already. Raises VaultError."""
         if self._keys is None:
             self._from_file()
+
+    def _cipher(self, key: bytes) -> "AESGCM":
+        if key not in self._ciphers:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+            self._ciphers[key] = AESGCM(key)
+        return self._ciphers[key]
 
     def _from_file(self) -> Keys | None:
         if self._file is None:
@@ -138,11 +169,13 @@ class Vault:
         """Make the file with a new key, in one step: another process that makes it at the same moment wins or loses."""
         if self._file is None:
             raise VaultError(
-                f"Secrets are encrypted before they are stored. Give a key in {_VARIABLE}: 32 random bytes in base64, "
-                "for example from: openssl rand -base64 32. Keep it apart from the database, and do not lose it."
+                f"Secrets are encrypted before they are stored. Give a key in {self._variable}: 32 random bytes in "
+                "base64, for example from: openssl rand -base64 32. Keep it apart from the database, and do not "
+                "lose it."
             )
         draft = self._file.with_name(f"{self._file.name}.{secrets.token_hex(8)}")
         try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as out:
@@ -156,7 +189,10 @@ class Vault:
             finally:
                 draft.unlink()
         except OSError as error:
-            raise VaultError(f"The encryption key cannot be kept in {self._file}: {_why(error)}.") from error
+            raise VaultError(
+                f"The encryption key cannot be kept in {self._file}: {_why(error)}. Name another file in "
+                f"NICOBAR_KEY_FILE, or give the key in {_VARIABLE}."
+            ) from error
         made = self._from_file()
         assert made is not None  # noqa: S101 - it was made a moment ago
         return made
@@ -180,6 +216,7 @@ def _parse(text: str) -> bytes:
     return key
 
 
+@lru_cache(maxsize=16)
 def _name(key: bytes) -> bytes:
     """Return the name of a key, from which nobody gets back to the key."""
     return hashlib.sha256(b"nicobar vault key name" + key).digest()[:_NAME_BYTES]

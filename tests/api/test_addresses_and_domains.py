@@ -6,7 +6,7 @@ from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
-from nicobar.program.settings import SettingsError, read_settings
+from nicobar.program.configuration import ConfigurationError, read_configuration
 from shop import Shop, item, order_request
 
 
@@ -26,9 +26,9 @@ async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merch
 )
 async def test_an_address_that_cannot_be_meant_is_refused_with_its_place(shop: Shop, sent: str, place: str) -> None:
     body = order_request(item(await shop.product(2000))) | {"return_url": sent}
-    answer = await shop.merchant.client.post("/payments", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_REQUEST_BODY")
-    assert answer.json()["message"].startswith(
+    response = await shop.merchant.client.post("/payments", json=body)
+    assert (response.status_code, response.json()["code"]) == (422, "INVALID_REQUEST_BODY")
+    assert response.json()["message"].startswith(
         f"return_url: Your request body is invalid. It is not a valid URL: {place}"
     )
     assert (await shop.merchant.client.get("/payments")).json() == {"items": []}
@@ -37,8 +37,8 @@ async def test_an_address_that_cannot_be_meant_is_refused_with_its_place(shop: S
 async def test_an_address_in_any_letters_is_taken(shop: Shop) -> None:
     body = order_request(item(await shop.product(2000))) | {"payment_link": True}
     body["return_url"] = "https://b\u00fccher.example/sch\u00f6n"
-    answer = await shop.merchant.client.post("/payments", json=body)
-    assert answer.status_code == 200
+    response = await shop.merchant.client.post("/payments", json=body)
+    assert response.status_code == 200
 
 
 async def test_both_spellings_of_a_domain_are_one_customer(shop: Shop) -> None:
@@ -65,7 +65,7 @@ async def test_a_phone_number_is_stored_without_what_nobody_sees(shop: Shop) -> 
 
 
 def test_the_public_address_is_stored_as_a_header_can_carry_it() -> None:
-    settings = read_settings({"NICOBAR_PUBLIC_URL": "https://z\u00fcrich.example/k\u00e4se/"})
+    settings = read_configuration({"NICOBAR_PUBLIC_URL": "https://z\u00fcrich.example/k\u00e4se/"})
     assert settings.public_url == "https://xn--zrich-kva.example/k%C3%A4se"
-    with pytest.raises(SettingsError, match=r"Character 22 is U\+200B"):
-        read_settings({"NICOBAR_PUBLIC_URL": "https://pay.example.c\u200bom"})
+    with pytest.raises(ConfigurationError, match=r"Character 22 is U\+200B"):
+        read_configuration({"NICOBAR_PUBLIC_URL": "https://pay.example.c\u200bom"})

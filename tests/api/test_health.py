@@ -20,8 +20,8 @@ from nicobar.storage.database import Database
 async def asked(runtime: Runtime, path: str = "/health") -> tuple[int, Any]:
     """Ask a server that has not been asked before."""
     async with client_for(create_app(runtime)) as client:
-        answer = await client.get(path)
-    return answer.status_code, answer.json()
+        response = await client.get(path)
+    return response.status_code, response.json()
 
 
 async def test_a_server_that_can_take_payments(runtime: Runtime) -> None:

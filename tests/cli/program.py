@@ -17,9 +17,14 @@ PATIENCE = 60.0
 """Seconds after which something that should have happened counts as not happening; a good run needs a fraction."""
 
 
+KEY_FILE = Path(tempfile.mkdtemp(prefix="nicobar-cli-key-"), "nicobar.key")
+"""The encryption key of the commands under test, lest one is made for whoever runs the tests."""
+
+
 def environment(**extra: str) -> dict[str, str]:
     """Return this process's environment without the settings of Nicobar, and with `extra`."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("NICOBAR_")} | extra
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NICOBAR_")}
+    return clean | {"NICOBAR_KEY_FILE": str(KEY_FILE)} | extra
 
 
 def heed_signals() -> None:

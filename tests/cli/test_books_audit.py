@@ -33,10 +33,12 @@ GOOD = [
     "Disputes (1): the books hold what they took and gave back.",
     "Entries of the books (6): each balances.",
     "Amounts in the books (6): each is that of its payment or refund.",
+    "Money given back (6): of no payment more tax, settlement or fee than was booked.",
     "Remembered balances (0): each is the sum of the entries before it.",
     "Discount codes (1): each counts exactly the uses that its payments have.",
     "Notices of processors (1): none waits for longer than 10 minutes.",
     "Charges to be given back (0): none waits for longer than 10 minutes.",
+    "Events on their way to webhooks (0): none is due for longer than 10 minutes.",
 ]
 
 
@@ -67,9 +69,9 @@ async def ids(runtime: Runtime, app: ASGIApp, merchant: Merchant, clock: FakeClo
     expired = await place(runtime, order(runtime, merchant.tenant, expires_on=clock.now()))
     await expire_payments(runtime)
     ids |= {"free": free.payment_id, "expired": expired.payment_id}
-    answer = await merchant.client.post("/refunds", json={"payment_id": ids["refunded"]})
-    assert answer.status_code == 200, answer.text
-    ids["refund"] = answer.json()["refund_id"]
+    response = await merchant.client.post("/refunds", json={"payment_id": ids["refunded"]})
+    assert response.status_code == 200, response.text
+    ids["refund"] = response.json()["refund_id"]
     async with runtime.database.read() as read:
         ids["charged"] = await read.fetchval("SELECT attempt_id FROM attempts WHERE payment_id = $1", ids["disputed"])
         ids["open"] = await read.fetchval("SELECT attempt_id FROM attempts WHERE resolved_at IS NULL")
@@ -230,7 +232,7 @@ TAMPERING: dict[str, tuple[str, str, str, str]] = {
         "it counts as succeeded, and the processor says now: failed",
     ),
     "a payment counts other refunds than it has": (
-        "UPDATE payments SET refunded_amount = 1, returned_amount = 0 WHERE payment_id = $1",
+        "UPDATE payments SET refund_reserved_amount = 1, refund_succeeded_amount = 0 WHERE payment_id = $1",
         "Refunds (1): some sums are wrong",
         "paid",
         "",

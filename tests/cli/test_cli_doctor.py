@@ -13,11 +13,12 @@ from cli.program import Serving, postmaster, run
 from harness import START
 from nicobar.program import doctor
 from nicobar.program.books_audit import PARTS
+from nicobar.program.configuration import Configuration
 from nicobar.program.doctor import Examined
 from nicobar.program.finding import Finding
-from nicobar.program.settings import Settings
 from nicobar.storage.database import Database, Read
 from nicobar.storage.inspection import DatabaseFacts
+from nicobar.vault import Keys, Vault
 
 FACTS = DatabaseFacts(
     version="18.1",
@@ -32,7 +33,7 @@ FACTS = DatabaseFacts(
 
 def examined(difference: timedelta = timedelta(0), **facts: Any) -> Examined:
     """Return an examined database of which only the facts are known."""
-    return Examined(Settings(), "a place", cast(Read, None), msgspec.structs.replace(FACTS, **facts), difference)
+    return Examined(Configuration(), "a place", cast(Read, None), msgspec.structs.replace(FACTS, **facts), difference)
 
 
 def test_an_installation_in_order(data_alone: Path) -> None:
@@ -115,31 +116,58 @@ async def test_books_that_are_wrong(external_database: str) -> None:
 
 
 def test_a_folder_and_a_demo_file_that_are_open_to_others(empty_folder: Path) -> None:
-    settings = Settings(data=empty_folder)
+    configuration = Configuration(data=empty_folder)
     (empty_folder / "postgres").mkdir()
-    assert doctor.check_data_folder(settings).good is True
+    assert doctor.check_data_folder(configuration).good is True
     empty_folder.chmod(0o733)
-    assert doctor.check_data_folder(settings) == Finding(
+    assert doctor.check_data_folder(configuration) == Finding(
         False, f"Others may write to the data folder {empty_folder}.", f"Close it with: chmod go-w {empty_folder}"
     )
-    assert doctor.check_demo_file(settings).sentence == "No API key is kept in clear."
+    assert doctor.check_demo_file(configuration).sentence == "No API key is kept in clear."
     file = empty_folder / "demo.json"
     file.touch(0o600)
-    assert doctor.check_demo_file(settings).good is True
+    assert doctor.check_demo_file(configuration).good is True
     file.chmod(0o640)
-    found = doctor.check_demo_file(settings)
+    found = doctor.check_demo_file(configuration)
     assert (found.good, found.advice) == (False, f"Close it with: chmod 600 {file}")
 
 
+def test_the_encryption_key(empty_folder: Path) -> None:
+    beside = empty_folder.with_name(f"{empty_folder.name}.key")
+    configuration = Configuration(data=empty_folder)
+    found = doctor.check_key_file(configuration)
+    assert (found.good, found.sentence) == (None, f"There is no encryption key yet; {beside} will hold it.")
+    Vault(None, beside).ensure_key()
+    assert doctor.check_key_file(configuration).good is True
+    beside.chmod(0o640)
+    found = doctor.check_key_file(configuration)
+    assert (found.good, found.advice) == (False, f"Close it with: chmod 600 {beside}")
+    beside.unlink()
+    within = empty_folder / "encryption.key"
+    Vault(None, within).ensure_key()
+    found = doctor.check_key_file(configuration)
+    assert (found.good, found.advice) == (False, f"Stop the server and move it with: mv {within} {beside}")
+    keys = Keys((bytes(32),))
+    assert doctor.check_key_file(Configuration(data=empty_folder, encryption_keys=keys)).good is True
+
+
+def test_an_encryption_key_of_somebody_else(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = empty_folder / "k"
+    Vault(None, file).ensure_key()
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
+    found = doctor.check_key_file(Configuration(data=empty_folder, key_file=file))
+    assert (found.good, found.advice) == (False, f"Make it yours with: chown 4711 {file}")
+
+
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, empty_folder: Path) -> None:
-    settings = Settings(data=empty_folder / "not" / "there")
+    configuration = Configuration(data=empty_folder / "not" / "there")
     usage = type("Usage", (), {"free": doctor.LEAST_FREE_BYTES})
     monkeypatch.setattr("shutil.disk_usage", lambda _folder: usage)
-    assert doctor.check_disk(settings) == Finding(
+    assert doctor.check_disk(configuration) == Finding(
         True, f"1000 MB are free on the disk of {empty_folder}.", "Make room: 1000 MB should be free."
     )
     usage.free -= 1  # type: ignore[attr-defined]
-    assert doctor.check_disk(settings).good is False
+    assert doctor.check_disk(configuration).good is False
 
 
 @pytest.mark.parametrize(

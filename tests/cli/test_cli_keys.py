@@ -1,7 +1,10 @@
 """`nicobar keys`, without a server: PostgreSQL is started around each command."""
 
 import json
+import os
+import pwd
 import re
+import stat
 from pathlib import Path
 
 from cli.program import postmaster, run
@@ -32,7 +35,9 @@ def test_list_and_revoke(empty_folder: Path) -> None:
     listed = run("keys", "list", "--data", data)
     assert listed.returncode == 0
     titles, *rows = listed.stdout.splitlines()
-    assert titles.split() == "ID MODE ACCESS HINT NAME CREATED (UTC) LAST USED (UTC) REVOKED (UTC)".split()  # noqa: SIM905
+    assert " ".join(titles.split()) == (
+        "ID MODE ACCESS HINT NAME CREATED (UTC) LAST USED (UTC) EXPIRES (UTC) REVOKED (UTC)"
+    )
     cells = [row.split() for row in rows]
     assert [row[1:4] for row in cells] == [
         ["test", "write", f"...{keys[0][-4:]}"],
@@ -85,3 +90,46 @@ def test_a_database_without_keys_says_how_to_make_one(external_database: str) ->
     listed = run("keys", "list", "--database-url", external_database)
     assert (listed.returncode, listed.stdout) == (0, "")
     assert "There are no API keys yet." in listed.stderr
+
+
+def test_a_key_with_scopes_and_an_end_is_rotated(data: Path) -> None:
+    made = run("keys", "create", "--scope", "refunds", "--scope", "payments", "--days", "30", "--data", data)
+    assert (made.returncode, KEY.fullmatch(made.stdout) is not None) == (0, True)
+    key_id = json.loads(run("keys", "list", "--json", "--data", data).stdout)[-1]["key_id"]
+    rotated = run("keys", "rotate", key_id, "--overlap-hours", "0", "--data", data)
+    assert (rotated.returncode, KEY.fullmatch(rotated.stdout) is not None) == (0, True)
+    assert rotated.stderr == f"The key {key_id} ends in 0 hours.\n"
+    old, new = json.loads(run("keys", "list", "--json", "--data", data).stdout)[-2:]
+    assert (old["key_id"], old["scopes"], new["scopes"]) == (key_id, ["payments", "refunds"], ["payments", "refunds"])
+    assert old["expires_at"] < new["expires_at"]
+    again = run("keys", "rotate", key_id, "--data", data)
+    assert (again.returncode, again.stdout) == (2, "")
+    refused = run("keys", "create", "--days", "0", "--data", data)
+    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", "nicobar: --days takes 1 to 3650, not 0.\n")
+
+
+def test_the_audit_log_tells_who_made_keys_and_doctor_proves_it(data: Path) -> None:
+    before = run("audit", "list", "--json", "--data", data)
+    known = len(json.loads(before.stdout)) if before.stdout else 0
+    key = run("keys", "create", "--data", data).stdout.strip()
+    key_id = next(
+        found["key_id"]
+        for found in json.loads(run("keys", "list", "--json", "--data", data).stdout)
+        if found["hint"] == key[-4:]
+    )
+    assert run("keys", "revoke", key_id, "--yes", "--data", data).returncode == 0
+    listed = json.loads(run("audit", "list", "--about", key_id, "--json", "--data", data).stdout)
+    user = pwd.getpwuid(os.getuid()).pw_name
+    assert [(one["action"], one["actor"], one["actor_name"], one["object_ids"]) for one in listed] == [
+        ("key.revoke", "command", user, [key_id]),
+        ("key.create", "command", user, [key_id]),
+    ]
+    assert len(json.loads(run("audit", "list", "--json", "--data", data).stdout)) == known + 2
+    assert stat.S_IMODE((data / "audit.key").stat().st_mode) == 0o600
+    assert "The audit log is whole: " in run("doctor", "--data", data).stdout
+    forged = "UPDATE audit_log SET actor_name = 'nobody' WHERE action = 'key.revoke'"
+    replica = "SET session_replication_role = replica"
+    run("sql", "--write", f"{replica}; {forged}", "--data", data)
+    told = run("doctor", "--data", data)
+    assert told.returncode == 1
+    assert "The audit log was changed. The entry " in told.stdout

@@ -157,6 +157,6 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(**_options: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(cli, "read_settings", broken)
+    monkeypatch.setattr(cli, "read_configuration", broken)
     with pytest.raises(ZeroDivisionError):
         cli.run(["doctor"])

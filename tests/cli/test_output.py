@@ -9,8 +9,8 @@ import pytest
 from cli.program import PROGRAM, environment, run
 from nicobar.commands.parts import fit
 from nicobar.program.banner import _Colours
+from nicobar.program.configuration import ConfigurationError, colours_wanted, read_configuration
 from nicobar.program.postgres_programs import for_libpq
-from nicobar.program.settings import SettingsError, colours_wanted, read_settings
 
 TITLES = ("ID", "MODE", "MEANING")
 ROWS = [["key_1", "test", "what it is for, in quite a few words"], ["key_2", "live", "日本語 の 名前 です よ"]]
@@ -130,13 +130,13 @@ def test_completion_knows_the_commands(shell: str) -> None:
     ],
 )
 def test_a_misspelt_variable_is_named(name: str, meant: str) -> None:
-    with pytest.raises(SettingsError, match=f"There is no variable {name}. Did you mean {meant}?"):
-        read_settings({name: "x"})
+    with pytest.raises(ConfigurationError, match=f"There is no variable {name}. Did you mean {meant}?"):
+        read_configuration({name: "x"})
 
 
 def test_variables_of_others_are_left_alone() -> None:
     theirs = {"NICOBAR_SERVICE_HOST": "10.0.0.1", "NICOBAR_PORT_8787_TCP": "tcp://10.0.0.1:8787", "OTHER": "x"}
-    assert read_settings(theirs) == read_settings({})
+    assert read_configuration(theirs) == read_configuration({})
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nicobar.program.settings import SettingsError, read_settings
+from nicobar.program.configuration import ConfigurationError, read_configuration
+from nicobar.program.postgres import key_file
 from nicobar.vault import Keys, Vault, VaultError
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -73,22 +74,39 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     file.write_text("my password")
     with pytest.raises(VaultError, match="does not hold an encryption key any more"):
         Vault(None, file).seal(b"s", PLACE, NONCE)
-    missing = Vault(None, tmp_path / "nowhere" / "encryption.key")
-    with pytest.raises(VaultError, match="cannot be kept in"):
-        missing.seal(b"s", PLACE, NONCE)
+    nowhere = Vault(None, file / "encryption.key")
+    with pytest.raises(VaultError, match="cannot be read"):
+        nowhere.seal(b"s", PLACE, NONCE)
+
+
+def test_the_folder_of_a_new_file_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "folder" / "nicobar.key"
+    Vault(None, file).ensure_key()
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_the_key_is_kept_beside_the_data_folder(tmp_path: Path) -> None:
+    configuration = read_configuration({"NICOBAR_DATA": str(tmp_path / "data")})
+    assert key_file(configuration) == tmp_path / "data.key"
+    named = read_configuration({"NICOBAR_DATA": str(tmp_path / "data"), "NICOBAR_KEY_FILE": str(tmp_path / "k")})
+    assert key_file(named) == tmp_path / "k"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "encryption.key").touch()
+    assert key_file(configuration) == tmp_path / "data" / "encryption.key"  # made by an early version
+    assert key_file(named) == tmp_path / "k"
 
 
 @pytest.mark.parametrize("text", ["secretsecret", "%%%%", f"{KEY},", KEY[:-8], f"{KEY} {KEY}"])
 def test_keys_that_are_none_are_refused_without_being_repeated(text: str) -> None:
-    with pytest.raises(SettingsError, match="NICOBAR_ENCRYPTION_KEY takes 32 random bytes in base64") as refused:
-        read_settings({"NICOBAR_ENCRYPTION_KEY": text})
+    with pytest.raises(ConfigurationError, match="NICOBAR_ENCRYPTION_KEY takes 32 random bytes in base64") as refused:
+        read_configuration({"NICOBAR_ENCRYPTION_KEY": text})
     assert "secret" not in str(refused.value) and KEY[:8] not in str(refused.value)
 
 
-def test_the_settings_show_no_key() -> None:
-    settings = read_settings({"NICOBAR_ENCRYPTION_KEY": f"{KEY},{OTHER}"})
-    assert settings.encryption_keys == Keys.parse(f"{KEY},{OTHER}")
-    assert KEY not in repr(settings) and repr(bytes(range(32))) not in repr(settings)
+def test_the_configuration_shows_no_key() -> None:
+    configuration = read_configuration({"NICOBAR_ENCRYPTION_KEY": f"{KEY},{OTHER}"})
+    assert configuration.encryption_keys == Keys.parse(f"{KEY},{OTHER}")
+    assert KEY not in repr(configuration) and repr(bytes(range(32))) not in repr(configuration)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -11,6 +11,7 @@ from typing import Any
 
 from due_work import run_due
 from faults.shopping import Journal
+from harness import VAULT
 from nicobar.clock import SystemClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
@@ -36,10 +37,10 @@ SELECT (SELECT count(*) FROM attempts WHERE resolved_at IS NULL
 
 # One row for each payment on which the two sides do not agree.
 _DISAGREEMENTS = """
-SELECT p.payment_id, p.status, p.total_amount, p.refunded_amount, bank.charges, bank.taken, bank.given
+SELECT p.payment_id, p.status, p.total_amount, p.refund_reserved_amount, bank.charges, bank.taken, bank.given
 FROM payments p LEFT JOIN (
     SELECT payment_id, count(*) AS charges, sum(amount) AS taken, sum(given) AS given
-    FROM simulator.orders LEFT JOIN (
+    FROM simulator.charges LEFT JOIN (
         SELECT attempt_id, sum(amount) AS given FROM simulator.refunds
         WHERE given_at <= $1 AND (returned_at IS NULL OR returned_at > $1) GROUP BY attempt_id
     ) back USING (attempt_id)
@@ -47,7 +48,7 @@ FROM payments p LEFT JOIN (
 ) bank USING (payment_id)
 WHERE coalesce(bank.charges, 0) <> CASE WHEN p.status = 'succeeded' AND p.total_amount > 0 THEN 1 ELSE 0 END
    OR coalesce(bank.taken, 0) <> CASE p.status WHEN 'succeeded' THEN p.total_amount ELSE 0 END
-   OR coalesce(bank.given, 0) <> p.refunded_amount
+   OR coalesce(bank.given, 0) <> p.refund_reserved_amount
 """
 
 
@@ -64,12 +65,12 @@ async def opened(dsn: str) -> AsyncIterator[Runtime]:
     database, clock = Database(dsn, size=4), AheadClock()
     url = "http://127.0.0.1:1"
     try:
-        yield Runtime(database, clock, url, built_in_processors(clock, url, SimulatorRecords(database)))
+        yield Runtime(database, clock, url, built_in_processors(clock, url, SimulatorRecords(database)), vault=VAULT)
     finally:
         await database.close()
 
 
-async def settle(runtime: Runtime) -> None:
+async def end_what_is_open(runtime: Runtime) -> None:
     """Do all regular work and all that is due, until nothing is open."""
     for _ in range(ROUNDS):
         await sweep(runtime)
@@ -82,7 +83,7 @@ async def settle(runtime: Runtime) -> None:
 
 async def audit(runtime: Runtime, tenant: Tenant, journal: Journal) -> dict[str, int]:
     """Check everything that clients were told and both parties' books; return how much was checked, by status."""
-    await settle(runtime)
+    await end_what_is_open(runtime)
     async with runtime.database.read() as read:
         payments = await _rows(read, "SELECT payment_id, total_amount AS amount, status FROM payments", tenant)
         refunds = await _rows(read, "SELECT refund_id, amount, status FROM refunds", tenant)

@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ async def test_the_server_outlives_its_database(folder: Path) -> None:
                 database = postmaster(data)
                 assert database is not None
                 os.kill(database, way)
-                await asyncio.to_thread(eventually, lambda pid=database: not is_alive(pid))
+                await asyncio.to_thread(eventually, partial(_is_gone, database))
             await _until_paid_again(journal)
             stop.set()
             await asyncio.gather(*tasks)
@@ -73,3 +74,7 @@ async def test_the_server_outlives_its_database(folder: Path) -> None:
             await audit(runtime, Tenant(business_id or "", "test"), journal)
     examined = await asyncio.to_thread(run, "doctor", "--data", data)
     assert examined.returncode == 0, examined.stdout
+
+
+def _is_gone(pid: int) -> bool:
+    return not is_alive(pid)

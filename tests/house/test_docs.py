@@ -7,6 +7,7 @@ with none of the words below. `path:name` is a definition in that very file. A s
 import ast
 import re
 import tomllib
+from datetime import date
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ from cyclopts import App
 from nicobar.app import OPERATIONS
 from nicobar.cli import app
 from nicobar.core.business.business_settings import SETTINGS
-from nicobar.program.settings import Settings
+from nicobar.program.configuration import Configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "nicobar"
@@ -216,6 +217,24 @@ def test_a_decision_is_one_page_with_its_four_parts() -> None:
     assert parts == {name: ["Context", "Decision", "Consequences", "Alternatives"] for name in texts}
 
 
+STANDING = re.compile(
+    r"# \d{4} .*\n\n(?:Accepted on (\d{4}-\d\d-\d\d)\.\n\n"
+    r"|Superseded by \[(\d{4})\]\(\2-[\w-]+\.md\) on (\d{4}-\d\d-\d\d), accepted on (\d{4}-\d\d-\d\d)\. )"
+)
+"""How a decision begins: its title, then whether it holds, since when, and which one holds instead of it."""
+
+
+def test_every_decision_says_whether_it_holds_and_since_when() -> None:
+    found = {_name(page): STANDING.match(page.read_text(encoding="utf-8")) for page in DECISIONS}
+    assert [name for name, standing in found.items() if standing is None] == []
+    for standing in found.values():
+        assert standing is not None
+        accepted, _, superseded, before = standing.groups()
+        for day in filter(None, (accepted, superseded, before)):
+            date.fromisoformat(day)
+        assert superseded is None or before <= superseded
+
+
 def test_decisions_are_numbered_without_a_gap() -> None:
     assert [int(page.name[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
     for page in DECISIONS:
@@ -254,8 +273,10 @@ def test_the_notice_has_every_credit_that_the_data_asks_for() -> None:
 
 def settings_page() -> str:
     """Return the text of docs/settings.md."""
-    tree = ast.parse((SOURCE / "program" / "settings.py").read_text(encoding="utf-8"))
-    (body,) = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == Settings.__name__]
+    tree = ast.parse((SOURCE / "program" / "configuration.py").read_text(encoding="utf-8"))
+    (body,) = [
+        node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == Configuration.__name__
+    ]
     variables = []
     for field, text in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
@@ -299,9 +320,9 @@ def test_the_settings_page_is_the_generated_text() -> None:
 
 
 def test_every_environment_variable_is_on_the_settings_page() -> None:
-    read = set(re.findall(r"NICOBAR_[A-Z_]+\b", (SOURCE / "program" / "settings.py").read_text(encoding="utf-8"))) - {
-        "NICOBAR_"
-    }
+    read = set(
+        re.findall(r"NICOBAR_[A-Z_]+\b", (SOURCE / "program" / "configuration.py").read_text(encoding="utf-8"))
+    ) - {"NICOBAR_"}
     used = {name for name in read if not name.startswith("NICOBAR_STRIPE_")}  # one command's, and in its help
     assert len(used) >= 6
     assert set(re.findall(r"^\| `(NICOBAR_[A-Z_]+)`", settings_page(), re.MULTILINE)) == used

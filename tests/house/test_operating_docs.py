@@ -41,10 +41,15 @@ class Operator:
             NICOBAR_STRIPE_API_BASE=stripe.base,
             PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         )
+        del self._variables["NICOBAR_KEY_FILE"]  # the pages lead to where it is without it
 
     def start(self) -> None:
         """Start the server, as systemd does."""
-        self.server = Serving(NICOBAR_DATA=str(self.folder / "data"), NICOBAR_PUBLIC_URL="https://pay.example.com")
+        self.server = Serving(
+            NICOBAR_DATA=str(self.folder / "data"),
+            NICOBAR_KEY_FILE=str(self.folder / "data.key"),
+            NICOBAR_PUBLIC_URL="https://pay.example.com",
+        )
         self.server.ready()
         # The server took a free port, which its address for customers does not tell; `doctor` finds it nevertheless.
         told = self._run("nicobar doctor --json || true")
@@ -60,7 +65,7 @@ class Operator:
                     assert pattern(after.text).fullmatch(said.rstrip("\n") + "\n"), said
 
     def _run(self, text: str) -> str:
-        text = text.replace("NICOBAR_DATA=/var/lib/nicobar", f"NICOBAR_DATA={self.folder / 'data'}")
+        text = text.replace("NICOBAR_DATA=/var/lib/nicobar/data", f"NICOBAR_DATA={self.folder / 'data'}")
         text = text.replace("http://127.0.0.1:8787", self.address)
         state = self.folder / ".exported"
         done = subprocess.run(

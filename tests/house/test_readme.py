@@ -24,7 +24,7 @@ import orders
 from cli.program import Serving, environment, eventually, new_folder
 from nicobar.app import OPERATIONS
 from nicobar.cli import app
-from nicobar.program.settings import DEFAULT_HOST, DEFAULT_PORT, local_url
+from nicobar.program.configuration import DEFAULT_HOST, DEFAULT_PORT, local_url
 from nicobar.storage.database import Database
 from nicobar.storage.embedded.embedded import EmbeddedPostgres
 

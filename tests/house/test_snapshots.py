@@ -28,16 +28,11 @@ def awaits(body: list[ast.stmt], connection: str) -> list[str]:
     found = []
     for node in [inner for statement in body for inner in ast.walk(statement)]:
         if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
-            names = {
-                inner.id for part in [node.value.func, *node.value.args] for inner in ast.walk(part) if _is_name(inner)
-            }
+            parts = [node.value.func, *node.value.args]
+            names = {inner.id for part in parts for inner in ast.walk(part) if isinstance(inner, ast.Name)}
             if connection in names:
                 found.append(ast.unparse(node.value.func).rpartition(".")[2])
     return found
-
-
-def _is_name(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name)
 
 
 def with_several_queries() -> set[str]:

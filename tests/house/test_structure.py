@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "src" / "nicobar").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-LONGEST_FUNCTION = 70
-LONGEST_FILE = 420
+LONGEST_FUNCTION = 60
+LONGEST_FILE = 400
 BANNED_NAMES = ("service", "utils", "util", "helpers", "helper", "manager", "misc", "common_utils", "base_utils")
 ALLOWED_NAMES = {"src/nicobar/api/misc.py"}  # the contract's own name for the resource ("misc" in the SDKs)
 
@@ -71,8 +71,8 @@ def test_no_float_in_the_core() -> None:
 
 
 CORE_MAY_IMPORT = {
-    *("base64", "collections", "csv", "datetime", "difflib", "hashlib", "hmac", "io", "itertools", "math", "re"),
-    *("types", "typing", "unicodedata", "urllib.parse", "idna", "msgspec"),
+    *("base64", "collections", "csv", "datetime", "difflib", "hashlib", "hmac", "io", "ipaddress", "itertools", "math"),
+    *("re", "types", "typing", "unicodedata", "urllib.parse", "idna", "msgspec"),
 }
 """What computes and does nothing else. `io` and `csv` take a text apart that is in memory already."""
 
@@ -204,7 +204,8 @@ def test_processors_are_asked_in_one_place() -> None:
     for path in SOURCES:
         if _name(path).split("/")[2] not in ASKS_OTHERS or path.name == "ask_processor.py":
             continue
-        if path.name != "worker.py":  # the worker's deadline is for all of a row's handling
+        # The worker's deadline is for all of a row's handling, that of retries for another request of the same client.
+        if path.name not in ("worker.py", "retries.py"):
             found += [f"{_name(path)}, {words}" for node in _nodes(path) for words in _own_ways(node)]
     assert found == []
 

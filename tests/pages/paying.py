@@ -85,5 +85,6 @@ def offered_on(page: httpx.Response) -> list[str]:
 
 def chosen_on(page: httpx.Response) -> str:
     """Return the way to pay that is chosen on a page."""
-    (chosen,) = re.findall(r'<input type="radio" name="method" id="[^"]+" value="([^"]+)" checked', page.text)
-    return chosen
+    chosen: list[str] = re.findall(r'<input type="radio" name="method" id="[^"]+" value="([^"]+)" checked', page.text)
+    (only,) = chosen
+    return only

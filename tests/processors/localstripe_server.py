@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from localstripe import resources, server
 
 _one_by_one = asyncio.Lock()
@@ -33,7 +34,7 @@ _refund = resources.Refund._api_create.__func__
 _orders: dict[str, Any] = {}
 
 
-def create(cls: Any, **data: Any) -> Any:
+def create(cls: Any, /, **data: Any) -> Any:
     made = _create(cls, **_without(data))
     _orders[made.id] = data
     return made
@@ -67,7 +68,7 @@ def list_intents(cls: Any, url: str, created: Any = None, limit: Any = None, sta
     return found
 
 
-def refund(cls: Any, **data: Any) -> Any:
+def refund(cls: Any, /, **data: Any) -> Any:
     """Stripe gives back no more than was paid."""
     intent = resources.PaymentIntent._api_retrieve(data["payment_intent"])
     charge = intent.latest_charge
@@ -110,7 +111,7 @@ async def get_dispute(request: web.Request) -> web.Response:
 
 
 @web.middleware
-async def idempotency(request: web.Request, handler: Any) -> web.StreamResponse:
+async def idempotency(request: web.Request, handler: Handler) -> web.StreamResponse:
     """One key, one answer; the same key with another order is refused."""
     key = request.headers.get("Idempotency-Key")
     if request.method != "POST" or key is None:
@@ -122,6 +123,8 @@ async def idempotency(request: web.Request, handler: Any) -> web.StreamResponse:
                 answer = await handler(request)
             except server.UserError as error:
                 answer = error.to_response()
+            assert isinstance(answer, web.Response)
+            assert isinstance(answer.body, bytes)
             _answers[key] = (order, answer.status, answer.body)
     known, status, body = _answers[key]
     if known != order:

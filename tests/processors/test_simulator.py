@@ -13,7 +13,7 @@ from nicobar.processors.simulator.simulator import Simulator
 from nicobar.reference import cards, failures
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card
-from simulated import found
+from simulated import found, refund_of
 
 LINK = "http://pay.test/Ab3dE6gH"
 
@@ -56,7 +56,7 @@ async def test_it_remembers_an_order_for_a_year(simulator: Simulator, clock: Fak
     clock.advance(seconds=1)
     await simulator.charge(request("att_2"))
     clock.advance(days=365)
-    await simulator.forget()
+    await simulator.purge()
     assert await found(simulator) is None
     assert await simulator.challenge(asked.reference) is None
     assert await found(simulator, "att_2") is not None
@@ -148,3 +148,14 @@ def test_a_card_shows_nothing_of_itself() -> None:
         pickle.dumps(typed)
     with pytest.raises(TypeError, match="a card is not serialised"):
         copy.deepcopy(typed)
+
+
+async def test_what_it_took_for_another_amount_does_not_count(simulator: Simulator) -> None:
+    await simulator.charge(request("att_1", amount=2401))
+    with pytest.raises(ValueError, match="att_1 was ordered with another amount"):
+        await found(simulator)
+    await simulator.charge(request("att_2"))
+    await simulator.refund(refund_of("ref_1", 1000, "att_2"))
+    for amount, attempt_id in ((1001, "att_2"), (1000, "att_1")):
+        with pytest.raises(ValueError, match="ref_1 was ordered with another amount"):
+            await simulator.find_refund(refund_of("ref_1", amount, attempt_id))

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import pytest
 
 from harness import FakeClock
-from nicobar.core.simulator.simulated_order import SimulatedNotice
+from nicobar.core.simulator.bank_charge import SimulatedNotice
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import CardInput
 from nicobar.processors.simulator.notices import sign_notice
@@ -25,7 +25,7 @@ def subject(runtime: Runtime, simulator: Simulator, clock: FakeClock) -> Subject
         return total
 
     async def taken(attempt_id: str) -> int:
-        return await count("simulator.orders", "taken_at", attempt_id)
+        return await count("simulator.charges", "taken_at", attempt_id)
 
     async def given_back(attempt_id: str) -> int:
         return await count("simulator.refunds", "given_at", attempt_id)

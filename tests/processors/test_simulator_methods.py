@@ -8,7 +8,7 @@ import pytest
 from harness import FakeClock
 from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.core.payments.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, PendingDetails, Succeeded
-from nicobar.core.simulator.simulated_order import CustomerDecision
+from nicobar.core.simulator.bank_charge import CustomerDecision
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest, InputRefused, MethodInput
 from nicobar.processors.simulator.simulator import Simulator
@@ -134,7 +134,7 @@ async def test_every_published_value_has_its_outcome(
     else:
         assert code_of(ended) == known.error_code
     assert await found(simulator) == ended
-    assert await simulator.order(begun.reference) is None
+    assert await simulator.method_charge(begun.reference) is None
 
 
 @pytest.mark.parametrize(

@@ -1,34 +1,26 @@
 """The simulator as an adversary: what each scenario does to a charge, a refund and a dispute."""
 
 import asyncio
-from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from harness import FakeClock
-from nicobar.core.disputes.dispute import DisputeFacts
 from nicobar.core.payments.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, Succeeded
-from nicobar.core.refunds.refund import RefundFailed, RefundPending, RefundSucceeded
+from nicobar.core.refunds.refund import RefundFailed, RefundSucceeded
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import MethodInput, SimulatedCharge
 from nicobar.processors.simulator import simulator as module
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.reference import failures
-from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card
-from simulated import attempt, charge_of, found, refund_of
+from simulated import attempt, charge_of, found, refund_of, restarted
 
 
 def code_of(outcome: Outcome | None) -> str:
     assert isinstance(outcome, Declined)
     assert outcome.error_message == failures.get(outcome.error_code).error_message
     return outcome.error_code
-
-
-def restarted(runtime: Runtime) -> Simulator:
-    """Return a simulator as it is after a restart: another object on the same books."""
-    return Simulator(runtime.clock, runtime.public_url, SimulatorRecords(runtime.database))
 
 
 # --- charges ----------------------------------------------------------------------------------------------------------
@@ -121,7 +113,7 @@ async def test_a_late_decline(simulator: Simulator, clock: FakeClock) -> None:
 async def test_other_methods_end_as_the_scenario_says(simulator: Simulator, clock: FakeClock) -> None:
     for attempt_id, method in (("att_1", "ideal"), ("att_2", "multibanco"), ("att_3", "ach")):
         typed = MethodInput(method, "110000000/000123456789" if method == "ach" else "")
-        begun = await simulator.charge(charge_of("decline:LIMIT_EXCEEDED", attempt_id, card=typed))
+        begun = await simulator.charge(charge_of("decline:LIMIT_EXCEEDED", attempt_id, instrument=typed))
         assert isinstance(begun, NeedsAction | Pending)
         await simulator.decide(begun.reference, "approve")
     clock.advance(seconds=15)
@@ -132,7 +124,7 @@ async def test_other_methods_end_as_the_scenario_says(simulator: Simulator, cloc
 async def test_a_debit_and_a_voucher_can_be_made_to_take_their_time(
     simulator: Simulator, clock: FakeClock, method: str, value: str
 ) -> None:
-    begun = await simulator.charge(charge_of("late_success:3d", card=MethodInput(method, value)))
+    begun = await simulator.charge(charge_of("late_success:3d", instrument=MethodInput(method, value)))
     clock.advance(days=2, hours=23)
     assert await found(simulator) == begun
     clock.advance(hours=1)
@@ -145,32 +137,32 @@ async def test_a_scenario_that_should_have_been_refused_is_declined(simulator: S
 
 
 async def test_a_choice_on_the_panel_comes_before_the_scenario(simulator: Simulator) -> None:
-    rehearsal = SimulatedCharge(card(), "decline", "LOST_CARD")
-    assert code_of(await simulator.charge(charge_of("drop_before", card=rehearsal))) == "LOST_CARD"
+    simulated = SimulatedCharge(card(), "decline", "LOST_CARD")
+    assert code_of(await simulator.charge(charge_of("drop_before", instrument=simulated))) == "LOST_CARD"
     with pytest.raises(ConnectionError):
-        await simulator.charge(charge_of(None, "att_2", card=SimulatedCharge(card(), "lose_answer")))
+        await simulator.charge(charge_of(None, "att_2", instrument=SimulatedCharge(card(), "lose_answer")))
     assert isinstance(await found(simulator, "att_2"), Succeeded)
 
 
-# --- closing ----------------------------------------------------------------------------------------------------------
+# --- cancelling -------------------------------------------------------------------------------------------------------
 
 
 async def test_a_voucher_is_closed_and_a_debit_under_way_is_not(simulator: Simulator, clock: FakeClock) -> None:
-    voucher = await simulator.charge(charge_of(card=MethodInput("multibanco")))
+    voucher = await simulator.charge(charge_of(instrument=MethodInput("multibanco")))
     assert isinstance(voucher, Pending)
-    assert await simulator.close(attempt()) == Abandoned(voucher.reference)
+    assert await simulator.cancel(attempt()) == Abandoned(voucher.reference)
     await simulator.decide(voucher.reference, "approve")
     clock.advance(days=8)
     assert await found(simulator) == Abandoned(voucher.reference)
     typed = MethodInput("ach", "110000000/000123456789")
-    debit = await simulator.charge(charge_of(None, "att_2", card=typed))
-    assert await simulator.close(attempt("att_2")) == debit
+    debit = await simulator.charge(charge_of(None, "att_2", instrument=typed))
+    assert await simulator.cancel(attempt("att_2")) == debit
     clock.advance(seconds=15)
     assert isinstance(await found(simulator, "att_2"), Succeeded)
 
 
 async def test_an_order_after_the_close_is_refused(simulator: Simulator) -> None:
-    assert await simulator.close(attempt()) is None
+    assert await simulator.cancel(attempt()) is None
     assert code_of(await simulator.charge(charge_of())) == "ORDER_CREATION_FAILED"
     assert await found(simulator) is None
     assert isinstance(await simulator.refund(refund_of()), RefundFailed)
@@ -181,12 +173,12 @@ async def test_twenty_confirmations_and_closes_settle_an_order_once(simulator: S
     assert isinstance(asked, NeedsAction)
     await asyncio.gather(
         *(simulator.decide(asked.reference, "approve") for _ in range(10)),
-        *(simulator.close(attempt()) for _ in range(10)),
+        *(simulator.cancel(attempt()) for _ in range(10)),
     )
     ended = await found(simulator)
     assert isinstance(ended, Succeeded | Abandoned)
     await simulator.decide(asked.reference, "approve")
-    await simulator.close(attempt())
+    await simulator.cancel(attempt())
     assert await found(simulator) == ended
 
 
@@ -198,7 +190,7 @@ async def test_everything_is_known_after_a_restart(runtime: Runtime, simulator: 
     asked = await simulator.charge(charge_of("late_success:60", "att_2", "4000002500003155"))
     assert isinstance(paid, Succeeded) and isinstance(asked, NeedsAction)
     refund = await simulator.refund(refund_of())
-    await simulator.close(attempt("att_3"))
+    await simulator.cancel(attempt("att_3"))
     again = restarted(runtime)
     assert await again.charge(charge_of()) == await found(again) == paid
     assert await found(again, "att_2") == asked
@@ -215,172 +207,6 @@ async def test_everything_is_known_after_a_restart(runtime: Runtime, simulator: 
     assert isinstance(await found(last, "att_2"), Succeeded)
     assert isinstance(await last.find_refund(refund_of()), RefundSucceeded)
     assert await last.find_dispute(paid.reference.replace("sim_", "simdp_")) is not None
-
-
-# --- refunds ----------------------------------------------------------------------------------------------------------
-
-
-async def test_a_refund_succeeds_at_once(simulator: Simulator) -> None:
-    await simulator.charge(charge_of())
-    assert await simulator.refund(refund_of()) == RefundSucceeded("simre_ref_1")
-
-
-@pytest.mark.parametrize(
-    ("scenario", "number", "end"),
-    [
-        ("refund_pending:60", "4242424242424242", RefundSucceeded("simre_ref_1")),
-        (None, "4000000000007726", RefundSucceeded("simre_ref_1")),
-        ("refund_pending:60; refund_fail", "4242424242424242", None),
-        (None, "4000000000005126", None),
-        ("refund_bounce:0", "4000000000005126", None),
-    ],
-)
-async def test_a_refund_is_pending_first(
-    simulator: Simulator, clock: FakeClock, scenario: str | None, number: str, end: RefundSucceeded | None
-) -> None:
-    await simulator.charge(charge_of(scenario, number=number))
-    assert await simulator.refund(refund_of()) == RefundPending("simre_ref_1")
-    clock.advance(seconds=59)
-    assert await simulator.refund(refund_of()) == RefundPending("simre_ref_1")
-    clock.advance(seconds=1)
-    became = await simulator.find_refund(refund_of())
-    assert await simulator.refund(refund_of()) == became
-    assert became == (end or RefundFailed("The customer's bank does not take it.", "simre_ref_1"))
-
-
-async def test_a_refund_fails_and_the_money_can_go_back_another_time(simulator: Simulator) -> None:
-    await simulator.charge(charge_of("refund_fail"))
-    for refund_id in ("ref_1", "ref_2"):
-        failed = await simulator.refund(refund_of(refund_id, 2400))
-        assert failed == RefundFailed("The customer's bank does not take it.", f"simre_{refund_id}")
-        assert await simulator.find_refund(refund_of(refund_id, 2400)) == failed
-
-
-@pytest.mark.parametrize("pending", [0, 30])
-async def test_a_refund_comes_back(simulator: Simulator, clock: FakeClock, pending: int) -> None:
-    await simulator.charge(charge_of("refund_bounce:60" if not pending else "refund_pending:30; refund_bounce:60"))
-    first = await simulator.refund(refund_of(amount=2400))
-    assert first == (RefundPending("simre_ref_1") if pending else RefundSucceeded("simre_ref_1"))
-    clock.advance(seconds=pending + 59)
-    assert await simulator.find_refund(refund_of(amount=2400)) == RefundSucceeded("simre_ref_1")
-    clock.advance(seconds=1)
-    back = RefundFailed("The customer's bank has sent it back.", "simre_ref_1")
-    assert await simulator.find_refund(refund_of(amount=2400)) == back
-    assert await simulator.refund(refund_of(amount=2400)) == back
-    assert len(await simulator.notices_due()) == (2 if pending else 1)
-
-
-async def test_more_than_is_left_is_refused_for_good(simulator: Simulator) -> None:
-    await simulator.charge(charge_of())
-    refused = RefundFailed("It is more than is left of the charge.", "simre_ref_1")
-    assert await simulator.refund(refund_of(amount=2401)) == refused
-    assert await simulator.find_refund(refund_of(amount=2401)) == refused
-    assert await simulator.refund(refund_of(amount=2401)) == refused
-    with pytest.raises(ValueError, match="ref_1 was ordered before with another amount"):
-        await simulator.refund(refund_of(amount=2400))
-    assert await simulator.refund(refund_of("ref_2", 2400)) == RefundSucceeded("simre_ref_2")
-
-
-async def test_only_a_charge_that_took_money_is_refunded(simulator: Simulator, clock: FakeClock) -> None:
-    nothing = RefundFailed("There is no such charge.")
-    assert await simulator.refund(refund_of()) == nothing
-    await simulator.charge(charge_of("decline"))
-    assert await simulator.refund(refund_of()) == nothing
-    await simulator.charge(charge_of("late_success:60", "att_2"))
-    assert await simulator.refund(refund_of(attempt_id="att_2")) == nothing
-    clock.advance(seconds=60)
-    assert await simulator.refund(refund_of(attempt_id="att_2")) == RefundSucceeded("simre_ref_1")
-
-
-async def test_the_answer_to_a_refund_is_lost(simulator: Simulator) -> None:
-    await simulator.charge(charge_of("refund_drop_after"))
-    with pytest.raises(ConnectionError):
-        await simulator.refund(refund_of())
-    assert await simulator.find_refund(refund_of()) == RefundSucceeded("simre_ref_1")
-    assert await simulator.refund(refund_of()) == RefundSucceeded("simre_ref_1")
-    with pytest.raises(ConnectionError):
-        await simulator.refund(refund_of("ref_2", 1401))
-    assert isinstance(await simulator.find_refund(refund_of("ref_2", 1401)), RefundFailed)
-
-
-async def test_the_first_request_of_a_refund_is_lost(runtime: Runtime, simulator: Simulator) -> None:
-    await simulator.charge(charge_of("refund_drop_before"))
-    with pytest.raises(ConnectionError):
-        await simulator.refund(refund_of())
-    assert await simulator.find_refund(refund_of()) is None
-    assert await restarted(runtime).refund(refund_of()) == RefundSucceeded("simre_ref_1")
-    assert await simulator.refund(refund_of()) == RefundSucceeded("simre_ref_1")
-    with pytest.raises(ConnectionError):
-        await simulator.refund(refund_of("ref_2", 1401))
-    assert isinstance(await simulator.refund(refund_of("ref_2", 1401)), RefundFailed)
-
-
-# --- disputes ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("scenario", "number", "days", "reason"),
-    [
-        ("dispute_after:3d", "4242424242424242", 3, "fraudulent"),
-        (None, "4000000000000259", 1 / 1440, "fraudulent"),
-        (None, "4000000000002685", 1 / 1440, "product_not_received"),
-        ("dispute_after:2d", "4000000000002685", 2, "product_not_received"),
-    ],
-)
-async def test_a_charge_is_disputed_in_time(
-    simulator: Simulator, clock: FakeClock, scenario: str | None, number: str, days: float, reason: str
-) -> None:
-    paid = await simulator.charge(charge_of(scenario, number=number))
-    assert isinstance(paid, Succeeded)
-    reference, opened_at = paid.reference.replace("sim_", "simdp_"), clock.now() + timedelta(days=days)
-    clock.advance(days=days, seconds=-1)
-    assert await simulator.find_dispute(reference) is None
-    clock.advance(seconds=1)
-    assert await simulator.find_dispute(reference) == DisputeFacts(
-        reference=reference,
-        attempt_id="att_1",
-        amount=2400,
-        currency="USD",
-        stage="dispute",
-        status="dispute_opened",
-        reason=reason,
-        opened_at=opened_at,
-    )
-    assert await found(simulator) == paid
-    assert await simulator.find_dispute(paid.reference) is None
-
-
-async def test_an_account_is_disputed_after_it_paid(simulator: Simulator, clock: FakeClock) -> None:
-    typed = MethodInput("ach", "110000000/000555555559")
-    begun = await simulator.charge(charge_of(card=typed))
-    assert isinstance(begun, Pending)
-    reference = begun.reference.replace("sim_", "simdp_")
-    clock.advance(seconds=74)
-    assert await simulator.find_dispute(reference) is None
-    clock.advance(seconds=1)
-    facts = await simulator.find_dispute(reference)
-    assert facts is not None and facts.status == "dispute_opened"
-
-
-@pytest.mark.parametrize("verdict", ["won", "lost", "cancelled", "accepted", "expired", "challenged"])
-async def test_a_dispute_goes_on(simulator: Simulator, clock: FakeClock, verdict: str) -> None:
-    paid = await simulator.charge(charge_of(f"dispute_after:3d; verdict:{verdict}:5d"))
-    assert isinstance(paid, Succeeded)
-    reference = paid.reference.replace("sim_", "simdp_")
-    clock.advance(days=7)
-    facts = await simulator.find_dispute(reference)
-    assert facts is not None and facts.status == "dispute_opened"
-    clock.advance(days=1)
-    facts = await simulator.find_dispute(reference)
-    assert facts is not None and facts.status == f"dispute_{verdict}"
-
-
-async def test_what_was_not_taken_is_not_disputed(simulator: Simulator, clock: FakeClock) -> None:
-    asked = await simulator.charge(charge_of("dispute_after:1; challenge"))
-    assert isinstance(asked, NeedsAction)
-    await simulator.decide(asked.reference, "fail")
-    clock.advance(days=1)
-    assert await simulator.find_dispute(asked.reference.replace("sim_", "simdp_")) is None
 
 
 # --- chance -----------------------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def processor(localstripe: LocalStripe, http: StripeHTTP, clock: FakeClock) -> S
 
 def request(clock: FakeClock, method: object = None, **changes: object) -> ChargeRequest:
     values = {"amount": 2400, "currency": "USD", "return_url": RETURN_URL, "email": "ana@example.com"} | changes
-    return ChargeRequest(f"att_{clock.random_bits(80):021}"[:25], card=method or MethodInput("credit"), **values)  # type: ignore[arg-type]
+    return ChargeRequest(f"att_{clock.random_bits(80):021}"[:25], instrument=method or MethodInput("credit"), **values)  # type: ignore[arg-type]
 
 
 def attempt(request: ChargeRequest, clock: FakeClock, outcome: Outcome | None) -> Attempt:
@@ -112,7 +112,7 @@ async def test_what_the_browser_has_paid_is_found(
     localstripe.pay(reference(waiting))
     paid = Succeeded(reference(waiting), card=VISA)
     assert await processor.find(attempt(order, clock, waiting)) == paid
-    assert await processor.close(attempt(order, clock, waiting)) == paid
+    assert await processor.cancel(attempt(order, clock, waiting)) == paid
 
 
 async def test_a_decline_ends_the_attempt_and_its_payment_intent(
@@ -145,8 +145,8 @@ async def test_an_order_that_never_arrived_cannot_arrive_later(
     order = request(clock)
     lost = attempt(order, clock, None)
     assert await processor.find(lost) is None
-    assert await processor.close(lost) is None
-    assert await processor.close(lost) is None
+    assert await processor.cancel(lost) is None
+    assert await processor.cancel(lost) is None
     with pytest.raises(stripe.IdempotencyError):
         await processor.charge(order)
     assert await processor.find(lost) is None
@@ -161,8 +161,8 @@ async def test_an_attempt_that_waits_is_closed(processor: Stripe, localstripe: L
         PUBLISHABLE_KEY,
         localstripe.intent(reference(waiting))["client_secret"],
     )
-    assert await processor.close(attempt(order, clock, waiting)) == Abandoned(reference(waiting))
-    assert await processor.close(attempt(order, clock, waiting)) == Abandoned(reference(waiting))
+    assert await processor.cancel(attempt(order, clock, waiting)) == Abandoned(reference(waiting))
+    assert await processor.cancel(attempt(order, clock, waiting)) == Abandoned(reference(waiting))
     assert await processor.fields(attempt(order, clock, waiting)) is None
 
 

@@ -73,8 +73,13 @@ def processor(*answers: tuple[int, dict[str, Any]] | Exception) -> tuple[Stripe,
 
 
 def request(type: str = "ideal", **changes: Any) -> ChargeRequest:
-    values = {"amount": 2400, "currency": "EUR", "email": "ana@example.com", "payment_id": "pay_1"} | changes
-    return ChargeRequest(ATTEMPT, card=MethodInput(type), return_url=RETURN_URL, **values)
+    values: dict[str, Any] = {
+        "amount": 2400,
+        "currency": "EUR",
+        "email": "ana@example.com",
+        "payment_id": "pay_1",
+    } | changes
+    return ChargeRequest(ATTEMPT, instrument=MethodInput(type), return_url=RETURN_URL, **values)
 
 
 def attempt(outcome: Outcome | None) -> Attempt:
@@ -114,7 +119,9 @@ async def test_a_method_that_needs_nothing_sends_the_customer_on_at_once() -> No
 
 
 async def test_a_card_for_which_the_seller_insists_on_3d_secure() -> None:
-    subject, http = processor((200, intent("requires_payment_method", metadata={"page": f"{RETURN_URL}/stripe"})))
+    subject, http = processor(
+        (200, intent("requires_payment_method", metadata={"attempt_id": ATTEMPT, "page": f"{RETURN_URL}/stripe"}))
+    )
     assert await subject.charge(request("credit", force_3ds=True)) == NeedsAction("pi_1", f"{RETURN_URL}/stripe")
     sent = http.sent[0][2]
     assert sent["payment_method_options[card][request_three_d_secure]"] == "any"
@@ -186,7 +193,7 @@ async def test_what_is_paid_in_the_moment_of_the_cancelling_is_paid() -> None:
     waiting = intent("requires_payment_method", metadata={"attempt_id": ATTEMPT, "page": "p"})
     refused = error("invalid_request_error", "payment_intent_unexpected_state")
     subject, http = processor((200, waiting), (400, refused), (200, intent("succeeded")))
-    assert await subject.close(attempt(NeedsAction("pi_1", "p"))) == Succeeded("pi_1")
+    assert await subject.cancel(attempt(NeedsAction("pi_1", "p"))) == Succeeded("pi_1")
     assert [path.partition("?")[0] for _, path, _, _ in http.sent] == [
         "/v1/payment_intents/pi_1",
         "/v1/payment_intents/pi_1/cancel",
@@ -195,11 +202,11 @@ async def test_what_is_paid_in_the_moment_of_the_cancelling_is_paid() -> None:
 
 
 async def test_what_can_be_neither_cancelled_nor_told_is_no_answer() -> None:
-    waiting = intent("requires_payment_method", metadata={"page": "p"})
+    waiting = intent("requires_payment_method", metadata={"attempt_id": ATTEMPT, "page": "p"})
     refused = error("invalid_request_error", "payment_intent_unexpected_state")
     subject, _ = processor((200, waiting), (400, refused), (200, waiting))
     with pytest.raises(stripe.InvalidRequestError):
-        await subject.close(attempt(NeedsAction("pi_1", "p")))
+        await subject.cancel(attempt(NeedsAction("pi_1", "p")))
 
 
 NOTHING = {"object": "list", "data": [], "has_more": False, "url": "/v1/payment_intents"}
@@ -209,7 +216,7 @@ async def test_an_order_that_could_never_be_placed_is_closed_without_asking() ->
     """The server died before it had written down that Stripe does not take 1.234 dinars."""
     asked, http = processor((200, NOTHING))
     lost = msgspec.structs.replace(attempt(None), amount=1234, currency="KWD")
-    assert await asked.close(lost) is None
+    assert await asked.cancel(lost) is None
     assert [method for method, *_ in http.sent] == ["get"]
 
 
@@ -217,7 +224,7 @@ async def test_an_order_that_could_never_be_placed_is_closed_without_asking() ->
 async def test_an_order_that_stripe_would_refuse_is_closed_by_its_refusal(code: str) -> None:
     """Whatever takes its place is refused for its amount, and so would it be."""
     asked, http = processor((200, NOTHING), (400, error("invalid_request_error", code)))
-    assert await asked.close(attempt(None)) is None
+    assert await asked.cancel(attempt(None)) is None
     assert [method for method, *_ in http.sent] == ["get", "post"]
 
 
@@ -225,18 +232,18 @@ async def test_an_order_that_stripe_would_refuse_is_closed_by_its_refusal(code: 
 async def test_a_place_that_cannot_be_taken_is_no_evidence(status: int) -> None:
     asked, _ = processor((200, NOTHING), (status, error("invalid_request_error", "other")))
     with pytest.raises(stripe.StripeError):
-        await asked.close(attempt(None))
+        await asked.cancel(attempt(None))
 
 
 async def test_a_place_whose_answer_cannot_be_read_is_no_evidence() -> None:
     asked, _ = processor((200, NOTHING), (200, intent("requires_payment_method", amount="much")))
     with pytest.raises(msgspec.ValidationError):
-        await asked.close(attempt(None))
+        await asked.cancel(attempt(None))
 
 
 async def test_a_bank_that_has_the_order_is_waited_for() -> None:
     subject, http = processor((200, intent("processing")))
-    assert await subject.close(attempt(Pending("pi_1"))) == Pending("pi_1")
+    assert await subject.cancel(attempt(Pending("pi_1"))) == Pending("pi_1")
     assert len(http.sent) == 1
 
 

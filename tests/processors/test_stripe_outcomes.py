@@ -272,13 +272,16 @@ def test_a_failed_authentication_is_told() -> None:
 )
 def test_refunds(body: dict[str, Any], expected: RefundOutcome) -> None:
     assert (
-        refund_of(msgspec.convert({"id": "re_1", "object": "refund", "amount": 900} | body, StripeRefund)) == expected
+        refund_of(
+            msgspec.convert({"id": "re_1", "object": "refund", "amount": 900, "currency": "eur"} | body, StripeRefund)
+        )
+        == expected
     )
 
 
 def test_an_unknown_refund_status_is_no_answer() -> None:
     with pytest.raises(ValueError, match="none"):
-        refund_of(StripeRefund("re_1"))
+        refund_of(StripeRefund("re_1", 900, "eur"))
 
 
 def dispute(status: str, **changes: Any) -> StripeDispute:

@@ -28,7 +28,7 @@ from nicobar.wire import codes
         (codes.LocaleCode, Locale, 22),
         (codes.TaxCategory, TaxCategory, 5),
         (codes.TimeInterval, TimeInterval, 4),
-        (codes.PricingMode, PricingMode, 2),
+        (codes.PricingModeName, PricingMode, 2),
     ],
 )
 def test_types_equal_the_official_library(ours: object, official: object, count: int) -> None:

@@ -83,39 +83,39 @@ DROP SCHEMA IF EXISTS auditor CASCADE;
 # Each finds rows that must not be. $1 is the present moment of the simulation.
 ALWAYS = {
     "a payment was charged twice": """
-        SELECT payment_id FROM simulator.orders WHERE taken_at <= $1 GROUP BY payment_id HAVING count(*) > 1""",
+        SELECT payment_id FROM simulator.charges WHERE taken_at <= $1 GROUP BY payment_id HAVING count(*) > 1""",
     "a succeeded payment has not exactly one charge of its amount": """
         SELECT p.payment_id, p.total_amount FROM payments p
         WHERE p.status = 'succeeded' AND p.total_amount > 0 AND 1 <> (
-            SELECT count(*) FROM simulator.orders o
+            SELECT count(*) FROM simulator.charges o
             WHERE (o.business_id, o.payment_id) = (p.business_id, p.payment_id) AND o.taken_at <= $1
               AND (o.amount, o.currency) = (p.total_amount, p.currency) AND p.mode = 'test')""",
     "refunds take more of a payment than was paid, or are counted wrongly": """
-        SELECT p.payment_id, p.total_amount, p.refunded_amount, p.returned_amount, r.held, r.returned
+        SELECT p.payment_id, p.total_amount, p.refund_reserved_amount, p.refund_succeeded_amount, r.held, r.returned
         FROM payments p LEFT JOIN (
             SELECT business_id, mode, payment_id, sum(amount) FILTER (WHERE status <> 'failed') AS held,
                    sum(amount) FILTER (WHERE status = 'succeeded') AS returned
             FROM refunds GROUP BY 1, 2, 3) r USING (business_id, mode, payment_id)
-        WHERE coalesce(r.held, 0) > p.total_amount OR coalesce(r.held, 0) <> p.refunded_amount
-           OR coalesce(r.returned, 0) <> p.returned_amount OR (r.held > 0 AND p.status <> 'succeeded')""",
+        WHERE coalesce(r.held, 0) > p.total_amount OR coalesce(r.held, 0) <> p.refund_reserved_amount
+           OR coalesce(r.returned, 0) <> p.refund_succeeded_amount OR (r.held > 0 AND p.status <> 'succeeded')""",
     "refunds take more of a line than it has, or are counted wrongly": """
-        SELECT l.payment_id, l.position, l.total, l.refunded_amount, r.amount, r.tax
+        SELECT l.payment_id, l.position, l.total, l.refund_reserved_amount, r.amount, r.tax
         FROM payment_lines l LEFT JOIN (
             SELECT business_id, mode, payment_id, position, sum(n.amount) AS amount, sum(n.tax) AS tax
             FROM refund_lines n JOIN refunds r USING (business_id, mode, refund_id, payment_id)
             WHERE r.status <> 'failed' GROUP BY 1, 2, 3, 4) r USING (business_id, mode, payment_id, position)
         WHERE coalesce(r.amount, 0) > l.total OR coalesce(r.tax, 0) > l.tax
-           OR coalesce(r.amount, 0) <> l.refunded_amount OR coalesce(r.tax, 0) <> l.refunded_tax""",
+           OR coalesce(r.amount, 0) <> l.refund_reserved_amount OR coalesce(r.tax, 0) <> l.refund_reserved_tax""",
     "a refund is not the sum of its lines": """
         SELECT refund_id FROM refunds r WHERE (amount, tax, settlement_amount, settlement_tax) <> (
             SELECT sum(l.amount), sum(l.tax), sum(l.settlement_amount), sum(l.settlement_tax)
             FROM refund_lines l WHERE (l.business_id, l.mode, l.refund_id) = (r.business_id, r.mode, r.refund_id))""",
     "the bank gave more back than it took": """
-        SELECT o.attempt_id FROM simulator.orders o WHERE o.amount < (
+        SELECT o.attempt_id FROM simulator.charges o WHERE o.amount < (
             SELECT sum(r.amount) FROM simulator.refunds r WHERE r.attempt_id = o.attempt_id AND r.given_at <= $1
               AND (r.returned_at IS NULL OR r.returned_at > $1))""",
     "an order at the bank is not of a payment's seller": """
-        SELECT o.attempt_id FROM simulator.orders o WHERE o.outcome IS NOT NULL AND NOT EXISTS (
+        SELECT o.attempt_id FROM simulator.charges o WHERE o.outcome IS NOT NULL AND NOT EXISTS (
             SELECT FROM attempts a JOIN payments p USING (business_id, mode, payment_id)
             WHERE (a.attempt_id, p.payment_id, p.business_id, p.mode)
                 = (o.attempt_id, o.payment_id, o.business_id, 'test'))""",
@@ -145,8 +145,15 @@ ALWAYS = {
                          'dispute_', '')""",
     "an entry of the ledger does not balance": """
         SELECT entry_id FROM ledger_entries
-        WHERE merchant_payable + tax_payable + fee_income
+        WHERE merchant_payable + tax_payable + fee_income + reversal_loss
               <> -CASE WHEN currency = settlement_currency THEN processor_receivable ELSE gross END""",
+    "more was given back on an account of a payment than was booked": """
+        SELECT payment_id, sum(tax_payable) AS tax, sum(fee_income) AS fee, sum(merchant_payable) AS seller
+        FROM ledger_entries GROUP BY business_id, mode, payment_id
+        HAVING sum(tax_payable) > 0 OR sum(merchant_payable) > 0 OR sum(fee_income) > 0 OR sum(reversal_loss) < 0
+            OR sum(tax_payable) < min(tax_payable) FILTER (WHERE kind = 'payment')
+            OR sum(merchant_payable) < min(merchant_payable) FILTER (WHERE kind = 'payment')
+            OR sum(fee_income) < min(fee_income) FILTER (WHERE kind = 'payment')""",
     "something happened to a payment that cannot be paid": """
         SELECT payment_id FROM payments WHERE mode = 'live' AND total_amount > 0
           AND status NOT IN ('requires_payment_method', 'cancelled')""",
@@ -154,7 +161,7 @@ ALWAYS = {
 
 WHEN_QUIET = {
     "the bank took money for a payment that did not succeed": """
-        SELECT o.payment_id, p.status FROM simulator.orders o JOIN payments p USING (business_id, payment_id)
+        SELECT o.payment_id, p.status FROM simulator.charges o JOIN payments p USING (business_id, payment_id)
         WHERE o.taken_at <= $1 AND p.status <> 'succeeded'""",
     "an attempt is in doubt for ever": "SELECT attempt_id, outcome FROM attempts WHERE resolved_at IS NULL",
     "a refund is pending for ever": "SELECT refund_id, outcome FROM refunds WHERE status = 'pending'",
@@ -166,10 +173,17 @@ WHEN_QUIET = {
         WHERE (r.status IS NOT DISTINCT FROM 'succeeded') <> (b.refund_id IS NOT NULL)
            OR b.amount <> r.amount""",
     "a dispute that the bank tells of is not known": """
-        SELECT o.payment_id FROM simulator.orders o
+        SELECT o.payment_id FROM simulator.charges o CROSS JOIN LATERAL (
+            SELECT coalesce(sum(r.amount), 0) AS amount FROM simulator.refunds r
+            WHERE r.attempt_id = o.attempt_id AND r.given_at IS NOT NULL
+              AND r.created_at < o.taken_at + (o.scenario ->> 'dispute_after')::interval
+              AND (r.returned_at IS NULL OR r.returned_at > o.taken_at + (o.scenario ->> 'dispute_after')::interval)
+        ) AS back
         WHERE o.taken_at + (o.scenario ->> 'dispute_after')::interval <= $1
           AND o.scenario ->> 'notices' IS DISTINCT FROM 'lost'
-          AND NOT EXISTS (SELECT FROM disputes d WHERE (d.attempt_id, d.amount) = (o.attempt_id, o.amount))""",
+          AND o.amount > back.amount
+          AND NOT EXISTS (
+            SELECT FROM disputes d WHERE (d.attempt_id, d.amount) = (o.attempt_id, o.amount - back.amount))""",
     "a link has expired and its payment waits": """
         SELECT payment_id FROM payments WHERE status = 'requires_payment_method' AND expires_on <= $1""",
     "a code is held by a payment that nobody can pay": """
@@ -203,9 +217,9 @@ GROUP BY 1, 2
 
 _BANK = """
 SELECT business_id, currency, sum(amount)::bigint AS amount FROM (
-    SELECT business_id, currency, amount FROM simulator.orders WHERE taken_at <= $1
+    SELECT business_id, currency, amount FROM simulator.charges WHERE taken_at <= $1
     UNION ALL
-    SELECT o.business_id, o.currency, -r.amount FROM simulator.refunds r JOIN simulator.orders o USING (attempt_id)
+    SELECT o.business_id, o.currency, -r.amount FROM simulator.refunds r JOIN simulator.charges o USING (attempt_id)
     WHERE r.given_at <= $1 AND (r.returned_at IS NULL OR r.returned_at > $1)) AS moved
 GROUP BY 1, 2
 """
@@ -279,7 +293,10 @@ class Auditor:
 
     async def _told(self, journal: Journal) -> list[str]:
         """Compare what clients were told with what is stored."""
-        rows = await self._connection.fetch("SELECT payment_id, business_id, mode, total_amount FROM payments")
+        rows = await self._connection.fetch(
+            "SELECT payment_id, business_id, mode, total_amount, EXISTS (SELECT FROM discount_redemptions r"
+            " WHERE r.payment_id = p.payment_id AND r.state = 'released') AS lost_a_code FROM payments p"
+        )
         payments = {row["payment_id"]: row for row in rows}
         found = []
         for payment_id, told in journal.payments.items():
@@ -289,6 +306,8 @@ class Auditor:
                 told.seller.tenant.mode,
             ):
                 found.append(f"{payment_id} was answered and is not there")
+            elif row["lost_a_code"] and told.total is not None and told.total <= row["total_amount"]:
+                continue  # a newer payment of the same customer has taken the code over
             elif told.total not in (None, row["total_amount"]):
                 found.append(f"{payment_id} was told to cost {told.total} and costs {row['total_amount']}")
         rows = await self._connection.fetch("SELECT refund_id, payment_id, amount FROM refunds")
@@ -310,6 +329,7 @@ class Auditor:
                 ("merchant_payable", settlement, row["merchant_payable"]),
                 ("tax_payable", settlement, row["tax_payable"]),
                 ("fee_income", settlement, row["fee_income"]),
+                ("reversal_loss", settlement, row["reversal_loss"]),
             ]
             if charge != settlement:  # what is taken in at one end of the clearing is given out at the other
                 postings.append(("conversion_clearing", charge, -row["processor_receivable"]))

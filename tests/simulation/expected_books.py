@@ -14,78 +14,98 @@ _PAYMENTS = """
 SELECT p.business_id, p.mode, p.payment_id, p.currency, p.total_amount,
        p.settlement_currency, p.settlement_amount, p.settlement_tax,
        p.pricing #>> '{charge,settlement,numerator}' AS numerator,
-       p.pricing #>> '{charge,settlement,denominator}' AS denominator,
-       coalesce(r.amount, 0) AS refunded, coalesce(r.settlement_amount, 0) AS refunded_settlement,
-       coalesce(r.settlement_tax, 0) AS refunded_tax, coalesce(d.amounts, ARRAY[]::bigint[]) AS disputed
-FROM payments p LEFT JOIN (
-    SELECT business_id, mode, payment_id, sum(amount)::bigint AS amount,
-           sum(settlement_amount)::bigint AS settlement_amount, sum(settlement_tax)::bigint AS settlement_tax
-    FROM refunds WHERE status = 'succeeded' GROUP BY 1, 2, 3) r USING (business_id, mode, payment_id)
-LEFT JOIN (
-    SELECT business_id, mode, payment_id, array_agg(amount) AS amounts FROM disputes
-    WHERE status IN ('dispute_accepted', 'dispute_lost')
-       OR (stage <> 'pre_dispute' AND status NOT IN ('dispute_cancelled', 'dispute_won'))
-    GROUP BY 1, 2, 3) d USING (business_id, mode, payment_id)
+       p.pricing #>> '{charge,settlement,denominator}' AS denominator
+FROM payments p
 WHERE p.status = 'succeeded' AND p.total_amount > 0
 """
 
 
-_ENDS = """
-SELECT r.payment_id, r.refund_id, r.amount, m.target
+_MOVES = """
+SELECT m.number, r.payment_id, r.refund_id AS id, r.amount, r.settlement_amount AS settlement, r.settlement_tax AS tax,
+       CASE m.target WHEN 'succeeded' THEN 'out' WHEN 'failed' THEN 'back' END AS way
 FROM auditor.moves m JOIN refunds r ON (r.business_id, r.mode, r.refund_id) = (m.business_id, m.mode, m.id)
-WHERE m.kind = 'refunds' ORDER BY m.number
+WHERE m.kind = 'refunds' AND (m.target = 'succeeded' OR m.origin = 'succeeded')
+UNION ALL
+SELECT m.number, d.payment_id, d.dispute_id, d.amount, NULL, NULL,
+       CASE WHEN m.target IN ('dispute_won', 'dispute_cancelled') THEN 'back' ELSE 'out' END
+FROM auditor.moves m JOIN disputes d ON (d.business_id, d.mode, d.dispute_id) = (m.business_id, m.mode, m.id)
+WHERE m.kind = 'disputes'
+ORDER BY number
 """
+"""Nothing is disputed here in another currency than that of the charge, and nothing before the money is away."""
 
 
 async def expected_sums(connection: "asyncpg.Connection[asyncpg.Record]") -> Sums:
     """Return the balance of every account that is not zero."""
-    ends: dict[str, list[Any]] = {}
-    for end in await connection.fetch(_ENDS):
-        ends.setdefault(end["payment_id"], []).append(end)
+    moves: dict[str, list[Any]] = {}
+    for move in await connection.fetch(_MOVES):
+        moves.setdefault(move["payment_id"], []).append(move)
     sums: Sums = {}
     for row in await connection.fetch(_PAYMENTS):
-        _add(sums, row, ends.get(row["payment_id"], []))
+        _add(sums, row, moves.get(row["payment_id"], []))
     return {key: amount for key, amount in sums.items() if amount}
 
 
-def _add(sums: Sums, row: Any, ends: list[Any]) -> None:
+def _add(sums: Sums, row: Any, moves: list[Any]) -> None:
     """Add what a payment, its refunds and its disputes move."""
     total, settlement, tax = row["total_amount"], row["settlement_amount"], row["settlement_tax"]
     gross = total
     if row["currency"] != row["settlement_currency"]:
         gross = _half_up(total * int(row["denominator"]), int(row["numerator"]))
-    refunded = row["refunded"]
-    moves = [
-        (total, gross, settlement, tax),
-        (-refunded, -_worth(ends, gross, total), -row["refunded_settlement"], -row["refunded_tax"]),
-    ]
-    for amount in row["disputed"]:
-        parts = [_half_up(whole * amount, total) for whole in (gross, settlement, tax)]
-        moves.append((-amount, -parts[0], -parts[1], -parts[2]))
-    for paid, worth, earned, taxed in moves:
-        _post(sums, row, "processor_receivable", row["currency"], paid)
-        if row["currency"] != row["settlement_currency"]:
-            _post(sums, row, "conversion_clearing", row["currency"], -paid)
-            _post(sums, row, "conversion_clearing", row["settlement_currency"], worth)
-        _post(sums, row, "merchant_payable", row["settlement_currency"], taxed - earned)
-        _post(sums, row, "tax_payable", row["settlement_currency"], -taxed)
-        _post(sums, row, "fee_income", row["settlement_currency"], earned - worth)
+    left = _left(moves, total, gross, settlement, tax)
+    _post(sums, row, "processor_receivable", row["currency"], left["paid"])
+    if row["currency"] != row["settlement_currency"]:
+        _post(sums, row, "conversion_clearing", row["currency"], -left["paid"])
+        _post(sums, row, "conversion_clearing", row["settlement_currency"], left["gross"] - left["lost"])
+    _post(sums, row, "merchant_payable", row["settlement_currency"], left["tax"] - left["settlement"])
+    _post(sums, row, "tax_payable", row["settlement_currency"], -left["tax"])
+    _post(sums, row, "fee_income", row["settlement_currency"], left["settlement"] - left["gross"])
+    _post(sums, row, "reversal_loss", row["settlement_currency"], left["lost"])
 
 
-def _worth(ends: list[Any], gross: int, total: int) -> int:
-    """Return what the refunds that stand are worth of the gross.
+def _left(moves: list[Any], total: int, gross: int, settlement: int, tax: int) -> dict[str, int]:
+    """Return what is left of a payment after its moves, in their order.
 
-    Each is worth what it adds to those that stood when it succeeded, and takes exactly that back when it comes back.
+    A refund takes what it says and a dispute its part of what is left; a part beyond that is lost. What comes back is
+    what its own move took, or, where something was lost meanwhile, ends the loss first.
     """
-    standing: dict[str, tuple[int, int]] = {}
-    for end in ends:
-        if end["target"] == "succeeded":
-            refunded = end["amount"] + sum(amount for amount, _ in standing.values())
-            before = sum(worth for _, worth in standing.values())
-            standing[end["refund_id"]] = (end["amount"], _half_up(gross * refunded, total) - before)
+    left = {"paid": total, "gross": gross, "settlement": settlement, "tax": tax, "lost": 0}
+    out: dict[str, dict[str, int]] = {}
+    for move in moves:
+        before = dict(left)
+        taken = out.pop(move["id"], None)
+        if move["way"] == "back" and taken is not None:
+            if taken["lost"] == left["lost"]:
+                left = {name: left[name] + taken[name] for name in left if name != "lost"} | {"lost": 0}
+                continue
+            left["paid"] += taken["paid"]
+        elif move["way"] == "out" and taken is None:
+            left["paid"] -= move["amount"]
+        else:  # a later stage with the same money
+            if taken is not None:
+                out[move["id"]] = taken
+            continue
+        worth = _half_up(gross * (total - left["paid"]), total)
+        left["lost"], left["gross"] = max(0, worth - gross), gross - min(worth, gross)
+        if move["settlement"] is not None and move["way"] == "out" and not left["lost"]:
+            left["settlement"] -= move["settlement"]
+            left["tax"] -= move["tax"]
         else:
-            standing.pop(end["refund_id"], None)
-    return sum(worth for _, worth in standing.values())
+            for name, whole in (("settlement", settlement), ("tax", tax)):
+                if left["gross"] <= before["gross"]:
+                    left[name] = before[name] - _part(before[name], before["gross"] - left["gross"], before["gross"])
+                else:
+                    missing, part = gross - before["gross"], left["gross"] - before["gross"]
+                    left[name] = before[name] + _part(whole - before[name], part, missing)
+        if move["way"] == "out":
+            out[move["id"]] = {name: before[name] - left[name] for name in left if name != "lost"} | {
+                "lost": left["lost"] - before["lost"]
+            }
+    return left
+
+
+def _part(whole: int, part: int, of: int) -> int:
+    return whole if part == of else _half_up(whole * part, of)
 
 
 def _post(sums: Sums, row: Any, account: str, currency: str, amount: int) -> None:

@@ -16,7 +16,7 @@ from nicobar.flows.upkeep.sweep import sweep
 from nicobar.processors.simulator import simulator
 from simulation.auditor import Auditor
 from simulation.town import Town
-from simulation.workload import settle, simulate
+from simulation.workload import come_to_rest, simulate
 
 WAITING_FOR_A_NOTICE = 0.05
 """The pause of a simulator that waits for a notice to come first."""
@@ -35,7 +35,7 @@ class Runs:
         """Make one run, and return the digest of what it leaves behind."""
         async with self.town(seed) as (town, auditor):
             await simulate(town, auditor, operations)
-            await settle(town, auditor)
+            await come_to_rest(town, auditor)
             self._record(f"operations of seed {seed}", operations)
             return await auditor.digest()
 

@@ -16,7 +16,7 @@ import asyncpg
 
 from nicobar.storage.database import Database, DatabaseUnavailable, Read, Tx
 
-SETTLE = 10
+ROUNDS_AT_REST = 10
 """Turns of the event loop before the next task is drawn: enough for all that run to come to the database, or to end."""
 
 Fault = Literal["crash", "cancel", "cut", "kill"]
@@ -67,7 +67,7 @@ class Turns:
     def _deal_soon(self) -> None:
         if not self._dealing and not self._taken and self._waiting:
             self._dealing = True
-            asyncio.get_running_loop().call_soon(self._deal, SETTLE)
+            asyncio.get_running_loop().call_soon(self._deal, ROUNDS_AT_REST)
 
     def _deal(self, pause: int) -> None:
         if pause:
@@ -120,8 +120,8 @@ class SteppedDatabase(Database):
         await self._point("after a commit", None)
 
     @asynccontextmanager
-    async def statement(self) -> AsyncIterator[Tx]:
-        async with super().statement() as tx:
+    async def statement(self, *, writes_companion: bool = False) -> AsyncIterator[Tx]:
+        async with super().statement(writes_companion=writes_companion) as tx:
             yield tx
         await self._point("after a commit", None)
 

@@ -6,7 +6,7 @@ from orders import pay
 from simulation.runs import Runs
 from simulation.sellers import refund_all, sell
 from simulation.town import Town
-from simulation.workload import settle
+from simulation.workload import come_to_rest
 
 FORGERIES: dict[str, tuple[str, str]] = {
     # what was done: (how, what the auditor says)
@@ -22,13 +22,13 @@ FORGERIES: dict[str, tuple[str, str]] = {
     "a success is taken back": (
         "UPDATE payments SET status = 'cancelled' WHERE payment_id ="
         " (SELECT max(payment_id) FROM payments"
-        " WHERE status = 'succeeded' AND total_amount > 0 AND refunded_amount = 0)",
+        " WHERE status = 'succeeded' AND total_amount > 0 AND refund_reserved_amount = 0)",
         "the bank took money for a payment that did not succeed",
     ),
     "the bank charges twice": (
-        "INSERT INTO simulator.orders (attempt_id, reference, business_id, payment_id, amount, currency, outcome,"
+        "INSERT INTO simulator.charges (attempt_id, reference, business_id, payment_id, amount, currency, outcome,"
         " taken_at, created_at) SELECT 'att_forged', 'sim_forged', business_id, payment_id, amount, currency, outcome,"
-        " taken_at, created_at FROM simulator.orders WHERE outcome ->> 'type' = 'succeeded' LIMIT 1",
+        " taken_at, created_at FROM simulator.charges WHERE outcome ->> 'type' = 'succeeded' LIMIT 1",
         "a payment was charged twice",
     ),
     "an event is lost": (
@@ -102,7 +102,7 @@ async def test_the_auditor_sees_every_forgery_of_an_honest_town(runs: Runs) -> N
     unseen = {}
     async with runs.town(0) as (town, auditor):
         await trade(town)
-        await settle(town, auditor)
+        await come_to_rest(town, auditor)
         for name, (forgery, said) in FORGERIES.items():
             findings = await auditor.findings_after(forgery, town.journal, town.clock.now())
             if not any(said in finding for finding in findings):

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from harness import PUBLIC_URL, FakeClock, client_for, make_keys
+from harness import PUBLIC_URL, VAULT, FakeClock, client_for, make_keys
 from nicobar.app import create_app
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.flows.business.change_setting import change_setting
@@ -97,7 +97,7 @@ class Process:
     def __init__(self, dsn: str, turns: Turns, clock: FakeClock) -> None:
         self.database = SteppedDatabase(dsn, turns)
         processors = built_in_processors(clock, PUBLIC_URL, SimulatorRecords(self.database))
-        self.runtime = Runtime(self.database, clock, PUBLIC_URL, processors)
+        self.runtime = Runtime(self.database, clock, PUBLIC_URL, processors, vault=VAULT)
         self.app = create_app(self.runtime)
         self.browser = client_for(self.app)
 

@@ -140,7 +140,7 @@ async def simulate(town: Town, auditor: Auditor, operations: int) -> None:
             await _audit(town, auditor, f"after {done} operations", quiet=False)
 
 
-async def settle(town: Town, auditor: Auditor) -> None:
+async def come_to_rest(town: Town, auditor: Auditor) -> None:
     """Let time pass and the worker work until nothing can come to an end any more, and audit once more.
 
     Raises AssertionError with what the auditor finds, and then with what `nicobar doctor` does.

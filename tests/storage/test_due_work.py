@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ async def _add(runtime: Runtime, tenant: Tenant, notice_id: str) -> None:
         assert await insert_notice(tx, tenant, "stripe", notice_id, "attempt", "att_0", runtime.clock.now())
 
 
-async def _due(runtime: Runtime) -> list[tuple[object, ...]]:
+async def _due(runtime: Runtime) -> list[tuple[Any, ...]]:
     async with runtime.database.read() as read:
         query = "SELECT business_id, mode, notice_id, due_at, tries FROM notices ORDER BY notice_id"
         return [tuple(row) for row in await read.fetch(query)]

@@ -11,10 +11,10 @@ from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Database, DatabaseUnavailable
-from nicobar.storage.due_work import NOTICES, RETURNS
+from nicobar.storage.due_work import DELIVERIES, NOTICES, RETURNS
 from nicobar.storage.notices.notices import insert_notice, mark_handled
 from nicobar.worker import worker as module
-from nicobar.worker.kinds import KINDS, Kind, pause_after
+from nicobar.worker.kinds import AT_ONCE, KINDS, Kind, pause_after
 from nicobar.worker.worker import work
 
 PATIENCE = 30.0
@@ -277,7 +277,7 @@ async def test_many_workers_do_everything_once(runtime: Runtime, handled_by: Cal
     async with Working(workers[0]), Working(workers[1]), Working(workers[2]), Working(workers[3]):
         await _until(lambda: _is_empty(runtime))
     assert calls == dict.fromkeys(names, 1)
-    assert 0 < most <= module.AT_ONCE
+    assert 0 < most <= AT_ONCE
     assert set(await _notices(runtime, "tries")) == {(1,)}
 
 
@@ -299,8 +299,8 @@ async def test_a_kind_that_is_busy_keeps_no_other_waiting(
 
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
     handled_by(hang)
-    module.KINDS.append(Kind("return_charge", RETURNS, give_back))
-    await _add(runtime, *[f"evt_{number}" for number in range(module.AT_ONCE + 1)])
+    monkeypatch.setattr(module, "KINDS", [*vars(module)["KINDS"], Kind("refund_duplicate_charge", RETURNS, give_back)])
+    await _add(runtime, *[f"evt_{number}" for number in range(AT_ONCE + 1)])
     async with Working(runtime):
         await asyncio.sleep(0.2)
         async with runtime.database.read() as read:
@@ -377,7 +377,11 @@ async def test_the_worker_survives_a_lost_connection(runtime: Runtime, handled_b
 
 
 def test_every_kind_is_there() -> None:
-    assert [(kind.name, kind.rows) for kind in KINDS] == [("handle_notice", NOTICES), ("return_charge", RETURNS)]
+    assert [(kind.name, kind.rows) for kind in KINDS] == [
+        ("handle_notice", NOTICES),
+        ("refund_duplicate_charge", RETURNS),
+        ("deliver_webhook", DELIVERIES),
+    ]
 
 
 def test_pauses_grow_to_half_an_hour() -> None:

@@ -1,1 +1,1 @@
-"""The merchant's API: decode, authorise, call one flow or one read, render."""
+"""The merchant's API: authenticate, decode, call one flow or one read, render."""

@@ -4,7 +4,8 @@ A key that was found is remembered for `REMEMBERED_SECONDS`, which is therefore 
 can still work. Keys are looked up by their hash; the key itself is neither stored nor logged.
 """
 
-from datetime import datetime
+from collections import OrderedDict
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -12,55 +13,110 @@ from weakref import WeakKeyDictionary
 import structlog
 from starlette.requests import Request
 
-from nicobar.core.business.tenant import ApiKey, secret_hash
+from nicobar.allowance import Allowance
+from nicobar.api.rate_limits import RateLimits
+from nicobar.client_address import client_address
+from nicobar.core.audit.entry import Actor
+from nicobar.core.business.tenant import ApiKey, Scope, secret_hash
 from nicobar.core.problems import Problem
-from nicobar.flows.runtime import Runtime
+from nicobar.flows.runtime import Runtime, acting
 from nicobar.storage.business.keys import StoredKey, find_stored_key
 from nicobar.storage.database import Database
 
 REMEMBERED_SECONDS: Final = 5.0
 _MAXIMUM_REMEMBERED: Final = 1024
 
+HEADERS: Final = "nicobar.headers"
+"""Where in the scope of a request the headers are that its answer gets in any case."""
+
+GUESSES: Final = 100
+"""Keys that were not made here, or open nothing any more, that one address may show in a minute."""
+
 _SCHEME: Final = "bearer "
 
 _LONGEST_HEADER: Final = 256
 """Characters of an Authorization header; a key needs 52."""
 
+SCOPE_OF: Final[dict[str, Scope]] = {
+    "payments": "payments",
+    "checkouts": "payments",
+    "subscriptions": "payments",
+    "refunds": "refunds",
+    "customers": "customers",
+    "products": "catalog",
+    "brands": "catalog",
+    "discounts": "catalog",
+    "webhooks": "webhooks",
+    "events": "webhooks",
+}
+"""What a key must be allowed to write for an operation that changes something, by the first word of its path."""
+
 _log = structlog.get_logger("nicobar.auth")
 
 
 class KeyRing:
-    """Finds the key of a request, in memory for a few seconds or in the database."""
+    """Finds the key of a request, in memory for a few seconds or in the database, and counts its requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: RateLimits | None = None) -> None:
+        self._limits = limits
         self._remembered: dict[bytes, tuple[ApiKey, float]] = {}
+        self._met: OrderedDict[bytes, None] = OrderedDict()
+        """Hashes of keys that opened something once: guesses of others at the same address do not lock them out."""
+        self._guesses = Allowance(GUESSES, timedelta(minutes=1))
 
-    async def authorise(self, request: Request, runtime: Runtime, *, writes: bool) -> ApiKey:
-        """Return the caller's key. Raises Problem UNAUTHORIZED: 401 without a valid key, 403 for a read-only key."""
+    async def authenticate(self, request: Request, runtime: Runtime, *, writes: bool) -> ApiKey:
+        """Return the caller's key.
+
+        Raises Problem UNAUTHORIZED: 401 without a valid key, 403 for one that may not write this; and
+        TOO_MANY_REQUESTS when its address has shown too many keys that open nothing, or the key has made too many
+        requests of the class: reads, or what scopes tell apart.
+        """
         header = request.headers.get("authorization", "")
         if header[: len(_SCHEME)].lower() != _SCHEME or len(header) > _LONGEST_HEADER:
             _log.warning("key_refused", reason=_wrong_header(header))
             raise Problem("UNAUTHORIZED")
-        key = await self._find(secret_hash(header[len(_SCHEME) :].strip()), runtime)
-        if writes and key.read_only:
-            _log.warning("key_refused", reason="the key may only read", key_id=key.key_id)
+        key = await self._find(secret_hash(header[len(_SCHEME) :].strip()), request, runtime)
+        scope = SCOPE_OF[request.scope["path"].split("/", 2)[1]] if writes else None
+        if scope is not None and not key.may_write(scope):
+            reason = "the key may only read" if key.read_only else f"the key may not write {scope}"
+            _log.warning("key_refused", reason=reason, key_id=key.key_id)
             raise Problem("UNAUTHORIZED", status=403)
+        if self._limits is not None:
+            await self._limits.admit(f"{key.key_id} {scope or 'read'}", request.scope.setdefault(HEADERS, []))
         _note_use(runtime, key)
+        acting.set(Actor("key", key.key_id, client_address(request) or None))
         return key
 
-    async def _find(self, key_hash: bytes, runtime: Runtime) -> ApiKey:
+    async def _find(self, key_hash: bytes, request: Request, runtime: Runtime) -> ApiKey:
         now = monotonic()
-        if (found := self._remembered.get(key_hash)) is not None and now < found[1]:
+        if (
+            (found := self._remembered.get(key_hash)) is not None
+            and now < found[1]
+            and not found[0].has_expired(runtime.real_now())
+        ):
             return found[0]
+        address, elapsed = client_address(request), runtime.clock.elapsed()
+        if address and key_hash not in self._met:
+            self._guesses.check(address, elapsed)
         async with runtime.database.read() as read:
             stored = await find_stored_key(read, key_hash)
-        if stored is None or stored.revoked_at is not None:
+        if stored is None or not stored.is_valid(runtime.real_now()):
             self._remembered.pop(key_hash, None)
+            self._met.pop(key_hash, None)
+            if address:
+                self._guesses.spend(address, elapsed)
             raise _unauthorized(stored)
+        self._remember(key_hash, stored.key, now)
+        return stored.key
+
+    def _remember(self, key_hash: bytes, key: ApiKey, now: float) -> None:
         if len(self._remembered) >= _MAXIMUM_REMEMBERED:
             self._remembered.clear()
-        self._remembered[key_hash] = (stored.key, now + REMEMBERED_SECONDS)
-        return stored.key
+        self._remembered[key_hash] = (key, now + REMEMBERED_SECONDS)
+        self._met[key_hash] = None
+        self._met.move_to_end(key_hash)
+        if len(self._met) > _MAXIMUM_REMEMBERED:
+            self._met.popitem(last=False)
 
 
 _uses: "WeakKeyDictionary[Database, dict[str, datetime]]" = WeakKeyDictionary()
@@ -81,7 +137,8 @@ def _unauthorized(stored: StoredKey | None) -> Problem:
     if stored is None:
         _log.warning("key_refused", reason="no key like this was made here")
     else:
-        _log.warning("key_refused", reason="the key is revoked", key_id=stored.key.key_id)
+        reason = "the key has expired" if stored.revoked_at is None else "the key is revoked"
+        _log.warning("key_refused", reason=reason, key_id=stored.key.key_id)
     return Problem("UNAUTHORIZED")
 
 

@@ -1,7 +1,8 @@
 """Every error leaves through here, in one envelope: `{"code": "UPPER_SNAKE", "message": "..."}`.
 
 The official SDKs retry 408, 409, 429 and everything from 500 on, unless `x-should-retry` says otherwise. A decided
-refusal will be the same next time, so each carries `x-should-retry: false`.
+refusal will be the same next time, so each carries `x-should-retry: false`; only that of a request which is still
+running will not, and says so.
 """
 
 from typing import Final
@@ -34,6 +35,8 @@ def problem_response(problem: Problem) -> Response:
     headers = {} if problem.status in _RETRYABLE else {"x-should-retry": "false"}
     if problem.retry_after is not None:
         headers["retry-after"] = str(problem.retry_after)
+    if problem.retry_after_ms is not None:
+        headers |= {"x-should-retry": "true", "retry-after-ms": str(problem.retry_after_ms)}
     return Response(body, problem.status, headers, "application/json")
 
 
@@ -56,7 +59,7 @@ async def on_problem(_request: Request, error: Exception) -> Response:
 
 
 async def on_database_unavailable(request: Request, error: Exception) -> Response:
-    """Answer 503 when PostgreSQL is away. Clients may retry: at worst there are two payments, both unpaid."""
+    """Answer 503 when PostgreSQL is away. Clients may retry: what was committed is found again (decision 0025)."""
     _log.error("database_unavailable", why=str(error), path=request.scope["path"])
     return problem_response(Problem("SERVICE_UNAVAILABLE"))
 

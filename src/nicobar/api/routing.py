@@ -17,8 +17,10 @@ from starlette.routing import Route
 
 from nicobar.api.allowed_values import list_values
 from nicobar.api.auth import KeyRing
+from nicobar.api.retries import Retries, Work, fingerprint, respond
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.core.retries.fingerprint import KeptAnswer
 from nicobar.flows.runtime import Runtime
 from nicobar.wire.common import NoQuery
 
@@ -32,7 +34,7 @@ HttpMethod = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
 class Call(NamedTuple, Generic[BodyT, QueryT]):
-    """One authorised, decoded request."""
+    """One authenticated, decoded request."""
 
     runtime: Runtime
     tenant: Tenant
@@ -48,7 +50,7 @@ class Operation(NamedTuple):
     method: HttpMethod
     path: str
     handler: Callable[[Call[Any, Any]], Awaitable[Any]]
-    answer: Any
+    response: Any
     """The answer's type; None for an empty answer."""
     body: Any = None
     """The body's type; None where no body is read."""
@@ -59,19 +61,23 @@ class Operation(NamedTuple):
     status: int = 200
 
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+RouteEndpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build_routes(operations: list[Operation], runtime: Runtime, keys: KeyRing) -> list[Route]:
     """Turn the table into one route a path, which also answers OPTIONS with 204 and the allowed methods."""
-    by_path: dict[str, dict[str, Endpoint]] = {}
+    by_path: dict[str, dict[str, RouteEndpoint]] = {}
+    retries = Retries()
     for operation in operations:
-        endpoint = _endpoint(operation, runtime, keys)
+        reading = operation.method == "GET"
+        endpoint = (
+            _reading(operation, runtime, keys) if reading else _writing(operation, runtime, keys, retries, operations)
+        )
         by_path.setdefault(operation.path, {})[operation.method] = endpoint
     return [_route(path, endpoints) for path, endpoints in by_path.items()]
 
 
-def _route(path: str, endpoints: dict[str, Endpoint]) -> Route:
+def _route(path: str, endpoints: dict[str, RouteEndpoint]) -> Route:
     allowed = ", ".join(endpoints)
 
     async def endpoint(request: Request) -> Response:
@@ -86,22 +92,71 @@ def _route(path: str, endpoints: dict[str, Endpoint]) -> Route:
     return Route(path, endpoint, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
 
 
-def _endpoint(operation: Operation, runtime: Runtime, keys: KeyRing) -> Endpoint:
-    decoder = None if operation.body is None else msgspec.json.Decoder(operation.body)
+def _reading(operation: Operation, runtime: Runtime, keys: KeyRing) -> RouteEndpoint:
     encoder = msgspec.json.Encoder()
-    writes = operation.method != "GET"
 
     async def endpoint(request: Request) -> Response:
-        key = await keys.authorise(request, runtime, writes=writes)
-        body = None if decoder is None else decode_body(await read_body(request), decoder)
+        key = await keys.authenticate(request, runtime, writes=False)
         query = decode_query(request, operation.query)
-        path = {name: _clean(value) for name, value in request.path_params.items()}
-        answer = await operation.handler(Call(runtime, key.tenant, path, body, query))
-        if operation.answer is None:
-            return Response(status_code=operation.status)
-        return Response(encoder.encode(answer), operation.status, media_type="application/json")
+        response = await operation.handler(Call(runtime, key.tenant, _path(request), None, query))
+        return respond(b"" if operation.response is None else encoder.encode(response), operation.status)
 
     return endpoint
+
+
+def _writing(
+    operation: Operation, runtime: Runtime, keys: KeyRing, retries: Retries, operations: list[Operation]
+) -> RouteEndpoint:
+    decoder = None if operation.body is None else msgspec.json.Decoder(operation.body)
+    encoder = msgspec.json.Encoder()
+    reader = reader_of(operation, operations)
+
+    async def endpoint(request: Request) -> Response:
+        key = await keys.authenticate(request, runtime, writes=True)
+        raw = b"" if decoder is None else await read_body(request)
+        body = None if decoder is None else decode_body(raw, decoder)
+        query = decode_query(request, operation.query)
+        path = _path(request)
+
+        async def carry_out(runtime: Runtime) -> bytes:
+            response = await operation.handler(Call(runtime, key.tenant, path, body, query))
+            return b"" if operation.response is None else encoder.encode(response)
+
+        async def as_it_is(kept: KeptAnswer) -> bytes | None:
+            if operation.response is None:
+                return b""
+            if reader is None or (reader.path != operation.path and kept.object_id is None):
+                return None
+            names = path if reader.path == operation.path else path | {_last_name(reader.path): kept.object_id or ""}
+            read = Call(runtime, key.tenant, names, None, reader.query())
+            return encoder.encode(await reader.handler(read))
+
+        known_by = fingerprint(request, key, raw, body)
+        if known_by is None:
+            return respond(await carry_out(runtime), operation.status)
+        return await retries.response(runtime, known_by, Work(operation.status, carry_out, as_it_is))
+
+    return endpoint
+
+
+def reader_of(operation: Operation, operations: list[Operation]) -> Operation | None:
+    """Return the operation that shows an object as this one answers: GET of its path, or of what a POST makes below."""
+    creates = operation.method == "POST"
+    for reader in operations:
+        place, _, name = reader.path.rpartition("/") if creates else (reader.path, "", "")
+        same_place = place == operation.path and name.startswith("{") == creates
+        if reader.method == "GET" and same_place and reader.response is operation.response:
+            return reader
+    return None
+
+
+def _path(request: Request) -> dict[str, str]:
+    return {name: _clean(value) for name, value in request.path_params.items()}
+
+
+def _last_name(path: str) -> str:
+    """Return the name of the parameter that a path ends with."""
+    return path.rpartition("{")[2].rstrip("}")
 
 
 async def read_body(request: Request) -> bytes:
@@ -204,5 +259,5 @@ def _path_of_nul(value: Any, path: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _clean(text: str) -> str:
-    """Cut a path parameter to what an id can be; an impossible one is simply not found."""
-    return text[:64] if "\x00" not in text else ""
+    """Return a path parameter, or nothing for one that no id and no code can be: it is simply not found."""
+    return "" if "\x00" in text or len(text.strip()) > 64 else text

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from nicobar.commands.parts import WHERE, Data, DatabaseUrl, refuse_without_database, with_runtime
 from nicobar.program.banner import answer, say, step
-from nicobar.program.settings import Settings, SettingsError, read_settings
+from nicobar.program.configuration import Configuration, ConfigurationError, read_configuration
 
 if TYPE_CHECKING:
     from nicobar.flows.runtime import Runtime
@@ -18,9 +18,10 @@ backup_app = App(
     name="backup",
     help_epilogue=f"""{WHERE}
 
-The file is readable by its owner alone. The key to the secrets of payment
-processors is not in it: keep encryption.key of the data folder, or your
-NICOBAR_ENCRYPTION_KEY, in another place.
+The file is readable by its owner alone. The keys to the secrets of payment
+processors and of the audit log are not in it: keep encryption.key and
+audit.key of the data folder, or your NICOBAR_ENCRYPTION_KEY and
+NICOBAR_AUDIT_KEY, in another place.
 
 Examples:
   nicobar backup nicobar.backup
@@ -46,26 +47,26 @@ def backup(
     database_url: DatabaseUrl = None,
 ) -> int:
     """Write the whole database into a file, as it is at one moment. Servers go on meanwhile."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "records")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "records")
     from nicobar.program.postgres_programs import opened_programs
 
     draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}.part")
     try:
         if file.exists():
-            raise SettingsError(f"{file} exists already. Choose another name: a backup never overwrites a file.")
+            raise ConfigurationError(f"{file} exists already. Choose another name: a backup never overwrites a file.")
         draft.touch(0o600, exist_ok=False)
-        with step("Writing the backup", sys.stderr), opened_programs(settings) as programs:
+        with step("Writing the backup", sys.stderr), opened_programs(configuration) as programs:
             done = programs.run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={draft}")
         if done.returncode != 0:
-            raise SettingsError(f"The backup was not made. pg_dump says: {done.stderr.strip()}")
+            raise ConfigurationError(f"The backup was not made. pg_dump says: {done.stderr.strip()}")
         draft.rename(file)
     except OSError as error:
-        raise SettingsError(f"The backup cannot be written to {file}: {error.strerror}.") from error
+        raise ConfigurationError(f"The backup cannot be written to {file}: {error.strerror}.") from error
     finally:
         draft.unlink(missing_ok=True)
     answer(f"The backup is in {file}, {file.stat().st_size:,} bytes.")
-    say(_about_key(settings), sys.stderr)
+    say(_about_key(configuration), sys.stderr)
     return 0
 
 
@@ -82,26 +83,26 @@ def restore(
     All of it is loaded, or nothing. A backup of an older Nicobar is brought up to
     date; to go back to an older version, restore with the program that made it.
     """
-    settings = read_settings(data=data, database_url=database_url)
+    configuration = read_configuration(data=data, database_url=database_url)
     if not file.is_file():
-        raise SettingsError(f"There is no file {file}.")
+        raise ConfigurationError(f"There is no file {file}.")
     from nicobar.program.postgres_programs import opened_programs
 
-    with step("Loading the backup", sys.stderr), opened_programs(settings) as programs:
+    with step("Loading the backup", sys.stderr), opened_programs(configuration) as programs:
         found = programs.run("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--command", _TABLES)
         if found.returncode != 0:
-            raise SettingsError(f"The database cannot be used. psql says: {found.stderr.strip()}")
+            raise ConfigurationError(f"The database cannot be used. psql says: {found.stderr.strip()}")
         if found.stdout.strip() != "0":
-            raise SettingsError(
+            raise ConfigurationError(
                 f"The database has {found.stdout.strip()} tables already. A backup is loaded into an empty one: choose "
                 "another folder with --data, or make a new database."
             )
         if (why := programs.load(file)) is not None:
-            raise SettingsError(f"Nothing was restored. PostgreSQL says: {why}")
-    unreadable = with_runtime(settings, _unreadable_account)
+            raise ConfigurationError(f"Nothing was restored. PostgreSQL says: {why}")
+    unreadable = with_runtime(configuration, _unreadable_account)
     answer(f"The backup {file} is restored.")
     if unreadable is not None:
-        say(f"{unreadable} {_about_key(settings)}", sys.stderr)
+        say(f"{unreadable} {_about_key(configuration)}", sys.stderr)
     return 0
 
 
@@ -110,21 +111,21 @@ _TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog',
 
 async def _unreadable_account(runtime: "Runtime") -> str | None:
     """Return why the keys of the payment processors cannot be decrypted here; None when they can."""
-    from nicobar.program.installation import InstallationError, check_accounts
+    from nicobar.program.installation import InstallationError, check_secrets
 
     try:
-        await check_accounts(runtime)
+        await check_secrets(runtime)
     except InstallationError as error:
         return str(error)
     return None
 
 
-def _about_key(settings: Settings) -> str:
+def _about_key(configuration: Configuration) -> str:
     from nicobar.program.postgres import key_file
 
-    if settings.encryption_keys is not None:
+    if configuration.encryption_keys is not None:
         return "Keep your NICOBAR_ENCRYPTION_KEY in another place: it is not in a backup."
-    file = key_file(settings)
+    file = key_file(configuration)
     if file is None:
         return "Secrets of payment processors need your NICOBAR_ENCRYPTION_KEY, which is not in a backup."
     return f"The keys of payment processors are encrypted with {file}, if there is one: it belongs with it, elsewhere."

@@ -1,5 +1,7 @@
 """What the commands share: the options that say which installation is meant, opening it, and printing a table."""
 
+import os
+import pwd
 import shutil
 import sys
 import textwrap
@@ -12,7 +14,7 @@ from cyclopts import Parameter
 from rich.cells import cell_len
 
 from nicobar.program.banner import answer, say, step
-from nicobar.program.settings import Settings, SettingsError
+from nicobar.program.configuration import Configuration, ConfigurationError
 
 if TYPE_CHECKING:
     from nicobar.flows.runtime import Runtime
@@ -43,39 +45,42 @@ Without --data and --database-url the data is in the default folder:
 def read_file(file: Path, maximum: int, otherwise: str) -> bytes:
     """Return what is in a file, of which no more than `maximum` bytes are ever read, whatever it says of its size.
 
-    `otherwise` says what a larger one is, as "no tax table". Raises SettingsError.
+    `otherwise` says what a larger one is, as "no tax table". Raises ConfigurationError.
     """
     try:
         with file.open("rb") as opened:
             content = opened.read(maximum + 1)
     except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from error
     if len(content) > maximum:
-        raise SettingsError(f"{file} is larger than {maximum} bytes, which is {otherwise}.")
+        raise ConfigurationError(f"{file} is larger than {maximum} bytes, which is {otherwise}.")
     return content
 
 
-def with_runtime(settings: Settings, work: "Callable[[Runtime], Awaitable[ResultT]]") -> ResultT:
+def with_runtime(configuration: Configuration, work: "Callable[[Runtime], Awaitable[ResultT]]") -> ResultT:
     """Open the installation, do the work, and release everything again.
 
-    Raises SettingsError with the words of a refusal.
+    Raises ConfigurationError with the words of a refusal.
     """
     import asyncio
 
+    from nicobar.core.audit.entry import Actor
     from nicobar.core.problems import Problem
+    from nicobar.flows.runtime import acting
     from nicobar.program.installation import open_runtime
     from nicobar.program.postgres import Postgres
 
     async def opened() -> ResultT:
-        async with open_runtime(postgres, settings, settings.port) as runtime:
+        acting.set(Actor("command", _user(), None))
+        async with open_runtime(postgres, configuration, configuration.port) as runtime:
             return await work(runtime)
 
     with step("Opening the database", sys.stderr):
-        postgres = Postgres(settings)
+        postgres = Postgres(configuration)
         try:
             result = asyncio.run(opened())
         except Problem as problem:
-            raise SettingsError(problem.message) from problem
+            raise ConfigurationError(problem.message) from problem
         finally:
             postgres.release()
     for notice in postgres.notices:
@@ -85,29 +90,39 @@ def with_runtime(settings: Settings, work: "Callable[[Runtime], Awaitable[Result
     return result
 
 
-def refuse_without_database(settings: Settings, what: str) -> None:
+def _user() -> str:
+    """Return the name of the system's user, or its number where it has no name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def refuse_without_database(configuration: Configuration, what: str) -> None:
     """Refuse to look for `what` (in the plural) in a database that is not there, instead of making it.
 
-    Raises SettingsError.
+    Raises ConfigurationError.
     """
     from nicobar.program.postgres import data_folder, has_database
 
-    if not has_database(settings):
-        raise SettingsError(f"There is no database in {data_folder(settings)}, so there are no {what}. Check --data.")
+    if not has_database(configuration):
+        raise ConfigurationError(
+            f"There is no database in {data_folder(configuration)}, so there are no {what}. Check --data."
+        )
 
 
 def confirm(question: str, yes: bool) -> None:
     """Ask before something that cannot be undone, unless `yes` was given; anything but yes leaves everything as it is.
 
-    Raises SettingsError for a no, and where nobody can be asked.
+    Raises ConfigurationError for a no, and where nobody can be asked.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise SettingsError(f"{question} This cannot be undone: give --yes to do it without being asked.")
+        raise ConfigurationError(f"{question} This cannot be undone: give --yes to do it without being asked.")
     print(f"{question} This cannot be undone. [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201 - a question
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise SettingsError("Nothing was changed.")
+        raise ConfigurationError("Nothing was changed.")
 
 
 def print_json(value: Any) -> None:

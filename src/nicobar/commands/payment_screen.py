@@ -57,7 +57,7 @@ def list_row(payment: Payment) -> list[str]:
         moment(payment.created_at),
         payment.status,
         money(payment.total_amount, payment.currency),
-        money(payment.refunded_amount, payment.currency) if payment.refunded_amount else _NONE,
+        money(payment.refund_reserved_amount, payment.currency) if payment.refund_reserved_amount else _NONE,
         plain(payment.error_code or payment.payment_method_type or _NONE),
         plain(payment.customer.email),
     ]
@@ -282,7 +282,10 @@ def _ledger(entries: Sequence[LedgerEntry]) -> list[str]:
         for entry in entries
         for posting in entry.postings
     ]
-    return _table(["WHEN (UTC)", "KIND", "ABOUT", "ACCOUNT", "DEBIT", "CREDIT", "CURRENCY"], rows, right=(4, 5))
+    lines = _table(["WHEN (UTC)", "KIND", "ABOUT", "ACCOUNT", "DEBIT", "CREDIT", "CURRENCY"], rows, right=(4, 5))
+    if lost := sum(entry.lost for entry in entries):
+        lines.append(f"GIVEN BACK TWICE: {money(lost, entries[0].settlement_currency)}, the seller's loss.")
+    return lines
 
 
 def _decimals(minor: int, currency: str) -> str:

@@ -18,7 +18,7 @@ from nicobar.commands.parts import (
     with_runtime,
 )
 from nicobar.program.banner import answer, command, say
-from nicobar.program.settings import SettingsError, read_settings
+from nicobar.program.configuration import ConfigurationError, read_configuration
 from nicobar.wire.codes import IntentStatus
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def show(
 
     No record is changed. Times are UTC. What is shown can be personal data of your customer.
     """
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "payments")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "payments")
 
     async def work(runtime: "Runtime") -> "PaymentHistory | Mode | None":
         from nicobar.core.business.tenant import Tenant
@@ -73,13 +73,13 @@ def show(
                 return await read_history(read, payment)
             return other if await get_payment(read, Tenant(business_id, other), payment_id) is not None else None
 
-    found = with_runtime(settings, work)
+    found = with_runtime(configuration, work)
     if found is None:
-        see = command(settings, f"payments list --mode {mode}")
-        raise SettingsError(f"There is no payment with the id {payment_id!r}. The newest are listed by: {see}")
+        see = command(configuration, f"payments list --mode {mode}")
+        raise ConfigurationError(f"There is no payment with the id {payment_id!r}. The newest are listed by: {see}")
     if isinstance(found, str):
-        see = command(settings, f"payments show {payment_id} --mode {found}")
-        raise SettingsError(f"{payment_id} is a {found} payment. It is shown by: {see}")
+        see = command(configuration, f"payments show {payment_id} --mode {found}")
+        raise ConfigurationError(f"{payment_id} is a {found} payment. It is shown by: {see}")
     from nicobar.commands.payment_screen import as_json, screen
 
     if json:
@@ -111,8 +111,8 @@ def list_(
     database_url: DatabaseUrl = None,
 ) -> int:
     """List payments, the newest first, with what was given back of each."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "payments")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "payments")
 
     async def work(runtime: "Runtime") -> "list[Payment]":
         from nicobar.core.business.tenant import Tenant
@@ -123,7 +123,7 @@ def list_(
             tenant = Tenant(await first_business(read) or "", mode)
             return list(await list_payments(read, tenant, PaymentFilters(status=status), count, 0))
 
-    payments = with_runtime(settings, work)
+    payments = with_runtime(configuration, work)
     if json:
         from nicobar.commands.payment_screen import payment_json
 
@@ -150,7 +150,7 @@ async def read_history(read: "Read", payment: "Payment") -> "PaymentHistory":
 
     inputs = await get_pricing(read, payment.tenant, payment.payment_id)
     if inputs is None:
-        raise SettingsError(f"{payment.payment_id} has just been deleted.")
+        raise ConfigurationError(f"{payment.payment_id} has just been deleted.")
     quote = recompute(inputs)
     refunds = await refunds_of(read, payment.tenant, payment.payment_id)
     disputes = await disputes_of(read, payment.tenant, payment.payment_id)

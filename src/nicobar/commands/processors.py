@@ -20,7 +20,7 @@ from nicobar.commands.parts import (
     with_runtime,
 )
 from nicobar.program.banner import answer, command, say
-from nicobar.program.settings import Settings, SettingsError, read_secret, read_settings
+from nicobar.program.configuration import Configuration, ConfigurationError, read_configuration, read_secret
 
 if TYPE_CHECKING:
     from nicobar.core.business.tenant import Tenant
@@ -59,8 +59,8 @@ Examples:
 )
 def list_(*, json: Json = False, data: Data = None, database_url: DatabaseUrl = None) -> int:
     """List the accounts of both modes, and where their processors send notices to. Secret keys are not shown."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "accounts")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "accounts")
 
     async def work(runtime: "Runtime") -> list[dict[str, Any]]:
         from nicobar.storage.accounts.processor_accounts import all_accounts
@@ -77,7 +77,7 @@ def list_(*, json: Json = False, data: Data = None, database_url: DatabaseUrl = 
                 for account in await all_accounts(read)
             ]
 
-    found = with_runtime(settings, work)
+    found = with_runtime(configuration, work)
     rows = [
         [f"{cell:%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else cell for cell in row.values()] for row in found
     ]
@@ -100,7 +100,7 @@ The keys are read from the environment, or asked for where they are not set:
   NICOBAR_STRIPE_PUBLISHABLE_KEY  pk_...
   NICOBAR_STRIPE_SIGNING_SECRET   whsec_..., of the endpoint for the notices
   NICOBAR_ENCRYPTION_KEY          what the secret ones are encrypted with;
-                                  without it: a file in the data folder
+                                  without it: a file beside the data folder
 
 Examples:
   nicobar processors set stripe
@@ -122,8 +122,8 @@ def set_(
     signing secret exists only once that is entered there. Then it asks for the
     keys, which are stored encrypted, and says whether servers can charge.
     """
-    settings = read_settings(data=data, database_url=database_url)
-    url = with_runtime(settings, lambda runtime: _address(runtime, mode, processor))
+    configuration = read_configuration(data=data, database_url=database_url)
+    url = with_runtime(configuration, lambda runtime: _address(runtime, mode, processor))
     say("Notices have to be sent to:", sys.stderr)
     answer(url)
     from nicobar.processors.stripe.stripe_notices import EVENTS
@@ -147,12 +147,12 @@ def set_(
         async with runtime.database.read() as read:
             return await server_addresses(read)
 
-    servers = with_runtime(settings, work)
+    servers = with_runtime(configuration, work)
     say(f"The account at {processor.title()} for {mode} payments is stored.", sys.stderr)
-    return _tell_who_charges(settings, servers, mode)
+    return _tell_who_charges(configuration, servers, mode)
 
 
-def _tell_who_charges(settings: Settings, servers: list[str], mode: str) -> int:
+def _tell_who_charges(configuration: Configuration, servers: list[str], mode: str) -> int:
     """Return whether the servers that use this database can charge through a new account; return the exit status.
 
     They are asked themselves, because each decrypts the account with an encryption key of its own.
@@ -169,8 +169,8 @@ def _tell_who_charges(settings: Settings, servers: list[str], mode: str) -> int:
         named = ", ".join(url for url, _ in states)
         say(f"{mode.title()} payments are charged through it from now on by: {named}", sys.stderr)
     else:
-        needs = "" if settings.database_url is None else " It needs the same NICOBAR_ENCRYPTION_KEY."
-        see = command(settings, "doctor")
+        needs = "" if configuration.database_url is None else " It needs the same NICOBAR_ENCRYPTION_KEY."
+        see = command(configuration, "doctor")
         say(f"No server uses this database now; the next one charges through it.{needs} Check with: {see}", sys.stderr)
     return 0
 
@@ -192,8 +192,8 @@ def address(
     processor: ProcessorName, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None
 ) -> int:
     """Print the address that a processor has to send its notices to, and nothing else."""
-    settings = read_settings(data=data, database_url=database_url)
-    answer(with_runtime(settings, lambda runtime: _address(runtime, mode, processor)))
+    configuration = read_configuration(data=data, database_url=database_url)
+    answer(with_runtime(configuration, lambda runtime: _address(runtime, mode, processor)))
     return 0
 
 
@@ -214,8 +214,8 @@ def remove(
     database_url: DatabaseUrl = None,
 ) -> int:
     """Forget an account and its keys. Refunds and disputes of what it has charged cannot be followed any more."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "accounts")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "accounts")
     confirm(f"Forget the account at {processor.title()} for {mode} payments, and its keys?", yes)
 
     async def work(runtime: "Runtime") -> None:
@@ -225,7 +225,7 @@ def remove(
 
         await remove_processor_account(runtime, Tenant(await own_business(runtime), mode), processor)
 
-    with_runtime(settings, work)
+    with_runtime(configuration, work)
     say(f"The account at {processor.title()} for {mode} payments is forgotten.", sys.stderr)
     return 0
 
@@ -241,16 +241,18 @@ Examples:
   nicobar processors reencrypt"""
 )
 def reencrypt(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
-    """Encrypt the stored keys of all accounts with the newest encryption key."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "accounts")
+    """Encrypt the stored keys of all accounts, and the secrets of webhooks, with the newest encryption key."""
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "accounts")
 
     async def work(runtime: "Runtime") -> int:
         from nicobar.flows.accounts.reseal_processor_accounts import reseal_processor_accounts
+        from nicobar.flows.webhooks.reseal_endpoints import reseal_endpoints
 
+        await reseal_endpoints(runtime)
         return await reseal_processor_accounts(runtime)
 
-    count = with_runtime(settings, work)
+    count = with_runtime(configuration, work)
     say(f"The keys of {count} account{'' if count == 1 else 's'} are encrypted anew.", sys.stderr)
     return 0
 
@@ -264,7 +266,7 @@ def _notices(runtime: "Runtime", tenant: "Tenant", processor: str) -> str:
 def _secret(name: str, prompt: str) -> str:
     """Return a secret from its variable, the terminal or the next line of the input: never from the command line.
 
-    Raises SettingsError when there is none.
+    Raises ConfigurationError when there is none.
     """
     found = read_secret(name)
     if found is None and sys.stdin.isatty():
@@ -275,5 +277,5 @@ def _secret(name: str, prompt: str) -> str:
         found = sys.stdin.readline(_LONGEST_SECRET)
     found = found.strip()
     if not found:
-        raise SettingsError(f"{prompt} is missing. Set {name}, or type it when it is asked for.")
+        raise ConfigurationError(f"{prompt} is missing. Set {name}, or type it when it is asked for.")
     return found

@@ -19,7 +19,7 @@ from nicobar.commands.parts import (
     with_runtime,
 )
 from nicobar.program.banner import answer, say, step
-from nicobar.program.settings import SettingsError, read_settings
+from nicobar.program.configuration import ConfigurationError, read_configuration
 
 if TYPE_CHECKING:
     from nicobar.core.money.fx import Rates
@@ -53,8 +53,8 @@ def show(
     database_url: DatabaseUrl = None,
 ) -> int:
     """Show exchange rates: units for one US dollar, their day, their source, their age."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "exchange rates")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "exchange rates")
 
     async def work(runtime: "Runtime") -> "tuple[Rates, date]":
         from nicobar.core.money.rate_feed import rates_in_force
@@ -66,11 +66,11 @@ def show(
         rates = rates_in_force(seed(), {} if stored is None else stored.quotes)
         return rates, runtime.real_now().date()
 
-    rates, today = with_runtime(settings, work)
+    rates, today = with_runtime(configuration, work)
     wanted = sorted(rates.by_currency) if code is None else [code.upper()]
     if code is not None and code.upper() not in rates.by_currency:
         known = "It is the currency that all rates count from." if code.upper() == "USD" else "It is not known."
-        raise SettingsError(f"There is no rate of {code.upper()[:10]}. {known}")
+        raise ConfigurationError(f"There is no rate of {code.upper()[:10]}. {known}")
     from nicobar.core.money.rate_feed import rate_text
 
     rows = []
@@ -111,7 +111,7 @@ def import_(
     database_url: DatabaseUrl = None,
 ) -> int:
     """Take exchange rates from a file. Running servers use them for new payments within 5 seconds."""
-    settings = read_settings(data=data, database_url=database_url)
+    configuration = read_configuration(data=data, database_url=database_url)
     content = _bytes(file)
 
     async def work(runtime: "Runtime") -> "Taken":
@@ -119,7 +119,7 @@ def import_(
 
         return await import_rates(runtime, content, file.name, force=force, fixed_too=force)
 
-    return _report(with_runtime(settings, work))
+    return _report(with_runtime(configuration, work))
 
 
 @app.command(
@@ -146,7 +146,7 @@ def refresh(
     database_url: DatabaseUrl = None,
 ) -> int:
     """Fetch exchange rates. Running servers use them for new payments within 5 seconds."""
-    settings = read_settings(data=data, database_url=database_url)
+    configuration = read_configuration(data=data, database_url=database_url)
     from nicobar.processors.rates.rate_feeds import FeedUnavailable
 
     async def work(runtime: "Runtime") -> "Taken":
@@ -155,10 +155,10 @@ def refresh(
         try:
             return await refresh_rates(runtime, from_, force=force)
         except FeedUnavailable as error:
-            raise SettingsError(str(error)) from error
+            raise ConfigurationError(str(error)) from error
 
     with step("Fetching exchange rates", sys.stderr):
-        taken = with_runtime(settings, work)
+        taken = with_runtime(configuration, work)
     return _report(taken)
 
 

@@ -17,7 +17,7 @@ from nicobar.commands.parts import (
     with_runtime,
 )
 from nicobar.program.banner import answer, say
-from nicobar.program.settings import read_settings
+from nicobar.program.configuration import read_configuration
 
 if TYPE_CHECKING:
     from nicobar.core.business.business_settings import BusinessSettings, SettingChange
@@ -54,8 +54,8 @@ Examples:
 )
 def list_(*, mode: InMode = "test", json: Json = False, data: Data = None, database_url: DatabaseUrl = None) -> int:
     """List every setting with its value, its default and what it does."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "settings")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "settings")
 
     async def work(runtime: "Runtime") -> list[list[str]]:
         from nicobar.core.business.business_settings import SETTINGS, format_setting
@@ -67,7 +67,7 @@ def list_(*, mode: InMode = "test", json: Json = False, data: Data = None, datab
             for name, setting in SETTINGS.items()
         ]
 
-    rows = with_runtime(settings, work)
+    rows = with_runtime(configuration, work)
     if json:
         print_json([dict(zip(("name", "value", "default", "meaning"), row, strict=True)) for row in rows])
         return 0
@@ -85,8 +85,8 @@ Examples:
 )
 def get(name: SettingName, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
     """Print the value of one setting, and nothing else."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "settings")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "settings")
 
     async def work(runtime: "Runtime") -> str:
         from nicobar.core.business.business_settings import format_setting
@@ -94,7 +94,7 @@ def get(name: SettingName, /, *, mode: InMode = "test", data: Data = None, datab
 
         return format_setting(name, await _held(runtime, mode), codes())
 
-    answer(with_runtime(settings, work))
+    answer(with_runtime(configuration, work))
     return 0
 
 
@@ -125,7 +125,7 @@ def set_(
 
     Running servers use it for new payments within 5 seconds.
     """
-    settings = read_settings(data=data, database_url=database_url)
+    configuration = read_configuration(data=data, database_url=database_url)
 
     async def work(runtime: "Runtime") -> "tuple[SettingChange, str | None]":
         from nicobar.core.business.tenant import Tenant
@@ -135,7 +135,7 @@ def set_(
         change = await change_setting(runtime, Tenant(await own_business(runtime), mode), name, value)
         return change, (await _held(runtime, mode)).missing_for_tax
 
-    change, missing = with_runtime(settings, work)
+    change, missing = with_runtime(configuration, work)
     answer(f"{change.name}: {change.old or _EMPTY} -> {change.new or _EMPTY} ({mode} mode)")
     if missing is not None and change.name in ("tax", missing):
         say(_MISSING_FOR_TAX.format(mode=mode), sys.stderr)
@@ -151,8 +151,8 @@ Examples:
 )
 def history(*, mode: InMode = "test", json: Json = False, data: Data = None, database_url: DatabaseUrl = None) -> int:
     """List every change of a setting with its time, the oldest first."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "settings")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "settings")
 
     async def work(runtime: "Runtime") -> "list[PastChange]":
         from nicobar.core.business.tenant import Tenant
@@ -163,7 +163,7 @@ def history(*, mode: InMode = "test", json: Json = False, data: Data = None, dat
             business_id = await first_business(read)
             return [] if business_id is None else await setting_changes(read, Tenant(business_id, mode))
 
-    changes = with_runtime(settings, work)
+    changes = with_runtime(configuration, work)
     if json:
         print_json(changes)
         return 0

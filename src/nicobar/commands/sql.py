@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from nicobar.commands.parts import WHERE, Data, DatabaseUrl, refuse_without_database
-from nicobar.program.settings import read_settings
+from nicobar.program.configuration import read_configuration
 
 app = App(
     name="sql",
@@ -34,12 +34,12 @@ def sql(
 
     Without --write nothing can be changed. In the terminal \d lists the tables, and \q ends.
     """
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "tables")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "tables")
     from nicobar.program.postgres_programs import opened_programs
 
     options = ["--no-psqlrc", "--set=ON_ERROR_STOP=1", *(["--csv"] if csv else [])]
     if query is not None:
         options += ["--command", query]
-    with opened_programs(settings) as programs:
+    with opened_programs(configuration) as programs:
         return programs.run_in_terminal("psql", *options, read_only=not write)

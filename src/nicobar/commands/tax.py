@@ -19,7 +19,7 @@ from nicobar.commands.parts import (
     with_runtime,
 )
 from nicobar.program.banner import answer, say
-from nicobar.program.settings import SettingsError, read_settings
+from nicobar.program.configuration import ConfigurationError, read_configuration
 
 if TYPE_CHECKING:
     from nicobar.core.business.tenant import Tenant
@@ -66,15 +66,15 @@ def show(
 
     TAX ID says what a buyer's valid tax id does to the rate.
     """
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "tax rates")
-    stored = with_runtime(settings, lambda runtime: _stored(runtime, mode))
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "tax rates")
+    stored = with_runtime(configuration, lambda runtime: _stored(runtime, mode))
     sheet = _sheet(stored)
     code = country.upper()
     wanted = None if region is None else sheet.table().region_code(code, region)
     rows = [row for row in sheet.rows if row.country == code and (region is None or row.region == wanted is not None)]
     if not rows:
-        raise SettingsError(_nothing_for(code, region))
+        raise ConfigurationError(_nothing_for(code, region))
     from nicobar.core.tax.tax_sheet import percent_text
 
     if json:
@@ -124,9 +124,9 @@ def export(
     database_url: DatabaseUrl = None,
 ) -> int:
     """Write the tax table as CSV, to be edited and imported again."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "tax rates")
-    stored = with_runtime(settings, lambda runtime: _stored(runtime, mode))
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "tax rates")
+    stored = with_runtime(configuration, lambda runtime: _stored(runtime, mode))
     from nicobar.core.tax.tax_sheet import write_sheet
 
     text = write_sheet(_sheet(stored))
@@ -137,7 +137,7 @@ def export(
         with file.open("x", encoding="utf-8", newline="") as out:
             out.write(text)
     except OSError as error:
-        raise SettingsError(f"The table cannot be written to a new file {file}: {error.strerror}.") from error
+        raise ConfigurationError(f"The table cannot be written to a new file {file}: {error.strerror}.") from error
     say(f"{len(_sheet(stored).rows)} rows are in {file}. {_origin(stored)}", sys.stderr)
     return 0
 
@@ -163,7 +163,7 @@ def import_(
 
     Running servers use the new table for new payments within 5 seconds; the old table is kept.
     """
-    settings = read_settings(data=data, database_url=database_url)
+    configuration = read_configuration(data=data, database_url=database_url)
     text = _text(file)
 
     async def work(runtime: "Runtime") -> "tuple[TaxSheet, TaxSheet]":
@@ -176,7 +176,7 @@ def import_(
             return before, read_sheet(text, codes().countries)
         return before, await import_tax_rates(runtime, await _tenant(runtime, mode), text, file.name)
 
-    before, sheet = with_runtime(settings, work)
+    before, sheet = with_runtime(configuration, work)
     _tell_changes(before, sheet)
     places = len({row.country for row in sheet.rows})
     size = f"{len(sheet.rows)} rows for {places} {'country' if places == 1 else 'countries'}"
@@ -208,15 +208,15 @@ Examples:
 )
 def reset(*, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None) -> int:
     """Return to the tax table that is shipped with the program. Your own table is kept, but no longer used."""
-    settings = read_settings(data=data, database_url=database_url)
-    refuse_without_database(settings, "tax rates")
+    configuration = read_configuration(data=data, database_url=database_url)
+    refuse_without_database(configuration, "tax rates")
 
     async def work(runtime: "Runtime") -> bool:
         from nicobar.flows.tax.reset_tax_rates import reset_tax_rates
 
         return await reset_tax_rates(runtime, await _tenant(runtime, mode))
 
-    changed = with_runtime(settings, work)
+    changed = with_runtime(configuration, work)
     answer(f"The shipped tax table holds in {mode} mode {'now' if changed else 'already'}.")
     return 0
 
@@ -265,4 +265,4 @@ def _text(file: Path) -> str:
     try:
         return read_file(file, LARGEST_BYTES, "no tax table").decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{file} is not text in UTF-8. Save it as CSV in UTF-8.") from error
+        raise ConfigurationError(f"{file} is not text in UTF-8. Save it as CSV in UTF-8.") from error

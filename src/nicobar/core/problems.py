@@ -24,12 +24,14 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "UNAUTHORIZED": CatalogueEntry(
         401,
         "You are not authorised to perform this action",
-        "No API key, an unknown or revoked key (401), a read-only key on a write, or an upload without a ticket (403).",
+        "No API key, or an unknown, expired or revoked one (401); a key that may only read, or not write this, or an "
+        "upload without a ticket (403).",
     ),
     "TOO_MANY_REQUESTS": CatalogueEntry(
         429,
         "Too many requests. Try again in {seconds} seconds",
-        "Too many tries to pay through one link, or too many links that do not exist from one address.",
+        "A key made more requests than `NICOBAR_RATE_LIMIT` allows; too many tries to pay through one link; or too "
+        "many keys or links that do not exist from one address.",
     ),
     # --- shape of the request -------------------------------------------------------------------------------
     "INVALID_REQUEST_BODY": CatalogueEntry(
@@ -55,6 +57,22 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
         405, "{method} is not allowed here; try {allowed}", "The path exists, but not with this HTTP method."
     ),
     "UNSUPPORTED_ACTION": CatalogueEntry(422, "{detail}", "The object exists but does not permit this."),
+    # --- requests that come again ---------------------------------------------------------------------------
+    "IDEMPOTENCY_KEY_REUSED": CatalogueEntry(
+        422,
+        "This Idempotency-Key belongs to a request with another body",
+        "A key came again on the same method and path, with another body or query. Nothing was done.",
+    ),
+    "IDEMPOTENT_REQUEST_RUNNING": CatalogueEntry(
+        409,
+        "The first request of this kind is still running; ask again for its answer",
+        "A request came again before it was answered. `retry-after-ms` says when to ask again.",
+    ),
+    "IDEMPOTENT_ANSWER_LOST": CatalogueEntry(
+        409,
+        "The request was carried out, and its answer was lost. What it made: {object_id}",
+        "The server ended between doing what was asked and keeping the answer, which cannot be read from the object.",
+    ),
     # --- cart and products ----------------------------------------------------------------------------------
     "PRODUCT_CART_EMTPY": CatalogueEntry(422, "product_cart is empty", "`product_cart` has no line."),
     "BRAND_MISMATCH": CatalogueEntry(
@@ -130,6 +148,11 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     ),
     "INVALID_TAX_ID": CatalogueEntry(
         422, "Tax Id is invalid. {detail}", "The buyer's tax id fails its country's check."
+    ),
+    "AMOUNT_NOT_CHARGEABLE": CatalogueEntry(
+        422,
+        "The processor takes amounts in steps of {step}, and {amount} is none",
+        "The connected processor cannot charge this amount of the currency, or cannot give this part of it back.",
     ),
     "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT": CatalogueEntry(
         422,
@@ -278,11 +301,13 @@ class Problem(Exception):
         message: str | None = None,
         path: str | None = None,
         retry_after: int | None = None,
+        retry_after_ms: int | None = None,
         **values: object,
     ) -> None:
         """Look `code` up and fill its sentence with `values`; `message` replaces the sentence as a whole.
 
         `retry_after` are the seconds after which trying again makes sense, for the header of that name.
+        `retry_after_ms` are milliseconds, for a refusal that will not be the same next time.
 
         Raises KeyError when the code is not in the catalogue or a value of its sentence is missing: a bug of ours.
         """
@@ -291,5 +316,6 @@ class Problem(Exception):
         self.status = entry.status if status is None else status
         self.path = path
         self.retry_after = retry_after
+        self.retry_after_ms = retry_after_ms
         self.message = entry.sentence.format(**values) if message is None else message
         super().__init__(f"{code}: {self.message}")

@@ -12,7 +12,7 @@ from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.core.refunds.refund import RefundOutcome
 
 Scenario = Literal["pay", "decline", "challenge", "lose_answer"]
-"""How a rehearsed charge ends. `lose_answer` takes the money and never says so, as when a connection breaks."""
+"""How a simulated charge ends. `lose_answer` takes the money and never says so, as when a connection breaks."""
 
 
 class CardInput:
@@ -80,7 +80,7 @@ class SimulatedCharge:
 
     def __repr__(self) -> str:
         """Name the scenario; the card hides itself."""
-        return f"Rehearsal({self.scenario}, {self.error_code})"
+        return f"SimulatedCharge({self.scenario}, {self.error_code})"
 
 
 class InputRefused(Exception):
@@ -101,17 +101,17 @@ class CardRefused(InputRefused):
 
 
 class ChargeRequest:
-    """One order to a processor: take this amount from this card, once for this attempt id."""
+    """One order to a processor: take this amount from this instrument, once for this attempt id."""
 
     __slots__ = (
         "amount",
         "attempt_id",
         "business_id",
-        "card",
         "currency",
         "customer_present",
         "email",
         "force_3ds",
+        "instrument",
         "keep_card",
         "payment_id",
         "return_url",
@@ -123,7 +123,7 @@ class ChargeRequest:
         attempt_id: str,
         amount: int,
         currency: str,
-        card: CardInput | SavedMethod | MethodInput | SimulatedCharge,
+        instrument: CardInput | SavedMethod | MethodInput | SimulatedCharge,
         return_url: str,
         *,
         keep_card: bool = False,
@@ -145,7 +145,7 @@ class ChargeRequest:
         self.attempt_id = attempt_id
         self.amount = amount
         self.currency = currency
-        self.card = card
+        self.instrument = instrument
         self.return_url = return_url
         self.keep_card = keep_card
         self.customer_present = customer_present
@@ -156,8 +156,8 @@ class ChargeRequest:
         self.scenario = scenario
 
     def __repr__(self) -> str:
-        """Name the attempt and the amount; the card hides itself."""
-        return f"ChargeRequest({self.attempt_id}, {self.amount} {self.currency}, {self.card})"
+        """Name the attempt and the amount; the instrument hides itself."""
+        return f"ChargeRequest({self.attempt_id}, {self.amount} {self.currency}, {self.instrument})"
 
 
 class RefundRequest(NamedTuple):
@@ -244,7 +244,7 @@ class Processor(Protocol):
     async def find(self, attempt: Attempt) -> Outcome | None:
         """Return what happened to an attempt, None when no order for it has ever arrived."""
 
-    async def close(self, attempt: Attempt) -> Outcome | None:
+    async def cancel(self, attempt: Attempt) -> Outcome | None:
         """Ensure that an attempt takes no money any more, and return what became of it.
 
         None says that no order had arrived, and none that arrives later will be carried out. An attempt that has

@@ -14,11 +14,11 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.probe_readiness import probe_readiness
 from nicobar.metrics import MEASURED_SECONDS, Metrics, current
 from nicobar.program.banner import say, step
-from nicobar.program.installation import check_accounts, open_runtime
+from nicobar.program.configuration import Configuration
+from nicobar.program.installation import check_secrets, open_runtime
 from nicobar.program.logs import configure_logs
 from nicobar.program.metrics_port import exposed
 from nicobar.program.postgres import Postgres
-from nicobar.program.settings import Settings
 from nicobar.program.stop import Stop
 from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.embedded.embedded import EmbeddedError
@@ -102,25 +102,25 @@ async def _revive(runtime: Runtime, postgres: Postgres) -> None:
         runtime.database.dsn = postgres.dsn
 
 
-def run_worker(settings: Settings) -> None:
+def run_worker(configuration: Configuration) -> None:
     """Work jobs off until told to stop. Raises PortError, EmbeddedError, InstallationError or MigrationError."""
-    configure_logs(settings.log)
-    with Stop() as stop, exposed(settings.metrics_port):
+    configure_logs(configuration.log)
+    with Stop() as stop, exposed(configuration.metrics_port):
         with step("Opening the database"):
-            postgres = Postgres(settings)
+            postgres = Postgres(configuration)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
-                runner.run(_work_until(stop, settings, postgres))
+                runner.run(_work_until(stop, configuration, postgres))
         finally:
             postgres.release()
     say("Stopped.")
 
 
-async def _work_until(stop: Stop, settings: Settings, postgres: Postgres) -> None:
+async def _work_until(stop: Stop, configuration: Configuration, postgres: Postgres) -> None:
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     with stop.calling(lambda: loop.call_soon_threadsafe(stopped.set)):
-        async with open_runtime(postgres, settings, settings.port) as runtime:
-            await check_accounts(runtime)
+        async with open_runtime(postgres, configuration, configuration.port) as runtime:
+            await check_secrets(runtime)
             async with in_background(runtime, postgres, jobs=True):
                 say(f"Working on the jobs of {postgres.place} until Ctrl-C.")
                 await stopped.wait()

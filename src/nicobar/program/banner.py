@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import msgspec
 
-from nicobar.program.settings import Settings, colours_wanted
+from nicobar.program.configuration import Configuration, colours_wanted
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -148,7 +148,7 @@ def step(what: str, stream: TextIO | None = None) -> Iterator[None]:
             status.stop()
 
 
-def command(settings: Settings, words: str) -> str:
+def command(configuration: Configuration, words: str) -> str:
     """Return a command line of this program that works on the same installation, to be copied as it stands.
 
     A password is never printed: `***` stands in its place.
@@ -158,21 +158,21 @@ def command(settings: Settings, words: str) -> str:
         started_as = Path(sys.argv[0])
         program = str(started_as) if started_as.name == program else f"{sys.executable} -m nicobar"
     line = f"{program} {words}"
-    if settings.data is not None:
-        line += f" --data {shlex.quote(str(settings.data))}"
-    if settings.database_url is not None:
-        line += f" --database-url {shlex.quote(settings.masked_database_url)}"
+    if configuration.data is not None:
+        line += f" --data {shlex.quote(str(configuration.data))}"
+    if configuration.database_url is not None:
+        line += f" --database-url {shlex.quote(configuration.masked_database_url)}"
     return line
 
 
-def ready(settings: Settings, base_url: str, place: str, *, demo: DemoGoods | None, has_key: bool) -> str:
+def ready(configuration: Configuration, base_url: str, place: str, *, demo: DemoGoods | None, has_key: bool) -> str:
     """Return the banner of a server that is ready. What one needs first stands last, next to where one types."""
     paint = _Colours(sys.stdout)
     text = [f"{paint('Nicobar ' + version() + ' is ready.', '1;32')}", ""]
     if demo is not None:
-        text += _examples(settings, base_url, demo, paint)
+        text += _examples(configuration, base_url, demo, paint)
     elif not has_key:
-        text += ["There is no API key yet. This command makes one:", "", command(settings, "keys create"), ""]
+        text += ["There is no API key yet. This command makes one:", "", command(configuration, "keys create"), ""]
     text += [f"  Data           {place}", "  Stop           Ctrl-C"]
     if demo is not None:
         text += ["  Products       " + "\n                 ".join(f"{name}  {what}" for name, what in demo.products)]
@@ -186,12 +186,12 @@ def ready(settings: Settings, base_url: str, place: str, *, demo: DemoGoods | No
     return "\n".join([*text, ""])
 
 
-def _examples(settings: Settings, base_url: str, demo: DemoGoods, paint: "_Colours") -> list[str]:
+def _examples(configuration: Configuration, base_url: str, demo: DemoGoods, paint: "_Colours") -> list[str]:
     title = paint.title
     return [
         title("For a second terminal: curl, the SDKs and nicobar itself"),
         "",
-        *_exports(settings, base_url, demo),
+        *_exports(configuration, base_url, demo),
         "",
         title("The same payment with curl"),
         "",
@@ -210,15 +210,15 @@ def _examples(settings: Settings, base_url: str, demo: DemoGoods, paint: "_Colou
     ]
 
 
-def _exports(settings: Settings, base_url: str, demo: DemoGoods) -> list[str]:
+def _exports(configuration: Configuration, base_url: str, demo: DemoGoods) -> list[str]:
     """Return the lines after which another shell reaches this server and its data."""
     lines = [
         f"export DODO_PAYMENTS_BASE_URL={base_url}",
         f"export DODO_PAYMENTS_API_KEY={demo.api_key}",
         f"export PRODUCT={demo.products[0][0]}",
     ]
-    if settings.data is not None:
-        lines.append(f"export NICOBAR_DATA={shlex.quote(str(settings.data.absolute()))}")
+    if configuration.data is not None:
+        lines.append(f"export NICOBAR_DATA={shlex.quote(str(configuration.data.absolute()))}")
     if shutil.which("nicobar") is None:
         lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent.absolute()))}:"$PATH"')
     return lines

@@ -15,6 +15,7 @@ from nicobar.storage.ledger.ledger_checks import (
     disputes_that_disagree,
     entries_that_disagree,
     marks_that_disagree,
+    payments_given_back_beyond,
     payments_without_entry,
     refunds_without_entry,
     unbalanced_entries,
@@ -38,6 +39,7 @@ from nicobar.storage.refunds.refund_audit import (
     refunds_pending_too_long,
     refunds_that_ended_otherwise,
 )
+from nicobar.storage.webhooks.webhook_checks import overdue_deliveries
 
 OVERDUE: Final = timedelta(minutes=10)
 """After this time nobody should be in doubt any more: the sweep asks about what is in doubt once a minute."""
@@ -247,6 +249,13 @@ PARTS: Final[list[Part]] = [
         lambda read, _when: entries_that_disagree(read),
     ),
     Part(
+        "Money given back",
+        lambda counts: counts.entries,
+        "of no payment more tax, settlement or fee than was booked",
+        "of some payments more than was booked",
+        lambda read, _when: payments_given_back_beyond(read),
+    ),
+    Part(
         "Remembered balances",
         lambda counts: counts.marks,
         "each is the sum of the entries before it",
@@ -275,6 +284,14 @@ PARTS: Final[list[Part]] = [
         "some wait for too long",
         lambda read, when: overdue_returns(read, when.now - OVERDUE),
         _WORKER,
+    ),
+    Part(
+        "Events on their way to webhooks",
+        lambda counts: counts.deliveries,
+        f"none is due for longer than {OVERDUE.seconds // 60} minutes",
+        "some are not sent",
+        lambda read, when: overdue_deliveries(read, when.now - OVERDUE),
+        "Start 'nicobar serve' or 'nicobar worker': it sends them. A limit of the rate makes events wait, too.",
     ),
 ]
 """Every check, in the order of the report."""

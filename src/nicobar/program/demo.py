@@ -122,7 +122,7 @@ def _body(customer_id: str, product_id: str) -> dict[str, Any]:
 async def _opens(runtime: Runtime, tenant: Tenant, api_key: str) -> bool:
     """Return whether the kept key is valid in this database, which may be another one than last time."""
     async with runtime.database.read() as read:
-        key = await find_key(read, secret_hash(api_key))
+        key = await find_key(read, secret_hash(api_key), runtime.real_now())
     return key is not None and key.tenant == tenant
 
 

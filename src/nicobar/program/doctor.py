@@ -1,7 +1,6 @@
 """`nicobar doctor`: is this installation in order? Each check is a small function that returns one finding.
 
-Checks of the computer run always; checks of the database run once it is open. A new check is a function and its line
-in one of the two lists at the end.
+Checks of the computer run always; checks of the database run once it is open. Two lists at the end have all of them.
 """
 
 import asyncio
@@ -15,17 +14,19 @@ from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from typing import Final, NamedTuple
 
+from nicobar.audit_seal import AuditSeal
 from nicobar.clock import Clock, SystemClock
 from nicobar.core.accounts.processor_account import place_of
 from nicobar.core.business.business_settings import DEFAULT_NAME, settings_from
 from nicobar.core.business.tenant import Mode, Tenant
+from nicobar.flows.audit.examine_audit_log import examine_audit_log
 from nicobar.program.banner import command, step, version
 from nicobar.program.books_audit import PARTS, prepare_audit
+from nicobar.program.configuration import Configuration, local_url
 from nicobar.program.demo import DEMO_FILE
 from nicobar.program.finding import Finding
 from nicobar.program.installation import InstallationError, explained
-from nicobar.program.postgres import Postgres, data_folder, has_database, key_file
-from nicobar.program.settings import Settings, local_url
+from nicobar.program.postgres import Postgres, audit_key_file, data_folder, has_database, key_file
 from nicobar.reference.codes import codes
 from nicobar.storage.accounts.processor_accounts import all_accounts, list_accounts
 from nicobar.storage.business.businesses import first_business
@@ -36,6 +37,7 @@ from nicobar.storage.embedded.embedded import EmbeddedError
 from nicobar.storage.inspection import DatabaseFacts, database_facts, schema_version, server_addresses
 from nicobar.storage.migrate import OLDEST_POSTGRES, load_migrations
 from nicobar.storage.tax.tax_rates import newest_tax_table
+from nicobar.storage.webhooks.webhook_checks import endpoint_states
 from nicobar.vault import Vault, VaultError
 
 LEAST_FREE_BYTES: Final = 1_000_000_000
@@ -47,14 +49,13 @@ LARGEST_CLOCK_DIFFERENCE: Final = timedelta(seconds=2)
 LONGEST_CHECK: Final = 600.0
 """Seconds that one check of the database may take: some read every payment."""
 
-_MODES: Final[tuple[Mode, ...]] = ("live", "test")
-"""The one that matters more comes first."""
+_MODES: Final[tuple[Mode, ...]] = ("live", "test")  # the one that matters more first
 
 
 class Examined(NamedTuple):
     """An open database and what is known about it."""
 
-    settings: Settings
+    configuration: Configuration
     place: str
     read: Read
     facts: DatabaseFacts
@@ -62,18 +63,20 @@ class Examined(NamedTuple):
     """How far the database's clock is from ours, beyond what the way there explains."""
 
 
-def check_program(_settings: Settings) -> Finding:
+def check_program(_settings: Configuration) -> Finding:
     """Name the versions: every report of an error needs them."""
     return Finding(True, f"Nicobar {version()} on Python {platform.python_version()}, {platform.system()}.")
 
 
-def check_data_folder(settings: Settings) -> Finding:
+def check_data_folder(configuration: Configuration) -> Finding:
     """The data folder must exist, be usable by whoever runs this, and be closed to other writers."""
-    if settings.database_url is not None:
+    if configuration.database_url is not None:
         return Finding(None, "The database is external, so there is no data folder.")
-    folder = data_folder(settings)
-    if not has_database(settings):
-        return Finding(False, f"There is no database in {folder} yet.", f"Make it with: {command(settings, 'serve')}")
+    folder = data_folder(configuration)
+    if not has_database(configuration):
+        return Finding(
+            False, f"There is no database in {folder} yet.", f"Make it with: {command(configuration, 'serve')}"
+        )
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Finding(False, f"This user may not use the data folder {folder}.", "Run Nicobar as its owner.")
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -81,9 +84,9 @@ def check_data_folder(settings: Settings) -> Finding:
     return Finding(True, f"The data folder is {folder}, and only its owner may write to it.")
 
 
-def check_demo_file(settings: Settings) -> Finding:
+def check_demo_file(configuration: Configuration) -> Finding:
     """The demo's file is the only place where a key is kept in clear, so nobody else may read it."""
-    file = data_folder(settings) / DEMO_FILE
+    file = data_folder(configuration) / DEMO_FILE
     if not file.exists():
         return Finding(True, "No API key is kept in clear.")
     if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -91,9 +94,34 @@ def check_demo_file(settings: Settings) -> Finding:
     return Finding(True, f"The demo's API key in {file} is readable by its owner alone.")
 
 
-def check_disk(settings: Settings) -> Finding:
+def check_key_file(configuration: Configuration) -> Finding:
+    """What decrypts the secrets in the database is kept apart from it, and is nobody else's to read."""
+    if configuration.encryption_keys is not None:
+        return Finding(True, "The encryption key is given in NICOBAR_ENCRYPTION_KEY.")
+    file = key_file(configuration)
+    try:
+        state = file.stat()
+    except FileNotFoundError:
+        return Finding(None, f"There is no encryption key yet; {file} will hold it.")
+    except OSError:
+        return Finding(False, f"The encryption key in {file} cannot be reached.", "Run Nicobar as its owner.")
+    if hasattr(os, "geteuid") and state.st_uid != os.geteuid():
+        owner = f"The encryption key in {file} belongs to another user."
+        return Finding(False, owner, f"Make it yours with: chown {os.geteuid()} {file}")
+    if not os.access(file, os.R_OK):
+        return Finding(False, f"The encryption key in {file} cannot be read.", f"Open it with: chmod 600 {file}")
+    if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return Finding(False, f"Others may read the encryption key in {file}.", f"Close it with: chmod 600 {file}")
+    folder = data_folder(configuration)
+    if configuration.database_url is None and file.is_relative_to(folder):
+        sentence = f"The encryption key is in the data folder: a copy of {folder} holds the secrets and their key."
+        return Finding(False, sentence, f"Stop the server and move it with: mv {file} {folder}.key")
+    return Finding(True, f"The encryption key in {file} is readable by its owner alone. Keep a copy of it elsewhere.")
+
+
+def check_disk(configuration: Configuration) -> Finding:
     """A full disk stops PostgreSQL."""
-    folder = data_folder(settings)
+    folder = data_folder(configuration)
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -101,11 +129,10 @@ def check_disk(settings: Settings) -> Finding:
     return Finding(free >= LEAST_FREE_BYTES, sentence, f"Make room: {LEAST_FREE_BYTES // 1_000_000} MB should be free.")
 
 
-def check_server(settings: Settings) -> Finding:
+def check_server(configuration: Configuration) -> Finding:
     """Note whether a server answers; none has to."""
-    return server_at(local_url(settings.host, settings.port)) or Finding(
-        None, f"No server answers at {local_url(settings.host, settings.port)}."
-    )
+    url = local_url(configuration.host, configuration.port)
+    return server_at(url) or Finding(None, f"No server answers at {url}.")
 
 
 def server_at(url: str) -> Finding | None:
@@ -113,13 +140,13 @@ def server_at(url: str) -> Finding | None:
     connection = HTTPConnection(url.removeprefix("http://"), timeout=5)
     try:
         connection.request("GET", "/health")
-        answer = connection.getresponse()
-        if answer.getheader("request-id") is None:
+        response = connection.getresponse()
+        if response.getheader("request-id") is None:
             return Finding(None, f"A program that is not Nicobar answers at {url}.")
-        if answer.status == 200:
+        if response.status == 200:
             return Finding(None, f"A server answers at {url} and is ready.")
         advice = "Its log says why, at 'not_ready'."
-        return Finding(False, f"The server at {url} cannot take payments (status {answer.status}).", advice)
+        return Finding(False, f"The server at {url} cannot take payments (status {response.status}).", advice)
     except (OSError, HTTPException):
         return None
     finally:
@@ -141,7 +168,7 @@ async def check_schema(examined: Examined) -> Finding:
     known = max(migration.number for migration in load_migrations())
     found = await schema_version(examined.read) if examined.facts.has_schema else 0
     if found < known:
-        advice = f"Bring it up to date with: {command(examined.settings, 'serve')}"
+        advice = f"Bring it up to date with: {command(examined.configuration, 'serve')}"
         return Finding(False, f"The schema has version {found}, and this program needs {known}.", advice)
     if found > known:
         advice = "Use the newer Nicobar that made it."
@@ -171,7 +198,7 @@ async def check_clock(examined: Examined) -> Finding:
 async def check_servers(examined: Examined) -> Finding:
     """Ask the servers that use this database, on whatever port they listen, how they are."""
     addresses = await server_addresses(examined.read)
-    usual = local_url(examined.settings.host, examined.settings.port)
+    usual = local_url(examined.configuration.host, examined.configuration.port)
     found = [finding for url in addresses or [usual] if (finding := server_at(url)) is not None]
     if not found:
         return Finding(None, f"No server answers at {usual}, and none uses this database.")
@@ -183,21 +210,41 @@ async def check_secrets(examined: Examined) -> Finding:
     """The server decrypts the keys of every account; here the same is tried with the same encryption key."""
     if not examined.facts.has_schema:
         return Finding(None, "Accounts at payment processors cannot be looked for without a schema.")
-    file = key_file(examined.settings)
-    vault = Vault(examined.settings.encryption_keys, file)
+    file = key_file(examined.configuration)
+    vault = Vault(examined.configuration.encryption_keys, file)
     accounts = await all_accounts(examined.read)
     try:
         vault.check()
         for account in accounts:
-            vault.open(account.sealed, place_of(account.tenant, account.processor))
+            place = place_of(account.tenant, account.processor, account.publishable_key, account.api_base)
+            vault.open(account.sealed, place)
     except VaultError as error:
         advice = "Give the key that encrypted them, or connect the account anew: nicobar processors set stripe"
         return Finding(False, str(error), advice)
-    if file is not None and file.exists() and file.stat().st_uid != file.parent.stat().st_uid:
-        advice = f"Give it to the owner of its folder: chown --reference={file.parent} {file}"
-        return Finding(False, f"The encryption key {file} belongs to another user than its folder.", advice)
+    folder = data_folder(examined.configuration)
+    if file.exists() and folder.exists() and file.stat().st_uid != folder.stat().st_uid:
+        advice = f"Give it to the owner of the data folder: chown --reference={folder} {file}"
+        return Finding(False, f"The encryption key {file} belongs to another user than the data folder.", advice)
     count = "1 account" if len(accounts) == 1 else f"{len(accounts)} accounts"
     return Finding(True, f"The keys of {count} at payment processors can be decrypted.")
+
+
+async def check_audit_log(examined: Examined) -> Finding:
+    """Nobody has changed the record of who changed what."""
+    if not (await check_schema(examined)).good:
+        return Finding(None, "The audit log cannot be proved without the newest schema.")
+    seal = AuditSeal(examined.configuration.audit_keys, audit_key_file(examined.configuration))
+    try:
+        result = await examine_audit_log(examined.read, seal)
+    except VaultError as error:
+        return Finding(False, f"The audit log cannot be proved: {error}", "Give the key that it was sealed with.")
+    if result.faults:
+        more = f" And {len(result.faults) - 1} more." if len(result.faults) > 1 else ""
+        return Finding(False, f"The audit log was changed. {result.faults[0]}{more}", "Compare it with a backup.")
+    if result.unsealed:
+        advice = "Give a key in NICOBAR_AUDIT_KEY, for example from: openssl rand -base64 32"
+        return Finding(None, f"{result.unsealed} entries of the audit log have no seal.", advice, warns=True)
+    return Finding(True, f"The audit log is whole: {result.entries} entries, each sealed and chained.")
 
 
 async def check_live(examined: Examined) -> Finding:
@@ -207,16 +254,16 @@ async def check_live(examined: Examined) -> Finding:
     live = [
         stored
         for stored in await list_keys(examined.read, business_id)
-        if stored.key.tenant.mode == "live" and stored.revoked_at is None
+        if stored.key.tenant.mode == "live" and stored.is_valid(examined.facts.now)
     ]
     if not live:
         return Finding(None, "There is no live API key, so no real money is taken.")
     tenant = live[0].key.tenant
     if not await list_accounts(examined.read, tenant):
-        advice = f"Connect one with: {command(examined.settings, 'processors set stripe --mode live')}"
+        advice = f"Connect one with: {command(examined.configuration, 'processors set stripe --mode live')}"
         return Finding(None, "There is a live API key, but no live account that charges.", advice, warns=True)
     if (await setting_texts(examined.read, tenant)).get("business_name", DEFAULT_NAME) == DEFAULT_NAME:
-        advice = f"Name it with: {command(examined.settings, 'settings set business_name NAME --mode live')}"
+        advice = f"Name it with: {command(examined.configuration, 'settings set business_name NAME --mode live')}"
         return Finding(None, f"Live customers see the name {DEFAULT_NAME!r}.", advice, warns=True)
     return Finding(True, "Live payments have a key, an account and a name.")
 
@@ -227,9 +274,9 @@ async def check_keys(examined: Examined) -> Finding:
         return Finding(None, "API keys cannot be looked for without a schema.")
     business_id = await first_business(examined.read)
     keys = [] if business_id is None else await list_keys(examined.read, business_id)
-    valid = sum(stored.revoked_at is None for stored in keys)
+    valid = sum(stored.is_valid(examined.facts.now) for stored in keys)
     sentence = f"{valid} API {'key is' if valid == 1 else 'keys are'} valid." if valid else "There is no valid API key."
-    return Finding(valid > 0, sentence, f"Make one with: {command(examined.settings, 'keys create')}")
+    return Finding(valid > 0, sentence, f"Make one with: {command(examined.configuration, 'keys create')}")
 
 
 async def check_taxes(examined: Examined) -> Finding:
@@ -246,7 +293,7 @@ async def check_taxes(examined: Examined) -> Finding:
         charging.append(mode)
         if settings.missing_for_tax is not None:
             sentence = f"Tax is on in {mode} mode, and {settings.missing_for_tax} is empty: tax ids lower no tax."
-            wanted = command(examined.settings, f"settings set {settings.missing_for_tax} DE --mode {mode}")
+            wanted = command(examined.configuration, f"settings set {settings.missing_for_tax} DE --mode {mode}")
             return Finding(False, sentence, f"Say where you are established, for example with: {wanted}")
         stored = await newest_tax_table(examined.read, tenant)
         ended = [] if stored is None or stored.sheet is None else stored.sheet.table().ended(examined.facts.now.date())
@@ -256,10 +303,32 @@ async def check_taxes(examined: Examined) -> Finding:
     return Finding(True, f"Tax is charged in {' and '.join(charging)} mode." if charging else "No tax is charged.")
 
 
-COMPUTER_CHECKS: Final[list[Callable[[Settings], Finding]]] = [
+async def check_webhooks(examined: Examined) -> Finding:
+    """No endpoint was given up without its owner knowing, and what is open to the own network is said."""
+    if not (await check_schema(examined)).good:
+        return Finding(None, "Webhooks cannot be looked at without the newest schema.")
+    endpoints = await endpoint_states(examined.read)
+    given_up = [endpoint for endpoint in endpoints if endpoint.given_up_at is not None]
+    if given_up:
+        named = [
+            f"    {endpoint.endpoint_id} ({endpoint.mode}): {endpoint.url}, on {endpoint.given_up_at:%Y-%m-%d}"
+            for endpoint in given_up
+        ]
+        sentence = "Webhook endpoints were disabled, because nothing had arrived there for five days:"
+        advice = "Mend the receiver, enable it with PATCH /webhooks/{id}, and replay what it missed."
+        return Finding(False, "\n".join([sentence, *named]), advice)
+    enabled = sum(not endpoint.disabled for endpoint in endpoints)
+    sentence = f"{enabled} webhook endpoint{'' if enabled == 1 else 's'} of {len(endpoints)} enabled."
+    if examined.configuration.allow_private_webhooks:
+        sentence += " They may lead into the own network (NICOBAR_ALLOW_PRIVATE_WEBHOOKS)."
+    return Finding(True, sentence)
+
+
+COMPUTER_CHECKS: Final[list[Callable[[Configuration], Finding]]] = [
     check_program,
     check_data_folder,
     check_demo_file,
+    check_key_file,
     check_disk,
 ]
 """What can be said without a database, in the order of the report."""
@@ -273,43 +342,45 @@ DATABASE_CHECKS: Final[list[Callable[[Examined], Awaitable[Finding]]]] = [
     check_keys,
     check_taxes,
     check_secrets,
+    check_audit_log,
     check_live,
+    check_webhooks,
 ]
 """What is asked of an open database, in the order of the report."""
 
 
-def examine(settings: Settings, clock: Clock | None = None) -> list[Finding]:
+def examine(configuration: Configuration, clock: Clock | None = None) -> list[Finding]:
     """Run every check and return the findings. No record is created or changed.
 
     An embedded PostgreSQL that does not run is started for the time of the examination. What takes a noticeable time
     is named on the standard error.
     """
     with step("Looking at this computer", sys.stderr):
-        findings = [check(settings) for check in COMPUTER_CHECKS]
-    if not has_database(settings):
-        return [*findings, check_server(settings)]
+        findings = [check(configuration) for check in COMPUTER_CHECKS]
+    if not has_database(configuration):
+        return [*findings, check_server(configuration)]
     try:
         with step("Opening the database", sys.stderr):
-            postgres = Postgres(settings)
+            postgres = Postgres(configuration)
         try:
-            findings += asyncio.run(_examine_database(settings, postgres, clock or SystemClock()))
+            findings += asyncio.run(_examine_database(configuration, postgres, clock or SystemClock()))
         finally:
             postgres.release()
     except (EmbeddedError, InstallationError) as error:
-        findings += [Finding(False, str(error)), check_server(settings)]
+        findings += [Finding(False, str(error)), check_server(configuration)]
     return findings
 
 
-async def _examine_database(settings: Settings, postgres: Postgres, clock: Clock) -> list[Finding]:
+async def _examine_database(configuration: Configuration, postgres: Postgres, clock: Clock) -> list[Finding]:
     database = Database(postgres.dsn, size=1, command_timeout=LONGEST_CHECK)
     try:
-        with explained(settings):
+        with explained(configuration):
             async with database.read() as read:
                 before = clock.now()
                 facts = await database_facts(read)
                 after = clock.now()
                 difference = max(before - facts.now, facts.now - after, timedelta(0))
-                examined = Examined(settings, postgres.place, read, facts, difference)
+                examined = Examined(configuration, postgres.place, read, facts, difference)
                 findings = [await check(examined) for check in DATABASE_CHECKS]
                 return findings + await _audit(examined, after)
     finally:

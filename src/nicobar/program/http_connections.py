@@ -30,7 +30,7 @@ _IPV6_PREFIX: Final = 64
 _log = structlog.get_logger(__name__)
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """What is counted and ended here."""
 
     loop: asyncio.AbstractEventLoop
@@ -68,7 +68,7 @@ class Connections:
         self._maximum = maximum
         self._per_address = per_address
         self._maximum_held = maximum_held
-        self._open: dict[Connection, str] = {}
+        self._open: dict[ClientConnection, str] = {}
         """Each with the address it counts for; empty for one that does not count."""
         self._by_address: Counter[str] = Counter()
         self._held = 0
@@ -76,7 +76,7 @@ class Connections:
         """Since the last sweep, which tells the log: a line for each would be a flood of its own."""
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def admit(self, connection: Connection) -> None:
+    def admit(self, connection: ClientConnection) -> None:
         """Take a new connection in, at the cost of one that waits when there are too many, or else at its own."""
         address = counted_address(connection.address)
         if address and self._by_address[address] >= self._per_address:
@@ -88,7 +88,7 @@ class Connections:
         if self._sweeping is None:
             self._sweeping = connection.loop.call_later(_SWEEP_SECONDS, self._sweep, connection.loop)
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: ClientConnection) -> None:
         """Forget a connection."""
         self.give_back(connection)
         address = self._open.pop(connection, None)
@@ -97,19 +97,19 @@ class Connections:
             if self._by_address[address] <= 0:
                 del self._by_address[address]
 
-    def hold(self, connection: Connection, size: int) -> None:
+    def hold(self, connection: ClientConnection, size: int) -> None:
         """Count bytes of a request or an answer. Beyond the bound, whoever has been waited for longest ends."""
         connection.held += size
         self._held += size
         if self._held > self._maximum_held:
             self._make_room(connection, "", holding=True)
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: ClientConnection) -> None:
         """Count its bytes no more."""
         self._held -= connection.held
         connection.held = 0
 
-    def _make_room(self, newcomer: Connection, address: str, *, holding: bool = False) -> None:
+    def _make_room(self, newcomer: ClientConnection, address: str, *, holding: bool = False) -> None:
         waiting = [
             other
             for other, counted in self._open.items()

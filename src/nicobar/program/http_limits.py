@@ -20,6 +20,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from nicobar.api.errors import ErrorEnvelope
+from nicobar.api.surface import ALWAYS, missing_headers
 from nicobar.program.http_connections import Connections
 from nicobar.program.http_framing import FramingError, RequestFraming
 
@@ -121,7 +122,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.ending or self.transport.is_closing():
             return
         if self._framing.complete:
-            self._end_after_answer()
+            self._end_after_response()
             return
         if not self._framing.begun:
             self._wait(REQUEST_SECONDS)
@@ -148,9 +149,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._framing.complete:
             self.deadline = _NEVER
             if data[taken:] not in (b"", b"\r\n"):
-                self._end_after_answer()
+                self._end_after_response()
 
-    def _end_after_answer(self) -> None:
+    def _end_after_response(self) -> None:
         """Read no further: what comes before the answer is out belongs to nobody."""
         self.ending = True
         self.flow.pause_reading()
@@ -234,7 +235,7 @@ class BoundedProtocol(HttpToolsProtocol):
             cycle.broken = True
             cycle.message_event.set()
             self.deadline = _NEVER
-            self._end_after_answer()
+            self._end_after_response()
             return
         if self._answered and error.status == HTTPStatus.BAD_REQUEST:
             # Bytes that follow an answer and are no request may be meant as the end of the one before. A second answer
@@ -243,7 +244,9 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         body = msgspec.json.encode(ErrorEnvelope("INVALID_REQUEST_BODY", str(error)))
         phrase = HTTPStatus(error.status).phrase.encode()
-        head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\nx-should-retry: false\r\n" % (error.status, phrase)
+        headers = [(b"content-type", b"application/json"), (b"x-should-retry", b"false")]
+        lines = b"".join(b"%b: %b\r\n" % header for header in [*headers, *missing_headers(headers, ALWAYS)])
+        head = b"HTTP/1.1 %d %b\r\n%b" % (error.status, phrase, lines)
         self.transport.write(b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body))
         self._linger()
 

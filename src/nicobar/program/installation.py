@@ -4,20 +4,23 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
+from nicobar.audit_seal import AuditSeal
 from nicobar.clock import SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.accounts.registry import built_in_processors
-from nicobar.program.postgres import Postgres, data_folder, key_file
-from nicobar.program.settings import Settings, local_url, without_password
+from nicobar.processors.webhooks.webhooks import Webhooks
+from nicobar.program.configuration import Configuration, local_url, without_password
+from nicobar.program.postgres import Postgres, audit_key_file, data_folder, key_file
 from nicobar.storage.accounts.processor_accounts import all_accounts
 from nicobar.storage.business.businesses import first_business
 from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable
 from nicobar.storage.inspection import FIRST_BUSINESS, SERVER_NAME, advisory_lock
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
+from nicobar.storage.webhooks.endpoints import all_endpoints
 from nicobar.vault import Vault, VaultError
 
 # By SQLSTATE, because PostgreSQL's sentences come in the language of its installation.
@@ -38,7 +41,7 @@ class InstallationError(Exception):
 
 @asynccontextmanager
 async def open_runtime(
-    postgres: Postgres, settings: Settings, port: int, *, serving: bool = False
+    postgres: Postgres, configuration: Configuration, port: int, *, serving: bool = False
 ) -> AsyncIterator[Runtime]:
     """Lend a runtime on a database whose schema is up to date.
 
@@ -46,34 +49,48 @@ async def open_runtime(
     the database its address, so that commands find it. Raises InstallationError or
     MigrationError.
     """
-    database, clock, public_url = Database(postgres.dsn), SystemClock(), settings.base_url(port)
+    database, clock, public_url = Database(postgres.dsn), SystemClock(), configuration.base_url(port)
     if serving:
-        database.application_name = f"{SERVER_NAME}{local_url(settings.host, port)}"
-    accounts = Accounts(Vault(settings.encryption_keys, key_file(settings)), clock)
+        database.application_name = f"{SERVER_NAME}{local_url(configuration.host, port)}"
+    vault = Vault(configuration.encryption_keys, key_file(configuration))
+    accounts, webhooks = (
+        Accounts(vault, clock),
+        Webhooks(vault, clock, allow_private=configuration.allow_private_webhooks),
+    )
     try:
-        with explained(settings):
+        with explained(configuration):
             await migrate(database)
         processors = built_in_processors(clock, public_url, SimulatorRecords(database))
-        yield Runtime(database, clock, public_url, processors, accounts)
+        seal = AuditSeal(configuration.audit_keys, audit_key_file(configuration))
+        yield Runtime(database, clock, public_url, processors, accounts, webhooks, audit_seal=seal, vault=vault)
     finally:
+        webhooks.close()
         await accounts.close()
         await database.close()
 
 
-async def check_accounts(runtime: Runtime) -> None:
-    """Ensure that the secrets of every account can be decrypted here. Raises InstallationError."""
-    async with runtime.database.read() as read:
-        accounts = await all_accounts(read)
+async def check_secrets(runtime: Runtime) -> None:
+    """Ensure that secrets of accounts and endpoints can be decrypted here, and that there is a key for those to come.
+
+    Raises InstallationError.
+    """
+    async with runtime.database.snapshot() as read:
+        accounts, endpoints = await all_accounts(read), await all_endpoints(read)
     try:
         for account in accounts:
             if runtime.accounts is not None:
                 runtime.accounts.open(account)
+        for endpoint in endpoints:
+            if runtime.webhooks is not None:
+                runtime.webhooks.open(endpoint.tenant, endpoint.endpoint_id, endpoint.secret)
+        if runtime.vault is not None:
+            runtime.vault.ensure_key()
     except VaultError as error:
         raise InstallationError(str(error)) from error
 
 
 @contextmanager
-def explained(settings: Settings) -> Iterator[None]:
+def explained(configuration: Configuration) -> Iterator[None]:
     """Turn what PostgreSQL says while it is opened into an InstallationError with advice."""
     try:
         yield
@@ -81,7 +98,7 @@ def explained(settings: Settings) -> Iterator[None]:
         state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None)
         if state is None and not isinstance(error, DatabaseUnavailable):
             raise  # not PostgreSQL's words: an error that explains itself, or a bug of ours
-        raise InstallationError(_sentence(settings, _words(error), state)) from error
+        raise InstallationError(_sentence(configuration, _words(error), state)) from error
 
 
 def _words(error: Exception) -> str:
@@ -96,13 +113,13 @@ def _words(error: Exception) -> str:
     return str(error)
 
 
-def _sentence(settings: Settings, words: str, state: str | None) -> str:
-    words = without_password(words, settings.database_url).rstrip(".")
-    if settings.database_url is None:
-        log = data_folder(settings) / "postgres.log"
+def _sentence(configuration: Configuration, words: str, state: str | None) -> str:
+    words = without_password(words, configuration.database_url).rstrip(".")
+    if configuration.database_url is None:
+        log = data_folder(configuration) / "postgres.log"
         return f"The embedded PostgreSQL does not work: {words}. Its log may tell why: {log}"
     advice = _ADVICE.get(state or "", _UNREACHABLE)
-    return f"The database {settings.masked_database_url} cannot be used: {words}. {advice}"
+    return f"The database {configuration.masked_database_url} cannot be used: {words}. {advice}"
 
 
 async def own_business(runtime: Runtime) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from nicobar.program.settings import LogLevel, colours_wanted
+from nicobar.program.configuration import LogLevel, colours_wanted
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 

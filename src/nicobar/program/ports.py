@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from nicobar.program.settings import DEFAULT_PORT
+from nicobar.program.configuration import DEFAULT_PORT
 
 
 class PortError(Exception):

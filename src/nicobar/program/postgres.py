@@ -6,7 +6,7 @@ so they run side by side (see startup.py).
 
 from pathlib import Path
 
-from nicobar.program.settings import Settings
+from nicobar.program.configuration import Configuration
 from nicobar.storage.embedded.embedded import EmbeddedPostgres, default_data_folder, open_embedded
 
 
@@ -17,16 +17,16 @@ class Postgres:
     no database before; `notices` are sentences about what was changed on this computer.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, configuration: Configuration) -> None:
         """Open it; the embedded one is created and started when it has to be. Raises EmbeddedError with advice."""
         self.embedded: EmbeddedPostgres | None = None
         self.made_now = False
         self.notices: tuple[str, ...] = ()
-        self.dsn = settings.database_url or ""
-        self.place = settings.masked_database_url
-        if settings.database_url is None:
-            self.made_now = not has_database(settings)
-            self.embedded = open_embedded(data_folder(settings))
+        self.dsn = configuration.database_url or ""
+        self.place = configuration.masked_database_url
+        if configuration.database_url is None:
+            self.made_now = not has_database(configuration)
+            self.embedded = open_embedded(data_folder(configuration))
             self.dsn, self.place, self.notices = self.embedded.dsn, str(self.embedded.data), self.embedded.notices
 
     def revive(self) -> None:
@@ -45,19 +45,30 @@ class Postgres:
             self.embedded.release()
 
 
-def data_folder(settings: Settings) -> Path:
+def data_folder(configuration: Configuration) -> Path:
     """Return the folder of the embedded database. With an external one the demo keeps its file there."""
-    return default_data_folder() if settings.data is None else settings.data.expanduser().absolute()
+    return default_data_folder() if configuration.data is None else configuration.data.expanduser().absolute()
 
 
-def key_file(settings: Settings) -> Path | None:
-    """Return where the key to the secrets in the embedded database is kept; None with an external database.
+def key_file(configuration: Configuration) -> Path:
+    """Return where the key to the secrets in the database is kept: beside the data folder, not in it.
 
-    Servers on several computers may share that, so its key has to be given to each.
+    An early version kept it there; such a file stays in use until somebody moves it.
     """
-    return None if settings.database_url is not None else data_folder(settings) / "encryption.key"
+    if configuration.key_file is not None:
+        return configuration.key_file.expanduser().absolute()
+    folder = data_folder(configuration)
+    within = folder / "encryption.key"
+    if configuration.database_url is None and within.exists():
+        return within
+    return folder.with_name(f"{folder.name}.key")
 
 
-def has_database(settings: Settings) -> bool:
+def audit_key_file(configuration: Configuration) -> Path | None:
+    """Return where the key of the audit log is kept, beside that of the secrets; None with an external database."""
+    return None if configuration.database_url is not None else data_folder(configuration) / "audit.key"
+
+
+def has_database(configuration: Configuration) -> bool:
     """Return whether there is a database to open; an external one is taken to exist."""
-    return settings.database_url is not None or (data_folder(settings) / "postgres").exists()
+    return configuration.database_url is not None or (data_folder(configuration) / "postgres").exists()

@@ -14,8 +14,8 @@ from tempfile import TemporaryFile
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
+from nicobar.program.configuration import Configuration, program_environment
 from nicobar.program.postgres import Postgres
-from nicobar.program.settings import Settings, program_environment
 from nicobar.storage.embedded.bundle import binary
 
 _UNKNOWN_PARAMETER: Final = b"SET transaction_timeout = 0;\n"
@@ -111,9 +111,9 @@ class PostgresPrograms:
 
 
 @contextmanager
-def opened_programs(settings: Settings) -> Iterator[PostgresPrograms]:
+def opened_programs(configuration: Configuration) -> Iterator[PostgresPrograms]:
     """Lend the programs on an installation's database, which stays open meanwhile. Raises EmbeddedError."""
-    postgres = Postgres(settings)
+    postgres = Postgres(configuration)
     try:
         yield PostgresPrograms(postgres)
     finally:

@@ -16,14 +16,14 @@ from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
 from nicobar.program.background import in_background
 from nicobar.program.banner import ready, say, step
+from nicobar.program.configuration import Configuration
 from nicobar.program.demo import prepare_demo
 from nicobar.program.http_connections import Connections
 from nicobar.program.http_limits import BoundedProtocol, allow_many_connections
-from nicobar.program.installation import check_accounts, explained, open_runtime, own_business
+from nicobar.program.installation import check_secrets, explained, open_runtime, own_business
 from nicobar.program.logs import configure_logs
 from nicobar.program.ports import listen
 from nicobar.program.postgres import Postgres, data_folder
-from nicobar.program.settings import Settings
 from nicobar.program.stop import Stop
 from nicobar.storage.business.keys import list_keys
 
@@ -32,20 +32,20 @@ DRAIN_SECONDS: Final = 10
 
 
 def run_server(
-    settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
+    configuration: Configuration, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
 ) -> None:
     """Serve on a bound socket until told to stop, and work off `jobs` meanwhile.
 
     Raises PortError, InstallationError or MigrationError.
     """
-    configure_logs(settings.log)
+    configure_logs(configuration.log)
     allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
-        runner.run(_serve(settings, postgres, listener, stop, demo=demo, jobs=jobs))
+        runner.run(_serve(configuration, postgres, listener, stop, demo=demo, jobs=jobs))
 
 
 async def _serve(
-    settings: Settings, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
+    configuration: Configuration, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
 ) -> None:
     server: _Server | None = None
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
@@ -61,23 +61,24 @@ async def _serve(
         async with AsyncExitStack() as opened:
             with step("Preparing the database"):
                 port = listener.getsockname()[1]
-                runtime = await opened.enter_async_context(open_runtime(postgres, settings, port, serving=True))
-                banner = await _prepare(runtime, settings, postgres, demo=demo)
-            server = _Server(server_config(create_app(runtime)), lambda: say(banner))
-            listen(listener, settings.host)
+                runtime = await opened.enter_async_context(open_runtime(postgres, configuration, port, serving=True))
+                banner = await _prepare(runtime, configuration, postgres, demo=demo)
+            app = create_app(runtime, None if demo else configuration.rate_limit)
+            server = _Server(server_config(app), lambda: say(banner))
+            listen(listener, configuration.host)
             await opened.enter_async_context(in_background(runtime, postgres, jobs=jobs))
             await server.serve([listener])
 
 
-async def _prepare(runtime: Runtime, settings: Settings, postgres: Postgres, *, demo: bool) -> str:
+async def _prepare(runtime: Runtime, configuration: Configuration, postgres: Postgres, *, demo: bool) -> str:
     """Ensure that there is a business and, for a demo, something to show; return the banner."""
-    with explained(settings):
+    with explained(configuration):
         business_id = await own_business(runtime)
-        await check_accounts(runtime)
-        goods = await prepare_demo(runtime, business_id, data_folder(settings)) if demo else None
+        await check_secrets(runtime)
+        goods = await prepare_demo(runtime, business_id, data_folder(configuration)) if demo else None
         async with runtime.database.read() as read:
-            has_key = any(stored.revoked_at is None for stored in await list_keys(read, business_id))
-    return ready(settings, runtime.public_url, postgres.place, demo=goods, has_key=has_key)
+            has_key = any(stored.is_valid(runtime.real_now()) for stored in await list_keys(read, business_id))
+    return ready(configuration, runtime.public_url, postgres.place, demo=goods, has_key=has_key)
 
 
 def server_config(app: ASGIApp, connections: Connections | None = None) -> uvicorn.Config:

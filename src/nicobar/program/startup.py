@@ -8,22 +8,26 @@ Ctrl-C comes, the embedded PostgreSQL is released at the end.
 from concurrent.futures import ThreadPoolExecutor
 
 from nicobar.program.banner import say, step
+from nicobar.program.configuration import Configuration
 from nicobar.program.metrics_port import exposed
 from nicobar.program.ports import claim_port
 from nicobar.program.postgres import Postgres
-from nicobar.program.settings import Settings
 from nicobar.program.stop import Stop
 
 
-def serve(settings: Settings, *, demo: bool, jobs: bool) -> None:
+def serve(configuration: Configuration, *, demo: bool, jobs: bool) -> None:
     """Serve until told to stop, and work off `jobs` meanwhile; then return with everything released.
 
     Raises PortError, EmbeddedError, InstallationError or MigrationError, whose messages are complete advice.
     """
-    with Stop() as stop, claim_port(settings.host, settings.port) as listener, exposed(settings.metrics_port):
-        what = "Starting PostgreSQL" if settings.database_url is None else "Starting"
+    with (
+        Stop() as stop,
+        claim_port(configuration.host, configuration.port) as listener,
+        exposed(configuration.metrics_port),
+    ):
+        what = "Starting PostgreSQL" if configuration.database_url is None else "Starting"
         with step(what), ThreadPoolExecutor(1) as threads:
-            opening = threads.submit(Postgres, settings)
+            opening = threads.submit(Postgres, configuration)
             try:
                 from nicobar.program.server import run_server
             except BaseException:
@@ -34,7 +38,7 @@ def serve(settings: Settings, *, demo: bool, jobs: bool) -> None:
             for notice in postgres.notices:
                 say(notice)
             if not stop.asked:
-                run_server(settings, postgres, listener, stop, demo=demo, jobs=jobs)
+                run_server(configuration, postgres, listener, stop, demo=demo, jobs=jobs)
         finally:
             with step("Stopping PostgreSQL"):
                 postgres.release()

@@ -13,7 +13,7 @@ import msgspec
 from nicobar.reference.table import Confidence, load, rows
 
 
-class MethodFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PaymentMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of `payment_methods.csv`."""
 
     type: str
@@ -83,7 +83,7 @@ class PublishedInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
 
-def _load_methods() -> tuple[MethodFacts, ...]:
+def _load_methods() -> tuple[PaymentMethod, ...]:
     found: list[dict[str, object]] = []
     for cells in rows("payment_methods.csv"):
         row: dict[str, object] = {**cells}
@@ -95,22 +95,22 @@ def _load_methods() -> tuple[MethodFacts, ...]:
             pairs = (pair.split(":") for pair in cells["currency_countries"].split())
             row["currency_countries"] = {currency: countries.split(",") for currency, countries in pairs}
         found.append(row)
-    return msgspec.convert(found, tuple[MethodFacts, ...], strict=False)
+    return msgspec.convert(found, tuple[PaymentMethod, ...], strict=False)
 
 
-ALL: Final[tuple[MethodFacts, ...]] = _load_methods()
+ALL: Final[tuple[PaymentMethod, ...]] = _load_methods()
 """The methods in the contract's order."""
 
 _BY_TYPE: Final = {method.type: method for method in ALL}
 
 
-def get(method_type: str) -> MethodFacts:
+def get(method_type: str) -> PaymentMethod:
     """Return the method of a type. Raises KeyError for another type."""
     return _BY_TYPE[method_type]
 
 
 @cache
-def offered() -> tuple[MethodFacts, ...]:
+def offered() -> tuple[PaymentMethod, ...]:
     """Return the methods in service, in the contract's order."""
     return tuple(method for method in ALL if method.offered)
 

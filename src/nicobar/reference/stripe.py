@@ -6,6 +6,7 @@ decimals, or of which it takes round amounts only (Stripe's page on currencies, 
 
 from collections.abc import Mapping
 from functools import cache
+from math import gcd
 from types import MappingProxyType
 from typing import Literal
 
@@ -79,6 +80,12 @@ def from_stripe(amount: int, currency: str) -> int:
     if rest:
         raise ValueError(f"{amount} is no whole number of minor units of {currency}.")
     return minor
+
+
+def stripe_step(currency: str) -> int:
+    """Return the step of amounts that Stripe takes, in minor units of ISO 4217. KeyError for an unknown currency."""
+    ours, theirs, step = _scales(currency)
+    return step * ours // gcd(step * ours, theirs)
 
 
 def _scales(currency: str) -> tuple[int, int, int]:

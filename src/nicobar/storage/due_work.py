@@ -42,6 +42,9 @@ NOTICES: Final = DueRows("notices", ("processor", "notice_id"), "due_at", "tries
 RETURNS: Final = DueRows("attempts", ("attempt_id",), "return_due_at", "return_tries")
 """Attempts whose surplus charge has to go back."""
 
+DELIVERIES: Final = DueRows("webhook_deliveries", ("event_id", "endpoint_id"), "due_at", "tries")
+"""Events on their way to endpoints of merchants; `storage/webhooks/deliveries.py` takes them endpoint by endpoint."""
+
 # Rows that another worker is just taking are passed over, not waited for.
 _CLAIM: Final = """
 WITH taken AS (

@@ -34,6 +34,7 @@ SELECT count(*) AS jobs, coalesce(extract(epoch FROM now() - min(due_at)), 0)::f
 FROM (
     SELECT due_at FROM notices WHERE due_at <= now()
     UNION ALL SELECT return_due_at FROM attempts WHERE return_due_at <= now()
+    UNION ALL SELECT due_at FROM webhook_deliveries WHERE due_at <= now()
 ) due
 """
 

@@ -6,14 +6,15 @@ be noted because PostgreSQL takes no writes, is due again when the lease has run
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
 
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.upkeep.claim_due_work import claim_due_work
 from nicobar.flows.upkeep.put_off_work import put_off_work
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.storage.database import DatabaseUnavailable
@@ -24,9 +25,6 @@ _log = structlog.get_logger("nicobar.worker")
 
 LOOK_SECONDS: Final = 1.0
 """How often every kind is looked at, and so how late work may start that another process has left."""
-
-AT_ONCE: Final = 20
-"""Rows of one kind that one worker works on side by side. Each kind has its own places: none keeps another waiting."""
 
 HANDLING_SECONDS: Final = 45.0
 """How long working on a row may take. It is less than the lease, so nobody else has taken the row meanwhile."""
@@ -87,22 +85,26 @@ class _Places:
 
     def __init__(self, runtime: Runtime, kind: Kind) -> None:
         self._runtime, self._kind = runtime, kind
+        self._by_group: Counter[str] = Counter()
         self.running: set[asyncio.Task[None]] = set()
 
     async def fill(self) -> None:
         """Take as many rows as there are free places, and begin to work on them."""
-        free = AT_ONCE - len(self.running)
-        if free:
-            for claim in await claim_due_work(self._runtime, self._kind.rows, free):
-                task = asyncio.create_task(_handle(self._runtime, self._kind, claim))
-                self.running.add(task)
-                task.add_done_callback(self._ended)
+        for claim in await self._kind.claim(self._runtime, self._kind.rows, self._by_group):
+            group = self._kind.group(claim)
+            self._by_group[group] += 1
+            task = asyncio.create_task(_handle(self._runtime, self._kind, claim))
+            self.running.add(task)
+            task.add_done_callback(partial(self._ended, group))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """Free a place; when half of them have come free, more may be waiting: look at once."""
+    def _ended(self, group: str, task: asyncio.Task[None]) -> None:
+        """Free a place; when half of a group's have come free, more may be waiting: look at once."""
         self.running.discard(task)
-        if len(self.running) == AT_ONCE // 2:
+        self._by_group[group] -= 1
+        if self._by_group[group] == self._kind.places // 2:
             self._runtime.database.work_announced.set()
+        if not self._by_group[group]:
+            del self._by_group[group]
 
 
 async def _guarded(event: str, act: Callable[[], Coroutine[object, object, None]], **known: object) -> None:

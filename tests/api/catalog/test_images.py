@@ -30,8 +30,8 @@ async def product(merchant: Merchant) -> str:
     """Make a product and return its path."""
     price = {"type": "one_time_price", "currency": "USD", "price": 1900}
     body = {"name": "Field Guide", "tax_category": "e_book", "price": price}
-    answer = await merchant.client.post("/products", json=body)
-    return f"products/{answer.json()['product_id']}"
+    response = await merchant.client.post("/products", json=body)
+    return f"products/{response.json()['product_id']}"
 
 
 async def brand(merchant: Merchant) -> str:
@@ -56,8 +56,8 @@ async def test_the_library_puts_a_picture_on_a_product(
     offer = await sdk.products.images.update(product_id, force_update=True)
     assert offer.image_id is not None
     assert offer.url.startswith(f"{PUBLIC_URL}/images/{offer.image_id}?ticket=")
-    answer = await app_client.put(below(offer.url), content=PHOTOGRAPH, headers={"content-type": "image/jpeg"})
-    assert (answer.status_code, answer.content) == (200, b"")
+    response = await app_client.put(below(offer.url), content=PHOTOGRAPH, headers={"content-type": "image/jpeg"})
+    assert (response.status_code, response.content) == (200, b"")
     assert (await sdk.products.retrieve(product_id)).image is None
     await sdk.products.update(product_id, image_id=offer.image_id)
     assert (await sdk.products.retrieve(product_id)).image == address(offer.image_id)
@@ -153,9 +153,9 @@ async def test_everybody_sees_a_picture_and_may_keep_it(
 @pytest.mark.parametrize("image_id", ["x", "img_1", "..%2F..%2Fetc", "%00", "3c90c3cc-0d44-4b50-8888-8dd25736052a"])
 async def test_there_is_nothing_under_other_ids(image_id: str, app_client: httpx.AsyncClient) -> None:
     for end in ("", "/small"):
-        answer = await app_client.get(f"/images/{image_id}{end}")
-        assert answer.status_code == 404
-        assert answer.json()["code"] == "NOT_FOUND"
+        response = await app_client.get(f"/images/{image_id}{end}")
+        assert response.status_code == 404
+        assert response.json()["code"] == "NOT_FOUND"
 
 
 async def test_an_upload_that_has_not_come_shows_nothing(
@@ -187,8 +187,8 @@ async def test_who_may_ask(merchant: Merchant, other_merchant: Merchant, app_cli
     await merchant.client.post(f"/{of_brand}/archive", json={})
     for path, what in ((of_product, "Product"), (await brand(merchant), "Brand")):
         for client in (other_merchant.client, merchant.live_client):
-            answer = await client.put(f"/{path}/images")
-            assert (answer.status_code, answer.json()["message"]) == (404, f"{what} not found")
+            response = await client.put(f"/{path}/images")
+            assert (response.status_code, response.json()["message"]) == (404, f"{what} not found")
         assert (await merchant.read_only_client.put(f"/{path}/images")).status_code == 403
         assert (await app_client.put(f"/{path}/images")).status_code == 401
     archived = await merchant.client.put(f"/{of_brand}/images")
@@ -204,19 +204,19 @@ async def test_a_picture_belongs_to_its_business_and_mode(
     paths = [await product(other_merchant), await brand(other_merchant)]
     before = await dump(runtime)
     for path in paths:
-        answer = await other_merchant.client.patch(f"/{path}", json={"image_id": image_id, "name": "Other"})
-        assert (answer.status_code, answer.json()) == (404, NO_IMAGE)
+        response = await other_merchant.client.patch(f"/{path}", json={"image_id": image_id, "name": "Other"})
+        assert (response.status_code, response.json()) == (404, NO_IMAGE)
     assert await dump(runtime) == before
 
 
 async def refused(client: httpx.AsyncClient, runtime: Runtime, url: str, content: Any = PHOTOGRAPH) -> tuple[int, str]:
     """Upload what must be refused, see that nothing was changed, and return the status and the reason."""
     before = await dump(runtime)
-    answer = await client.put(url, content=content)
+    response = await client.put(url, content=content)
     assert await dump(runtime) == before
-    assert answer.headers["x-should-retry"] == "false"
-    assert answer.json()["code"] == ("UNAUTHORIZED" if answer.status_code == 403 else "INVALID_REQUEST_BODY")
-    return answer.status_code, answer.json()["message"].removeprefix("Your request body is invalid. ")
+    assert response.headers["x-should-retry"] == "false"
+    assert response.json()["code"] == ("UNAUTHORIZED" if response.status_code == 403 else "INVALID_REQUEST_BODY")
+    return response.status_code, response.json()["message"].removeprefix("Your request body is invalid. ")
 
 
 async def test_only_the_ticket_of_an_address_opens_it(
@@ -350,8 +350,8 @@ async def test_a_picture_that_nobody_chose_is_forgotten_after_a_week(
     assert await stored(runtime) == {image_id}
     clock.advance(seconds=1)
     assert await stored(runtime) == set()
-    answer = await merchant.client.patch(f"/{path}", json={"image_id": image_id})
-    assert (answer.status_code, answer.json()) == (404, NO_IMAGE)
+    response = await merchant.client.patch(f"/{path}", json={"image_id": image_id})
+    assert (response.status_code, response.json()) == (404, NO_IMAGE)
 
 
 async def test_the_log_tells_no_ticket(merchant: Merchant, app_client: httpx.AsyncClient) -> None:

@@ -2,10 +2,15 @@
 
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
+from nicobar.core.customers.buyer import Address
+from nicobar.core.payments.repricing import PaymentChange
+from nicobar.core.problems import Problem
+from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.sweep import sweep
 from shop import EXAMPLE_RATES, Shop, item, order_request
@@ -123,6 +128,72 @@ async def test_a_code_works_from_its_start_until_its_end(shop: Shop, clock: Fake
             assert (await shop.buy(item(product), discount_code="MAY")).created["total_amount"] == 4500
 
 
+@pytest.mark.parametrize("default", ["USD", "EUR", None])
+async def test_a_limit_without_a_row_for_the_currency_is_converted_or_the_code_refused(
+    shop: Shop, default: str | None
+) -> None:
+    """Half off, at most 50.00 and from 200.00 on, in dollars and in euros; the buyer pays in yen at 149.37."""
+    await shop.settings(adaptive_pricing="on")
+    rows = [
+        {
+            "currency": currency,
+            "max_amount_possible": 5000,
+            "minimum_subtotal": 20_000,
+            "is_default": currency == default,
+        }
+        for currency in ("USD", "EUR")
+    ]
+    code = await shop.percentage("HALF", 5000, currency_options=rows, usage_limit=9)
+    dear, cheap = await shop.product(100_000), await shop.product(19_999)
+    for country, cap in (("US", 5000), ("DE", 5000)):
+        assert (await shop.buy(item(dear), country=country, discount_code="HALF")).explanation["discount"] == cap
+    if default is None:
+        refused = await shop.refusal(item(dear), country="JP", discount_code="HALF")
+        assert refused == (
+            422,
+            "DISCOUNT_CURRENCY_OPTION_INVALID",
+            "discount_code: The discount has no currency option for JPY, and no default one",
+        )
+        assert await shop.uses(code) == (0, 2)
+        return
+    bought = await shop.buy(item(dear), country="JP", discount_code="HALF")
+    # 50 dollars are 7,468.5 yen, 50 euros 8,117.9.
+    assert bought.explanation["discount"] == {"USD": 7469, "EUR": 8118}[default]
+    refused = await shop.refusal(item(cheap), country="JP", discount_code="HALF")
+    assert refused[1] == "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET"
+
+
+async def test_a_currency_that_is_changed_to_needs_its_row_as_well(shop: Shop) -> None:
+    """An open payment keeps its code, and not beyond the currencies that its limits are known for."""
+    await shop.settings(adaptive_pricing="on")
+    rows = [{"currency": currency, "max_amount_possible": 5000} for currency in ("USD", "EUR")]
+    await shop.percentage("HALF", 5000, currency_options=rows)
+    order = order_request(item(await shop.product(100_000)), payment_link=True, discount_code="HALF")
+    created = await shop.create(order)
+    for country, allowed in (("US", True), ("JP", False)):
+        change = PaymentChange(billing=Address(country))
+        if allowed:
+            changed = await reprice_payment(shop.runtime, shop.merchant.tenant, created["payment_id"], change)
+            assert (changed.currency, changed.discount) == ("USD", 5000)
+            continue
+        with pytest.raises(Problem) as refused:
+            await reprice_payment(shop.runtime, shop.merchant.tenant, created["payment_id"], change)
+        assert refused.value.code == "DISCOUNT_CURRENCY_OPTION_INVALID"
+
+
+async def test_a_minimum_alone_is_a_limit_too(shop: Shop) -> None:
+    await shop.settings(adaptive_pricing="on")
+    rows = [{"currency": currency, "minimum_subtotal": 20_000} for currency in ("USD", "EUR")]
+    await shop.percentage("LARGE", 1000, currency_options=rows)
+    cheap = await shop.product(5000)
+    assert (await shop.refusal(item(cheap), country="DE", discount_code="LARGE"))[1] == (
+        "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET"
+    )
+    assert (await shop.refusal(item(cheap), country="JP", discount_code="LARGE"))[1] == (
+        "DISCOUNT_CURRENCY_OPTION_INVALID"
+    )
+
+
 async def test_a_minimum_in_another_currency(shop: Shop) -> None:
     """4600 cents are 50 dollars at 0.92: the list price counts, in the row's currency, whoever pays in what."""
     row = [{"currency": "EUR", "minimum_subtotal": 4600}]
@@ -167,7 +238,6 @@ async def test_first_time_and_existing_customers(shop: Shop) -> None:
     ana = await shop.customer("ana@example.com")
     by_id: dict[str, Any] = {"customer": {"customer_id": ana}}
     by_mail: dict[str, Any] = {"customer": {"email": "ANA@example.com"}}
-    await shop.create(order_request(item(free), **by_id))  # succeeds, but costs nothing: no purchase
     await shop.create(order_request(item(product), **by_id))  # is not paid
     for who in (by_id, by_mail, {"customer": {"email": "new@example.com"}}):
         assert (await shop.refusal(item(product), discount_code="LOYAL", **who))[:2] == (
@@ -181,6 +251,9 @@ async def test_first_time_and_existing_customers(shop: Shop) -> None:
         assert (await shop.buy(item(product), discount_code="LOYAL", **who)).created["total_amount"] == 1600
     new: dict[str, Any] = {"customer": {"email": "kim@example.com"}}
     assert (await shop.buy(item(product), discount_code="WELCOME", **new)).created["total_amount"] == 1800
+    await shop.create(order_request(item(free), **new))  # costs nothing, and is a purchase
+    assert (await shop.refusal(item(product), discount_code="WELCOME", **new))[1] == "DISCOUNT_CUSTOMER_NOT_ELIGIBLE"
+    assert (await shop.buy(item(product), discount_code="LOYAL", **new)).created["total_amount"] == 1600
 
 
 async def test_a_code_for_a_list_of_customers(shop: Shop) -> None:
@@ -205,13 +278,14 @@ async def test_a_limit_for_each_customer(shop: Shop, runtime: Runtime, clock: Fa
     ana: dict[str, Any] = {"customer": {"email": "ana@example.com"}}
     kim: dict[str, Any] = {"customer": {"email": "kim@example.com"}}
     await shop.purchase(product, discount_code="TWICE", **ana)
-    await shop.buy(item(product), discount_code="TWICE", **ana)
-    refused = await shop.refusal(item(product), discount_code="TWICE", **ana)
-    assert refused[:2] == (422, "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED")
+    older = await shop.buy(item(product), discount_code="TWICE", **ana)
+    await shop.buy(item(product), discount_code="TWICE", **ana)  # takes it over
+    assert (await shop.read(f"/payments/{older.created['payment_id']}"))["total_amount"] == 2000
     await shop.buy(item(product), discount_code="TWICE", **kim)
     assert await shop.uses(discount_id) == (1, 2)
     clock.advance(days=1)
     await sweep(runtime)
     assert await shop.uses(discount_id) == (1, 0)
-    await shop.buy(item(product), discount_code="TWICE", **ana)
-    assert (await shop.refusal(item(product), discount_code="TWICE", **ana))[1] == refused[1]
+    await shop.purchase(product, discount_code="TWICE", **ana)
+    refused = await shop.refusal(item(product), discount_code="TWICE", **ana)
+    assert refused[:2] == (422, "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED")

@@ -170,9 +170,9 @@ def test_examples_are_of_the_types_that_they_illustrate(operation: Operation, wh
         body = described["requestBody"]["content"]["application/json"]["example"]
         assert body
         msgspec.convert(body, operation.body)
-    if operation.answer is not None:
+    if operation.response is not None:
         answer = described["responses"][str(operation.status)]["content"]["application/json"]["example"]
-        decoded = msgspec.convert(answer, operation.answer)
+        decoded = msgspec.convert(answer, operation.response)
         assert msgspec.to_builtins(decoded) == answer, "an answer's example shows every field"
 
 
@@ -213,7 +213,11 @@ def test_query_fields_become_parameters(small: dict[str, Any]) -> None:
 
 
 def test_path_parameters(small: dict[str, Any]) -> None:
-    (parameter,) = small["paths"]["/boxes/{box_id}"]["delete"]["parameters"]
+    parameter, key = small["paths"]["/boxes/{box_id}"]["delete"]["parameters"]
+    assert (key["name"], key["in"], key["required"]) == ("Idempotency-Key", "header", False)
+    assert "parameters" not in small["paths"]["/boxes"]["get"] or "header" not in [
+        other["in"] for other in small["paths"]["/boxes"]["get"]["parameters"]
+    ]
     assert parameter.pop("example").startswith("box_")
     assert parameter == {
         "name": "box_id",
@@ -285,11 +289,18 @@ def test_answers(small: dict[str, Any]) -> None:
 def test_which_errors_an_operation_can_answer_with(small: dict[str, Any]) -> None:
     post, get = small["paths"]["/boxes"]["post"]["responses"], small["paths"]["/boxes"]["get"]["responses"]
     delete = small["paths"]["/boxes/{box_id}"]["delete"]["responses"]
-    assert list(post) == ["200", "400", "401", "403", "404", "413", "415", "422", "500", "503"]
+    assert list(post) == ["200", "400", "401", "403", "404", "409", "413", "415", "422", "500", "503"]
     assert list(get) == ["200", "401", "422", "500", "503"]
-    assert list(delete) == ["204", "401", "403", "500", "503"]
+    assert list(delete) == ["204", "401", "403", "409", "422", "500", "503"]
+    assert delete["409"] == post["409"] == {"$ref": "#/components/responses/Repeated"}
+    keyed = ["INVALID_REQUEST_PARAMETERS", "IDEMPOTENCY_KEY_REUSED"]
+    assert list(delete["422"]["content"]["application/json"]["examples"]) == keyed
     assert post["403"] == {"$ref": "#/components/responses/ReadOnlyKey"}
-    assert list(post["422"]["content"]["application/json"]["examples"]) == ["INVALID_REQUEST_BODY", "BRAND_MISMATCH"]
+    assert list(post["422"]["content"]["application/json"]["examples"]) == [
+        "INVALID_REQUEST_BODY",
+        *keyed,
+        "BRAND_MISMATCH",
+    ]
     assert post["404"] == {
         "description": "Refused with `NOT_FOUND`.",
         "content": {

@@ -62,8 +62,12 @@ async def test_a_notice_makes_us_ask(
     localstripe.pay(str(intent["id"]))
     headers, body = signed_notice("payment_intent.succeeded", intent)
     for _ in range(2):
-        answer = await app_client.post(path_of(merchant), content=body, headers=headers)
-        assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"{}", "application/json")
+        response = await app_client.post(path_of(merchant), content=body, headers=headers)
+        assert (response.status_code, response.content, response.headers["content-type"]) == (
+            200,
+            b"{}",
+            "application/json",
+        )
     (notice,) = await inbox(runtime)
     (attempt,) = await attempts_of(runtime, payment)
     assert (notice["subject"], notice["reference"]) == ("attempt", attempt["attempt_id"])
@@ -92,9 +96,9 @@ async def test_a_forged_notice_changes_nothing(
     headers, body = signed_notice("payment_intent.succeeded", intent)
     foreign, _ = signed_notice("payment_intent.succeeded", intent, secret="whsec_somebodyelse")
     for given, text in ((foreign, body), ({}, body), (headers, body.replace(b"succeeded", b"canceled"))):
-        answer = await app_client.post(path_of(merchant), content=text, headers=given)
-        assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
-        assert answer.headers["x-should-retry"] == "false"
+        response = await app_client.post(path_of(merchant), content=text, headers=given)
+        assert (response.status_code, response.json()["code"]) == (401, "UNAUTHORIZED")
+        assert response.headers["x-should-retry"] == "false"
     assert await inbox(runtime) == []
     assert await due(runtime) == 0
 
@@ -109,8 +113,8 @@ async def test_notices_about_nothing_of_ours_are_taken_and_left_alone(
         ("refund.updated", {"id": "re_1", "metadata": None}),
     ):
         headers, body = signed_notice(type, subject)
-        answer = await app_client.post(path_of(merchant), content=body, headers=headers)
-        assert answer.status_code == 200, type
+        response = await app_client.post(path_of(merchant), content=body, headers=headers)
+        assert response.status_code == 200, type
     assert await inbox(runtime) == []
 
 
@@ -171,8 +175,8 @@ async def test_who_is_not_there_takes_no_notices(
         "/processors/stripe/notices/bus_0000000000000000000000/test",
         "/processors/stripe/notices/nobody/test",
     ):
-        answer = await app_client.post(path, content=body, headers=headers)
-        assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND"), path
+        response = await app_client.post(path, content=body, headers=headers)
+        assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND"), path
     assert (await app_client.get(path_of(merchant))).status_code == 405
     assert await inbox(runtime) == []
 
@@ -181,8 +185,8 @@ async def test_a_notice_is_bounded(
     runtime: Runtime, merchant: Merchant, payment: Payment, app_client: httpx.AsyncClient
 ) -> None:
     headers, body = signed_notice("customer.created", {"id": "c" * 262_144})
-    answer = await app_client.post(path_of(merchant), content=body, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (413, "INVALID_REQUEST_BODY")
+    response = await app_client.post(path_of(merchant), content=body, headers=headers)
+    assert (response.status_code, response.json()["code"]) == (413, "INVALID_REQUEST_BODY")
 
 
 async def test_money_goes_back_through_stripe(
@@ -194,10 +198,10 @@ async def test_money_goes_back_through_stripe(
     await app_client.post(path_of(merchant), content=body, headers=headers)
     (notice,) = await inbox(runtime)
     assert await handle_notice(runtime, merchant.tenant, "stripe", notice["notice_id"])
-    answer = await merchant.client.post("/refunds", json={"payment_id": payment.payment_id})
-    assert (answer.status_code, answer.json()["status"], answer.json()["amount"]) == (200, "succeeded", 2400)
+    response = await merchant.client.post("/refunds", json={"payment_id": payment.payment_id})
+    assert (response.status_code, response.json()["status"], response.json()["amount"]) == (200, "succeeded", 2400)
     made = localstripe.client.get("/v1/refunds", params={"payment_intent": reference}).json()["data"]
-    assert [(one["amount"], one["metadata"]) for one in made] == [(2400, {"refund_id": answer.json()["refund_id"]})]
+    assert [(one["amount"], one["metadata"]) for one in made] == [(2400, {"refund_id": response.json()["refund_id"]})]
 
 
 async def test_nothing_is_read_of_a_notice_for_nobody(app_client: httpx.AsyncClient) -> None:
@@ -211,8 +215,8 @@ async def test_nothing_is_read_of_a_notice_for_nobody(app_client: httpx.AsyncCli
             yield b"x" * 1000
 
     for path in ("/processors/stripe/notices/bus_0000000000000000000001/test", "/processors/stripe/notices/x/other"):
-        answer = await app_client.post(path, content=body())
-        assert (answer.status_code, read) == (404, 0)
+        response = await app_client.post(path, content=body())
+        assert (response.status_code, read) == (404, 0)
 
 
 async def test_an_id_beyond_measure_is_refused(
@@ -220,6 +224,6 @@ async def test_an_id_beyond_measure_is_refused(
 ) -> None:
     intent = {**await intent_of(runtime, payment, localstripe), "id": "pi_" + "1" * 253}
     headers, body = signed_notice("payment_intent.succeeded", intent)
-    answer = await app_client.post(path_of(merchant), content=body, headers=headers)
-    assert answer.status_code == 401
+    response = await app_client.post(path_of(merchant), content=body, headers=headers)
+    assert response.status_code == 401
     assert await inbox(runtime) == []

@@ -274,10 +274,12 @@ async def test_tax_rate_and_fee_can_be_what_is_too_much(shop: Shop) -> None:
     largest = await shop.product(INT32_MAX)
     million = await shop.product(100_000_000)
     assert (await shop.refusal(item(largest), country="DE", billing_currency="USD"))[1] == "INTEGER_CONVERSION_FAILURE"
-    assert (await shop.refusal(item(million), country="IN"))[1] == "INTEGER_CONVERSION_FAILURE"
+    assert told(await shop.buy(item(million), country="IN")) == ("USD", 118_000_000)
+    wish = {"country": "IN", "billing_currency": "INR"}
+    assert (await shop.refusal(item(million), **wish))[1] == "INTEGER_CONVERSION_FAILURE"
     edge, beyond = await shop.product(21_444_916), await shop.product(21_444_917)  # x 83.20 x 1.02 x 1.18
     assert (await shop.buy(item(edge), country="IN")).created["total_amount"] == 2_147_483_594
-    refused = await shop.refusal(item(beyond), country="IN")
+    refused = await shop.refusal(item(beyond), **wish)
     assert refused[2] == f"Integer Conversion Failure: 2147483694 is above {INT32_MAX}"
     # What settles can be too much as well: 21,474,836.47 dollars are more rupees than fit.
     await shop.settings(default_currency="INR", tax="off")
@@ -337,11 +339,14 @@ async def test_a_total_of_nothing_in_any_currency(shop: Shop) -> None:
             assert (bought.settlement, bought.explanation["tax"]) == ((0, 0, "USD"), 0)
 
 
-async def test_less_than_half_a_unit_becomes_nothing_and_is_free(shop: Shop) -> None:
-    """0.3 cents are 0.4 yen: the line rounds to nothing."""
+async def test_less_than_half_a_unit_becomes_nothing_beside_a_line_that_is_paid(shop: Shop) -> None:
+    """0.3 cents are 0.4 yen: the line rounds to nothing, and alone it is refused."""
     await shop.settings(adaptive_pricing="on")
-    bought = await shop.buy(item(await shop.product(1, discount_bps=7000)), country="JP")
-    assert (bought.amounts, bought.payment["status"]) == ((1, 1, 0, 0), "succeeded")
+    crumb, whole = await shop.product(1, discount_bps=7000), await shop.product(2000)
+    bought = await shop.buy(item(crumb), item(whole), country="JP")
+    assert bought.amounts == (1 + 2987, 1, 0, 2987)
+    refused = await shop.refusal(item(crumb), country="JP", billing_currency="JPY")
+    assert refused[1] == "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT"
 
 
 async def test_three_decimals(shop: Shop) -> None:

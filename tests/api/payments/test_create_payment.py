@@ -16,12 +16,14 @@ async def product(merchant: Merchant, **price: Any) -> str:
     body = {"name": "Field Guide", "description": "Birds", "tax_category": "e_book", "price": PRICE | price}
     response = await merchant.client.post("/products", json=body)
     assert response.status_code == 200, response.text
-    return response.json()["product_id"]
+    product_id: str = response.json()["product_id"]
+    return product_id
 
 
 async def customer(merchant: Merchant, **changes: Any) -> str:
     response = await merchant.client.post("/customers", json={"email": "ana@example.com", "name": "Ana"} | changes)
-    return response.json()["customer_id"]
+    customer_id: str = response.json()["customer_id"]
+    return customer_id
 
 
 def body(*items: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -32,13 +34,15 @@ def body(*items: dict[str, Any], **changes: Any) -> dict[str, Any]:
 async def created(merchant: Merchant, request: dict[str, Any]) -> dict[str, Any]:
     response = await merchant.client.post("/payments", json=request)
     assert response.status_code == 200, response.text
-    return response.json()
+    found: dict[str, Any] = response.json()
+    return found
 
 
 async def read(merchant: Merchant, payment_id: str) -> dict[str, Any]:
     response = await merchant.client.get(f"/payments/{payment_id}")
     assert response.status_code == 200, response.text
-    return response.json()
+    found: dict[str, Any] = response.json()
+    return found
 
 
 async def test_the_least_request_gets_every_key(merchant: Merchant) -> None:

@@ -1,6 +1,7 @@
 """GET of payments: the list with its filters and pages, line items, retry; and whose payments they are."""
 
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ PRICE: dict[str, Any] = {"type": "one_time_price", "currency": "USD", "price": 1
 
 async def product(merchant: Merchant, **price: Any) -> str:
     body = {"name": "Field Guide", "description": "Birds", "tax_category": "e_book", "price": PRICE | price}
-    return (await merchant.client.post("/products", json=body)).json()["product_id"]
+    product_id: str = (await merchant.client.post("/products", json=body)).json()["product_id"]
+    return product_id
 
 
 async def pay(merchant: Merchant, pdt: str, email: str = "ana@example.com", **changes: Any) -> dict[str, Any]:
@@ -22,7 +24,8 @@ async def pay(merchant: Merchant, pdt: str, email: str = "ana@example.com", **ch
     body = {"billing": {"country": "DE"}, "customer": {"email": email}, "product_cart": cart} | changes
     response = await merchant.client.post("/payments", json=body)
     assert response.status_code == 200, response.text
-    return response.json()
+    found: dict[str, Any] = response.json()
+    return found
 
 
 async def listed(merchant: Merchant, **query: Any) -> list[str]:
@@ -199,7 +202,7 @@ async def test_unknown_payments(merchant: Merchant, payment_id: str) -> None:
 async def test_a_revoked_key_ends_within_five_seconds(
     merchant: Merchant, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = auth.monotonic()
+    start = monotonic()
     monkeypatch.setattr(auth, "monotonic", lambda: start)
     assert (await merchant.client.get("/payments")).status_code == 200
     async with runtime.database.transaction() as tx:

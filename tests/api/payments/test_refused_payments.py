@@ -11,7 +11,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Database
 
 PRICE: dict[str, Any] = {"type": "one_time_price", "currency": "USD", "price": 1999}
-RECURRING = {
+RECURRING: dict[str, Any] = {
     "type": "recurring_price",
     "currency": "USD",
     "price": 900,
@@ -26,7 +26,8 @@ async def product(merchant: Merchant, brand_id: str | None = None, **price: Any)
     body = {"name": "Field Guide", "tax_category": "e_book", "price": PRICE | price, "brand_id": brand_id}
     response = await merchant.client.post("/products", json=body)
     assert response.status_code == 200, response.text
-    return response.json()["product_id"]
+    product_id: str = response.json()["product_id"]
+    return product_id
 
 
 def request(pdt: str, **changes: Any) -> dict[str, Any]:

@@ -205,7 +205,7 @@ async def test_a_charge_that_cannot_be_recorded_is_not_answered_with_an_error(
     clock.advance(minutes=1)
     assert await resolve_attempts_due(runtime, clock.now()) == 1
     assert (await shop.read(charged["payment_id"]))["status"] == "succeeded"
-    assert await counted(runtime, "simulator.orders") == 2
+    assert await counted(runtime, "simulator.charges") == 2
 
 
 async def test_consent_outlives_a_lost_answer(shop: Shop, watched: Watched, runtime: Runtime, clock: FakeClock) -> None:

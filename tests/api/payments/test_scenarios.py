@@ -36,11 +36,11 @@ def body(shop: Shop, scenario: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("scenario", ["declin", "decline:NOPE", "", 5, True, "latency:3600"])
 async def test_a_misspelt_scenario_is_refused(runtime: Runtime, shop: Shop, scenario: Any) -> None:
-    answer = await shop.merchant.client.post("/payments", json=body(shop, scenario))
-    assert answer.status_code == 422
-    assert answer.json()["code"] == "INVALID_REQUEST_BODY"
-    assert "metadata.nicobar_scenario" in answer.json()["message"]
-    assert answer.headers["x-should-retry"] == "false"
+    response = await shop.merchant.client.post("/payments", json=body(shop, scenario))
+    assert response.status_code == 422
+    assert response.json()["code"] == "INVALID_REQUEST_BODY"
+    assert "metadata.nicobar_scenario" in response.json()["message"]
+    assert response.headers["x-should-retry"] == "false"
     assert await counted(runtime, "payments") == 0
 
 
@@ -74,9 +74,9 @@ async def test_in_live_mode_it_is_metadata_like_any_other(runtime: Runtime, shop
         "customer": {"email": "ana@example.com"},
         "product_cart": [{"product_id": made["product_id"], "quantity": 1}],
     }
-    answer = await shop.merchant.live_client.post("/payments", json=wanted)
-    assert answer.status_code == 200
-    payment = (await shop.merchant.live_client.get(f"/payments/{answer.json()['payment_id']}")).json()
+    response = await shop.merchant.live_client.post("/payments", json=wanted)
+    assert response.status_code == 200
+    payment = (await shop.merchant.live_client.get(f"/payments/{response.json()['payment_id']}")).json()
     assert payment["metadata"] == {"nicobar_scenario": "declin"}
 
 

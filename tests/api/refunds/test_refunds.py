@@ -121,7 +121,8 @@ async def test_a_method_that_only_gives_all_back(runtime: Runtime, merchant: Mer
 
 async def test_a_preview_says_what_a_refund_does_and_stores_nothing(runtime: Runtime, merchant: Merchant) -> None:
     payment = await paid(runtime, merchant.tenant, [line(), line(1, 500, 0, 35)])
-    body = {"payment_id": payment.payment_id, "items": [{"item_id": "pdt_0", "amount": 1000, "tax_inclusive": False}]}
+    item = {"item_id": "pdt_0", "amount": 1000, "tax_inclusive": False}
+    body: dict[str, Any] = {"payment_id": payment.payment_id, "items": [item]}
     before = await dump(runtime)
     told = await post(merchant, "/refunds/preview", **body)
     assert await dump(runtime) == before

@@ -18,25 +18,28 @@ STRIPE = {
 
 def test_an_account_from_the_first_key_to_the_last(data_alone: Path, localstripe: LocalStripe) -> None:
     where = ("--data", data_alone)
+    beside = data_alone.with_name("data.key")
     none = run("processors", "list", *where)
     assert (none.returncode, none.stdout) == (0, "")
     assert "Test payments are charged by the built-in simulator" in none.stderr
 
     stripe = STRIPE | {"NICOBAR_STRIPE_API_BASE": localstripe.base, "NICOBAR_PUBLIC_URL": "https://pay.example.com"}
+    stripe["NICOBAR_KEY_FILE"] = ""  # the default
     made = run("processors", "set", "stripe", *where, **stripe)
     assert made.returncode == 0, made.stderr
     assert re.fullmatch(r"https://pay\.example\.com/processors/stripe/notices/bus_[\w-]{21}/test\n", made.stdout)
     assert "from now on" not in made.stderr
     assert "No server uses this database now; the next one charges through it. Check with: " in made.stderr
     assert "payment_intent.succeeded, " in made.stderr and "charge.dispute.closed, " in made.stderr
-    assert (data_alone / "encryption.key").stat().st_mode & 0o777 == 0o600
+    assert beside.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in data_alone.iterdir() if "key" in file.name] == []
 
     listed = run("processors", "list", *where)
     assert listed.stdout.splitlines()[1].split()[:3] == ["stripe", "test", PUBLISHABLE_KEY]
     for text in (made.stdout, made.stderr, listed.stdout, listed.stderr):
         assert SECRET_KEY not in text and SIGNING_SECRET not in text
 
-    anew = run("processors", "reencrypt", *where)
+    anew = run("processors", "reencrypt", *where, NICOBAR_KEY_FILE=str(beside))
     assert (anew.returncode, anew.stderr.strip()) == (0, "The keys of 1 account are encrypted anew.")
 
     other = base64.b64encode(bytes(32)).decode()

@@ -4,6 +4,7 @@ import io
 import struct
 import warnings
 import zlib
+from typing import Any
 
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
@@ -98,7 +99,8 @@ def test_a_large_picture_keeps_its_places_and_its_transparency() -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "I;16"])
 def test_every_kind_of_pixel_can_be_read(mode: str) -> None:
-    bright = {"LA": (255, 255), "RGB": (255, 255, 255), "RGBA": (255, 255, 255, 255), "I;16": 65_535}.get(mode, 255)
+    colours = {"LA": (255, 255), "RGB": (255, 255, 255), "RGBA": (255, 255, 255, 255)}
+    bright = colours.get(mode, 65_535 if mode == "I;16" else 255)
     picture = draw_anew(file_of(Image.new(mode, (40, 40), bright)))
     assert opened(picture.whole).convert("L").getpixel((20, 20)) == 255
 
@@ -144,10 +146,15 @@ def test_what_the_camera_wrote_is_gone_and_its_turn_is_made(kind: str) -> None:
     exif[ExifTags.Base.Orientation] = 6  # held upright: to be turned by a quarter
     image = Image.new("RGB", (80, 40), "#0000ff")
     image.paste("#ff0000", (0, 0, 40, 40))
-    options = {"exif": exif, "icc_profile": SECRET.encode(), "xmp": SECRET.encode(), "comment": SECRET.encode()}
+    options: dict[str, Any] = {
+        "exif": exif,
+        "icc_profile": SECRET.encode(),
+        "xmp": SECRET.encode(),
+        "comment": SECRET.encode(),
+    }
     if kind == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
-        options["pnginfo"].add_text("Comment", SECRET)  # type: ignore[attr-defined]
+        options["pnginfo"].add_text("Comment", SECRET)
     upload = file_of(image, kind, **options)
     assert SECRET.encode() in upload
     picture = draw_anew(upload)

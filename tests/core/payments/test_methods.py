@@ -116,7 +116,8 @@ def test_the_first_rule_decides() -> None:
         "total": 0,
     }
     found = []
-    for mended in ({}, {"runnable": RUNNABLE}, {"disabled": set()}, {"allowed": None}, {"total": 1}):
+    steps: list[dict[str, Any]] = [{}, {"runnable": RUNNABLE}, {"disabled": set()}, {"allowed": None}, {"total": 1}]
+    for mended in steps:
         order |= mended
         found.append(decide(methods.get("billie"), context(**order)).rule)
     order |= {"for_business": True}

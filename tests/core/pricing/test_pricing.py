@@ -1,5 +1,6 @@
 """Single rules of pricing that the worked examples do not show."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -153,16 +154,53 @@ def test_a_settlement_amount_above_32_bits_is_refused() -> None:
     assert refusal.value.code == "INTEGER_CONVERSION_FAILURE"
 
 
+YEN = charge_terms("JPY", "JPY", ["JPY"], RATES, {"JPY": 0})
+
+
 @pytest.mark.parametrize("total", [0, 50, 51])
 def test_totals_that_may_be_charged(total: int) -> None:
-    check_minimum(total, "JPY", 50, 0)
+    check_minimum(quote([CartLine("A", "JPY", total, 1)], YEN), 50, 0)
 
 
 @pytest.mark.parametrize("total", [1, 49])
 def test_totals_below_the_minimum(total: int) -> None:
     with pytest.raises(Problem) as refusal:
-        check_minimum(total, "JPY", 50, 0)
+        check_minimum(quote([CartLine("A", "JPY", total, 1)], YEN), 50, 0)
     assert refusal.value.message == "Minimum amount of ¥50 is required to process payment"
+
+
+@pytest.mark.parametrize(
+    ("line", "codes"),
+    [
+        (CartLine("A", "JPY", 1, 1, ppp_percent=30), ()),
+        (CartLine("A", "JPY", 40, 1, discount_bps=9_900), ()),
+        (CartLine("A", "JPY", 4_000, 1), [DiscountTerms("dsc_1", "MOST", "percentage", 9_999)]),
+        (CartLine("A", "JPY", 1, 1, ppp_percent=40, tax_inclusive=True, tax_rate_ppm=200_000), ()),
+    ],
+)
+def test_what_rounds_to_nothing_is_below_the_minimum_and_not_free(
+    line: CartLine, codes: Sequence[DiscountTerms]
+) -> None:
+    priced = quote([line, CartLine("B", "JPY", 0, 1)], YEN, codes)
+    assert (priced.total, priced.rounded_away) == (0, True)
+    with pytest.raises(Problem) as refusal:
+        check_minimum(priced, 50, 0)
+    assert refusal.value.code == "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT"
+
+
+@pytest.mark.parametrize(
+    ("line", "codes"),
+    [
+        (CartLine("A", "JPY", 1_000, 0), ()),
+        (CartLine("A", "JPY", 1_000, 3, discount_bps=10_000), ()),
+        (CartLine("A", "JPY", 1_000, 3), [DiscountTerms("dsc_1", "ALL", "percentage", 10_000)]),
+        (CartLine("A", "JPY", 1_001, 1, ppp_percent=33), [DiscountTerms("dsc_1", "POOL", "flat", 331)]),
+    ],
+)
+def test_what_costs_exactly_nothing_is_free(line: CartLine, codes: Sequence[DiscountTerms]) -> None:
+    priced = quote([line], YEN, codes)
+    assert (priced.total, priced.rounded_away) == (0, False)
+    check_minimum(priced, 50, 0)
 
 
 def test_explanation_reads_in_order() -> None:

@@ -214,7 +214,7 @@ class Oracle:
             nearest = below if price - below < above - price else above
             if self.cart.charm == "whole":
                 return Fraction(nearest)
-            target = {"nearest": nearest, "floor": below, "ceiling": above}[str(self.cart.charm)]
+            target: int = {"nearest": nearest, "floor": below, "ceiling": above}[str(self.cart.charm)]
             return target - max(Fraction(step, 1000), Fraction(1, minor))
 
         return clean(value) * line.quantity * minor if clean(charged) > 0 else None

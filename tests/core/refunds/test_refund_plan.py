@@ -60,7 +60,7 @@ def test_the_settlement_of_small_parts_does_not_drift() -> None:
     payment = paid(line(0, 9200, 0), settlement_currency="USD", settlement_amount=10000, settlement_tax=0)
     for _ in range(50):
         payment = refunded(payment, plan(payment, items(RefundItem("pdt_0", 1), currency="EUR"), [(10000, 0)]))
-    assert payment.lines[0].refunded_settlement_amount == 54  # 54.35; rounded one by one it would be 50
+    assert payment.lines[0].refund_reserved_settlement_amount == 54  # 54.35; rounded one by one it would be 50
 
 
 def test_both_sides_have_their_own_tax_and_end_with_all_of_it() -> None:
@@ -144,19 +144,19 @@ def test_any_sequence_of_refunds_ends_with_exactly_what_was_paid(
         for position, amount, tax, settlement, settlement_tax in parts:
             line = payment.lines[position]
             assert amount > 0
-            assert 0 <= tax <= line.tax - line.refunded_tax
-            assert 0 <= amount - tax <= line.total - line.tax - (line.refunded_amount - line.refunded_tax)
-            assert 0 <= settlement_tax <= settled[position][1] - line.refunded_settlement_tax
-            assert 0 <= settlement <= settled[position][0] - line.refunded_settlement_amount
+            assert 0 <= tax <= line.tax - line.refund_reserved_tax
+            assert 0 <= amount - tax <= line.total - line.tax - (line.refund_reserved_amount - line.refund_reserved_tax)
+            assert 0 <= settlement_tax <= settled[position][1] - line.refund_reserved_settlement_tax
+            assert 0 <= settlement <= settled[position][0] - line.refund_reserved_settlement_amount
             assert settlement_tax <= settlement
         payment = refunded(payment, parts)
         standing.append(parts)
     if payment.refund_status != "full" and payment.total_amount:
         payment = refunded(payment, plan(payment, WHOLE, settled))
     for line, (total, tax) in zip(payment.lines, settled, strict=True):
-        assert (line.refunded_amount, line.refunded_tax) == (line.total, line.tax)
+        assert (line.refund_reserved_amount, line.refund_reserved_tax) == (line.total, line.tax)
         if line.total:
-            assert (line.refunded_settlement_amount, line.refunded_settlement_tax) == (total, tax)
+            assert (line.refund_reserved_settlement_amount, line.refund_reserved_settlement_tax) == (total, tax)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,8 @@ def test_a_refund_after_one_that_came_back_stays_within_its_bounds(
     amounts: tuple[int, int], settled: tuple[int, int], wishes: tuple[str, ...], parts: tuple[Any, ...]
 ) -> None:
     before = paid(line(0, *amounts), settlement_currency="USD", settlement_amount=sum(settled))
-    own, steps, payment = [(sum(settled), settled[1])], [], before
+    own, payment = [(sum(settled), settled[1])], before
+    steps: list[list[tuple[int, int, int, int, int]]] = []
     for wish in wishes:
         how, _, amount = wish.rpartition(" ")
         if len(steps) == 2:
@@ -202,7 +203,7 @@ def test_the_order_of_refunds_does_not_matter_for_what_they_sum_to(
         for amount in sequence:
             payment = refunded(payment, plan(payment, items(RefundItem("pdt_0", amount))))
         (left,) = payment.lines
-        sums.append((left.refunded_amount, left.refunded_tax))
+        sums.append((left.refund_reserved_amount, left.refund_reserved_tax))
     assert sums[0] == sums[1]
 
 
@@ -210,7 +211,7 @@ def test_the_order_of_refunds_does_not_matter_for_what_they_sum_to(
 def test_a_part_without_tax_gives_exactly_that_much_without_tax(net: int, tax: int, amounts: list[int]) -> None:
     payment = paid(line(0, net, tax))
     for amount in amounts:
-        if amount > net - sum(line.refunded_amount - line.refunded_tax for line in payment.lines):
+        if amount > net - sum(line.refund_reserved_amount - line.refund_reserved_tax for line in payment.lines):
             return
         parts = plan(payment, items(RefundItem("pdt_0", amount, tax_inclusive=False)))
         assert parts[0][1] - parts[0][2] == amount

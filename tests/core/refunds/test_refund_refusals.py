@@ -57,7 +57,7 @@ def refusal(payment: Payment, wish: RefundInstruction, settled: Settled | None =
             "Refunds cannot be initiated 0 days after payment creation.",
         ),
         (
-            msgspec.structs.replace(PAYMENT, refunded_amount=1),
+            msgspec.structs.replace(PAYMENT, refund_reserved_amount=1),
             WHOLE,
             {},
             "EXISTING_REFUND_REQUEST_PROCESSING",

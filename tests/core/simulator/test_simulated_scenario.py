@@ -40,6 +40,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "notice_late:90s": {"notice_late": seconds(90)},
     "notices_shuffled": {"notices": "shuffled"},
     "dispute_after:3d": {"dispute_after": timedelta(days=3)},
+    "dispute_after:1h; dispute_whole": {"dispute_after": timedelta(hours=1), "dispute_whole": True},
     "dispute_after:90d; verdict:won:5d": {
         "dispute_after": timedelta(days=90),
         "verdict": "won",

@@ -9,7 +9,7 @@ from harness import FakeClock
 from nicobar.core.payments.payment import Declined, Succeeded, Unknown
 from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.base import ChargeRequest
+from nicobar.processors.base import CardInput, ChargeRequest
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card
@@ -18,8 +18,9 @@ from orders import card
 class Chatty(Simulator):
     """Raises what it was asked with."""
 
-    async def charge(self, request: ChargeRequest) -> Succeeded | Declined:  # type: ignore[override]
-        raise RuntimeError(f"cannot charge {request.card.number}")  # type: ignore[union-attr]
+    async def charge(self, request: ChargeRequest) -> Succeeded | Declined:
+        assert isinstance(request.instrument, CardInput)
+        raise RuntimeError(f"cannot charge {request.instrument.number}")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from at_stripe import KEYS, PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe, connect, with_accounts
 from harness import FakeClock, Merchant
-from nicobar.core.business.tenant import Tenant
+from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
 from nicobar.flows.accounts.find_processors import find_processors
@@ -21,7 +21,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import MethodInput
 from nicobar.processors.stripe.stripe_account import StripeAccount
-from nicobar.program.installation import InstallationError, check_accounts
+from nicobar.program.installation import InstallationError, check_secrets
 from nicobar.vault import Keys, Vault
 from orders import attempts_of, card, dump, order, place, reload
 
@@ -159,8 +159,8 @@ async def test_another_key_opens_nothing_and_nobody_else_charges_instead(
     assert (await reload(runtime, payment)).status == "requires_payment_method"
     assert await attempts_of(runtime, payment) == []
     with pytest.raises(InstallationError, match="encrypted with another key than the one that is in use here"):
-        await check_accounts(other)
-    await check_accounts(runtime)
+        await check_secrets(other)
+    await check_secrets(runtime)
 
 
 async def test_secrets_do_not_open_in_another_place(
@@ -171,7 +171,33 @@ async def test_secrets_do_not_open_in_another_place(
         await tx.execute("UPDATE processor_accounts SET business_id = $1", other_merchant.business_id)
     assert await names(runtime, other_merchant.tenant) == []
     with pytest.raises(InstallationError, match="changed, or moved from its place"):
-        await check_accounts(runtime)
+        await check_secrets(runtime)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("publishable_key", "pk_test_somebodyelses"),
+        ("api_base", "https://collector.example"),
+        ("api_base", None),
+        ("mode", "live"),
+        ("processor", "stripe2"),
+        ("sealed", b"\x01" + bytes(100)),
+    ],
+)
+async def test_one_changed_value_makes_an_account_unusable(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, column: str, value: object
+) -> None:
+    """Every column that decides where its secrets and the money go."""
+    await connect(runtime, merchant.tenant, localstripe)
+    async with runtime.database.transaction() as tx:
+        await tx.execute(
+            f"UPDATE processor_accounts SET number = nextval('processor_account_numbers'), {column} = $1", value
+        )
+    mode: Mode = "live" if column == "mode" else "test"
+    assert await names(runtime, Tenant(merchant.business_id, mode)) == []
+    with pytest.raises(InstallationError, match=r"changed, or moved from its place|encrypted with another key"):
+        await check_secrets(runtime)
 
 
 async def test_the_key_is_changed(
@@ -179,13 +205,13 @@ async def test_the_key_is_changed(
 ) -> None:
     await connect(runtime, merchant.tenant, localstripe)
     both = with_keys(runtime, Keys((OTHER.newest, KEYS.newest)))
-    await check_accounts(both)
+    await check_secrets(both)
     assert await reseal_processor_accounts(both) == 1
     clock.advance(seconds=OLDEST.total_seconds())
-    await check_accounts(with_keys(runtime, OTHER))
+    await check_secrets(with_keys(runtime, OTHER))
     assert await names(with_keys(runtime, OTHER), merchant.tenant) == ["stripe", "simulator"]
     with pytest.raises(InstallationError):
-        await check_accounts(with_keys(runtime, KEYS))
+        await check_secrets(with_keys(runtime, KEYS))
 
 
 def test_no_text_form_shows_a_key(runtime: Runtime) -> None:

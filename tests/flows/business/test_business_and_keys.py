@@ -47,7 +47,7 @@ async def test_a_key_is_stored_as_its_hash_alone(runtime: Runtime, clock: FakeCl
     assert text.startswith("nicobar_live_") and len(text) == len("nicobar_live_") + 32
     assert key == ApiKey(key.key_id, tenant, text[-4:], True)
     async with runtime.database.read() as read:
-        assert await find_key(read, secret_hash(text)) == key
+        assert await find_key(read, secret_hash(text), clock.now()) == key
         assert await list_keys(read, tenant.business_id) == [StoredKey(key, "", clock.now(), None, None)]
         stored = await read.fetchval("SELECT api_keys::text FROM api_keys")
     assert text not in stored

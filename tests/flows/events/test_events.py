@@ -140,16 +140,16 @@ async def test_a_no_that_is_taken_back_is_a_success(runtime: Runtime, tenant: Te
 async def _in_flight(runtime: Runtime, tenant: Tenant) -> Any:
     """Return a payment whose attempt waits for its first answer."""
     payment = await place(runtime, order(runtime, tenant))
-    processor = runtime.processors["simulator"]
+    processor: Any = runtime.processors["simulator"]
 
     async def lose(_request: object) -> Outcome:
         raise TimeoutError
 
-    original, processor.charge = processor.charge, lose  # type: ignore[method-assign]
+    original, processor.charge = processor.charge, lose
     try:
         await confirm_payment(runtime, tenant, payment.payment_id, card())
     finally:
-        processor.charge = original  # type: ignore[method-assign]
+        processor.charge = original
     return await reload(runtime, payment)
 
 

@@ -86,7 +86,7 @@ async def the_attempt(runtime: Runtime, payment: Payment) -> Attempt:
 
 def told(following: Following) -> list[tuple[str, str | None, str | None]]:
     """Return kind, status before and event of each move."""
-    return [(type(move).__name__, move.origin, move.event and move.event.type) for move in following.moves]
+    return [(type(move).__name__, move.origin, move.event.type if move.event else None) for move in following.moves]
 
 
 async def test_a_payment_a_refund_and_a_dispute_are_followed(

@@ -251,7 +251,7 @@ async def test_the_sweep_sends_and_forgets(runtime: Runtime, tenant: Tenant, clo
     assert len(await inbox(runtime)) == 1
     clock.advance(days=366)
     await sweep(runtime)
-    assert await rows(runtime, "SELECT * FROM simulator.orders") == []
+    assert await rows(runtime, "SELECT * FROM simulator.charges") == []
 
 
 async def test_a_notice_of_another_time_or_hand_is_refused(

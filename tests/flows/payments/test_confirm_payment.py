@@ -23,7 +23,7 @@ from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.payments.attempts import get_attempt
 from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.simulator.simulator import SimulatorRecords
-from orders import attempts_of, card, forget_orders, line, order, place, reload
+from orders import attempts_of, card, line, order, place, purge_simulated_books, reload
 
 
 class Scripted(Simulator):
@@ -318,7 +318,7 @@ async def test_a_lost_challenge_can_be_paid_again(runtime: Runtime, tenant: Tena
     """A bank that has lost its books: the payment must not hang for ever."""
     payment = await place(runtime, order(runtime, tenant))
     await confirm_payment(runtime, tenant, payment.payment_id, card("4000002500003155"))
-    await forget_orders(runtime)
+    await purge_simulated_books(runtime)
     await resolve_attempt(runtime, tenant, payment.payment_id, came_back=True)
     assert (await reload(runtime, payment)).status == "requires_customer_action"
     clock.advance(minutes=1)

@@ -115,7 +115,7 @@ class Track:
         shuffled = self.chance.sample(actors, len(actors))
         await asyncio.gather(*(run(actor, self.chance.randrange(20)) for actor in shuffled))
 
-    async def settle(self) -> None:
+    async def come_to_rest(self) -> None:
         """Let time pass and the sweep run until nothing is in doubt."""
         for _ in range(20):
             self.clock.advance(minutes=2)
@@ -172,7 +172,7 @@ async def books(track: Track, payments: Sequence[Payment]) -> list[Books]:
     entries = await track.counted("SELECT payment_id AS id, kind AS word FROM ledger_entries")
     attempts = await track.counted("SELECT payment_id AS id, outcome ->> 'type' AS word FROM attempts")
     charges = await track.counted(
-        "SELECT payment_id AS id, 'taken' AS word FROM simulator.orders WHERE outcome ->> 'type' = 'succeeded'"
+        "SELECT payment_id AS id, 'taken' AS word FROM simulator.charges WHERE outcome ->> 'type' = 'succeeded'"
     )
     none: Counter[str] = Counter()
     return [
@@ -233,7 +233,7 @@ async def test_a_lost_answer_is_found_once(track: Track, wave: int) -> None:
     """200 races: the money was taken, and the answer breaks off while others find the charge."""
     payments = await track.start(IN_FLIGHT, "4242424242424242", metadata={"nicobar_scenario": "drop_after"})
     await track.in_mid_air(payments)
-    await track.settle()
+    await track.come_to_rest()
     assert await books(track, payments) == [PAID] * IN_FLIGHT
 
 
@@ -255,7 +255,7 @@ async def test_a_challenge_is_confirmed_while_its_link_expires(track: Track, wav
 
         actors += [approve, *track.around(payment, attempt)]
     await track.race(actors)
-    await track.settle()
+    await track.come_to_rest()
     assert await books(track, payments) == [PAID] * IN_FLIGHT
 
 
@@ -309,7 +309,7 @@ async def test_refunds_and_a_dispute_are_each_booked_once(track: Track, wave: in
     events = await track.counted("SELECT payload #>> '{data,payment_id}' AS id, type AS word FROM events")
     given = await track.counted(
         "SELECT o.payment_id AS id, 'refund.succeeded' AS word"
-        " FROM simulator.refunds r JOIN simulator.orders o USING (attempt_id) WHERE r.given_at IS NOT NULL"
+        " FROM simulator.refunds r JOIN simulator.charges o USING (attempt_id) WHERE r.given_at IS NOT NULL"
     )
     for payment, found in zip(payments, await books(track, payments), strict=True):
         refunds = given.get(payment.payment_id, Counter())["refund.succeeded"]
@@ -320,7 +320,8 @@ async def test_refunds_and_a_dispute_are_each_booked_once(track: Track, wave: in
         )
     async with track.runtime.database.read() as read:
         query = (
-            "SELECT count(*) FROM payments WHERE refunded_amount > total_amount OR refunded_amount <> returned_amount"
+            "SELECT count(*) FROM payments WHERE refund_reserved_amount > total_amount"
+            " OR refund_reserved_amount <> refund_succeeded_amount"
         )
         assert await read.fetchval(query) == 0
     assert answers["succeeded"] > 0
@@ -337,7 +338,7 @@ async def test_refunds_and_a_dispute_are_each_booked_once(track: Track, wave: in
 
 async def _dispute_references(track: Track, payments: Sequence[Payment]) -> list[str]:
     async with track.runtime.database.read() as read:
-        rows = await read.fetch("SELECT payment_id, reference FROM simulator.orders")
+        rows = await read.fetch("SELECT payment_id, reference FROM simulator.charges")
     known = {row["payment_id"]: f"simdp_{row['reference'].partition('_')[2]}" for row in rows}
     return [known[payment.payment_id] for payment in payments]
 

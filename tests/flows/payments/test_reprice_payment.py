@@ -18,10 +18,10 @@ from nicobar.flows.payments import reprice_payment as flow
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.discounts.redemptions import applied_discounts, discount_counter_differences
-from nicobar.storage.payments.payments import get_payment
-from orders import attempts_of, card, dump, order, place, reload
-from shop import EXAMPLE_RATES, Shop, item, order_request
+from nicobar.storage.discounts.redemptions import discount_counter_differences
+from orders import attempts_of, card, order, place, reload
+from repricing import amounts, change, codes_of, current, link, refusal
+from shop import EXAMPLE_RATES, Shop, item
 
 GERMAN = "DE136695976"
 FRENCH = "FR40303265045"
@@ -32,51 +32,6 @@ async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merch
     shop = Shop(runtime, app, clock, merchant)
     await shop.rates(EXAMPLE_RATES)
     return shop
-
-
-async def link(shop: Shop, *items: dict[str, Any], country: str = "DE", **fields: Any) -> Payment:
-    """Create a payment with a link through the API."""
-    created = await shop.create(order_request(*items, country=country, payment_link=True, **fields))
-    return await current(shop, created["payment_id"])
-
-
-async def current(shop: Shop, payment_id: str) -> Payment:
-    async with shop.runtime.database.read() as read:
-        payment = await get_payment(read, shop.merchant.tenant, payment_id)
-    assert payment is not None
-    return payment
-
-
-async def change(shop: Shop, payment: Payment, **changes: Any) -> Payment:
-    """Change a payment; what is returned is what is stored, and it can be explained."""
-    new = await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, PaymentChange(**changes))
-    assert new == await current(shop, payment.payment_id)
-    assert (await shop.read(f"/payments/{payment.payment_id}/explain"))["recomputed"] is True
-    async with shop.runtime.database.read() as read:
-        assert await discount_counter_differences(read) == []
-    return new
-
-
-async def refusal(shop: Shop, payment: Payment, **changes: Any) -> tuple[str, str | None]:
-    """Return code and path of a refused change; nothing may change by it."""
-    before = await dump(shop.runtime)
-    with pytest.raises(Problem) as caught:
-        await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, PaymentChange(**changes))
-    assert await dump(shop.runtime) == before
-    return caught.value.code, caught.value.path
-
-
-def amounts(payment: Payment) -> tuple[str, int, int, int, int]:
-    assert payment.total_amount == sum(line.total for line in payment.lines)
-    return payment.currency, payment.subtotal, payment.discount, payment.tax, payment.total_amount
-
-
-async def codes_of(shop: Shop, payment: Payment) -> list[tuple[str, int, int]]:
-    """Return code, position and deduction of every use that the payment holds."""
-    async with shop.runtime.database.read() as read:
-        applied = await applied_discounts(read, payment.tenant, payment.payment_id)
-    assert {use.state for use in applied} <= {"reserved"}
-    return [(use.code, use.position, use.deducted) for use in applied]
 
 
 async def test_country_and_state_decide_the_tax(shop: Shop) -> None:
@@ -170,13 +125,6 @@ async def test_a_refused_change_changes_nothing(
     assert await refusal(shop, payment, **changes) == refused
 
 
-async def test_an_archived_product_keeps_its_old_price(shop: Shop) -> None:
-    product = await shop.product(2000)
-    payment = await link(shop, item(product))
-    await shop.client.delete(f"/products/{product}")
-    assert (await refusal(shop, payment, billing=Address("FR")))[0] == "PRODUCT_IS_DELETED"
-
-
 async def test_a_code_is_reserved_and_given_back(shop: Shop) -> None:
     code = await shop.percentage("TEN", 1000, usage_limit=1)
     product = await shop.product(2000)
@@ -220,7 +168,7 @@ async def test_a_code_that_was_agreed_on_stays_agreed(shop: Shop, clock: FakeClo
     if end == "expired":
         clock.advance(hours=2)
     elif end == "lowered":
-        more = {"discount_codes": ["TEN"], "customer": {"email": "ben@example.com"}}
+        more: dict[str, Any] = {"discount_codes": ["TEN"], "customer": {"email": "ben@example.com"}}
         await link(shop, item(await shop.product(2000)), **more)
         await shop.client.patch(f"/discounts/{code}", json={"usage_limit": 1})
     else:
@@ -290,7 +238,9 @@ async def test_an_address_that_is_completed_does_not_move_the_price(shop: Shop) 
     address = Address("DE", "Berlin", "Brandenburg", "Unter den Linden 1", "10117")
     completed = await change(shop, payment, billing=address)
     assert (amounts(completed), completed.billing) == (amounts(payment), address)
-    assert amounts(await change(shop, payment, billing=Address("FR"))) == ("EUR", 1900, 0, 380, 2280)
+    assert amounts(await change(shop, payment, billing=Address("FR"))) == ("EUR", 1840, 0, 368, 2208)
+    newer = await link(shop, item(await shop.product(2000)))
+    assert amounts(newer) == ("EUR", 1900, 0, 361, 2261)
 
 
 async def test_what_was_told_of_a_customer_can_be_corrected_where_it_was_told(shop: Shop) -> None:
@@ -330,18 +280,18 @@ async def test_what_cannot_be_paid_is_not_repriced(shop: Shop, clock: FakeClock,
 
 async def test_a_payment_that_others_keep_changing_is_left_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     payment = await link(shop, item(await shop.product(2000)))
-    original = flow.price_cart
+    original = vars(flow)["price_again"]
 
     async def overtaken(*arguments: Any) -> Any:
         """Price, while somebody else changes the payment."""
-        monkeypatch.setattr(flow, "price_cart", original)
+        monkeypatch.setattr(flow, "price_again", original)
         before = await current(shop, payment.payment_id)
         other = Address({"DE": "FR", "FR": "DE"}[before.billing.country])
         await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, PaymentChange(billing=other))
-        monkeypatch.setattr(flow, "price_cart", overtaken)
+        monkeypatch.setattr(flow, "price_again", overtaken)
         return await original(*arguments)
 
-    monkeypatch.setattr(flow, "price_cart", overtaken)
+    monkeypatch.setattr(flow, "price_again", overtaken)
     with pytest.raises(Problem) as caught:
         await reprice_payment(shop.runtime, payment.tenant, payment.payment_id, PaymentChange(billing=Address("US")))
     assert (caught.value.code, caught.value.status) == ("UNSUPPORTED_ACTION", 409)

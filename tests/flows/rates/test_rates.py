@@ -11,7 +11,7 @@ from fake_site import fake_site
 from harness import START, FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.money.fx import UsdRate
-from nicobar.core.money.rate_feed import Move, QuotedRate, Taken, rate_text, rates_in_force
+from nicobar.core.money.rate_feed import QuotedRate, RateMove, Taken, rate_text, rates_in_force
 from nicobar.core.problems import Problem
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.business.load_policy import load_policy
@@ -265,7 +265,7 @@ async def test_a_rate_that_moved_too_far_is_refused_alone(
     if percent is None:
         assert (taken.changed, taken.moved) == (("EUR", "JPY"), ())
     else:
-        assert (taken.changed, taken.moved) == (("EUR",), (Move("JPY", "100", new, percent),))
+        assert (taken.changed, taken.moved) == (("EUR",), (RateMove("JPY", "100", new, percent),))
         assert found.quotes["JPY"].units == "100"
         forced = await import_rates(runtime, csv(JPY=new), "rates.csv", force=True)
         assert forced.changed == ("JPY",)

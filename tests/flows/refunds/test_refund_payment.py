@@ -133,7 +133,7 @@ async def test_each_outcome_has_its_status(
     assert (refund.outcome, refund.resolved_at is None) == (outcome, status == "pending")
     assert [entry.kind for entry in entries] == ["payment"] + (["refund"] if status == "succeeded" else [])
     stored = await reload(runtime, payment)
-    assert (stored.refunded_amount, stored.returned_amount) == {
+    assert (stored.refund_reserved_amount, stored.refund_succeeded_amount) == {
         "succeeded": (2400, 2400),
         "failed": (0, 0),
         "pending": (2400, 0),
@@ -147,7 +147,7 @@ async def test_a_refund_that_failed_frees_its_amount(
     processor.answer = RefundFailed("no")
     await give_back(runtime, tenant, payment.payment_id, 2000)
     stored = await reload(runtime, payment)
-    assert (stored.refunded_amount, stored.refund_status) == (0, None)
+    assert (stored.refund_reserved_amount, stored.refund_status) == (0, None)
     assert [msgspec.structs.astuple(line)[-4:] for line in stored.lines] == [(0, 0, 0, 0)]
     processor.answer = None
     clock.advance(seconds=1)
@@ -164,7 +164,11 @@ async def test_a_payment_is_not_fully_refunded_while_its_rest_is_pending(
     processor.answer = RefundPending("re_2")
     await give_back(runtime, tenant, payment.payment_id)
     stored = await reload(runtime, payment)
-    assert (stored.refunded_amount, stored.returned_amount, stored.refund_status) == (2400, 1000, "partial")
+    assert (stored.refund_reserved_amount, stored.refund_succeeded_amount, stored.refund_status) == (
+        2400,
+        1000,
+        "partial",
+    )
 
 
 async def test_a_processor_that_hangs_is_not_waited_for(
@@ -199,7 +203,7 @@ async def test_fifty_refunds_at_once_never_pass_what_was_paid(
         refusals |= {answer.code for answer in answers if isinstance(answer, Problem)}
         assert all(isinstance(answer, Problem | Refund) for answer in answers)
         stored = await reload(runtime, payment)
-        assert stored.refunded_amount == stored.returned_amount == processor.given_back <= 1426
+        assert stored.refund_reserved_amount == stored.refund_succeeded_amount == processor.given_back <= 1426
     assert set(pending) == {1}
     assert (await reload(runtime, payment)).refund_status == "full"
     assert processor.given_back == 1426
@@ -311,15 +315,15 @@ async def test_what_a_dispute_holds_is_not_refunded(runtime: Runtime, tenant: Te
 @pytest.mark.parametrize(
     ("statement", "constraint"),
     [
-        ("UPDATE payments SET refunded_amount = 2401", "payments_refunded"),
-        ("UPDATE payments SET refunded_amount = -1", "payments_refunded"),
-        ("UPDATE payments SET returned_amount = 1", "payments_refunded"),
-        ("UPDATE payments SET refunded_amount = 1, status = 'processing'", "payments_refunded"),
-        ("UPDATE payments SET refunded_settlement_amount = 2401", "payments_refunded_settlement"),
-        ("UPDATE payment_lines SET refunded_amount = 2401, refunded_tax = 400", "payment_lines_refunded"),
-        ("UPDATE payment_lines SET refunded_amount = 401, refunded_tax = 401", "payment_lines_refunded"),
-        ("UPDATE payment_lines SET refunded_amount = 2001", "payment_lines_refunded"),
-        ("UPDATE payment_lines SET refunded_settlement_tax = 1", "payment_lines_refunded_settlement"),
+        ("UPDATE payments SET refund_reserved_amount = 2401", "payments_refunded"),
+        ("UPDATE payments SET refund_reserved_amount = -1", "payments_refunded"),
+        ("UPDATE payments SET refund_succeeded_amount = 1", "payments_refunded"),
+        ("UPDATE payments SET refund_reserved_amount = 1, status = 'processing'", "payments_refunded"),
+        ("UPDATE payments SET refund_reserved_settlement_amount = 2401", "payments_refunded_settlement"),
+        ("UPDATE payment_lines SET refund_reserved_amount = 2401, refund_reserved_tax = 400", "payment_lines_refunded"),
+        ("UPDATE payment_lines SET refund_reserved_amount = 401, refund_reserved_tax = 401", "payment_lines_refunded"),
+        ("UPDATE payment_lines SET refund_reserved_amount = 2001", "payment_lines_refunded"),
+        ("UPDATE payment_lines SET refund_reserved_settlement_tax = 1", "payment_lines_refunded_settlement"),
         ("UPDATE refunds SET amount = 0, tax = 0", "refunds_amount_check"),
         ("UPDATE refunds SET status = 'pending'", "refunds_end"),
         ("UPDATE refunds SET network_reference_type = 'other'", "refunds_reference"),
@@ -372,11 +376,11 @@ async def test_untrue_sums_are_found(runtime: Runtime, tenant: Tenant) -> None:
         assert await refund_differences(read) == []
     for statement, found in (
         (
-            "UPDATE payments SET returned_amount = 599",
+            "UPDATE payments SET refund_succeeded_amount = 599",
             (payment.payment_id, "what is refunded of it is not the sum of its refunds"),
         ),
         (
-            "UPDATE payment_lines SET refunded_tax = 101",
+            "UPDATE payment_lines SET refund_reserved_tax = 101",
             (payment.payment_id, "what is refunded of its line 0 is not the sum of its refunds"),
         ),
         ("UPDATE refunds SET tax = 99", (refund_id, "it is not the sum of its lines")),

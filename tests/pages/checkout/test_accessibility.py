@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import httpx
 import pytest
@@ -68,13 +68,17 @@ async def site(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> AsyncItera
         yield Site(runtime, tenant, clock, client)
 
 
+Scheme: TypeAlias = Literal["light", "dark"]
+
+
 @pytest.mark.parametrize("state", STATES, ids=[state.__name__ for state in STATES])
 async def test_axe_finds_nothing(site: Site, page: Page, arabic_page: Page, state: Visit) -> None:
     found: dict[str, list[str]] = {}
-    for look, (visitor, scheme) in {
+    looks: dict[str, tuple[Page, Scheme]] = {
         "light": (page, "light"),
         "dark, from right to left": (arabic_page, "dark"),
-    }.items():
+    }
+    for look, (visitor, scheme) in looks.items():
         await visitor.emulate_media(color_scheme=scheme)
         await state(site, visitor)
         direction = await visitor.frames[-1].evaluate("document.documentElement.dir")

@@ -105,8 +105,8 @@ async def test_a_free_order_needs_no_card(runtime: Runtime, tenant: Tenant, brow
     page = await browser.get(f"/{payment.link_id}")
     assert "Complete order" in page.text
     assert 'name="number"' not in page.text
-    answer = await browser.post(f"/{payment.link_id}", data={"token": token_of(page)})
-    assert answer.status_code == 303
+    response = await browser.post(f"/{payment.link_id}", data={"token": token_of(page)})
+    assert response.status_code == 303
     paid = await reload(runtime, payment)
     assert (paid.status, paid.payment_method, paid.card) == ("succeeded", None, None)
     assert await attempts_of(runtime, payment) == []
@@ -132,8 +132,8 @@ async def test_a_form_is_good_for_one_try(
     form = {"number": "4000000000000002", "expiry": "06/32", "cvc": "123", "name": "Ana Lima", "token": token}
     clock.advance(seconds=1)
     for _ in range(3):
-        answer = await browser.post(f"/{payment.link_id}", data=form)
-        assert (answer.status_code, answer.headers["location"]) == (303, f"/{payment.link_id}")
+        response = await browser.post(f"/{payment.link_id}", data=form)
+        assert (response.status_code, response.headers["location"]) == (303, f"/{payment.link_id}")
     assert len(await attempts_of(runtime, payment)) == 1
 
 

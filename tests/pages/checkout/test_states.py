@@ -278,10 +278,10 @@ async def test_style_and_script_are_cached_by_their_content(
     paths = [part.split('"')[0] for part in page.split('="') if part.startswith("/static/")]
     assert sorted({path.rpartition(".")[2] for path in paths}) == ["css", "js", "svg"]
     for path in paths:
-        answer = await browser.get(path)
-        assert answer.status_code == 200
-        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-        assert answer.headers["content-type"].partition(";")[0] in ("text/css", "text/javascript", "image/svg+xml")
+        response = await browser.get(path)
+        assert response.status_code == 200
+        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert response.headers["content-type"].partition(";")[0] in ("text/css", "text/javascript", "image/svg+xml")
     for path in ("/static/checkout.css", "/static/..%2Fcheckout.py", "/static/"):
         assert (await browser.get(path)).status_code == 404
 

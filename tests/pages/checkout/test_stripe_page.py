@@ -99,13 +99,13 @@ async def test_live_payments_are_paid(
     live = Tenant(tenant.business_id, "live")
     payment = await place(runtime, order(runtime, live))
     assert "no live processor has been configured yet" in (await browser.get(f"/{payment.link_id}")).text
-    keys = [key.replace("_test_", "_live_") for key in (SECRET_KEY, PUBLISHABLE_KEY)]
-    account = StripeAccount(*keys, SIGNING_SECRET, localstripe.base)
+    secret, publishable = (key.replace("_test_", "_live_") for key in (SECRET_KEY, PUBLISHABLE_KEY))
+    account = StripeAccount(secret, publishable, SIGNING_SECRET, localstripe.base)
     await set_processor_account(runtime, live, account, check=True)
     later = await place(runtime, order(runtime, live))
     clock.advance(seconds=5)
     page = await browser.get((await choose(browser, later)).headers["location"])
-    assert data_of(page, "key") == keys[1]
+    assert data_of(page, "key") == publishable
     localstripe.pay(await reference_of(runtime, later))
     assert "Payment received" in (await browser.get(f"/{later.link_id}")).text
     assert (await reload(runtime, later)).status == "succeeded"
@@ -252,8 +252,8 @@ async def test_stripe_does_not_answer(
         raise ConnectionError
 
     monkeypatch.setattr("nicobar.processors.stripe.stripe.Stripe.fields", broken)
-    answer = await browser.get(page)
-    assert answer.status_code == 503 and "you will not be charged twice" in answer.text
+    response = await browser.get(page)
+    assert response.status_code == 503 and "you will not be charged twice" in response.text
     assert (await reload(runtime, payment)).status == "requires_customer_action"
 
 

@@ -47,15 +47,15 @@ async def test_a_total_that_changed_in_another_window_is_shown_and_not_charged(
     await send_details(browser, payment, country="FR", update="yes")
     before = await dump(shop.runtime)
     form = CARD | {"token": token_of(first_window)}
-    answer = await browser.post(f"/{payment.link_id}", data=form, headers=headers)
-    assert answer.status_code == 409
+    response = await browser.post(f"/{payment.link_id}", data=form, headers=headers)
+    assert response.status_code == 409
     assert await nothing_changes(shop, before)
     if headers:
-        assert answer.json()["message"].endswith("The total is now $24.00. Please check it and pay again.")
+        assert response.json()["message"].endswith("The total is now $24.00. Please check it and pay again.")
         return
-    assert "Your order has changed" in answer.text and "The total is now $24.00." in answer.text
-    assert (total_of(answer), can_pay(answer), "4242 4242 4242 4242</" in answer.text) == ("$24.00", True, False)
-    again = await browser.post(f"/{payment.link_id}", data=CARD | {"token": token_of(answer)})
+    assert "Your order has changed" in response.text and "The total is now $24.00." in response.text
+    assert (total_of(response), can_pay(response), "4242 4242 4242 4242</" in response.text) == ("$24.00", True, False)
+    again = await browser.post(f"/{payment.link_id}", data=CARD | {"token": token_of(response)})
     assert again.status_code == 303
     (attempt,) = await attempts_of(shop.runtime, payment)
     assert attempt["amount"] == 2400
@@ -87,7 +87,8 @@ async def test_parallel_changes_and_payments_charge_what_a_page_showed(shop: Sho
     totals = {"DE": "$23.80", "FR": "$24.00", "GB": "$24.00", "US": "$20.00", "CH": "$21.62"}
     for number in range(5):
         payment = await link(shop, customer={"email": f"b{number}@example.com", "name": "Ben"})
-        path, shown = f"/{payment.link_id}", {}
+        path = f"/{payment.link_id}"
+        shown: dict[str, str] = {}
 
         async def window(country: str, path: str = path, shown: dict[str, str] = shown) -> None:
             page = await browser.get(path)
@@ -116,20 +117,20 @@ async def test_a_form_must_be_ours_and_of_this_payment(shop: Shop, browser: http
     form = BERLIN | {"country": "FR", "code": "TEN"}
     before = await dump(shop.runtime)
     for token in ("", "1.2", token_of(await browser.get(f"/{other.link_id}"))):
-        answer = await browser.post(f"/{payment.link_id}/{part}", data=form | {"token": token})
-        assert answer.status_code == 403
+        response = await browser.post(f"/{payment.link_id}/{part}", data=form | {"token": token})
+        assert response.status_code == 403
     token = token_of(await browser.get(f"/{payment.link_id}"))
     foreign = {"sec-fetch-site": "cross-site"}
-    answer = await browser.post(f"/{payment.link_id}/{part}", data=form | {"token": token}, headers=foreign)
-    assert answer.status_code == 403
+    response = await browser.post(f"/{payment.link_id}/{part}", data=form | {"token": token}, headers=foreign)
+    assert response.status_code == 403
     assert await nothing_changes(shop, before)
 
 
 @pytest.mark.parametrize("part", ["details", "discount"])
 async def test_the_address_of_a_form_leads_back_to_the_link(shop: Shop, browser: httpx.AsyncClient, part: str) -> None:
     payment = await link(shop)
-    answer = await browser.get(f"/{payment.link_id}/{part}?lang=de")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/{payment.link_id}?lang=de")
+    response = await browser.get(f"/{payment.link_id}/{part}?lang=de")
+    assert (response.status_code, response.headers["location"]) == (303, f"/{payment.link_id}?lang=de")
     assert (await browser.get(f"/{payment.link_id}/other")).status_code == 404
     assert (await browser.post("/AAAAAAAA/details", data={"token": "x"})).status_code == 404
 
@@ -143,10 +144,10 @@ async def test_after_expiry_every_form_is_gone(
     form = fields_of((await browser.get(f"/{payment.link_id}")).text) | {"country": "FR", "code": "TEN"}
     clock.advance(hours=24)
     before = await dump(shop.runtime)
-    answer = await browser.post(f"/{payment.link_id}/{part}", data=form, headers=headers)
-    assert answer.status_code == 410
+    response = await browser.post(f"/{payment.link_id}/{part}", data=form, headers=headers)
+    assert response.status_code == 410
     if headers:
-        assert answer.json() == {"code": "NOT_FOUND", "message": "This payment link has expired"}
+        assert response.json() == {"code": "NOT_FOUND", "message": "This payment link has expired"}
     assert await nothing_changes(shop, before)
 
 

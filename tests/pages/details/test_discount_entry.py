@@ -82,7 +82,7 @@ async def test_a_refused_code_is_told_at_its_field_and_paying_goes_on(
 ) -> None:
     now, product = clock.now(), await shop.product(2000)
     large = {"currency": "USD", "minimum_subtotal": 5000}
-    for name, terms in {
+    codes: dict[str, dict[str, Any]] = {
         "ONE": {},
         "LATE": {"expires_at": (now + timedelta(minutes=1)).isoformat()},
         "EARLY": {"starts_at": (now + timedelta(days=1)).isoformat()},
@@ -91,11 +91,13 @@ async def test_a_refused_code_is_told_at_its_field_and_paying_goes_on(
         "LARGE": {"currency_options": [large]},
         "FRIENDS": {"customer_eligibility": "specific"},
         "ONCE": {"per_customer_usage_limit": 1},
-    }.items():
+    }
+    for name, terms in codes.items():
         await shop.percentage(name, 1000, **terms)
     await shop.percentage("MOST", 9990)
     await link(shop, item(product), discount_codes=["TAKEN"], customer={"email": "ben@example.com"})
-    await link(shop, item(product), discount_codes=["ONCE"])
+    once = await link(shop, item(product), discount_codes=["ONCE"])
+    await pay(browser, f"/{once.link_id}")
     payment = await link(shop, item(product), discount_codes=["ONE"])
     clock.advance(minutes=1)
     before = await dump(shop.runtime)

@@ -16,9 +16,10 @@ from starlette.requests import Request
 from structlog.testing import capture_logs
 
 from harness import FakeClock
+from nicobar.allowance import Allowance
+from nicobar.client_address import client_address
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.entry.limits import Allowance, client_address
 from nicobar.pages.entry.links import API_WORDS, qr_code
 from orders import attempts_of, dump, line, order, pay, place, reload, token_of
 
@@ -80,9 +81,9 @@ def modules_of_png(picture: bytes) -> list[list[int]]:
     stride, packed = 1 + (width + 7) // 8, zlib.decompress(data)
     rows, above = [], bytes(stride - 1)
     for start in range(0, stride * height, stride):
-        kind, row = packed[start], packed[start + 1 : start + stride]
-        assert kind in (0, 2), "a row as it is, or its difference to the one above"
-        above = row if kind == 0 else bytes((byte + over) % 256 for byte, over in zip(row, above, strict=True))
+        way, row = packed[start], packed[start + 1 : start + stride]
+        assert way in (0, 2), "a row as it is, or its difference to the one above"
+        above = row if way == 0 else bytes((byte + over) % 256 for byte, over in zip(row, above, strict=True))
         rows.append(above)
     return [[1 - (rows[y][x // 8] >> (7 - x % 8) & 1) for x in range(5, width, 10)] for y in range(5, height, 10)]
 
@@ -296,8 +297,8 @@ async def test_what_clings_to_a_link_in_a_text_leads_to_the_link(
     runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, tail: str
 ) -> None:
     payment = await place(runtime, order(runtime, tenant))
-    answer = await browser.get(f"/{payment.link_id}{tail}?lang=de")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/{payment.link_id}?lang=de")
+    response = await browser.get(f"/{payment.link_id}{tail}?lang=de")
+    assert (response.status_code, response.headers["location"]) == (303, f"/{payment.link_id}?lang=de")
 
 
 @pytest.mark.parametrize("path", ["/AAAAAAAA", "/AAAAAAAA.", "/AAAAAAA", "/AAAAAAAAA", "/pay/AAAAAAAA", "/AAAAAAAA/x"])
@@ -306,8 +307,8 @@ async def test_a_wrong_link_shows_people_a_page_and_programs_json(browser: httpx
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert "We cannot find this page" in page.text
     for headers in (JSON, {"accept": "*/*", "authorization": "Bearer x"}):
-        answer = await browser.get(path, headers=headers, follow_redirects=True)
-        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+        response = await browser.get(path, headers=headers, follow_redirects=True)
+        assert (response.status_code, response.headers["content-type"]) == (404, "application/json")
 
 
 # --- Words of the API --------------------------------------------------------------------------------------------

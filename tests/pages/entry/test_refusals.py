@@ -110,8 +110,8 @@ async def test_an_unknown_page_is_not_found(browser: httpx.AsyncClient, tenant: 
     page = await browser.get(path)
     assert page.status_code == 404
     assert "We cannot find this page" in page.text
-    answer = await browser.get(path, headers=JSON)
-    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+    response = await browser.get(path, headers=JSON)
+    assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
@@ -119,17 +119,17 @@ async def test_an_operation_that_is_not_there_is_no_page_for_who_shows_a_key(
     browser: httpx.AsyncClient, tenant: Tenant, scheme: str
 ) -> None:
     key = {"authorization": f"{scheme} nicobar_test_00000000000000000000000000000000"}
-    answer = await browser.get("/webhooks", headers=key | {"accept": "*/*"})
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
-    assert answer.json()["code"] == "NOT_FOUND"
+    response = await browser.get("/webhooks", headers=key | {"accept": "*/*"})
+    assert (response.status_code, response.headers["content-type"]) == (404, "application/json")
+    assert response.json()["code"] == "NOT_FOUND"
     page = await browser.get("/AAAAAAAA", headers=key | {"accept": "text/html,*/*;q=0.8"})
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize("path", ["/AAAAAAA", "/AAAAAAAAA", "/AAAA.AAA", "/AAAAAAAA/x"])
 async def test_only_eight_characters_are_a_link(browser: httpx.AsyncClient, path: str) -> None:
-    answer = await browser.get(path, headers={"accept": "*/*"})
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+    response = await browser.get(path, headers={"accept": "*/*"})
+    assert (response.status_code, response.headers["content-type"]) == (404, "application/json")
 
 
 @pytest.mark.parametrize("token", ["", "x", "1.2", "0.", "١.٢", "-5.00", "1773500966535897." + "0" * 64])
@@ -137,9 +137,9 @@ async def test_a_form_without_its_token_is_refused(
     runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, token: str
 ) -> None:
     payment = await place(runtime, order(runtime, tenant))
-    answer = await browser.post(f"/{payment.link_id}", data=GOOD | {"token": token})
-    assert answer.status_code == 403
-    assert "This form is not valid here" in answer.text
+    response = await browser.post(f"/{payment.link_id}", data=GOOD | {"token": token})
+    assert response.status_code == 403
+    assert "This form is not valid here" in response.text
     assert await unchanged(runtime, payment)
 
 
@@ -170,8 +170,8 @@ async def test_a_form_from_another_site_is_refused(
 ) -> None:
     payment = await place(runtime, order(runtime, tenant))
     token = token_of(await browser.get(f"/{payment.link_id}"))
-    answer = await browser.post(f"/{payment.link_id}", data=GOOD | {"token": token}, headers=headers)
-    assert answer.status_code == status
+    response = await browser.post(f"/{payment.link_id}", data=GOOD | {"token": token}, headers=headers)
+    assert response.status_code == status
     assert await unchanged(runtime, payment) == (status == 403)
 
 
@@ -191,9 +191,9 @@ async def test_a_body_that_is_no_small_form_is_refused(
     runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, content_type: str, body: bytes, status: int
 ) -> None:
     payment = await place(runtime, order(runtime, tenant))
-    answer = await browser.post(f"/{payment.link_id}", content=body, headers={"content-type": content_type})
-    assert answer.status_code == status
-    assert "Nothing was charged." in answer.text
+    response = await browser.post(f"/{payment.link_id}", content=body, headers={"content-type": content_type})
+    assert response.status_code == status
+    assert "Nothing was charged." in response.text
     as_json = await browser.post(f"/{payment.link_id}", content=body, headers={"content-type": content_type} | JSON)
     assert (as_json.status_code, as_json.json()["code"]) == (status, "INVALID_REQUEST_BODY")
     assert await unchanged(runtime, payment)
@@ -202,11 +202,11 @@ async def test_a_body_that_is_no_small_form_is_refused(
 async def test_json_clients_get_the_envelope(runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient) -> None:
     payment = await place(runtime, order(runtime, tenant))
     form = GOOD | {"token": token_of(await browser.get(f"/{payment.link_id}")), "number": "4111111111111111"}
-    answer = await browser.post(f"/{payment.link_id}", data=form, headers=JSON)
-    assert answer.status_code == 422
-    assert answer.headers["x-should-retry"] == "false"
-    assert json.loads(answer.text)["code"] == "INVALID_REQUEST_BODY"
-    assert "number: Your request body is invalid. Only test cards work here." in answer.json()["message"]
+    response = await browser.post(f"/{payment.link_id}", data=form, headers=JSON)
+    assert response.status_code == 422
+    assert response.headers["x-should-retry"] == "false"
+    assert json.loads(response.text)["code"] == "INVALID_REQUEST_BODY"
+    assert "number: Your request body is invalid. Only test cards work here." in response.json()["message"]
 
 
 async def test_a_live_payment_takes_no_card_while_no_live_processor_is_configured(
@@ -218,8 +218,8 @@ async def test_a_live_payment_takes_no_card_while_no_live_processor_is_configure
     assert "no live processor has been configured yet" in page.text
     assert "<input" not in page.text
     assert "Test mode" not in page.text
-    answer = await browser.post(f"/{payment.link_id}", data=GOOD)
-    assert (answer.status_code, "no live processor" in answer.text) == (422, True)
+    response = await browser.post(f"/{payment.link_id}", data=GOOD)
+    assert (response.status_code, "no live processor" in response.text) == (422, True)
     as_json = await browser.post(f"/{payment.link_id}", data=GOOD, headers=JSON)
     assert (as_json.status_code, as_json.json()["code"]) == (422, "UNSUPPORTED_ACTION")
     assert await unchanged(runtime, payment)
@@ -228,8 +228,8 @@ async def test_a_live_payment_takes_no_card_while_no_live_processor_is_configure
 async def test_other_methods_are_refused(runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient) -> None:
     payment = await place(runtime, order(runtime, tenant))
     for method in ("PUT", "PATCH", "DELETE"):
-        answer = await browser.request(method, f"/{payment.link_id}")
-        assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
+        response = await browser.request(method, f"/{payment.link_id}")
+        assert (response.status_code, response.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert (await browser.head(f"/{payment.link_id}")).status_code == 200
     assert await unchanged(runtime, payment)
 
@@ -246,10 +246,10 @@ async def test_a_bug_of_ours_is_told_kindly(
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("nicobar.pages.checkout.visit.find_payment_by_link", broken)
-    answer = await browser.get("/AAAAAAAA", headers=headers)
-    assert answer.status_code == 500
-    assert answer.headers["request-id"].startswith("req_")
+    response = await browser.get("/AAAAAAAA", headers=headers)
+    assert response.status_code == 500
+    assert response.headers["request-id"].startswith("req_")
     if headers:
-        assert answer.json()["code"] == "INTERNAL_SERVER_ERROR"
+        assert response.json()["code"] == "INTERNAL_SERVER_ERROR"
     else:
-        assert "Something went wrong on our side" in answer.text
+        assert "Something went wrong on our side" in response.text

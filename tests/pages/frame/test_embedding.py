@@ -60,8 +60,8 @@ async def test_a_framed_page_that_is_opened_alone_becomes_the_plain_one(
     await allow(runtime, tenant, SHOP)
     payment = await place(runtime, order(runtime, tenant))
     path = f"/overlay/{payment.link_id}?payButtonText=Free"
-    answer = await browser.get(path, headers={"sec-fetch-dest": "document"})
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/{payment.link_id}")
+    response = await browser.get(path, headers={"sec-fetch-dest": "document"})
+    assert (response.status_code, response.headers["location"]) == (303, f"/{payment.link_id}")
     assert (await browser.get(path, headers={"sec-fetch-dest": "iframe"})).status_code == 200
 
 

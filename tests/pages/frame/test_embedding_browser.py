@@ -183,7 +183,7 @@ async def test_a_decline_and_a_bank_stay_in_the_frame(
         frame = await open_checkout(page, site, payment.link_id, "overlay", manualRedirect=True)
         await heard(page, "payment_page_opened")
         await fill_and_pay(frame, "4000000000000002")
-        failed = [("error", "The payment was declined. Please use another payment method.")]
+        failed: list[tuple[str, object]] = [("error", "The payment was declined. Please use another payment method.")]
         failed += [("status", {"status": "failed"})]
         first = [*OPENING, "pay_button_clicked", "breakdown"]
         assert [event for event in await heard(page, "status") if event[0] != "error"] == [*first, failed[1]]

@@ -101,8 +101,8 @@ async def test_what_is_typed_into_a_field_comes_back_escaped_or_not_at_all(
         if (await reload(site.runtime, payment)).status != "requires_payment_method":
             payment = await site.place()
         token = token_of(await site.browser.get(f"/{payment.link_id}"))
-        answer = await site.browser.post(f"/{payment.link_id}{part}", data=plain | {"token": token} | change)
-        assert_escaped(answer, str(change))
+        response = await site.browser.post(f"/{payment.link_id}{part}", data=plain | {"token": token} | change)
+        assert_escaped(response, str(change))
     assert_escaped(await site.browser.get(f"/{payment.link_id}"), part)
     record_property("forms", len(changes))
 
@@ -131,7 +131,8 @@ async def test_what_the_seller_or_the_order_says_is_escaped(site: Site, place_of
     for typed in [text for text in NASTY if "\x00" not in text]:
         values: dict[str, Any] = {}
         if place_of in ("name", "description"):
-            values["lines"] = [line(**{place_of: typed})]
+            typed_at: dict[str, Any] = {place_of: typed}
+            values["lines"] = [line(**typed_at)]
         if place_of == "holder":
             values["customer"] = Buyer(site.runtime.new_id("cus", site.clock.now()), typed, typed, None, {})
         if place_of == "code":

@@ -145,10 +145,10 @@ async def test_the_hop_leads_to_the_merchant_and_tells_nothing_else(
 ) -> None:
     options = {"return_url": "https://shop.example/thanks"}
     payment = await place(runtime, order(runtime, tenant, options=options))
-    answer = await browser.get(f"/return/{payment.payment_id}")
-    assert (answer.status_code, answer.text) == (303, "")
+    response = await browser.get(f"/return/{payment.payment_id}")
+    assert (response.status_code, response.text) == (303, "")
     location = f"https://shop.example/thanks?payment_id={payment.payment_id}&status=requires_payment_method"
-    assert answer.headers["location"] == location
+    assert response.headers["location"] == location
     await pay(browser, f"/{payment.link_id}")
     after = await browser.get(f"/return/{payment.payment_id}")
     assert after.headers["location"].endswith("&status=succeeded")
@@ -159,9 +159,9 @@ async def test_the_hop_is_not_found_without_a_return_url(
     runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient
 ) -> None:
     payment = await place(runtime, order(runtime, tenant))
-    answer = await browser.get(f"/return/{payment.payment_id}")
-    assert answer.status_code == 404
-    assert str(payment.link_id) not in answer.text
+    response = await browser.get(f"/return/{payment.payment_id}")
+    assert response.status_code == 404
+    assert str(payment.link_id) not in response.text
 
 
 async def test_an_unknown_address_of_the_customer_is_left_out(
@@ -237,7 +237,7 @@ async def test_no_bytes_in_a_query_make_an_answer_fail(
         sent.append(message)
 
     scope: Scope = {"type": "http", "method": "GET", "path": path.format(payment.link_id)}
-    scope |= {"query_string": query, "headers": [(b"accept", b"text/html")], "client": ("127.0.0.1", 1)}
-    scope |= {"scheme": "http", "server": ("pay.test", 80), "root_path": "", "http_version": "1.1"}
+    scope.update({"query_string": query, "headers": [(b"accept", b"text/html")], "client": ("127.0.0.1", 1)})
+    scope.update({"scheme": "http", "server": ("pay.test", 80), "root_path": "", "http_version": "1.1"})
     await app(scope, receive, send)
     assert sent[0]["status"] in (200, 303, 404)

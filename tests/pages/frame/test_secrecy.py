@@ -132,18 +132,19 @@ async def test_a_number_among_the_details_is_neither_kept_nor_shown_again(
     token = token_of(await browser.get(f"/{payment.link_id}"))
     fields = {"token": token, "customer_name": "Ana Lima", "phone": "+49 30 1234567", "country": "DE"}
     fields |= {"street": "Unter den Linden 1", "zipcode": "10117", "city": "Berlin", "tax_id": "", "business_name": ""}
-    answer = await browser.post(f"/{payment.link_id}/{part}", data=fields | {field: number})
-    assert answer.status_code == 422
-    assert f'id="{field}-error"' in answer.text
-    assert_hidden(PAYS, await dump(runtime), log.text, everything(answer))
-    assert_hidden(number, await dump(runtime), log.text, everything(answer))
+    response = await browser.post(f"/{payment.link_id}/{part}", data=fields | {field: number})
+    assert response.status_code == 422
+    assert f'id="{field}-error"' in response.text
+    assert_hidden(PAYS, await dump(runtime), log.text, everything(response))
+    assert_hidden(number, await dump(runtime), log.text, everything(response))
 
 
 class Exploding(Simulator):
     """A processor with a bug, whose words quote the card."""
 
     async def charge(self, request: ChargeRequest) -> Outcome:
-        raise RuntimeError(f"cannot charge {request.card.number} with {request.card.cvc}")
+        assert isinstance(request.instrument, CardInput)
+        raise RuntimeError(f"cannot charge {request.instrument.number} with {request.instrument.cvc}")
 
 
 class ExplodingEarly(Simulator):
@@ -217,11 +218,11 @@ async def test_a_traceback_with_local_variables_hides_the_card(
     token = token_of(await browser.get(f"/{payment.link_id}"))
     monkeypatch.setattr(place_of_bug, broken)
     form = {"number": PAYS, "expiry": "06/32", "cvc": CVC, "name": "Ana Lima", "token": token}
-    answer = await browser.post(f"/{payment.link_id}", data=form)
-    assert answer.status_code == 500
+    response = await browser.post(f"/{payment.link_id}", data=form)
+    assert response.status_code == 500
     words = "simulator raised RuntimeError" if place_of_bug.endswith(".describe") else "a bug"  # a plug-in's are hidden
     assert "unexpected_error" in log.text and words in log.text and "locals" in log.text
-    assert_hidden(PAYS, await dump(runtime), log.text, everything(answer))
+    assert_hidden(PAYS, await dump(runtime), log.text, everything(response))
 
 
 async def test_the_page_shows_a_masked_address_only(

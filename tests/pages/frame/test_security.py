@@ -11,6 +11,7 @@ import httpx
 import pytest
 import structlog
 from starlette.routing import Route
+from structlog.typing import Processor
 
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.flows.business.change_setting import change_setting
@@ -170,9 +171,9 @@ async def test_the_hop_leads_where_the_payment_says_and_nowhere_else(site: Site)
     payment = await site.place(options={"return_url": f"{SHOP}/thanks"})
     evil = "https://evil.example/"
     for query in (f"return_url={evil}", f"next={evil}", f"redirect_to={evil}", f"url={evil}", f"payment_id={evil}"):
-        answer = await site.browser.get(f"/return/{payment.payment_id}?{query}")
-        assert answer.headers["location"].startswith(f"{SHOP}/thanks?payment_id=pay_")
-        assert "evil" not in answer.headers["location"]
+        response = await site.browser.get(f"/return/{payment.payment_id}?{query}")
+        assert response.headers["location"].startswith(f"{SHOP}/thanks?payment_id=pay_")
+        assert "evil" not in response.headers["location"]
 
 
 async def test_what_a_proxy_says_changes_no_address(site: Site) -> None:
@@ -191,9 +192,9 @@ async def test_what_a_proxy_says_changes_no_address(site: Site) -> None:
     page = await site.browser.get(f"/{payment.link_id}", headers=evil)
     assert page.text == plain.text
     form = {"number": "4000002500003155", "expiry": "06/32", "cvc": "123", "name": "Ana", "token": token_of(page)}
-    answer = await site.browser.post(f"/{payment.link_id}", data=form | {"method": "card"}, headers=evil)
-    assert answer.headers["location"].startswith("http://pay.test/simulator/challenge/sim_")
-    back = await site.browser.post(answer.headers["location"], data={"answer": "confirm"}, headers=evil)
+    response = await site.browser.post(f"/{payment.link_id}", data=form | {"method": "card"}, headers=evil)
+    assert response.headers["location"].startswith("http://pay.test/simulator/challenge/sim_")
+    back = await site.browser.post(response.headers["location"], data={"answer": "confirm"}, headers=evil)
     assert back.headers["location"] == f"http://pay.test/{payment.link_id}"
 
 
@@ -270,15 +271,15 @@ async def test_a_bug_at_the_card_itself_logs_no_card(
     payment = await site.place()
     token = token_of(await site.browser.get(f"/{payment.link_id}"))
     lines = io.StringIO()
-    render = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=repr)]
+    render: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=repr)]
     structlog.configure(processors=render, logger_factory=structlog.PrintLoggerFactory(lines))
     monkeypatch.setattr(place_of_bug, broken)
     form = {"number": "4000 0003 2000 0021", "expiry": "06/32", "cvc": "739", "name": "Ana Lima", "method": "card"}
     try:
-        answer = await site.browser.post(f"/{payment.link_id}", data=form | {"token": token})
+        response = await site.browser.post(f"/{payment.link_id}", data=form | {"token": token})
     finally:
         structlog.reset_defaults()
-    assert answer.status_code == 500
+    assert response.status_code == 500
     assert logged in lines.getvalue()
-    for text in (lines.getvalue(), answer.text, str(answer.headers)):
+    for text in (lines.getvalue(), response.text, str(response.headers)):
         assert not re.search(r"4000\W*0003\W*2000\W*0021|\D739\D", text)

@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 from starlette.routing import Router
 
-from harness import FakeClock
+from harness import PUBLIC_URL, VAULT, FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Buyer
-from nicobar.core.customers.customer_proof import sign_proof
+from nicobar.core.customers.customer_proof import place_of_key, sign_proof
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.business.create_business import create_business
@@ -23,7 +23,9 @@ from nicobar.flows.payments.delete_saved_method import delete_saved_method
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.routes import page_routes
 from nicobar.pages.frame.rendering import Renderer
+from nicobar.storage.database import Tx
 from nicobar.storage.payments.saved_methods import list_methods, make_proof_key
+from nicobar.vault import NONCE_BYTES
 from orders import attempts_of, order, pay, place, reload, token_of
 
 ANA = Buyer("cus_ana", "ana.lima@example.com", "Ana Lima", None, {})
@@ -67,9 +69,9 @@ async def proof_of(runtime: Runtime, tenant: Tenant, buyer: Buyer = ANA) -> str:
 
 async def opened(browser: httpx.AsyncClient, payment: Payment, proof: str) -> httpx.Response:
     """Open a link with a proof as a browser does, and return the page that it leads to."""
-    answer = await browser.get(f"/{payment.link_id}", params={"proof": proof})
-    assert (answer.status_code, answer.headers["location"], answer.text) == (303, f"/{payment.link_id}", "")
-    return await browser.get(answer.headers["location"])
+    response = await browser.get(f"/{payment.link_id}", params={"proof": proof})
+    assert (response.status_code, response.headers["location"], response.text) == (303, f"/{payment.link_id}", "")
+    return await browser.get(response.headers["location"])
 
 
 def hides_saved_cards(page: httpx.Response) -> bool:
@@ -103,10 +105,10 @@ async def test_the_proof_becomes_a_cookie_of_this_link(
 ) -> None:
     payment = await link(runtime, tenant)
     proof = await proof_of(runtime, tenant)
-    answer = await browser.get(f"/{payment.link_id}?theme=dark&proof={proof}&a=%C3%A9&a=2")
-    assert answer.headers["location"] == f"/{payment.link_id}?theme=dark&a=%C3%A9&a=2"
-    assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
-    (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()
+    response = await browser.get(f"/{payment.link_id}?theme=dark&proof={proof}&a=%C3%A9&a=2")
+    assert response.headers["location"] == f"/{payment.link_id}?theme=dark&a=%C3%A9&a=2"
+    assert (response.headers["cache-control"], response.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    (cookie,) = SimpleCookie(response.headers["set-cookie"]).values()
     assert (cookie.key, cookie["path"], cookie["max-age"]) == ("customer_proof", f"/{payment.link_id}", "900")
     assert (cookie["httponly"], cookie["samesite"], cookie["secure"]) == (True, "lax", "")
     assert cookie.value != proof
@@ -122,10 +124,29 @@ async def test_over_https_and_below_a_path_the_cookie_says_so(runtime: Runtime, 
     payment = await link(below, tenant)
     transport = httpx.ASGITransport(Router(page_routes(below, Renderer(below.public_url))))
     async with httpx.AsyncClient(transport=transport, base_url="https://example.com") as client:
-        answer = await client.get(f"/{payment.link_id}", params={"proof": await proof_of(below, tenant)})
-    assert answer.headers["location"] == f"/pay/{payment.link_id}"
-    (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()
+        response = await client.get(f"/{payment.link_id}", params={"proof": await proof_of(below, tenant)})
+    assert response.headers["location"] == f"/pay/{payment.link_id}"
+    (cookie,) = SimpleCookie(response.headers["set-cookie"]).values()
     assert (cookie["path"], cookie["secure"]) == (f"/pay/{payment.link_id}", True)
+
+
+async def proof_key(tx: Tx, tenant: Tenant, fresh: bytes, clock: FakeClock) -> bytes:
+    """Return the key of a tenant's proofs; a fresh one is stored if there is none."""
+    place = place_of_key(tenant)
+    sealed = VAULT.seal(fresh, place, clock.random_bytes(NONCE_BYTES))
+    return VAULT.open(await make_proof_key(tx, tenant, sealed, clock.now()), place)
+
+
+async def test_a_key_that_was_changed_or_moved_opens_no_page(runtime: Runtime, tenant: Tenant, saved: str) -> None:
+    genuine = await proof_of(runtime, tenant)
+    async with runtime.database.transaction() as tx:
+        await tx.execute("UPDATE proof_keys SET sealed = $1", VAULT.seal(bytes(32), "elsewhere", bytes(NONCE_BYTES)))
+    payment = await link(runtime, tenant)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(Router(page_routes(runtime, Renderer(PUBLIC_URL)))), base_url=PUBLIC_URL
+    ) as client:
+        response = await client.get(f"/{payment.link_id}", params={"proof": genuine})
+    assert response.status_code == 303 and "set-cookie" not in response.headers
 
 
 async def forgeries(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> dict[str, str]:
@@ -136,9 +157,9 @@ async def forgeries(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> dict[
     elsewhere = Tenant(await create_business(runtime, "Solitaire Books"), "test")
     until = clock.now() + timedelta(minutes=10)
     async with runtime.database.transaction() as tx:
-        ours = await make_proof_key(tx, tenant, bytes(32), clock.now())
-        theirs = await make_proof_key(tx, elsewhere, bytes(32), clock.now())
-        of_live = await make_proof_key(tx, live, b"\1" * 32, clock.now())
+        ours = await proof_key(tx, tenant, bytes(32), clock)
+        theirs = await proof_key(tx, elsewhere, bytes(32), clock)
+        of_live = await proof_key(tx, live, b"\1" * 32, clock)
     return {
         "longer": f"{int(ends) + 3600}.{signature}",
         "unsigned": f"{ends}.{'A' * 43}",
@@ -161,9 +182,9 @@ async def test_a_proof_that_does_not_hold_shows_nothing(
 ) -> None:
     payment = await link(runtime, tenant)
     for name, proof in (await forgeries(runtime, tenant, clock)).items():
-        answer = await browser.get(f"/{payment.link_id}", params={"proof": proof})
-        assert (answer.status_code, answer.headers["location"]) == (303, f"/{payment.link_id}"), name
-        assert "set-cookie" not in answer.headers, name
+        response = await browser.get(f"/{payment.link_id}", params={"proof": proof})
+        assert (response.status_code, response.headers["location"]) == (303, f"/{payment.link_id}"), name
+        assert "set-cookie" not in response.headers, name
         for cookie in (proof, "x"):
             if cookie.isascii() and cookie.isprintable():
                 page = await browser.get(f"/{payment.link_id}", headers={"cookie": f"customer_proof={cookie}"})

@@ -234,8 +234,8 @@ async def test_a_live_payment_has_no_panel_and_refuses_its_form(
     token = token_of(page) if free else form_token(payment, secret_hash(f"{payment.payment_id}_secret_test"))
     for query in ("", "?panel=1", "?test=true"):
         form = {"token": token, "panel": choice, "error_code": "GENERIC_DECLINE"}
-        answer = await browser.post(f"/{payment.link_id}{query}", data=form)
-        assert answer.status_code == 422
+        response = await browser.post(f"/{payment.link_id}{query}", data=form)
+        assert response.status_code == 422
     assert (await unchanged(runtime, payment), live.asked) == (True, [])
 
 
@@ -252,7 +252,7 @@ async def test_the_panel_refuses_a_live_payment_by_itself(
     assert (await unchanged(runtime, payment), live.asked) == (True, [])
 
 
-async def test_the_flow_refuses_a_rehearsal_of_a_live_payment(
+async def test_the_flow_refuses_a_simulated_charge_of_a_live_payment(
     runtime: Runtime, tenant: Tenant, live: LiveProcessor
 ) -> None:
     payment = await place(runtime, order(runtime, Tenant(tenant.business_id, "live")))
@@ -267,7 +267,7 @@ async def test_the_flow_refuses_a_rehearsal_of_a_live_payment(
     assert (await unchanged(runtime, payment), live.asked) == (True, [])
 
 
-async def test_the_flow_refuses_a_rehearsal_with_another_processor(
+async def test_the_flow_refuses_a_simulated_charge_with_another_processor(
     runtime: Runtime, tenant: Tenant, clock: FakeClock
 ) -> None:
     class Other:
@@ -293,8 +293,8 @@ def test_the_simulator_never_charges_live_payments() -> None:
     assert Simulator.modes == {"test"}
 
 
-def test_a_rehearsal_shows_no_card() -> None:
-    rehearsal = SimulatedCharge(card("4242424242424242"), "decline", "LOST_CARD")
-    assert repr(rehearsal) == "Rehearsal(decline, LOST_CARD)"
+def test_a_simulated_charge_shows_no_card() -> None:
+    simulated = SimulatedCharge(card("4242424242424242"), "decline", "LOST_CARD")
+    assert repr(simulated) == "SimulatedCharge(decline, LOST_CARD)"
     with pytest.raises((TypeError, msgspec.ValidationError, ValueError)):
-        msgspec.json.encode(rehearsal)
+        msgspec.json.encode(simulated)

@@ -14,7 +14,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.simulator.simulator import SimulatorRecords
-from orders import forget_orders, pay
+from orders import pay, purge_simulated_books
 
 PLAIN = "4242424242424242"
 FRICTIONLESS = "4000000000003055"
@@ -160,7 +160,7 @@ async def test_a_challenge_that_its_bank_forgot_ends_as_well(
 ) -> None:
     payment_id, path = await create(merchant)
     await pay(browser, path, number=CHALLENGE)
-    await forget_orders(runtime)
+    await purge_simulated_books(runtime)
     clock.advance(minutes=1)
     await sweep(runtime)
     assert await told(merchant, payment_id) == ("failed", "AUTHENTICATION_TIMEOUT", FAILED)

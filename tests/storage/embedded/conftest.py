@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from embedded_probe import is_running, server_pid, temporary_place
 
 from nicobar.storage.embedded import system_user as embedded_account
 from nicobar.storage.embedded.embedded import open_embedded
 from nicobar.storage.embedded.server import wait_until
+from storage.embedded.embedded_probe import is_running, server_pid, temporary_place
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from embedded_probe import (
+
+from nicobar.storage.embedded.embedded import binary, open_embedded
+from storage.embedded.embedded_probe import (
     AS_SERVER_USER,
     ROOT,
     SERVER_UID,
@@ -21,8 +23,6 @@ from embedded_probe import (
     server_pid,
     value,
 )
-
-from nicobar.storage.embedded.embedded import binary, open_embedded
 
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

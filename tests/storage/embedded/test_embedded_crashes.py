@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from embedded_probe import AS_SERVER_USER, ROOT, is_running, is_used, keep_a_row, server_pid, value
 
 from nicobar.storage.embedded import bundle as embedded_bundle
 from nicobar.storage.embedded import embedded
 from nicobar.storage.embedded import server as embedded_server
 from nicobar.storage.embedded.embedded import EmbeddedError, binary, open_embedded
 from nicobar.storage.embedded.server import FileLock, wait_until
+from storage.embedded.embedded_probe import AS_SERVER_USER, ROOT, is_running, is_used, keep_a_row, server_pid, value
 
 only_normal_user = pytest.mark.skipif(ROOT, reason="nothing is forbidden to root; the normal user's run covers it")
 

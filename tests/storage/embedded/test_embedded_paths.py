@@ -4,12 +4,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from embedded_probe import SERVER_UID, first_line, is_running, leave, mode, other_process, value
 
 from nicobar.storage.embedded import embedded
 from nicobar.storage.embedded import server as embedded_server
 from nicobar.storage.embedded.embedded import EmbeddedError, binary, default_data_folder, open_embedded
 from nicobar.storage.embedded.server import read_postmaster
+from storage.embedded.embedded_probe import SERVER_UID, first_line, is_running, leave, mode, other_process, value
 
 
 @pytest.mark.parametrize("name", ["two words ", "100%20+é&?#", "one,two", 'a"b'])

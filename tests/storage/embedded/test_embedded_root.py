@@ -7,7 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from embedded_probe import (
+
+from nicobar.storage.embedded import bundle as embedded_bundle
+from nicobar.storage.embedded import system_user as embedded_account
+from nicobar.storage.embedded.embedded import EmbeddedError, open_embedded
+from storage.embedded.embedded_probe import (
     ROOT,
     SERVER_GID,
     SERVER_UID,
@@ -22,10 +26,6 @@ from embedded_probe import (
     server_pid,
     value,
 )
-
-from nicobar.storage.embedded import bundle as embedded_bundle
-from nicobar.storage.embedded import system_user as embedded_account
-from nicobar.storage.embedded.embedded import EmbeddedError, open_embedded
 
 pytestmark = pytest.mark.skipif(not ROOT, reason="only root can give files and processes to another user")
 

@@ -19,7 +19,7 @@ from simulated import attempt, charge_of, refund_of
 
 BUSINESS = Tenant("bus_1", "test")
 
-TABLES = ("orders", "refunds", "notices")
+TABLES = ("charges", "refunds", "notices")
 
 
 @pytest.fixture
@@ -48,12 +48,12 @@ async def count(runtime: Runtime, table: str) -> int:
 @pytest.mark.parametrize(
     ("query", "constraint"),
     [
-        ("UPDATE simulator.orders SET refunded = 2401", "orders_refunded"),
-        ("UPDATE simulator.orders SET refunded = -1", "orders_refunded"),
-        ("UPDATE simulator.orders SET taken_at = NULL", "orders_taken"),
-        ('UPDATE simulator.orders SET outcome = \'{"type": "declined"}\'', "orders_taken"),
-        ("UPDATE simulator.orders SET outcome = NULL, taken_at = NULL", "orders_closed"),
-        ("UPDATE simulator.orders SET amount = -1", "orders_amount_check"),
+        ("UPDATE simulator.charges SET refunded = 2401", "charges_refunded"),
+        ("UPDATE simulator.charges SET refunded = -1", "charges_refunded"),
+        ("UPDATE simulator.charges SET taken_at = NULL", "charges_taken"),
+        ('UPDATE simulator.charges SET outcome = \'{"type": "declined"}\'', "charges_taken"),
+        ("UPDATE simulator.charges SET outcome = NULL, taken_at = NULL", "charges_closed"),
+        ("UPDATE simulator.charges SET amount = -1", "charges_amount_check"),
         (
             "INSERT INTO simulator.refunds (refund_id, attempt_id, amount, created_at) VALUES ('r', 'att_1', 0, now())",
             "refunds_amount_check",
@@ -80,9 +80,9 @@ async def test_postgresql_refuses_impossible_books(
 
 
 async def test_no_money_is_taken_under_a_closed_id(runtime: Runtime, simulator: Simulator) -> None:
-    await simulator.close(attempt())
+    await simulator.cancel(attempt())
     with pytest.raises(asyncpg.CheckViolationError):
-        await execute(runtime, "UPDATE simulator.orders SET taken_at = now()")
+        await execute(runtime, "UPDATE simulator.charges SET taken_at = now()")
 
 
 async def test_the_bank_has_no_tie_to_our_tables(runtime: Runtime) -> None:
@@ -94,7 +94,7 @@ async def test_the_bank_has_no_tie_to_our_tables(runtime: Runtime) -> None:
     async with runtime.database.read() as read:
         rows = await read.fetch(query)
     ties = {(row["holder"], row["target"]) for row in rows}
-    assert ties == {("simulator.notices", "simulator.orders"), ("simulator.refunds", "simulator.orders")}
+    assert ties == {("simulator.notices", "simulator.charges"), ("simulator.refunds", "simulator.charges")}
 
 
 async def test_an_auditor_counts_what_was_taken_and_given_back(
@@ -151,12 +151,12 @@ async def test_what_came_back_of_refunds_can_be_given_back_again(
     assert isinstance(await simulator.refund(refund_of("ref_1", 2000)), RefundFailed)
     async with runtime.database.read() as read:
         assert await money_given_back(read, BUSINESS, clock.now()) == {"USD": 2100}
-        assert await read.fetchval("SELECT refunded FROM simulator.orders") == 2100
+        assert await read.fetchval("SELECT refunded FROM simulator.charges") == 2100
     clock.advance(seconds=60)
     assert isinstance(await simulator.refund(refund_of("ref_10", 2401)), RefundFailed)
     async with runtime.database.read() as read:
         assert await money_given_back(read, BUSINESS, clock.now()) == {}
-        assert await read.fetchval("SELECT refunded FROM simulator.orders") == 0
+        assert await read.fetchval("SELECT refunded FROM simulator.charges") == 0
     assert isinstance(await simulator.refund(refund_of("ref_11", 2400)), RefundSucceeded)
 
 
@@ -165,7 +165,7 @@ async def test_an_order_is_stored_as_it_is(simulator: Simulator, records: Simula
         charge_of("challenge; late_success:60; notice_late:1.5; dispute_after:2d; verdict:won:1h")
     )
     assert isinstance(asked, NeedsAction)
-    by_id, by_reference = await records.order("att_1"), await records.order_behind(asked.reference)
+    by_id, by_reference = await records.charge("att_1"), await records.charge_behind(asked.reference)
     assert by_id is not None and by_id == by_reference
     assert (by_id.business_id, by_id.payment_id, by_id.type) == ("bus_1", "pay_1", "card")
     assert by_id.outcome == asked
@@ -187,11 +187,11 @@ async def test_a_customer_decides_once_and_in_time(
 ) -> None:
     for number in (1, 2):
         await simulator.charge(charge_of("challenge", f"att_{number}"))
-    first, second = await records.order("att_1"), await records.order("att_2")
+    first, second = await records.charge("att_1"), await records.charge("att_2")
     assert first is not None and second is not None
-    assert await records.settle(first.ended(first.choices["fail"], clock.now()), [], clock.now())
-    assert not await records.settle(first.ended(first.choices["approve"], clock.now()), [], clock.now())
-    settled = await records.order("att_1")
+    assert await records.record_decision(first.ended(first.choices["fail"], clock.now()), [], clock.now())
+    assert not await records.record_decision(first.ended(first.choices["approve"], clock.now()), [], clock.now())
+    settled = await records.charge("att_1")
     assert settled is not None
     assert (settled.outcome, settled.choices, settled.later, settled.taken_at) == (
         first.choices["fail"],
@@ -200,8 +200,8 @@ async def test_a_customer_decides_once_and_in_time(
         None,
     )
     late = clock.advance(minutes=15)
-    assert not await records.settle(second.ended(second.choices["approve"], late), [], late)
-    assert await records.order("att_2") == second
+    assert not await records.record_decision(second.ended(second.choices["approve"], late), [], late)
+    assert await records.charge("att_2") == second
 
 
 async def test_a_notice_that_another_process_claims_is_passed_over(
@@ -241,12 +241,12 @@ async def test_what_is_old_is_forgotten_with_all_that_belongs_to_it(
         await simulator.charge(charge_of("dispute_after:1; notice_twice", f"att_{number}"))
         await simulator.refund(refund_of(f"ref_{number}", attempt_id=f"att_{number}"))
         clock.advance(seconds=1)
-    await simulator.close(attempt("att_9"))
+    await simulator.cancel(attempt("att_9"))
     assert [await count(runtime, table) for table in TABLES] == [4, 3, 9]
-    assert await records.forget(clock.now() - timedelta(seconds=1), 1) == 1
-    assert await records.order("att_0") is None
-    assert await records.forget(clock.now() - timedelta(seconds=1), 10) == 1
+    assert await records.purge(clock.now() - timedelta(seconds=1), 1) == 1
+    assert await records.charge("att_0") is None
+    assert await records.purge(clock.now() - timedelta(seconds=1), 10) == 1
     assert [await count(runtime, table) for table in TABLES] == [2, 1, 3]
     clock.advance(seconds=1)
-    assert await records.forget(clock.now(), 10) == 2
+    assert await records.purge(clock.now(), 10) == 2
     assert [await count(runtime, table) for table in TABLES] == [0, 0, 0]

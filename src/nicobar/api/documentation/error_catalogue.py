@@ -14,11 +14,13 @@ _SAMPLES: Final = {
     "days": "30",
     "id": "pdt_0CbKX2hT9vQ1mN4rZ7sLe",
     "method": "PUT",
+    "object_id": "ref_0CbKX2hT9vQ1mN4rZ7sLe",
     "paid": "40",
     "product_id": "pdt_0CbKX2hT9vQ1mN4rZ7sLe",
     "request_id": "req_0CbKX2hT9vQ1mN4rZ7sLe",
     "seconds": "30",
     "source": "EUR",
+    "step": "KWD 0.010",
     "target": "VES",
     "what": "Object",
 }
@@ -43,7 +45,7 @@ Every error has the same body, two keys and no more:
 - A refused request has changed nothing.
 - A refusal would be the same next time, so it carries `x-should-retry: false`, which the official SDKs obey. Answers
   with status 429, 500 or 503 do not carry it: trying again may help, after a 429 when the seconds of its `retry-after`
-  header are over.
+  header are over. `IDEMPOTENT_REQUEST_RUNNING` carries `x-should-retry: true`, and in `retry-after-ms` when to ask.
 - Every answer, good or bad, carries its own `request-id` header. The log of the server has it on every line.
 - A declined card is not an error: the payment gets `status: failed` with an `error_code` and an `error_message`.
 """

@@ -12,6 +12,7 @@ from nicobar.api.documentation.schemas import Schema, component_name, describe_t
 from nicobar.api.errors import ErrorEnvelope
 from nicobar.api.routing import MAXIMUM_BODY, Operation
 from nicobar.core.problems import CATALOGUE
+from nicobar.core.retries.fingerprint import KEY_DETAIL, LONGEST_KEY
 from nicobar.wire.common import MAXIMUM_OFFSET, NoQuery
 
 _ABOUT: Final = f"""\
@@ -21,6 +22,11 @@ unchanged: point `DODO_PAYMENTS_BASE_URL` at the address below.
 Bodies and answers are JSON; a body may have up to {MAXIMUM_BODY // 1024} KiB. Amounts are whole numbers in the minor \
 unit of their currency: `1999` is 19.99 US dollars or 1999 yen. Moments are in UTC, in RFC 3339 form. In a request, \
 unknown fields are ignored, and `null` counts as not sent unless the text says otherwise.
+
+Every request that writes may carry an `Idempotency-Key`; then it is carried out once, and its repetitions get the \
+first answer with `Idempotent-Replayed: true`. The official libraries send none when they try again: a `POST` with \
+`x-stainless-retry-count` gets the answer to the same bytes of the last five minutes, if it names a customer, a \
+payment or, in its path, an object.
 
 Lists come in pages that count from zero: `page_number` and `page_size`. A page past the end is empty, which is how a \
 list ends. Pages end after {MAXIMUM_OFFSET} objects.
@@ -61,6 +67,20 @@ _ALWAYS: Final = (
     _refusal("SERVICE_UNAVAILABLE"),
 )
 _WRITES: Final = (_refusal("UNAUTHORIZED", 403, "The API key is read-only."),)
+_KEYED: Final = (
+    _refusal("INVALID_REQUEST_PARAMETERS", message=f"Idempotency-Key: {KEY_DETAIL}"),
+    _refusal("IDEMPOTENCY_KEY_REUSED"),
+)
+_REPEATED: Final = (_refusal("IDEMPOTENT_REQUEST_RUNNING"), _refusal("IDEMPOTENT_ANSWER_LOST"))
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A text of yours that names this request. The same request with the same key is carried out once; "
+    "its repetitions get the first answer, with the header `Idempotent-Replayed: true`.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+    "example": "order-1017",
+}
 _BODIES: Final = (
     _body_refusal(400, "The body is empty or not JSON.", "It is empty; send a JSON object.", "$: "),
     _body_refusal(413, "The body is too large.", f"It is larger than {MAXIMUM_BODY} bytes."),
@@ -79,6 +99,7 @@ _SHARED: Final[dict[str, tuple[_Refusal, ...]]] = {
     "MalformedBody": (_BODIES[0],),
     "Unauthorized": (_ALWAYS[0],),
     "ReadOnlyKey": _WRITES,
+    "Repeated": _REPEATED,
     "BodyTooLarge": (_BODIES[1],),
     "NotJson": (_BODIES[2],),
     "InternalError": (_ALWAYS[1],),
@@ -94,7 +115,7 @@ def build_document(operations: Sequence[Operation], public_url: str) -> dict[str
     """
     wire_types: list[Any] = [ErrorEnvelope]
     for operation in operations:
-        wire_types += [operation.answer, operation.body, operation.query]
+        wire_types += [operation.response, operation.body, operation.query]
     schemas, components = describe_types(wire_types)
     error, *rest = schemas
     queries: set[str] = set()
@@ -102,9 +123,9 @@ def build_document(operations: Sequence[Operation], public_url: str) -> dict[str
     tags: dict[str, None] = {}
     ids: set[str] = set()
     for index, operation in enumerate(operations):
-        answer, body, query = rest[3 * index : 3 * index + 3]
+        response, body, query = rest[3 * index : 3 * index + 3]
         queries.add(component_name(query["$ref"]))
-        described = _operation(operation, answer, body, query, error, components)
+        described = _operation(operation, response, body, query, error, components)
         if described["operationId"] in ids:
             raise ValueError(f"two operations have the id {described['operationId']}")
         ids.add(described["operationId"])
@@ -152,7 +173,7 @@ def _plain_path(path: str) -> str:
 
 
 def _operation(
-    operation: Operation, answer: Schema, body: Schema, query: Schema, error: Schema, components: dict[str, Schema]
+    operation: Operation, response: Schema, body: Schema, query: Schema, error: Schema, components: dict[str, Schema]
 ) -> dict[str, Any]:
     tag = operation.path.strip("/").partition("/")[0]
     described: dict[str, Any] = {
@@ -164,13 +185,15 @@ def _operation(
     if text and text.rstrip(".") != operation.summary:
         described["description"] = text
     parameters = _path_parameters(operation.path) + _query_parameters(resolve(query, components))
+    if operation.method != "GET":
+        parameters.append(_IDEMPOTENCY_KEY)
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
         content = {"schema": body, "example": example_of(body, components)}
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
     described["responses"] = {
-        str(operation.status): _success(operation, answer, components),
+        str(operation.status): _success(operation, response, components),
         **_refusals(operation, error),
     }
     return described
@@ -207,12 +230,12 @@ def _query_parameters(query: Schema) -> list[dict[str, Any]]:
     return found
 
 
-def _success(operation: Operation, answer: Schema, components: dict[str, Schema]) -> dict[str, Any]:
-    if operation.answer is None:
+def _success(operation: Operation, response: Schema, components: dict[str, Schema]) -> dict[str, Any]:
+    if operation.response is None:
         return {"description": "Done. There is no body."}
-    description = resolve(answer, components).get("description") or "Done."
-    example = example_of(answer, components, operation.path.rpartition("/")[2], whole=True)
-    content = {"application/json": {"schema": answer, "example": example}}
+    description = resolve(response, components).get("description") or "Done."
+    example = example_of(response, components, operation.path.rpartition("/")[2], whole=True)
+    content = {"application/json": {"schema": response, "example": example}}
     return {"description": description, "content": content}
 
 
@@ -241,6 +264,9 @@ def _general(operation: Operation) -> Iterable[_Refusal]:
         yield from _BODIES
     if operation.query is not NoQuery:
         yield from _QUERIES
+    if operation.method != "GET":
+        yield from _KEYED
+        yield from _REPEATED
 
 
 def _response(refusals: Iterable[_Refusal], error: Schema) -> dict[str, Any]:

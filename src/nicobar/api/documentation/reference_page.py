@@ -64,10 +64,10 @@ class _Entry(NamedTuple):
     parameters: list[Field]
     body: list[Field | Variant]
     body_text: str
-    answer: list[Field | Variant]
-    answer_kind: Markup | None
+    response: list[Field | Variant]
+    response_kind: Markup | None
     """None where the answer has no body."""
-    answer_text: str
+    response_text: str
     refusals: list[_Refusal]
     """The particular ones; the general ones stand in one table for all operations."""
     curl: Markup
@@ -168,7 +168,7 @@ def _entry(document: dict[str, Any], path: str, method: str, operation: dict[str
     parameters = operation.get("parameters", [])
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     success, *others = operation["responses"].items()
-    answer = success[1].get("content", {}).get("application/json")
+    response = success[1].get("content", {}).get("application/json")
     return _Entry(
         id=operation["operationId"],
         method=method,
@@ -178,12 +178,12 @@ def _entry(document: dict[str, Any], path: str, method: str, operation: dict[str
         parameters=[_parameter(parameter, components) for parameter in parameters],
         body=list(fields_of(body["schema"], components)) if body else [],
         body_text=_news(resolve(body["schema"], components).get("description", "")) if body else "",
-        answer=list(fields_of(answer["schema"], components)) if answer else [],
-        answer_kind=kind_of(answer["schema"], components) if answer else None,
-        answer_text=_news(success[1]["description"]),
+        response=list(fields_of(response["schema"], components)) if response else [],
+        response_kind=kind_of(response["schema"], components) if response else None,
+        response_text=_news(success[1]["description"]),
         refusals=[refusal for status, response in others for refusal in _refusals(status, response)],
         curl=_curl(document["servers"][0]["url"], path, method, parameters, body),
-        example=_coloured(answer["example"]) if answer else None,
+        example=_coloured(response["example"]) if response else None,
     )
 
 

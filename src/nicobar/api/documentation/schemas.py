@@ -28,7 +28,7 @@ _CODE_LISTS: Final[dict[frozenset[Any], str]] = {
 }
 """Values to name of each closed list of the contract."""
 
-_PAGE_OF: Final = re.compile(r"Items_(\w+?)(?:Read|ListItem|Item)?_")
+_PAGE_OF: Final = re.compile(r"(?:Items|CursorPage)_(\w+?)(?:Read|Details|ListItem|Item)?_")
 _POINTER: Final = re.compile(r"\s*\(contract\b[^)]*\)")
 _FOLDED: Final = re.compile(r"(?<!\n)\n(?!\n)")
 

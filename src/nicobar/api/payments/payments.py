@@ -4,6 +4,7 @@ from typing import Final
 
 from nicobar.api.routing import Call, Operation
 from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.payment_request import CreatedPayment
 from nicobar.core.pricing.pricing import recompute
 from nicobar.core.problems import Problem
 from nicobar.flows.events.load_whole_payment import load_whole_payment
@@ -31,10 +32,13 @@ from nicobar.wire.pricing.explanations import Explanation, render_explanation
 
 async def create(call: Call[PaymentCreate, NoQuery]) -> PaymentCreated:
     """Create a one-time payment."""
-    created = await create_payment(call.runtime, call.tenant, read_payment(call.body))
-    link_id = created.payment.link_id
-    link = None if link_id is None else call.runtime.link_url(link_id)
-    return render_created(created.payment, created.client_secret, link, created.discount_ids)
+
+    def response(created: CreatedPayment) -> PaymentCreated:
+        link_id = created.payment.link_id
+        link = None if link_id is None else call.runtime.link_url(link_id)
+        return render_created(created.payment, created.client_secret, link, created.discount_ids)
+
+    return response(await create_payment(call.runtime, call.tenant, read_payment(call.body), response))
 
 
 async def retrieve(call: Call[None, NoQuery]) -> PaymentRead:
@@ -76,10 +80,10 @@ async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:
         settled = [] if wanted is not None else await load_settled_lines(read, payment)
     kind = payment.payment_method_type
     if wanted is not None:
-        items = [render_line_item(line, line.total, line.tax, line.refunded_amount) for line in payment.lines]
+        items = [render_line_item(line, line.total, line.tax, line.refund_reserved_amount) for line in payment.lines]
     else:
         items = [
-            render_line_item(line, total, tax, line.refunded_settlement_amount)
+            render_line_item(line, total, tax, line.refund_reserved_settlement_amount)
             for line, (total, tax) in zip(payment.lines, settled, strict=True)
         ]
     return LineItems(

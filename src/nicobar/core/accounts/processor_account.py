@@ -33,6 +33,10 @@ def notice_path(tenant: Tenant, processor: str) -> str:
     return f"/processors/{processor}/notices/{tenant.business_id}/{tenant.mode}"
 
 
-def place_of(tenant: Tenant, processor: str) -> str:
-    """Return the place that an account's secrets are tied to."""
-    return f"processor_accounts/{tenant.business_id}/{tenant.mode}/{processor}"
+def place_of(tenant: Tenant, processor: str, publishable_key: str, api_base: str | None) -> str:
+    """Return the place that an account's secrets are tied to: whose they are, and everything that says where they go.
+
+    Whoever changes one of these in the database gets secrets that do not open.
+    """
+    parts = (tenant.business_id, tenant.mode, processor, publishable_key, api_base or "")
+    return "\0".join(("processor_accounts", *parts))

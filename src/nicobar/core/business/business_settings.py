@@ -83,10 +83,15 @@ class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Minutes until a payment link stops working."""
     refund_window_days: int = 30
     """Days after a payment within which it can be refunded."""
+    idempotency_days: int = 7
+    """Days for which the answer to a request with an idempotency key is kept."""
     disabled_payment_methods: frozenset[str] = frozenset()
     """Payment method types that customers are not offered."""
     allowed_origins: tuple[str, ...] = ()
     """Origins of the sites that may show the payment page in a frame, as `core.origin` writes them; none by default."""
+
+    webhook_log_days: int = 30
+    """Days for which deliveries of webhooks and their tries are kept, and so for which they can be replayed."""
 
     @property
     def missing_for_tax(self) -> str | None:
@@ -257,6 +262,7 @@ _ORIGINS: Final = _Kind(_parse_allowed_origins, lambda value, _codes: ",".join(v
 _PERCENTAGES: Final = _Kind(_parse_percentages, _format_percentages)
 
 _YEAR_OF_MINUTES: Final = 525_600
+_QUARTER_OF_DAYS: Final = 90
 _TEN_YEARS_OF_DAYS: Final = 3650
 
 SETTINGS: Final[Mapping[str, Setting]] = {
@@ -308,7 +314,19 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             "Days within which a payment can be refunded.",
             _number(0, _TEN_YEARS_OF_DAYS, "days"),
         ),
+        Setting(
+            "idempotency_days",
+            "7",
+            "Days for which an idempotency key is remembered.",
+            _number(1, _QUARTER_OF_DAYS, "days"),
+        ),
         Setting("disabled_payment_methods", "", "Payment methods you do not offer: klarna,crypto_currency.", _METHODS),
+        Setting(
+            "webhook_log_days",
+            "30",
+            "Days for which deliveries of webhooks are kept.",
+            _number(1, _TEN_YEARS_OF_DAYS, "days"),
+        ),
         Setting("allowed_origins", "", "Sites that may frame the payment page: https://shop.example.", _ORIGINS),
     )
 }

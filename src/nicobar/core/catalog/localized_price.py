@@ -79,7 +79,7 @@ def candidate(
 def agreed_currency(
     candidates: Sequence[LocalizedPrice | None], base_currencies: Sequence[str], *, adaptive: bool
 ) -> str | None:
-    """Return the charge currency that the localized prices of a cart settle, or None when they settle none.
+    """Return the charge currency that the localized prices of a cart decide, or None when they decide none.
 
     `candidates` holds the `candidate` of every line and `base_currencies` the currency of every product. A localized
     price is charged in its own currency, and a cart has only one: the prices decide when they all agree on it. With

@@ -26,6 +26,11 @@ _FORM: Final = re.compile(r"(\d{1,12})\.([A-Za-z0-9_-]{43})", re.ASCII)
 """Seconds since 1970, and 32 bytes in base64 without padding."""
 
 
+def place_of_key(tenant: Tenant) -> str:
+    """Return the place that the encrypted key of a tenant's proofs is tied to."""
+    return f"proof_keys/{tenant.business_id}/{tenant.mode}"
+
+
 def sign_proof(
     key: bytes, purpose: Purpose, tenant: Tenant, customer_id: str, expires_on: datetime, link_id: str = ""
 ) -> str:

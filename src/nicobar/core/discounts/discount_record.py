@@ -12,7 +12,14 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from nicobar.core.discounts.discounts import FULL_BPS, CurrencyOption, Eligibility, normalise_code
+from nicobar.core.discounts.discounts import (
+    FULL_BPS,
+    CurrencyOption,
+    CustomerStanding,
+    Eligibility,
+    is_eligible,
+    normalise_code,
+)
 from nicobar.core.fields import blank_to_none
 from nicobar.core.problems import Problem
 
@@ -31,7 +38,7 @@ CODE_LENGTH: Final = 16
 CODE_RANDOM_BITS: Final = CODE_LENGTH * 5
 """Random bits that `random_code` needs: five a character."""
 
-_CODE: Final = re.compile(r"[A-Z0-9!$%&*+.@_-]{3,16}")
+_CODE: Final = re.compile(r"[A-Z0-9!$%&*+.@_-]{3,64}")
 """Codes stand in addresses and are typed by hand: no blanks, no slash, nothing beyond ASCII."""
 
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -154,8 +161,14 @@ class CodeLimits(msgspec.Struct, frozen=True, gc=False):
     code: str
     usage_limit: int | None
     per_customer_usage_limit: int | None
+    customer_eligibility: Eligibility
     taken: int
     """Uses and reservations of everybody."""
+
+    @property
+    def depends_on_customer(self) -> bool:
+        """Whether it matters what the customer has done before."""
+        return self.per_customer_usage_limit is not None or self.customer_eligibility != "any"
 
 
 def random_code(random_bits: int) -> str:
@@ -177,7 +190,7 @@ def checked_code(text: str | None) -> str | None:
         return None
     code = normalise_code(text or "")
     if _CODE.fullmatch(code) is None:
-        detail = "A code has 3 to 16 characters: letters A-Z, digits and ! $ % & * + . @ _ -"
+        detail = "A code has 3 to 64 characters: letters A-Z, digits and ! $ % & * + . @ _ -"
         raise Problem("INVALID_REQUEST_BODY", path="code", detail=detail)
     return code
 
@@ -247,18 +260,21 @@ def check_new_limit(record: DiscountRecord, limit: int | None) -> None:
         raise Problem("DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED", message=message, path="usage_limit")
 
 
-def check_room(limits: CodeLimits, customer_uses: int, path: str) -> None:
-    """Refuse a use for which a code has no room left.
+def check_room(limits: CodeLimits, standing: CustomerStanding, path: str, *, agreed: bool = False) -> None:
+    """Refuse a use for which a code has no room left, or by a customer whom it is not for.
 
-    `customer_uses` are the customer's own uses and reservations; `path` names the request's field for the message.
+    `path` names the request's field for the message. `agreed` says that the payment had a use before: then it does not
+    matter that the code was deleted meanwhile.
 
-    Raises Problem INVALID_DISCOUNT_CODE (the code was deleted meanwhile), DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED or
-    DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED.
+    Raises Problem INVALID_DISCOUNT_CODE (the code was deleted meanwhile), DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED,
+    DISCOUNT_CUSTOMER_NOT_ELIGIBLE or DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED.
     """
-    if limits.deleted:
+    if limits.deleted and not agreed:
         raise Problem("INVALID_DISCOUNT_CODE", code=limits.code, path=path)
     if limits.usage_limit is not None and limits.taken >= limits.usage_limit:
         raise Problem("DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED", path=path)
+    if not is_eligible(limits.customer_eligibility, standing):
+        raise Problem("DISCOUNT_CUSTOMER_NOT_ELIGIBLE", path=path)
     own = limits.per_customer_usage_limit
-    if own is not None and customer_uses >= own:
+    if own is not None and standing.customer_uses >= own:
         raise Problem("DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED", path=path)

@@ -78,27 +78,47 @@ class DiscountCode(msgspec.Struct, frozen=True, gc=False):
         """Tell whether the code may lower a line of this product."""
         return not self.restricted_to or product_id in self.restricted_to
 
-    def option_for(self, charge_currency: str) -> CurrencyOption | None:
-        """Return the row of the charge currency, else the default row; a single row counts as the default."""
+    def option_for(self, charge_currency: str, *, path: str | None = None) -> CurrencyOption | None:
+        """Return the row of the charge currency, else the default row; a single row counts as the default.
+
+        None says that the code has no rows, and so no limits. Raises Problem DISCOUNT_CURRENCY_OPTION_INVALID when it
+        has rows and none of them holds here: limits that are not known for a currency are not no limits.
+        """
+        if not self.currency_options:
+            return None
         for option in self.currency_options:
             if option.currency == charge_currency:
                 return option
         if len(self.currency_options) == 1:
             return self.currency_options[0]
-        return next((option for option in self.currency_options if option.is_default), None)
+        for option in self.currency_options:
+            if option.is_default:
+                return option
+        message = f"The discount has no currency option for {charge_currency}, and no default one"
+        raise Problem("DISCOUNT_CURRENCY_OPTION_INVALID", message=message, path=path)
 
 
-class CodeHistory(msgspec.Struct, frozen=True, gc=False):
-    """What has happened with a code before, as read under the lock that reserves a use."""
+class CustomerStanding(msgspec.Struct, frozen=True, gc=False):
+    """What a customer has done with a code and with the business before."""
+
+    customer_uses: int = 0
+    """Uses of the code: by successful payments, plus reservations of open ones."""
+    customer_has_purchased: bool = False
+    """Whether the customer has a succeeded payment with this business, a free one too."""
+    customer_holds_codes: bool = False
+    """Whether another open payment of the customer holds a use of any code of this business."""
+    customer_listed: bool = False
+    """Whether the customer is on the code's allow-list."""
+
+
+class CodeHistory(CustomerStanding, frozen=True, gc=False):
+    """What has happened with a code before, for the checks that come before the one under its lock.
+
+    What other open payments of the customer hold, and nobody is paying, does not count: it is taken over.
+    """
 
     times_used: int = 0
     """Successful payments with the code, plus reservations of open ones."""
-    customer_uses: int = 0
-    """The same count for this customer alone."""
-    customer_has_purchased: bool = False
-    """Whether the customer has a succeeded payment above zero with this business."""
-    customer_listed: bool = False
-    """Whether the customer is on the code's allow-list."""
     held: bool = False
     """Whether the payment that is priced again holds a use of the code: it was agreed on when the payment got it."""
 
@@ -116,10 +136,17 @@ class DiscountTerms(msgspec.Struct, frozen=True, gc=False):
     restricted_to: frozenset[str] = frozenset()
     source: str = ""
     """The currency row and the rate behind a flat amount or cap, for the explanation."""
+    currency_options: tuple[CurrencyOption, ...] = ()
+    """All rows of the code, for the day on which the payment changes its currency."""
 
     def covers(self, product_id: str) -> bool:
         """Tell whether the code may lower a line of this product."""
         return not self.restricted_to or product_id in self.restricted_to
+
+    def as_code(self) -> DiscountCode:
+        """Return the code that these terms are of, as far as it decides about worth."""
+        own = self.discount_id, self.code, self.type, self.amount
+        return DiscountCode(*own, currency_options=self.currency_options, restricted_to=self.restricted_to)
 
     def describe(self, exponent: int, currency: str) -> str:
         """Say what the code takes off, for example `code SAVE10 20 %`."""
@@ -160,7 +187,7 @@ def check_code(
     eligible = [item for item in items if code.covers(item.product_id)]
     if not eligible:
         raise Problem("DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT", path=path)
-    option = code.option_for(charge_currency)
+    option = code.option_for(charge_currency, path=path)
     if option is not None and option.minimum_subtotal:
         numerator, denominator = _list_value(eligible, option.currency, rates, exponents)
         if numerator < option.minimum_subtotal * denominator:
@@ -177,7 +204,7 @@ def _check_use(code: DiscountCode, history: CodeHistory, now: datetime, path: st
         raise Problem("DISCOUNT_CODE_EXPIRED", path=path)
     if code.usage_limit is not None and history.times_used >= code.usage_limit:
         raise Problem("DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED", path=path)
-    if not _customer_eligible(code.customer_eligibility, history):
+    if not is_eligible(code.customer_eligibility, history):
         raise Problem("DISCOUNT_CUSTOMER_NOT_ELIGIBLE", path=path)
     limit = code.per_customer_usage_limit
     if limit is not None and history.customer_uses >= limit:
@@ -190,10 +217,10 @@ def resolve_terms(
     """Work out what a code is worth in the charge currency.
 
     The row of the charge currency is taken as it stands; the default row is converted at mid rate, without the
-    conversion fee, and rounded half-up to a whole minor unit. A percentage without such a row has no cap.
+    conversion fee, and rounded half-up to a whole minor unit. A percentage without any rows has no cap.
 
-    Raises Problem DISCOUNT_CURRENCY_OPTION_INVALID for a flat code without a usable row, and
-    EXCHANGE_RATE_NOT_FOUND.
+    Raises Problem DISCOUNT_CURRENCY_OPTION_INVALID for a code whose rows leave the currency open and for a flat one
+    without rows, and EXCHANGE_RATE_NOT_FOUND.
     """
     option = code.option_for(charge_currency)
     limit: int | None = None
@@ -207,8 +234,35 @@ def resolve_terms(
     if code.type == "flat":
         if limit is None:
             raise Problem("DISCOUNT_CURRENCY_OPTION_INVALID")
-        return DiscountTerms(code.discount_id, code.code, "flat", limit, None, code.restricted_to, source)
-    return DiscountTerms(code.discount_id, code.code, "percentage", code.amount, limit, code.restricted_to, source)
+        own: tuple[Literal["percentage", "flat"], int, int | None] = "flat", limit, None
+    else:
+        own = "percentage", code.amount, limit
+    return DiscountTerms(code.discount_id, code.code, *own, code.restricted_to, source, code.currency_options)
+
+
+def keep_terms(
+    terms: DiscountTerms, kept_currency: str, charge_currency: str, rates: Rates, exponents: Mapping[str, int]
+) -> DiscountTerms:
+    """Return the terms that a payment was agreed on with, in the currency that it is charged in now.
+
+    In the same currency they are the same. In another one the code's rows hold, as they were; terms without them (from
+    before they were kept) are converted. Raises Problem as `resolve_terms` does.
+    """
+    if charge_currency == kept_currency or (terms.type == "percentage" and terms.cap is None):
+        if terms.currency_options:
+            terms.as_code().option_for(charge_currency)  # refuses a currency that the limits leave open
+        return terms
+    if terms.currency_options:
+        return resolve_terms(terms.as_code(), charge_currency, rates, exponents)
+    conversion = rates.conversion(kept_currency, charge_currency, exponents)
+
+    def converted(amount: int) -> int:
+        return round_half_up(amount * conversion.numerator, conversion.denominator)
+
+    source = f"{terms.source} at {conversion.rate} ({conversion.source})"
+    if terms.type == "flat":
+        return msgspec.structs.replace(terms, amount=converted(terms.amount), source=source)
+    return msgspec.structs.replace(terms, cap=None if terms.cap is None else converted(terms.cap), source=source)
 
 
 def apply_code(
@@ -252,12 +306,17 @@ def _take_pool(pool: int, eligible: Sequence[int], amounts: Sequence[int], denom
     return lowered
 
 
-def _customer_eligible(eligibility: Eligibility, history: CodeHistory) -> bool:
+def is_eligible(eligibility: Eligibility, standing: CustomerStanding) -> bool:
+    """Return whether a code is for this customer.
+
+    An open payment that holds a code may still be paid, so its customer is not one without a purchase; but not one with
+    a purchase either.
+    """
     if eligibility == "first_time":
-        return not history.customer_has_purchased
+        return not (standing.customer_has_purchased or standing.customer_holds_codes)
     if eligibility == "existing":
-        return history.customer_has_purchased
-    return eligibility == "any" or history.customer_listed
+        return standing.customer_has_purchased
+    return eligibility == "any" or standing.customer_listed
 
 
 def _list_value(

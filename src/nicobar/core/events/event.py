@@ -60,13 +60,13 @@ EventSubject = WholePayment | PaymentRefund | DisputedPayment
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One event. Its body never changes: a late delivery tells what was true when it happened."""
+    """One event. Its body never changes; a late delivery may tell something newer (`flows/webhooks`)."""
 
     event_id: str
-    """`evt_...`; the `webhook-id` of its deliveries."""
+    """`evt_...`; its deliveries have ids of their own, one for each endpoint."""
     type: EventType
     object_id: str
     """The payment, refund or dispute that it is about."""
     payload: bytes
-    """The body of its deliveries: compact JSON (contract, "Webhook delivery")."""
+    """The body as of the event: compact JSON (contract, "Webhook delivery")."""
     created_at: datetime

@@ -8,9 +8,8 @@ one end and given out at the other, so what it is worth at today's rates is what
 Why these accounts, and why free payments have no entry: `docs/decisions/0013-the-ledger.md`.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
 
@@ -18,7 +17,9 @@ from nicobar.core.money.money import round_half_up
 from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.pricing import QuoteInputs
 
-LedgerAccount = Literal["processor_receivable", "conversion_clearing", "merchant_payable", "tax_payable", "fee_income"]
+LedgerAccount = Literal[
+    "processor_receivable", "conversion_clearing", "merchant_payable", "tax_payable", "fee_income", "reversal_loss"
+]
 
 ACCOUNTS: Final[dict[LedgerAccount, Literal["debit", "credit", "either"]]] = {
     "processor_receivable": "debit",
@@ -26,12 +27,14 @@ ACCOUNTS: Final[dict[LedgerAccount, Literal["debit", "credit", "either"]]] = {
     "merchant_payable": "credit",
     "tax_payable": "credit",
     "fee_income": "credit",
+    "reversal_loss": "debit",
 }
 """The accounts with the side on which their balance normally stands.
 
 `processor_receivable` is what processors owe us, in the currency of the charge; what a dispute takes away leaves it.
 `merchant_payable` is the seller's earnings, `tax_payable` the tax that was collected for the authorities and
-`fee_income` the fee of adaptive pricing, all in the settlement currency.
+`fee_income` the fee of adaptive pricing, all in the settlement currency. `reversal_loss` is what was given back
+although nothing was left of the payment, by a refund and a dispute for example: the seller's loss.
 """
 
 EntryKind = Literal["payment", "refund", "refund_reversal", "dispute", "dispute_reversal"]
@@ -93,9 +96,29 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gross(self) -> int:
-        """The same in minor units of `settlement_currency`: what seller, authorities and fee got of it together."""
+        """The same in minor units of `settlement_currency`: what seller, authorities, fee and loss got of it."""
+        return self.share - self.lost
+
+    @property
+    def share(self) -> int:
+        """What of `gross` seller, authorities and fee got, or gave when it is negative."""
         parts: tuple[LedgerAccount, ...] = ("merchant_payable", "tax_payable", "fee_income")
         return -sum(self.amount(account, self.settlement_currency) for account in parts)
+
+    @property
+    def settlement(self) -> int:
+        """What of `share` is the seller's and the authorities' together."""
+        return self.tax - self.amount("merchant_payable", self.settlement_currency)
+
+    @property
+    def tax(self) -> int:
+        """What of `share` is the authorities'."""
+        return -self.amount("tax_payable", self.settlement_currency)
+
+    @property
+    def lost(self) -> int:
+        """What was given back although nothing was left; negative when that came back."""
+        return self.amount("reversal_loss", self.settlement_currency)
 
 
 class SellerLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,46 +136,6 @@ class SellerLine(msgspec.Struct, frozen=True, kw_only=True):
     before: int
     """The seller's balance in this currency before the line; positive is what the seller is owed."""
     after: int
-
-
-class Refunded(Protocol):
-    """What the books need to know about a refund: what went back, and what of it the seller bears."""
-
-    @property
-    def refund_id(self) -> str:
-        """The id, which the entry refers to."""
-
-    @property
-    def payment_id(self) -> str:
-        """The payment that the money came from."""
-
-    @property
-    def amount(self) -> int:
-        """What the customer gets, in minor units of the currency that was paid."""
-
-    @property
-    def settlement_amount(self) -> int:
-        """What the seller's side gives for it, with tax, in minor units of the settlement currency."""
-
-    @property
-    def settlement_tax(self) -> int:
-        """The tax within it."""
-
-
-class Disputed(Protocol):
-    """What the books need to know about a dispute."""
-
-    @property
-    def dispute_id(self) -> str:
-        """The id, which the entry refers to."""
-
-    @property
-    def amount(self) -> int:
-        """What the processor took away, in minor units of `currency`."""
-
-    @property
-    def currency(self) -> str:
-        """What the processor counts in; nearly always the payment's currency."""
 
 
 def payment_entry(entry_id: str, payment: Payment, pricing: QuoteInputs | None, at: datetime) -> LedgerEntry:
@@ -177,7 +160,7 @@ def payment_entry(entry_id: str, payment: Payment, pricing: QuoteInputs | None, 
         created_at=at,
         currency=payment.currency,
         settlement_currency=payment.settlement_currency,
-        postings=_postings(
+        postings=postings_of(
             payment.currency,
             payment.total_amount,
             payment.settlement_currency,
@@ -188,111 +171,13 @@ def payment_entry(entry_id: str, payment: Payment, pricing: QuoteInputs | None, 
     )
 
 
-def refund_entry(entry_id: str, refund: Refunded, booked: Sequence[LedgerEntry], at: datetime) -> LedgerEntry:
-    """Return the entry of a refund that succeeded; `booked` are the payment's entries so far.
-
-    Seller and authorities give what the refund says. What the customer gets beyond that is fee: the refund is worth
-    its part of the payment's gross, counted together with the refunds before it that stand and rounded half-up, so
-    that refunds of the whole payment leave nothing on any account.
-
-    Raises ValueError when the payment itself is not in the books.
-    """
-    paid = _paid(refund.payment_id, booked)
-    refunds = [entry for entry in booked if entry.kind in ("refund", "refund_reversal")]
-    refunded = refund.amount + sum(-entry.received for entry in refunds)
-    gross = round_half_up(paid.gross * refunded, paid.received) - sum(-entry.gross for entry in refunds)
-    return LedgerEntry(
-        entry_id=entry_id,
-        kind="refund",
-        payment_id=refund.payment_id,
-        reference=refund.refund_id,
-        created_at=at,
-        currency=paid.currency,
-        settlement_currency=paid.settlement_currency,
-        postings=_postings(
-            paid.currency,
-            -refund.amount,
-            paid.settlement_currency,
-            -gross,
-            -refund.settlement_amount,
-            -refund.settlement_tax,
-        ),
-    )
-
-
-def refund_reversal_entry(entry_id: str, refund_id: str, booked: Sequence[LedgerEntry], at: datetime) -> LedgerEntry:
-    """Return the entry of a refund that came back: the mirror image of the refund's own, to the unit.
-
-    `booked` are the payment's entries so far. Raises ValueError when the refund is not among them.
-    """
-    for entry in booked:
-        if entry.kind == "refund" and entry.reference == refund_id:
-            mirrored = [Posting(posting.account, posting.currency, -posting.amount) for posting in entry.postings]
-            return msgspec.structs.replace(
-                entry, entry_id=entry_id, kind="refund_reversal", created_at=at, postings=tuple(mirrored)
-            )
-    raise ValueError(f"{refund_id} is not in the books")
-
-
-def dispute_entry(
-    entry_id: str, dispute: Disputed, payment: Payment, booked: Sequence[LedgerEntry], at: datetime, *, returned: bool
-) -> LedgerEntry:
-    """Return the entry of disputed money that the processor took away, or of its return after a good end.
-
-    A loss needs no entry: the money is gone since the dispute was opened. Seller, authorities and fee bear their parts
-    in the proportion of the payment, each rounded half-up, and the return is the mirror image. A processor may count
-    in another currency than the customer paid in: in the settlement currency it names the amount itself; with a third
-    one nothing can be compared, and the whole payment counts as disputed.
-
-    `booked` are the payment's entries so far. Raises ValueError when the payment itself is not among them.
-    """
-    paid = _paid(payment.payment_id, booked)
-    part, whole = 1, 1
-    if dispute.currency == paid.currency:
-        part, whole = dispute.amount, paid.received
-    elif dispute.currency == paid.settlement_currency and paid.gross:
-        part, whole = dispute.amount, paid.gross
-    kind: EntryKind = "dispute_reversal" if returned else "dispute"
-    sign = 1 if returned else -1
-    return LedgerEntry(
-        entry_id=entry_id,
-        kind=kind,
-        payment_id=payment.payment_id,
-        reference=dispute.dispute_id,
-        turn=sum(1 for entry in booked if (entry.reference, entry.kind) == (dispute.dispute_id, kind)),
-        created_at=at,
-        currency=dispute.currency,
-        settlement_currency=paid.settlement_currency,
-        postings=_postings(
-            dispute.currency,
-            sign * dispute.amount,
-            paid.settlement_currency,
-            sign * round_half_up(paid.gross * part, whole),
-            sign * round_half_up(payment.settlement_amount * part, whole),
-            sign * round_half_up(payment.settlement_tax * part, whole),
-        ),
-    )
-
-
-def is_taken(dispute_id: str, booked: Sequence[LedgerEntry]) -> bool:
-    """Return whether the books have a dispute's money as taken away and not returned."""
-    return sum(1 if entry.kind == "dispute" else -1 for entry in booked if entry.reference == dispute_id) > 0
-
-
-def _paid(payment_id: str, booked: Sequence[LedgerEntry]) -> LedgerEntry:
-    """Return the entry of the payment itself. Raises ValueError when there is none."""
-    for entry in booked:
-        if entry.kind == "payment" and entry.payment_id == payment_id:
-            return entry
-    raise ValueError(f"{payment_id} is not in the books")
-
-
-def _postings(
-    currency: str, amount: int, settlement_currency: str, gross: int, settlement: int, tax: int
+def postings_of(
+    currency: str, amount: int, settlement_currency: str, gross: int, settlement: int, tax: int, loss: int = 0
 ) -> tuple[Posting, ...]:
     """Return the postings of money that came in; with negative amounts, of money that went out.
 
-    `gross` is the amount in the settlement currency, and what it has beyond the settlement is fee.
+    `gross` is the amount in the settlement currency; what it has beyond the settlement is fee. `loss` is what of it
+    was given back although nothing was left: a debit when positive, whichever way the rest goes.
     """
     postings = [Posting("processor_receivable", currency, amount)]
     if currency != settlement_currency:
@@ -303,6 +188,7 @@ def _postings(
     postings += [
         Posting("merchant_payable", settlement_currency, tax - settlement),
         Posting("tax_payable", settlement_currency, -tax),
-        Posting("fee_income", settlement_currency, settlement - gross),
+        Posting("fee_income", settlement_currency, settlement - gross - loss),
+        Posting("reversal_loss", settlement_currency, loss),
     ]
     return tuple([posting for posting in postings if posting.amount])

@@ -66,7 +66,7 @@ class Seed(NamedTuple):
     """Currencies that follow another one."""
 
 
-class Move(NamedTuple):
+class RateMove(NamedTuple):
     """A rate that moved too far to be believed; both rates are units for one US dollar, for people to read."""
 
     currency: str
@@ -83,7 +83,7 @@ class Taken(NamedTuple):
     """Every rate that is kept from now on: the earlier ones and the new ones."""
     changed: tuple[str, ...]
     """Currencies whose rate is new."""
-    moved: tuple[Move, ...]
+    moved: tuple[RateMove, ...]
     """Refused: they moved by more than `LARGEST_MOVE_PERCENT`."""
     older: tuple[str, ...]
     """Passed over: the rate in force is from a later day."""
@@ -123,7 +123,7 @@ def take_feed(
         raise Problem("INVALID_REQUEST_PARAMETERS", detail=detail)
     in_force = rates_in_force(seed, kept).by_currency
     quotes = dict(kept)
-    moved: list[Move] = []
+    moved: list[RateMove] = []
     older: list[str] = []
     fixed: list[str] = []
     changed: list[str] = []
@@ -153,13 +153,13 @@ def newest_day(rates: Iterable[UsdRate]) -> date:
     return max((rate.as_of for rate in rates), default=date.min)
 
 
-def _move(code: str, old: UsdRate, new: UsdRate) -> Move | None:
+def _move(code: str, old: UsdRate, new: UsdRate) -> RateMove | None:
     """Return the move of a rate if it is too far to be believed; it counts in percent of the old rate."""
     before, after = old.numerator * new.denominator, new.numerator * old.denominator
     distance = abs(after - before) * 100
     if distance <= before * LARGEST_MOVE_PERCENT:
         return None
-    return Move(code, rate_text(old), rate_text(new), decimal_text(distance, before, 1).removeprefix("about "))
+    return RateMove(code, rate_text(old), rate_text(new), decimal_text(distance, before, 1).removeprefix("about "))
 
 
 def _scaled(rate: UsdRate, numerator: int, denominator: int, source: str) -> UsdRate:

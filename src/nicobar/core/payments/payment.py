@@ -223,13 +223,13 @@ class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):
     tax: int
     total: int
     """What the customer pays for this line: subtotal - discount + tax."""
-    refunded_amount: int = 0
-    """What was refunded of `total`, a pending refund included."""
-    refunded_tax: int = 0
-    """The tax in `refunded_amount`."""
-    refunded_settlement_amount: int = 0
+    refund_reserved_amount: int = 0
+    """What refunds hold of `total`, pending ones included."""
+    refund_reserved_tax: int = 0
+    """The tax in `refund_reserved_amount`."""
+    refund_reserved_settlement_amount: int = 0
     """The same in the settlement currency."""
-    refunded_settlement_tax: int = 0
+    refund_reserved_settlement_tax: int = 0
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,17 +270,17 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """The saved method that was charged last, or that the card of this payment was saved as."""
     three_ds: ThreeDs | None = None
     """The cardholder's authentication in the last attempt."""
-    refunded_amount: int = 0
-    """What was refunded of `total_amount`, a pending refund included."""
-    returned_amount: int = 0
+    refund_reserved_amount: int = 0
+    """What refunds hold of `total_amount`, pending ones included."""
+    refund_succeeded_amount: int = 0
     """What succeeded refunds have given back."""
 
     @property
     def refund_status(self) -> Literal["partial", "full"] | None:
         """How much succeeded refunds have given back; None for nothing."""
-        if not self.returned_amount:
+        if not self.refund_succeeded_amount:
             return None
-        return "full" if self.returned_amount == self.total_amount else "partial"
+        return "full" if self.refund_succeeded_amount == self.total_amount else "partial"
 
     @property
     def tenant(self) -> Tenant:

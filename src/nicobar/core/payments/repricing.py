@@ -90,6 +90,34 @@ def repriced(
     """Return the payment with the amounts and lines of a quote, and with the tax id in its one form."""
     items = [RequestedItem(line.product_id, line.quantity, line.amount) for line in payment.lines]
     return msgspec.structs.replace(
+        _with_amounts(payment, quote),
+        lines=priced_lines(quote, items, products),
+        options=msgspec.structs.replace(
+            payment.options,
+            tax_id=None if tax_id is None else tax_id.number,
+            tax_id_register=None if tax_id is None else tax_id.register,
+        ),
+    )
+
+
+def without_codes(payment: Payment, quote: Quote, dropped: Sequence[str]) -> Payment:
+    """Return the payment with the amounts of a quote of the same cart that lacks the dropped codes."""
+    lines = [
+        msgspec.structs.replace(
+            line, subtotal=priced.subtotal, discount=priced.discount, tax=priced.tax, total=priced.total
+        )
+        for line, priced in zip(payment.lines, quote.lines, strict=True)
+    ]
+    codes = [code for code in payment.options.discount_codes if code not in dropped]
+    return msgspec.structs.replace(
+        _with_amounts(payment, quote),
+        lines=lines,
+        options=msgspec.structs.replace(payment.options, discount_codes=codes),
+    )
+
+
+def _with_amounts(payment: Payment, quote: Quote) -> Payment:
+    return msgspec.structs.replace(
         payment,
         currency=quote.currency,
         subtotal=quote.subtotal,
@@ -99,12 +127,6 @@ def repriced(
         settlement_currency=quote.settlement_currency,
         settlement_amount=quote.settlement_amount,
         settlement_tax=quote.settlement_tax,
-        lines=priced_lines(quote, items, products),
-        options=msgspec.structs.replace(
-            payment.options,
-            tax_id=None if tax_id is None else tax_id.number,
-            tax_id_register=None if tax_id is None else tax_id.register,
-        ),
     )
 
 

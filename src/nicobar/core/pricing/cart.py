@@ -133,7 +133,7 @@ def buyers_currency(
     *,
     adaptive: bool,
 ) -> str | None:
-    """Return the charge currency on which the localized prices of a cart agree, or None when they settle none.
+    """Return the charge currency on which the localized prices of a cart agree, or None when they decide none.
 
     `wanted` is the currency the request asks for, else the billing country's own.
     """

@@ -31,6 +31,7 @@ __all__ = [
     "Workings",
     "buyer_price",
     "check_minimum",
+    "check_step",
     "quote",
     "recompute",
     "with_fee",
@@ -100,7 +101,13 @@ def quote(lines: Sequence[CartLine], charge: ChargeTerms, codes: Sequence[Discou
         fees_inclusive=not on_top,
         lines=results,
         inputs=QuoteInputs(tuple(lines), charge, tuple(codes)),
+        rounded_away=total == 0 and _is_positive(openings, states),
     )
+
+
+def _is_positive(openings: Sequence[Opening], states: Sequence[CodeState]) -> bool:
+    """Return whether anything is left of the exact amounts after all discounts."""
+    return any(states[-1][1]) if states else any(opening[2] for opening in openings)
 
 
 def recompute(inputs: QuoteInputs) -> Quote:
@@ -154,14 +161,25 @@ def with_fee(
     return msgspec.structs.replace(charge, fee_bps=fee)
 
 
-def check_minimum(total: int, currency: str, minimum_minor: int, exponent: int) -> None:
-    """Refuse a total between zero and the smallest charge of its currency; exactly zero is allowed.
+def check_minimum(priced: Quote, minimum_minor: int, exponent: int) -> None:
+    """Refuse a total between zero and the smallest charge of its currency.
 
-    Raises Problem TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT.
+    Free is what costs exactly nothing: a positive price that rounds to zero is below the minimum. Raises Problem
+    TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT.
     """
-    if 0 < total < minimum_minor:
-        amount = display_amount(minimum_minor, currency, exponent)
+    if 0 < priced.total < minimum_minor or priced.rounded_away:
+        amount = display_amount(minimum_minor, priced.currency, exponent)
         raise Problem("TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT", amount=amount)
+
+
+def check_step(amount: int, currency: str, step: int, exponent: int, *, path: str | None = None) -> None:
+    """Refuse an amount that the processor cannot move: it takes only multiples of `step` minor units.
+
+    Raises Problem AMOUNT_NOT_CHARGEABLE.
+    """
+    if amount % step:
+        texts = [display_amount(minor, currency, exponent) for minor in (amount, step)]
+        raise Problem("AMOUNT_NOT_CHARGEABLE", amount=texts[0], step=texts[1], path=path)
 
 
 def buyer_price(minimum: int, amount: int | None, *, path: str | None = None) -> int:

@@ -1,9 +1,12 @@
 """What is priced and what it came to: the lines of a cart, and the quote with everything that it depends on."""
 
+from datetime import date
 from typing import Final
 
 import msgspec
 
+from nicobar.core.catalog.localized_price import LocalizedPrice
+from nicobar.core.catalog.product import OneTimePrice
 from nicobar.core.discounts.discount_record import CodeUse
 from nicobar.core.discounts.discounts import FULL_BPS, DiscountTerms
 from nicobar.core.money.fx import ChargeTerms
@@ -85,12 +88,28 @@ class LineQuote(msgspec.Struct, frozen=True, gc=False):
     total: int
 
 
+class KeptProduct(msgspec.Struct, frozen=True, gc=False):
+    """What a product was sold at when the payment was created; an open payment is priced again from it."""
+
+    product_id: str
+    price: OneTimePrice
+    """With the answer to whether it contains the tax."""
+    pricing_mode: str | None = None
+    localized: tuple[LocalizedPrice, ...] = ()
+    """The localized prices that were active, of all markets."""
+
+
 class QuoteInputs(msgspec.Struct, frozen=True, gc=False):
     """Everything that a quote depends on; stored with a payment, it reproduces the quote."""
 
     lines: tuple[CartLine, ...]
     charge: ChargeTerms
     codes: tuple[DiscountTerms, ...] = ()
+    products: tuple[KeptProduct, ...] = ()
+    """The products of the cart, each once; empty for payments from before they were kept. They decide nothing about
+    this quote, but about another one of the same payment."""
+    tax_date: date | None = None
+    """The day whose taxes these are; None for payments from before it was kept: that of their creation."""
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
@@ -112,6 +131,8 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     """Whether that fee is contained in the price, so that the merchant bears it; also true when there is no fee."""
     lines: tuple[LineQuote, ...]
     inputs: QuoteInputs
+    rounded_away: bool = False
+    """Whether the total is zero only because what is left of the price rounds to it."""
 
     @property
     def code_uses(self) -> list[CodeUse]:

@@ -93,7 +93,7 @@ class RefundTerms(msgspec.Struct, frozen=True):
     at: datetime
     """When it is asked for."""
     window_days: int
-    """Days after the creation of the payment within which it can be refunded."""
+    """Days after the success of the payment within which it can be refunded."""
     refunds: int
     """How many refunds of the payment there are, failed ones too."""
     returned_at_once: bool
@@ -104,6 +104,8 @@ class RefundTerms(msgspec.Struct, frozen=True):
     """Whether the payment's method can give a part back."""
     exponents: Mapping[str, int]
     """Number of decimals of each currency, for sentences."""
+    step: int = 1
+    """The processor gives back multiples of so many minor units of the payment's currency."""
 
 
 class RefundLine(msgspec.Struct, frozen=True):

@@ -13,7 +13,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from nicobar.core.money.money import display_amount, round_half_up
+from nicobar.core.payments.paying import revision
 from nicobar.core.payments.payment import Payment
+from nicobar.core.pricing.pricing import check_step
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import RefundInstruction, RefundItem, RefundLine, RefundTerms
 
@@ -22,24 +24,24 @@ MAXIMUM_REFUNDS: Final = 500
 
 
 class Side(msgspec.Struct, frozen=True):
-    """A line in one currency: what it is, and what was refunded of it. A pending refund counts."""
+    """A line in one currency: what it is, and what refunds hold of it, pending ones included."""
 
     total: int
     """With tax."""
     tax: int
-    refunded: int
+    refund_reserved: int
     """With tax."""
-    refunded_tax: int
+    refund_reserved_tax: int
 
     @property
     def left(self) -> int:
         """What is left, with tax."""
-        return self.total - self.refunded
+        return self.total - self.refund_reserved
 
     @property
     def tax_left(self) -> int:
         """The tax in what is left."""
-        return self.tax - self.refunded_tax
+        return self.tax - self.refund_reserved_tax
 
     @property
     def net_left(self) -> int:
@@ -62,8 +64,8 @@ def refundable_lines(payment: Payment, settled: Sequence[tuple[int, int]]) -> li
         RefundableLine(
             line.position,
             line.product_id,
-            Side(line.total, line.tax, line.refunded_amount, line.refunded_tax),
-            Side(total, tax, line.refunded_settlement_amount, line.refunded_settlement_tax),
+            Side(line.total, line.tax, line.refund_reserved_amount, line.refund_reserved_tax),
+            Side(total, tax, line.refund_reserved_settlement_amount, line.refund_reserved_settlement_tax),
         )
         for line, (total, tax) in zip(payment.lines, settled, strict=True)
     ]
@@ -78,8 +80,8 @@ def plan_refund(
     REFUND_WINDOW_EXPIRED, EXISTING_REFUND_REQUEST_PROCESSING, PAYMENT_ALREADY_REFUNDED or NOTHING_TO_REFUND,
     UNSUPPORTED_ACTION after `MAXIMUM_REFUNDS`, UNSUPPORTED_CURRENCY, DUPLICATE_LINE_ITEMS_IN_REQUEST; then for each
     item LINE_ITEM_NOT_FOUND, LINE_ITEM_FULLY_REFUNDED, LINE_ITEM_REFUND_AMOUNT_TOO_LOW,
-    LINE_ITEM_REFUND_AMOUNT_TOO_HIGH, REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT; and PARTIAL_REFUND_NOT_ALLOWED, and
-    UNSUPPORTED_ACTION for what a dispute holds.
+    LINE_ITEM_REFUND_AMOUNT_TOO_HIGH, REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT; and PARTIAL_REFUND_NOT_ALLOWED,
+    UNSUPPORTED_ACTION for what a dispute holds, and AMOUNT_NOT_CHARGEABLE for a part that the processor cannot move.
     """
     _check_payment(payment, terms)
     if wish.currency not in (None, payment.currency):
@@ -101,24 +103,29 @@ def plan_refund(
     amount = sum(part.amount for part in planned)
     if not terms.partial_allowed and amount < payment.total_amount:
         raise Problem("PARTIAL_REFUND_NOT_ALLOWED")
-    free = payment.total_amount - payment.refunded_amount - terms.disputed
+    free = payment.total_amount - payment.refund_reserved_amount - terms.disputed
     if amount > free:
         shown = display_amount(max(free, 0), payment.currency, terms.exponents[payment.currency])
         raise Problem("UNSUPPORTED_ACTION", detail=f"This payment is disputed; {shown} of it can be refunded")
+    if amount < payment.total_amount - payment.refund_reserved_amount:  # the rest goes back whatever it is
+        check_step(amount, payment.currency, terms.step, terms.exponents[payment.currency], path="items")
     return planned
 
 
 def _check_payment(payment: Payment, terms: RefundTerms) -> None:
-    """Refuse a payment of which nothing can be refunded, whatever is asked for."""
+    """Refuse a payment of which nothing can be refunded, whatever is asked for.
+
+    The window runs from the success, which is a payment's last change.
+    """
     if payment.status != "succeeded":
         raise Problem("PAYMENT_NOT_SUCCEEDED")
     if payment.total_amount == 0:
         raise Problem("ZERO_AMOUNT_PAYMENT_REFUND_NOT_ALLOWED")
-    if terms.at >= payment.created_at + timedelta(days=terms.window_days):
+    if terms.at >= revision(payment) + timedelta(days=terms.window_days):
         raise Problem("REFUND_WINDOW_EXPIRED", days=terms.window_days)
-    if payment.refunded_amount > payment.returned_amount:
+    if payment.refund_reserved_amount > payment.refund_succeeded_amount:
         raise Problem("EXISTING_REFUND_REQUEST_PROCESSING")
-    if payment.returned_amount == payment.total_amount:
+    if payment.refund_succeeded_amount == payment.total_amount:
         raise Problem("PAYMENT_ALREADY_REFUNDED" if terms.returned_at_once else "NOTHING_TO_REFUND")
     if terms.refunds >= MAXIMUM_REFUNDS:
         raise Problem("UNSUPPORTED_ACTION", detail=f"A payment has at most {MAXIMUM_REFUNDS} refunds")
@@ -209,7 +216,11 @@ def _tax_within(side: Side, amount: int) -> int:
     back: it takes its own tax with it, and what stands may have a unit more or less than its proportion. Then the tax
     is no less than nothing and no more than the amount. A line that settles to nothing has no tax.
     """
-    tax = round_half_up((side.refunded + amount) * side.tax, side.total) - side.refunded_tax if side.total else 0
+    tax = (
+        round_half_up((side.refund_reserved + amount) * side.tax, side.total) - side.refund_reserved_tax
+        if side.total
+        else 0
+    )
     return max(0, min(tax, amount))
 
 
@@ -219,8 +230,8 @@ def _tax_beside(side: Side, net: int) -> int:
     After it the refunded tax is to the refunded net as the line's tax to its net, half-up, which is the proportion of
     `_tax_within`: the tax of an amount and of the net in it round to the same.
     """
-    refunded_net = side.refunded - side.refunded_tax
-    tax = _tax_on(refunded_net + net, side.total - side.tax, side.tax) - side.refunded_tax
+    refunded_net = side.refund_reserved - side.refund_reserved_tax
+    tax = _tax_on(refunded_net + net, side.total - side.tax, side.tax) - side.refund_reserved_tax
     return max(0, tax)
 
 
@@ -235,4 +246,4 @@ def _converted(side: Side, amount: int, other: Side) -> int:
     It is all that is left for all that is left, and nothing where a refund that came back has left the other side ahead
     of its proportion.
     """
-    return max(0, round_half_up((side.refunded + amount) * other.total, side.total) - other.refunded)
+    return max(0, round_half_up((side.refund_reserved + amount) * other.total, side.total) - other.refund_reserved)

@@ -37,10 +37,10 @@ Verdict = Literal["won", "lost", "cancelled", "accepted", "expired", "challenged
 
 
 class SimulatedScenario(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is to happen to one order. Without any of it, the card or the method decides alone."""
+    """What is to happen to one charge. Without any of it, the card or the method decides alone."""
 
     decline: str | None = None
-    """The failure code with which the order is declined."""
+    """The failure code with which the charge is declined."""
     challenge: bool = False
     """Whether the card's bank asks its holder."""
     latency: timedelta = timedelta()
@@ -54,6 +54,8 @@ class SimulatedScenario(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     dispute_after: timedelta | None = None
     """How long after the charge its holder disputes it; None for never."""
     dispute_reason: str = "fraudulent"
+    dispute_whole: bool = False
+    """Whether the whole charge is disputed, whatever was refunded of it: its money is given back twice."""
     verdict: Verdict | None = None
     verdict_after: timedelta = timedelta()
     """How long after its opening the dispute goes on."""
@@ -95,6 +97,8 @@ def read_scenario(text: object, codes: Sequence[str]) -> SimulatedScenario:
         fields = _mix(seed, codes) | fields
     if "verdict" in fields and "dispute_after" not in fields:
         raise _refused("verdict needs dispute_after.")
+    if "dispute_whole" in fields and "dispute_after" not in fields:
+        raise _refused("dispute_whole needs dispute_after.")
     return msgspec.convert(fields | {"seed": seed}, SimulatedScenario)
 
 
@@ -186,6 +190,7 @@ _WORDS: Final[dict[str, _Reader]] = {
     "notice_late": _time("notice_late"),
     "notices_shuffled": _flag(notices="shuffled"),
     "dispute_after": _time("dispute_after"),
+    "dispute_whole": _flag(dispute_whole=True),
     "verdict": _verdict,
     "refund_pending": _time("refund_pending"),
     "refund_fail": _flag(refund_fail=True),
@@ -201,7 +206,7 @@ WORDS: Final = tuple(_WORDS)
 
 
 def _mix(seed: int, codes: Sequence[str]) -> _Fields:
-    """Return what a seed makes of an order.
+    """Return what a seed makes of a charge.
 
     What makes an answer wait for long is left out: silence, for which a broken connection does as well, and the notice
     that comes first.

@@ -2,6 +2,7 @@
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.accounts.processor_accounts import attempts_under_way, delete_account
 from nicobar.storage.business.settings import lock_business
@@ -23,3 +24,4 @@ async def remove_processor_account(runtime: Runtime, tenant: Tenant, processor: 
             raise Problem("UNSUPPORTED_ACTION", detail=detail)
         if not await delete_account(tx, tenant, processor):
             raise Problem("NOT_FOUND", message=f"There is no account at {processor} for {tenant.mode} payments.")
+        await write_audit_entry(runtime, tx, tenant, "processor.remove", [processor])

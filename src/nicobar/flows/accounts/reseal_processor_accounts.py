@@ -1,7 +1,13 @@
-"""Encrypt the secrets of every account with the newest key, so that older keys are not needed any more."""
+"""Encrypt the secrets of every account with the newest key, so that older keys are not needed any more.
 
+The keys of customers' proofs, which are valid for minutes, are made anew. Answers that are kept for requests with an
+idempotency key stay as they are.
+"""
+
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.accounts.processor_accounts import all_accounts, reseal_account
+from nicobar.storage.payments.saved_methods import purge_proof_keys
 
 
 async def reseal_processor_accounts(runtime: Runtime) -> int:
@@ -11,4 +17,6 @@ async def reseal_processor_accounts(runtime: Runtime) -> int:
         accounts = await all_accounts(tx)
         for account in accounts:
             await reseal_account(tx, account, runtime.accounts.reseal(account))
+            await write_audit_entry(runtime, tx, account.tenant, "processor.reencrypt", [account.processor], ["sealed"])
+        await purge_proof_keys(tx)
     return len(accounts)

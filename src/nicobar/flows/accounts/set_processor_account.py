@@ -2,6 +2,7 @@
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.stripe.stripe_account import API_BASE, NAME, StripeAccount, check_account
 from nicobar.storage.accounts.processor_accounts import set_account
@@ -22,9 +23,10 @@ async def set_processor_account(runtime: Runtime, tenant: Tenant, account: Strip
             await runtime.accounts.connect(tenant, account).check_keys()
     except ValueError as error:
         raise Problem("INVALID_REQUEST_PARAMETERS", detail=str(error)) from error
-    sealed = runtime.accounts.seal(tenant, NAME, account)
     api_base = None if account.api_base == API_BASE else account.api_base
+    sealed = runtime.accounts.seal(tenant, NAME, account, api_base)
     async with runtime.database.transaction() as tx:
         if not await lock_business(tx, tenant.business_id):
             raise Problem("NOT_FOUND", what="Business")
         await set_account(tx, tenant, NAME, account.publishable_key, api_base, sealed, runtime.real_now())
+        await write_audit_entry(runtime, tx, tenant, "processor.set", [NAME], ["keys"])

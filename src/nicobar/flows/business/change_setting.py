@@ -11,6 +11,7 @@ from nicobar.core.business.business_settings import (
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.brand import descriptor_from
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.reference.codes import codes
 from nicobar.storage.business.settings import insert_setting_change, lock_business, setting_texts
@@ -37,6 +38,7 @@ async def change_setting(runtime: Runtime, tenant: Tenant, name: str, text: str)
         if new != old:
             check_together(settings_from({**texts, name: new}, known), name)
             await insert_setting_change(tx, tenant, change, runtime.real_now())
+            await write_audit_entry(runtime, tx, tenant, "setting.change", [tenant.business_id], [name])
             if name == "business_name":
                 await rename_primary_brand(tx, tenant, new, descriptor_from(new), runtime.real_now())
     return change

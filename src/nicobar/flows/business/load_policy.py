@@ -57,7 +57,7 @@ async def load_policy(runtime: Runtime, tenant: Tenant) -> Policy:
     While one caller reads it anew, the others go on with the one they have, as long as that is not too old; so the
     database gets one question at a time. Raises DatabaseUnavailable.
     """
-    shelf = _shelf(runtime.database, tenant)
+    shelf = _shelf(runtime.database.shared, tenant)
     age = _age(shelf, runtime.clock.elapsed())
     if shelf.policy is not None and (age < FRESH or (age < OLDEST and shelf.reading.locked())):
         return shelf.policy

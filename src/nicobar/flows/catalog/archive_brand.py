@@ -5,6 +5,7 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.brand import ArchivedBrand, Brand, check_usable
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import brands, products
 from nicobar.storage.database import Tx
@@ -34,6 +35,8 @@ async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, target_
             moved = 0
         moment = runtime.now(tenant)
         await brands.update_brand(tx, tenant, msgspec.structs.replace(stored, archived_at=moment, updated_at=moment))
+        ids = [brand_id] if target_id is None else [brand_id, target_id]
+        await write_audit_entry(runtime, tx, tenant, "brand.archive", ids, ["archived_at"])
     return ArchivedBrand(brand_id=brand_id, archived_at=moment, products_moved=moved, moved_to_brand_id=target_id)
 
 

@@ -6,6 +6,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.brand import Brand, NewBrand, checked_descriptor, descriptor_from
 from nicobar.core.fields import blank_to_none, checked_web_address
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.reference.contacts import checked_email
 from nicobar.storage.catalog import brands
@@ -42,4 +43,5 @@ async def create_brand(runtime: Runtime, tenant: Tenant, new: NewBrand) -> Brand
         if await brands.count_brands(tx, tenant) >= MAXIMUM_BRANDS:
             raise Problem("UNSUPPORTED_ACTION", detail=f"A business can have at most {MAXIMUM_BRANDS} brands.")
         await brands.insert_brand(tx, tenant, brand)
+        await write_audit_entry(runtime, tx, tenant, "brand.create", [brand.brand_id])
     return brand

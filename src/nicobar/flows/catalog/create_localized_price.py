@@ -3,6 +3,7 @@
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.localized_price import LocalizedPrice, check_new
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.reference import currencies
 from nicobar.storage.catalog.localized_prices import insert_localized_price
@@ -40,4 +41,6 @@ async def create_localized_price(
         )
         if not await insert_localized_price(tx, tenant, price):
             raise Problem("LOCALIZED_PRICE_ALREADY_EXISTS")
+        ids = [product_id, price.localized_price_id]
+        await write_audit_entry(runtime, tx, tenant, "localized_price.create", ids)
     return price

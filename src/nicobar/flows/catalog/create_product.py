@@ -4,6 +4,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.brand import check_usable
 from nicobar.core.catalog.product import NewProduct, Product, changed_extras, check_price, is_recurring
 from nicobar.core.fields import blank_to_none, checked_metadata, checked_name
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.brands import lock_brand
 from nicobar.storage.catalog.products import insert_product
@@ -38,4 +39,5 @@ async def create_product(runtime: Runtime, tenant: Tenant, new: NewProduct) -> P
     async with runtime.database.transaction() as tx:
         check_usable(await lock_brand(tx, tenant, product.brand_id, "use"), "brand_id")
         await insert_product(tx, tenant, product)
+        await write_audit_entry(runtime, tx, tenant, "product.create", [product.product_id])
     return product

@@ -9,6 +9,7 @@ import msgspec
 from nicobar.core.business.tenant import secret_hash
 from nicobar.core.catalog.picture import wrong_ticket
 from nicobar.drawing import draw_anew
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.catalog.exchange_picture import UNSHOWN_FOR, exchange_picture
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import brands, products
@@ -41,6 +42,8 @@ async def receive_picture(runtime: Runtime, image_id: str, ticket: str, upload: 
         if product is not None:
             await exchange_picture(tx, tenant, product.image_id, image_id, moment)
             await products.update_product(tx, tenant, msgspec.structs.replace(product, **news))
+            await write_audit_entry(runtime, tx, tenant, "product.update", [product.product_id], ["image_id"])
         if brand is not None:
             await exchange_picture(tx, tenant, brand.image_id, image_id, moment)
             await brands.update_brand(tx, tenant, msgspec.structs.replace(brand, **news))
+            await write_audit_entry(runtime, tx, tenant, "brand.update", [brand.brand_id], ["image_id"])

@@ -2,10 +2,12 @@
 
 import msgspec
 
+from nicobar.core.audit.entry import changed_fields
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.brand import Brand, BrandChange, checked_descriptor
 from nicobar.core.fields import blank_to_none, checked_web_address, given
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.catalog.exchange_picture import exchange_picture
 from nicobar.flows.runtime import Runtime
 from nicobar.reference.contacts import checked_email
@@ -34,6 +36,7 @@ async def update_brand(runtime: Runtime, tenant: Tenant, brand_id: str, change: 
             await exchange_picture(tx, tenant, stored.image_id, changed.image_id, runtime.real_now())
         changed = msgspec.structs.replace(changed, updated_at=moment)
         await brands.update_brand(tx, tenant, changed)
+        await write_audit_entry(runtime, tx, tenant, "brand.update", [brand_id], changed_fields(stored, changed))
         return changed
 
 

@@ -5,6 +5,7 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.localized_price import LocalizedPrice
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.localized_prices import lock_localized_price, set_amount
 
@@ -28,4 +29,6 @@ async def update_localized_price(
             return stored
         moment = runtime.now(tenant)
         await set_amount(tx, tenant, product_id, localized_price_id, amount, moment)
+        ids = [product_id, localized_price_id]
+        await write_audit_entry(runtime, tx, tenant, "localized_price.update", ids, ["amount"])
         return msgspec.structs.replace(stored, amount=amount, updated_at=moment)

@@ -3,11 +3,13 @@
 import msgspec
 from msgspec import UNSET
 
+from nicobar.core.audit.entry import changed_fields
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.brand import check_usable
 from nicobar.core.catalog.product import Product, ProductChange, changed_extras, check_price, is_recurring
 from nicobar.core.fields import blank_to_none, checked_metadata, checked_name, given
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.catalog.exchange_picture import exchange_picture
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import products
@@ -40,6 +42,7 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, chan
         await products.update_product(tx, tenant, changed)
         if changed.pricing_mode != stored.pricing_mode or changed.price.currency != stored.price.currency:
             await archive_mismatched(tx, tenant, product_id, changed.pricing_mode, moment)
+        await write_audit_entry(runtime, tx, tenant, "product.update", [product_id], changed_fields(stored, changed))
         return changed
 
 

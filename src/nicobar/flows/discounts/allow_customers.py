@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.fields import refuse_unknown, unique_ids
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.discounts import discounts
 
@@ -22,4 +23,5 @@ async def allow_customers(runtime: Runtime, tenant: Tenant, discount_id: str, id
         unknown = await discounts.unknown_customers(tx, tenant, customer_ids)
         refuse_unknown(ids, unknown, "customer", "customer_ids")
         await discounts.allow_customers(tx, tenant, discount_id, customer_ids, runtime.now(tenant))
+        await write_audit_entry(runtime, tx, tenant, "discount.allow", [discount_id, *customer_ids])
     return customer_ids

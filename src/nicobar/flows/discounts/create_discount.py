@@ -13,6 +13,7 @@ from nicobar.core.discounts.discount_record import (
 )
 from nicobar.core.fields import blank_to_none, checked_metadata, refuse_unknown, unique_ids
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import UniqueViolation
 from nicobar.storage.discounts import discounts
@@ -33,6 +34,7 @@ async def create_discount(runtime: Runtime, tenant: Tenant, new: NewDiscount) ->
                 unknown = await discounts.unknown_products(tx, tenant, discount.restricted_to)
                 refuse_unknown(new.restricted_to, unknown, "product", "restricted_to")
             await discounts.insert_discount(tx, tenant, discount)
+            await write_audit_entry(runtime, tx, tenant, "discount.create", [discount.discount_id])
     except UniqueViolation as violation:
         if violation.constraint != "discounts_code":
             raise

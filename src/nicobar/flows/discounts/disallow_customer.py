@@ -2,6 +2,7 @@
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.discounts import discounts
 
@@ -16,3 +17,4 @@ async def disallow_customer(runtime: Runtime, tenant: Tenant, discount_id: str, 
             raise Problem("NOT_FOUND", what="Discount")
         if not await discounts.disallow_customer(tx, tenant, discount_id, customer_id):
             raise Problem("NOT_FOUND", what="Customer on the discount's list")
+        await write_audit_entry(runtime, tx, tenant, "discount.disallow", [discount_id, customer_id])

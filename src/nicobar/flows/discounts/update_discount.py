@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import UNSET
 
+from nicobar.core.audit.entry import changed_fields
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.discounts.discount_record import (
     DiscountChange,
@@ -15,6 +16,7 @@ from nicobar.core.discounts.discount_record import (
 )
 from nicobar.core.fields import blank_to_none, checked_metadata, given, refuse_unknown, unique_ids
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import UniqueViolation
 from nicobar.storage.discounts import discounts
@@ -41,6 +43,8 @@ async def update_discount(runtime: Runtime, tenant: Tenant, discount_id: str, ch
                 refuse_unknown(change.restricted_to, unknown, "product", "restricted_to")
             changed = msgspec.structs.replace(changed, updated_at=runtime.now(tenant))
             await discounts.update_discount(tx, tenant, changed)
+            fields = changed_fields(stored, changed)
+            await write_audit_entry(runtime, tx, tenant, "discount.update", [discount_id], fields)
             return changed
     except UniqueViolation as violation:
         if violation.constraint != "discounts_code":

@@ -1,7 +1,7 @@
 """Write an event into the outbox, in the transaction of the change that it reports.
 
-The only flow that renders what the contract shapes: the body of an event is kept as bytes, because a late delivery has
-to tell what was true when it happened.
+The body of an event is kept as bytes: it tells what was true when it happened, and it is what webhooks send as long as
+nothing newer was told about the object.
 """
 
 from datetime import datetime
@@ -19,10 +19,11 @@ from nicobar.wire.events.events import render_event
 async def write_event(
     runtime: Runtime, tx: Tx, tenant: Tenant, type: EventType, subject: EventSubject, at: datetime
 ) -> Event:
-    """Store the event with its body as of now, and return it."""
+    """Store the event with its body as of now, schedule its deliveries, and return it."""
     payload = render_event(tenant.business_id, type, at, subject)
     event = Event(runtime.new_id("evt", at), type, _object_id(subject), payload, at)
-    await insert_event(tx, tenant, event)
+    if await insert_event(tx, tenant, event, runtime.real_now()):
+        runtime.database.announce_work(tx)
     return event
 
 

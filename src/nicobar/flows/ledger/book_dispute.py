@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from nicobar.core.disputes.dispute import Dispute
-from nicobar.core.ledger.ledger import dispute_entry, is_taken
+from nicobar.core.ledger.reversals import dispute_entry, is_taken
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
@@ -20,5 +20,5 @@ async def book_dispute(runtime: Runtime, tx: Tx, payment: Payment, dispute: Disp
     if dispute.money_out == is_taken(dispute.dispute_id, booked):
         return
     entry_id = runtime.new_id("led", at)
-    entry = dispute_entry(entry_id, dispute, payment, booked, at, returned=not dispute.money_out)
+    entry = dispute_entry(entry_id, dispute, payment.payment_id, booked, at, returned=not dispute.money_out)
     await insert_entry(tx, payment.tenant, entry)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.ledger.ledger import Refunded, refund_entry
+from nicobar.core.ledger.reversals import Refunded, refund_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
 from nicobar.storage.ledger.ledger import entries_of, insert_entry

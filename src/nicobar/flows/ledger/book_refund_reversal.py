@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.ledger.ledger import Refunded, refund_reversal_entry
+from nicobar.core.ledger.reversals import Refunded, refund_reversal_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
 from nicobar.storage.ledger.ledger import entries_of, insert_entry
@@ -12,8 +12,7 @@ from nicobar.storage.ledger.ledger import entries_of, insert_entry
 async def book_refund_reversal(runtime: Runtime, tx: Tx, tenant: Tenant, refund: Refunded, at: datetime) -> None:
     """Store the mirror image of a refund's entry. The caller holds the payment's row.
 
-    A second reversal raises UniqueViolation `ledger_entries_once` at the end of the block. Raises ValueError when the
-    refund is not in the books.
+    Raises ValueError when the refund is not in the books, or came back before.
     """
     booked = await entries_of(tx, tenant, refund.payment_id)
     await insert_entry(tx, tenant, refund_reversal_entry(runtime.new_id("led", at), refund.refund_id, booked, at))

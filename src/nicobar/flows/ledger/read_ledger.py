@@ -16,7 +16,7 @@ from nicobar.storage.database import Read
 from nicobar.storage.ledger.seller_account import MARK_EVERY, LineFilters, list_lines, mark_balances
 from nicobar.storage.rates.rates import quotes_at
 
-SETTLED: Final = timedelta(minutes=10)
+COMPLETE_AFTER: Final = timedelta(minutes=10)
 """After this time no transaction can still add an entry: each of its few statements ends within 30 seconds."""
 
 LONG: Final = 10 * MARK_EVERY
@@ -33,7 +33,7 @@ async def read_ledger(
     async with runtime.database.snapshot() as read:
         lines, unmarked = await list_lines(read, tenant, filters, limit, offset)
         cents = await _in_dollars(read, lines)
-    until = runtime.now(tenant) - SETTLED
+    until = runtime.now(tenant) - COMPLETE_AFTER
     for currency, entries in unmarked.items():
         if entries > LONG:
             async with runtime.database.statement() as tx:

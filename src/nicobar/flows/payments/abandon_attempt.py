@@ -27,7 +27,7 @@ async def abandon_attempt(runtime: Runtime, tenant: Tenant, payment_id: str) -> 
         return
     outcome = await ask_processor(
         processor,
-        lambda asked: asked.close(attempt),
+        lambda asked: asked.cancel(attempt),
         ANSWER_TIMEOUT,
         "attempt_not_closed",
         attempt_id=attempt.attempt_id,

@@ -63,7 +63,7 @@ async def _ask(runtime: Runtime, tenant: Tenant, attempt: Attempt, now: datetime
 
 async def _close(asked: Processor, attempt: Attempt) -> Outcome:
     """End an attempt that the processor has never heard of, and return how it counts."""
-    late = await asked.close(attempt)
+    late = await asked.cancel(attempt)
     if late is not None:
         return late
     if not isinstance(attempt.outcome, NeedsAction):

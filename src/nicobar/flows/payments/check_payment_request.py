@@ -11,6 +11,7 @@ from nicobar.core.discounts.discounts import requested_codes
 from nicobar.core.fields import blank_to_none, checked_metadata
 from nicobar.core.payments.payment import PaymentOptions
 from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer, cart_request
+from nicobar.core.payments.return_schemes import may_return_to
 from nicobar.core.pricing.cart import CartRequest
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY, read_scenario
@@ -18,9 +19,6 @@ from nicobar.core.typed_text import tidy
 from nicobar.core.web_address import ascii_address
 from nicobar.reference import failures
 from nicobar.reference.contacts import checked_email, checked_phone
-
-_UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
-"""Schemes that would run in, or read from, the customer's browser instead of leading back to the merchant."""
 
 MAXIMUM_RETURN_URL: Final = 4096
 """Characters of an encoded `return_url`: it stands in a header, whose length browsers and proxies limit."""
@@ -95,17 +93,20 @@ def _unique(types: Sequence[str] | None) -> list[str] | None:
 def _return_url(url: str | None) -> str | None:
     """Return the address that customers are sent to as a header can carry it.
 
-    Apps may use a scheme of their own (`myapp://paid`).
+    Apps may use a scheme of their own (`myapp://paid`). Whoever reads addresses has to read this one in the same way:
+    no brackets but around an IPv6 address, no backslash.
     """
     if url is None:
         return None
+    if "\\" in url:
+        raise _invalid("return_url", "It holds a backslash; encode it as %5C.")
     try:
         url = ascii_address(url)
         parts = urlsplit(url)
     except ValueError as error:
         raise _invalid("return_url", f"It is not a valid URL: {error}.") from error
     scheme = parts.scheme.lower()
-    if not scheme or scheme in _UNSAFE_SCHEMES or not (parts.netloc or parts.path):
+    if not may_return_to(scheme) or not (parts.netloc or parts.path):
         raise _invalid("return_url", "It must be a full URL, such as https://example.com/thanks.")
     if scheme in ("http", "https") and not parts.hostname:
         raise _invalid("return_url", "It names no host.")

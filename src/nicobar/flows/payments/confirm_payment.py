@@ -14,6 +14,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import CARD_TYPES, decide
 from nicobar.core.payments.paying import is_payable, revision
 from nicobar.core.payments.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, method_type
+from nicobar.core.payments.repricing import PaymentChange
 from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, check_can_pay
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
@@ -21,7 +22,9 @@ from nicobar.core.simulator.simulated_scenario import METADATA_KEY
 from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.discounts.hold_codes import hold_codes
 from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.pricing.build_method_context import build_method_context
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.runtime import Runtime
@@ -59,24 +62,32 @@ class Confirmation(NamedTuple):
 class _Wish(NamedTuple):
     """What was asked for, as `confirm_payment` explains it."""
 
-    card: CardInput | SavedChoice | MethodInput | SimulatedCharge | None
+    instrument: CardInput | SavedChoice | MethodInput | SimulatedCharge | None
     seen: datetime | None
     save: bool
     customer_present: bool
     return_url: str | None
+    dated: bool = False
+    """Whether the taxes are known to be those of today."""
 
 
 class _Accepted(NamedTuple):
     """What is charged, after every check of it."""
 
-    card: CardInput | SavedMethod | MethodInput | SimulatedCharge
+    instrument: CardInput | SavedMethod | MethodInput | SimulatedCharge
     details: CardDetails | None
     """What may be kept of a card; None for every other method."""
     family: str
     type: str
 
 
-class _Order(NamedTuple):
+class _Undated(NamedTuple):
+    """The payment was last changed on another day, and its taxes may be another day's: those of paying count."""
+
+    revision: datetime
+
+
+class _ProcessorCall(NamedTuple):
     """What to ask of whom, for an attempt that is committed."""
 
     processor: Processor
@@ -87,7 +98,7 @@ async def confirm_payment(
     runtime: Runtime,
     tenant: Tenant,
     payment_id: str,
-    card: CardInput | SavedChoice | MethodInput | SimulatedCharge | None,
+    instrument: CardInput | SavedChoice | MethodInput | SimulatedCharge | None,
     seen: datetime | None = None,
     *,
     save: bool = False,
@@ -100,45 +111,55 @@ async def confirm_payment(
     a double click cannot try a declined card twice. None skips that check. `save` is the customer's consent to keep
     the card, should it pay. `create` stores the payment in the transaction that records the attempt: it is charged in
     the merchant's request then, and the customer is not there. `return_url` is where a page of the processor sends
-    the customer back to; None stands for the payment link. A Rehearsal is for the simulator and test payments alone.
+    the customer back to; None stands for the payment link. A SimulatedCharge is for the simulator and test
+    payments alone.
 
-    When the database goes away between the call and its record, that is no failure of the confirmation: the attempt is
-    stored, and the sweep asks what became of it. An error would make a merchant's program charge once more.
+    A database that goes away between the call and its record is no failure: the attempt is stored, and the sweep asks.
 
     Raises Problem NOT_FOUND for an unknown payment or saved method, UNSUPPORTED_ACTION without a processor for its
-    mode or for a rehearsal that is not allowed, INVALID_REQUEST_BODY without a card, NO_ELIGIBLE_PAYMENT_METHODS for a
-    saved method that cannot pay it, and CardRefused for a card that cannot be taken; nothing is stored then.
+    mode or for a simulated charge that is not allowed, INVALID_REQUEST_BODY without an instrument,
+    NO_ELIGIBLE_PAYMENT_METHODS for a saved method that cannot pay it, and CardRefused for a card that cannot
+    be taken; nothing is stored then.
     """
-    if isinstance(card, SimulatedCharge) and tenant.mode != "test":
+    if isinstance(instrument, SimulatedCharge) and tenant.mode != "test":
         raise Problem("UNSUPPORTED_ACTION", detail="How a charge ends can be chosen for a test payment only")
-    wish = _Wish(card, seen, save, customer_present=create is None, return_url=return_url)
+    wish = _Wish(instrument, seen, save, customer_present=create is None, return_url=return_url)
     policy = await load_policy(runtime, tenant)
     try:
         async with runtime.database.transaction() as tx:
             if create is not None:
                 await create(tx)
-            order = await _record_intent(tx, runtime, policy, tenant, payment_id, wish)
+            call = await _record_intent(tx, runtime, policy, tenant, payment_id, wish)
+        if isinstance(call, _Undated):
+            after = await reprice_payment(runtime, tenant, payment_id, PaymentChange())
+            if revision(after) != call.revision:
+                return Confirmation(None)  # the customer sees the total with the taxes of today first
+            async with runtime.database.transaction() as tx:
+                dated = wish._replace(seen=call.revision, dated=True)
+                call = await _record_intent(tx, runtime, policy, tenant, payment_id, dated)
     except UniqueViolation as error:
         if error.constraint != "attempts_one_live":
             raise
         return Confirmation(None)  # a live attempt exists: the database refused a second one
-    if not isinstance(order, _Order):
-        return Confirmation(order)
-    outcome = await _charge(order)
+    if isinstance(call, _Undated):  # midnight again, in between
+        return Confirmation(None)
+    if not isinstance(call, _ProcessorCall):
+        return Confirmation(call)
+    outcome = await _charge(call)
     try:
         async with runtime.database.transaction() as tx:
             payment = await lock_payment(tx, tenant, payment_id)
-            attempt = await get_attempt(tx, tenant, order.request.attempt_id)
+            attempt = await get_attempt(tx, tenant, call.request.attempt_id)
             if payment is not None and attempt is not None:
                 await record_outcome(runtime, tx, payment, attempt, outcome, runtime.now(tenant))
     except DatabaseUnavailable as error:
-        _log.error("outcome_not_recorded", attempt_id=order.request.attempt_id, why=str(error))
+        _log.error("outcome_not_recorded", attempt_id=call.request.attempt_id, why=str(error))
     return Confirmation(outcome)
 
 
 async def _record_intent(
     tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenant, payment_id: str, wish: _Wish
-) -> _Order | Outcome | None:
+) -> _ProcessorCall | _Undated | Outcome | None:
     """Walk the ladder under the payment's lock; return the order to place, or how it ended without one."""
     payment = await lock_payment(tx, tenant, payment_id)
     if payment is None:
@@ -146,6 +167,10 @@ async def _record_intent(
     at = runtime.now(tenant)
     if not is_payable(payment, at) or wish.seen not in (None, revision(payment)):
         return None
+    if policy.settings.tax != "off" and revision(payment).date() != at.date() and not wish.dated:
+        return _Undated(revision(payment))
+    if await hold_codes(tx, payment, at) != payment:
+        return None  # a code was lost since the decline: the customer sees the new total first
     if payment.total_amount == 0:
         free = Succeeded("free")
         await record_outcome(runtime, tx, payment, None, free, at)
@@ -153,14 +178,14 @@ async def _record_intent(
     processor = processor_for(find_processors(runtime, policy), tenant.mode)
     if processor is None:
         raise Problem("UNSUPPORTED_ACTION", detail=f"No processor is configured for {tenant.mode} payments")
-    if wish.card is None:
+    if wish.instrument is None:
         raise Problem("INVALID_REQUEST_BODY", path="number", detail="A card is needed to pay.")
-    if isinstance(wish.card, MethodInput):
-        accepted = _accepted_method(runtime, policy, processor, wish.card, payment)
+    if isinstance(wish.instrument, MethodInput):
+        accepted = _accepted_method(runtime, policy, processor, wish.instrument, payment)
     else:
         usable = _usable_cards(payment, policy)
-        accepted = await _accepted_card(tx, processor, wish.card, usable, payment, at)
-    saved = accepted.card.payment_method_id if isinstance(accepted.card, SavedMethod) else None
+        accepted = await _accepted_card(tx, processor, wish.instrument, usable, payment, at)
+    saved = accepted.instrument.payment_method_id if isinstance(accepted.instrument, SavedMethod) else None
     attempt = Attempt(
         attempt_id=runtime.new_id("att", at),
         payment_id=payment_id,
@@ -171,7 +196,9 @@ async def _record_intent(
         outcome=None,
         created_at=at,
         resolved_at=None,
-        save_method=wish.save and accepted.family == "card" and isinstance(accepted.card, CardInput | MethodInput),
+        save_method=wish.save
+        and accepted.family == "card"
+        and isinstance(accepted.instrument, CardInput | MethodInput),
     )
     await insert_attempt(tx, tenant, attempt)
     await move_payment(
@@ -184,22 +211,28 @@ async def _record_intent(
         card=accepted.details,
         payment_method_id=saved,
     )
+    return _ProcessorCall(processor, _charge_request(runtime, processor, payment, attempt, accepted, wish))
+
+
+def _charge_request(
+    runtime: Runtime, processor: Processor, payment: Payment, attempt: Attempt, accepted: _Accepted, wish: _Wish
+) -> ChargeRequest:
+    """Return what the processor is asked for an attempt."""
     link_url = runtime.public_url if payment.link_id is None else runtime.link_url(payment.link_id)
-    request = ChargeRequest(
+    return ChargeRequest(
         attempt.attempt_id,
         attempt.amount,
         attempt.currency,
-        accepted.card,
+        accepted.instrument,
         wish.return_url or link_url,
         keep_card=attempt.save_method,
         customer_present=wish.customer_present,
         force_3ds=payment.options.force_3ds,
         email=payment.customer.email,
         business_id=payment.business_id,
-        payment_id=payment_id,
-        scenario=payment.metadata.get(METADATA_KEY) if is_simulated(processor, tenant.mode) else None,
+        payment_id=payment.payment_id,
+        scenario=payment.metadata.get(METADATA_KEY) if is_simulated(processor, payment.mode) else None,
     )
-    return _Order(processor, request)
 
 
 def _usable_cards(payment: Payment, policy: Policy) -> frozenset[str]:
@@ -212,7 +245,7 @@ def _usable_cards(payment: Payment, policy: Policy) -> frozenset[str]:
 async def _accepted_card(
     tx: Tx,
     processor: Processor,
-    card: CardInput | SavedChoice | SimulatedCharge,
+    instrument: CardInput | SavedChoice | SimulatedCharge,
     usable: frozenset[str],
     payment: Payment,
     now: datetime,
@@ -222,22 +255,22 @@ async def _accepted_card(
     Raises CardRefused when the processor or the payment does not take a card, and Problem NOT_FOUND or
     NO_ELIGIBLE_PAYMENT_METHODS for a saved method.
     """
-    if isinstance(card, SavedChoice):
-        method = await get_method(tx, payment.tenant, payment.customer.customer_id, card.payment_method_id)
+    if isinstance(instrument, SavedChoice):
+        method = await get_method(tx, payment.tenant, payment.customer.customer_id, instrument.payment_method_id)
         if method is None:
-            raise Problem("NOT_FOUND", what=f"Payment method {card.payment_method_id}", path="payment_method_id")
+            raise Problem("NOT_FOUND", what=f"Payment method {instrument.payment_method_id}", path="payment_method_id")
         check_can_pay(method, payment)
         if method.processor != processor.name or method.payment_method_type not in usable:
             raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
         return _Accepted(method, method.card, "card", method.payment_method_type)
     if not is_simulated(processor, payment.mode):
         raise Problem("UNSUPPORTED_ACTION", detail=f"A card for {processor.name} is never typed here")
-    typed = card.card if isinstance(card, SimulatedCharge) else card
+    typed = instrument.card if isinstance(instrument, SimulatedCharge) else instrument
     details = without_its_words(processor, lambda: processor.describe(typed, now))
     kind = method_type(details)
     if kind not in usable:
         raise CardRefused("number", f"only_{min(usable)}_cards" if usable else "method_unavailable")
-    return _Accepted(card, details, "card", kind)
+    return _Accepted(instrument, details, "card", kind)
 
 
 def _accepted_method(
@@ -260,9 +293,9 @@ def _accepted_method(
     return _Accepted(method, None, known.family, known.type)
 
 
-async def _charge(order: _Order) -> Outcome:
+async def _charge(call: _ProcessorCall) -> Outcome:
     """Order the charge. Unknown says that the money may have been taken."""
-    processor, request = order
+    processor, request = call
     return await ask_processor(
         processor,
         lambda asked: asked.charge(request),

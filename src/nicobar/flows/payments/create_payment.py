@@ -3,6 +3,7 @@
 No processor is called, unless a saved method pays.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -25,10 +26,17 @@ from nicobar.storage.database import Tx
 from nicobar.storage.payments.payments import insert_payment
 
 
-async def create_payment(runtime: Runtime, tenant: Tenant, request: PaymentRequest) -> CreatedPayment:
+async def create_payment(
+    runtime: Runtime,
+    tenant: Tenant,
+    request: PaymentRequest,
+    answer: Callable[[CreatedPayment], msgspec.Struct] | None = None,
+) -> CreatedPayment:
     """Price the cart, store the payment and, if it is new, the customer.
 
-    Raises Problem for the first check that fails, in the contract's order; nothing is stored then.
+    `answer` makes what the caller is told: it is kept in the same commit for a request that comes again, because the
+    client secret in it is known here and never again. Raises Problem for the first check that fails, in the
+    contract's order; nothing is stored then.
     """
     checked = check_payment_request(tenant.mode, request)
     facts = await load_pricing_facts(runtime, tenant, checked.cart)
@@ -36,9 +44,20 @@ async def create_payment(runtime: Runtime, tenant: Tenant, request: PaymentReque
     at = runtime.now(tenant)
     decided = decide_payment(tenant, checked, facts, runnable, _new_ids(runtime, at), at)
     secret = f"{decided.payment.payment_id}_secret_{runtime.new_secret()}"
-    buyer = await _record(runtime, decided, secret)
     discount_ids = [code.discount_id for code in decided.quote.inputs.codes]
-    return CreatedPayment(msgspec.structs.replace(decided.payment, customer=buyer), secret, discount_ids)
+    created = CreatedPayment(decided.payment, secret, discount_ids)
+
+    def know(buyer: Buyer) -> CreatedPayment:
+        """Return what was created for this customer, and keep the answer that tells of it."""
+        known = created
+        if buyer != created.payment.customer:
+            known = created._replace(payment=msgspec.structs.replace(created.payment, customer=buyer))
+        if answer is not None and runtime.first_commit is not None:
+            runtime.first_commit.answer_with(answer(known))
+        return known
+
+    buyer = await _record(runtime, decided, secret, know)
+    return created if buyer == decided.payment.customer else know(buyer)
 
 
 def _runnable(runtime: Runtime, tenant: Tenant, checked: CheckedRequest, policy: Policy) -> frozenset[str]:
@@ -57,26 +76,30 @@ def _new_ids(runtime: Runtime, at: datetime) -> PaymentIds:
     )
 
 
-async def _record(runtime: Runtime, decided: DecidedPayment, secret: str) -> Buyer:
+async def _record(runtime: Runtime, decided: DecidedPayment, secret: str, know: Callable[[Buyer], object]) -> Buyer:
     """Write everything at once and return the payment's customer. Without codes that is a single statement.
 
     A free payment without a link succeeds in the commit that makes it. A saved method is charged at once, and its
-    attempt is in that commit.
+    attempt is in that commit. `know` is told of the customer before the commit; where that is a single statement, the
+    customer that it is expected to be.
     """
-    payment, quote = decided.payment, decided.quote
+    payment, quote, hashed = decided.payment, decided.quote, secret_hash(secret)
+    if payment.options.payment_method_id is None and not decided.succeeds_at_once and not quote.inputs.codes:
+        know(payment.customer)
+        kept = None if runtime.first_commit is None else runtime.first_commit.row()
+        async with runtime.database.statement(writes_companion=True) as tx:
+            return await insert_payment(tx, payment, hashed, quote.inputs, decided.customer, kept)
 
     async def write(tx: Tx) -> Buyer:
-        buyer = await insert_payment(tx, payment, secret_hash(secret), quote.inputs, decided.customer)
+        buyer = await insert_payment(tx, payment, hashed, quote.inputs, decided.customer)
         buyer_id, until, at = buyer.customer_id, payment.expires_on, payment.created_at
         await reserve_codes(tx, payment.tenant, payment.payment_id, buyer_id, quote.code_uses, until, at)
+        know(buyer)
         return buyer
 
     if payment.options.payment_method_id is not None:
         await charge_saved_method(runtime, payment, payment.options.payment_method_id, write)
         return payment.customer
-    if not decided.succeeds_at_once and not quote.inputs.codes:
-        async with runtime.database.statement() as tx:
-            return await write(tx)
     async with runtime.database.transaction() as tx:
         buyer = await write(tx)
         if decided.succeeds_at_once:

@@ -11,6 +11,7 @@ from nicobar.flows.events.tell_followers import tell_followers
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
+from nicobar.storage.discounts.redemptions import release
 from nicobar.storage.payments.payment_moves import cancel_expired
 from nicobar.storage.payments.payments import get_payment
 
@@ -44,8 +45,10 @@ async def expire_payments(runtime: Runtime) -> int:
 
 
 async def _cancel_some(runtime: Runtime, tx: Tx, at: datetime) -> int:
-    """Cancel at most `BATCH` payments, each with its event and what followers do; return how many."""
+    """Cancel at most `BATCH` payments and give their codes back, each with its event; return how many."""
     batch = await cancel_expired(tx, at, BATCH)
+    if batch:
+        await release(tx, batch, at)
     for tenant, payment_id in batch:
         payment = await get_payment(tx, tenant, payment_id)
         if payment is not None:

@@ -28,7 +28,7 @@ from nicobar.flows.events.write_event import write_event
 from nicobar.flows.ledger.book_payment import book_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
-from nicobar.storage.discounts.redemptions import redeem
+from nicobar.storage.discounts.redemptions import redeem, release
 from nicobar.storage.payments.attempts import overrule_attempt, update_attempt
 from nicobar.storage.payments.payment_moves import move_payment
 from nicobar.storage.payments.saved_methods import keep_method, touch_method
@@ -111,6 +111,8 @@ async def _move(
     if target == "succeeded":
         await redeem(tx, payment.tenant, payment.payment_id, at)
         await book_payment(runtime, tx, moved, at)
+    elif target == "failed" and payment.options.discount_codes:
+        await release(tx, [(payment.tenant, payment.payment_id)], at)
     await _tell(runtime, tx, moved, payment.status, at)
     _log.info("payment_moved", payment_id=payment.payment_id, origin=payment.status, status=target)
 

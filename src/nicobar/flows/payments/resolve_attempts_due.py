@@ -17,7 +17,7 @@ BATCH: Final = 20
 async def resolve_attempts_due(runtime: Runtime, now: datetime) -> int:
     """Ask about the attempts that have been silent the longest, at most `BATCH`; return how many were looked at.
 
-    One that cannot be settled is logged and keeps no other one waiting. Raises DatabaseUnavailable.
+    One that cannot be resolved is logged and keeps no other one waiting. Raises DatabaseUnavailable.
     """
     async with runtime.database.read() as read:
         silent = await silent_payments(read, now - SILENCE, BATCH)

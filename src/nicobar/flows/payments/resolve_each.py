@@ -1,4 +1,4 @@
-"""Ask about several objects at once, so that one which cannot be settled keeps no other one waiting."""
+"""Ask about several objects at once, so that one which cannot be resolved keeps no other one waiting."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -9,18 +9,30 @@ from typing import Final
 
 import msgspec
 
-from nicobar.core.discounts.discounts import DiscountTerms, check_code, resolve_terms
-from nicobar.core.money.fx import charge_terms, settlement_currency
+from nicobar.core.catalog.product import OneTimePrice
+from nicobar.core.discounts.discounts import DiscountTerms, check_code, keep_terms, resolve_terms
+from nicobar.core.money.fx import NO_FEE, charge_terms, settlement_currency
 from nicobar.core.pricing.cart import CartFacts, CartRequest, Pricing, price_lines
 from nicobar.core.pricing.policy import Policy
-from nicobar.core.pricing.pricing import CartLine, ChargeTerms, check_minimum, quote, with_fee
-from nicobar.core.pricing.pricing_facts import KnownCodes, PricedCart, PricingFacts
+from nicobar.core.pricing.pricing import CartLine, ChargeTerms, check_minimum, check_step, quote, with_fee
+from nicobar.core.pricing.pricing_facts import PricedCart, PricingFacts
+from nicobar.core.pricing.quote import KeptProduct
 from nicobar.core.problems import Problem
 from nicobar.core.tax.tax import TaxDecision
 from nicobar.core.tax.tax_id import CheckedTaxId
 from nicobar.flows.pricing.check_cart import check_cart
 from nicobar.reference import currencies
+from nicobar.reference.charge_steps import charge_step
 from nicobar.reference.tax_regions import tax_regions
+
+_OF_THE_CURRENCY: Final = frozenset(
+    {
+        "AMOUNT_NOT_CHARGEABLE",
+        "INTEGER_CONVERSION_FAILURE",
+        "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT",
+    }
+)
+"""Refusals that say that a charge currency cannot hold the total."""
 
 _UNTAXED: Final = TaxDecision(0, "", False, "tax is off", "")
 
@@ -31,27 +43,49 @@ def quote_cart(request: CartRequest, facts: PricingFacts, now: datetime) -> Pric
     Raises Problem for the first rung that fails: those of `check_cart`, then the amounts of pay-what-you-want lines,
     exchange rates, the codes in their order, and the smallest charge. The tax id has its rung before the amounts; it
     was checked when the facts were loaded.
+
+    A currency that only the country chose, and that cannot hold the total, gives way to the products' own.
     """
+    brand_id, currency, fallback = check_cart(request, facts)
+    try:
+        return _quoted(request, facts, now, brand_id, currency)
+    except Problem as problem:
+        if fallback is None or problem.code not in _OF_THE_CURRENCY:
+            raise
+    return _quoted(request, facts, now, brand_id, fallback)
+
+
+def _quoted(request: CartRequest, facts: PricingFacts, now: datetime, brand_id: str, currency: str) -> PricedCart:
+    """Quote in one charge currency."""
     policy, cart = facts.policy, facts.cart
-    brand_id, currency = check_cart(request, facts)
     country = request.billing.country
+    kept = facts.kept
+    parity = policy.settings.purchasing_power_percent(country)
+    if kept is not None and kept.country == country:
+        parity = kept.purchasing_power_percent
     pricing = Pricing(
         country=country,
         currency=currency,
         taxes=_taxes(request, cart, policy, now, facts.tax_id),
         localized=facts.localized,
-        purchasing_power_percent=policy.settings.purchasing_power_percent(country),
+        purchasing_power_percent=parity,
         default_tax_inclusive=policy.settings.default_tax_inclusive,
         suggest_amounts=request.suggest_amounts,
     )
     lines = price_lines(request.items, cart.products, pricing)
-    terms = _charge_terms(request, lines, cart, currency, policy)
-    codes = _codes(request, facts.codes, lines, currency, policy, now)
+    terms = _charge_terms(request, lines, facts, currency)
+    codes = _codes(request, facts, lines, currency, now)
     if terms.conversions or terms.settlement is not None:
         tiers = policy.settings.fee_tiers
+        if kept is not None and kept.inputs.charge.currency == currency and not kept.inputs.charge.fee_bps:
+            tiers = NO_FEE  # what was made without one gets none
         terms = with_fee(lines, terms, codes, tiers, policy.rates, currencies.exponents())
     priced = quote(lines, terms, codes)
-    check_minimum(priced.total, currency, currencies.get(currency).minimum_minor, terms.exponent)
+    inputs = msgspec.structs.replace(priced.inputs, products=_kept_products(request, facts), tax_date=now.date())
+    priced = msgspec.structs.replace(priced, inputs=inputs)
+    check_minimum(priced, currencies.get(currency).minimum_minor, terms.exponent)
+    charging = policy.accounts[0].processor if policy.accounts else None
+    check_step(priced.total, currency, charge_step(charging, currency), terms.exponent)
     tax_is_open = policy.settings.tax != "off" and tax_regions().find(request.billing).is_open
     return PricedCart(priced, cart, brand_id, cart.customer, facts.tax_id, policy, tax_is_open)
 
@@ -76,10 +110,30 @@ def _taxes(
     }
 
 
-def _charge_terms(
-    request: CartRequest, lines: Sequence[CartLine], cart: CartFacts, currency: str, policy: Policy
-) -> ChargeTerms:
-    settings = policy.settings
+def _kept_products(request: CartRequest, facts: PricingFacts) -> tuple[KeptProduct, ...]:
+    """Return what an open payment is priced again from: what it was made from."""
+    if facts.kept is not None and facts.kept.inputs.products:
+        return facts.kept.inputs.products
+    kept = []
+    for product_id in dict.fromkeys([item.product_id for item in request.items]):
+        product = facts.cart.products[product_id]
+        price = product.price
+        assert isinstance(price, OneTimePrice)  # noqa: S101 - check_products refused every other price
+        if price.tax_inclusive is None:
+            price = msgspec.structs.replace(price, tax_inclusive=facts.policy.settings.default_tax_inclusive)
+        localized = tuple(facts.localized.get(product_id, ()))
+        kept.append(KeptProduct(product_id, price, product.pricing_mode, localized))
+    return tuple(kept)
+
+
+def _charge_terms(request: CartRequest, lines: Sequence[CartLine], facts: PricingFacts, currency: str) -> ChargeTerms:
+    """Return the terms without the fee; a payment that stays in its currency keeps its own."""
+    settings, cart, policy = facts.policy.settings, facts.cart, facts.policy
+    if facts.kept is not None and facts.kept.inputs.charge.currency == currency:
+        own = facts.kept.inputs.charge
+        known = {currency, *[conversion.source_currency for conversion in own.conversions]}
+        if {line.currency for line in lines} <= known:
+            return msgspec.structs.replace(own, fee_bps=0)
     bases = [cart.products[item.product_id].price.currency for item in request.items]
     inclusive = settings.fees_inclusive if request.fees_inclusive is None else request.fees_inclusive
     terms = charge_terms(
@@ -96,16 +150,23 @@ def _charge_terms(
 
 
 def _codes(
-    request: CartRequest, known: KnownCodes, lines: Sequence[CartLine], currency: str, policy: Policy, now: datetime
+    request: CartRequest, facts: PricingFacts, lines: Sequence[CartLine], currency: str, now: datetime
 ) -> list[DiscountTerms]:
-    """Check the codes in the order of the request; one that may not be used refuses the whole cart."""
+    """Check the codes in the order of the request; one that may not be used refuses the whole cart.
+
+    A code that the payment holds already is not checked again, and keeps its terms.
+    """
     terms = []
-    exponents = currencies.exponents()
+    rates, exponents = facts.policy.rates, currencies.exponents()
+    agreed = {} if facts.kept is None else facts.kept.codes()
     for index, text in enumerate(request.discount_codes):
         path = "discount_code" if request.single_code else f"discount_codes[{index}]"
-        if text not in known:
+        if facts.kept is not None and text in agreed:
+            terms.append(keep_terms(agreed[text], facts.kept.inputs.charge.currency, currency, rates, exponents))
+            continue
+        if text not in facts.codes:
             raise Problem("INVALID_DISCOUNT_CODE", code=text, path=path)
-        code, history = known[text]
-        check_code(code, history, lines, currency, policy.rates, exponents, now, path=path)
-        terms.append(resolve_terms(code, currency, policy.rates, exponents))
+        code, history = facts.codes[text]
+        check_code(code, history, lines, currency, rates, exponents, now, path=path)
+        terms.append(resolve_terms(code, currency, rates, exponents))
     return terms

@@ -1,6 +1,7 @@
 """Take exchange rates that were read from a file or a feed."""
 
 from nicobar.core.money.rate_feed import Taken, take_feed
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.rates.rate_files import read_rates
 from nicobar.reference.codes import codes
@@ -26,4 +27,5 @@ async def import_rates(
         taken = take_feed(seed(), kept, feed, moment.date(), force=force, fixed_too=fixed_too)
         if taken.changed:
             await insert_rates(tx, taken.quotes, origin, moment)
+            await write_audit_entry(runtime, tx, None, "rates.import", [], ["rates"])
     return taken

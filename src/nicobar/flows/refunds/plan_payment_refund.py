@@ -12,6 +12,7 @@ from nicobar.flows.payments.load_settled_lines import load_settled_lines
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor
 from nicobar.reference import currencies, methods
+from nicobar.reference.charge_steps import charge_step
 from nicobar.storage.database import Read
 from nicobar.storage.disputes.disputes import disputes_of
 from nicobar.storage.payments.attempts import paying_attempt
@@ -45,6 +46,7 @@ async def plan_payment_refund(
         disputed=await _disputed(read, payment, attempt),
         partial_allowed=kind is None or methods.get(kind).partial_refund,
         exponents=currencies.exponents(),
+        step=charge_step(None if attempt is None else attempt.processor, payment.currency),
     )
     lines = refundable_lines(payment, await load_settled_lines(read, payment))
     planned = plan_refund(payment, lines, wish, terms)

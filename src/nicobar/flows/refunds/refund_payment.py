@@ -15,6 +15,7 @@ from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import NewRefund, PaymentRefund, Refund, RefundOutcome
 from nicobar.flows.accounts.ask_processor import ask_processor
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.refunds.plan_payment_refund import plan_payment_refund
 from nicobar.flows.refunds.record_refund import record_refund
@@ -30,7 +31,7 @@ REFUND_TIMEOUT: Final = 30.0
 """Seconds that a processor may take to answer; then the outcome is unknown and the resolver asks again."""
 
 
-class _Order(NamedTuple):
+class _ProcessorCall(NamedTuple):
     """What to ask of whom, for a refund that is committed."""
 
     payment: Payment
@@ -50,22 +51,22 @@ async def refund_payment(runtime: Runtime, tenant: Tenant, new: NewRefund) -> Pa
     checked_metadata(new.metadata)
     policy = await load_policy(runtime, tenant)
     async with runtime.database.transaction() as tx:
-        order = await _record_intent(tx, runtime, policy, tenant, new)
+        call = await _record_intent(tx, runtime, policy, tenant, new)
     asked_at = runtime.real_now()
-    outcome = await _refund(order)
+    outcome = await _refund(call)
     try:
         async with runtime.database.transaction() as tx:
-            payment = await lock_payment(tx, tenant, new.payment_id) or order.payment
-            refund = await get_refund(tx, tenant, order.refund.refund_id) or order.refund
+            payment = await lock_payment(tx, tenant, new.payment_id) or call.payment
+            refund = await get_refund(tx, tenant, call.refund.refund_id) or call.refund
             at = runtime.now(tenant)
             recorded = await record_refund(runtime, tx, payment, refund, outcome, asked_at=asked_at, at=at)
     except DatabaseUnavailable as error:
-        _log.error("refund_not_recorded", refund_id=order.refund.refund_id, why=str(error))
-        return PaymentRefund(order.refund, order.payment)
+        _log.error("refund_not_recorded", refund_id=call.refund.refund_id, why=str(error))
+        return PaymentRefund(call.refund, call.payment)
     return PaymentRefund(recorded, payment)
 
 
-async def _record_intent(tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenant, new: NewRefund) -> _Order:
+async def _record_intent(tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenant, new: NewRefund) -> _ProcessorCall:
     """Walk the ladder under the payment's lock, store the refund as pending, and return the order to place."""
     payment = await lock_payment(tx, tenant, new.payment_id)
     if payment is None:
@@ -96,15 +97,16 @@ async def _record_intent(tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenan
         lines=plan.lines,
     )
     await insert_refund(tx, tenant, refund)
-    return _Order(payment, refund, plan.processor, RefundRequest(refund.refund_id, plan.attempt, amount))
+    await write_audit_entry(runtime, tx, tenant, "refund.create", [payment.payment_id, refund.refund_id])
+    return _ProcessorCall(payment, refund, plan.processor, RefundRequest(refund.refund_id, plan.attempt, amount))
 
 
-async def _refund(order: _Order) -> RefundOutcome:
+async def _refund(call: _ProcessorCall) -> RefundOutcome:
     """Order the refund. Unknown says that the money may be on its way."""
     return await ask_processor(
-        order.processor,
-        lambda asked: asked.refund(order.request),
+        call.processor,
+        lambda asked: asked.refund(call.request),
         REFUND_TIMEOUT,
         "refund_in_doubt",
-        refund_id=order.request.refund_id,
+        refund_id=call.request.refund_id,
     )

@@ -3,6 +3,7 @@
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.core.tax.tax_sheet import TaxSheet, read_sheet
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.reference.codes import codes
 from nicobar.storage.business.settings import lock_business
@@ -20,4 +21,5 @@ async def import_tax_rates(runtime: Runtime, tenant: Tenant, text: str, origin: 
         if not await lock_business(tx, tenant.business_id):
             raise Problem("NOT_FOUND", what="Business")
         await insert_tax_table(tx, tenant, sheet, origin, runtime.real_now())
+        await write_audit_entry(runtime, tx, tenant, "tax.import", [tenant.business_id], ["tax_table"])
     return sheet

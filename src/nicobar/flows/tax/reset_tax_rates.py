@@ -4,6 +4,7 @@ from typing import Final
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.business.settings import lock_business
 from nicobar.storage.tax.tax_rates import insert_tax_table, newest_tax_table
@@ -23,4 +24,5 @@ async def reset_tax_rates(runtime: Runtime, tenant: Tenant) -> bool:
         if newest is None or newest.sheet is None:
             return False
         await insert_tax_table(tx, tenant, None, _ORIGIN, runtime.real_now())
+        await write_audit_entry(runtime, tx, tenant, "tax.reset", [tenant.business_id], ["tax_table"])
     return True

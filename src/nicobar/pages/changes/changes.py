@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import UNSET
 
+from nicobar.allowance import Allowance
 from nicobar.core.discounts.discounts import normalise_code
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import MAXIMUM_CODES, PaymentChange
@@ -19,7 +20,6 @@ from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.details_form import read_details
 from nicobar.pages.details.details import country_name
-from nicobar.pages.entry.limits import Allowance
 from nicobar.pages.methods.card_form import PostedForm, holds_card_number
 from nicobar.pages.texts.texts import Reader
 from nicobar.reference.codes import codes

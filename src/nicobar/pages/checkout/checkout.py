@@ -1,11 +1,12 @@
 """The hosted payment page: one address for each payment link, in every state of its payment."""
 
-from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from nicobar.client_address import client_address
 from nicobar.core.ids import is_object_id
 from nicobar.core.payments.paying import is_payable, revision
 from nicobar.core.payments.payment import Declined, NeedsAction, Outcome
@@ -15,43 +16,28 @@ from nicobar.flows.payments.abandon_attempt import abandon_attempt
 from nicobar.flows.payments.confirm_payment import Confirmation, confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.changes import Changed, change_code, change_details
-from nicobar.pages.checkout.changeable import changeable_parts
-from nicobar.pages.checkout.stripe_page import FIELDS, is_fields_page, leads_to_fields
+from nicobar.pages.checkout.state_pages import StatePages
+from nicobar.pages.checkout.stripe_page import FIELDS, is_fields_page
 from nicobar.pages.checkout.test_panel import FIELD as PANEL
 from nicobar.pages.checkout.test_panel import use_panel
 from nicobar.pages.checkout.visit import Visit, load_visit, visit_after
-from nicobar.pages.details.details import asked_of, tax_may_grow
-from nicobar.pages.entry.limits import PageLimits, client_address
-from nicobar.pages.frame.embedding import Frame, FrameView, frame_view, is_alone, with_own_words
+from nicobar.pages.details.details import asked_of
+from nicobar.pages.entry.limits import PageLimits
+from nicobar.pages.frame.embedding import is_alone
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
-from nicobar.pages.frame.returns import form_action, return_address
-from nicobar.pages.frame.view import amount_text, form_view, page_view, receipt_view
-from nicobar.pages.methods.card_form import CheckedForm, PostedForm, form_token, moment_of_token, read_form
-from nicobar.pages.methods.methods import CARD, methods_view, read_method
-from nicobar.pages.methods.pending import pending_view
-from nicobar.pages.methods.saved_methods import PARAMETER, exchange_proof, saved_view
-from nicobar.pages.texts.language import language_view, with_language
-from nicobar.pages.texts.method_names import method_name
+from nicobar.pages.frame.returns import return_address
+from nicobar.pages.frame.view import amount_text
+from nicobar.pages.methods.card_form import CheckedForm, PostedForm, moment_of_token, read_form
+from nicobar.pages.methods.methods import read_method
+from nicobar.pages.methods.saved_methods import PARAMETER, exchange_proof
 from nicobar.pages.texts.texts import Reason
-from nicobar.processors.accounts.registry import brings_fields, is_simulated
+from nicobar.processors.accounts.registry import brings_fields
 from nicobar.processors.base import CardInput, InputRefused, MethodInput, SimulatedCharge
 from nicobar.storage.payments.hosted_pages import tenant_of_payment
 from nicobar.storage.payments.payments import get_payment
 
 CHECK_AGAIN: Final = 3
 """Seconds after which the page asks the bank once more that was asked too often just now."""
-
-JUST_PAID: Final = timedelta(minutes=2)
-"""For so long after the payment the receipt leads back to the merchant by itself; later it stays, to be read."""
-
-BACK_AFTER: Final = 10
-"""Seconds that a fresh receipt is shown before it leads back."""
-
-LED_ON: Final = "led_on"
-"""Cookie of a browser that was led on to the merchant from this link already."""
-
-LEAVE: Final = "leave"
-"""The last part of the address where a customer gives up an attempt that waits for them, to pay in another way."""
 
 
 ChosenMethod = CardInput | MethodInput | SimulatedCharge | None
@@ -74,6 +60,7 @@ class CheckoutPage:
         self._runtime = runtime
         self._renderer = renderer
         self._limits = limits
+        self._states = StatePages(runtime, renderer)
 
     async def show(self, request: Request) -> Response:
         """Answer GET of a link with the page for the payment's state."""
@@ -84,20 +71,20 @@ class CheckoutPage:
             return await exchange_proof(self._runtime, self._renderer, request, visit.payment)
         match visit.payment.status:
             case "succeeded":
-                return self._receipt(request, visit)
+                return self._states.receipt(request, visit)
             case "processing":
-                return self._waiting(visit)
+                return self._states.waiting(visit)
             case "requires_customer_action":
                 if visit.action_url is None:
-                    return self._waiting(visit)
+                    return self._states.waiting(visit)
                 if is_fields_page(visit):
                     return redirect(self._renderer.path(visit.part(FIELDS)))
                 again = None if visit.fresh else CHECK_AGAIN
-                return self._continue(visit, visit.action_url, again)
+                return self._states.continued(visit, visit.action_url, again)
             case _ if is_payable(visit.payment, visit.now):
-                return self._form(visit, CheckedForm(None, {}, {}), status=200)
+                return self._states.form(visit, CheckedForm(None, {}, {}), status=200)
             case _:
-                return self._ended(request, visit)
+                return self._states.ended(request, visit)
 
     async def pay(self, request: Request) -> Response:
         """Answer POST of a link: check the form, charge, and send the browser to the page of the new state."""
@@ -109,14 +96,14 @@ class CheckoutPage:
         if seen != revision(payment):
             return self._overtaken(request, visit)
         if form.text(PANEL):  # nobody tries out a stolen card there, so it has an allowance of its own
-            self._limits.rehearsals.check(payment.link_id or "", now)
-            self._limits.rehearsals.spend(payment.link_id or "", now)
+            self._limits.simulated_charges.check(payment.link_id or "", now)
+            self._limits.simulated_charges.spend(payment.link_id or "", now)
             return_url = f"{self._runtime.public_url}{visit.path}"
             return self._onward(visit, await use_panel(self._runtime, visit, form, seen, return_url))
         self._limits.attempts.check(payment.link_id or "", now)
         if "phone" in asked_of(payment):
             missing = {"phone": visit.reader.texts("details.phone_missing")}
-            return self._unchanged(request, visit, Changed(payment, missing, {}))
+            return self._states.unchanged(request, visit, Changed(payment, missing, {}))
         save = form.text("save") == "yes"
         if choice := form.text("saved"):
             return await self._pay_saved(request, visit, SavedChoice(choice), seen)
@@ -126,12 +113,12 @@ class CheckoutPage:
         if save:
             checked.shown["save"] = "yes"
         if checked.errors:
-            return self._refused(request, visit, checked)
+            return self._states.refused(request, visit, checked)
         try:
-            confirmation = await self._charge(request, visit, checked.card, seen, save=save)
+            confirmation = await self._charge(request, visit, checked.instrument, seen, save=save)
         except InputRefused as refusal:
             errors = {refusal.field: Reason(refusal.reason)}
-            return self._refused(request, visit, checked._replace(card=None, errors=errors))
+            return self._states.refused(request, visit, checked._replace(instrument=None, errors=errors))
         return self._onward(visit, confirmation.outcome)
 
     async def change(self, request: Request) -> Response:
@@ -149,9 +136,9 @@ class CheckoutPage:
         if not is_payable(visit.payment, visit.now):
             return self._onward(visit, None)
         if changed.errors:
-            return self._unchanged(request, visit, changed)
+            return self._states.unchanged(request, visit, changed)
         if form.text("update") or changed.shown:
-            return self._form(visit, CheckedForm(None, {}, {}), status=200, changed=changed)
+            return self._states.form(visit, CheckedForm(None, {}, {}), status=200, changed=changed)
         return redirect(self._renderer.path(f"{visit.path}#{'discounts' if make is change_code else 'pay'}"))
 
     async def leave(self, request: Request) -> Response:
@@ -179,11 +166,11 @@ class CheckoutPage:
         payment, now = visit.payment, visit.now
         if not is_payable(payment, now):
             open_or_paid = payment.status in ("succeeded", "processing", "requires_customer_action")
-            return self._onward(visit, None) if open_or_paid else self._ended(request, visit)
-        if not self._can_charge(visit):
+            return self._onward(visit, None) if open_or_paid else self._states.ended(request, visit)
+        if not self._states.can_charge(visit):
             if wants_json(request):
                 raise Problem("UNSUPPORTED_ACTION", detail=f"No {payment.mode} processor is configured yet")
-            return self._form(visit, CheckedForm(None, {}, {}), status=422)
+            return self._states.form(visit, CheckedForm(None, {}, {}), status=422)
         form = await read_form(request)
         seen = moment_of_token(payment, visit.facts.form_key, form.text("token"))
         if seen is None:
@@ -226,32 +213,28 @@ class CheckoutPage:
         sentence = visit.reader.texts("details.stale_text", amount=amount)
         if wants_json(request):
             raise Problem("UNSUPPORTED_ACTION", status=409, detail=sentence)
-        return self._form(visit, CheckedForm(None, {}, {}), status=409, stale=sentence)
+        return self._states.form(visit, CheckedForm(None, {}, {}), status=409, stale=sentence)
 
     def _onward(self, visit: Visit, outcome: Outcome | None) -> Response:
         """Lead to the page that the outcome asks for, otherwise to the payment's page in its new state.
 
         In a frame only pages of ours can follow; the page of the new state asks the seller's page to go anywhere else.
         """
-        if isinstance(outcome, NeedsAction) and (visit.frame is None or self._is_ours(outcome.url)):
+        if isinstance(outcome, NeedsAction) and (visit.frame is None or self._states.is_ours(outcome.url)):
             return redirect(outcome.url)
         return redirect(self._renderer.path(visit.path))
-
-    def _is_ours(self, url: str) -> bool:
-        """Return whether an address is a page of ours that works in a frame. Stripe's fields may lead on to a bank."""
-        return url.startswith(f"{self._runtime.public_url}/") and not leads_to_fields(url)
 
     async def _pay_saved(self, request: Request, visit: Visit, choice: SavedChoice, seen: datetime) -> Response:
         """Charge a saved card, if it is one of those that this visitor may use; otherwise say that it cannot be."""
         if choice.payment_method_id not in {method.payment_method_id for method in visit.saved}:
-            return self._refused(request, visit, CheckedForm(None, {"saved": Reason("saved_gone")}, {}))
+            return self._states.refused(request, visit, CheckedForm(None, {"saved": Reason("saved_gone")}, {}))
         try:
             confirmation = await self._charge(request, visit, choice, seen)
         except Problem as problem:
             if problem.code not in ("NOT_FOUND", "NO_ELIGIBLE_PAYMENT_METHODS"):
                 raise
             left = [method for method in visit.saved if method.payment_method_id != choice.payment_method_id]
-            return self._refused(
+            return self._states.refused(
                 request, visit._replace(saved=left), CheckedForm(None, {"saved": Reason("saved_gone")}, {})
             )
         return self._onward(visit, confirmation.outcome)
@@ -271,147 +254,3 @@ class CheckoutPage:
         if address is None:
             raise Problem("NOT_FOUND", what="Page")
         return redirect(address)
-
-    def _can_charge(self, visit: Visit) -> bool:
-        """Return whether the page can charge: the simulator by our own form, others by fields of their own."""
-        by_form = is_simulated(visit.processor, visit.payment.mode)
-        return visit.payment.total_amount == 0 or by_form or brings_fields(visit.processor)
-
-    def _page(self, template: str, visit: Visit, *, status: int = 200, **values: Any) -> Response:
-        open_tax = visit.taxed and is_payable(visit.payment, visit.now) and tax_may_grow(visit.payment)
-        view = page_view(visit.payment, visit.facts, visit.reader, tax_open=open_tax)
-        frame = None if visit.frame is None else self._frame_view(visit.frame, visit, values)
-        return self._renderer.page(
-            template,
-            status=status,
-            form_action=form_action(visit.payment) if frame is None else "'self'",
-            frame=frame,
-            here=None if frame is None else self._renderer.path(with_language(frame.again, visit.asked)),
-            languages=language_view(self._renderer.path(visit.action), visit.reader),
-            page=view,
-            texts=view.texts,
-            seller=view.seller,
-            support_email=view.support_email,
-            test_mode=view.test_mode,
-            **values,
-        )
-
-    def _frame_view(self, frame: Frame, visit: Visit, values: dict[str, Any]) -> FrameView:
-        """Return what the page of this state, with the values that it shows, tells the seller's page."""
-        action_url = visit.action_url
-        return frame_view(
-            frame,
-            visit.payment,
-            visit.now,
-            back=values.get("back"),
-            leave_after=values.get("soon"),
-            action_url=None if action_url is None or self._is_ours(action_url) else action_url,
-            decline=values["form"].decline if values.get("form") else None,
-        )
-
-    def _form(
-        self,
-        visit: Visit,
-        checked: CheckedForm,
-        *,
-        status: int,
-        changed: Changed | None = None,
-        stale: str | None = None,
-    ) -> Response:
-        """Show the payable page. `changed` is what came of a change, `stale` why a form was not taken."""
-        payment = visit.payment
-        if not self._can_charge(visit):
-            return self._page("pay.html", visit, status=status, form=None, back=None, panel=None)
-        token = form_token(payment, visit.facts.form_key)
-        form = with_own_words(form_view(payment, visit.reader, token, checked.errors, checked.shown), visit.frame)
-        back = return_address(payment, with_email=True) if payment.status == "failed" else None
-        failed, consent = "saved" in checked.errors, "save" in checked.shown
-        saved = saved_view(visit.saved, visit.reader.texts, failed=failed, consent=consent)
-        elsewhere = brings_fields(visit.processor)
-        methods = methods_view(payment, visit.decisions, visit.facts.seller, form, checked, visit.reader, elsewhere)
-        parts = changeable_parts(self._renderer, visit, token, changed or Changed(payment, {}, {}))
-        return self._page(
-            "pay.html", visit, status=status, form=form, methods=methods, back=back, saved=saved, stale=stale, **parts
-        )
-
-    def _refused(self, request: Request, visit: Visit, checked: CheckedForm) -> Response:
-        """Show the form again with its errors. Nothing was stored."""
-        if wants_json(request):
-            field, reason = next(iter(checked.errors.items()))
-            raise Problem("INVALID_REQUEST_BODY", path=field, detail=reason.sentence(visit.reader.texts))
-        return self._form(visit, checked, status=422)
-
-    def _unchanged(self, request: Request, visit: Visit, changed: Changed) -> Response:
-        """Show the page with the reasons why a change, or a part of it, was not made."""
-        if wants_json(request):
-            field, sentence = next(iter(changed.errors.items()))
-            raise Problem("INVALID_REQUEST_BODY", path=field, detail=sentence)
-        return self._form(visit, CheckedForm(None, {}, {}), status=422, changed=changed)
-
-    def _receipt(self, request: Request, visit: Visit) -> Response:
-        """Show what was paid, or lead on to the merchant: by itself only once, so that going back shows the receipt."""
-        payment = visit.payment
-        back = return_address(payment, with_email=True)
-        sent_on = LED_ON in request.cookies and visit.frame is None
-        at_once = back is not None and payment.options.redirect_immediately and not sent_on
-        if back is not None and at_once and visit.frame is None:
-            return self._led_on(visit, redirect(back))
-        paid_at = payment.updated_at or payment.created_at
-        just_paid = back is not None and not sent_on and visit.now - paid_at < JUST_PAID
-        soon = 0 if at_once else BACK_AFTER if just_paid else None
-        if visit.frame is not None and visit.frame.manual_redirect:
-            soon = None
-        again = visit.now - paid_at >= JUST_PAID
-        receipt = receipt_view(payment, visit.reader)
-        page = self._page("receipt.html", visit, receipt=receipt, back=back, soon=soon, again=again)
-        return page if soon is None or visit.frame is not None else self._led_on(visit, page)
-
-    def _led_on(self, visit: Visit, response: Response) -> Response:
-        """Let the browser remember that it was led on from this link."""
-        response.set_cookie(
-            LED_ON,
-            "yes",
-            max_age=int(timedelta(days=1).total_seconds()),
-            path=self._renderer.path(f"/{visit.payment.link_id}"),
-            secure=self._runtime.public_url.startswith("https:"),
-            httponly=True,
-            samesite="lax",
-        )
-        return response
-
-    def _waiting(self, visit: Visit) -> Response:
-        """Show that the payment is under way; the page reloads itself, the more slowly the longer it takes."""
-        waited = visit.now - (visit.payment.updated_at or visit.payment.created_at)
-        again = 3 if waited < timedelta(minutes=1) else 15 if waited < timedelta(minutes=10) else 60
-        back = return_address(visit.payment, with_email=True)
-        pending = None if visit.pending is None else pending_view(visit.payment, visit.pending, again, visit.reader)
-        if pending is not None:
-            return self._page("pending.html", visit, pending=pending, back=back)
-        return self._page("wait.html", visit, again=again, back=back)
-
-    def _continue(self, visit: Visit, action_url: str, again: int | None) -> Response:
-        """Show that the payment waits at the customer's bank or on the page of its method, and the ways back."""
-        payment, texts = visit.payment, visit.reader.texts
-        back = None if visit.frame is not None else return_address(payment, with_email=True)
-        ways: dict[str, Any] = {"action_url": action_url, "again": again, "back": back}
-        ways["leave"] = self._renderer.path(visit.part(LEAVE))
-        if payment.payment_method == CARD:
-            return self._page("action.html", visit, **ways)
-        name = method_name(payment.payment_method_type or "", payment.billing.country, texts)
-        kind = payment.payment_method
-        return self._page("continue.html", visit, name=name, kind=kind, **ways)
-
-    def _ended(self, request: Request, visit: Visit) -> Response:
-        """Answer 410: the link has ended without a payment."""
-        over = visit.now >= visit.payment.expires_on
-        if wants_json(request):
-            message = "This payment link has expired" if over else "This payment was cancelled"
-            raise Problem("NOT_FOUND", status=410, message=message)
-        return self._page(
-            "message.html",
-            visit,
-            status=410,
-            heading=visit.reader.texts("ended.heading" if over else "ended.cancelled_heading"),
-            text=visit.reader.texts("ended.text", seller=visit.facts.seller),
-            back=return_address(visit.payment, with_email=True),
-        )

@@ -3,7 +3,8 @@
 from starlette.routing import BaseRoute, Route
 
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.checkout.checkout import LEAVE, CheckoutPage
+from nicobar.pages.checkout.checkout import CheckoutPage
+from nicobar.pages.checkout.state_pages import LEAVE
 from nicobar.pages.checkout.stripe_page import FIELDS, StripePage
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.entry.links import QrCodes

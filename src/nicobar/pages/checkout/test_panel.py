@@ -66,14 +66,14 @@ async def use_panel(
     if choice == "expire":
         await end_link(runtime, payment.tenant, payment.payment_id)
         return None
-    rehearsal = _rehearsal(payment, visit, choice, form.text("error_code"))
+    simulated = _simulated_charge(payment, visit, choice, form.text("error_code"))
     confirmation = await confirm_payment(
-        runtime, payment.tenant, payment.payment_id, rehearsal, seen, return_url=return_url
+        runtime, payment.tenant, payment.payment_id, simulated, seen, return_url=return_url
     )
     return confirmation.outcome
 
 
-def _rehearsal(payment: Payment, visit: Visit, choice: str, error_code: str) -> SimulatedCharge:
+def _simulated_charge(payment: Payment, visit: Visit, choice: str, error_code: str) -> SimulatedCharge:
     scenario = next((scenario for scenario in _SCENARIOS if scenario == choice), None)
     if scenario is None:
         raise Problem("INVALID_REQUEST_BODY", path=FIELD, detail="It is none of the panel's buttons.")

@@ -9,9 +9,10 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
+from nicobar.client_address import client_address
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.entry.limits import PageLimits, client_address
+from nicobar.pages.entry.limits import PageLimits
 from nicobar.storage.database import Read
 from nicobar.storage.payments.payments import find_payment_by_link
 

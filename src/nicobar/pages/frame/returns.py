@@ -1,13 +1,10 @@
 """Where a customer is sent after paying: the merchant's `return_url` with the outcome appended."""
 
-from typing import Final
 from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 
 from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.return_schemes import may_return_to
 from nicobar.core.web_address import ascii_address
-
-_UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", ""})
-"""A browser must not be sent to these, whatever is stored."""
 
 
 def return_address(payment: Payment, *, with_email: bool) -> str | None:
@@ -34,7 +31,7 @@ def with_parameters(url: str, parameters: dict[str, str]) -> str | None:
         parts = urlsplit(ascii_address(url))
     except ValueError:
         return None
-    if parts.scheme.lower() in _UNSAFE_SCHEMES:
+    if not may_return_to(parts.scheme.lower()):  # whatever is stored
         return None
     kept = [pair for pair in parts.query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in parameters]
     added = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters.items()]

@@ -60,7 +60,7 @@ class PostedForm:
 class CheckedForm(NamedTuple):
     """What came of a form: a card or another method to pay with, or what is wrong with it."""
 
-    card: CardInput | MethodInput | None
+    instrument: CardInput | MethodInput | None
     errors: dict[str, Reason]
     """Field to reason, in the order of the form."""
     shown: dict[str, str]

@@ -47,7 +47,7 @@ FAVOURITES: Final[Mapping[str, Sequence[str]]] = {
 WALLETS: Final = ("apple_pay", "google_pay")
 """Methods that need no typing, which stand before everything else: on a phone they are the shortest way to pay."""
 
-ORDER: Final = (
+RANKING: Final = (
     "revolut_pay",
     "cashapp",
     "amazon_pay",
@@ -198,8 +198,8 @@ def _keys(decisions: Sequence[Decision]) -> set[str]:
 
 
 def _ordered(decisions: Sequence[Decision], country: str) -> list[str]:
-    order = [*WALLETS, CARD, *FAVOURITES.get(country, ()), *ORDER]
-    return sorted(_keys(decisions), key=lambda key: (order.index(key) if key in order else len(order), key))
+    ranking = [*WALLETS, CARD, *FAVOURITES.get(country, ()), *RANKING]
+    return sorted(_keys(decisions), key=lambda key: (ranking.index(key) if key in ranking else len(ranking), key))
 
 
 def _chosen(payment: Payment, checked: CheckedForm, keys: Collection[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,11 +20,16 @@ from nicobar.core.customers.customer_proof import LIFETIME, proof_holds, sign_pr
 from nicobar.core.payments.methods import CARD_TYPES, Decision
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.saved_method import SavedMethod, can_pay
+from nicobar.flows.customers.load_proof_key import load_proof_key
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.frame.rendering import Renderer, redirect
 from nicobar.pages.frame.view import network_name
 from nicobar.pages.texts.texts import Texts
-from nicobar.storage.payments.saved_methods import list_methods, proof_key
+from nicobar.storage.database import Read
+from nicobar.storage.payments.saved_methods import list_methods
+from nicobar.vault import VaultError
+
+_log = structlog.get_logger(__name__)
 
 PARAMETER: Final = "proof"
 """Name of the query parameter that brings a proof."""
@@ -64,7 +70,7 @@ async def exchange_proof(runtime: Runtime, renderer: Renderer, request: Request,
         return response
     now = runtime.real_now()
     async with runtime.database.read() as read:
-        key = await proof_key(read, payment.tenant)
+        key = await _proof_key(runtime, read, payment)
     proof = request.query_params[PARAMETER]
     customer_id = payment.customer.customer_id
     if key is not None and proof_holds(key, "link", payment.tenant, customer_id, proof, now):
@@ -94,7 +100,7 @@ async def proven_methods(
         return []
     customer_id = payment.customer.customer_id
     async with runtime.database.snapshot() as read:
-        key = await proof_key(read, payment.tenant)
+        key = await _proof_key(runtime, read, payment)
         link_id = payment.link_id or ""
         if key is None or not proof_holds(key, "page", payment.tenant, customer_id, cookie, now, link_id):
             return []
@@ -115,3 +121,12 @@ def saved_view(methods: Sequence[SavedMethod], texts: Texts, *, failed: bool, co
         for index, method in enumerate(methods)
     ]
     return SavedView(items, texts("error.saved_gone") if failed else None, consent)
+
+
+async def _proof_key(runtime: Runtime, read: Read, payment: Payment) -> bytes | None:
+    """Return the key of the seller's proofs; without one, or with one that cannot be decrypted, no proof holds."""
+    try:
+        return await load_proof_key(runtime, read, payment.tenant)
+    except VaultError as error:
+        _log.error("proof_key_unreadable", why=str(error))
+        return None

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nicobar.core.problems import Problem
-from nicobar.core.simulator.simulated_order import SimulatedOrder
+from nicobar.core.simulator.bank_charge import BankCharge
 from nicobar.flows.payments.abandon_attempt import abandon_attempt
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.frame.embedding import payment_behind
@@ -75,6 +75,6 @@ class ChallengePage:
         found = self._runtime.processors.get(Simulator.name)
         return found if isinstance(found, Simulator) else None
 
-    async def _charge(self, request: Request) -> SimulatedOrder | None:
+    async def _charge(self, request: Request) -> BankCharge | None:
         simulator = self._simulator()
         return None if simulator is None else await simulator.challenge(request.path_params["reference"])

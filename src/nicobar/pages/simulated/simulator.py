@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from nicobar.core.payments.payment import NeedsAction
 from nicobar.core.problems import Problem
-from nicobar.core.simulator.simulated_order import CustomerDecision, SimulatedOrder
+from nicobar.core.simulator.bank_charge import BankCharge, CustomerDecision
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.frame.embedding import payment_behind
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms
@@ -27,7 +27,7 @@ from nicobar.reference import methods
 
 
 class SimulatorPages:
-    """The handlers of an order's pages. Its reference is unguessable, and is all the permission that is needed."""
+    """The handlers of a charge's pages. Its reference is unguessable, and is all the permission that is needed."""
 
     def __init__(self, runtime: Runtime, renderer: Renderer) -> None:
         self._runtime = runtime
@@ -39,53 +39,53 @@ class SimulatorPages:
 
     async def show_code(self, request: Request) -> Response:
         """Answer GET: show the QR code, as long as its payment waits; after that, lead back to the payment."""
-        order = await self._order(request)
-        if order is not None and not order.is_open(self._runtime.real_now()):
-            return redirect(order.return_url)
+        charge = await self._charge(request)
+        if charge is not None and not charge.is_open(self._runtime.real_now()):
+            return redirect(charge.return_url)
         return await self._page(request, "simulated_qr.html")
 
     async def decide(self, request: Request) -> Response:
         """Answer POST: tell the simulator, and send the customer back to the payment, which asks it.
 
-        Raises Problem INVALID_REQUEST_BODY for an unknown answer, and NOT_FOUND for an unknown order.
+        Raises Problem INVALID_REQUEST_BODY for an unknown answer, and NOT_FOUND for an unknown charge.
         """
         refuse_foreign_forms(request)
         answer = (await read_form(request)).text("answer")
-        order, simulated = await self._order(request), self._simulated()
-        if order is None or simulated is None:
-            raise Problem("NOT_FOUND", what="Order")
+        charge, simulated = await self._charge(request), self._simulated()
+        if charge is None or simulated is None:
+            raise Problem("NOT_FOUND", what="Charge")
         known: tuple[CustomerDecision, ...] = get_args(CustomerDecision)
         chosen = next((name for name in known if name == answer), None)
         if chosen is None:
             raise Problem("INVALID_REQUEST_BODY", path="answer", detail="It is none of approve, fail and cancel.")
-        await simulated.decide(order.reference, chosen)
-        return redirect(order.return_url)
+        await simulated.decide(charge.reference, chosen)
+        return redirect(charge.return_url)
 
     async def _page(self, request: Request, template: str) -> Response:
-        order = await self._order(request)
-        asked = None if order is None else language_in(order.return_url)
+        charge = await self._charge(request)
+        asked = None if charge is None else language_in(charge.return_url)
         reader = reader_for(request.headers.get("accept-language", ""), asked)
-        if order is None:
+        if charge is None:
             name, amount, payment, frame = "", "", None, None
         else:
-            payment, frame = await payment_behind(self._runtime, order.return_url)
+            payment, frame = await payment_behind(self._runtime, charge.return_url)
             country = "" if payment is None else payment.billing.country
-            name = method_name(order.type, country, reader.texts)
-            amount = amount_text(order.amount, order.currency, reader.locale)
-        here = None if order is None else f"{self._runtime.public_url}{DECISION_PATH}/{order.reference}"
+            name = method_name(charge.type, country, reader.texts)
+            amount = amount_text(charge.amount, charge.currency, reader.locale)
+        here = None if charge is None else f"{self._runtime.public_url}{DECISION_PATH}/{charge.reference}"
         return self._renderer.page(
             template,
-            status=200 if order else 404,
+            status=200 if charge else 404,
             form_action="'self'" if payment is None or frame is not None else form_action(payment),
             frame=frame,
             texts=reader.texts,
             name=name,
-            kind="" if order is None else methods.get(order.type).family,
+            kind="" if charge is None else methods.get(charge.type).family,
             amount=amount,
-            found=order is not None,
-            is_open=order is not None and order.is_open(self._runtime.real_now()),
-            waits_for_money=order is not None and not isinstance(order.outcome, NeedsAction),
-            return_url=order.return_url if order else None,
+            found=charge is not None,
+            is_open=charge is not None and charge.is_open(self._runtime.real_now()),
+            waits_for_money=charge is not None and not isinstance(charge.outcome, NeedsAction),
+            return_url=charge.return_url if charge else None,
             here=here,
             code=None if here is None else _qr(here),
         )
@@ -94,9 +94,9 @@ class SimulatorPages:
         found = self._runtime.processors.get(Simulator.name)
         return found if isinstance(found, Simulator) else None
 
-    async def _order(self, request: Request) -> SimulatedOrder | None:
+    async def _charge(self, request: Request) -> BankCharge | None:
         simulated = self._simulated()
-        return None if simulated is None else await simulated.order(request.path_params["reference"])
+        return None if simulated is None else await simulated.method_charge(request.path_params["reference"])
 
 
 def _qr(address: str) -> Markup:

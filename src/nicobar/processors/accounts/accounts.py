@@ -44,7 +44,7 @@ class Accounts:
         key = (account.tenant, account.processor)
         number, made = self._made.get(key, (None, None))
         if made is None or number != account.number:
-            text = self._vault.open(account.sealed, place_of(*key))
+            text = self._vault.open(account.sealed, _place(account))
             secrets = msgspec.json.decode(text, type=_Secrets)
             made = self.connect(account.tenant, _account(secrets, account.publishable_key, account.api_base))
             if len(self._made) >= MAXIMUM_REMEMBERED:
@@ -61,20 +61,25 @@ class Accounts:
             self._http = StripeHTTP()
         return Stripe(account, tenant.mode, self._http, self._clock)
 
-    def seal(self, tenant: Tenant, processor: str, account: "StripeAccount") -> bytes:
-        """Return the secrets of an account, encrypted for their place. Raises VaultError."""
+    def seal(self, tenant: Tenant, processor: str, account: "StripeAccount", api_base: str | None) -> bytes:
+        """Return the secrets of an account, encrypted for their place, with `api_base` as stored. Raises VaultError."""
         text = msgspec.json.encode(_Secrets(account.secret_key, account.signing_secret))
-        return self._vault.seal(text, place_of(tenant, processor), self._clock.random_bytes(NONCE_BYTES))
+        place = place_of(tenant, processor, account.publishable_key, api_base)
+        return self._vault.seal(text, place, self._clock.random_bytes(NONCE_BYTES))
 
     def reseal(self, account: ProcessorAccount) -> bytes:
         """Return the secrets of a stored account, encrypted with the newest key. Raises VaultError."""
-        place = place_of(account.tenant, account.processor)
+        place = _place(account)
         return self._vault.seal(self._vault.open(account.sealed, place), place, self._clock.random_bytes(NONCE_BYTES))
 
     async def close(self) -> None:
         """Close the connections."""
         if self._http is not None:
             await self._http.close_async()
+
+
+def _place(account: ProcessorAccount) -> str:
+    return place_of(account.tenant, account.processor, account.publishable_key, account.api_base)
 
 
 def _account(secrets: _Secrets, publishable_key: str, api_base: str | None) -> "StripeAccount":

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from nicobar.processors.bounded_answer import UNPACKED, AnswerRefused, read_answer
+from nicobar.processors.bounded_response import UNPACKED, ResponseRefused, read_response
 from nicobar.processors.rates.rate_files import LARGEST_BYTES
 
 ECB_URL: Final = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
@@ -49,14 +49,14 @@ async def fetch_rates(url: str) -> bytes:
         async with (
             asyncio.timeout(FETCH_SECONDS),
             httpx.AsyncClient(timeout=FETCH_SECONDS) as client,
-            client.stream("GET", url, headers=_HEADERS) as answer,
+            client.stream("GET", url, headers=_HEADERS) as response,
         ):
-            if answer.status_code != 200:
-                raise FeedUnavailable(f"{host} answered with status {answer.status_code} and no rates.")
-            return await read_answer(answer, LARGEST_BYTES)
+            if response.status_code != 200:
+                raise FeedUnavailable(f"{host} answered with status {response.status_code} and no rates.")
+            return await read_response(response, LARGEST_BYTES)
     except TimeoutError as error:
         raise FeedUnavailable(f"{host} did not answer within {FETCH_SECONDS:.0f} seconds.") from error
-    except AnswerRefused as error:
+    except ResponseRefused as error:
         raise FeedUnavailable(f"{host} sent {error}, which is no list of rates.") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FeedUnavailable(f"{host} cannot be reached: {type(error).__name__}.") from error

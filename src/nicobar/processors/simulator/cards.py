@@ -1,6 +1,6 @@
 """The simulator's half for cards: published test cards, each with its documented outcome.
 
-A card is looked up and forgotten; what is kept is how its order ends.
+A card is looked up and forgotten; what is kept is how its charge ends.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import msgspec
 from nicobar.core.payments.payment import CardDetails, KeptCard, NeedsAction, Succeeded
 from nicobar.core.payments.saved_method import SavedMethod, last_day
 from nicobar.core.payments.three_ds import VERSION, ThreeDs, authenticated, failed
-from nicobar.core.simulator.simulated_order import SimulatedOrder
+from nicobar.core.simulator.bank_charge import BankCharge
 from nicobar.core.simulator.simulated_scenario import SimulatedScenario
 from nicobar.processors.base import CardInput, CardRefused, ChargeRequest, SimulatedCharge
 from nicobar.processors.simulator.methods import SOON, declined
@@ -23,7 +23,7 @@ CHALLENGE_LIFETIME: Final = timedelta(minutes=15)
 """How long a customer may take over the confirmation of the simulated bank."""
 
 CHALLENGE_PATH: Final = "/simulator/challenge"
-"""Where the simulated bank's page stands below the public address; the order's reference follows."""
+"""Where the simulated bank's page stands below the public address; the charge's reference follows."""
 
 AUTHENTICATION_FAILED: Final = "AUTHENTICATION_FAILURE"
 
@@ -60,34 +60,34 @@ def describe(card: CardInput, now: datetime) -> CardDetails:
 
 
 def charge_card(
-    card: CardInput | SavedMethod | SimulatedCharge, request: ChargeRequest, order: SimulatedOrder, page_url: str
-) -> SimulatedOrder:
-    """Return what a new order becomes by its card and its scenario; `page_url` is where the bank's page stands.
+    card: CardInput | SavedMethod | SimulatedCharge, request: ChargeRequest, charge: BankCharge, page_url: str
+) -> BankCharge:
+    """Return what a new charge becomes by its card and its scenario; `page_url` is where the bank's page stands.
 
     Raises CardRefused for a card that nobody published.
     """
     known = _known_card(card)
     if known is None:
         raise CardRefused("number", "not_a_test_card")
-    known, order = _staged(known, order)
-    now, reference = order.created_at, order.reference
+    known, charge = _staged(known, charge)
+    now, reference = charge.created_at, charge.reference
     if isinstance(card, SavedMethod) and card.is_expired(now):
-        return order.ending(declined("EXPIRED_CARD", reference), now)
+        return charge.ending(declined("EXPIRED_CARD", reference), now)
     renewal = not request.customer_present  # the nearest that this server has to one
     if known.outcome == "decline" or (renewal and known.outcome == "succeed_renewals_fail"):
-        return order.ending(declined(known.error_code, reference), now)
+        return charge.ending(declined(known.error_code, reference), now)
     kept = _kept(known) if request.keep_card else None
     if not _challenges(known, request):
-        return order.ending(Succeeded(reference, _unchallenged(known, request), kept), now)
+        return charge.ending(Succeeded(reference, _unchallenged(known, request), kept), now)
     if renewal:
-        return order.ending(declined("AUTHENTICATION_REQUIRED", reference), now)
+        return charge.ending(declined("AUTHENTICATION_REQUIRED", reference), now)
     passed, begun = authenticated("challenge"), ThreeDs("challenge", version=VERSION)
     refusal = known.error_code if known.outcome == "challenge" and known.error_code else AUTHENTICATION_FAILED
     refused = declined(refusal, reference, failed(begun))
     declines = known.outcome == "challenge_then_decline"
     after = declined(known.error_code, reference, passed) if declines else Succeeded(reference, passed, kept)
     return msgspec.structs.replace(
-        order.waiting(
+        charge.waiting(
             NeedsAction(reference, f"{page_url}/{reference}", begun),
             {"approve": after, "fail": refused, "cancel": refused},
             later=declined("AUTHENTICATION_TIMEOUT", reference, failed(begun)),
@@ -97,9 +97,9 @@ def charge_card(
     )
 
 
-def _staged(card: cards.TestCard, order: SimulatedOrder) -> tuple[cards.TestCard, SimulatedOrder]:
+def _staged(card: cards.TestCard, charge: BankCharge) -> tuple[cards.TestCard, BankCharge]:
     """Let the scenario change the card, and the card what the scenario leaves open."""
-    scenario, changes = order.scenario, dict(_LATER.get(card.outcome, {}))
+    scenario, changes = charge.scenario, dict(_LATER.get(card.outcome, {}))
     if "dispute_after" in changes:
         changes["dispute_reason"] = _REASONS.get(card.number, "fraudulent")
     open_fields = {
@@ -110,7 +110,7 @@ def _staged(card: cards.TestCard, order: SimulatedOrder) -> tuple[cards.TestCard
     if scenario.decline is not None:
         ending = "challenge_then_decline" if scenario.challenge else "decline"
         card = msgspec.structs.replace(card, outcome=ending, error_code=scenario.decline)
-    return card, msgspec.structs.replace(order, scenario=msgspec.structs.replace(scenario, **open_fields))
+    return card, msgspec.structs.replace(charge, scenario=msgspec.structs.replace(scenario, **open_fields))
 
 
 def _challenges(card: cards.TestCard, request: ChargeRequest) -> bool:

@@ -2,8 +2,8 @@
 
 - A redirect, a wallet or a code from a bank's app leads to a page of the simulator, where the customer decides.
 - A QR code leads to a page that shows it; it holds the address of the same decision.
-- A UPI ID or a bank account is charged by published test values only: it is pending first, and settles by the clock.
-- A transfer or a voucher gets a code to pay by. It is pending until its page decides, or until it settles by itself.
+- A UPI ID or a bank account is charged by published test values only: it is pending first, and ends by the clock.
+- A transfer or a voucher gets a code to pay by. It is pending until its page decides, or until it is paid by itself.
 
 What was typed is looked up and forgotten; of a bank account the last four characters go into the outcome.
 """
@@ -16,7 +16,7 @@ import msgspec
 from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.core.payments.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, PendingDetails, Succeeded
 from nicobar.core.payments.three_ds import ThreeDs
-from nicobar.core.simulator.simulated_order import SimulatedOrder
+from nicobar.core.simulator.bank_charge import BankCharge
 from nicobar.processors.base import InputRefused, MethodInput
 from nicobar.reference import failures, methods
 
@@ -29,7 +29,7 @@ DECISION_LIFETIME: Final = timedelta(minutes=15)
 DEBIT_TAKES: Final = timedelta(seconds=15)
 """How long a bank debit is pending at least, so that it can be seen; real ones take days."""
 
-CODE_SETTLES_AFTER: Final = timedelta(minutes=3)
+CODE_PAID_AFTER: Final = timedelta(minutes=3)
 """After so long a code to pay by counts as paid, when nobody decided otherwise. Real ones take days."""
 
 CODE_LIFETIME: Final = timedelta(days=7)
@@ -39,10 +39,10 @@ SOON: Final = timedelta(seconds=60)
 """When a published card or account does later what it is published for: its charge is disputed, its refund ends."""
 
 DECISION_PATH: Final = "/simulator/pay"
-"""Where the page of the decision stands below the public address; the order's reference follows."""
+"""Where the page of the decision stands below the public address; the charge's reference follows."""
 
 QR_PATH: Final = "/simulator/qr"
-"""Where the page that shows a QR code stands below the public address; the order's reference follows."""
+"""Where the page that shows a QR code stands below the public address; the charge's reference follows."""
 
 TEST_VALUES: Final = {
     # type: (form field, reason for the customer)
@@ -73,19 +73,19 @@ def declined(code: str | None, reference: str, three_ds: ThreeDs | None = None) 
     return Declined(failure.code, failure.error_message, reference, three_ds)
 
 
-def charge_method(method: MethodInput, email: str, order: SimulatedOrder, public_url: str, bits: int) -> SimulatedOrder:
-    """Return what a new order becomes by its method and its scenario; random `bits` make a code to pay by.
+def charge_method(method: MethodInput, email: str, charge: BankCharge, public_url: str, bits: int) -> BankCharge:
+    """Return what a new charge becomes by its method and its scenario; random `bits` make a code to pay by.
 
     Raises what `check` raises.
     """
     check(method)
-    now, reference = order.created_at, order.reference
+    now, reference = charge.created_at, charge.reference
     match methods.get(method.type).flow:
         case "bank_account" | "upi_id" if method.value:
-            return _settling_by_itself(method, order)
+            return _ending_by_itself(method, charge)
         case "qr" | "upi_id":
             first = NeedsAction(reference, f"{public_url}{QR_PATH}/{reference}")
-            return _asking(order, first, Succeeded(reference), None)
+            return _asking(charge, first, Succeeded(reference), None)
         case "transfer" | "voucher":
             details = PendingDetails(
                 entity="12345",
@@ -94,26 +94,26 @@ def charge_method(method: MethodInput, email: str, order: SimulatedOrder, public
                 url=f"{public_url}{DECISION_PATH}/{reference}",
             )
             unpaid = declined("AUTHENTICATION_TIMEOUT", reference)  # a code that nobody pays runs out of time
-            paid = _end(order, Succeeded(reference))
-            waiting = order.waiting(
+            paid = _end(charge, Succeeded(reference))
+            waiting = charge.waiting(
                 Pending(reference, details),
                 {"approve": paid, "fail": unpaid, "cancel": unpaid},
                 later=paid,
-                later_at=now + (order.scenario.late or CODE_SETTLES_AFTER),
+                later_at=now + (charge.scenario.late or CODE_PAID_AFTER),
             )
             return msgspec.structs.replace(waiting, decide_until=now + CODE_LIFETIME)
         case _:
             first = NeedsAction(reference, f"{public_url}{DECISION_PATH}/{reference}")
-            return _asking(order, first, _approval(method, reference, email), _leaving(method, reference))
+            return _asking(charge, first, _approval(method, reference, email), _leaving(method, reference))
 
 
-def _asking(order: SimulatedOrder, first: Outcome, approved: Outcome, left: Outcome | None) -> SimulatedOrder:
-    """Return an order that its customer decides about; `left` is what leaving does, None for the usual refusals."""
-    until, reference = order.created_at + DECISION_LIFETIME, order.reference
-    waiting = order.waiting(
+def _asking(charge: BankCharge, first: Outcome, approved: Outcome, left: Outcome | None) -> BankCharge:
+    """Return a charge that its customer decides about; `left` is what leaving does, None for the usual refusals."""
+    until, reference = charge.created_at + DECISION_LIFETIME, charge.reference
+    waiting = charge.waiting(
         first,
         {
-            "approve": _end(order, approved),
+            "approve": _end(charge, approved),
             "fail": declined("PAYMENT_METHOD_PROVIDER_DECLINED", reference),
             "cancel": left or declined("CUSTOMER_CANCELLED", reference),
         },
@@ -123,25 +123,25 @@ def _asking(order: SimulatedOrder, first: Outcome, approved: Outcome, left: Outc
     return msgspec.structs.replace(waiting, decide_until=until)
 
 
-def _end(order: SimulatedOrder, end: Outcome) -> Outcome:
-    """Return the end of an order, which its scenario can turn into a decline."""
-    code = order.scenario.decline
-    return declined(code, order.reference) if code is not None and isinstance(end, Succeeded) else end
+def _end(charge: BankCharge, end: Outcome) -> Outcome:
+    """Return the end of a charge, which its scenario can turn into a decline."""
+    code = charge.scenario.decline
+    return declined(code, charge.reference) if code is not None and isinstance(end, Succeeded) else end
 
 
-def _settling_by_itself(method: MethodInput, order: SimulatedOrder) -> SimulatedOrder:
-    """Return an order by a published account or UPI ID: pending first, and then its documented end."""
-    known, reference = methods.published_input(method.type, method.value), order.reference
+def _ending_by_itself(method: MethodInput, charge: BankCharge) -> BankCharge:
+    """Return a charge by a published account or UPI ID: pending first, and then its documented end."""
+    known, reference = methods.published_input(method.type, method.value), charge.reference
     if known is None:
         raise InputRefused(*TEST_VALUES[method.type])
-    if known.outcome == "succeed_then_dispute" and order.scenario.dispute_after is None:
-        order = msgspec.structs.replace(order, scenario=msgspec.structs.replace(order.scenario, dispute_after=SOON))
+    if known.outcome == "succeed_then_dispute" and charge.scenario.dispute_after is None:
+        charge = msgspec.structs.replace(charge, scenario=msgspec.structs.replace(charge.scenario, dispute_after=SOON))
     first = Pending(reference, None if method.type == "upi_collect" else PendingDetails(account=method.value[-4:]))
     if known.outcome == "processing_forever":
-        return order.waiting(first, {}, later=None, later_at=None)
+        return charge.waiting(first, {}, later=None, later_at=None)
     end = Succeeded(reference) if known.error_code is None else declined(known.error_code, reference)
-    takes = order.scenario.late or max(timedelta(seconds=known.delay_seconds), DEBIT_TAKES)
-    return order.waiting(first, {}, later=_end(order, end), later_at=order.created_at + takes)
+    takes = charge.scenario.late or max(timedelta(seconds=known.delay_seconds), DEBIT_TAKES)
+    return charge.waiting(first, {}, later=_end(charge, end), later_at=charge.created_at + takes)
 
 
 def _approval(method: MethodInput, reference: str, email: str) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from nicobar.core.simulator.simulated_order import SimulatedNotice
+from nicobar.core.simulator.bank_charge import SimulatedNotice
 from nicobar.processors.base import Notice, NoticeRefused
 
 OLDEST_SECONDS: Final = 300

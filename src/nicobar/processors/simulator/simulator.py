@@ -19,14 +19,14 @@ from nicobar.core.ids import RANDOM_BITS, object_id
 from nicobar.core.payments.payment import Abandoned, Attempt, CardDetails, Outcome, Pending, Succeeded
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
-from nicobar.core.simulator.simulated_order import (
+from nicobar.core.simulator.bank_charge import (
     CARD,
+    BankCharge,
     CustomerDecision,
     NewsItem,
     SimulatedNotice,
-    SimulatedOrder,
     SimulatedRefund,
-    news_of_order,
+    news_of_charge,
     news_of_refund,
     plan_notices,
 )
@@ -39,17 +39,17 @@ from nicobar.processors.simulator.store import SimulatorStore
 from nicobar.reference import failures
 
 SILENCE_SECONDS: Final = 60.0
-"""How long an order that gets no answer is kept waiting; whoever asked has given up by then."""
+"""How long a charge that gets no answer is kept waiting; whoever asked has given up by then."""
 
 NOTICE_WAIT_SECONDS: Final = 10.0
 """How long an answer waits for the notice that is to come before it; they are sent every five seconds."""
 
 KEPT_FOR: Final = timedelta(days=365)
-"""How long the simulator remembers an order."""
+"""How long the simulator remembers a charge."""
 
 _BATCH: Final = 100
 _RESEND_AFTER: Final = timedelta(seconds=30)
-_FORGOTTEN_AT_ONCE: Final = 1000
+_PURGED_AT_ONCE: Final = 1000
 
 
 class Simulator:
@@ -75,48 +75,55 @@ class Simulator:
         return describe(card, now)
 
     async def charge(self, request: ChargeRequest) -> Outcome:
-        """Take the order, once for its attempt id, and return how it stands.
+        """Take the charge, once for its attempt id, and return how it stands.
 
         Raises ValueError when an attempt id comes back with another amount, InputRefused for an input that nobody
         published, KeyError for a type that is not run here, and what the scenario asks for.
         """
         now = self._clock.now()
         try:
-            order = self._new_order(request, _scenario(request), now)
+            charge = self._new_charge(request, _scenario(request), now)
         except Problem:
             return declined("INVALID_REQUEST", request.attempt_id)  # its creation should have been refused
-        if isinstance(request.card, MethodInput):
+        if isinstance(request.instrument, MethodInput):
             bits = self._clock.random_bits(RANDOM_BITS)
-            order = charge_method(request.card, request.email, order, self._public_url, bits)
+            charge = charge_method(request.instrument, request.email, charge, self._public_url, bits)
         else:
-            order = charge_card(request.card, request, order, f"{self._public_url}{CHALLENGE_PATH}")
-        scenario = order.scenario
+            charge = charge_card(request.instrument, request, charge, f"{self._public_url}{CHALLENGE_PATH}")
+        scenario = charge.scenario
         await asyncio.sleep(scenario.latency.total_seconds())
         await _fail("before", scenario)
-        placed = await self._store.place(order, self._notices(order, news_of_order(order, now, answered=True)))
+        placed = await self._store.place(charge, self._notices(charge, news_of_charge(charge, now, answered=True)))
         if placed is None:
-            return declined("ORDER_CREATION_FAILED", order.reference)
-        if (placed.amount, placed.currency) != (order.amount, order.currency):
+            return declined("ORDER_CREATION_FAILED", charge.reference)
+        if (placed.amount, placed.currency) != (charge.amount, charge.currency):
             raise ValueError(f"{request.attempt_id} was ordered before with another amount")
         await _fail("after", scenario)
         if scenario.notices == "first":
-            await self._wait_for_notice(order.attempt_id)
+            await self._wait_for_notice(charge.attempt_id)
         return placed.as_of(self._clock.now()).outcome
 
     async def find(self, attempt: Attempt) -> Outcome | None:
-        """Return what became of an attempt; None when it never arrived here, or was forgotten."""
-        order = await self._store.order(attempt.attempt_id)
-        return None if order is None else order.as_of(self._clock.now()).outcome
+        """Return what became of an attempt; None when it never arrived here, or was forgotten.
 
-    async def close(self, attempt: Attempt) -> Outcome | None:
-        """End an attempt that waits for its customer, and refuse an order that has not come yet."""
-        now = self._clock.now()
-        if await self._store.close(attempt.attempt_id, now):
+        Raises ValueError when it arrived with another amount.
+        """
+        charge = await self._store.charge(attempt.attempt_id)
+        if charge is None:
             return None
-        order = await self._store.order(attempt.attempt_id)
-        if order is not None and order.is_open(now):
-            ended = order.ended(Abandoned(order.reference), now)
-            await self._store.settle(ended, [], now)
+        if (charge.amount, charge.currency) != (attempt.amount, attempt.currency):
+            raise ValueError(f"{attempt.attempt_id} was ordered with another amount")
+        return charge.as_of(self._clock.now()).outcome
+
+    async def cancel(self, attempt: Attempt) -> Outcome | None:
+        """End an attempt that waits for its customer, and refuse a charge that has not come yet."""
+        now = self._clock.now()
+        if await self._store.cancel(attempt.attempt_id, now):
+            return None
+        charge = await self._store.charge(attempt.attempt_id)
+        if charge is not None and charge.is_open(now):
+            ended = charge.ended(Abandoned(charge.reference), now)
+            await self._store.record_decision(ended, [], now)
         return await self.find(attempt)
 
     async def refund(self, request: RefundRequest) -> RefundOutcome:
@@ -125,34 +132,43 @@ class Simulator:
         Raises ValueError when a refund id comes back with another amount, and what the scenario asks for.
         """
         now = self._clock.now()
-        order = await self._store.order(request.attempt.attempt_id)
-        if order is None or not isinstance(order.as_of(now).outcome, Succeeded):
+        charge = await self._store.charge(request.attempt.attempt_id)
+        if charge is None or not isinstance(charge.as_of(now).outcome, Succeeded):
             return RefundFailed("There is no such charge.")
-        refund = _new_refund(request, order.scenario, now)
-        if order.scenario.refund_answer == "drop_before" and await self._store.lose_refund(refund):
+        refund = _new_refund(request, charge.scenario, now)
+        if charge.scenario.refund_answer == "drop_before" and await self._store.lose_refund(refund):
             raise ConnectionError("the request was lost on purpose")
-        news = news_of_refund(refund, order.scenario)
-        stored = await self._store.give_back(refund, self._notices(order, news))
+        news = news_of_refund(refund, charge.scenario)
+        stored = await self._store.give_back(refund, self._notices(charge, news))
         if stored is None:
             refused = RefundFailed("It is more than is left of the charge.", _refund_reference(refund.refund_id))
             refund = msgspec.structs.replace(refund, outcome=refused, later=None, later_at=None, returned_at=None)
             stored = await self._store.give_back(refund, [])
         if stored is None or (stored.attempt_id, stored.amount) != (refund.attempt_id, refund.amount):
             raise ValueError(f"{request.refund_id} was ordered before with another amount")
-        if stored is refund and order.scenario.refund_answer == "drop_after":
+        if stored is refund and charge.scenario.refund_answer == "drop_after":
             raise ConnectionError("the answer was lost on purpose")
         return stored.as_of(now)
 
     async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
-        """Return what became of a refund; None when no request for it has arrived."""
+        """Return what became of a refund; None when no request for it has arrived.
+
+        Raises ValueError when it arrived with another amount.
+        """
         refund = await self._store.refund(request.refund_id)
-        return None if refund is None else refund.as_of(self._clock.now())
+        if refund is None:
+            return None
+        if (refund.attempt_id, refund.amount) != (request.attempt.attempt_id, request.amount):
+            raise ValueError(f"{request.refund_id} was ordered with another amount")
+        return refund.as_of(self._clock.now())
 
     async def find_dispute(self, reference: str) -> DisputeFacts | None:
         """Return how a dispute stands; None when there is none with this id (yet)."""
-        order = await self._store.order_behind(f"sim_{reference.removeprefix('simdp_')}")
-        known = order is not None and order.dispute_reference == reference
-        return order.dispute(self._clock.now()) if order is not None and known else None
+        charge = await self._store.charge_behind(f"sim_{reference.removeprefix('simdp_')}")
+        known = charge is not None and charge.dispute_reference == reference
+        if charge is None or not known or charge.disputed_at is None:
+            return None
+        return charge.dispute(self._clock.now(), await self._store.given_back(charge.attempt_id, charge.disputed_at))
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         """Return what a notice is about. Raises NoticeRefused for one that this simulator has not signed."""
@@ -168,42 +184,44 @@ class Simulator:
         """Hear that a notice was taken."""
         await self._store.mark_sent(notice_id, self._clock.now())
 
-    async def forget(self) -> None:
+    async def purge(self) -> None:
         """Delete what is older than `KEPT_FOR`, some of it at a time."""
-        await self._store.forget(self._clock.now() - KEPT_FOR, _FORGOTTEN_AT_ONCE)
+        await self._store.purge(self._clock.now() - KEPT_FOR, _PURGED_AT_ONCE)
 
-    async def challenge(self, reference: str) -> SimulatedOrder | None:
-        """Return the card order whose challenge page this reference opens, as it stands; None for none."""
-        order = await self._asked(reference)
-        return order if order is not None and order.type == CARD else None
+    async def challenge(self, reference: str) -> BankCharge | None:
+        """Return the card charge whose challenge page this reference opens, as it stands; None for none."""
+        charge = await self._asked(reference)
+        return charge if charge is not None and charge.type == CARD else None
 
-    async def order(self, reference: str) -> SimulatedOrder | None:
-        """Return the order of another method whose page this reference opens, as it stands; None for none."""
-        order = await self._asked(reference)
-        return order if order is not None and order.type != CARD else None
+    async def method_charge(self, reference: str) -> BankCharge | None:
+        """Return the charge of another method whose page this reference opens, as it stands; None for none."""
+        charge = await self._asked(reference)
+        return charge if charge is not None and charge.type != CARD else None
 
     async def decide(self, reference: str, answer: CustomerDecision) -> None:
-        """Settle an order by the customer's answer. One that is settled, too old or unknown stays as it is."""
+        """End a charge by the customer's answer. One that is decided, too old or unknown stays as it is."""
         now = self._clock.now()
-        order = await self._asked(reference)
-        if order is None or not order.is_open(now):
+        charge = await self._asked(reference)
+        if charge is None or not charge.is_open(now):
             return
-        end = order.choices[answer]
-        settled = order.ending(end, now) if answer == "approve" else order.ended(end, now)
-        await self._store.settle(settled, self._notices(settled, news_of_order(settled, now, answered=False)), now)
+        end = charge.choices[answer]
+        decided = charge.ending(end, now) if answer == "approve" else charge.ended(end, now)
+        await self._store.record_decision(
+            decided, self._notices(decided, news_of_charge(decided, now, answered=False)), now
+        )
 
-    async def _asked(self, reference: str) -> SimulatedOrder | None:
-        order = await self._store.order_behind(reference)
-        return None if order is None or order.decide_until is None else order.as_of(self._clock.now())
+    async def _asked(self, reference: str) -> BankCharge | None:
+        charge = await self._store.charge_behind(reference)
+        return None if charge is None or charge.decide_until is None else charge.as_of(self._clock.now())
 
-    def _new_order(self, request: ChargeRequest, scenario: SimulatedScenario, now: datetime) -> SimulatedOrder:
+    def _new_charge(self, request: ChargeRequest, scenario: SimulatedScenario, now: datetime) -> BankCharge:
         reference = object_id("sim", now, self._clock.random_bits(RANDOM_BITS))
-        return SimulatedOrder(
+        return BankCharge(
             attempt_id=request.attempt_id,
             reference=reference,
             business_id=request.business_id,
             payment_id=request.payment_id,
-            type=request.card.type if isinstance(request.card, MethodInput) else CARD,
+            type=request.instrument.type if isinstance(request.instrument, MethodInput) else CARD,
             amount=request.amount,
             currency=request.currency,
             return_url=request.return_url,
@@ -212,10 +230,10 @@ class Simulator:
             created_at=now,
         )
 
-    def _notices(self, order: SimulatedOrder, news: list[NewsItem]) -> list[SimulatedNotice]:
+    def _notices(self, charge: BankCharge, news: list[NewsItem]) -> list[SimulatedNotice]:
         now = self._clock.now()
         ids = [object_id("simnt", now, self._clock.random_bits(RANDOM_BITS)) for _ in news]
-        return plan_notices(order, news, ids)
+        return plan_notices(charge, news, ids)
 
     async def _wait_for_notice(self, attempt_id: str) -> None:
         try:
@@ -228,11 +246,11 @@ class Simulator:
 
 def _scenario(request: ChargeRequest) -> SimulatedScenario:
     """Return what is to go wrong: by the payment's metadata, or as somebody chose on the test panel."""
-    if not isinstance(request.card, SimulatedCharge):
+    if not isinstance(request.instrument, SimulatedCharge):
         return SimulatedScenario() if request.scenario is None else read_scenario(request.scenario, failures.CODES)
-    match request.card.scenario:
+    match request.instrument.scenario:
         case "decline":
-            return SimulatedScenario(decline=request.card.error_code or "GENERIC_DECLINE")
+            return SimulatedScenario(decline=request.instrument.error_code or "GENERIC_DECLINE")
         case "challenge":
             return SimulatedScenario(challenge=True)
         case "lose_answer":

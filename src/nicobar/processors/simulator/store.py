@@ -3,33 +3,33 @@
 from datetime import datetime
 from typing import Protocol
 
-from nicobar.core.simulator.simulated_order import SimulatedNotice, SimulatedOrder, SimulatedRefund
+from nicobar.core.simulator.bank_charge import BankCharge, SimulatedNotice, SimulatedRefund
 
 
 class SimulatorStore(Protocol):
     """The books of the simulated bank. They outlive the process."""
 
-    async def place(self, order: SimulatedOrder, notices: list[SimulatedNotice]) -> SimulatedOrder | None:
-        """Store a new order with its notices, and return it.
+    async def place(self, charge: BankCharge, notices: list[SimulatedNotice]) -> BankCharge | None:
+        """Store a new charge with its notices, and return it.
 
-        When its attempt id has an order already, that one is returned as it was stored, and nothing is changed; None
-        when the attempt was closed.
+        When its attempt id has a charge already, that one is returned as it was stored, and nothing is changed; None
+        when the attempt was cancelled.
         """
 
-    async def order(self, attempt_id: str) -> SimulatedOrder | None:
-        """Return the order of an attempt, None when none has arrived."""
+    async def charge(self, attempt_id: str) -> BankCharge | None:
+        """Return the charge of an attempt, None when none has arrived."""
 
-    async def order_behind(self, reference: str) -> SimulatedOrder | None:
-        """Return the order that the simulator knows by this id."""
+    async def charge_behind(self, reference: str) -> BankCharge | None:
+        """Return the charge that the simulator knows by this id."""
 
-    async def settle(self, order: SimulatedOrder, notices: list[SimulatedNotice], now: datetime) -> bool:
-        """Store what became of an order whose customer may still decide; its notices replace those to be sent.
+    async def record_decision(self, charge: BankCharge, notices: list[SimulatedNotice], now: datetime) -> bool:
+        """Store what became of a charge whose customer may still decide; its notices replace those to be sent.
 
         False, and no change, when it is decided already or has come to an end by itself.
         """
 
-    async def close(self, attempt_id: str, now: datetime) -> bool:
-        """Refuse whatever may arrive under an attempt id; False, and no change, when an order has arrived."""
+    async def cancel(self, attempt_id: str, now: datetime) -> bool:
+        """Refuse whatever may arrive under an attempt id; False, and no change, when a charge has arrived."""
 
     async def give_back(self, refund: SimulatedRefund, notices: list[SimulatedNotice]) -> SimulatedRefund | None:
         """Store a new refund with its notices, and return it.
@@ -44,6 +44,9 @@ class SimulatorStore(Protocol):
     async def refund(self, refund_id: str) -> SimulatedRefund | None:
         """Return a refund, None when no request for it has arrived."""
 
+    async def given_back(self, attempt_id: str, at: datetime) -> int:
+        """Return what refunds ordered before a moment give back of a charge, unless they had come back by then."""
+
     async def claim_notices(self, now: datetime, again_at: datetime, limit: int) -> list[SimulatedNotice]:
         """Return notices that are due, the longest due first; should nobody send them, they are due `again_at`."""
 
@@ -51,7 +54,7 @@ class SimulatorStore(Protocol):
         """Note that a notice was sent and taken."""
 
     async def has_told(self, attempt_id: str) -> bool:
-        """Return whether a notice about this order was sent and taken."""
+        """Return whether a notice about this charge was sent and taken."""
 
-    async def forget(self, before: datetime, limit: int) -> int:
-        """Delete orders from before a moment, with all that belongs to them; return how many."""
+    async def purge(self, before: datetime, limit: int) -> int:
+        """Delete charges from before a moment, with all that belongs to them; return how many."""

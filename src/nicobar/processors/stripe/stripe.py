@@ -31,6 +31,7 @@ from nicobar.processors.base import (
     RefundRequest,
 )
 from nicobar.processors.stripe.stripe_account import NAME, StripeAccount
+from nicobar.processors.stripe.stripe_matching import checked_intent, checked_refund
 from nicobar.processors.stripe.stripe_notices import read_notice
 from nicobar.processors.stripe.stripe_outcomes import (
     ATTEMPT,
@@ -119,20 +120,20 @@ class Stripe:
             key = {"idempotency_key": request.attempt_id}
             made = await self._api.payment_intents.create_async(cast(Any, order), cast(Any, key))
         except stripe.StripeError as error:
-            if not _is_refusal(error) or (isinstance(request.card, SavedMethod) and _is_too_often(error)):
+            if not _is_refusal(error) or (isinstance(request.instrument, SavedMethod) and _is_too_often(error)):
                 raise
-            return await self._refused(error, request.attempt_id)
-        intent = _read(made, PaymentIntent)
+            return await self._refused(error, request)
+        intent = checked_intent(_read(made, PaymentIntent), request.attempt_id, request.amount, request.currency)
         if not request.customer_present and intent.status == "requires_action":
             return await self._end(intent, declined(PaymentError("authentication_required"), intent.id))
-        return await self._settle(intent, self._clock.now())
+        return await self._read_and_end(intent, self._clock.now())
 
     async def find(self, attempt: Attempt) -> Outcome | None:
         """Return what became of an attempt; one that has waited for `PATIENCE` is cancelled at Stripe, and over."""
         intent = await self._intent(attempt)
-        return None if intent is None else await self._settle(intent, attempt.created_at)
+        return None if intent is None else await self._read_and_end(intent, attempt.created_at)
 
-    async def close(self, attempt: Attempt) -> Outcome | None:
+    async def cancel(self, attempt: Attempt) -> Outcome | None:
         """Cancel the PaymentIntent of an attempt, unless it has been paid or the bank has it already.
 
         When there is none, one that can never be paid takes its place: it has the same idempotency key, so that an
@@ -159,7 +160,7 @@ class Stripe:
             if error.code not in _IMPOSSIBLE_AMOUNTS:
                 raise
             return None
-        made = _read(taken, PaymentIntent)
+        made = checked_intent(_read(taken, PaymentIntent), attempt.attempt_id, attempt.amount, attempt.currency)
         await self._end(made, Abandoned(made.id))
         return None
 
@@ -180,7 +181,7 @@ class Stripe:
                 raise
             _log.warning("stripe_refused", what="refund", refund_id=request.refund_id, **_facts(error))
             return RefundFailed(f"Stripe refused it: {_words(error)}")
-        return refund_of(_read(made, StripeRefund))
+        return refund_of(checked_refund(_read(made, StripeRefund), request, reference))
 
     async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
         """Return what happened to a refund, None when no order for it has ever arrived."""
@@ -188,7 +189,7 @@ class Stripe:
         if reference is None:
             return None
         found = await _search(self._api.refunds.list_async, {"payment_intent": reference}, REFUND, request.refund_id)
-        return None if found is None else refund_of(_read(found, StripeRefund))
+        return None if found is None else refund_of(checked_refund(_read(found, StripeRefund), request, reference))
 
     async def find_dispute(self, reference: str) -> DisputeFacts | None:
         """Return how a dispute stands; None for one that this account does not know, or that is not about us."""
@@ -237,8 +238,8 @@ class Stripe:
     async def _how(self, request: ChargeRequest) -> dict[str, Any]:
         """Return what a PaymentIntent has because of the way to pay."""
         three_ds = {"request_three_d_secure": "any"} if request.force_3ds else {}
-        if isinstance(request.card, SavedMethod):
-            customer, _, method = request.card.token.partition("/")
+        if isinstance(request.instrument, SavedMethod):
+            customer, _, method = request.instrument.token.partition("/")
             return {
                 "customer": customer,
                 "payment_method": method,
@@ -247,9 +248,9 @@ class Stripe:
                 **({"payment_method_options": {"card": three_ds}} if three_ds else {}),
                 **({"return_url": request.return_url} if request.customer_present else {"off_session": True}),
             }
-        if not isinstance(request.card, MethodInput):
+        if not isinstance(request.instrument, MethodInput):
             raise TypeError("a card is never sent to Stripe from here")
-        known = stripe_methods()[request.card.type]
+        known = stripe_methods()[request.instrument.type]
         kind: dict[str, Any] = {"payment_method_types": [known.stripe_type]}
         if known.start == "redirect":
             data = {"type": known.stripe_type}
@@ -266,12 +267,13 @@ class Stripe:
             three_ds = {**three_ds, "setup_future_usage": "off_session"}
         return {**kind, "payment_method_options": {"card": three_ds}} if three_ds else kind
 
-    async def _refused(self, error: stripe.StripeError, attempt_id: str) -> Outcome:
+    async def _refused(self, error: stripe.StripeError, request: ChargeRequest) -> Outcome:
         """Return the decline for an explicit no of Stripe; nothing was charged, and nothing will be."""
         intent = None if error.error is None else getattr(error.error, "payment_intent", None)
         if intent is not None:
-            return await self._settle(_read(intent, PaymentIntent), self._clock.now())
-        _log.warning("stripe_refused", what="charge", attempt_id=attempt_id, **_facts(error))
+            told = checked_intent(_read(intent, PaymentIntent), request.attempt_id, request.amount, request.currency)
+            return await self._read_and_end(told, self._clock.now())
+        _log.warning("stripe_refused", what="charge", attempt_id=request.attempt_id, **_facts(error))
         if isinstance(error, stripe.CardError):
             decline_code = None if error.error is None else getattr(error.error, "decline_code", None)
             return declined(PaymentError(error.code, decline_code))
@@ -298,12 +300,10 @@ class Stripe:
             )
         if found is None:
             return None
-        intent = _read(found, PaymentIntent)
-        if intent.amount != to_stripe(attempt.amount, attempt.currency) or intent.currency != attempt.currency.lower():
-            raise ValueError(f"{intent.id} is about another amount than {attempt.attempt_id}")
+        intent = checked_intent(_read(found, PaymentIntent), attempt.attempt_id, attempt.amount, attempt.currency)
         return None if CLOSED in intent.metadata else intent
 
-    async def _settle(self, intent: PaymentIntent, began: datetime) -> Outcome:
+    async def _read_and_end(self, intent: PaymentIntent, began: datetime) -> Outcome:
         """Return what a PaymentIntent says, and cancel it where that ends the attempt."""
         outcome = outcome_of(intent)
         late = isinstance(outcome, NeedsAction) and self._clock.now() - began >= PATIENCE
@@ -322,6 +322,8 @@ class Stripe:
             now = _read(await self._api.payment_intents.retrieve_async(intent.id, {"expand": _LATEST}), PaymentIntent)
             if now.status not in ("succeeded", "canceled", "processing"):
                 raise
+            if (now.amount, now.currency) != (intent.amount, intent.currency):
+                raise ValueError(f"{intent.id} has another amount now") from None
             return outcome_of(now)
         return outcome if isinstance(outcome, Declined) else Abandoned(intent.id)
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 import httpx
 import stripe
 
-from nicobar.processors.bounded_answer import UNPACKED, AnswerRefused, read_answer
+from nicobar.processors.bounded_response import UNPACKED, ResponseRefused, read_response
 
-LARGEST_ANSWER: Final = 1024 * 1024
+LARGEST_RESPONSE: Final = 1024 * 1024
 """Bytes of an answer that are read; the largest one that is asked for, a list of 100 objects, has about a third."""
 
 TIMEOUT: Final = 8.0
@@ -40,11 +40,11 @@ class StripeHTTP(stripe.HTTPClient):
         """Send one request. Raises stripe.APIConnectionError, after which nobody knows whether it arrived."""
         asked = {**headers, **UNPACKED}
         try:
-            async with self._client.stream(method, url, headers=asked, content=post_data or None) as answer:
-                return await read_answer(answer, LARGEST_ANSWER), answer.status_code, answer.headers
+            async with self._client.stream(method, url, headers=asked, content=post_data or None) as response:
+                return await read_response(response, LARGEST_RESPONSE), response.status_code, response.headers
         except httpx.HTTPError as error:
             raise _broken(f"Stripe did not answer: {type(error).__name__}", should_retry=True) from error
-        except AnswerRefused as error:
+        except ResponseRefused as error:
             raise _broken(f"Stripe sent {error}", should_retry=False) from error
 
     async def sleep_async(self, secs: float) -> None:

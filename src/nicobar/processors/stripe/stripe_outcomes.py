@@ -115,6 +115,7 @@ class PaymentIntent(msgspec.Struct, frozen=True):
     status: str
     amount: int
     currency: str
+    amount_received: int | None = None
     metadata: dict[str, str] = {}
     client_secret: str | None = None
     customer: str | None = None
@@ -127,6 +128,9 @@ class StripeRefund(msgspec.Struct, frozen=True):
     """Money on its way back."""
 
     id: str
+    amount: int
+    currency: str
+    payment_intent: str | None = None
     status: str | None = None
     metadata: dict[str, str] | None = None
     failure_reason: str | None = None

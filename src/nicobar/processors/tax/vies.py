@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from nicobar.core.tax.tax_id import RegisterAnswer
-from nicobar.processors.bounded_answer import UNPACKED, AnswerRefused, read_answer
+from nicobar.processors.bounded_response import UNPACKED, ResponseRefused, read_response
 
 URL: Final = "https://ec.europa.eu/taxation_customs/vies/rest-api"
 """The Commission's public interface. It needs no key; a question without the asker's own VAT number is answered, too,
@@ -52,15 +52,17 @@ async def ask_register(
         async with (
             asyncio.timeout(seconds),
             httpx.AsyncClient(verify=_trust(), timeout=seconds) as client,
-            client.stream("GET", f"{url}/ms/{quote(prefix)}/vat/{quote(number, safe='')}", headers=UNPACKED) as answer,
+            client.stream(
+                "GET", f"{url}/ms/{quote(prefix)}/vat/{quote(number, safe='')}", headers=UNPACKED
+            ) as response,
         ):
-            if answer.status_code != 200:
-                return RegisterAnswer(answer="unavailable", asked_at=asked_at, detail=f"status {answer.status_code}")
-            data = await read_answer(answer, _LARGEST_BYTES)
+            if response.status_code != 200:
+                return RegisterAnswer(answer="unavailable", asked_at=asked_at, detail=f"status {response.status_code}")
+            data = await read_response(response, _LARGEST_BYTES)
         reply = msgspec.json.decode(data, type=_Reply)
     except TimeoutError:
         return RegisterAnswer(answer="unavailable", asked_at=asked_at, detail=f"no answer within {seconds} seconds")
-    except AnswerRefused as error:
+    except ResponseRefused as error:
         return RegisterAnswer(answer="unavailable", asked_at=asked_at, detail=str(error))
     except httpx.HTTPError as error:
         return RegisterAnswer(answer="unavailable", asked_at=asked_at, detail=type(error).__name__)

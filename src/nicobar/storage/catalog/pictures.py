@@ -40,7 +40,7 @@ _GET: Final = {
 
 # A picture may be shown in several places, so one of them letting go says nothing of the others. Whoever begins to show
 # one writes its row, so that this statement looks at it again and leaves it.
-_FORGET: Final = """
+_PURGE: Final = """
 WITH expired AS MATERIALIZED (
     SELECT business_id, mode, image_id FROM pictures p
     WHERE expires_at <= $1
@@ -130,6 +130,6 @@ async def get_picture(read: Read, image_id: str, size: Literal["whole", "small"]
     return found
 
 
-async def forget_pictures(tx: Tx, at: datetime, limit: int) -> None:
+async def purge_pictures(tx: Tx, at: datetime, limit: int) -> None:
     """Delete at most `limit` expired rows that nothing shows."""
-    await tx.execute(_FORGET, at, limit)
+    await tx.execute(_PURGE, at, limit)

@@ -1,8 +1,9 @@
 """What payments do with discount codes: reserve a use, redeem it, give it back; and the counters of the discounts.
 
 A use is reserved in the transaction that creates the payment, redeemed in the one that records its success, and
-released when the payment ends unpaid. `times_used` and `times_reserved` of a discount are the numbers of its redeemed
-and reserved uses, moved in the same statement as the uses themselves.
+released in the one that brings the payment to a dead end. A declined payment can still be paid: then its uses are taken
+again. `times_used` and `times_reserved` of a discount are the numbers of its redeemed and reserved uses, moved in the
+same statement as the uses themselves.
 
 A limit holds because every reservation checks it under the lock of the discount's row, and because PostgreSQL checks
 it once more (`discounts_uses`). One way past it is left open on purpose: when a payment succeeds after its reservation
@@ -14,38 +15,58 @@ Locks are taken in one order everywhere: the payment, its uses, then the discoun
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 import msgspec
 
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.core.discounts.discount_record import AppliedDiscount, CodeLimits, CodeUse
-from nicobar.core.discounts.discounts import CodeHistory, DiscountCode
+from nicobar.core.discounts.discounts import CodeHistory, CustomerStanding, DiscountCode
 from nicobar.storage.database import Read, Tx
 
 LOCK_TIMEOUT: Final = "5s"
 """How long a reservation waits for a code that other payments hold."""
 
+# What open payments of the customer hold. One that nobody is paying gives it to a newer payment.
+_OWN: Final = """
+SELECT r.discount_id, r.payment_id,
+       p.status = ANY('{requires_payment_method,failed}') AND NOT EXISTS (
+           SELECT FROM attempts a WHERE (a.business_id, a.mode, a.payment_id) = (p.business_id, p.mode, p.payment_id)
+             AND a.resolved_at IS NULL) AS idle
+FROM discount_redemptions r JOIN payments p USING (business_id, mode, payment_id)
+WHERE r.business_id = $1 AND r.mode = $2 AND r.customer_id = $4 AND r.state = 'reserved'
+  AND r.payment_id IS DISTINCT FROM $5
+"""
+
+_HAS_PURCHASED: Final = """
+EXISTS (SELECT FROM payments p
+        WHERE p.business_id = $1 AND p.mode = $2 AND p.customer_id = $4 AND p.status = 'succeeded')
+"""
+
+_IS_LISTED: Final = """
+EXISTS (SELECT FROM discount_customers c
+        WHERE c.business_id = $1 AND c.mode = $2 AND c.discount_id = d.discount_id AND c.customer_id = $4)
+"""
+
 # The purchases are asked for once a query, the customer's uses and place on the list once a code.
-_CODES: Final = """
+_CODES: Final = f"""
+WITH own AS MATERIALIZED ({_OWN})
 SELECT d.discount_id, d.code, d.type, d.amount, d.currency_options, d.restricted_to, d.usage_limit,
        d.per_customer_usage_limit, d.starts_at, d.expires_at, d.customer_eligibility,
-       d.times_used + d.times_reserved AS times_used,
+       d.times_used + d.times_reserved - idle.uses AS times_used,
        (SELECT count(*) FROM discount_redemptions r
         WHERE r.business_id = $1 AND r.mode = $2 AND r.discount_id = d.discount_id AND r.customer_id = $4
-          AND r.state <> 'released') AS customer_uses,
-       EXISTS (SELECT FROM payments p
-               WHERE p.business_id = $1 AND p.mode = $2 AND p.customer_id = $4 AND p.status = 'succeeded'
-                 AND p.total_amount > 0) AS customer_has_purchased,
-       EXISTS (SELECT FROM discount_customers c
-               WHERE c.business_id = $1 AND c.mode = $2 AND c.discount_id = d.discount_id AND c.customer_id = $4
-              ) AS customer_listed,
+          AND r.state <> 'released') - idle.uses AS customer_uses,
+       {_HAS_PURCHASED} AS customer_has_purchased,
+       EXISTS (SELECT FROM own WHERE NOT own.idle) AS customer_holds_codes,
+       {_IS_LISTED} AS customer_listed,
        d.deleted_at IS NOT NULL AS deleted,
        EXISTS (SELECT FROM discount_redemptions o
                WHERE o.business_id = $1 AND o.mode = $2 AND o.payment_id = $5 AND o.discount_id = d.discount_id
                  AND o.state = 'reserved') AS held
 FROM discounts d
+CROSS JOIN LATERAL (SELECT count(*) AS uses FROM own WHERE own.discount_id = d.discount_id AND own.idle) AS idle
 WHERE d.business_id = $1 AND d.mode = $2 AND d.code = ANY($3::text[])
 """
 _USABLE_CODES: Final = f"{_CODES} AND d.deleted_at IS NULL"
@@ -57,17 +78,40 @@ _HELD_CODES: Final = f"SELECT * FROM ({_CODES}) c WHERE c.held OR NOT c.deleted 
 _LIMITS: Final = """
 WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $4, true))
 SELECT d.discount_id, d.deleted_at IS NOT NULL AS deleted, d.code, d.usage_limit, d.per_customer_usage_limit,
-       d.times_used + d.times_reserved AS taken
+       d.customer_eligibility, d.times_used + d.times_reserved AS taken
 FROM patience CROSS JOIN discounts d
 WHERE d.business_id = $1 AND d.mode = $2 AND d.discount_id = ANY($3::text[])
 ORDER BY d.discount_id FOR NO KEY UPDATE OF d
 """
 
 # A statement of its own: one that waited for the locks would still count what it saw before it waited.
-_CUSTOMER_USES: Final = """
-SELECT discount_id, count(*) AS uses FROM discount_redemptions
-WHERE business_id = $1 AND mode = $2 AND discount_id = ANY($3::text[]) AND customer_id = $4 AND state <> 'released'
-GROUP BY discount_id
+_STANDING: Final = f"""
+WITH own AS MATERIALIZED ({_OWN})
+SELECT d.discount_id,
+       (SELECT count(*) FROM discount_redemptions r
+        WHERE r.business_id = $1 AND r.mode = $2 AND r.discount_id = d.discount_id AND r.customer_id = $4
+          AND r.state <> 'released' AND r.payment_id <> $5) AS customer_uses,
+       {_HAS_PURCHASED} AS customer_has_purchased,
+       EXISTS (SELECT FROM own) AS customer_holds_codes,
+       {_IS_LISTED} AS customer_listed
+FROM discounts d WHERE d.business_id = $1 AND d.mode = $2 AND d.discount_id = ANY($3::text[])
+"""
+
+_HOLDINGS: Final = f"SELECT payment_id, discount_id FROM ({_OWN}) own WHERE idle AND $3::text IS NULL"
+
+_RELEASED: Final = """
+SELECT discount_id FROM discount_redemptions
+WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND state = 'released' ORDER BY position
+"""
+
+_RETAKE: Final = """
+WITH taken AS (
+    UPDATE discount_redemptions SET state = 'reserved', updated_at = $5
+    WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND discount_id = ANY($4::text[]) AND state = 'released'
+    RETURNING discount_id
+)
+UPDATE discounts d SET times_reserved = d.times_reserved + 1, over_limit = false
+FROM taken WHERE d.business_id = $1 AND d.mode = $2 AND d.discount_id = taken.discount_id
 """
 
 # The ids are named twice, so that the discounts are found by their key however small the tables were when planned.
@@ -117,12 +161,13 @@ WITH due AS ({due}), moved AS (
 SELECT count(*) FROM moved
 """
 
-_OF_PAYMENT: Final = """
+_OF_PAYMENTS: Final = """
     SELECT business_id, mode, payment_id, position, state FROM discount_redemptions
-    WHERE business_id = $3 AND mode = $4 AND payment_id = $5 AND state = ANY($6::text[])
-    ORDER BY position FOR NO KEY UPDATE
+    WHERE (business_id, mode, payment_id) IN (SELECT * FROM unnest($3::text[], $4::text[], $5::text[]))
+      AND state = ANY($6::text[])
+    ORDER BY business_id, mode, payment_id, position FOR NO KEY UPDATE
 """
-_MOVE_OF_PAYMENT: Final = _MOVE.format(due=_OF_PAYMENT)
+_MOVE_OF_PAYMENTS: Final = _MOVE.format(due=_OF_PAYMENTS)
 
 # The payment is locked, too, so that it stays failed while its uses go. Who is worked on now is left for next time.
 _EXPIRED: Final = """
@@ -152,6 +197,13 @@ FROM discounts d LEFT JOIN (
 WHERE (d.times_used, d.times_reserved) <> (coalesce(r.redeemed, 0), coalesce(r.reserved, 0))
 ORDER BY d.business_id, d.mode, d.discount_id
 """
+
+
+class Holding(NamedTuple):
+    """A use that an open payment holds."""
+
+    payment_id: str
+    discount_id: str
 
 
 class CounterDifference(msgspec.Struct, frozen=True):
@@ -191,15 +243,34 @@ async def lock_limits(tx: Tx, tenant: Tenant, discount_ids: Sequence[str]) -> di
     """
     try:
         rows = await tx.fetch(_LIMITS, tenant.business_id, tenant.mode, discount_ids, LOCK_TIMEOUT)
-    except asyncpg.LockNotAvailableError:
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         return None
     return {row["discount_id"]: msgspec.convert(row, CodeLimits) for row in rows}
 
 
-async def uses_of_customer(tx: Tx, tenant: Tenant, discount_ids: Sequence[str], customer_id: str) -> dict[str, int]:
-    """Return how often a customer uses or has used each of the discounts; one without a use is left out."""
-    rows = await tx.fetch(_CUSTOMER_USES, tenant.business_id, tenant.mode, discount_ids, customer_id)
-    return {row["discount_id"]: row["uses"] for row in rows}
+async def standing_of_customer(
+    tx: Tx, tenant: Tenant, discount_ids: Sequence[str], customer_id: str, payment_id: str
+) -> dict[str, CustomerStanding]:
+    """Return what a customer has done before with each of the discounts, beside this payment, as of now."""
+    rows = await tx.fetch(_STANDING, tenant.business_id, tenant.mode, discount_ids, customer_id, payment_id)
+    return {row["discount_id"]: msgspec.convert(row, CustomerStanding) for row in rows}
+
+
+async def open_holdings(tx: Tx, tenant: Tenant, customer_id: str, payment_id: str) -> list[Holding]:
+    """Return the reserved uses of the customer's other open payments that nobody is paying."""
+    rows = await tx.fetch(_HOLDINGS, tenant.business_id, tenant.mode, None, customer_id, payment_id)
+    return [Holding(row["payment_id"], row["discount_id"]) for row in rows]
+
+
+async def released_codes(tx: Tx, tenant: Tenant, payment_id: str) -> list[str]:
+    """Return the discounts whose use a payment, whose row the caller holds, has given back, in their order."""
+    rows = await tx.fetch(_RELEASED, tenant.business_id, tenant.mode, payment_id)
+    return [row["discount_id"] for row in rows]
+
+
+async def retake(tx: Tx, tenant: Tenant, payment_id: str, discount_ids: Sequence[str], at: datetime) -> None:
+    """Reserve uses again that a payment gave back. The caller holds the discounts and has found room in each."""
+    await tx.execute(_RETAKE, tenant.business_id, tenant.mode, payment_id, discount_ids, at)
 
 
 async def insert_uses(
@@ -236,18 +307,22 @@ async def redeem(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> int:
     The caller holds the payment's row and moves it to `succeeded` in the same transaction. A use that was given back
     before counts all the same, because the customer has paid the lowered price: the limit may then be exceeded.
     """
-    return await _move_of_payment(tx, tenant, payment_id, "redeemed", at, ["reserved", "released"])
+    return await _move_of_payments(tx, [(tenant, payment_id)], "redeemed", at, ["reserved", "released"])
 
 
-async def release(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> int:
-    """Give back the reserved uses of a payment that nobody will pay; return how many. What was redeemed stays so."""
-    return await _move_of_payment(tx, tenant, payment_id, "released", at, ["reserved"])
+async def release(tx: Tx, payments: Sequence[tuple[Tenant, str]], at: datetime) -> int:
+    """Give back the reserved uses of payments that are at a dead end; return how many. What was redeemed stays so.
+
+    The caller holds their rows. All go in one statement, so that the discounts are locked in their one order.
+    """
+    return await _move_of_payments(tx, payments, "released", at, ["reserved"])
 
 
-async def _move_of_payment(
-    tx: Tx, tenant: Tenant, payment_id: str, target: str, at: datetime, origins: list[str]
+async def _move_of_payments(
+    tx: Tx, payments: Sequence[tuple[Tenant, str]], target: str, at: datetime, origins: list[str]
 ) -> int:
-    moved: int = await tx.fetchval(_MOVE_OF_PAYMENT, target, at, tenant.business_id, tenant.mode, payment_id, origins)
+    names = zip(*[(tenant.business_id, tenant.mode, payment_id) for tenant, payment_id in payments], strict=True)
+    moved: int = await tx.fetchval(_MOVE_OF_PAYMENTS, target, at, *[list(column) for column in names], origins)
     return moved
 
 

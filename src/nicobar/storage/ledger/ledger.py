@@ -8,8 +8,8 @@ from nicobar.storage.database import Read, Record, Tx
 
 _INSERT: Final = """
 INSERT INTO ledger_entries (business_id, mode, entry_id, kind, payment_id, reference, turn, created_at, currency,
-    processor_receivable, settlement_currency, gross, merchant_payable, tax_payable, fee_income)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    processor_receivable, settlement_currency, gross, merchant_payable, tax_payable, fee_income, reversal_loss)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """
 
 _OF_PAYMENT: Final = """
@@ -43,6 +43,7 @@ async def insert_entry(tx: Tx, tenant: Tenant, entry: LedgerEntry) -> None:
         entry.amount("merchant_payable", entry.settlement_currency),
         entry.amount("tax_payable", entry.settlement_currency),
         entry.amount("fee_income", entry.settlement_currency),
+        entry.lost,
     )
 
 
@@ -72,5 +73,5 @@ def _entry(row: Record) -> LedgerEntry:
     )
 
 
-_SETTLED: Final[tuple[LedgerAccount, ...]] = ("merchant_payable", "tax_payable", "fee_income")
+_SETTLED: Final[tuple[LedgerAccount, ...]] = ("merchant_payable", "tax_payable", "fee_income", "reversal_loss")
 """The accounts that are kept in the settlement currency."""

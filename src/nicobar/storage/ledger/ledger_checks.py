@@ -33,12 +33,12 @@ class Discrepancy(msgspec.Struct, frozen=True):
 # The rule of the constraint `ledger_entries_balance`, in case somebody has dropped it.
 _UNBALANCED: Final = """
 SELECT business_id, mode, entry_id AS object_id,
-    CASE WHEN gross + merchant_payable + tax_payable + fee_income <> 0
-        THEN settlement_currency || ' is off by ' || gross + merchant_payable + tax_payable + fee_income
+    CASE WHEN gross + merchant_payable + tax_payable + fee_income + reversal_loss <> 0
+        THEN settlement_currency || ' is off by ' || gross + merchant_payable + tax_payable + fee_income + reversal_loss
         ELSE currency || ' is off by ' || processor_receivable - gross
     END AS detail
 FROM ledger_entries
-WHERE gross + merchant_payable + tax_payable + fee_income <> 0
+WHERE gross + merchant_payable + tax_payable + fee_income + reversal_loss <> 0
     OR (currency = settlement_currency AND gross <> processor_receivable)
 LIMIT $1
 """
@@ -62,6 +62,8 @@ WHERE r.status = 'succeeded' AND NOT EXISTS (
 LIMIT $1
 """
 
+# A dispute takes in proportion, and what is left then, a refund takes as it is: `core/ledger/reversals.py`. Then shares
+# need not be those that the refund was planned with; `_BOUNDS` has them in any case.
 _DISAGREE: Final = """
 (SELECT e.business_id, e.mode, e.entry_id AS object_id,
     'it is not what payment ' || e.reference || ' says' AS detail
@@ -77,20 +79,24 @@ FROM ledger_entries e
 LEFT JOIN refunds r ON (r.business_id, r.mode, r.refund_id) = (e.business_id, e.mode, e.reference)
 LEFT JOIN ledger_entries back ON (back.business_id, back.mode, back.reference, back.kind)
     = (e.business_id, e.mode, e.reference, 'refund_reversal')
-WHERE e.kind = 'refund' AND (r.status, r.payment_id, r.currency, r.amount, r.settlement_currency, r.settlement_amount,
-        r.settlement_tax)
+WHERE e.kind = 'refund' AND ((r.status, r.payment_id, r.currency, r.amount, r.settlement_currency)
     IS DISTINCT FROM (CASE WHEN back.entry_id IS NULL THEN 'succeeded' ELSE 'failed' END, e.payment_id, e.currency,
-        -e.processor_receivable, e.settlement_currency, e.merchant_payable + e.tax_payable, e.tax_payable)
+        -e.processor_receivable, e.settlement_currency)
+    OR (r.settlement_amount, r.settlement_tax) IS DISTINCT FROM (e.merchant_payable + e.tax_payable, e.tax_payable)
+        AND NOT EXISTS (SELECT FROM ledger_entries d WHERE (d.business_id, d.mode, d.payment_id, d.kind)
+            = (e.business_id, e.mode, e.payment_id, 'dispute')))
 LIMIT $1)
 UNION ALL
 (SELECT e.business_id, e.mode, e.entry_id, 'it does not reverse the entry of refund ' || e.reference
 FROM ledger_entries e
 LEFT JOIN ledger_entries r ON (r.business_id, r.mode, r.reference, r.kind)
     = (e.business_id, e.mode, e.reference, 'refund')
-WHERE e.kind = 'refund_reversal' AND (r.payment_id, r.currency, r.processor_receivable, r.settlement_currency, r.gross,
-        r.merchant_payable, r.tax_payable, r.fee_income)
-    IS DISTINCT FROM (e.payment_id, e.currency, -e.processor_receivable, e.settlement_currency, -e.gross,
-        -e.merchant_payable, -e.tax_payable, -e.fee_income)
+WHERE e.kind = 'refund_reversal' AND ((r.payment_id, r.currency, r.processor_receivable, r.settlement_currency)
+    IS DISTINCT FROM (e.payment_id, e.currency, -e.processor_receivable, e.settlement_currency)
+    OR (r.gross, r.merchant_payable, r.tax_payable, r.fee_income, r.reversal_loss) IS DISTINCT FROM (-e.gross,
+        -e.merchant_payable, -e.tax_payable, -e.fee_income, -e.reversal_loss)
+        AND NOT EXISTS (SELECT FROM ledger_entries d WHERE (d.business_id, d.mode, d.payment_id, d.kind)
+            = (e.business_id, e.mode, e.payment_id, 'dispute')))
 LIMIT $1)
 LIMIT $1
 """
@@ -111,6 +117,28 @@ FULL JOIN (
     WHERE kind IN ('dispute', 'dispute_reversal') GROUP BY business_id, mode, reference) AS e
     ON d.business_id = e.business_id AND d.mode = e.mode AND d.dispute_id = e.reference
 WHERE coalesce(e.taken, 0) <> coalesce(d.expected, 0)
+LIMIT $1
+"""
+
+# Of no account more is given back than was booked, and there is a loss only where nothing is left.
+_BOUNDS: Final = """
+SELECT business_id, mode, payment_id AS object_id,
+    'of ' || settlement || ' settlement, ' || tax || ' tax and ' || fee || ' fee are left ' || settlement_left || ', '
+        || tax_left || ' and ' || fee_left || ', and ' || lost || ' is lost' AS detail
+FROM (
+    SELECT p.business_id, p.mode, p.payment_id, -p.merchant_payable AS settlement, -p.tax_payable AS tax,
+        -p.fee_income AS fee, -p.merchant_payable - back.settlement AS settlement_left,
+        -p.tax_payable - back.tax AS tax_left, -p.fee_income - back.fee AS fee_left, back.lost
+    FROM (
+        SELECT business_id, mode, payment_id, sum(merchant_payable) AS settlement, sum(tax_payable) AS tax,
+            sum(fee_income) AS fee, sum(reversal_loss) AS lost
+        FROM ledger_entries WHERE kind <> 'payment' GROUP BY business_id, mode, payment_id) AS back
+    JOIN ledger_entries p ON (p.business_id, p.mode, p.reference, p.kind)
+        = (back.business_id, back.mode, back.payment_id, 'payment')) AS books
+WHERE settlement_left NOT BETWEEN least(settlement, 0) AND greatest(settlement, 0)
+    OR tax_left NOT BETWEEN least(tax, 0) AND greatest(tax, 0)
+    OR fee_left NOT BETWEEN least(fee, 0) AND greatest(fee, 0)
+    OR lost < 0 OR lost > 0 AND (settlement_left, tax_left, fee_left) <> (0, 0, 0)
 LIMIT $1
 """
 
@@ -151,6 +179,11 @@ async def entries_that_disagree(read: Read) -> list[Discrepancy]:
 async def disputes_that_disagree(read: Read) -> list[Discrepancy]:
     """Return disputes of which the books hold another amount as taken away than they say."""
     return await _find(read, _DISPUTES)
+
+
+async def payments_given_back_beyond(read: Read) -> list[Discrepancy]:
+    """Return payments of which more was given back on an account than was booked, or a loss that is none."""
+    return await _find(read, _BOUNDS)
 
 
 async def marks_that_disagree(read: Read) -> list[Discrepancy]:

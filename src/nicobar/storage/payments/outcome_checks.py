@@ -38,6 +38,8 @@ class Counts(msgspec.Struct, frozen=True):
     notices: int
     returns: int
     """Surplus charges that have to go back."""
+    deliveries: int
+    """Events on their way to endpoints of webhooks."""
     discounts: int
 
 
@@ -57,6 +59,7 @@ _COUNTS: Final = """
 SELECT p.*, a.*, r.*, (SELECT count(*) FROM disputes) AS disputes, (SELECT count(*) FROM ledger_entries) AS entries,
     (SELECT count(*) FROM ledger_marks) AS marks, (SELECT count(*) FROM notices) AS notices,
     (SELECT count(*) FROM attempts WHERE return_due_at IS NOT NULL) AS returns,
+    (SELECT count(*) FROM webhook_deliveries WHERE due_at IS NOT NULL) AS deliveries,
     (SELECT count(*) FROM discounts) AS discounts
 FROM (
     SELECT count(*) FILTER (WHERE status IN ('succeeded', 'failed', 'cancelled')

@@ -17,7 +17,7 @@ ORDER BY attempt_id
 
 _EVENTS: Final = """
 SELECT event_id, type, object_id, convert_to(payload::text, 'UTF8') AS payload, created_at FROM events
-WHERE business_id = $1 AND mode = $2 AND object_id = ANY($3::text[]) ORDER BY event_id
+WHERE business_id = $1 AND mode = $2 AND object_id = ANY($3::text[]) ORDER BY number
 """
 
 

@@ -12,12 +12,13 @@ from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
+from nicobar.storage.retries.kept_answers import AnswerToKeep, keep_beside
 
 _COLUMNS: Final = """
     p.business_id, p.mode, p.payment_id, p.brand_id, p.status, p.currency, p.subtotal, p.discount, p.tax,
     p.total_amount, p.settlement_currency, p.settlement_amount, p.settlement_tax, p.billing, p.metadata, p.options,
     p.link_id, p.expires_on, p.payment_method, p.payment_method_type, p.card, p.error_code, p.error_message,
-    p.created_at, p.updated_at, p.payment_method_id, p.three_ds, p.refunded_amount, p.returned_amount,
+    p.created_at, p.updated_at, p.payment_method_id, p.three_ds, p.refund_reserved_amount, p.refund_succeeded_amount,
     c.customer_id, c.email, c.name AS customer_name, c.phone_number, c.metadata AS customer_metadata
     FROM payments p JOIN customers c USING (business_id, mode, customer_id)
 """
@@ -26,12 +27,14 @@ _GET: Final = f"SELECT {_COLUMNS} WHERE p.business_id = $1 AND p.mode = $2 AND p
 _BY_LINK: Final = f"SELECT {_COLUMNS} WHERE p.link_id = $1"
 _LOCK: Final = _GET + " FOR UPDATE OF p"
 
+_LOCK_IDLE: Final = _LOCK + " SKIP LOCKED"
+
 _PRICING: Final = "SELECT pricing FROM payments WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
 
 _LINES: Final = """
 SELECT position, product_id, name, description, quantity, amount, unit_price, tax_category, tax_inclusive,
-       subtotal, discount, tax, total, refunded_amount, refunded_tax, refunded_settlement_amount,
-       refunded_settlement_tax
+       subtotal, discount, tax, total, refund_reserved_amount, refund_reserved_tax, refund_reserved_settlement_amount,
+       refund_reserved_settlement_tax
 FROM payment_lines WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY position
 """
 
@@ -56,9 +59,13 @@ payment AS (
 )
 """
 
-_INSERT: Final = f"WITH buyer AS (SELECT $35::text AS customer_id), {_PAYMENT_AND_LINES} SELECT customer_id FROM buyer"
+_KNOWN: Final = f"WITH buyer AS (SELECT $35::text AS customer_id), {_PAYMENT_AND_LINES}"
+_BUYER: Final = "SELECT customer_id FROM buyer"
 
-_INSERT_WITH_CUSTOMER: Final = f"""
+_INSERT: Final = f"{_KNOWN} {_BUYER}"
+_INSERT_AND_KEEP: Final = f"{_KNOWN}, {keep_beside(36, 'buyer', 'true')} {_BUYER}"
+
+_UPSERT: Final = f"""
 WITH buyer AS (
     INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, phone_number, metadata,
                            created_at, updated_at)
@@ -68,8 +75,12 @@ WITH buyer AS (
         phone_number = coalesce(customers.phone_number, excluded.phone_number),
         updated_at = excluded.updated_at
     RETURNING customer_id, email, name, phone_number, metadata
-), {_PAYMENT_AND_LINES} SELECT customer_id, email, name, phone_number, metadata FROM buyer
+), {_PAYMENT_AND_LINES}
 """
+_WHOLE_BUYER: Final = "SELECT customer_id, email, name, phone_number, metadata FROM buyer"
+
+_INSERT_WITH_CUSTOMER: Final = f"{_UPSERT} {_WHOLE_BUYER}"
+_INSERT_WITH_CUSTOMER_AND_KEEP: Final = f"{_UPSERT}, {keep_beside(40, 'buyer', 'customer_id = $35')} {_WHOLE_BUYER}"
 
 
 _KEY: Final = "p.payment_id"
@@ -101,25 +112,34 @@ class PaymentFilters(CreatedBetween, frozen=True, kw_only=True):
 
 
 async def insert_payment(
-    tx: Tx, payment: Payment, client_secret_hash: bytes, pricing: QuoteInputs, customer: CustomerUpsert | None
+    tx: Tx,
+    payment: Payment,
+    client_secret_hash: bytes,
+    pricing: QuoteInputs,
+    customer: CustomerUpsert | None,
+    kept: AnswerToKeep | None = None,
 ) -> Buyer:
     """Store a payment with its lines, and its customer if it is new, in one statement.
 
     Return the customer that the payment belongs to: with `customer` it may be one that a simultaneous creation
-    with the same e-mail made first.
+    with the same e-mail made first. `kept` is the answer to the request, which the statement keeps besides; raises
+    UniqueViolation when another request with the same idempotency key was faster.
     """
     values = _payment_values(payment, client_secret_hash, pricing)
+    besides = [] if kept is None else kept.values()
     if customer is None:
-        await tx.fetchrow(_INSERT, *values, payment.customer.customer_id)
+        statement = _INSERT if kept is None else _INSERT_AND_KEEP
+        await tx.fetchrow(statement, *values, payment.customer.customer_id, *besides)
         return payment.customer
     row = await tx.fetchrow(
-        _INSERT_WITH_CUSTOMER,
+        _INSERT_WITH_CUSTOMER if kept is None else _INSERT_WITH_CUSTOMER_AND_KEEP,
         *values,
         customer.customer_id,
         customer.email,
         customer.email_key,
         customer.name,
         customer.phone_number,
+        *besides,
     )
     return msgspec.convert(row, Buyer, from_attributes=False)
 
@@ -183,6 +203,11 @@ async def find_payment_by_link(read: Read, link_id: str) -> Payment | None:
 async def lock_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | None:
     """Return one payment and hold its row until the transaction ends."""
     return await _with_lines(tx, await tx.fetchrow(_LOCK, tenant.business_id, tenant.mode, payment_id))
+
+
+async def lock_idle_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | None:
+    """Return one payment and hold its row; None, without waiting, when somebody works on it at this moment."""
+    return await _with_lines(tx, await tx.fetchrow(_LOCK_IDLE, tenant.business_id, tenant.mode, payment_id))
 
 
 async def list_payments(

@@ -42,8 +42,8 @@ WHERE business_id = $1 AND mode = $2 AND customer_id = $3
 
 _TAKE_OUT: Final = """
 DELETE FROM discount_redemptions
-WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND state = 'reserved'
-RETURNING discount_id, created_at
+WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND state <> 'redeemed'
+RETURNING discount_id, created_at, state
 """
 
 _GIVE_BACK: Final = """
@@ -134,12 +134,13 @@ async def complete_customer(
 
 
 async def take_out_uses(tx: Tx, tenant: Tenant, payment_id: str) -> dict[str, datetime]:
-    """Delete the reserved uses of a payment, whose row the caller holds; return since when it held each discount.
+    """Delete the uses of an open payment, whose row the caller holds; return since when it held each discount.
 
-    No counter moves: `give_back_uses` and `put_back_uses` bring both into agreement again before the commit.
+    Uses that were given back are deleted, too, and not among them. No counter moves: `give_back_uses` and
+    `put_back_uses` bring both into agreement again before the commit.
     """
     rows = await tx.fetch(_TAKE_OUT, tenant.business_id, tenant.mode, payment_id)
-    return {row["discount_id"]: row["created_at"] for row in rows}
+    return {row["discount_id"]: row["created_at"] for row in rows if row["state"] == "reserved"}
 
 
 async def give_back_uses(tx: Tx, tenant: Tenant, discount_ids: Sequence[str]) -> None:

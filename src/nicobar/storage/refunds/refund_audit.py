@@ -11,9 +11,9 @@ from nicobar.storage.ledger.ledger_checks import REPORTED, Discrepancy
 _DIFFERENCES: Final = """
 WITH of_payments AS (
     SELECT business_id, mode, payment_id,
-        coalesce(sum(amount) FILTER (WHERE status <> 'failed'), 0) AS refunded,
+        coalesce(sum(amount) FILTER (WHERE status <> 'failed'), 0) AS reserved,
         coalesce(sum(settlement_amount) FILTER (WHERE status <> 'failed'), 0) AS settlement,
-        coalesce(sum(amount) FILTER (WHERE status = 'succeeded'), 0) AS returned
+        coalesce(sum(amount) FILTER (WHERE status = 'succeeded'), 0) AS succeeded
     FROM refunds GROUP BY business_id, mode, payment_id
 ), of_refunds AS (
     SELECT business_id, mode, refund_id, sum(amount) AS amount, sum(tax) AS tax, sum(settlement_amount) AS settlement,
@@ -27,8 +27,8 @@ WITH of_payments AS (
 )
 SELECT business_id, mode, payment_id AS object_id, 'what is refunded of it is not the sum of its refunds' AS detail
 FROM payments p LEFT JOIN of_payments s USING (business_id, mode, payment_id)
-WHERE (p.refunded_amount, p.refunded_settlement_amount, p.returned_amount)
-    <> (coalesce(s.refunded, 0), coalesce(s.settlement, 0), coalesce(s.returned, 0))
+WHERE (p.refund_reserved_amount, p.refund_reserved_settlement_amount, p.refund_succeeded_amount)
+    <> (coalesce(s.reserved, 0), coalesce(s.settlement, 0), coalesce(s.succeeded, 0))
 UNION ALL
 SELECT business_id, mode, refund_id, 'it is not the sum of its lines'
 FROM refunds r LEFT JOIN of_refunds s USING (business_id, mode, refund_id)
@@ -37,7 +37,8 @@ WHERE (r.amount, r.tax, r.settlement_amount, r.settlement_tax)
 UNION ALL
 SELECT business_id, mode, payment_id, 'what is refunded of its line ' || position || ' is not the sum of its refunds'
 FROM payment_lines l LEFT JOIN of_lines s USING (business_id, mode, payment_id, position)
-WHERE (l.refunded_amount, l.refunded_tax, l.refunded_settlement_amount, l.refunded_settlement_tax)
+WHERE (l.refund_reserved_amount, l.refund_reserved_tax,
+       l.refund_reserved_settlement_amount, l.refund_reserved_settlement_tax)
     <> (coalesce(s.amount, 0), coalesce(s.tax, 0), coalesce(s.settlement, 0), coalesce(s.settlement_tax, 0))
 ORDER BY object_id, detail LIMIT $1
 """

@@ -49,15 +49,16 @@ WITH part AS (
     SELECT $1, $2, $3, refund.payment_id, part.* FROM part, refund
 ), of_lines AS (
     UPDATE payment_lines l SET
-        refunded_amount = l.refunded_amount + part.amount, refunded_tax = l.refunded_tax + part.tax,
-        refunded_settlement_amount = l.refunded_settlement_amount + part.settlement_amount,
-        refunded_settlement_tax = l.refunded_settlement_tax + part.settlement_tax
+        refund_reserved_amount = l.refund_reserved_amount + part.amount,
+        refund_reserved_tax = l.refund_reserved_tax + part.tax,
+        refund_reserved_settlement_amount = l.refund_reserved_settlement_amount + part.settlement_amount,
+        refund_reserved_settlement_tax = l.refund_reserved_settlement_tax + part.settlement_tax
     FROM part
     WHERE l.business_id = $1 AND l.mode = $2 AND l.payment_id = $4 AND l.position = part.position
 )
 UPDATE payments p SET
-    refunded_amount = p.refunded_amount + whole.amount,
-    refunded_settlement_amount = p.refunded_settlement_amount + whole.settlement_amount
+    refund_reserved_amount = p.refund_reserved_amount + whole.amount,
+    refund_reserved_settlement_amount = p.refund_reserved_settlement_amount + whole.settlement_amount
 FROM whole, refund
 WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = refund.payment_id
 RETURNING true
@@ -77,18 +78,20 @@ WITH moved AS (
     RETURNING {_COLUMNS}
 ), of_lines AS (
     UPDATE payment_lines l SET
-        refunded_amount = l.refunded_amount - part.amount, refunded_tax = l.refunded_tax - part.tax,
-        refunded_settlement_amount = l.refunded_settlement_amount - part.settlement_amount,
-        refunded_settlement_tax = l.refunded_settlement_tax - part.settlement_tax
+        refund_reserved_amount = l.refund_reserved_amount - part.amount,
+        refund_reserved_tax = l.refund_reserved_tax - part.tax,
+        refund_reserved_settlement_amount = l.refund_reserved_settlement_amount - part.settlement_amount,
+        refund_reserved_settlement_tax = l.refund_reserved_settlement_tax - part.settlement_tax
     FROM refund_lines part, moved
     WHERE moved.status = 'failed' AND part.business_id = $1 AND part.mode = $2 AND part.refund_id = $3
       AND l.business_id = $1 AND l.mode = $2 AND l.payment_id = part.payment_id AND l.position = part.position
 ), of_payment AS (
     UPDATE payments p SET
-        refunded_amount = p.refunded_amount - CASE moved.status WHEN 'failed' THEN moved.amount ELSE 0 END,
-        refunded_settlement_amount = p.refunded_settlement_amount
+        refund_reserved_amount = p.refund_reserved_amount
+            - CASE moved.status WHEN 'failed' THEN moved.amount ELSE 0 END,
+        refund_reserved_settlement_amount = p.refund_reserved_settlement_amount
             - CASE moved.status WHEN 'failed' THEN moved.settlement_amount ELSE 0 END,
-        returned_amount = p.returned_amount + CASE WHEN moved.status = 'succeeded' THEN moved.amount
+        refund_succeeded_amount = p.refund_succeeded_amount + CASE WHEN moved.status = 'succeeded' THEN moved.amount
             WHEN $10 = 'succeeded' THEN -moved.amount ELSE 0 END
     FROM moved
     WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = moved.payment_id

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.simulator.simulated_order import SimulatedNotice, SimulatedOrder, SimulatedRefund
+from nicobar.core.simulator.bank_charge import BankCharge, SimulatedNotice, SimulatedRefund
 from nicobar.storage.database import Database, Read, Record
 
 LARGEST_TRIES: Final = 10
@@ -25,14 +25,14 @@ SELECT news.* FROM new, ROWS FROM (
     unnest($6::timestamptz[]), unnest($7::integer[])) AS news
 """
 
-_ORDER_COLUMNS: Final = (
+_CHARGE_COLUMNS: Final = (
     "attempt_id, reference, business_id, payment_id, type, amount, currency, return_url, outcome, choices,"
     " decide_until, later, later_at, taken_at, scenario, created_at"
 )
 
 _PLACE: Final = f"""
 WITH new AS (
-    INSERT INTO simulator.orders ({_ORDER_COLUMNS})
+    INSERT INTO simulator.charges ({_CHARGE_COLUMNS})
     VALUES ($8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
     ON CONFLICT (attempt_id) DO NOTHING
     RETURNING attempt_id
@@ -40,13 +40,13 @@ WITH new AS (
 SELECT true FROM new
 """
 
-_ORDER: Final = f"SELECT {_ORDER_COLUMNS} FROM simulator.orders WHERE attempt_id = $1 AND outcome IS NOT NULL"
+_CHARGE: Final = f"SELECT {_CHARGE_COLUMNS} FROM simulator.charges WHERE attempt_id = $1 AND outcome IS NOT NULL"
 
-_ORDER_BEHIND: Final = f"SELECT {_ORDER_COLUMNS} FROM simulator.orders WHERE reference = $1"
+_CHARGE_BEHIND: Final = f"SELECT {_CHARGE_COLUMNS} FROM simulator.charges WHERE reference = $1"
 
-_SETTLE: Final = f"""
+_DECISION: Final = f"""
 WITH new AS (
-    UPDATE simulator.orders SET outcome = $9, choices = '{{}}', later = $10, later_at = $11, taken_at = $12
+    UPDATE simulator.charges SET outcome = $9, choices = '{{}}', later = $10, later_at = $11, taken_at = $12
     WHERE attempt_id = $8 AND choices <> '{{}}' AND (later_at IS NULL OR later_at > $13)
     RETURNING attempt_id
 ), outdated AS (
@@ -55,15 +55,15 @@ WITH new AS (
 SELECT true FROM new
 """
 
-_CLOSE: Final = """
-INSERT INTO simulator.orders (attempt_id, created_at) VALUES ($1, $2)
-ON CONFLICT (attempt_id) DO UPDATE SET attempt_id = excluded.attempt_id WHERE orders.outcome IS NULL
+_CANCEL: Final = """
+INSERT INTO simulator.charges (attempt_id, created_at) VALUES ($1, $2)
+ON CONFLICT (attempt_id) DO UPDATE SET attempt_id = excluded.attempt_id WHERE charges.outcome IS NULL
 RETURNING true
 """
 
 _REFUND_COLUMNS: Final = "refund_id, attempt_id, amount, outcome, later, later_at, returned_at, created_at"
 
-# The order has what came back of its refunds again. That is noted when it matters: by the next refund, made at $15.
+# The charge has what came back of its refunds again. That is noted when it matters: by the next refund, made at $15.
 _GIVE_BACK: Final = f"""
 WITH back AS (
     UPDATE simulator.refunds SET is_back = true
@@ -80,7 +80,7 @@ WITH back AS (
     SELECT coalesce((SELECT amount FROM new WHERE given_at IS NOT NULL), 0)
         - coalesce((SELECT sum(amount) FROM back), 0)::bigint AS amount
 ), booked AS (
-    UPDATE simulator.orders o SET refunded = o.refunded + change.amount
+    UPDATE simulator.charges o SET refunded = o.refunded + change.amount
     FROM change WHERE o.attempt_id = $9 AND change.amount <> 0
 ), told AS ({_TOLD})
 SELECT true FROM new
@@ -93,6 +93,11 @@ RETURNING true
 """
 
 _REFUND: Final = f"SELECT {_REFUND_COLUMNS} FROM simulator.refunds WHERE refund_id = $1 AND outcome IS NOT NULL"
+
+_GIVEN_BACK: Final = """
+SELECT coalesce(sum(amount), 0)::bigint FROM simulator.refunds
+WHERE attempt_id = $1 AND created_at < $2 AND given_at IS NOT NULL AND (returned_at IS NULL OR returned_at > $2)
+"""
 
 _CLAIM_NOTICES: Final = """
 WITH due AS (
@@ -111,28 +116,28 @@ SELECT EXISTS (
     SELECT FROM simulator.notices WHERE attempt_id = $1 AND subject = 'attempt' AND sent_at IS NOT NULL)
 """
 
-_FORGET: Final = """
+_PURGE: Final = """
 WITH old AS (
-    DELETE FROM simulator.orders WHERE attempt_id IN (
-        SELECT attempt_id FROM simulator.orders WHERE created_at < $1 ORDER BY created_at LIMIT $2)
+    DELETE FROM simulator.charges WHERE attempt_id IN (
+        SELECT attempt_id FROM simulator.charges WHERE created_at < $1 ORDER BY created_at LIMIT $2)
     RETURNING true
 )
 SELECT count(*) FROM old
 """
 
 _TAKEN: Final = """
-SELECT attempt_id, payment_id, amount, currency, taken_at FROM simulator.orders
+SELECT attempt_id, payment_id, amount, currency, taken_at FROM simulator.charges
 WHERE business_id = $1 AND taken_at <= $2 ORDER BY attempt_id
 """
 
 _MONEY_TAKEN: Final = """
-SELECT currency, sum(amount)::bigint AS amount FROM simulator.orders
+SELECT currency, sum(amount)::bigint AS amount FROM simulator.charges
 WHERE business_id = $1 AND taken_at <= $2 GROUP BY currency
 """
 
 _MONEY_GIVEN_BACK: Final = """
 SELECT o.currency, sum(r.amount)::bigint AS amount
-FROM simulator.refunds r JOIN simulator.orders o USING (attempt_id)
+FROM simulator.refunds r JOIN simulator.charges o USING (attempt_id)
 WHERE o.business_id = $1 AND r.given_at <= $2 AND (r.returned_at IS NULL OR r.returned_at > $2) GROUP BY o.currency
 """
 
@@ -143,34 +148,34 @@ class SimulatorRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def place(self, order: SimulatedOrder, notices: list[SimulatedNotice]) -> SimulatedOrder | None:
-        """Store a new order with its notices."""
-        given = [getattr(order, name) for name in _ORDER_COLUMNS.split(", ")]
+    async def place(self, charge: BankCharge, notices: list[SimulatedNotice]) -> BankCharge | None:
+        """Store a new charge with its notices."""
+        given = [getattr(charge, name) for name in _CHARGE_COLUMNS.split(", ")]
         async with self._database.statement() as tx:
             if await tx.fetchval(_PLACE, *_columns(notices), *given):
-                return order
-            return _order(await tx.fetchrow(_ORDER, order.attempt_id))
+                return charge
+            return _charge(await tx.fetchrow(_CHARGE, charge.attempt_id))
 
-    async def order(self, attempt_id: str) -> SimulatedOrder | None:
-        """Return the order of an attempt."""
+    async def charge(self, attempt_id: str) -> BankCharge | None:
+        """Return the charge of an attempt."""
         async with self._database.read() as read:
-            return _order(await read.fetchrow(_ORDER, attempt_id))
+            return _charge(await read.fetchrow(_CHARGE, attempt_id))
 
-    async def order_behind(self, reference: str) -> SimulatedOrder | None:
-        """Return the order with this id."""
+    async def charge_behind(self, reference: str) -> BankCharge | None:
+        """Return the charge with this id."""
         async with self._database.read() as read:
-            return _order(await read.fetchrow(_ORDER_BEHIND, reference))
+            return _charge(await read.fetchrow(_CHARGE_BEHIND, reference))
 
-    async def settle(self, order: SimulatedOrder, notices: list[SimulatedNotice], now: datetime) -> bool:
-        """Store what became of an order that was open."""
-        given = (order.attempt_id, order.outcome, order.later, order.later_at, order.taken_at, now)
+    async def record_decision(self, charge: BankCharge, notices: list[SimulatedNotice], now: datetime) -> bool:
+        """Store what became of a charge that was open."""
+        given = (charge.attempt_id, charge.outcome, charge.later, charge.later_at, charge.taken_at, now)
         async with self._database.statement() as tx:
-            return await tx.fetchval(_SETTLE, *_columns(notices), *given) is not None
+            return await tx.fetchval(_DECISION, *_columns(notices), *given) is not None
 
-    async def close(self, attempt_id: str, now: datetime) -> bool:
+    async def cancel(self, attempt_id: str, now: datetime) -> bool:
         """Refuse what may arrive under an attempt id."""
         async with self._database.statement() as tx:
-            return await tx.fetchval(_CLOSE, attempt_id, now) is not None
+            return await tx.fetchval(_CANCEL, attempt_id, now) is not None
 
     async def give_back(self, refund: SimulatedRefund, notices: list[SimulatedNotice]) -> SimulatedRefund | None:
         """Store a new refund with its notices."""
@@ -180,7 +185,7 @@ class SimulatorRecords:
                 if await tx.fetchval(_GIVE_BACK, *_columns(notices), *given, refund.given_at):
                     return refund
         except asyncpg.CheckViolationError as error:
-            if error.constraint_name != "orders_refunded":
+            if error.constraint_name != "charges_refunded":
                 raise
             return None
         return await self.refund(refund.refund_id)
@@ -197,6 +202,12 @@ class SimulatorRecords:
             row = await read.fetchrow(_REFUND, refund_id)
         return None if row is None else msgspec.convert(dict(row), SimulatedRefund)
 
+    async def given_back(self, attempt_id: str, at: datetime) -> int:
+        """Sum up the refunds of a charge that stand at a moment."""
+        async with self._database.read() as read:
+            amount: int = await read.fetchval(_GIVEN_BACK, attempt_id, at)
+        return amount
+
     async def claim_notices(self, now: datetime, again_at: datetime, limit: int) -> list[SimulatedNotice]:
         """Return notices that are due."""
         async with self._database.statement() as tx:
@@ -210,14 +221,14 @@ class SimulatorRecords:
             await tx.execute(_MARK_SENT, notice_id, now)
 
     async def has_told(self, attempt_id: str) -> bool:
-        """Return whether a notice about an order was sent."""
+        """Return whether a notice about a charge was sent."""
         async with self._database.read() as read:
             return bool(await read.fetchval(_HAS_TOLD, attempt_id))
 
-    async def forget(self, before: datetime, limit: int) -> int:
-        """Delete old orders."""
+    async def purge(self, before: datetime, limit: int) -> int:
+        """Delete old charges."""
         async with self._database.statement() as tx:
-            count: int = await tx.fetchval(_FORGET, before, limit)
+            count: int = await tx.fetchval(_PURGE, before, limit)
         return count
 
 
@@ -266,5 +277,5 @@ def _columns(notices: Sequence[SimulatedNotice]) -> list[list[Any]]:
     return [[getattr(notice, name) for notice in notices] for name in names]
 
 
-def _order(row: Record | None) -> SimulatedOrder | None:
-    return None if row is None else msgspec.convert(dict(row), SimulatedOrder)
+def _charge(row: Record | None) -> BankCharge | None:
+    return None if row is None else msgspec.convert(dict(row), BankCharge)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from nicobar.core.catalog.localized_price import LocalizedPrice
-from nicobar.wire.codes import CountryCode, CurrencyCode, PricingMode
+from nicobar.wire.codes import CountryCode, CurrencyCode, PricingModeName
 from nicobar.wire.common import PositiveInt32, RequestBody, ResponseBody
 
 
@@ -31,7 +31,7 @@ class LocalizedPriceRead(ResponseBody, frozen=True, kw_only=True):
     amount: int
     created_at: datetime
     currency: str
-    mode: PricingMode
+    mode: PricingModeName
     product_id: str
     updated_at: datetime
     country_code: str | None

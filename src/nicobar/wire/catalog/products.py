@@ -19,7 +19,7 @@ from nicobar.wire.catalog.prices import (
     read_price,
     render_price,
 )
-from nicobar.wire.codes import CurrencyCode, PricingMode, TaxCategory, TimeInterval
+from nicobar.wire.codes import CurrencyCode, PricingModeName, TaxCategory, TimeInterval
 from nicobar.wire.common import (
     INT32_MAX,
     Metadata,
@@ -110,7 +110,7 @@ class ProductCreate(RequestBody, frozen=True, kw_only=True):
     description: Text1000 | None = None
     brand_id: ObjectId | None = None
     metadata: Metadata | None = None
-    pricing_mode: PricingMode | None = None
+    pricing_mode: PricingModeName | None = None
     addons: AddonIds | None = None
     entitlements: EntitlementLinks | None = None
     credit_entitlements: CreditEntitlementLinks | None = None
@@ -136,7 +136,7 @@ class ProductUpdate(RequestBody, frozen=True, kw_only=True):
     image_id: ObjectId | UnsetType | None = UNSET
     """The id of an uploaded picture; null takes the picture away."""
     description: Text1000 | UnsetType | None = UNSET
-    pricing_mode: PricingMode | UnsetType | None = UNSET
+    pricing_mode: PricingModeName | UnsetType | None = UNSET
     addons: AddonIds | UnsetType | None = UNSET
     entitlements: EntitlementLinks | UnsetType | None = UNSET
     credit_entitlements: CreditEntitlementLinks | UnsetType | None = UNSET

@@ -56,7 +56,7 @@ class DiscountCreate(RequestBody, frozen=True, kw_only=True):
     amount: PositiveInt32
     """Percentage: basis points, at most 10000. Flat: stored as sent; `currency_options` hold the deduction."""
     code: CodeText | None = None
-    """3 to 16 characters: letters, digits and `! $ % & * + . @ _ -`; stored in upper case. A random one if blank."""
+    """3 to 64 characters: letters, digits and `! $ % & * + . @ _ -`; stored in upper case. A random one if blank."""
     currency_options: CurrencyOptions | None = None
     customer_eligibility: Eligibility | None = None
     expires_at: datetime | None = None

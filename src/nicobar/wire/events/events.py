@@ -8,18 +8,13 @@ from nicobar.core.events.event import DisputedPayment, EventSubject, EventType
 from nicobar.core.events.whole_payment import WholePayment
 from nicobar.core.refunds.refund import PaymentRefund
 from nicobar.wire.disputes.disputes import DisputeRead, render_dispute
+from nicobar.wire.events.canonical_json import canonical_json
 from nicobar.wire.payments.payment_reads import PaymentRead, render_whole_payment
 from nicobar.wire.refunds.refunds import RefundRead, render_refund
 
-_encoder = msgspec.json.Encoder()
-
 
 def render_event(business_id: str, type: EventType, at: datetime, subject: EventSubject) -> bytes:
-    """Return the body: compact JSON in one order of keys, with `data` as GET returns the object.
-
-    Names in other scripts stay as they are, because one relay of the hosted service's clients writes the body anew
-    and would otherwise change the bytes that were signed.
-    """
+    """Return the body: JSON that JavaScript would write in the same bytes, with `data` as GET returns the object."""
     payload_type, data = _payload(subject)
     body = {
         "business_id": business_id,
@@ -27,7 +22,7 @@ def render_event(business_id: str, type: EventType, at: datetime, subject: Event
         "timestamp": at,
         "data": {"payload_type": payload_type, **msgspec.structs.asdict(data)},
     }
-    return _encoder.encode(body)
+    return canonical_json(body)
 
 
 def _payload(subject: EventSubject) -> tuple[str, PaymentRead | RefundRead | DisputeRead]:

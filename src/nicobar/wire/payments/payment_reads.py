@@ -9,7 +9,8 @@ from msgspec import Meta
 from nicobar.core.customers.buyer import Address
 from nicobar.core.disputes.dispute import DisputeStatus
 from nicobar.core.events.whole_payment import WholePayment
-from nicobar.core.payments.payment import Payment, PaymentLine
+from nicobar.core.payments.payment import CardDetails, Payment, PaymentLine
+from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentProvider
 from nicobar.wire.common import (
     PageQuery,
@@ -21,7 +22,7 @@ from nicobar.wire.discounts.discounts import DiscountDetail, render_discount_det
 from nicobar.wire.disputes.disputes import PaymentDispute, render_payment_dispute
 from nicobar.wire.refunds.refunds import RefundListItem, render_refund_item
 
-PaymentStatus = Annotated[
+PaymentStatusName = Annotated[
     IntentStatus,
     Meta(description="`failed` is not the end while the link works: the customer can try again, and it may succeed"),
 ]
@@ -65,7 +66,7 @@ class PaymentListItem(ResponseBody, frozen=True, kw_only=True):
     payment_method: str | None
     payment_method_type: str | None
     refund_status: str | None
-    status: PaymentStatus
+    status: PaymentStatusName
     subscription_id: str | None
     three_ds_flow: str | None
     three_ds_status: str | None
@@ -119,7 +120,7 @@ class PaymentRead(ResponseBody, frozen=True, kw_only=True):
     product_cart: list[PaidCartItem] | None
     refund_status: str | None
     settlement_tax: int | None
-    status: PaymentStatus
+    status: PaymentStatusName
     subscription_id: str | None
     tax: int | None
     three_ds_flow: str | None
@@ -175,7 +176,6 @@ def render_payment(
     refunds: Sequence[RefundListItem] = (),
 ) -> PaymentRead:
     """Render the whole payment; `link` is the hosted page's URL."""
-    card, three_ds = payment.card, payment.three_ds
     return PaymentRead(
         billing=payment.billing,
         brand_id=payment.brand_id,
@@ -198,13 +198,6 @@ def render_payment(
         settlement_currency=payment.settlement_currency,
         subscription_ids=[],
         total_amount=payment.total_amount,
-        card_exp_month=card.exp_month if card else None,
-        card_exp_year=card.exp_year if card else None,
-        card_holder_name=card.holder_name if card else None,
-        card_issuing_country=card.issuing_country if card else None,
-        card_last_four=card.last_four if card else None,
-        card_network=card.network if card else None,
-        card_type=card.funding if card else None,
         charge_type=None,
         checkout_session_id=None,
         custom_field_responses=None,
@@ -224,11 +217,32 @@ def render_payment(
         status=payment.status,
         subscription_id=None,
         tax=payment.tax,
-        three_ds_flow=three_ds.flow if three_ds else None,
-        three_ds_status=three_ds.status if three_ds else None,
-        three_ds_version=three_ds.version if three_ds else None,
         updated_at=payment.updated_at,
+        **_card_fields(payment.card),
+        **_three_ds_fields(payment.three_ds),
     )
+
+
+def _card_fields(card: CardDetails | None) -> dict[str, str | None]:
+    """Return the fields of a payment that tell of its card."""
+    return {
+        "card_exp_month": card.exp_month if card else None,
+        "card_exp_year": card.exp_year if card else None,
+        "card_holder_name": card.holder_name if card else None,
+        "card_issuing_country": card.issuing_country if card else None,
+        "card_last_four": card.last_four if card else None,
+        "card_network": card.network if card else None,
+        "card_type": card.funding if card else None,
+    }
+
+
+def _three_ds_fields(three_ds: ThreeDs | None) -> dict[str, str | None]:
+    """Return the fields of a payment that tell of the cardholder's authentication."""
+    return {
+        "three_ds_flow": three_ds.flow if three_ds else None,
+        "three_ds_status": three_ds.status if three_ds else None,
+        "three_ds_version": three_ds.version if three_ds else None,
+    }
 
 
 def render_whole_payment(whole: WholePayment) -> PaymentRead:

@@ -197,7 +197,7 @@ def render_refund_preview(payment: Payment, planned: Sequence[RefundLine]) -> Re
                 tax=part.tax,
                 settlement_amount=part.settlement_amount,
                 settlement_tax=part.settlement_tax,
-                remaining_amount=line.total - line.refunded_amount - part.amount,
+                remaining_amount=line.total - line.refund_reserved_amount - part.amount,
             )
         )
     amount = sum(part.amount for part in planned)
@@ -209,7 +209,7 @@ def render_refund_preview(payment: Payment, planned: Sequence[RefundLine]) -> Re
         settlement_currency=payment.settlement_currency,
         settlement_amount=sum(part.settlement_amount for part in planned),
         settlement_tax=sum(part.settlement_tax for part in planned),
-        remaining_amount=payment.total_amount - payment.refunded_amount - amount,
+        remaining_amount=payment.total_amount - payment.refund_reserved_amount - amount,
         is_partial=amount < payment.total_amount,
         lines=lines,
     )

@@ -1,0 +1,1 @@
+"""The operations on webhook endpoints and on events."""

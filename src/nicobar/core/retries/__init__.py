@@ -1,0 +1,1 @@
+"""What a request that comes again is recognised by."""

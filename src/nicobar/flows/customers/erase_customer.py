@@ -1,0 +1,40 @@
+"""Erase a person, and keep what the books need."""
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.customers.erasure import ERASED_NAME, erased_email, without_person
+from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.customers.customers import lock_customer
+from nicobar.storage.customers.erasure import (
+    erase_person,
+    events_about,
+    lock_payments_of,
+    open_business_with,
+    replace_payloads,
+)
+
+
+async def erase_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> int:
+    """Take a person's data out of the customer, all payments, refunds and events; return how many payments it had.
+
+    Names, e-mail and postal addresses, phone numbers, names of cardholders, saved methods, metadata, reasons and return
+    addresses go for good. Amounts, moments, ids, what was bought, the country, the state and the tax id stay. Somebody
+    who buys with the same address later is a new customer. Raises Problem NOT_FOUND, and UNSUPPORTED_ACTION while a
+    payment can still be paid or is in doubt, or has an open refund or dispute; nothing is changed then.
+    """
+    email, moment = erased_email(customer_id), runtime.now(tenant)
+    async with runtime.database.transaction() as tx:
+        payment_ids = await lock_payments_of(tx, tenant, customer_id)
+        if await lock_customer(tx, tenant, customer_id) is None:
+            raise Problem("NOT_FOUND", what="Customer")
+        if (open_id := await open_business_with(tx, tenant, customer_id, moment)) is not None:
+            detail = f"The payment {open_id} can still be paid or is in doubt, or has an open refund or dispute."
+            raise Problem("UNSUPPORTED_ACTION", detail=detail)
+        await erase_person(tx, tenant, customer_id, payment_ids, email=email, name=ERASED_NAME, moment=moment)
+        bodies = await events_about(tx, tenant, payment_ids)
+        clean = {event_id: without_person(body, email, ERASED_NAME) for event_id, body in bodies.items()}
+        await replace_payloads(tx, tenant, clean)
+        fields = ["email", "name", "phone_number", "metadata", "billing", "card_holder_name", "saved_methods"]
+        await write_audit_entry(runtime, tx, tenant, "customer.erase", [customer_id], fields)
+    return len(payment_ids)

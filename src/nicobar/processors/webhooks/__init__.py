@@ -1,0 +1,1 @@
+"""Sends to the receivers of merchants."""

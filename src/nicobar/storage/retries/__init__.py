@@ -1,0 +1,1 @@
+"""The answers that repeated requests get."""
