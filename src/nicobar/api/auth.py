@@ -15,7 +15,6 @@ from starlette.requests import Request
 
 from nicobar.allowance import Allowance
 from nicobar.api.rate_limits import RateLimits
-from nicobar.client_address import client_address
 from nicobar.core.audit.entry import Actor
 from nicobar.core.business.tenant import ApiKey, Scope, secret_hash
 from nicobar.core.problems import Problem
@@ -75,7 +74,7 @@ class KeyRing:
         if header[: len(_SCHEME)].lower() != _SCHEME or len(header) > _LONGEST_HEADER:
             _log.warning("key_refused", reason=_wrong_header(header))
             raise Problem("UNAUTHORIZED")
-        key = await self._find(secret_hash(header[len(_SCHEME) :].strip()), request, runtime)
+        key = await self._find(secret_hash(header[len(_SCHEME) :].strip()), runtime)
         scope = SCOPE_OF[request.scope["path"].split("/", 2)[1]] if writes else None
         if scope is not None and not key.may_write(scope):
             reason = "the key may only read" if key.read_only else f"the key may not write {scope}"
@@ -84,10 +83,10 @@ class KeyRing:
         if self._limits is not None:
             await self._limits.admit(f"{key.key_id} {scope or 'read'}", request.scope.setdefault(HEADERS, []))
         _note_use(runtime, key)
-        acting.set(Actor("key", key.key_id, client_address(request) or None))
+        acting.set(Actor("key", key.key_id, acting.get().address))
         return key
 
-    async def _find(self, key_hash: bytes, request: Request, runtime: Runtime) -> ApiKey:
+    async def _find(self, key_hash: bytes, runtime: Runtime) -> ApiKey:
         now = monotonic()
         if (
             (found := self._remembered.get(key_hash)) is not None
@@ -95,7 +94,7 @@ class KeyRing:
             and not found[0].has_expired(runtime.real_now())
         ):
             return found[0]
-        address, elapsed = client_address(request), runtime.clock.elapsed()
+        address, elapsed = acting.get().address, runtime.clock.elapsed()
         if address and key_hash not in self._met:
             self._guesses.check(address, elapsed)
         async with runtime.database.read() as read:

@@ -174,9 +174,11 @@ async def test_a_change_by_somebody_else_is_found(
         for statement in statements:
             await tx.execute(statement)
     assert [fault for fault in await faults(sealed, seal) if found in fault]
-    clock.advance(seconds=1)
-    await create_key(sealed, tenant, False)
-    await link_audit_log(sealed)  # going on does not hide it
+    for count in (1, 3, 2):
+        for _ in range(count):
+            clock.advance(seconds=1)
+            await create_key(sealed, tenant, False)
+        await link_audit_log(sealed)  # going on does not hide it
     assert [fault for fault in await faults(sealed, seal) if found in fault or "aud_zzz" in fault]
 
 

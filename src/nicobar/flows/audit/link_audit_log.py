@@ -4,10 +4,10 @@ from typing import Final
 
 import structlog
 
-from nicobar.audit_seal import AuditSeal, Head
+from nicobar.audit_seal import Head
 from nicobar.core.audit.entry import Link, link_message
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.audit.audit_log import any_unlinked, insert_links, lock_chain, unlinked_entries
+from nicobar.storage.audit.audit_log import any_unlinked, has_link, insert_links, lock_chain, unlinked_entries
 
 _AT_ONCE: Final = 500
 
@@ -27,8 +27,10 @@ async def link_audit_log(runtime: Runtime) -> int:
         if not await any_unlinked(read):
             return 0
     links: list[Link] = []
+    noted = seal.head()
     async with runtime.database.transaction() as tx:
-        first = last = await lock_chain(tx)
+        last = await lock_chain(tx)
+        is_whole = noted is None or await has_link(tx, noted.number, noted.tag)
         for entry in await unlinked_entries(tx, _AT_ONCE):
             number = 1 if last is None else last.number + 1
             tag = seal.seal(link_message(b"" if last is None else last.tag, number, entry))
@@ -36,16 +38,9 @@ async def link_audit_log(runtime: Runtime) -> int:
             links.append(last)
         await insert_links(tx, links)
     if links and last is not None:
-        _note(seal, first, last)
+        _log.info("audit_log_linked", number=last.number, tag=last.tag.hex())
+        if is_whole:
+            seal.note_head(Head(last.number, last.tag))
+        else:
+            _log.error("audit_log_has_lost_its_end", noted=None if noted is None else noted.number)
     return len(links)
-
-
-def _note(seal: AuditSeal, first: Link | None, last: Link) -> None:
-    """Note the new end, unless the chain that was linked on to is not the one that was noted, or a newer one was."""
-    _log.info("audit_log_linked", number=last.number, tag=last.tag.hex())
-    noted = seal.head()
-    before = 0 if first is None else first.number
-    if noted is None or noted.number < before or (noted == (before, b"" if first is None else first.tag)):
-        seal.note_head(Head(last.number, last.tag))
-    elif noted.number == before:
-        _log.error("audit_log_is_not_the_noted_one", noted=noted.number)

@@ -82,6 +82,12 @@ async def lock_chain(tx: Tx) -> Link | None:
     return None if row is None else Link(row["number"], row["entry_id"], row["tag"])
 
 
+async def has_link(read: Read, number: int, tag: bytes) -> bool:
+    """Return whether the chain has this link."""
+    found = await read.fetchval("SELECT true FROM audit_links WHERE number = $1 AND tag = $2", number, tag)
+    return found is not None
+
+
 async def unlinked_entries(tx: Tx, limit: int) -> list[AuditEntry]:
     """Return entries that wait to be linked, the oldest first."""
     return [_entry(row) for row in await tx.fetch(_UNLINKED, limit)]
