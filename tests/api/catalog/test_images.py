@@ -143,6 +143,7 @@ async def test_everybody_sees_a_picture_and_may_keep_it(
         "content-length": str(len(seen.content)),
         "content-security-policy": "default-src 'none'; sandbox",
         "content-type": "image/webp",
+        "referrer-policy": "no-referrer",
         "cross-origin-resource-policy": "cross-origin",
         "request-id": "",
         "x-content-type-options": "nosniff",
