@@ -6,12 +6,9 @@ import threading
 from collections import Counter
 from itertools import count
 
-LONG = 1.0
-"""Seconds after which an answer comes too late for a client that waits for half of that."""
-
 LOSSES = ("request", "answer", "early", "part", "late")
 """The request never arrives; the answer is thrown away; nobody waits for it; a part of its head comes (the npm SDK
-does not try again once it has the head); it comes too late."""
+does not try again once it has the head); it comes too late, when the client has hung up."""
 
 
 class LosingProxy(threading.Thread):
@@ -52,7 +49,7 @@ class LosingProxy(threading.Thread):
         await self._end.wait()
         server.close()
         while self._open:
-            await asyncio.sleep(LONG / 20)
+            await asyncio.sleep(0.05)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
@@ -67,7 +64,7 @@ class LosingProxy(threading.Thread):
                     writer.transport.abort()
                 answer = await self._forward(message)
                 if loss == "late":
-                    await asyncio.sleep(LONG)
+                    await reader.read()  # until the client has given up
                 if loss in ("answer", "early", "late"):
                     break
                 if loss == "part":
@@ -84,13 +81,13 @@ class LosingProxy(threading.Thread):
             self._open -= 1
 
     def _loss(self, message: bytes) -> str | None:
-        """Choose what goes wrong: always something the first time, and every second time something the second time."""
+        """Choose what goes wrong: something the first time, and half the time the second; late only once."""
         found = re.search(rb"\r\nx-stainless-retry-count: (\d+)", message.lower())
         retry = 0 if found is None else int(found[1])
         turn = next(self._turn)
         if not message.startswith(b"POST") or retry > 1 or (retry == 1 and turn % 2):
             return None
-        return LOSSES[turn % len(LOSSES)]
+        return LOSSES[turn % (len(LOSSES) - retry)]
 
     async def _forward(self, message: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._server_port)

@@ -177,6 +177,8 @@ class PageEndpoint:
         request = Request(scope, receive)
         handler = self._handlers["GET" if request.method == "HEAD" else request.method]
         try:
+            if "\x00" in scope["path"]:  # nothing has it in its name, and PostgreSQL cannot be asked about it
+                raise Problem("NOT_FOUND", what="Page")
             response = await handler(request)
         except Problem as problem:
             if wants_json(request):
