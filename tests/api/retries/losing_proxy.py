@@ -50,6 +50,7 @@ class LosingProxy(threading.Thread):
         server.close()
         while self._open:
             await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # what was closed last is closed in the next turns of the loop
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
@@ -96,7 +97,7 @@ class LosingProxy(threading.Thread):
             await writer.drain()
             return await _message(reader) or b""
         finally:
-            writer.close()
+            writer.transport.abort()
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes | None:
