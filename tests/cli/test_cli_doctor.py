@@ -109,6 +109,8 @@ async def test_books_that_are_wrong(external_database: str) -> None:
     result = run("doctor", "--database-url", external_database)
     assert (result.returncode, result.stderr) == (1, "")
     assert [line for line in result.stdout.splitlines() if line[0] not in "✓·"] == [
+        "! The audit log has entries without a seal (1): nobody could prove a change.",
+        "  Give a key in NICOBAR_AUDIT_KEY, for example from: openssl rand -base64 32",
         "✗ Notices of processors (1): some wait for too long:",
         "    evt_x: from stripe about the dispute du_x, came 2026-03-14 15:09:26 UTC, tried 10 times",
         "  Start 'nicobar serve' or 'nicobar worker': it asks the processors. Their answers are in its log.",

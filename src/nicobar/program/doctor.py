@@ -243,8 +243,9 @@ async def check_audit_log(examined: Examined) -> Finding:
         return Finding(False, f"The audit log was changed. {result.faults[0]}{more}", "Compare it with a backup.")
     if result.unsealed:
         advice = "Give a key in NICOBAR_AUDIT_KEY, for example from: openssl rand -base64 32"
-        return Finding(None, f"{result.unsealed} entries of the audit log have no seal.", advice, warns=True)
-    return Finding(True, f"The audit log is whole: {result.entries} entries, each sealed and chained.")
+        sentence = f"The audit log has entries without a seal ({result.unsealed}): nobody could prove a change."
+        return Finding(None, sentence, advice, warns=True)
+    return Finding(True, f"The audit log is whole: each entry is sealed and chained ({result.entries}).")
 
 
 async def check_live(examined: Examined) -> Finding:
