@@ -225,3 +225,25 @@ async def test_the_upgrade_to_shop_names_keeps_keys_and_names(databases: Databas
             assert await setting_texts(read, Tenant("bus_named", mode)) == {"business_name": "Dodo Records"}
             assert await setting_texts(read, Tenant("bus_plain", mode)) == {}
     await database.close()
+
+
+async def test_events_are_numbered_in_their_order_and_sent_nowhere(of_schema_16: Database) -> None:
+    """Those of before there were endpoints: two of one millisecond go by their ids, and only a replay sends them."""
+    database = of_schema_16
+    moment = datetime(2026, 3, 14, 15, tzinfo=UTC)
+    async with database.read() as read:
+        await read.execute("DELETE FROM events")
+        for event_id, at in (("evt_b", moment), ("evt_a", moment), ("evt_0", moment + timedelta(seconds=1))):
+            query = "INSERT INTO events VALUES ('bus_1', 'test', $1, 'payment.failed', 'pay_1', '{\"data\":{}}', $2)"
+            await read.execute(query, event_id, at)
+    await migrate(database)
+    async with database.read() as read:
+        rows = await read.fetch("SELECT event_id, payload::text AS payload FROM events ORDER BY number")
+        assert [(row["event_id"], row["payload"]) for row in rows] == [
+            ("evt_a", '{"data":{}}'),
+            ("evt_b", '{"data":{}}'),
+            ("evt_0", '{"data":{}}'),
+        ]
+        assert await read.fetchval("SELECT count(*) FROM webhook_deliveries") == 0
+        next_number = await read.fetchval("SELECT nextval('event_numbers') > (SELECT max(number) FROM events)")
+        assert next_number is True

@@ -103,6 +103,7 @@ def test_settings_without_a_server(empty_folder: Path) -> None:
         "link_ttl_minutes",
         "refund_window_days",
         "disabled_payment_methods",
+        "webhook_log_days",
         "allowed_origins",
     ]
     assert listed[2].split(maxsplit=3) == ["tax", "table", "off", "off, or table: charge tax by the tax table."]

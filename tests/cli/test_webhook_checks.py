@@ -1,0 +1,111 @@
+"""What doctor and the audit say about webhooks, and a change of the encryption key."""
+
+import base64
+from datetime import timedelta
+from typing import cast
+
+import pytest
+import pytest_asyncio
+
+from due_work import run_due
+from harness import START, VAULT_KEYS, FakeClock, Merchant
+from nicobar.flows.payments.confirm_payment import confirm_payment
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.webhooks.reseal_endpoints import reseal_endpoints
+from nicobar.flows.webhooks.rotate_secret import rotate_secret
+from nicobar.processors.webhooks.webhooks import Webhooks
+from nicobar.program.books_audit import audit_books
+from nicobar.program.doctor import Examined, check_webhooks
+from nicobar.program.finding import Finding
+from nicobar.program.settings import Settings
+from nicobar.storage.database import Read
+from nicobar.storage.inspection import database_facts
+from nicobar.storage.webhooks.endpoints import all_endpoints
+from nicobar.vault import Keys, Vault, VaultError
+from orders import card, order, place, with_processors
+from receiver import answer, endpoint_at, receiving, secret_of
+
+SUBJECT = "Events on their way to webhooks"
+
+
+@pytest_asyncio.fixture
+async def runtime(runtime: Runtime) -> Runtime:
+    return with_processors(runtime)
+
+
+async def paid(runtime: Runtime, merchant: Merchant) -> None:
+    payment = await place(runtime, order(runtime, merchant.tenant))
+    await confirm_payment(runtime, merchant.tenant, payment.payment_id, card())
+
+
+async def examined(runtime: Runtime, settings: Settings | None = None) -> Finding:
+    async with runtime.database.read() as read:
+        facts = await database_facts(read)
+        return await check_webhooks(Examined(settings or Settings(), "here", cast(Read, read), facts, timedelta(0)))
+
+
+async def audited(runtime: Runtime) -> Finding:
+    async with runtime.database.read() as read:
+        findings = await audit_books(read, runtime.clock.now(), START)
+    (found,) = [finding for finding in findings if finding.sentence.startswith(SUBJECT)]
+    return found
+
+
+async def test_doctor_counts_endpoints_and_names_those_that_were_given_up(
+    runtime: Runtime, merchant: Merchant, clock: FakeClock
+) -> None:
+    assert (await examined(runtime)).text() == "✓ 0 webhook endpoints of 0 enabled."
+    async with receiving(answer(500)) as receiver:
+        endpoint = await endpoint_at(runtime, merchant.tenant, receiver.url)
+        await endpoint_at(runtime, merchant.tenant, receiver.url, disabled=True)
+        assert (await examined(runtime)).text() == "✓ 1 webhook endpoint of 2 enabled."
+        allowed = await examined(runtime, Settings(allow_private_webhooks=True))
+        assert allowed.sentence.endswith("They may lead into the own network (NICOBAR_ALLOW_PRIVATE_WEBHOOKS).")
+        for _ in range(2):
+            await paid(runtime, merchant)
+            await run_due(runtime)
+            clock.advance(days=5)
+    given_up = await examined(runtime)
+    assert given_up.good is False
+    assert given_up.sentence == (
+        "Webhook endpoints were disabled, because nothing had arrived there for five days:\n"
+        f"    {endpoint.endpoint_id} (test): {receiver.url}, on 2026-03-19"
+    )
+
+
+async def test_the_audit_names_what_nobody_sends(runtime: Runtime, merchant: Merchant, clock: FakeClock) -> None:
+    endpoint = await endpoint_at(runtime, merchant.tenant, "http://127.0.0.1:1/")
+    await paid(runtime, merchant)
+    clock.advance(minutes=10)
+    found = await audited(runtime)
+    assert (found.good, found.sentence) == (True, f"{SUBJECT} (1): none is due for longer than 10 minutes.")
+    clock.advance(microseconds=1)
+    found = await audited(runtime)
+    assert found.good is False
+    assert f"due at {endpoint.endpoint_id} since 2026-03-14 15:09:26 UTC" in found.sentence
+
+
+async def test_a_new_encryption_key_replaces_the_old_one(
+    runtime: Runtime, merchant: Merchant, clock: FakeClock
+) -> None:
+    endpoint = await endpoint_at(runtime, merchant.tenant, "http://127.0.0.1:1/", headers={"x-shop": "7"})
+    old = secret_of(runtime, endpoint)
+    new = await rotate_secret(runtime, merchant.tenant, endpoint.endpoint_id)
+    fresh = base64.b64encode(bytes(range(50, 82))).decode()
+    both = Keys.parse(f"{fresh},{base64.b64encode(bytes(range(32))).decode()}")
+    assert (
+        await reseal_endpoints(runtime._replace(webhooks=Webhooks(Vault(both, None), clock, allow_private=True))) == 1
+    )
+    async with runtime.database.read() as read:
+        (stored,) = await all_endpoints(read)
+    renewed = Webhooks(Vault(Keys.parse(fresh), None), clock, allow_private=True)
+    assert stored.previous_secret is not None
+    assert renewed.open(merchant.tenant, endpoint.endpoint_id, stored.secret) == new
+    assert renewed.open(merchant.tenant, endpoint.endpoint_id, stored.previous_secret) == old
+    assert renewed.open_headers(merchant.tenant, endpoint.endpoint_id, stored.headers) == {"x-shop": "7"}
+    with pytest.raises(VaultError):
+        Webhooks(Vault(VAULT_KEYS, None), clock, allow_private=True).open(
+            merchant.tenant, endpoint.endpoint_id, stored.secret
+        )
+    with pytest.raises(VaultError):  # moved to another place
+        renewed.open(merchant.live_tenant, endpoint.endpoint_id, stored.secret)
