@@ -77,10 +77,9 @@ async def list_endpoints(
     read: Read, tenant: Tenant, limit: int, *, before: str | None = None, after: str | None = None
 ) -> list[Endpoint]:
     """Return endpoints, the newest first: those made before `before`, or the ones next to `after` that came later."""
-    if after is not None:
-        rows = await read.fetch(_LIST_BACK, tenant.business_id, tenant.mode, after, limit)
-        return [_made(row) for row in reversed(rows)]
-    return [_made(row) for row in await read.fetch(_LIST, tenant.business_id, tenant.mode, before, limit)]
+    query, bound = (_LIST, before) if after is None else (_LIST_BACK, after)
+    rows = await read.fetch(query, tenant.business_id, tenant.mode, bound, limit)
+    return [_made(row) for row in (rows if after is None else reversed(rows))]
 
 
 async def all_endpoints(read: Read) -> list[Endpoint]:
