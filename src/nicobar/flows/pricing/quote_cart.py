@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from nicobar.core.catalog.product import OneTimePrice
-from nicobar.core.discounts.discounts import DiscountTerms, check_code, keep_terms, resolve_terms
+from nicobar.core.discounts.discounts import CodeHistory, DiscountTerms, check_code, keep_terms, resolve_terms
 from nicobar.core.money.fx import NO_FEE, charge_terms, settlement_currency
 from nicobar.core.pricing.cart import CartFacts, CartRequest, Pricing, price_lines
 from nicobar.core.pricing.policy import Policy
@@ -154,7 +154,7 @@ def _codes(
 ) -> list[DiscountTerms]:
     """Check the codes in the order of the request; one that may not be used refuses the whole cart.
 
-    A code that the payment holds already is not checked again, and keeps its terms.
+    A code that the payment holds already keeps its terms, and only what the cart decides is checked again.
     """
     terms = []
     rates, exponents = facts.policy.rates, currencies.exponents()
@@ -162,6 +162,9 @@ def _codes(
     for index, text in enumerate(request.discount_codes):
         path = "discount_code" if request.single_code else f"discount_codes[{index}]"
         if facts.kept is not None and text in agreed:
+            if agreed[text].currency_options:  # what the cart decides holds for another country's prices, too
+                own, held = agreed[text].as_code(), CodeHistory(held=True)
+                check_code(own, held, lines, currency, rates, exponents, now, path=path)
             terms.append(keep_terms(agreed[text], facts.kept.inputs.charge.currency, currency, rates, exponents))
             continue
         if text not in facts.codes:
