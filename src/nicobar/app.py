@@ -32,10 +32,11 @@ from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts
 from nicobar.api.surface import missing_headers, standard_headers
 from nicobar.api.webhooks import endpoints, events
-from nicobar.client_address import client_address
+from nicobar.client_address import client_address, settle_client
 from nicobar.core.audit.entry import Actor
 from nicobar.core.business.request_rate import RequestRate
 from nicobar.core.problems import Problem
+from nicobar.core.proxies import TrustedProxies
 from nicobar.flows.runtime import Runtime, acting
 from nicobar.metrics import observe_request
 from nicobar.pages.checkout.routes import page_routes
@@ -68,8 +69,15 @@ _API_PATHS: Final = frozenset([*(operation.path[:9] for operation in OPERATIONS)
 """Beginnings of the API's paths, some of which are as long as a link's id."""
 
 
-def create_app(runtime: Runtime, rate: RequestRate | None = None) -> ASGIApp:
-    """Return the ASGI application around an open runtime, with a limit on the requests of each key or without one."""
+def create_app(
+    runtime: Runtime,
+    rate: RequestRate | None = None,
+    trusted: TrustedProxies = TrustedProxies(),  # noqa: B008 - frozen
+) -> ASGIApp:
+    """Return the ASGI application around an open runtime, with a limit on the requests of each key or without one.
+
+    `trusted` proxies are believed for whom they speak.
+    """
     limits = None if rate is None else RateLimits(runtime, rate)
     renderer = Renderer(runtime.public_url)
     routes = [
@@ -82,7 +90,19 @@ def create_app(runtime: Runtime, rate: RequestRate | None = None) -> ASGIApp:
         *page_routes(runtime, renderer),
     ]
     handlers = {**errors.HANDLERS, HTTPException: _show_missing(renderer)}
-    return RequestLog(ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers=handlers), runtime)
+    app = ExceptionMiddleware(_without_nul(Router(routes, redirect_slashes=False)), handlers=handlers)
+    return RequestLog(app, runtime, trusted)
+
+
+def _without_nul(app: ASGIApp) -> ASGIApp:
+    """Return the application for which a path with U+0000 leads nowhere: PostgreSQL cannot be asked about it."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if "\x00" in scope["path"]:
+            raise HTTPException(404)
+        await app(scope, receive, send)
+
+    return serve
 
 
 def _show_missing(renderer: Renderer) -> Callable[[Request, Exception], Awaitable[Response]]:
@@ -113,12 +133,15 @@ def _logged(path: str) -> str:
 class RequestLog:
     """Gives each request an id, on the response (`request-id`) and on every log line, and logs one line for it.
 
+    It finds out who asked, for all below: `scope["client"]` is the client's then, and None when nobody can tell. The
+    line has the client's address and the id of its key.
     It is the outermost layer, so a bug anywhere below ends here: logged once, answered with 500.
     """
 
-    def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
+    def __init__(self, app: ASGIApp, runtime: Runtime, trusted: TrustedProxies) -> None:
         self._app = app
         self._runtime = runtime
+        self._trusted = trusted
         self._standard = standard_headers(runtime.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,6 +150,9 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         request_id = self._runtime.new_id("req", self._runtime.real_now())
+        client, path = settle_client(scope, self._trusted), _logged(scope["path"])
+        state = scope.setdefault("state", {})
+        state["logged_path"] = path
         scope["app"] = self  # makes the router raise its 404 and 405, so that they get our envelope
         status = 0
         started = perf_counter()
@@ -140,7 +166,7 @@ class RequestLog:
                 own += missing_headers(own, self._standard)
             await send(message)
 
-        whoever = acting.set(Actor("page", None, client_address(HTTPConnection(scope)) or None))
+        whoever = acting.set(Actor("page", None, client_address(HTTPConnection(scope))))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
@@ -149,7 +175,7 @@ class RequestLog:
                 if status == 0:
                     await errors.broken_off(scope["method"])(scope, receive, send_with_id)
             except Exception as error:  # noqa: BLE001 - the outermost layer: whatever nobody decided becomes a 500
-                _log.exception("unexpected_error", path=_logged(scope["path"]), exc_info=error)
+                _log.exception("unexpected_error", path=path, exc_info=error)
                 if status == 0:
                     problem = Problem("INTERNAL_SERVER_ERROR", request_id=request_id)
                     await errors.problem_response(problem)(scope, receive, send_with_id)
@@ -158,6 +184,5 @@ class RequestLog:
                 seconds = perf_counter() - started
                 observe_request(scope, status, seconds)
                 milliseconds = round(seconds * 1000, 1)
-                _log.info(
-                    "request", method=scope["method"], path=_logged(scope["path"]), status=status, ms=milliseconds
-                )
+                known = {name: value for name, value in (("client", client), ("key", state.get("key_id"))) if value}
+                _log.info("request", method=scope["method"], path=path, status=status, ms=milliseconds, **known)

@@ -1,42 +1,28 @@
 """Whom a request counts for."""
 
-from functools import lru_cache
-from ipaddress import IPv4Address, ip_address, ip_network
-from typing import Final
-
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
-IPV6_PREFIX: Final = 64
-"""Bits of an IPv6 address that count as one client: a connection is handed this much, and may use all of it."""
+from nicobar.core.proxies import TrustedProxies, client_of, limit_key
 
 
-def client_address(request: HTTPConnection) -> str:
-    """Return the address that a request counts for; an IPv6 address stands for its network.
+def settle_client(scope: Scope, trusted: TrustedProxies) -> str | None:
+    """Find out who asked, for all that comes after, and return it; None when nobody can tell.
 
-    A proxy in front of the server appends whom it speaks for to `X-Forwarded-For`. The header is believed only when
-    the connection comes from this computer or a private network, as a proxy's does, and only its last entry, which
-    the client cannot write.
+    `scope["client"]` is the other end of the connection before, and the client afterwards.
     """
-    peer = request.client.host if request.client is not None else ""
-    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return _network(forwarded) if forwarded and not _is_global(peer) and _network(forwarded) else _network(peer)
+    peer = scope["client"]
+    headers = Headers(scope=scope)
+    listed, elements = headers.getlist("x-forwarded-for"), headers.getlist("forwarded")
+    client = client_of(None if peer is None else peer[0] or None, listed, elements, trusted)
+    scope["client"] = None if client is None else (client, 0)
+    return client
 
 
-@lru_cache(maxsize=1024)
-def _is_global(address: str) -> bool:
-    try:
-        return ip_address(address).is_global
-    except ValueError:
-        return False
+def client_address(request: HTTPConnection) -> str | None:
+    """Return what a request counts for: its client's address, for IPv6 the network around it.
 
-
-@lru_cache(maxsize=1024)
-def _network(address: str) -> str:
-    """Return the address, for IPv6 the network around it; empty when it is none."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return ""
-    if isinstance(found, IPv4Address):
-        return str(found)
-    return str(found.ipv4_mapped or ip_network((int(found), IPV6_PREFIX), strict=False))
+    None when nobody can tell who asked: such a request shares its count with nobody else, so it has none.
+    """
+    return None if request.client is None else limit_key(request.client.host)

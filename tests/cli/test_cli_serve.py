@@ -79,6 +79,7 @@ def test_each_log_line_is_json_and_carries_the_request_id(served: Serving) -> No
         "level": "info",
         "method": "GET",
         "path": "/no-such-path",
+        "client": "127.0.0.1",
         "status": 404,
         "request_id": request_id,
     }

@@ -17,7 +17,7 @@ URL = "postgresql://me:s%40fe@db.example.com:5433/shop?sslmode=require"
 
 
 def test_defaults_run() -> None:
-    assert read_configuration({}) == Configuration("127.0.0.1", 8787, None, None, None, "info")
+    assert read_configuration({}) == Configuration("127.0.0.1", 8787, None, None, None, log="info")
     assert read_configuration({"NICOBAR_PORT": "", "NICOBAR_DATA": ""}) == Configuration()
 
 
@@ -35,7 +35,7 @@ def test_the_environment() -> None:
         Path("some/where"),
         None,
         "https://pay.example.com/shop",
-        "warning",
+        log="warning",
     )
 
 

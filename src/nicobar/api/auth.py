@@ -75,6 +75,7 @@ class KeyRing:
             _log.warning("key_refused", reason=_wrong_header(header))
             raise Problem("UNAUTHORIZED")
         key = await self._find(secret_hash(header[len(_SCHEME) :].strip()), runtime)
+        request.state.key_id = key.key_id
         scope = SCOPE_OF[request.scope["path"].split("/", 2)[1]] if writes else None
         if scope is not None and not key.may_write(scope):
             reason = "the key may only read" if key.read_only else f"the key may not write {scope}"
@@ -102,8 +103,7 @@ class KeyRing:
         if stored is None or not stored.is_valid(runtime.real_now()):
             self._remembered.pop(key_hash, None)
             self._met.pop(key_hash, None)
-            if address:
-                self._guesses.spend(address, elapsed)
+            self._guesses.spend(address, elapsed)
             raise _unauthorized(stored)
         self._remember(key_hash, stored.key, now)
         return stored.key

@@ -60,7 +60,7 @@ async def on_problem(_request: Request, error: Exception) -> Response:
 
 async def on_database_unavailable(request: Request, error: Exception) -> Response:
     """Answer 503 when PostgreSQL is away. Clients may retry: what was committed is found again (decision 0025)."""
-    _log.error("database_unavailable", why=str(error), path=request.scope["path"])
+    _log.error("database_unavailable", why=str(error), path=request.state.logged_path)
     return problem_response(Problem("SERVICE_UNAVAILABLE"))
 
 

@@ -1,5 +1,6 @@
 """What the commands share: the options that say which installation is meant, opening it, and printing a table."""
 
+import json
 import os
 import pwd
 import shutil
@@ -13,7 +14,7 @@ import msgspec
 from cyclopts import Parameter
 from rich.cells import cell_len
 
-from nicobar.program.banner import answer, say, step
+from nicobar.program.banner import answer, plain, say, step
 from nicobar.program.configuration import Configuration, ConfigurationError
 
 if TYPE_CHECKING:
@@ -126,8 +127,12 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON that people can read, too: structs and moments are written as the API writes them."""
-    answer(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
+    """Print a value as JSON that people can read, too: structs and moments are written as the API writes them.
+
+    Characters that do not print stand as JSON escapes them, so that the text is the same on a terminal and in a file.
+    """
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
+    answer("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -142,6 +147,7 @@ def fit(titles: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> l
     Where the last column is all that is too wide, its words are wrapped; else each row becomes a block with one line
     for each cell. Nothing is cut off, because ids are there to be copied.
     """
+    titles, rows = _plain(titles, rows)
     lines = list(table(titles, rows))
     if max(map(cell_len, lines)) <= columns:
         return lines
@@ -159,8 +165,13 @@ def fit(titles: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> l
     return "\n\n".join(blocks).splitlines()
 
 
+def _plain(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    return [plain(title) for title in titles], [[plain(cell) for cell in row] for row in rows]
+
+
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
     """Return the lines of a table whose columns are as wide as they must be; those in `right` stand to the right."""
+    titles, rows = _plain(titles, rows)
     widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
     for row in (titles, *rows):
         cells = []

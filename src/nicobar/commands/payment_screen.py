@@ -16,6 +16,7 @@ from nicobar.core.payments.payment import Attempt, Declined, Outcome, Payment, U
 from nicobar.core.pricing.explanation import describe, explain
 from nicobar.core.pricing.pricing import Quote
 from nicobar.core.refunds.refund import Refund, RefundFailed
+from nicobar.program.banner import plain
 from nicobar.reference import currencies
 
 _STATUS_OF: Final = {event: status for status, event in PAYMENT_EVENTS.items()}
@@ -127,11 +128,6 @@ def money(minor: int, currency: str) -> str:
 def moment(at: datetime | None) -> str:
     """Write a moment in UTC to the millisecond."""
     return _NONE if at is None else f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"
-
-
-def plain(text: object) -> str:
-    """Return a text on one line in which every character that does not print is written out as `\\x1b`."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def changes(history: PaymentHistory) -> list[StatusChange]:

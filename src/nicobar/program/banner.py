@@ -55,14 +55,25 @@ def version() -> str:
     return installed_version("nicobar")
 
 
-def say(text: str, stream: TextIO | None = None) -> None:
+def plain(text: object) -> str:
+    """Return a text on one line in which every character that does not print is written out as `\\x1b`."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def plain_lines(text: str) -> str:
+    """Return a text of several lines, each as `plain` writes it: words from outside must not command a terminal."""
+    return text if text.isprintable() else "\n".join(plain(line) for line in text.split("\n"))
+
+
+def say(text: str, stream: TextIO | None = None, *, coloured: bool = False) -> None:
     """Print a text for a person, to the standard output unless told otherwise.
 
-    When its reader has gone (`nicobar serve | head`, a closed terminal) the text is lost and the program goes on.
+    Characters that do not print are written out, unless the text is `coloured` by ourselves. When its reader has gone
+    (`nicobar serve | head`, a closed terminal) the text is lost and the program goes on.
     """
     out = stream or sys.stdout
     try:
-        print(text, file=out, flush=True)
+        print(text if coloured else plain_lines(text), file=out, flush=True)
     except OSError:
         _give_up(out)
 
@@ -76,9 +87,12 @@ class OutputError(Exception):
 
 
 def answer(text: str, end: str = "\n") -> None:
-    """Print what a command is run for. Raises OutputError when it cannot be written: it was not done then."""
+    """Print what a command is run for; on a terminal, characters that do not print are written out.
+
+    Raises OutputError when it cannot be written: it was not done then.
+    """
     try:
-        sys.stdout.write(text + end)
+        sys.stdout.write((plain_lines(text) if sys.stdout.isatty() else text) + end)
         sys.stdout.flush()
     except OSError as error:
         _give_up(sys.stdout)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 import msgspec
 
 from nicobar.core.business.request_rate import DEFAULT_RATE, RequestRate
+from nicobar.core.proxies import TrustedProxies, parse_proxies
 from nicobar.core.web_address import ascii_address
 from nicobar.vault import Keys
 
@@ -63,6 +64,11 @@ class Configuration(msgspec.Struct, frozen=True):
     public_url: str | None = None
     """NICOBAR_PUBLIC_URL: where customers reach this server; the start of every payment link, without a slash at the
     end. None means the address that the server listens on."""
+    trusted_proxies: TrustedProxies = TrustedProxies()
+    """NICOBAR_TRUSTED_PROXIES: who may say, in X-Forwarded-For or Forwarded (RFC 7239), whom it speaks for: addresses
+    and networks, separated by commas, or how many proxies a request comes through; 0 is nobody. None means this
+    computer.
+    """
     log: LogLevel = "info"
     """NICOBAR_LOG: the least important level that is logged."""
     encryption_keys: Keys | None = None
@@ -119,6 +125,7 @@ def read_configuration(
         data=data,
         database_url=database_url,
         public_url=_public_url(variables.get("NICOBAR_PUBLIC_URL")),
+        trusted_proxies=_trusted_proxies(variables.get("NICOBAR_TRUSTED_PROXIES")),
         rate_limit=_rate_limit(variables.get("NICOBAR_RATE_LIMIT")),
         metrics_port=_metrics_port(variables.get("NICOBAR_METRICS_PORT")),
         log=_log_level(variables.get("NICOBAR_LOG", "info")),
@@ -236,6 +243,16 @@ def _public_url(url: str | None) -> str | None:
             f"not {url[:80]!r} ({reason})."
         )
     return address.rstrip("/")
+
+
+def _trusted_proxies(text: str | None) -> TrustedProxies:
+    try:
+        return TrustedProxies() if text is None else parse_proxies(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            "NICOBAR_TRUSTED_PROXIES takes addresses and networks such as 10.0.0.0/8,::1, or a number of proxies. "
+            f"{error}"
+        ) from error
 
 
 def _log_level(level: str) -> LogLevel:

@@ -63,8 +63,8 @@ async def _serve(
                 port = listener.getsockname()[1]
                 runtime = await opened.enter_async_context(open_runtime(postgres, configuration, port, serving=True))
                 banner = await _prepare(runtime, configuration, postgres, demo=demo)
-            app = create_app(runtime, None if demo else configuration.rate_limit)
-            server = _Server(server_config(app), lambda: say(banner))
+            app = create_app(runtime, None if demo else configuration.rate_limit, configuration.trusted_proxies)
+            server = _Server(server_config(app), lambda: say(banner, coloured=True))
             listen(listener, configuration.host)
             await opened.enter_async_context(in_background(runtime, postgres, jobs=jobs))
             await server.serve([listener])
@@ -90,7 +90,7 @@ def server_config(app: ASGIApp, connections: Connections | None = None) -> uvico
         lifespan="off",
         log_config=None,  # logs.py has it
         access_log=False,  # the application logs its requests itself, with their ids
-        proxy_headers=False,  # pages/entry/limits.py reads what a proxy says about the client, and nothing else does
+        proxy_headers=False,  # app.py:RequestLog reads what a proxy says about the client, and nothing else does
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
 

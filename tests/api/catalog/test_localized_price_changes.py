@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from harness import FakeClock, Merchant
 from api.catalog.localizing import (
     EUROS,
     INDIA,
@@ -19,6 +18,7 @@ from api.catalog.localizing import (
     refused,
     stored,
 )
+from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.localized_prices import load_localized_prices
 

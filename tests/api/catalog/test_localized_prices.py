@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from harness import FakeClock, Merchant
 from api.catalog.localizing import (
     COUNTRIES,
     CURRENCIES,
@@ -20,6 +19,7 @@ from api.catalog.localizing import (
     refused,
     stored,
 )
+from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
 
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from disputing import Disputing, open_dispute
 from due_work import run_due
 from harness import FakeClock, Merchant
-from nicobar.commands.payment_screen import changes, moment, money, plain, screen
+from nicobar.commands.payment_screen import changes, moment, money, screen
 from nicobar.commands.payments import read_history
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Pending, Unknown
@@ -20,6 +20,7 @@ from nicobar.flows.notices.deliver_simulated_notices import deliver_simulated_no
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
+from nicobar.program.banner import plain
 from nicobar.storage.payments.payments import get_payment
 from orders import card, order, pay, place
 from returning import paid

@@ -102,6 +102,7 @@ def test_settings_without_a_server(empty_folder: Path) -> None:
         "charm_pricing",
         "link_ttl_minutes",
         "refund_window_days",
+        "idempotency_days",
         "disabled_payment_methods",
         "webhook_log_days",
         "allowed_origins",

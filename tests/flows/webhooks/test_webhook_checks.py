@@ -2,7 +2,6 @@
 
 import base64
 from datetime import timedelta
-from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -15,10 +14,9 @@ from nicobar.flows.webhooks.reseal_endpoints import reseal_endpoints
 from nicobar.flows.webhooks.rotate_secret import rotate_secret
 from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.program.books_audit import audit_books
+from nicobar.program.configuration import Configuration
 from nicobar.program.doctor import Examined, check_webhooks
 from nicobar.program.finding import Finding
-from nicobar.program.settings import Settings
-from nicobar.storage.database import Read
 from nicobar.storage.inspection import database_facts
 from nicobar.storage.webhooks.endpoints import all_endpoints
 from nicobar.vault import Keys, Vault, VaultError
@@ -38,10 +36,10 @@ async def paid(runtime: Runtime, merchant: Merchant) -> None:
     await confirm_payment(runtime, merchant.tenant, payment.payment_id, card())
 
 
-async def examined(runtime: Runtime, settings: Settings | None = None) -> Finding:
+async def examined(runtime: Runtime, configuration: Configuration | None = None) -> Finding:
     async with runtime.database.read() as read:
         facts = await database_facts(read)
-        return await check_webhooks(Examined(settings or Settings(), "here", cast(Read, read), facts, timedelta(0)))
+        return await check_webhooks(Examined(configuration or Configuration(), "here", read, facts, timedelta(0)))
 
 
 async def audited(runtime: Runtime) -> Finding:
@@ -59,7 +57,7 @@ async def test_doctor_counts_endpoints_and_names_those_that_were_given_up(
         endpoint = await endpoint_at(runtime, merchant.tenant, receiver.url)
         await endpoint_at(runtime, merchant.tenant, receiver.url, disabled=True)
         assert (await examined(runtime)).text() == "✓ 1 webhook endpoint of 2 enabled."
-        allowed = await examined(runtime, Settings(allow_private_webhooks=True))
+        allowed = await examined(runtime, Configuration(allow_private_webhooks=True))
         assert allowed.sentence.endswith("They may lead into the own network (NICOBAR_ALLOW_PRIVATE_WEBHOOKS).")
         for _ in range(2):
             await paid(runtime, merchant)

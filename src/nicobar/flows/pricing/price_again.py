@@ -10,8 +10,8 @@ from nicobar.core.payments.repricing import request_again
 from nicobar.core.pricing.cart import CartFacts, SellableProduct
 from nicobar.core.pricing.pricing_facts import KeptTerms, KnownCodes, PricedCart, PricingFacts
 from nicobar.core.pricing.quote import UNCHANGED, KeptProduct, QuoteInputs
-from nicobar.core.tax.tax import Category
 from nicobar.core.problems import Problem
+from nicobar.core.tax.tax import Category
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.pricing.check_cart import check_cart
 from nicobar.flows.pricing.quote_cart import quote_cart

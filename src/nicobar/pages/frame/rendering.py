@@ -160,9 +160,17 @@ def refuse_foreign_forms(request: Request) -> None:
         foreign = site not in ("same-origin", "none")
     else:
         origin = request.headers.get("origin", "null")
-        foreign = origin != "null" and urlsplit(origin).netloc != request.headers.get("host")
+        foreign = origin != "null" and _host_of(origin) != request.headers.get("host")
     if foreign:
         raise Problem("UNAUTHORIZED", status=403, message="This form was sent from another website")
+
+
+def _host_of(origin: str) -> str | None:
+    """Return host and port of an origin; None for one that cannot be read."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 class PageEndpoint:
@@ -189,7 +197,7 @@ class PageEndpoint:
         except DatabaseUnavailable as error:
             if wants_json(request):
                 raise
-            _log.error("database_unavailable", why=str(error), path=request.scope["path"])
+            _log.error("database_unavailable", why=str(error), path=request.state.logged_path)
             response = self._renderer.problem(request, 503)
         except Exception:
             if not wants_json(request):

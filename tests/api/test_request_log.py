@@ -1,0 +1,57 @@
+"""The line of each request: who asked, with which key, and never the whole id of a payment link."""
+
+import httpx
+import pytest
+import structlog
+from starlette.types import ASGIApp
+
+from harness import PUBLIC_URL, Merchant, client_for
+from nicobar.app import create_app
+from nicobar.core.proxies import parse_proxies
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.business.keys import list_keys
+from nicobar.storage.database import Database
+
+
+async def test_it_has_the_address_of_the_client_and_the_id_of_the_key(runtime: Runtime, merchant: Merchant) -> None:
+    async with runtime.database.read() as read:
+        ids = {stored.key.hint: stored.key.key_id for stored in await list_keys(read, merchant.business_id)}
+    with structlog.testing.capture_logs() as lines:
+        await merchant.client.get("/products", headers={"x-forwarded-for": "6.6.6.6, 198.51.100.7"})
+        await merchant.client.post("/products", json={})
+    told = [(line["client"], line["key"], line["status"]) for line in lines if line["event"] == "request"]
+    key_id = ids[merchant.key[-4:]]
+    assert told == [("198.51.100.7", key_id, 200), ("127.0.0.1", key_id, 422)]
+    assert merchant.key not in str(lines)
+
+
+async def test_without_a_key_there_is_no_id(app: ASGIApp) -> None:
+    with structlog.testing.capture_logs() as lines:
+        async with client_for(app, "nicobar_test_unknown") as client:
+            assert (await client.get("/products")).status_code == 401
+    (line,) = [line for line in lines if line["event"] == "request"]
+    assert "key" not in line and "nicobar_test_unknown" not in str(lines)
+
+
+async def test_the_setting_says_who_is_believed(runtime: Runtime) -> None:
+    app = create_app(runtime, trusted=parse_proxies("10.0.0.0/8"))
+    with structlog.testing.capture_logs() as lines:
+        for peer in ("127.0.0.1", "10.0.0.1"):
+            transport = httpx.ASGITransport(app, client=(peer, 5000))
+            async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+                await client.get("/health", headers={"forwarded": "for=198.51.100.7"})
+    assert [line["client"] for line in lines if line["event"] == "request"] == ["127.0.0.1", "198.51.100.7"]
+
+
+@pytest.mark.parametrize("path", ["/AbCdEf12", "/AbCdEf12/qr.svg", "/overlay/AbCdEf12", "/AbCdEf12/stripe"])
+async def test_a_link_is_masked_when_the_database_is_away(runtime: Runtime, path: str) -> None:
+    gone = runtime._replace(database=Database("postgresql://nobody@127.0.0.1:1/nothing"))
+    with structlog.testing.capture_logs() as lines:
+        for headers in ({"accept": "text/html"}, {"accept": "application/json"}):
+            async with httpx.AsyncClient(
+                transport=httpx.ASGITransport(create_app(gone), raise_app_exceptions=False), base_url=PUBLIC_URL
+            ) as client:
+                assert (await client.get(path, headers=headers)).status_code == 503
+                assert (await client.post(path, headers=headers)).status_code in (405, 503)
+    assert len([line for line in lines if line["event"] == "request"]) == 4
+    assert "AbCdEf12" not in str(lines)
