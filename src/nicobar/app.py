@@ -90,19 +90,8 @@ def create_app(
         *page_routes(runtime, renderer),
     ]
     handlers = {**errors.HANDLERS, HTTPException: _show_missing(renderer)}
-    app = ExceptionMiddleware(_without_nul(Router(routes, redirect_slashes=False)), handlers=handlers)
+    app = ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers=handlers)
     return RequestLog(app, runtime, trusted)
-
-
-def _without_nul(app: ASGIApp) -> ASGIApp:
-    """Return the application for which a path with U+0000 leads nowhere: PostgreSQL cannot be asked about it."""
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if "\x00" in scope["path"]:
-            raise HTTPException(404)
-        await app(scope, receive, send)
-
-    return serve
 
 
 def _show_missing(renderer: Renderer) -> Callable[[Request, Exception], Awaitable[Response]]:

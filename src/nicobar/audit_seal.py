@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 from nicobar.vault import Keys, Vault, VaultError, give_to_owner_of
 
 _VARIABLE: Final = "NICOBAR_AUDIT_KEY"
-_HEAD: Final = "audit.head"
 
 
 class Head(NamedTuple):
@@ -26,10 +25,10 @@ class AuditSeal:
     file either, as with an external database, it seals nothing (`can_seal`).
     """
 
-    def __init__(self, keys: Keys | None, file: Path | None) -> None:
-        """Take the keys, and the file of the key, in whose folder the end of the chain is noted."""
+    def __init__(self, keys: Keys | None, file: Path | None, head: Path | None) -> None:
+        """Take the keys, the file of the key, and the file where the end of the chain is noted."""
         self._vault = Vault(keys, file, _VARIABLE)
-        self._head = None if file is None else file.with_name(_HEAD)
+        self._head = head
         self.can_seal = keys is not None or file is not None
         """Whether there is a key, or a place for one."""
 
@@ -59,7 +58,7 @@ class AuditSeal:
         """Note the end of the chain, in one step. Raises VaultError when it cannot be written."""
         if self._head is None:
             return
-        draft = self._head.with_name(f"{_HEAD}.{secrets.token_hex(8)}")
+        draft = self._head.with_name(f"{self._head.name}.{secrets.token_hex(8)}")
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="ascii") as out:

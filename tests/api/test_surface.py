@@ -54,7 +54,7 @@ async def test_without_a_key_nothing_is_missing(app: ASGIApp, monkeypatch: pytes
     async def broken(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("nicobar.api.auth.KeyRing.authorise", broken)
+    monkeypatch.setattr("nicobar.api.auth.KeyRing.authenticate", broken)
     async with client_for(app) as client:
         response = await client.get("/products")
     assert (response.status_code, response.headers["x-content-type-options"]) == (500, "nosniff")

@@ -7,7 +7,7 @@ import re
 import stat
 from pathlib import Path
 
-from cli.program import postmaster, run
+from cli.program import KEY_FILE, postmaster, run
 
 KEY = re.compile(r"nicobar_(test|live)_[0-9A-Za-z]{32}\n")
 
@@ -125,7 +125,7 @@ def test_the_audit_log_tells_who_made_keys_and_doctor_proves_it(data: Path) -> N
         ("key.create", "command", user, [key_id]),
     ]
     assert len(json.loads(run("audit", "list", "--json", "--data", data).stdout)) == known + 2
-    assert stat.S_IMODE((data / "audit.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(KEY_FILE.with_suffix(".audit.key").stat().st_mode) == 0o600
     assert "The audit log is whole: " in run("doctor", "--data", data).stdout
     forged = "UPDATE audit_log SET actor_name = 'nobody' WHERE action = 'key.revoke'"
     replica = "SET session_replication_role = replica"

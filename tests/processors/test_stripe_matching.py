@@ -51,7 +51,7 @@ async def test_the_payment_intent_of_a_refusal_has_to_fit(other: dict[str, Any])
 
 @pytest.mark.parametrize("other", OTHERS)
 async def test_what_is_found_by_its_id_has_to_fit(other: dict[str, Any]) -> None:
-    for ask in ("find", "close", "fields"):
+    for ask in ("find", "cancel", "fields"):
         subject, _ = processor((200, paid(**other)))
         with pytest.raises(ValueError, match="is about another"):
             await getattr(subject, ask)(attempt(NeedsAction("pi_1", "p")))

@@ -19,9 +19,9 @@ backup_app = App(
     help_epilogue=f"""{WHERE}
 
 The file is readable by its owner alone. The keys to the secrets of payment
-processors and of the audit log are not in it: keep encryption.key and
-audit.key of the data folder, or your NICOBAR_ENCRYPTION_KEY and
-NICOBAR_AUDIT_KEY, in another place.
+processors and of the audit log are not in it: keep the files beside the data
+folder that end in .key, or your NICOBAR_ENCRYPTION_KEY and NICOBAR_AUDIT_KEY,
+in another place.
 
 Examples:
   nicobar backup nicobar.backup

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from typing import Final, NamedTuple
 
-from nicobar.audit_seal import AuditSeal
 from nicobar.clock import Clock, SystemClock
 from nicobar.core.accounts.processor_account import place_of
 from nicobar.core.business.business_settings import DEFAULT_NAME, settings_from
@@ -26,7 +25,7 @@ from nicobar.program.configuration import Configuration, local_url
 from nicobar.program.demo import DEMO_FILE
 from nicobar.program.finding import Finding
 from nicobar.program.installation import InstallationError, explained
-from nicobar.program.postgres import Postgres, audit_key_file, data_folder, has_database, key_file
+from nicobar.program.postgres import Postgres, data_folder, has_database, key_file, open_audit_seal
 from nicobar.reference.codes import codes
 from nicobar.storage.accounts.processor_accounts import all_accounts, list_accounts
 from nicobar.storage.business.businesses import first_business
@@ -233,7 +232,7 @@ async def check_audit_log(examined: Examined) -> Finding:
     """Nobody has changed the record of who changed what."""
     if not (await check_schema(examined)).good:
         return Finding(None, "The audit log cannot be proved without the newest schema.")
-    seal = AuditSeal(examined.configuration.audit_keys, audit_key_file(examined.configuration))
+    seal = open_audit_seal(examined.configuration)
     try:
         result = await examine_audit_log(examined.read, seal)
     except VaultError as error:
@@ -252,11 +251,8 @@ async def check_live(examined: Examined) -> Finding:
     """Whoever has a key for real money wants to be paid, under a name of their own."""
     if not examined.facts.has_schema or (business_id := await first_business(examined.read)) is None:
         return Finding(None, "Nothing is set up for live payments.")
-    live = [
-        stored
-        for stored in await list_keys(examined.read, business_id)
-        if stored.key.tenant.mode == "live" and stored.is_valid(examined.facts.now)
-    ]
+    keys = await list_keys(examined.read, business_id)
+    live = [stored for stored in keys if stored.key.tenant.mode == "live" and stored.is_valid(examined.facts.now)]
     if not live:
         return Finding(None, "There is no live API key, so no real money is taken.")
     tenant = live[0].key.tenant

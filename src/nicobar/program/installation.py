@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
-from nicobar.audit_seal import AuditSeal
 from nicobar.clock import SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME
 from nicobar.flows.business.create_business import create_business
@@ -13,7 +12,7 @@ from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.program.configuration import Configuration, local_url, without_password
-from nicobar.program.postgres import Postgres, audit_key_file, data_folder, key_file
+from nicobar.program.postgres import Postgres, data_folder, key_file, open_audit_seal
 from nicobar.storage.accounts.processor_accounts import all_accounts
 from nicobar.storage.business.businesses import first_business
 from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable
@@ -61,7 +60,7 @@ async def open_runtime(
         with explained(configuration):
             await migrate(database)
         processors = built_in_processors(clock, public_url, SimulatorRecords(database))
-        seal = AuditSeal(configuration.audit_keys, audit_key_file(configuration))
+        seal = open_audit_seal(configuration)
         yield Runtime(database, clock, public_url, processors, accounts, webhooks, audit_seal=seal, vault=vault)
     finally:
         webhooks.close()

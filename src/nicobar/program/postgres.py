@@ -6,6 +6,7 @@ so they run side by side (see startup.py).
 
 from pathlib import Path
 
+from nicobar.audit_seal import AuditSeal
 from nicobar.program.configuration import Configuration
 from nicobar.storage.embedded.embedded import EmbeddedPostgres, default_data_folder, open_embedded
 
@@ -64,9 +65,15 @@ def key_file(configuration: Configuration) -> Path:
     return folder.with_name(f"{folder.name}.key")
 
 
-def audit_key_file(configuration: Configuration) -> Path | None:
-    """Return where the key of the audit log is kept, beside that of the secrets; None with an external database."""
-    return None if configuration.database_url is not None else data_folder(configuration) / "audit.key"
+def open_audit_seal(configuration: Configuration) -> AuditSeal:
+    """Return what proves the audit log: its key lies beside that of the secrets, its end in the data folder.
+
+    With an external database there is no file: the key has to be given, and the end is not noted.
+    """
+    if configuration.database_url is not None:
+        return AuditSeal(configuration.audit_keys, None, None)
+    key = key_file(configuration).with_suffix(".audit.key")
+    return AuditSeal(configuration.audit_keys, key, data_folder(configuration) / "audit.head")
 
 
 def has_database(configuration: Configuration) -> bool:

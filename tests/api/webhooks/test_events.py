@@ -86,7 +86,8 @@ async def test_events_are_narrowed(
     assert await objects(type="payout.success") == []
     assert await objects(object_id=one) == [one]
     assert await objects(created_at_gte="2026-03-15") == [two]
-    assert await objects(created_at_lte="2026-03-15") == [one]
+    assert await objects(created_at_lte="2026-03-14") == [one]
+    assert await objects(created_at_lte="2026-03-15") == [two, one]  # the whole day
     refused = await merchant.client.get("/events", params={"type": "payment.paid"})
     assert (refused.status_code, refused.json()["code"]) == (422, "INVALID_QUERY_PARAMS")
 

@@ -27,7 +27,7 @@ PRODUCT = {
 
 @pytest.fixture
 def seal(tmp_path: Path) -> AuditSeal:
-    return AuditSeal(None, tmp_path / "audit.key")
+    return AuditSeal(None, tmp_path / "audit.key", tmp_path / "audit.head")
 
 
 @pytest.fixture
@@ -188,11 +188,11 @@ async def test_another_key_proves_nothing_and_an_older_one_goes_on_proving(
     await create_key(sealed, tenant, False)
     old = (tmp_path / "audit.key").read_text().strip()
     new = "A" * 43 + "="
-    stranger = AuditSeal(Keys.parse(new), None)
+    stranger = AuditSeal(Keys.parse(new), None, None)
     async with sealed.database.read() as read:
         with pytest.raises(VaultError, match="NICOBAR_AUDIT_KEY"):
             await examine_audit_log(read, stranger)
-    both = AuditSeal(Keys.parse(f"{new},{old}"), None)
+    both = AuditSeal(Keys.parse(f"{new},{old}"), None, None)
     rotated = sealed._replace(audit_seal=both)
     clock.advance(seconds=1)
     await create_key(rotated, tenant, False)
@@ -201,7 +201,7 @@ async def test_another_key_proves_nothing_and_an_older_one_goes_on_proving(
 
 
 async def test_without_a_key_entries_are_kept_and_counted_as_unsealed(runtime: Runtime, tenant: Tenant) -> None:
-    none = AuditSeal(None, None)
+    none = AuditSeal(None, None, None)
     await create_key(runtime._replace(audit_seal=none), tenant, False)
     assert await link_audit_log(runtime._replace(audit_seal=none)) == 0
     async with runtime.database.read() as read:

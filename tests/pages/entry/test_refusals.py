@@ -119,7 +119,7 @@ async def test_an_operation_that_is_not_there_is_no_page_for_who_shows_a_key(
     browser: httpx.AsyncClient, tenant: Tenant, scheme: str
 ) -> None:
     key = {"authorization": f"{scheme} nicobar_test_00000000000000000000000000000000"}
-    response = await browser.get("/webhooks", headers=key | {"accept": "*/*"})
+    response = await browser.get("/invoices/payments", headers=key | {"accept": "*/*"})
     assert (response.status_code, response.headers["content-type"]) == (404, "application/json")
     assert response.json()["code"] == "NOT_FOUND"
     page = await browser.get("/AAAAAAAA", headers=key | {"accept": "text/html,*/*;q=0.8"})

