@@ -67,17 +67,17 @@ def _left(moves: list[Any], total: int, gross: int, settlement: int, tax: int) -
     """Return what is left of a payment after its moves, in their order.
 
     A refund takes what it says and a dispute its part of what is left; a part beyond that is lost. What comes back is
-    what its own move took, or, where something was lost meanwhile, ends the loss first.
+    what its own move took, unless something was lost meanwhile or, beside disputes, the count says otherwise. When
+    nothing is away any more, everything is there.
     """
     left = {"paid": total, "gross": gross, "settlement": settlement, "tax": tax, "lost": 0}
+    whole = dict(left)
     out: dict[str, dict[str, int]] = {}
+    disputed = False
     for move in moves:
         before = dict(left)
         taken = out.pop(move["id"], None)
         if move["way"] == "back" and taken is not None:
-            if taken["lost"] == left["lost"]:
-                left = {name: left[name] + taken[name] for name in left if name != "lost"} | {"lost": 0}
-                continue
             left["paid"] += taken["paid"]
         elif move["way"] == "out" and taken is None:
             left["paid"] -= move["amount"]
@@ -85,23 +85,44 @@ def _left(moves: list[Any], total: int, gross: int, settlement: int, tax: int) -
             if taken is not None:
                 out[move["id"]] = taken
             continue
+        disputed = disputed or move["settlement"] is None
         worth = _half_up(gross * (total - left["paid"]), total)
+        if left["paid"] == total:
+            left = dict(whole)
+            continue
+        if taken is not None and taken["lost"] == before["lost"]:
+            mirrored = {name: before[name] + taken[name] for name in left if name != "lost"} | {"lost": 0}
+            if not disputed or (mirrored["gross"] == gross - worth and _within(mirrored, whole)):
+                left = mirrored
+                continue
         left["lost"], left["gross"] = max(0, worth - gross), gross - min(worth, gross)
         if move["settlement"] is not None and move["way"] == "out" and not left["lost"]:
             left["settlement"] -= move["settlement"]
             left["tax"] -= move["tax"]
         else:
-            for name, whole in (("settlement", settlement), ("tax", tax)):
+            for name in ("settlement", "tax"):
                 if left["gross"] <= before["gross"]:
                     left[name] = before[name] - _part(before[name], before["gross"] - left["gross"], before["gross"])
                 else:
                     missing, part = gross - before["gross"], left["gross"] - before["gross"]
-                    left[name] = before[name] + _part(whole - before[name], part, missing)
+                    left[name] = before[name] + _part(whole[name] - before[name], part, missing)
         if move["way"] == "out":
             out[move["id"]] = {name: before[name] - left[name] for name in left if name != "lost"} | {
                 "lost": left["lost"] - before["lost"]
             }
     return left
+
+
+def _within(left: dict[str, int], whole: dict[str, int]) -> bool:
+    """Return whether seller, authorities and fee have at most what was booked."""
+    return all(
+        here <= there
+        for here, there in (
+            (left["settlement"] - left["tax"], whole["settlement"] - whole["tax"]),
+            (left["tax"], whole["tax"]),
+            (left["gross"] - left["settlement"], whole["gross"] - whole["settlement"]),
+        )
+    )
 
 
 def _part(whole: int, part: int, of: int) -> int:

@@ -5,7 +5,8 @@ money can be given back twice: seller, authorities and fee give it once, and wha
 on an account of its own. So per payment every account stays between zero and what was booked.
 
 How much is given back is counted over the whole payment so far and rounded once, so the order of things does not
-matter: after all returns the books stand where they stood before.
+matter: after all returns the books stand where they stood before. What comes back is therefore the mirror image of
+what went out only where that agrees with the count: amounts that were rounded in other company can be a unit off.
 """
 
 from collections.abc import Sequence
@@ -78,6 +79,10 @@ class _Parts(NamedTuple):
             for taken, whole in zip(part.accounts(), self.accounts(), strict=True)
         )
 
+    def gives(self, part: "_Parts", share: int) -> bool:
+        """Return whether a part is worth `share`, and every account has enough for it."""
+        return part.share == share and self.holds(part)
+
     def accounts(self) -> tuple[int, int, int]:
         """Return what is the seller's, the authorities' and the fee's."""
         return self.settlement - self.tax, self.tax, self.share - self.settlement
@@ -112,8 +117,8 @@ def refund_entry(entry_id: str, refund: Refunded, booked: Sequence[LedgerEntry],
 def refund_reversal_entry(entry_id: str, refund_id: str, booked: Sequence[LedgerEntry], at: datetime) -> LedgerEntry:
     """Return the entry of a refund that came back: the mirror image of the refund's own, to the unit.
 
-    Only where money was given back twice meanwhile, the loss ends first. `booked` are the payment's entries so far.
-    Raises ValueError when the refund is not among them, or came back before.
+    Only where disputes took money, too, a loss ends first, and the count of all movements decides. `booked` are the
+    payment's entries so far. Raises ValueError when the refund is not among them, or came back before.
     """
     own = next((entry for entry in booked if (entry.kind, entry.reference) == ("refund", refund_id)), None)
     if own is None:
@@ -131,8 +136,9 @@ def dispute_entry(
 
     A loss of the dispute needs no entry: the money is gone since it was opened. Seller, authorities and fee bear their
     parts in the proportion of what is left, each rounded half-up, and the return is the mirror image, but for what was
-    given back twice. A processor may count in another currency than the customer paid in: in the settlement currency it
-    names the amount itself; with a third one nothing can be compared, and the whole payment counts as disputed.
+    given back twice and for roundings that the count of all movements corrects. A processor may count in another
+    currency than the customer paid in: in the settlement currency it names the amount itself, to the unit; with a third
+    one nothing can be compared, and the whole payment counts as disputed.
 
     `booked` are the payment's entries so far. Raises ValueError when the payment itself is not among them.
     """
@@ -207,17 +213,21 @@ def _postings(
     whole, left = _parts_of(paid), _Parts(0, 0, 0)
     for entry in booked:
         left = _Parts(left.share + entry.share, left.settlement + entry.settlement, left.tax + entry.tax)
-    lost = sum(entry.lost for entry in booked)
-    worth = _given_back(paid, booked, currency, amount)
-    share = whole.share - left.share - min(worth, whole.share)
-    loss = max(0, worth - whole.share) - lost
+    lost, missing = sum(entry.lost for entry in booked), whole.less(left)
+    away = _away(paid, booked, currency, amount)
+    # An amount in the settlement currency is booked as it is, even when what stands there was rounded another way.
+    in_settled = currency == paid.settlement_currency
+    standing = left.share - lost + amount if in_settled else whole.share - away.worth(paid)
+    share, loss = max(0, standing) - left.share, max(0, -standing) - lost
     disputed = any(entry.kind == "dispute" for entry in booked)
-    if own is not None and own.lost == lost and (not disputed or whole.less(left).holds(_parts_of(own).negated())):
+    if not any(away):
+        moved = missing
+    elif own is not None and own.lost == lost and (not disputed or missing.gives(_parts_of(own).negated(), share)):
         moved, loss = _parts_of(own).negated(), -own.lost
     elif wish is not None and not loss and (not disputed or left.holds(_as_planned(left, -share, wish, paid))):
         moved = _as_planned(left, -share, wish, paid).negated()
     else:
-        moved = left.part(-share).negated() if share < 0 else whole.less(left).part(share)
+        moved = left.part(-share).negated() if share < 0 else missing.part(share)
     return postings_of(
         currency, amount, paid.settlement_currency, moved.share - loss, moved.settlement, moved.tax, loss
     )
@@ -235,11 +245,26 @@ def _as_planned(left: _Parts, share: int, wish: tuple[int, int], paid: LedgerEnt
     return _Parts(share, settlement, tax)
 
 
-def _given_back(paid: LedgerEntry, booked: Sequence[LedgerEntry], currency: str, amount: int) -> int:
-    """Return what will have gone back of a payment with one more movement, in its settlement currency.
+class _Away(NamedTuple):
+    """What went back of a payment and has not returned, by what it was counted in."""
 
-    It can be more than was paid. What is counted in the payment's currency is converted together and rounded half-up.
-    """
+    paid: int
+    """In minor units of the currency that was paid."""
+    settled: int
+    """In minor units of the settlement currency."""
+    others: int
+    """How many movements were counted in a third currency."""
+
+    def worth(self, paid: LedgerEntry) -> int:
+        """Return the worth of all this in the settlement currency. It can be more than was paid.
+
+        What is counted in the payment's currency is converted together and rounded half-up.
+        """
+        return round_half_up(paid.gross * self.paid, paid.received) + self.settled + self.others * paid.gross
+
+
+def _away(paid: LedgerEntry, booked: Sequence[LedgerEntry], currency: str, amount: int) -> _Away:
+    """Return what will be away of a payment after one more movement."""
     in_paid = in_settled = in_others = 0
     movements = [(entry.currency, entry.received) for entry in booked if entry is not paid]
     for counted, received in [*movements, (currency, amount)]:
@@ -249,4 +274,4 @@ def _given_back(paid: LedgerEntry, booked: Sequence[LedgerEntry], currency: str,
             in_settled -= received
         else:
             in_others += 1 if received < 0 else -1
-    return round_half_up(paid.gross * in_paid, paid.received) + in_settled + in_others * paid.gross
+    return _Away(in_paid, in_settled, in_others)
