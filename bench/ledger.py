@@ -34,7 +34,7 @@ from nicobar.core.pricing.cart import RequestedItem
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.catalog.create_product import create_product
-from nicobar.flows.payments import record_outcome
+from nicobar.flows.payments import record_payment_outcome
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.create_payment import create_payment
 from nicobar.flows.runtime import Runtime
@@ -133,7 +133,8 @@ async def measure(dsn: str, postgres: psutil.Process, options: argparse.Namespac
         with_books: list[Block] = []
         for pair in range(options.pairs):
             for blocks in (without, with_books) if pair % 2 else (with_books, without):
-                with nullcontext() if blocks is with_books else patch.object(record_outcome, "book_payment", no_books):
+                unbooked = patch.object(record_payment_outcome, "book_payment", no_books)
+                with nullcontext() if blocks is with_books else unbooked:
                     blocks.append(await block(shop, request, options.workers, options.seconds))
         rate = statistics.median(on.rate / off.rate for on, off in zip(with_books, without, strict=True))
         cost = statistics.median(on.cost / off.cost for on, off in zip(with_books, without, strict=True))

@@ -58,7 +58,7 @@ async def buy(
 
 
 async def succeed(runtime: Runtime, payment: Payment) -> int:
-    """Record a success as `record_outcome` does, under the payment's lock; return the uses counted."""
+    """Record a success as `record_payment_outcome` does, under the payment's lock; return the uses counted."""
     at = runtime.clock.now()
     async with runtime.database.transaction() as tx:
         await lock_payment(tx, payment.tenant, payment.payment_id)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nicobar.core.payments.payment import Payment, Succeeded
 from nicobar.flows.ledger.book_refund import book_refund
-from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.payments.payments import lock_payment
 from orders import place
@@ -27,7 +27,7 @@ async def sold(runtime: Runtime, payment: Payment) -> Payment:
     async with runtime.database.transaction() as tx:
         locked = await lock_payment(tx, placed.tenant, placed.payment_id)
         assert locked is not None
-        await record_outcome(runtime, tx, locked, None, Succeeded("test"), runtime.clock.now())
+        await record_payment_outcome(runtime, tx, locked, None, Succeeded("test"), runtime.clock.now())
     return placed
 
 

@@ -171,14 +171,14 @@ def test_everything_that_is_named_exists() -> None:
 
 def test_what_does_not_exist_is_noticed() -> None:
     real = ["flows/payments/create_payment.py:create_payment", "pages/checkout/checkout.py:CheckoutPage.pay", "core/"]
-    real += ["make test"]
-    real += ["Quote.total", "record_outcome()", "payments_total", "GET /payments/{payment_id}", "nicobar keys create"]
+    real += ["make test", "Quote.total", "record_payment_outcome()", "payments_total"]
+    real += ["GET /payments/{payment_id}", "nicobar keys create"]
     assert [name for name in real if not exists(name)] == []
     wrong = [
         "flows/payments/create_payment.py:confirm_payment",
         "core/prices.py",
         "make tests",
-        "record_outcomes",
+        "record_payment_outcomes",
         "Quote.feathers",
     ]
     wrong += ["GET /payment", "nicobar keys delete", "pages/checkout/checkout.py:CheckoutPage.create", "POST /health"]

@@ -1,7 +1,4 @@
-"""`nicobar doctor`: is this installation in order? Each check is a small function that returns one finding.
-
-Checks of the computer run always; checks of the database run once it is open. Two lists at the end have all of them.
-"""
+"""`nicobar doctor`: is this installation in order? Each check is a small function that returns one finding."""
 
 import asyncio
 import os

@@ -199,7 +199,7 @@ async def test_a_charge_that_cannot_be_recorded_is_not_answered_with_an_error(
 
     method_id = (await shop.sell(**CONSENT))["payment_method_id"]
     with monkeypatch.context() as patched:
-        patched.setattr("nicobar.flows.payments.confirm_payment.record_outcome", gone)
+        patched.setattr("nicobar.flows.payments.confirm_payment.record_payment_outcome", gone)
         charged = await shop.charge(method_id)
     assert charged["status"] == "processing"
     clock.advance(minutes=1)

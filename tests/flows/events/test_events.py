@@ -13,7 +13,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Declined, Outcome, Pending, Succeeded, Unknown
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.expire_payments import expire_payments
-from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.events.events import events_of
 from nicobar.storage.payments.attempts import get_attempt
@@ -162,4 +162,4 @@ async def _record(
         if attempt_id is None:
             attempt_id = (await attempts_of(runtime, payment))[-1]["attempt_id"]
         attempt = await get_attempt(tx, tenant, attempt_id)
-        return await record_outcome(runtime, tx, payment, attempt, outcome, runtime.clock.now())
+        return await record_payment_outcome(runtime, tx, payment, attempt, outcome, runtime.clock.now())

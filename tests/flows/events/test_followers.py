@@ -16,8 +16,8 @@ from nicobar.core.refunds.refund import NewRefund, RefundFailed
 from nicobar.flows.disputes.record_dispute import record_dispute
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.expire_payments import expire_payments
-from nicobar.flows.payments.record_outcome import record_outcome
-from nicobar.flows.refunds.record_refund import record_refund
+from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
+from nicobar.flows.refunds.record_refund_outcome import record_refund_outcome
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Read, Tx
@@ -142,7 +142,7 @@ async def test_a_charge_that_becomes_pending_is_followed_once(
         async with runtime.database.transaction() as tx:
             locked = await lock_payment(tx, tenant, payment.payment_id)
             assert locked is not None
-            await record_outcome(runtime, tx, locked, attempt, Pending("x"), runtime.now(tenant))
+            await record_payment_outcome(runtime, tx, locked, attempt, Pending("x"), runtime.now(tenant))
     assert told(following)[1:] == [("PaymentMove", "requires_customer_action", "payment.processing")]
 
 
@@ -151,7 +151,7 @@ async def _succeed(runtime: Runtime, payment: Payment) -> None:
     async with runtime.database.transaction() as tx:
         locked = await lock_payment(tx, payment.tenant, payment.payment_id)
         assert locked is not None
-        await record_outcome(runtime, tx, locked, attempt, Succeeded("x"), runtime.now(payment.tenant))
+        await record_payment_outcome(runtime, tx, locked, attempt, Succeeded("x"), runtime.now(payment.tenant))
 
 
 async def _take_refund_back(runtime: Runtime, payment: Payment) -> None:
@@ -162,7 +162,7 @@ async def _take_refund_back(runtime: Runtime, payment: Payment) -> None:
         refund = await get_refund(tx, payment.tenant, refund_id)
         assert locked is not None and refund is not None
         later = at + timedelta(seconds=1)
-        await record_refund(runtime, tx, locked, refund, RefundFailed("back", "re_1"), asked_at=later, at=later)
+        await record_refund_outcome(runtime, tx, locked, refund, RefundFailed("back", "re_1"), asked_at=later, at=later)
 
 
 async def _dispute(runtime: Runtime, payment: Payment) -> None:

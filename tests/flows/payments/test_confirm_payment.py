@@ -13,7 +13,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Declined, NeedsAction, Outcome, Pending, Succeeded, Unknown
 from nicobar.core.problems import Problem
 from nicobar.flows.payments.confirm_payment import confirm_payment
-from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.payments.resolve_attempt import resolve_attempt
 from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.runtime import Runtime
@@ -144,7 +144,7 @@ async def test_a_database_that_goes_away_after_the_call_is_no_failure(
 
     payment = await place(runtime, order(runtime, tenant))
     with monkeypatch.context() as patched:
-        patched.setattr("nicobar.flows.payments.confirm_payment.record_outcome", gone)
+        patched.setattr("nicobar.flows.payments.confirm_payment.record_payment_outcome", gone)
         told = (await confirm_payment(runtime, tenant, payment.payment_id, card())).outcome
     assert isinstance(told, Succeeded)
     assert (await reload(runtime, payment)).status == "processing"
@@ -309,7 +309,7 @@ async def test_a_second_word_on_an_attempt_changes_nothing(runtime: Runtime, ten
             locked = await lock_payment(tx, tenant, payment.payment_id)
             attempt = await get_attempt(tx, tenant, before["attempt_id"])
             assert locked is not None
-            assert not await record_outcome(runtime, tx, locked, attempt, word, clock.now())
+            assert not await record_payment_outcome(runtime, tx, locked, attempt, word, clock.now())
     assert await reload(runtime, payment) == failed
     assert await attempts_of(runtime, payment) == [before]
 

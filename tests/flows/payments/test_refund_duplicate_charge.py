@@ -24,7 +24,7 @@ from nicobar.core.refunds.refund import (
 )
 from nicobar.flows.disputes.record_dispute import record_dispute
 from nicobar.flows.payments.confirm_payment import confirm_payment
-from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest, RefundRequest
@@ -90,7 +90,7 @@ async def _record(runtime: Runtime, payment: Payment, attempt_id: str, outcome: 
         locked = await lock_payment(tx, payment.tenant, payment.payment_id)
         attempt = await get_attempt(tx, payment.tenant, attempt_id)
         assert locked is not None
-        return await record_outcome(runtime, tx, locked, attempt, outcome, runtime.clock.now())
+        return await record_payment_outcome(runtime, tx, locked, attempt, outcome, runtime.clock.now())
 
 
 async def _problems(runtime: Runtime, clock: FakeClock) -> list[str]:

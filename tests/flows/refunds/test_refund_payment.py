@@ -24,7 +24,7 @@ from nicobar.core.refunds.refund import (
     RefundSucceeded,
 )
 from nicobar.flows.disputes.record_dispute import record_dispute
-from nicobar.flows.refunds.record_refund import record_refund
+from nicobar.flows.refunds.record_refund_outcome import record_refund_outcome
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import UniqueViolation
@@ -235,7 +235,7 @@ async def test_a_refund_that_failed_keeps_its_end(runtime: Runtime, tenant: Tena
             assert locked is not None
             assert refund is not None
             now = runtime.clock.now()
-            assert await record_refund(runtime, tx, locked, refund, outcome, asked_at=now, at=now) == refund
+            assert await record_refund_outcome(runtime, tx, locked, refund, outcome, asked_at=now, at=now) == refund
 
     before = await dump(runtime)
     for refund_id, outcome in ended.items():

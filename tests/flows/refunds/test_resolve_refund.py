@@ -72,7 +72,7 @@ async def test_a_crash_after_the_call_is_learnt_by_the_sweep(
     runtime: Runtime, tenant: Tenant, processor: Returning, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment = await paid(runtime, tenant)
-    refund_id = await crash(runtime, payment, "record_refund", monkeypatch)
+    refund_id = await crash(runtime, payment, "record_refund_outcome", monkeypatch)
     clock.advance(seconds=60)
     await sweep(runtime)
     assert await refund_rows(runtime, payment) == [("succeeded", 2400)]
@@ -90,7 +90,7 @@ async def test_a_database_that_goes_away_after_the_call_is_no_failure(
 
     payment = await paid(runtime, tenant)
     with monkeypatch.context() as patch:
-        patch.setattr("nicobar.flows.refunds.refund_payment.record_refund", gone)
+        patch.setattr("nicobar.flows.refunds.refund_payment.record_refund_outcome", gone)
         answer = (await refund_payment(runtime, tenant, NewRefund(payment.payment_id))).refund
     assert (answer.status, answer.amount, answer.payment_id) == ("pending", 2400, payment.payment_id)
     clock.advance(seconds=60)

@@ -6,7 +6,7 @@ from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT
-from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.payments.attempts import get_attempt, live_attempt
 from nicobar.storage.payments.payments import lock_payment
@@ -38,4 +38,4 @@ async def abandon_attempt(runtime: Runtime, tenant: Tenant, payment_id: str) -> 
         payment = await lock_payment(tx, tenant, payment_id)
         stored = await get_attempt(tx, tenant, attempt.attempt_id)
         if payment is not None and stored is not None and outcome != stored.outcome:
-            await record_outcome(runtime, tx, payment, stored, outcome, runtime.now(tenant))
+            await record_payment_outcome(runtime, tx, payment, stored, outcome, runtime.now(tenant))

@@ -11,7 +11,7 @@ from nicobar.core.payments.three_ds import failed
 from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor
 from nicobar.reference import failures
@@ -39,7 +39,7 @@ async def ask_about_attempt(runtime: Runtime, tenant: Tenant, attempt: Attempt) 
         payment = await lock_payment(tx, tenant, attempt.payment_id)
         stored = await get_attempt(tx, tenant, attempt.attempt_id)
         if payment is not None and stored is not None and outcome != stored.outcome:
-            await record_outcome(runtime, tx, payment, stored, outcome, runtime.now(tenant))
+            await record_payment_outcome(runtime, tx, payment, stored, outcome, runtime.now(tenant))
     return outcome
 
 

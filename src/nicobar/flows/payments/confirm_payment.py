@@ -23,7 +23,7 @@ from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.discounts.hold_codes import hold_codes
-from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.pricing.build_method_context import build_method_context
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
@@ -150,7 +150,7 @@ async def confirm_payment(
             payment = await lock_payment(tx, tenant, payment_id)
             attempt = await get_attempt(tx, tenant, call.request.attempt_id)
             if payment is not None and attempt is not None:
-                await record_outcome(runtime, tx, payment, attempt, outcome, runtime.now(tenant))
+                await record_payment_outcome(runtime, tx, payment, attempt, outcome, runtime.now(tenant))
     except DatabaseUnavailable as error:
         _log.error("outcome_not_recorded", attempt_id=call.request.attempt_id, why=str(error))
     return Confirmation(outcome)
@@ -172,7 +172,7 @@ async def _record_intent(
         return None  # a code was lost since the decline: the customer sees the new total first
     if payment.total_amount == 0:
         free = Succeeded("free")
-        await record_outcome(runtime, tx, payment, None, free, at)
+        await record_payment_outcome(runtime, tx, payment, None, free, at)
         return free
     processor = processor_for(find_processors(runtime, policy), tenant.mode)
     if processor is None:

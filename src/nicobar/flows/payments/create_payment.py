@@ -17,8 +17,8 @@ from nicobar.core.pricing.policy import Policy
 from nicobar.flows.discounts.reserve_codes import reserve_codes
 from nicobar.flows.payments.charge_saved_method import charge_saved_method
 from nicobar.flows.payments.check_payment_request import CheckedRequest, check_payment_request
-from nicobar.flows.payments.decide_payment import DecidedPayment, PaymentIds, decide_payment
-from nicobar.flows.payments.record_outcome import record_outcome
+from nicobar.flows.payments.decide_creation import DecidedCreation, PaymentIds, decide_creation
+from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.pricing.load_pricing_facts import load_pricing_facts
 from nicobar.flows.runtime import Runtime
@@ -42,7 +42,7 @@ async def create_payment(
     facts = await load_pricing_facts(runtime, tenant, checked.cart)
     runnable = _runnable(runtime, tenant, checked, facts.policy)
     at = runtime.now(tenant)
-    decided = decide_payment(tenant, checked, facts, runnable, _new_ids(runtime, at), at)
+    decided = decide_creation(tenant, checked, facts, runnable, _new_ids(runtime, at), at)
     secret = f"{decided.payment.payment_id}_secret_{runtime.new_secret()}"
     discount_ids = [code.discount_id for code in decided.quote.inputs.codes]
     created = CreatedPayment(decided.payment, secret, discount_ids)
@@ -76,7 +76,7 @@ def _new_ids(runtime: Runtime, at: datetime) -> PaymentIds:
     )
 
 
-async def _record(runtime: Runtime, decided: DecidedPayment, secret: str, know: Callable[[Buyer], object]) -> Buyer:
+async def _record(runtime: Runtime, decided: DecidedCreation, secret: str, know: Callable[[Buyer], object]) -> Buyer:
     """Write everything at once and return the payment's customer. Without codes that is a single statement.
 
     A free payment without a link succeeds in the commit that makes it. A saved method is charged at once, and its
@@ -104,5 +104,5 @@ async def _record(runtime: Runtime, decided: DecidedPayment, secret: str, know: 
         buyer = await write(tx)
         if decided.succeeds_at_once:
             stored, free = msgspec.structs.replace(payment, customer=buyer), Succeeded("free")
-            await record_outcome(runtime, tx, stored, None, free, payment.created_at)
+            await record_payment_outcome(runtime, tx, stored, None, free, payment.created_at)
     return buyer

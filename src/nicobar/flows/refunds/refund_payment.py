@@ -18,7 +18,7 @@ from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.refunds.plan_payment_refund import plan_payment_refund
-from nicobar.flows.refunds.record_refund import record_refund
+from nicobar.flows.refunds.record_refund_outcome import record_refund_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor, RefundRequest
 from nicobar.storage.database import DatabaseUnavailable, Tx
@@ -59,7 +59,7 @@ async def refund_payment(runtime: Runtime, tenant: Tenant, new: NewRefund) -> Pa
             payment = await lock_payment(tx, tenant, new.payment_id) or call.payment
             refund = await get_refund(tx, tenant, call.refund.refund_id) or call.refund
             at = runtime.now(tenant)
-            recorded = await record_refund(runtime, tx, payment, refund, outcome, asked_at=asked_at, at=at)
+            recorded = await record_refund_outcome(runtime, tx, payment, refund, outcome, asked_at=asked_at, at=at)
     except DatabaseUnavailable as error:
         _log.error("refund_not_recorded", refund_id=call.refund.refund_id, why=str(error))
         return PaymentRefund(call.refund, call.payment)

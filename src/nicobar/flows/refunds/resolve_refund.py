@@ -11,7 +11,7 @@ from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, SILENCE
-from nicobar.flows.refunds.record_refund import record_refund
+from nicobar.flows.refunds.record_refund_outcome import record_refund_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor, RefundRequest
 from nicobar.storage.payments.attempts import get_attempt
@@ -50,7 +50,8 @@ async def resolve_refund(
         payment = await lock_payment(tx, tenant, refund.payment_id)
         stored = await get_refund(tx, tenant, refund_id)
         if payment is not None and stored is not None and outcome != stored.outcome:
-            await record_refund(runtime, tx, payment, stored, outcome, asked_at=asked_at, at=runtime.now(tenant))
+            at = runtime.now(tenant)
+            await record_refund_outcome(runtime, tx, payment, stored, outcome, asked_at=asked_at, at=at)
     return outcome
 
 

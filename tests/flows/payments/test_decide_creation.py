@@ -16,7 +16,7 @@ from nicobar.core.pricing.policy import Policy
 from nicobar.core.pricing.pricing_facts import PricingFacts
 from nicobar.core.problems import Problem
 from nicobar.flows.payments.check_payment_request import check_payment_request
-from nicobar.flows.payments.decide_payment import DecidedPayment, PaymentIds, decide_payment
+from nicobar.flows.payments.decide_creation import DecidedCreation, PaymentIds, decide_creation
 from nicobar.reference.codes import codes
 from nicobar.reference.rate_seed import seed
 from nicobar.reference.shipped_tax import shipped_sheet
@@ -41,8 +41,8 @@ def facts(customer: Buyer | None = None) -> PricingFacts:
     return PricingFacts(policy, CartFacts(customer, {"pdt_1": guide}), {}, {})
 
 
-def decide(request: PaymentRequest = REQUEST, customer: Buyer | None = None) -> DecidedPayment:
-    return decide_payment(TENANT, check_payment_request("test", request), facts(customer), CARDS, IDS, START)
+def decide(request: PaymentRequest = REQUEST, customer: Buyer | None = None) -> DecidedCreation:
+    return decide_creation(TENANT, check_payment_request("test", request), facts(customer), CARDS, IDS, START)
 
 
 def test_a_new_customer_is_written_with_the_payment() -> None:

@@ -31,7 +31,7 @@ class PaymentIds(NamedTuple):
     """For a payment with a link."""
 
 
-class DecidedPayment(NamedTuple):
+class DecidedCreation(NamedTuple):
     """What the creation of a payment writes."""
 
     payment: Payment
@@ -45,14 +45,14 @@ class DecidedPayment(NamedTuple):
         return self.quote.total == 0 and self.payment.link_id is None
 
 
-def decide_payment(
+def decide_creation(
     tenant: Tenant,
     request: CheckedRequest,
     facts: PricingFacts,
     runnable: frozenset[str],
     ids: PaymentIds,
     at: datetime,
-) -> DecidedPayment:
+) -> DecidedCreation:
     """Price the cart and put the payment together as it is at `at`.
 
     `runnable` are the method types that the processor runs, as `require_method` takes them. Raises Problem for the
@@ -70,7 +70,7 @@ def decide_payment(
     if options.require_phone_number and not options.payment_link and not phone_number:
         raise Problem("INVALID_REQUEST_BODY", path="customer.phone_number", detail="phone_number is required.")
     payment = _payment(tenant, request, priced, ids, at)
-    return DecidedPayment(payment, priced.quote, _customer_to_store(payment.customer, known, given))
+    return DecidedCreation(payment, priced.quote, _customer_to_store(payment.customer, known, given))
 
 
 def _payment(tenant: Tenant, request: CheckedRequest, priced: PricedCart, ids: PaymentIds, at: datetime) -> Payment:

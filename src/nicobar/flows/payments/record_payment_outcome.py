@@ -36,7 +36,7 @@ from nicobar.storage.payments.saved_methods import keep_method, touch_method
 _log = structlog.get_logger(__name__)
 
 
-async def record_outcome(
+async def record_payment_outcome(
     runtime: Runtime, tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime
 ) -> bool:
     """Store an outcome, move the payment and tell about it; return whether anything changed.
@@ -44,13 +44,13 @@ async def record_outcome(
     The caller holds the payment's row (`lock_payment`) and read `attempt` under that lock; None stands for a free
     payment, which no processor sees. The status, the books, the uses of codes, the event and what followers do are
     one commit. An attempt that has ended keeps its end: a second word on it changes nothing, but for a success
-    (`_take_back`). A doubt never replaces something that the processor has said.
+    (`_accept_late_charge`). A doubt never replaces something that the processor has said.
 
     Raises RuntimeError when the transition table refuses the move, which rolls everything back: a bug of ours.
     """
     if attempt is not None:
         if attempt.resolved_at is not None:
-            return await _take_back(runtime, tx, payment, attempt, outcome, at)
+            return await _accept_late_charge(runtime, tx, payment, attempt, outcome, at)
         if isinstance(outcome, Unknown) and attempt.outcome is not None:
             return False
         ended = isinstance(outcome, Succeeded | Declined | Abandoned)
@@ -150,7 +150,7 @@ async def _saved(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Out
     return await keep_method(tx, payment.tenant, method)
 
 
-async def _take_back(
+async def _accept_late_charge(
     runtime: Runtime, tx: Tx, payment: Payment, attempt: Attempt, outcome: Outcome, at: datetime
 ) -> bool:
     """Hear that an attempt has charged the customer after all, although it counts as ended without a charge.

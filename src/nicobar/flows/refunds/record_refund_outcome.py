@@ -10,6 +10,7 @@ from nicobar.core.payments.payment import Payment, Unknown
 from nicobar.core.refunds.refund import (
     PaymentRefund,
     Refund,
+    RefundFailed,
     RefundOutcome,
     RefundSucceeded,
     is_superseded,
@@ -18,7 +19,7 @@ from nicobar.core.refunds.refund import (
 from nicobar.flows.events.tell_followers import tell_followers
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.ledger.book_refund import book_refund
-from nicobar.flows.ledger.book_refund_reversal import book_refund_reversal
+from nicobar.flows.refunds.reverse_refund import reverse_refund
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
 from nicobar.storage.refunds.refunds import move_refund, set_network_reference, set_refund_outcome
@@ -26,7 +27,7 @@ from nicobar.storage.refunds.refunds import move_refund, set_network_reference, 
 _log = structlog.get_logger(__name__)
 
 
-async def record_refund(
+async def record_refund_outcome(
     runtime: Runtime,
     tx: Tx,
     payment: Payment,
@@ -42,10 +43,9 @@ async def record_refund(
     processor was asked. The status, what the refund takes of the payment, the books, the event and what followers do
     are one commit. A doubt never replaces something that the processor has said, and neither does an older answer.
 
-    A refund that succeeded and came back fails: its amounts are free again, and its entry in the books is reversed. A
-    refund that failed keeps its end, because its money may have gone back by another one since: when the processor
-    calls it successful later, that is kept as its last word, and `nicobar doctor` reports it until somebody has seen to
-    it.
+    A refund that succeeded and came back fails (`reverse_refund`). A refund that failed keeps its end, because its
+    money may have gone back by another one since: when the processor calls it successful later, that is kept as its
+    last word, and `nicobar doctor` reports it until somebody has seen to it.
     """
     target = status_after(outcome)
     if target == "pending":
@@ -59,15 +59,17 @@ async def record_refund(
             return await set_network_reference(tx, payment.tenant, refund, outcome, asked_at, at)
         await set_refund_outcome(tx, payment.tenant, refund.refund_id, outcome, asked_at, at)
         return refund
-    moved = await move_refund(tx, payment.tenant, refund, target, outcome, asked_at, at)
-    if moved is None:
-        await set_refund_outcome(tx, payment.tenant, refund.refund_id, outcome, asked_at, at)
-        _log.error("refund_ended_otherwise", refund_id=refund.refund_id, status=refund.status, told=target)
-        return refund
-    if moved.status == "succeeded":
-        await book_refund(runtime, tx, payment.tenant, moved, at)
-    elif refund.status == "succeeded":
-        await book_refund_reversal(runtime, tx, payment.tenant, moved, at)
+    if refund.status == "succeeded" and isinstance(outcome, RefundFailed):
+        moved = await reverse_refund(runtime, tx, payment, refund, outcome, asked_at, at)
+    else:
+        ended = await move_refund(tx, payment.tenant, refund, target, outcome, asked_at, at)
+        if ended is None:
+            await set_refund_outcome(tx, payment.tenant, refund.refund_id, outcome, asked_at, at)
+            _log.error("refund_ended_otherwise", refund_id=refund.refund_id, status=refund.status, told=target)
+            return refund
+        moved = ended
+        if moved.status == "succeeded":
+            await book_refund(runtime, tx, payment.tenant, moved, at)
     type = REFUND_EVENTS[moved.status]
     event = await write_event(runtime, tx, payment.tenant, type, PaymentRefund(moved, payment), at)
     await tell_followers(runtime, tx, RefundMove(moved, payment, refund.status, event))
