@@ -16,7 +16,7 @@ from nicobar.flows.payments import confirm_payment
 from nicobar.flows.refunds import refund_payment
 from nicobar.pages.checkout import checkout
 from nicobar.processors.simulator.simulator import Simulator
-from nicobar.worker import worker
+from nicobar.worker import kinds, worker
 
 Async = Callable[..., Awaitable[Any]]
 
@@ -76,7 +76,7 @@ POINTS: dict[str, tuple[Any, str, Callable[[Async], Async]]] = {
     "before a notice is stored": (receive_notice, "insert_notice", before),
     "within the storing of a notice": (receive_notice, "insert_notice", after),
     "after a notice is stored": (deliver_simulated_notices, "receive_notice", after),
-    "after a notice is taken": (worker, "claim_due_work", after_something),
+    "after a notice is taken": (kinds, "claim_due_work", after_something),
     "before a notice is handled": (handle_notice, "_ask", before),
     "after a notice is handled": (handle_notice, "_ask", after),
     "after a notice is marked": (handle_notice, "mark_handled", after),
