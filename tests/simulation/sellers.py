@@ -116,7 +116,7 @@ async def look(town: Town, process: Process, payment_id: str) -> None:
     found = answer.json()
     told.status = found["status"]
     if changes == told.changes:
-        if told.total not in (None, found["total_amount"]):
+        if not told.may_cost(found["total_amount"]):
             town.journal.wrong.append(f"{payment_id}: {told.total} was told, and then {found['total_amount']}")
         told.total = found["total_amount"]
 
@@ -260,6 +260,7 @@ async def sell(town: Town, process: Process, seller: Seller, order: dict[str, An
         None if link is None else "/" + link.rpartition("/")[2],
         [line["product_id"] for line in body["product_cart"]],
         made["customer"]["customer_id"],
+        has_codes=bool(body.get("discount_codes")),
     )
 
 

@@ -67,6 +67,12 @@ class Told:
     status: str = "requires_payment_method"
     changes: int = 0
     """How many changes of the order were asked for; an answer that began before the last one says nothing."""
+    has_codes: bool = False
+    """Whether it was made with codes: while it is open, a newer payment of the customer may take them over."""
+
+    def may_cost(self, total: int) -> bool:
+        """Return whether the payment can cost this now."""
+        return self.total in (None, total) or (self.has_codes and total > (self.total or 0))
 
 
 @dataclass
