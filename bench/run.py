@@ -1,4 +1,4 @@
-"""How fast is POST /payments, beside what PostgreSQL itself can do with the same writes, in the same run?
+"""How fast is POST /payments, compared with what PostgreSQL itself can do with the same writes, in the same run?
 
 For 1, 16 and 64 connections the server (embedded PostgreSQL, fsync on) takes a cart of three lines as fast as it can,
 and then `pgbench` writes the same rows by hand: one payment and three lines in one transaction, prepared statements,

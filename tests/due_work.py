@@ -8,7 +8,7 @@ from nicobar.worker.kinds import KINDS, pause_after
 async def run_due(runtime: Runtime) -> int:
     """Take all that is due by the runtime's clock, work on each row once, and return how many there were.
 
-    What the worker would log, a test shall see: exceptions are raised. What was taken is due again after the lease.
+    What the worker would log, a test has to see: exceptions are raised. What was taken is due again after the lease.
     """
     count = 0
     for kind in KINDS:

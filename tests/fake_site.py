@@ -59,7 +59,7 @@ class FakeSite:
 
 @asynccontextmanager
 async def fake_site(body: bytes = b"", **behaviour: bool | int) -> AsyncIterator[FakeSite]:
-    """Lend a site while the block runs."""
+    """Yield a site while the block runs."""
     site = FakeSite(body=body, **behaviour)  # type: ignore[arg-type]
     server = await asyncio.start_server(site._serve, "127.0.0.1", 0)
     site.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -105,7 +105,7 @@ async def place(runtime: Runtime, payment: Payment) -> Payment:
 
 
 async def reload(runtime: Runtime, payment: Payment) -> Payment:
-    """Return the payment as it stands in the database."""
+    """Return the payment as it is in the database."""
     async with runtime.database.read() as read:
         found = await get_payment(read, payment.tenant, payment.payment_id)
     assert found is not None

@@ -27,7 +27,7 @@ def opened(content: bytes) -> Image.Image:
 
 
 def below(url: str) -> str:
-    """Return what stands behind the host: the tests' clients have a host of their own."""
+    """Return what follows the host: the tests' clients have a host of their own."""
     return httpx.URL(url).raw_path.decode()
 
 

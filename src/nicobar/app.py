@@ -115,7 +115,7 @@ _LINK: Final = re.compile(r"((?:/overlay|/inline)?/[A-Za-z0-9_-]{2})[A-Za-z0-9_-
 
 
 def _logged(path: str) -> str:
-    """Return a path for the log: the id of a payment link opens its page, so only its beginning is told."""
+    """Return a path for the log: the id of a payment link opens its page, so only its beginning is logged."""
     return path if path[:9] in _API_PATHS else _LINK.sub(r"\1...", path, count=1)
 
 

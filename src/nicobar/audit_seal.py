@@ -21,7 +21,7 @@ class Head(NamedTuple):
 class AuditSeal:
     """Seals entries and links of the audit log.
 
-    Without keys of its own it keeps one in a file beside that of the encryption key, made on first need. Without a
+    Without keys of its own it keeps one in a file next to that of the encryption key, made on first need. Without a
     file either, as with an external database, it seals nothing (`can_seal`).
     """
 

@@ -101,7 +101,7 @@ def serve(
         bool, Parameter(help="Leave jobs and regular work to `nicobar worker`, which runs beside this server.")
     ] = False,
 ) -> int:
-    """Serve the API and the payment pages until Ctrl-C, and work off jobs meanwhile.
+    """Serve the API and the payment pages until Ctrl-C, and process jobs meanwhile.
 
     The embedded database is made at the first start, and stops together with the server.
     """
@@ -122,11 +122,11 @@ Examples:
   NICOBAR_DATABASE_URL=postgresql://me:secret@db/nicobar nicobar worker"""
 )
 def worker(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
-    """Work off jobs until Ctrl-C: notices of processors, attempts in doubt, expired links.
+    """Process jobs until Ctrl-C: notices of processors, attempts in doubt, expired links.
 
-    A server does this by itself. Run workers of their own beside servers that
-    were started with --no-worker, as many as you like: each job is done by one
-    of them.
+    A server does this by itself. Run workers of their own alongside servers
+    that were started with --no-worker, as many as you like: each job is done by
+    one of them.
     """
     configuration = read_configuration(data=data, database_url=database_url)
     from nicobar.program.background import run_worker

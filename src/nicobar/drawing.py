@@ -1,9 +1,9 @@
-"""Draw an uploaded picture anew, with Pillow.
+"""Redraw an uploaded picture, with Pillow.
 
 Nothing of an uploaded file is kept but its pixels. A file can be a picture and a script at once, hold the place where
 it was taken, or unfold to gigabytes; what is served was written here, in one format and in two bounded sizes.
 
-It stands outside of the core, which does no more than decide: a decoder is a large library in C that reads a stranger's
+It is outside of the core, which does no more than decide: a decoder is a large library in C that reads a stranger's
 bytes.
 """
 

@@ -44,7 +44,7 @@ class Keys:
         return cls(tuple(_parse(part) for part in text.split(",")))
 
     def __repr__(self) -> str:
-        """Say that there are keys, and nothing of them."""
+        """Show that there are keys, and nothing of them."""
         return "Keys(<hidden>)"
 
     def __eq__(self, other: object) -> bool:

@@ -1,4 +1,4 @@
-"""A wrong value of an enumeration is answered with those that are right, wherever it stands."""
+"""A wrong value of an enumeration is answered with those that are right, wherever it is."""
 
 from typing import Any
 

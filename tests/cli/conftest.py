@@ -18,7 +18,7 @@ _numbers = count(1)
 
 @contextmanager
 def _installation() -> Iterator[Path]:
-    """Lend a data folder with a database in it."""
+    """Yield a data folder with a database in it."""
     folder = new_folder()
     made = run("keys", "create", "--data", folder / "data")
     assert made.returncode == 0, made.stderr
@@ -50,7 +50,7 @@ def empty_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def served(data: Path) -> Iterator[Serving]:
-    """A server that runs beside the tests."""
+    """A server that runs alongside the tests."""
     serving = Serving("--data", data)
     try:
         yield serving.ready()

@@ -54,7 +54,7 @@ def value(banner: str, name: str) -> str:
 
 
 def block(banner: str, what: str) -> str:
-    """Return what stands between a title and the next one, as somebody would copy it."""
+    """Return what is between a title and the next one, as somebody would copy it."""
     after = banner.partition(f"\n--- {TITLES[what]} ")[2]
     return after.partition("\n")[2].partition("\n--- ")[0].strip()
 

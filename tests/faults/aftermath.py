@@ -1,7 +1,7 @@
 """What must be true after a crash: everything that a client was told, and the same money on both sides.
 
-The auditor opens the database with a clock that is ahead, so that nobody has to wait until silent attempts are asked
-about, and lets the regular work run until it has nothing left to do.
+The auditor opens the database with a clock that is ahead, so that nobody has to wait until silent attempts are
+queried, and lets the regular work run until it has nothing left to do.
 """
 
 from collections.abc import AsyncIterator
@@ -61,7 +61,7 @@ class AheadClock(SystemClock):
 
 @asynccontextmanager
 async def opened(dsn: str) -> AsyncIterator[Runtime]:
-    """Lend a runtime beside the server's, or after it."""
+    """Yield a runtime alongside the server's, or after it."""
     database, clock = Database(dsn, size=4), AheadClock()
     url = "http://127.0.0.1:1"
     try:

@@ -50,7 +50,7 @@ def names_defined_in(file: Path) -> frozenset[str]:
 
 
 def names_in(page: Path) -> list[str]:
-    """Return what stands in backticks on a page, outside of fenced blocks."""
+    """Return what is in backticks on a page, outside of fenced blocks."""
     prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     return sorted({" ".join(found.split()) for found in re.findall(r"`([^`]+)`", prose)})
 

@@ -37,7 +37,7 @@ def package_file(name: str) -> str:
 
 @asynccontextmanager
 async def launched(*arguments: str) -> AsyncIterator[Browser]:
-    """Lend a Chromium: the one that CHROMIUM names, or the system's."""
+    """Yield a Chromium: the one that CHROMIUM names, or the system's."""
     names = ("chromium-headless-shell", "chromium", "google-chrome")
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if program is None:

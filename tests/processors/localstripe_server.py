@@ -1,7 +1,7 @@
 """localstripe, a stand-in for Stripe, as a server of its own: `python localstripe_server.py PORT`.
 
 Some things that Stripe does are missing in it, and this adds what the tests need of them: idempotency keys, the
-newest first in lists with `created`, the cards of charges, the PaymentIntent beside a decline, refunds that end at what
+newest first in lists with `created`, the cards of charges, the PaymentIntent with a decline, refunds that end at what
 was paid, disputes, and parameters that localstripe does not know. It keeps its state in memory and listens on
 127.0.0.1 only.
 """
@@ -96,7 +96,7 @@ _disputes: dict[str, Any] = {}
 
 
 async def put_dispute(request: web.Request) -> web.Response:
-    """Let a test open a dispute, or say how it stands now."""
+    """Let a test open a dispute, or set its state."""
     dispute = await request.json()
     _disputes[dispute["id"]] = dispute
     return web.json_response({})

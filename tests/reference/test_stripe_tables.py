@@ -63,7 +63,7 @@ def test_methods_are_ours_and_known_to_the_library() -> None:
 
 
 def test_what_is_in_service_and_not_run_by_stripe() -> None:
-    """Wallets are shown beside the fields of a card; UPI by id is not among Stripe's methods."""
+    """Wallets are shown next to the fields of a card; UPI by id is not among Stripe's methods."""
     assert {method.type for method in methods.offered()} - set(stripe_methods()) == {
         "apple_pay",
         "google_pay",

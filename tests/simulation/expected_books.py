@@ -1,4 +1,4 @@
-"""What the accounts of the ledger must hold, computed anew from payments, refunds and disputes.
+"""What the accounts of the ledger must hold, recomputed from payments, refunds and disputes.
 
 The rules are those of the contract (`money.md`, sections 8 and 9) and of decision 0013, written down a second time.
 """
@@ -67,8 +67,8 @@ def _left(moves: list[Any], total: int, gross: int, settlement: int, tax: int) -
     """Return what is left of a payment after its moves, in their order.
 
     A refund takes what it says and a dispute its part of what is left; a part beyond that is lost. What comes back is
-    what its own move took, unless something was lost meanwhile or, beside disputes, the count says otherwise. When
-    nothing is away any more, everything is there.
+    what its own move took, unless something was lost meanwhile or, where disputes are involved, the count says
+    otherwise. When nothing is away any more, everything is there.
     """
     left = {"paid": total, "gross": gross, "settlement": settlement, "tax": tax, "lost": 0}
     whole = dict(left)

@@ -1,7 +1,7 @@
 """A town of sellers and customers at random, with a faulty bank, dying processes and a moved clock, and an auditor.
 
 Every run prints its seed. `NICOBAR_SIMULATION_SEED=7 pytest tests/simulation -k fresh` makes exactly that run again,
-and with `NICOBAR_SIMULATION_SECONDS=600` one seed follows the other for so long.
+and with `NICOBAR_SIMULATION_SECONDS=600` one seed follows the other for that long.
 
 In `make test` a run is a tenth as long as in `make prove`.
 """
@@ -22,7 +22,7 @@ OPERATIONS = length(350)
 pytestmark = pytest.mark.proof
 
 SEEDS = (1, 2, 3)
-"""Runs that are always made, beside a fresh one: what fails can be told from what a change has broken."""
+"""Runs that are always made, besides a fresh one: what fails can be told from what a change has broken."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)

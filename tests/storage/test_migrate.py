@@ -130,7 +130,7 @@ async def test_what_was_carried_over_is_taken_once(of_schema_16: Database) -> No
 
 
 async def test_customers_of_a_domain_in_ascii_get_the_key_of_its_one_spelling(databases: Databases) -> None:
-    """Migration 18: as they were stored before it, once alone and once beside the same person in the other spelling."""
+    """Migration 18: as they were stored before it, once alone, once next to the same person in the other spelling."""
     database = await fresh(databases, "spellings")
     (migration,) = [found for found in load_migrations() if found.name == "domains_in_one_spelling"]
     keys = [

@@ -81,7 +81,7 @@ class Working:
         return self.task
 
     async def __aexit__(self, *_error: object) -> None:
-        if not self.task.cancelling():  # told twice, it breaks its work off
+        if not self.task.cancelling():  # told twice, it breaks off its work
             self.task.cancel()
         await asyncio.wait({self.task}, timeout=PATIENCE)
         assert self.task.cancelled()

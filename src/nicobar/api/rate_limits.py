@@ -46,7 +46,7 @@ class _Window:
         self.is_spent = False
 
     def roll(self, now: float) -> None:
-        """Begin anew when the time of the window is over."""
+        """Start again when the window has ended."""
         if now >= self.starts_at + self.seconds:
             self._begin(now - now % self.seconds)
 

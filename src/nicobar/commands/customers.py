@@ -44,7 +44,7 @@ def erase(
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Take a person's data out of the database, for good, and keep what the books need.
+    """Take a person's data out of the database permanently, and keep what the books need.
 
     Names, addresses, phone numbers, saved cards and metadata go. Amounts, dates,
     products, the country, the state and a tax id stay. Backups and the

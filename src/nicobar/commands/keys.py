@@ -182,7 +182,7 @@ def revoke(
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Make an API key worthless, for good. A running server may take it for a few seconds more."""
+    """Revoke an API key permanently. A running server may take it for a few seconds more."""
     configuration = read_configuration(data=data, database_url=database_url)
     refuse_without_database(configuration, "keys")
     found = _valid_key(configuration, key_id)

@@ -170,7 +170,7 @@ def _plain(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[s
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
-    """Return the lines of a table whose columns are as wide as they must be; those in `right` stand to the right."""
+    """Return the lines of a table whose columns are as wide as they must be; those in `right` are aligned right."""
     titles, rows = _plain(titles, rows)
     widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
     for row in (titles, *rows):

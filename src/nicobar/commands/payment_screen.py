@@ -29,7 +29,7 @@ class PaymentHistory(NamedTuple):
 
     payment: Payment
     quote: Quote
-    """Computed anew from what was stored with the payment."""
+    """Recomputed from what was stored with the payment."""
     recomputed: bool
     """Whether that gives the amounts that were charged."""
     attempts: Sequence[Attempt]

@@ -163,7 +163,7 @@ def refresh(
 
 
 def _report(taken: "Taken") -> int:
-    """Say what became of a feed, and return the exit status."""
+    """Report what became of a feed, and return the exit status."""
     answer(
         f"{len(taken.changed)} rates are new." if len(taken.changed) != 1 else f"The rate of {taken.changed[0]} is new."
     )

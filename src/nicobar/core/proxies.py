@@ -1,4 +1,4 @@
-"""Who asked, where proxies stand between: read from what trusted ones say, and from nobody else."""
+"""Who asked, where there are proxies between: read from what trusted ones say, and from nobody else."""
 
 import re
 from collections.abc import Sequence

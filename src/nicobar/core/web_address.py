@@ -1,4 +1,4 @@
-"""Addresses of the web in the one form that a header can carry: ASCII (RFC 3986).
+"""Addresses of the web in the canonical form that a header can carry: ASCII (RFC 3986).
 
 People write `https://bücher.example/danke schön`, browsers show it like that, and headers take only its encoded form.
 It is encoded where it comes in, and refused there, with the place, where no encoding is meant: a blank or an unseen

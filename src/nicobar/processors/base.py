@@ -32,7 +32,7 @@ class CardInput:
         self.holder_name = holder_name
 
     def __repr__(self) -> str:
-        """Say that there is a card, and nothing of it."""
+        """Show that there is a card, and nothing of it."""
         return "CardInput(<hidden>)"
 
     def __reduce__(self) -> str:
@@ -171,7 +171,7 @@ class RefundRequest(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """What a processor told us unasked: that something about one of our objects has changed.
+    """What a processor sent us unasked: that something about one of our objects has changed.
 
     A notice is a hint to ask and never evidence: that makes its order, its repetition and its delay unimportant.
     """

@@ -1,4 +1,5 @@
-"""What runs beside the requests: jobs, the sweep, and an eye on the embedded PostgreSQL. Or on its own, as a worker."""
+"""What runs alongside the requests: jobs, the sweep, and an eye on the embedded PostgreSQL. Or on its own, as a
+worker."""
 
 import asyncio
 from collections.abc import AsyncIterator

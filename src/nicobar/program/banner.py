@@ -32,7 +32,7 @@ _RULE_WIDTH: Final = 72
 
 _ESCAPED: Final = "nicobar.escaped"
 _PLAIN_MARKS: Final = {"✓": "+", "✗": "x", "·": "-", "…": "...", "–": "-", "—": "-", "’": "'"}
-"""What stands for a character where the terminal's encoding does not have it."""
+"""What replaces a character where the terminal's encoding does not have it."""
 
 
 class DemoGoods(msgspec.Struct, frozen=True):
@@ -133,7 +133,7 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 @contextmanager
 def step(what: str, stream: TextIO | None = None) -> Iterator[None]:
-    """Say what is being done while the block runs, as soon as it takes a noticeable time.
+    """Announce what is being done while the block runs, as soon as it takes a noticeable time.
 
     On a terminal the line moves and vanishes at the end; elsewhere it is printed once.
     """
@@ -163,9 +163,9 @@ def step(what: str, stream: TextIO | None = None) -> Iterator[None]:
 
 
 def command(configuration: Configuration, words: str) -> str:
-    """Return a command line of this program that works on the same installation, to be copied as it stands.
+    """Return a command line of this program that works on the same installation, to be copied as it is.
 
-    A password is never printed: `***` stands in its place.
+    A password is never printed: `***` replaces it.
     """
     program = "nicobar"
     if shutil.which(program) is None:

@@ -42,7 +42,7 @@ from nicobar.storage.refunds.refund_audit import (
 from nicobar.storage.webhooks.webhook_checks import overdue_deliveries
 
 OVERDUE: Final = timedelta(minutes=10)
-"""After this time nobody should be in doubt any more: the sweep asks about what is in doubt once a minute."""
+"""After this time nobody should be in doubt any more: the sweep queries what is in doubt once a minute."""
 
 PENDING_FOR: Final = timedelta(days=14)
 """How long a processor may say that a refund is under way; banks need up to ten working days."""
@@ -110,7 +110,7 @@ async def audit_books(read: Read, now: datetime, since: datetime | None = None) 
 
     `since` is from when on an ended payment needs its event: None stands for the moment at which this database got
     events, because what had ended before has none. Its clock is the database's: a test with a clock of its own gives
-    its own moment. Every check is one query, or two, so a server may run beside it.
+    its own moment. Every check is one query, or two, so a server may run alongside it.
     """
     when, counts = await prepare_audit(read, now, since)
     return [await part.examine(read, counts, when) for part in PARTS]

@@ -75,7 +75,7 @@ class Configuration(msgspec.Struct, frozen=True):
     """NICOBAR_ENCRYPTION_KEY: what secrets in the database are encrypted with: 32 random bytes in base64. Several are
     separated by commas; the first one encrypts, all of them decrypt. None means that of NICOBAR_KEY_FILE."""
     key_file: Path | None = None
-    """NICOBAR_KEY_FILE: the file with the encryption key, which is made on first need. None means a file beside the
+    """NICOBAR_KEY_FILE: the file with the encryption key, which is made on first need. None means a file next to the
     data folder, named after it with `.key` at the end: a copy of the folder does not hold it, so copy it separately.
     Several servers on one database need the same key."""
     audit_keys: Keys | None = None

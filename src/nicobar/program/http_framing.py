@@ -3,8 +3,9 @@
 A server behind a proxy reads a stream that strangers and merchants share. If the two ever see the end of a request in
 different places, a stranger's bytes become the beginning of somebody else's request. So everything that parsers are
 known to read differently is refused here, before the parser sees it: line ends other than CRLF, folded lines, blanks
-before a colon, more than one length, a length beside chunks, codings other than `chunked`, chunk extensions, trailers,
-absolute targets, more than one host. The rules are those of RFC 9112 with every "may be lenient" answered by no.
+before a colon, more than one length, a length together with chunks, codings other than `chunked`, chunk extensions,
+trailers, absolute targets, more than one host. The rules are those of RFC 9112 with every "may be lenient" answered by
+no.
 
 A head is kept until it is whole, so its bound holds however it is cut into segments; the body is passed on as it comes.
 """

@@ -42,7 +42,7 @@ class InstallationError(Exception):
 async def open_runtime(
     postgres: Postgres, configuration: Configuration, port: int, *, serving: bool = False
 ) -> AsyncIterator[Runtime]:
-    """Lend a runtime on a database whose schema is up to date.
+    """Yield a runtime on a database whose schema is up to date.
 
     `port` is where the server listens, or would: it is part of every payment link. A server that is `serving` tells
     the database its address, so that commands find it. Raises InstallationError or

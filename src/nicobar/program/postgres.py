@@ -52,7 +52,7 @@ def data_folder(configuration: Configuration) -> Path:
 
 
 def key_file(configuration: Configuration) -> Path:
-    """Return where the key to the secrets in the database is kept: beside the data folder, not in it.
+    """Return where the key to the secrets in the database is kept: next to the data folder, not in it.
 
     An early version kept it there; such a file stays in use until somebody moves it.
     """

@@ -20,7 +20,7 @@ from nicobar.storage.embedded.bundle import binary
 
 _UNKNOWN_PARAMETER: Final = b"SET transaction_timeout = 0;\n"
 _HEAD_LINES: Final = 40
-"""Where a script sets its parameters; what stands further down is data."""
+"""Where a script sets its parameters; what comes further down is data."""
 
 _READ_ONLY: Final = "-c default_transaction_read_only=on"
 
@@ -43,7 +43,7 @@ class PostgresPrograms:
 
     def __init__(self, postgres: Postgres) -> None:
         self._place, password = for_libpq(postgres.dsn)
-        # What the user has set for PostgreSQL is meant for a database of theirs, never for the embedded one.
+        # What the user has set for PostgreSQL is meant for a database of their own, never for the embedded one.
         self._environment = program_environment(keep_postgres=postgres.embedded is None) | password
 
     def run(self, name: str, *options: str) -> "subprocess.CompletedProcess[str]":

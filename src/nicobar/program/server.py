@@ -1,4 +1,4 @@
-"""The server while it runs: requests, jobs beside them, and an orderly end."""
+"""The server while it runs: requests, jobs alongside them, and an orderly end."""
 
 import asyncio
 import gc
@@ -34,7 +34,7 @@ DRAIN_SECONDS: Final = 10
 def run_server(
     configuration: Configuration, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
 ) -> None:
-    """Serve on a bound socket until told to stop, and work off `jobs` meanwhile.
+    """Serve on a bound socket until told to stop, and process `jobs` meanwhile.
 
     Raises PortError, InstallationError or MigrationError.
     """
@@ -82,7 +82,7 @@ async def _prepare(runtime: Runtime, configuration: Configuration, postgres: Pos
 
 
 def server_config(app: ASGIApp, connections: Connections | None = None) -> uvicorn.Config:
-    """Return how uvicorn serves the application: by our protocol, and with nothing of its own besides."""
+    """Return how uvicorn serves the application: by our protocol, and adds nothing of its own."""
     return uvicorn.Config(
         app,
         http=cast(type[asyncio.Protocol], partial(BoundedProtocol, connections or Connections())),

@@ -16,7 +16,7 @@ from nicobar.program.stop import Stop
 
 
 def serve(configuration: Configuration, *, demo: bool, jobs: bool) -> None:
-    """Serve until told to stop, and work off `jobs` meanwhile; then return with everything released.
+    """Serve until told to stop, and process `jobs` meanwhile; then return with everything released.
 
     Raises PortError, EmbeddedError, InstallationError or MigrationError, whose messages are complete advice.
     """

@@ -103,7 +103,7 @@ def network_of(number: str) -> Network | None:
 
 
 def luhn_valid(number: str) -> bool:
-    """Tell whether the last digit is the check digit of the others (ISO/IEC 7812-1); False when there is no digit."""
+    """Return whether the last digit is the check digit of the others (ISO/IEC 7812-1); False when there is no digit."""
     digits = _digits(number)
     if not (digits.isascii() and digits.isdecimal()):
         return False

@@ -40,8 +40,8 @@ def checked_phone(phone: str | None, path: str = "phone_number") -> str | None:
     """Return the number as it was written, in western digits without unseen marks; None for null and for blanks.
 
     With a leading `+` it must be possible in its country's numbering plan (right country code and length; the plans
-    change too often to ask whether it is in use). Without one it is a national number, whose country nobody told us:
-    at least three digits with the usual separators. Raises Problem INVALID_REQUEST_BODY otherwise.
+    change too often to ask whether it is in use). Without one it is a national number, whose country is not known: at
+    least three digits with the usual separators. Raises Problem INVALID_REQUEST_BODY otherwise.
     """
     trimmed = blank_to_none(plain(phone or ""))
     if trimmed is None:

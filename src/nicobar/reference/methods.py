@@ -56,7 +56,7 @@ class PaymentMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
     def accepts(self, country: str, currency: str) -> bool:
-        """Tell whether a billing country can pay a charge currency with this method."""
+        """Return whether a billing country can pay a charge currency with this method."""
         if country in self.excluded_countries or (self.countries is not None and country not in self.countries):
             return False
         if self.currencies is not None and currency not in self.currencies:

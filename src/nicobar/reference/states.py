@@ -1,6 +1,6 @@
 """The states and provinces of countries that tax by them, as their post delivers to them.
 
-This is a list of addresses, not of taxes: the United States have territories and military addresses beside their
+This is a list of addresses, not of taxes: the United States have territories and military addresses besides their
 states.
 """
 

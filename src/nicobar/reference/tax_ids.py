@@ -4,9 +4,9 @@ The check covers form and check digits, not whether the number was ever issued. 
 the number is enough; a few countries without a module have a known form instead; the others take any short number,
 because nothing is known to hold it against.
 
-A number that passes is kept in one form however it was written: without blanks and punctuation, and in the European
-Union and the United Kingdom with the prefix of its country. Greece writes EL, Monaco has French numbers, and a company
-in Northern Ireland may give its number with XI.
+A number that passes is kept in one canonical form however it was written: without blanks and punctuation, and in the
+European Union and the United Kingdom with the prefix of its country. Greece writes EL, Monaco has French numbers, and a
+company in Northern Ireland may give its number with XI.
 """
 
 import re
@@ -33,7 +33,7 @@ _SEPARATORS: Final = re.compile(r"[ ./-]")
 
 
 def checked_tax_id(country: str, tax_id: str) -> str:
-    """Return the one form of a tax id of this billing country (ISO 3166-1 alpha-2).
+    """Return the canonical form of a tax id of this billing country (ISO 3166-1 alpha-2).
 
     Raises Problem INVALID_TAX_ID, whose message names the number's usual name and an example of its form.
     """
@@ -61,7 +61,7 @@ def vies_number(country: str, number: str) -> tuple[str, str] | None:
 
 
 def _accepted(country: countries.Country, text: str) -> str | None:
-    """Return the number in its one form, or None when it is not one of this country."""
+    """Return the number in its canonical form, or None when it is not one of this country."""
     code = country.alpha2
     if not text or len(text) > LONGEST:
         return None
@@ -101,7 +101,7 @@ def _validated(modules: tuple[str, ...], text: str) -> str | None:
 
 
 def _expected(country: countries.Country, text: str) -> str:
-    """Say what was expected, and whose number it is instead when that can be told."""
+    """Describe what was expected, and whose number it is instead when that can be told."""
     example = FORMS[country.alpha2].example if country.alpha2 in FORMS else EXAMPLES.get(country.alpha2)
     if example is None:
         return f"For {country.name} give 2 to 30 letters, digits, blanks, dots, slashes or hyphens."

@@ -4,8 +4,8 @@
 one whose writes commit or vanish together; it is made by `Database.transaction()` and `Database.statement()` alone,
 which are called only under `flows/` and in `migrate.py`.
 
-The pool is a plain list, last in first out: asyncpg's own costs an extra round trip for its reset and about 90 µs
-more of CPU per payment, and nothing here changes session state that would need a reset.
+The pool is a plain list, last in first out: asyncpg's own costs an extra round trip for its reset, and nothing here
+changes session state that would need one (docs/decisions/0003-raw-sql-and-a-small-pool.md).
 """
 
 import asyncio
@@ -98,13 +98,13 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Read]:
-        """Lend a connection for queries. Raises DatabaseUnavailable when none can be had."""
+        """Yield a connection for queries. Raises DatabaseUnavailable when none can be had."""
         async with self._lend() as connection:
             yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Read]:
-        """Lend a connection whose queries all see one moment: for an answer that is put together from several.
+        """Yield a connection whose queries all see one moment: for an answer that is put together from several.
 
         Nothing can be written on it, and it never waits for those who write. It costs two round trips.
         """
@@ -112,7 +112,7 @@ class Database:
             yield connection
 
     def accompanied_by(self, companion: Companion) -> "Database":
-        """Return the same pool for one request, whose first commit writes the companion's rows besides."""
+        """Return the same pool for one request, whose first commit also writes the companion's rows."""
         database = object.__new__(type(self))  # a tenth of the time of copy.copy
         database.__dict__.update(self.__dict__)
         database._companion, database._shared = companion, self.shared
@@ -125,7 +125,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
-        """Lend a connection inside a transaction that commits at the end of the block or, on any error, rolls back."""
+        """Yield a connection inside a transaction that commits at the end of the block or, on any error, rolls back."""
         companion = self._waiting_companion()
         async with self._lend() as connection:
             try:
@@ -149,7 +149,7 @@ class Database:
 
     @asynccontextmanager
     async def statement(self, *, writes_companion: bool = False) -> AsyncIterator[Tx]:
-        """Lend a connection for exactly one writing statement, which PostgreSQL commits or rolls back by itself.
+        """Yield a connection for exactly one writing statement, which PostgreSQL commits or rolls back by itself.
 
         It saves the two round trips of BEGIN and COMMIT on the hot path. A companion that has not been written takes a
         transaction after all, unless the statement writes it, as `writes_companion` promises.
@@ -193,7 +193,7 @@ class Database:
                 connection.terminate()
                 raise DatabaseUnavailable(str(error) or type(error).__name__) from error
             except asyncio.CancelledError:
-                # A statement may still be under way on this connection: nobody else shall get it.
+                # A statement may still be under way on this connection: nobody else may get it.
                 connection.terminate()
                 raise
             finally:

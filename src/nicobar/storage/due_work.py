@@ -19,7 +19,7 @@ class DueRows(msgspec.Struct, frozen=True):
 
     table: str
     key: tuple[str, ...]
-    """The columns that name a row beside its tenant."""
+    """The columns that name a row besides its tenant."""
     due: str
     """The column of the moment from which a row may be taken."""
     tries: str
@@ -31,7 +31,7 @@ class Claim(msgspec.Struct, frozen=True):
 
     tenant: Tenant
     key: tuple[str, ...]
-    """What names the row beside its tenant, in the order of `DueRows.key`."""
+    """What names the row besides its tenant, in the order of `DueRows.key`."""
     tries: int
     """How often it was taken, this time included."""
 
@@ -80,7 +80,7 @@ async def claim_due(tx: Tx, rows: DueRows, now: datetime, lease_until: datetime,
 
 
 async def put_off(tx: Tx, rows: DueRows, claim: Claim, until: datetime) -> None:
-    """Let a row be taken again from then on. Nothing changes when it is done, or when another has taken it since."""
+    """Make a row due again at a moment. Nothing changes when it is done, or when another has taken it since."""
     values = (claim.tenant.business_id, claim.tenant.mode, *claim.key)
     query = _PUT_OFF.format(
         table=rows.table,

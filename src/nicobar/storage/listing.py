@@ -25,7 +25,7 @@ class CreatedBetween(msgspec.Struct, frozen=True, kw_only=True):
     created_at_lte: datetime | None = None
 
     def dates(self, key: str, prefix: str) -> list[Condition]:
-        """Return the conditions on a table whose ids stand in the column `key`, such as `p.payment_id`.
+        """Return the conditions on a table whose ids are in the column `key`, such as `p.payment_id`.
 
         Ids hold their moment, so a range of dates is also a range of the primary key, which finds the rows fast.
         """
@@ -68,5 +68,5 @@ async def fetch_page(
 
 
 def _qualifier(key: str) -> str:
-    """Return what stands before the column of a key: the alias of its table and a dot, or nothing."""
+    """Return what precedes the column of a key: the alias of its table and a dot, or nothing."""
     return key[: key.rfind(".") + 1]

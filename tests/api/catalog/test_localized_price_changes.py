@@ -1,4 +1,4 @@
-"""Localized prices over HTTP: changed, archived, out of reach, and beside a change of their product."""
+"""Localized prices over HTTP: changed, archived, out of reach, and together with a change of their product."""
 
 import asyncio
 from typing import Any

@@ -189,7 +189,7 @@ async def test_a_link_that_is_ended_gives_the_use_back_at_once(shop: Shop, runti
 
 
 async def test_a_newer_payment_of_the_customer_takes_the_code_over(shop: Shop, runtime: Runtime) -> None:
-    """Whatever its cart; the older one is shown anew, at the price without the code."""
+    """Whatever its cart; the older one is shown again, at the price without the code."""
     product, other = await shop.product(2000), await shop.product(5000)
     once = await shop.percentage("ONCE", 1000, usage_limit=1)
     free = await shop.percentage("ALWAYS", 500)

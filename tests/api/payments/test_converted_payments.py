@@ -224,7 +224,7 @@ async def test_a_currency_without_a_rate(shop: Shop, monkeypatch: pytest.MonkeyP
     plain = seed()
     rest = {code: rate for code, rate in plain.rates.items() if code != "CHF"}
     monkeypatch.setattr(LOAD_POLICY, "seed", lambda: plain._replace(rates=rest))
-    await shop.rates({"EUR": "0.92", "CAD": "1.38"})  # so that the rates are read anew
+    await shop.rates({"EUR": "0.92", "CAD": "1.38"})  # so that the rates are read again
     product, francs = await shop.product(2000), await shop.product(2000, "CHF")
     assert told(await shop.buy(item(francs), country="CH")) == ("CHF", 2000)
     await shop.settings(adaptive_pricing="on")

@@ -121,7 +121,7 @@ class Town:
         await self.check_books()
 
     async def pay(self, made: dict[str, Any]) -> None:
-        """Pay on the page; where the total was shown anew, pay that."""
+        """Pay on the page; where the total was shown again, pay that."""
         for _ in range(2):
             if (await self.shop.read(f"/payments/{made['payment_id']}"))["status"] == "succeeded":
                 return

@@ -127,7 +127,7 @@ def check_price(told: dict[str, Any], payment: dict[str, Any], request: dict[str
 
 
 async def check_without_tax_id(shop: Shop, preview: httpx.Response, request: dict[str, Any], message: str) -> None:
-    """The preview of a wrong tax id is that of the order without it, with the creation's words beside the price."""
+    """The preview of a wrong tax id is that of the order without it, with the creation's words next to the price."""
     without = await shop.client.post("/payments", json=request | {"tax_id": None})
     assert preview.status_code == without.status_code, request
     if without.status_code != 200:

@@ -15,7 +15,7 @@ from nicobar.cli import app
 
 @pytest.fixture(scope="module")
 def made(served: Serving, data: Path) -> str:
-    """The id of a test payment on the server that runs beside the tests."""
+    """The id of a test payment on the server that runs alongside the tests."""
     key = run("keys", "create", "--data", data).stdout.strip()
     headers = {"authorization": f"Bearer {key}"}
     with httpx.Client(base_url=served.base_url, headers=headers) as client:

@@ -1,4 +1,4 @@
-"""`nicobar settings`, `tax` and `rates`, as a person uses them: alone, beside a server, on a database of theirs."""
+"""`nicobar settings`, `tax` and `rates`, as a person uses them: alone, alongside a server, on their own database."""
 
 import re
 import shlex

@@ -128,7 +128,7 @@ def test_a_unit_of_rounding_is_not_kept_when_everything_has_come_back() -> None:
 
 def test_a_unit_of_the_fee_comes_back_with_the_last_refund() -> None:
     entry = booked(CARTS[3])[1]
-    # JPY 1672 are USD 11.19, so 826 yen are 5.53 alone, and 5.52 beside a dispute of 836.
+    # JPY 1672 are USD 11.19, so 826 yen are 5.53 alone, and 5.52 after a dispute of 836.
     early, late = Back(826, 532, 38), Back(846, 544, 39, "ref_2")
     disputed = Contested(836, "JPY")
     entries = steps([entry], ("out", disputed), ("out", early), ("out", late), ("in", disputed), ("in", late))
@@ -156,7 +156,7 @@ def test_a_second_return_is_refused() -> None:
 
 
 def planned(payment: Payment, refunds: list[Back], amount: int, refund_id: str) -> Back:
-    """Plan a refund beside those that stand as `core/refunds/refund_plan.py` does for a payment of one line."""
+    """Plan a refund after those that stand as `core/refunds/refund_plan.py` does for a payment of one line."""
     given_back = sum(refund.amount for refund in refunds) + amount
     settled = sum(refund.settlement_amount for refund in refunds)
     taxed = sum(refund.settlement_tax for refund in refunds)

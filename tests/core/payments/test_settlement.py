@@ -15,7 +15,7 @@ def test_without_conversion_the_shares_are_the_lines() -> None:
 
 
 def test_a_fee_on_top_is_taken_out_of_the_converted_line_alone() -> None:
-    """USD 100 at 0.92 and a fee of 4 % on top, beside EUR 92.00 which nothing converts; settled in USD."""
+    """USD 100 at 0.92 and a fee of 4 % on top, next to EUR 92.00 which nothing converts; settled in USD."""
     dollars = conversion("USD", "EUR", 92, 100)
     charge = ChargeTerms("EUR", 2, "USD", 2, (dollars,), dollars, fee_bps=400)
     priced = quote([CartLine("a", "USD", 10_000, 1), CartLine("b", "EUR", 9_200, 1)], charge)

@@ -316,7 +316,7 @@ def check_explanation(result: Quote, charmed: list[int]) -> None:
 
 
 def check_order_of_lines(cart: Cart, result: Quote, rng: random.Random) -> None:
-    """With percentages that have no cap, every line is on its own, wherever it stands."""
+    """With percentages that have no cap, every line is on its own, wherever it is."""
     if any(code.type == "flat" or code.cap is not None for code in cart.codes):
         return
     order = list(range(len(cart.lines)))

@@ -1,4 +1,4 @@
-"""Events: each move of a payment that merchants are told about is written in the commit of the move."""
+"""Events: each move of a payment that merchants are notified of is written in the commit of the move."""
 
 import json
 from datetime import timedelta

@@ -57,7 +57,7 @@ async def events(runtime: Runtime) -> list[str]:
 
 
 async def buy(runtime: Runtime, tenant: Tenant, scenario: str | None = None, number: str = "4242424242424242") -> Any:
-    """Pay for an order by card; return it as it stands then."""
+    """Pay for an order by card; return it as it is then."""
     metadata = {} if scenario is None else {"nicobar_scenario": scenario}
     payment = await place(runtime, order(runtime, tenant, metadata=metadata))
     await confirm_payment(runtime, tenant, payment.payment_id, card(number))

@@ -112,7 +112,7 @@ RISING = "country,name,standard_percent,valid_from,valid_to\nDE,VAT,19,,2026-03-
 
 
 async def test_the_day_of_paying_decides_the_tax(shop: Shop, clock: FakeClock) -> None:
-    """The form of one day shows the total anew when it is sent on the next."""
+    """The form of one day shows the total again when it is sent on the next."""
     await shop.settings(tax="table")
     await shop.taxes(RISING)
     payment = await link(shop, item(await shop.product(10_000)))

@@ -1,4 +1,4 @@
-"""A charge beside the one that paid is given back, once, whatever happens on the way."""
+"""A charge besides the one that paid is given back, once, whatever happens on the way."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Pictures beside the lines of an order and at the seller's name."""
+"""Pictures next to the lines of an order and at the seller's name."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def pictures(page: httpx.Response) -> list[dict[str, str | None]]:
 
 
 def small(image_id: str, **more: str | None) -> dict[str, str | None]:
-    """Return the attributes of a line's picture. Its text is empty, because the name stands beside it."""
+    """Return the attributes of a line's picture. Its text is empty, because the name is next to it."""
     start = {"class": "picture", "src": f"/images/{image_id}/small", "alt": "", "width": "48", "height": "48"}
     return start | more
 

@@ -1,4 +1,4 @@
-"""What the page tells beside the form: another way to pay, the way back, a tax that waits, an error in the title."""
+"""What the page says besides the form: another way to pay, the way back, a tax that waits, an error in the title."""
 
 import html
 

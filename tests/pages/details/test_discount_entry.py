@@ -21,7 +21,7 @@ async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merch
 
 
 def value_of(page: httpx.Response) -> str:
-    """Return what stands in the field for a code."""
+    """Return what is in the field for a code."""
     return page.text.partition('<input id="code"')[2].partition('value="')[2].partition('"')[0]
 
 

@@ -189,7 +189,7 @@ STORED = [
     "https://shop.example:99999999/",
     "https://[broken",
 ]
-"""Addresses as they may stand in a database that an older version wrote."""
+"""Addresses as they may be in a database that an older version wrote."""
 
 
 @pytest.mark.parametrize("at_once", [True, False])

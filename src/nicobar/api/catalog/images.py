@@ -24,7 +24,7 @@ _HEADERS: Final = {
     "content-security-policy": "default-src 'none'; sandbox",
     "cross-origin-resource-policy": "cross-origin",
 }
-"""A picture never changes under its id, and shops may show it in pages of theirs."""
+"""A picture never changes under its id, and shops may show it in their own pages."""
 
 
 def image_routes(runtime: Runtime) -> list[Route]:

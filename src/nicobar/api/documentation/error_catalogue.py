@@ -24,7 +24,7 @@ _SAMPLES: Final = {
     "target": "VES",
     "what": "Object",
 }
-"""What stands in an example sentence for its `{name}` places; a place without a sample stays as it is."""
+"""What an example sentence has for its `{name}` places; a place without a sample stays as it is."""
 
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 

@@ -30,7 +30,7 @@ _POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS: Final = {
-    "cache-control": "no-cache",  # kept, but asked about each time, so that an update shows at once
+    "cache-control": "no-cache",  # cached, but revalidated each time, so that an update shows at once
     "content-security-policy": _POLICY,
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
@@ -41,7 +41,7 @@ _JSON_TOKEN: Final = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*")(?=:)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<word>[\w.+-]+)|(?P<rest>[^\w".+-]+)'
 )
 _PREAMBLE: Final = re.compile(r"The (?:body|answer) of [A-Z]+ \S+?(?:[:;.] |\.?$)")
-"""How wire types say where they belong; beside the operation itself that is no news."""
+"""How wire types say where they belong; next to the operation itself that is redundant."""
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -69,7 +69,7 @@ class _Entry(NamedTuple):
     """None where the answer has no body."""
     response_text: str
     refusals: list[_Refusal]
-    """The particular ones; the general ones stand in one table for all operations."""
+    """The particular ones; the general ones are in one table for all operations."""
     curl: Markup
     example: Markup | None
 
@@ -255,7 +255,7 @@ def _news(description: str) -> str:
 
 
 def _inline(text: str) -> Markup:
-    """Set what stands between backticks as code; everything else is plain text."""
+    """Set what is between backticks as code; everything else is plain text."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped in the same line
 
 

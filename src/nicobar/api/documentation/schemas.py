@@ -177,7 +177,7 @@ def _source_texts(module: str) -> dict[str, dict[str, str]]:
 
 
 def _texts_below(body: list[ast.stmt]) -> dict[str, str]:
-    """Return name -> the string that stands right below its assignment."""
+    """Return name -> the string right below its assignment."""
     found: dict[str, str] = {}
     for statement, below in pairwise(body):
         match statement, below:

@@ -11,7 +11,7 @@ from nicobar.wire.payments.payment_methods import PaymentMethodDecisions, render
 
 
 async def decisions(call: Call[None, NoQuery]) -> PaymentMethodDecisions:
-    """Say of every payment method type whether the payment is offered it now, and which rule decided."""
+    """Return for every payment method type whether the payment is offered it now, and which rule decided."""
     async with call.runtime.database.snapshot() as read:
         payment = await get_payment(read, call.tenant, call.path["payment_id"])
     if payment is None:

@@ -104,7 +104,7 @@ async def explain(call: Call[None, NoQuery]) -> Explanation:
 
 
 async def retry_state(call: Call[None, NoQuery]) -> ManualRetryState:
-    """Say that a one-time payment cannot be sent again by hand: its customer tries again through its link."""
+    """Answer that a one-time payment cannot be sent again by hand: its customer tries again through its link."""
     async with call.runtime.database.snapshot() as read:
         await _payment(call, read)
     return ManualRetryState()

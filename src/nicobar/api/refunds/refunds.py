@@ -29,7 +29,7 @@ async def create(call: Call[RefundCreate, NoQuery]) -> RefundRead:
 
 
 async def preview(call: Call[RefundCreate, NoQuery]) -> RefundPreview:
-    """Say what the same body would give back, and store nothing."""
+    """Return what the same body would give back, and store nothing."""
     planned = await preview_refund(call.runtime, call.tenant, read_refund(call.body))
     return render_refund_preview(planned.payment, planned.lines)
 

@@ -9,7 +9,7 @@ from nicobar.wire.sessions.checkouts import CheckoutPreview, CheckoutPreviewRequ
 
 
 async def preview(call: Call[CheckoutPreviewRequest, NoQuery]) -> CheckoutPreview:
-    """Say what a cart would cost, by the same rules as a payment, and store nothing."""
+    """Return what a cart would cost, by the same rules as a payment, and store nothing."""
     previewed = await preview_checkout(call.runtime, call.tenant, read_preview(call.body))
     priced = previewed.priced
     return render_preview(priced.quote, priced.facts.products, previewed.country, priced.tax_id, previewed.tax_id_error)

@@ -14,7 +14,7 @@ class ProcessorAccount(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     processor: str
     number: int
-    """A new one with every change, so that what was made from the account can be told from what is stored."""
+    """A new one with every change, so that what was made from an older state of the account is recognised."""
     publishable_key: str
     api_base: str | None
     """Another address than the processor's own; None outside of tests."""

@@ -51,7 +51,7 @@ class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one business in one mode. `settings_from` makes them; `SETTINGS` has their texts."""
 
     business_name: str = DEFAULT_NAME
-    """What customers see as the seller. The primary brand carries a copy (`flows.change_setting`)."""
+    """What customers see as the seller. The primary brand carries a copy (`flows.business.change_setting`)."""
     tax: Literal["off", "table"] = "off"
     """`off`: no tax, because a seller who hosts this must not charge tax by accident. `table`: by the tax table."""
     seller_country: str = ""
@@ -88,7 +88,8 @@ class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
     disabled_payment_methods: frozenset[str] = frozenset()
     """Payment method types that customers are not offered."""
     allowed_origins: tuple[str, ...] = ()
-    """Origins of the sites that may show the payment page in a frame, as `core.origin` writes them; none by default."""
+    """Origins of the sites that may show the payment page in a frame, as `core.business.origin` writes them; none by
+    default."""
 
     webhook_log_days: int = 30
     """Days for which deliveries of webhooks and their tries are kept, and so for which they can be replayed."""

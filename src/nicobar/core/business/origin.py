@@ -6,7 +6,7 @@ from typing import Final
 from nicobar.core.web_address import ascii_address
 
 MAXIMUM_ORIGINS: Final = 20
-"""Origins in one list: they stand in a header of every page that may be framed."""
+"""Origins in one list: they go into a header of every page that may be framed."""
 
 _ORIGIN: Final = re.compile(r"(https?)://([a-z0-9.-]{1,253})(?::([0-9]{1,5}))?/?")
 """Only what a `frame-ancestors` source can say, which has no place for an IPv6 address."""

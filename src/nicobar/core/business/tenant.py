@@ -43,7 +43,7 @@ class ApiKey(msgspec.Struct, frozen=True):
         return not self.read_only and (self.scopes is None or scope in self.scopes)
 
     def has_expired(self, moment: datetime) -> bool:
-        """Return whether the key is worthless because its time is over."""
+        """Return whether the key has expired."""
         return self.expires_at is not None and moment >= self.expires_at
 
 

@@ -62,7 +62,7 @@ def is_image_id(text: str) -> bool:
 
 
 def wrong_ticket() -> Problem:
-    """Return the refusal of an upload whose address is not, or not any more, one that takes it."""
+    """Return the refusal of an upload whose address does not take it, or no longer does."""
     message = "This address takes no upload: it is wrong, has expired or is used up"
     return Problem("UNAUTHORIZED", status=403, message=message)
 

@@ -1,4 +1,4 @@
-"""What stands in place of a person whose data were erased."""
+"""What replaces a person whose data were erased."""
 
 from typing import Any, Final
 

@@ -75,7 +75,7 @@ class DiscountCode(msgspec.Struct, frozen=True, gc=False):
     customer_eligibility: Eligibility = "any"
 
     def covers(self, product_id: str) -> bool:
-        """Tell whether the code may lower a line of this product."""
+        """Return whether the code may lower a line of this product."""
         return not self.restricted_to or product_id in self.restricted_to
 
     def option_for(self, charge_currency: str, *, path: str | None = None) -> CurrencyOption | None:
@@ -140,7 +140,7 @@ class DiscountTerms(msgspec.Struct, frozen=True, gc=False):
     """All rows of the code, for the day on which the payment changes its currency."""
 
     def covers(self, product_id: str) -> bool:
-        """Tell whether the code may lower a line of this product."""
+        """Return whether the code may lower a line of this product."""
         return not self.restricted_to or product_id in self.restricted_to
 
     def as_code(self) -> DiscountCode:
@@ -149,7 +149,7 @@ class DiscountTerms(msgspec.Struct, frozen=True, gc=False):
         return DiscountCode(*own, currency_options=self.currency_options, restricted_to=self.restricted_to)
 
     def describe(self, exponent: int, currency: str) -> str:
-        """Say what the code takes off, for example `code SAVE10 20 %`."""
+        """Describe what the code takes off, for example `code SAVE10 20 %`."""
         if self.type == "flat":
             return f"code {self.code} {display_amount(self.amount, currency, exponent)}"
         text = f"code {self.code} {decimal_text(self.amount, 100)} %"
@@ -216,7 +216,7 @@ def resolve_terms(
 ) -> DiscountTerms:
     """Work out what a code is worth in the charge currency.
 
-    The row of the charge currency is taken as it stands; the default row is converted at mid rate, without the
+    The row of the charge currency is taken as it is; the default row is converted at mid rate, without the
     conversion fee, and rounded half-up to a whole minor unit. A percentage without any rows has no cap.
 
     Raises Problem DISCOUNT_CURRENCY_OPTION_INVALID for a code whose rows leave the currency open and for a flat one

@@ -37,7 +37,7 @@ DISPUTE_TRANSITIONS: Final[dict[DisputeStatus, frozenset[DisputeStatus]]] = {
     "dispute_won": frozenset({"dispute_lost"}),
     "dispute_lost": frozenset({"dispute_won"}),
 }
-"""From each status, the statuses that may follow in the same stage; a later stage begins anew with any of them.
+"""From each status, the statuses that may follow in the same stage; a later stage may start with any of them.
 
 A verdict can be turned round once more by an appeal at the card network, which the processor reports as the opposite
 verdict.

@@ -1,1 +1,1 @@
-"""What a merchant's application is told."""
+"""What a merchant's application is notified of."""

@@ -33,7 +33,7 @@ PAYMENT_EVENTS: Final[dict[PaymentStatus, EventType]] = {
     "processing": "payment.processing",
     "cancelled": "payment.cancelled",
 }
-"""What is told when a payment has come to a status; the other statuses are told nobody."""
+"""The event for each status that a payment comes to; the other statuses have none."""
 
 REFUND_EVENTS: Final[dict[RefundStatus, EventType]] = {"succeeded": "refund.succeeded", "failed": "refund.failed"}
 
@@ -49,14 +49,14 @@ DISPUTE_EVENTS: Final[dict[DisputeStatus, EventType]] = {
 
 
 class DisputedPayment(NamedTuple):
-    """A dispute with its payment, both as they stand at one moment."""
+    """A dispute with its payment, both as of one moment."""
 
     dispute: Dispute
     payment: Payment
 
 
 EventSubject = WholePayment | PaymentRefund | DisputedPayment
-"""What an event tells about, as of its moment."""
+"""What an event is about, as of its moment."""
 
 
 class Event(msgspec.Struct, frozen=True):

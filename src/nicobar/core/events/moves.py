@@ -1,4 +1,4 @@
-"""What followers of payments are told: something has come to a new status, or to a new stage of it."""
+"""What followers of payments are notified of: something has come to a new status, or to a new stage of it."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ class PaymentMove(NamedTuple):
     origin: PaymentStatus
     """The status that it had before."""
     event: Event | None
-    """What merchants are told about it; None for a status that they are told nothing about."""
+    """The event that merchants get about it; None for a status without one."""
 
 
 class RefundMove(NamedTuple):

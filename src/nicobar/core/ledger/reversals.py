@@ -215,7 +215,7 @@ def _postings(
         left = _Parts(left.share + entry.share, left.settlement + entry.settlement, left.tax + entry.tax)
     lost, missing = sum(entry.lost for entry in booked), whole.less(left)
     away = _away(paid, booked, currency, amount)
-    # An amount in the settlement currency is booked as it is, even when what stands there was rounded another way.
+    # An amount in the settlement currency is booked as it is, even when the balance was rounded another way.
     in_settled = currency == paid.settlement_currency
     standing = left.share - lost + amount if in_settled else whole.share - away.worth(paid)
     share, loss = max(0, standing) - left.share, max(0, -standing) - lost

@@ -1,6 +1,6 @@
 """Money as whole minor units, and the only two roundings that the project knows.
 
-An amount is an `int` in the smallest unit of its currency (cents, yen, fils) beside the currency's code. Nothing
+An amount is an `int` in the smallest unit of its currency (cents, yen, fils) together with the currency's code. Nothing
 here divides money: a share goes through `allocate`, which preserves the sum, and an exact ratio becomes an amount
 through `round_half_up`. Both rules come from the contract's page on amounts (`money.md`, section 1).
 """

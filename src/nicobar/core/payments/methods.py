@@ -35,7 +35,7 @@ Rule = Literal[
 
 
 class MethodFacts(Protocol):
-    """What is true of a method on its own; `reference.methods.Method` has it."""
+    """What is true of a method on its own; `reference.methods.PaymentMethod` has it."""
 
     @property
     def type(self) -> str:

@@ -89,7 +89,7 @@ class KeptCard(msgspec.Struct, frozen=True):
     """The same whenever the same card is kept."""
 
     def __repr__(self) -> str:
-        """Say that a card is kept, and not how it is charged."""
+        """Show that a card is kept, and not how it is charged."""
         return "KeptCard(<hidden>)"
 
 
@@ -147,7 +147,7 @@ class Pending(msgspec.Struct, frozen=True, tag="pending", omit_defaults=True):
 
 
 class Abandoned(msgspec.Struct, frozen=True, tag="abandoned"):
-    """The customer left before anything was charged: the attempt is over, and the payment waits for another one."""
+    """The customer left before anything was charged: the attempt has ended, and the payment waits for another one."""
 
     reference: str
 
@@ -198,7 +198,7 @@ class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """What the European Union's register answered about the tax id, when it was asked."""
     customer_business_name: str | None = None
     told_on_page: list[str] = []
-    """What of the customer was unknown and told on the payment's page (`name`, `phone_number`). Only that can be
+    """What of the customer was unknown and entered on the payment's page (`name`, `phone_number`). Only that can be
     corrected there until paying; what the merchant knew cannot."""
 
 

@@ -33,7 +33,7 @@ class PaymentChange(msgspec.Struct, frozen=True, kw_only=True):
     """A discount code in its normal form, put behind those that the payment has."""
     remove_code: str | None = None
     name: str = ""
-    """Completes a customer whose name nobody knows, or corrects what was told on this payment's page."""
+    """Completes a customer whose name nobody knows, or corrects what was entered on this payment's page."""
     phone_number: str | None = None
     """The same for the phone number."""
 
@@ -87,7 +87,7 @@ def request_again(payment: Payment) -> CartRequest:
 def repriced(
     payment: Payment, quote: Quote, products: Mapping[str, SellableProduct], tax_id: CheckedTaxId | None
 ) -> Payment:
-    """Return the payment with the amounts and lines of a quote, and with the tax id in its one form."""
+    """Return the payment with the amounts and lines of a quote, and with the tax id in its canonical form."""
     items = [RequestedItem(line.product_id, line.quantity, line.amount) for line in payment.lines]
     return msgspec.structs.replace(
         _with_amounts(payment, quote),

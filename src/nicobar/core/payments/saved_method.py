@@ -43,7 +43,7 @@ class SavedMethod(msgspec.Struct, frozen=True, kw_only=True):
         return method_type(self.card)
 
     def is_expired(self, now: datetime) -> bool:
-        """Return whether the card's last month is over everywhere on earth."""
+        """Return whether the card's last month has ended everywhere on earth."""
         today = last_day(now)
         return (int(self.card.exp_year), int(self.card.exp_month)) < (today.year, today.month)
 

@@ -106,7 +106,7 @@ def check_country(country: str, name: str, blocked: Collection[str]) -> None:
 
 
 class Pricing(msgspec.Struct, frozen=True):
-    """What decides the price of a cart's lines beside the products themselves."""
+    """What decides the price of a cart's lines besides the products themselves."""
 
     country: str
     """ISO 3166-1 code of the billing country."""

@@ -104,7 +104,7 @@ class Trail:
 
 
 def describe(step: Step) -> str:
-    """Say a step in one sentence, such as `Line 1: product discount 12.5 % gives USD 52.47375 (product pdt_1).`"""
+    """Describe a step in one sentence, such as `Line 1: product discount 12.5 % gives USD 52.47375 (product pdt_1).`"""
     numerator, _, denominator = step.amount_after.partition("/")
     scale = int(denominator or "1") * 10**step.exponent
     amount = decimal_text(int(numerator), scale, step.exponent + 6)

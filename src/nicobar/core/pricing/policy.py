@@ -10,7 +10,7 @@ from nicobar.core.tax.tax import TaxTable
 
 
 class Policy(NamedTuple):
-    """Everything beside the request and the cart that decides a price, and who charges it."""
+    """Everything besides the request and the cart that decides a price, and who charges it."""
 
     settings: BusinessSettings
     tax_table: TaxTable

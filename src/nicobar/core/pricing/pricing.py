@@ -63,7 +63,7 @@ class Workings(NamedTuple):
 def quote(lines: Sequence[CartLine], charge: ChargeTerms, codes: Sequence[DiscountTerms] = ()) -> Quote:
     """Price a cart.
 
-    `codes` have passed `discounts.check_code` and stand in the order of the request. Raises Problem
+    `codes` have passed `discounts.check_code` and are in the order of the request. Raises Problem
     INTEGER_CONVERSION_FAILURE for an amount above 2147483647, and EXCHANGE_RATE_NOT_FOUND when `charge` lacks the
     conversion of a line.
     """
@@ -238,7 +238,7 @@ def _ladders(openings: Sequence[Opening], states: Sequence[CodeState]) -> list[l
 
 
 def _takes_charm(line: CartLine, charge: ChargeTerms) -> bool:
-    """Tell whether charm pricing may move the line's price: only a conversion makes endings that need it.
+    """Return whether charm pricing may move the line's price: only a conversion makes endings that need it.
 
     A price in the charge currency, localized ones among them, is the merchant's own number, and a pay-what-you-want
     amount the buyer's.
@@ -292,7 +292,7 @@ def _line_quote(line: CartLine, ladder: list[int]) -> LineQuote:
 
 
 def bears_fee(line: CartLine, charge: ChargeTerms) -> bool:
-    """Tell whether the line is converted: into the charge currency, or, at a localized price, on settlement."""
+    """Return whether the line is converted: into the charge currency, or, at a localized price, on settlement."""
     return line.currency != charge.currency or (line.localized and charge.settlement is not None)
 
 

@@ -1,4 +1,4 @@
-"""All that a cart is priced with, beside the request itself and the moment."""
+"""All that a cart is priced with, besides the request itself and the moment."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

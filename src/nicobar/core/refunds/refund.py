@@ -88,7 +88,7 @@ class NewRefund(msgspec.Struct, frozen=True):
 
 
 class RefundTerms(msgspec.Struct, frozen=True):
-    """What decides about a refund beside the payment and the request."""
+    """What decides about a refund besides the payment and the request."""
 
     at: datetime
     """When it is asked for."""
@@ -156,7 +156,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentRefund(NamedTuple):
-    """A refund with its payment, both as they stand at one moment."""
+    """A refund with its payment, both as of one moment."""
 
     refund: Refund
     payment: Payment

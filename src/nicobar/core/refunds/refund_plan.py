@@ -213,7 +213,7 @@ def _tax_within(side: Side, amount: int) -> int:
 
     After it the refunded tax is to the refunded amount as the line's tax to its total, half-up. That grows by at most
     one with each unit of the amount, so neither tax nor net becomes negative or too much, unless a refund has come
-    back: it takes its own tax with it, and what stands may have a unit more or less than its proportion. Then the tax
+    back: it takes its own tax with it, and what remains may have a unit more or less than its proportion. Then the tax
     is no less than nothing and no more than the amount. A line that settles to nothing has no tax.
     """
     tax = (
@@ -225,7 +225,7 @@ def _tax_within(side: Side, amount: int) -> int:
 
 
 def _tax_beside(side: Side, net: int) -> int:
-    """Return the tax that is given back beside an amount without tax.
+    """Return the tax that is given back on top of an amount without tax.
 
     After it the refunded tax is to the refunded net as the line's tax to its net, half-up, which is the proportion of
     `_tax_within`: the tax of an amount and of the net in it round to the same.

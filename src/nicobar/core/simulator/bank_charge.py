@@ -22,7 +22,7 @@ CARD: Final = "card"
 
 
 class BankCharge(msgspec.Struct, frozen=True, kw_only=True):
-    """The bank's record of one charge, and where it stands."""
+    """The bank's record of one charge, and its state."""
 
     attempt_id: str
     """The idempotency key of the charge."""
@@ -52,7 +52,7 @@ class BankCharge(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
     def as_of(self, now: datetime) -> "BankCharge":
-        """Return the charge as it stands at a moment."""
+        """Return the charge as of a moment."""
         if self.later is None or self.later_at is None or now < self.later_at:
             return self
         return msgspec.structs.replace(self, outcome=self.later, choices={}, later=None, later_at=None)
@@ -134,7 +134,7 @@ class BankCharge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SimulatedRefund(msgspec.Struct, frozen=True, kw_only=True):
-    """The bank's record of one refund, and where it stands."""
+    """The bank's record of one refund, and its state."""
 
     refund_id: str
     """The idempotency key of the refund."""
@@ -180,7 +180,7 @@ class SimulatedNotice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewsItem(msgspec.Struct, frozen=True):
-    """Something that the seller should hear of."""
+    """Something that the seller has to be notified of."""
 
     subject: Literal["attempt", "refund", "dispute"]
     reference: str
@@ -190,8 +190,8 @@ class NewsItem(msgspec.Struct, frozen=True):
 def news_of_charge(charge: BankCharge, now: datetime, *, answered: bool) -> list[NewsItem]:
     """Return what there is to tell about a charge that has just changed.
 
-    `answered` says that the seller hears its present outcome as an answer. That is told again only when the scenario
-    asks for something about the notices; what comes later is always told.
+    `answered` says that the seller hears its present outcome as an answer. That is sent again only when the scenario
+    asks for something about the notices; what comes later is always sent.
     """
     items = []
     if not answered or charge.scenario.notices is not None or charge.scenario.notice_late:
@@ -218,7 +218,7 @@ def news_of_refund(refund: SimulatedRefund, scenario: SimulatedScenario) -> list
 def plan_notices(charge: BankCharge, news: list[NewsItem], ids: list[str]) -> list[SimulatedNotice]:
     """Turn news into notices, as the charge's scenario has it; `ids` has an id for each item.
 
-    Nothing is told before it is true. Shuffled notices wait for the last one, and come in an order by the seed.
+    Nothing is sent before it is true. Shuffled notices wait for the last one, and come in an order by the seed.
     """
     scenario = charge.scenario
     if scenario.notices == "lost" or not news:

@@ -1,4 +1,4 @@
-"""What the simulator of test mode is told to do wrong: the words of a payment's metadata `nicobar_scenario`.
+"""The faults that the simulator of test mode injects: the words of a payment's metadata `nicobar_scenario`.
 
 A scenario is words with `;` between them, each with at most one argument behind a `:`, for example
 `late_success:120; notice_twice`. Every word, its bounds and an example are in docs/simulator.md. Real processors and

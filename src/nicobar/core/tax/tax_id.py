@@ -27,7 +27,7 @@ class CheckedTaxId(msgspec.Struct, frozen=True):
     """A tax id that passed."""
 
     number: str
-    """In its one form, as `reference.tax_ids` writes it."""
+    """In its canonical form, as `reference.tax_ids` writes it."""
     register: RegisterAnswer | None = None
     """None when the register was not asked: the setting is off, or it does not know such numbers."""
     known_form: bool = True

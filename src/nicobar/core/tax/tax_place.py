@@ -16,7 +16,7 @@ import msgspec
 from nicobar.core.customers.buyer import Address
 
 VatArea = Literal["inside", "outside", "goods_only", ""]
-"""How a region stands to the VAT area of the European Union; empty where the question does not arise."""
+"""How a region relates to the VAT area of the European Union; empty where the question does not arise."""
 
 TaxSystem = Literal["country", "own_rate", "other_country", "own_tax", "none"]
 """What is charged there: the country's tax, the same tax at a rate of its own, another country's, or a tax of its own
@@ -62,7 +62,7 @@ class TaxRegion(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class TaxPlace(msgspec.Struct, frozen=True, gc=False):
-    """What an address tells about where it is taxed."""
+    """What an address says about where it is taxed."""
 
     country: str
     state: str | None = None

@@ -33,7 +33,7 @@ _REFUSED_V4: Final = tuple(
         ),
     )
 )
-"""IANA's registry of special addresses, and what clouds have made special beside it."""
+"""IANA's registry of special addresses, and what clouds have made special in addition."""
 
 _GLOBAL_V6: Final = ipaddress.IPv6Network("2000::/3")
 """All of IPv6 that was given out for the public; whatever lies outside is refused."""

@@ -31,7 +31,7 @@ LONGEST_WISH: Final = timedelta(hours=24)
 """The longest pause that a receiver can ask for with `Retry-After`."""
 
 GIVEN_UP_AFTER: Final = timedelta(days=5)
-"""An endpoint at which nothing has arrived for so long is disabled with the next failure."""
+"""An endpoint at which nothing has arrived for this long is disabled with the next failure."""
 
 
 def next_attempt_at(made: int, failed_at: datetime, wish: timedelta | None, random_bits: int) -> datetime | None:

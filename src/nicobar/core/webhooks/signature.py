@@ -14,7 +14,7 @@ SECRET_BYTES: Final = 32
 """Random bytes of a secret."""
 
 OVERLAP: Final = timedelta(hours=24)
-"""For how long the secret before a rotation signs beside the new one."""
+"""How long the secret before a rotation signs alongside the new one."""
 
 
 def make_secret(random: bytes) -> str:

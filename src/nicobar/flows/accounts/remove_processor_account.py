@@ -11,8 +11,8 @@ from nicobar.storage.business.settings import lock_business
 async def remove_processor_account(runtime: Runtime, tenant: Tenant, processor: str) -> None:
     """Forget an account and its keys.
 
-    Raises Problem UNSUPPORTED_ACTION while payments are under way there, whose end nobody could ask about any more,
-    and NOT_FOUND when there is no such account; nothing is changed then.
+    Raises Problem UNSUPPORTED_ACTION while payments are under way there, whose end could no longer be queried, and
+    NOT_FOUND when there is no such account; nothing is changed then.
     """
     async with runtime.database.transaction() as tx:
         await lock_business(tx, tenant.business_id)

@@ -1,6 +1,6 @@
 """Encrypt the secrets of every account with the newest key, so that older keys are not needed any more.
 
-The keys of customers' proofs, which are valid for minutes, are made anew. Answers that are kept for requests with an
+The keys of customers' proofs, which are valid for minutes, are replaced. Answers that are kept for requests with an
 idempotency key stay as they are.
 """
 
@@ -11,7 +11,7 @@ from nicobar.storage.payments.saved_methods import purge_proof_keys
 
 
 async def reseal_processor_accounts(runtime: Runtime) -> int:
-    """Encrypt all secrets anew and return how many accounts there are. Raises VaultError, and changes nothing then."""
+    """Re-encrypt all secrets and return how many accounts there are. Raises VaultError, and changes nothing then."""
     assert runtime.accounts is not None  # noqa: S101 - only some tests go without
     async with runtime.database.transaction() as tx:
         accounts = await all_accounts(tx)

@@ -62,7 +62,7 @@ def _wrong_links(stored: Sequence[StoredEntry], seal: AuditSeal) -> list[str]:
 
 
 def _wrong_end(stored: Sequence[StoredEntry], seal: AuditSeal) -> list[str]:
-    """Say whether the chain has what was noted as its end, outside of the database."""
+    """Check that the chain has what was noted as its end, outside of the database."""
     head = seal.head()
     if head is None or any(one.link is not None and (one.link.number, one.link.tag) == head for one in stored):
         return []

@@ -21,10 +21,10 @@ from nicobar.storage.catalog.brands import rename_primary_brand
 async def change_setting(runtime: Runtime, tenant: Tenant, name: str, text: str) -> SettingChange:
     """Give a setting a new value and keep the change with its time; the value it has already changes nothing.
 
-    It is in force for new payments of every running server within the bound that `load_policy` states. Raises
-    Problem NOT_FOUND for an unknown name or business and INVALID_REQUEST_PARAMETERS for a value that the setting
-    does not take, alone or beside the others; nothing is changed then. The name of the business goes to its primary
-    brand, too, with the text of statements: that is where pages and the API read it.
+    It is in force for new payments of every running server within the bound that `load_policy` states. Raises Problem
+    NOT_FOUND for an unknown name or business and INVALID_REQUEST_PARAMETERS for a value that the setting does not take,
+    alone or together with the others; nothing is changed then. The name of the business goes to its primary brand, too,
+    with the text of statements: that is where pages and the API read it.
     """
     known = codes()
     setting = find_setting(name)

@@ -29,10 +29,10 @@ from nicobar.storage.rates.rates import newest_rates
 from nicobar.storage.tax.tax_rates import newest_tax_table
 
 FRESH: Final = timedelta(seconds=2)
-"""For how long a policy is used without a question."""
+"""How long a policy is used without asking."""
 
 OLDEST: Final = timedelta(seconds=5)
-"""For how long it is used while somebody else is reading it anew."""
+"""How long it is used while somebody else is re-reading it."""
 
 _MAXIMUM_REMEMBERED: Final = 1024
 
@@ -54,7 +54,7 @@ _shelves: "WeakKeyDictionary[Database, dict[Tenant, _Shelf]]" = WeakKeyDictionar
 async def load_policy(runtime: Runtime, tenant: Tenant) -> Policy:
     """Return the policy of a tenant, no older than 5 seconds.
 
-    While one caller reads it anew, the others go on with the one they have, as long as that is not too old; so the
+    While one caller re-reads it, the others go on with the one they have, as long as that is not too old; so the
     database gets one question at a time. Raises DatabaseUnavailable.
     """
     shelf = _shelf(runtime.database.shared, tenant)

@@ -1,4 +1,4 @@
-"""Archive a brand for good, handing its products over to another."""
+"""Archive a brand permanently and hand its products over to another."""
 
 import msgspec
 

@@ -18,7 +18,7 @@ async def create_localized_price(
     `amount` is the price of one unit before tax, in minor units of `currency`.
 
     Raises Problem UNSUPPORTED_CURRENCY for a currency that nobody can be charged in, NOT_FOUND for the product, what
-    `core.localized_price.check_new` raises, and LOCALIZED_PRICE_ALREADY_EXISTS; nothing is stored then.
+    `core.catalog.localized_price.check_new` raises, and LOCALIZED_PRICE_ALREADY_EXISTS; nothing is stored then.
     """
     if currency not in currencies.chargeable():
         raise Problem("UNSUPPORTED_CURRENCY", detail=currency, path="currency")

@@ -13,7 +13,7 @@ from nicobar.storage.catalog.products import insert_product
 async def create_product(runtime: Runtime, tenant: Tenant, new: NewProduct) -> Product:
     """Store a new product, under the primary brand unless another is named, and return it.
 
-    Raises Problem INVALID_REQUEST_BODY for a malformed value, what `core.product.check_price` raises,
+    Raises Problem INVALID_REQUEST_BODY for a malformed value, what `core.catalog.product.check_price` raises,
     MAXIMUM_KEYS_REACHED, NOT_FOUND for an unknown brand or file, and BRAND_NOT_ENABLED; nothing is stored then.
     """
     name = checked_name(new.name)

@@ -9,7 +9,7 @@ from nicobar.storage.catalog.pictures import keep_picture, release_picture
 from nicobar.storage.database import Tx
 
 UNSHOWN_FOR: Final = timedelta(days=7)
-"""For so long a picture that nothing shows is kept: shops may have its address in pages and mails of theirs."""
+"""How long a picture that nothing shows is kept: shops may have its address in their own pages and mails."""
 
 
 async def exchange_picture(tx: Tx, tenant: Tenant, old: str | None, new: str | None, moment: datetime) -> None:

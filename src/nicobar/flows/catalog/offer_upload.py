@@ -13,7 +13,7 @@ from nicobar.storage.catalog.pictures import Awaited, insert_awaited
 from nicobar.storage.catalog.products import product_exists
 
 TICKET_LIFE: Final = timedelta(minutes=15)
-"""For so long an upload is awaited."""
+"""How long an upload is awaited."""
 
 
 async def offer_upload(

@@ -21,7 +21,7 @@ as always."""
 
 
 async def receive_picture(runtime: Runtime, image_id: str, ticket: str, upload: bytes) -> None:
-    """Draw an upload anew, store it, and show it where it was meant to be shown at once.
+    """Redraw an upload, store it, and show it where it was meant to be shown at once.
 
     Raises Problem INVALID_REQUEST_BODY for what is no picture that can be taken, which leaves the ticket valid, and
     UNAUTHORIZED with status 403 for a ticket that is not; nothing is stored then.

@@ -15,7 +15,7 @@ async def change_code_uses(tx: Tx, payment: Payment, uses: Sequence[CodeUse], at
     """Make `uses` the reserved uses of codes of an open payment, whose row the caller holds.
 
     A code that the payment holds already keeps its use, with its new deduction: no counter moves, so its limit cannot
-    refuse it. A code that is not among `uses` any more gives its use back, and a new one, which stands behind those
+    refuse it. A code that is not among `uses` any more gives its use back, and a new one, which comes after those
     that are kept, takes one as `reserve_codes` does. One that deducts nothing holds none.
 
     Raises Problem like `reserve_codes`; the transaction must then roll back.

@@ -23,7 +23,7 @@ async def create_discount(runtime: Runtime, tenant: Tenant, new: NewDiscount) ->
     """Store a new discount, with a random code when none is given, and return it.
 
     Raises Problem UNSUPPORTED_DISCOUNT_TYPE, INVALID_REQUEST_BODY for a malformed value, MAXIMUM_KEYS_REACHED, what
-    `core.discount_record.check_record` raises, INVALID_REQUEST_PARAMETERS for an unknown product, and
+    `core.discounts.discount_record.check_record` raises, INVALID_REQUEST_PARAMETERS for an unknown product, and
     DISCOUNT_CODE_ALREADY_EXISTS; nothing is stored then.
     """
     discount = _discount(runtime, tenant, new)

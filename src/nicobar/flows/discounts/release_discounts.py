@@ -13,7 +13,7 @@ ROUNDS: Final = 20
 
 
 async def release_discounts(runtime: Runtime) -> int:
-    """Give back the reserved uses of cancelled and of failed payments whose link is over; return how many.
+    """Give back the reserved uses of cancelled and of failed payments whose link has ended; return how many.
 
     One query finds those of all tenants by the real time, as for `expire_payments`.
     """

@@ -36,13 +36,13 @@ async def reserve_codes(
 ) -> None:
     """Take one use of each code for a payment that was stored or priced again in this transaction.
 
-    `uses` stand in the order in which the codes were applied, the first of them at `first_position`; one that deducts
+    `uses` are in the order in which the codes were applied, the first of them at `first_position`; one that deducts
     nothing is not taken. `customer_id` is the customer whom the payment was stored with, `reserved_until` the moment
     its link ends. A free payment that succeeds at once is reserved, too, and then redeemed in the same transaction, so
     that PostgreSQL checks its limit like any other.
 
     Where limits or the customer's own uses leave no room, what older open payments of the same customer hold is taken
-    over, unless somebody is paying them: they lose the codes and are shown anew.
+    over, unless somebody is paying them: they lose the codes and are shown again.
 
     Call it late in the transaction: it keeps other payments from the codes until the commit, and from then on the
     transaction waits for no lock longer than `storage/discounts/redemptions.py:LOCK_TIMEOUT`.

@@ -13,7 +13,7 @@ from nicobar.storage.payments.payments import lock_idle_payment
 
 
 async def take_over_codes(tx: Tx, tenant: Tenant, holdings: Sequence[Holding], at: datetime) -> None:
-    """Let the payments that hold codes, and that nobody is paying, lose them, and be shown anew.
+    """Take the codes from payments that hold them and that nobody is paying, and have those shown again.
 
     The caller holds all discounts of `holdings`. A payment that somebody works on at this moment keeps its codes: it is
     not waited for, because locks are taken in another order there.

@@ -19,9 +19,9 @@ _log = structlog.get_logger(__name__)
 async def ask_about_dispute(runtime: Runtime, tenant: Tenant, processor_name: str, reference: str) -> bool:
     """Record how a dispute stands; False when the processor could not answer, and it has to be asked again.
 
-    `reference` is the processor's own id of the dispute. One that is not about a charge of ours counts as answered.
-    A charge that is disputed has taken money: when we do not know that yet, the attempt is asked about first, so that
-    the payment succeeds before its money leaves again.
+    `reference` is the processor's own id of the dispute. One that is not about a charge of ours counts as answered. A
+    charge that is disputed has taken money: when we do not know that yet, the attempt is queried first, so that the
+    payment succeeds before its money leaves again.
     """
     processor = find_processors(runtime, await load_policy(runtime, tenant)).get(processor_name)
     if processor is None:

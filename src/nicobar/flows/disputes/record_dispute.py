@@ -24,18 +24,19 @@ _log = structlog.get_logger(__name__)
 async def record_dispute(
     runtime: Runtime, tenant: Tenant, attempt: Attempt, facts: DisputeFacts, asked_at: datetime
 ) -> bool:
-    """Store a dispute of an attempt's charge, or move it to where the processor says it is; say if anything changed.
+    """Store a dispute of an attempt's charge, or move it to where the processor says it is; return whether anything
+    changed.
 
     `attempt` has succeeded, and `asked_at` is when the processor was asked for the facts. It all happens under the
     lock of the payment. Facts that came before, facts that were asked for before those that are stored, and moves
     that the transition table does not have change nothing. The amount stays what was disputed at first. A charge that
     did not pay its payment never came into the books, so nothing of it leaves them.
 
-    A later stage is told with the event of its status, even when that is the status of before: it has to be answered
-    anew, and `dispute_stage` in the event tells the two apart.
+    A later stage is reported by the event of its status, even when that is the status of before: it has to be answered
+    again, and `dispute_stage` in the event tells the two apart.
 
     A disputed payment can still be refunded, but only what no dispute holds (`flows/refunds/refund_payment.py`): the
-    bank gives the customer the disputed part, and nobody shall get it twice.
+    bank gives the customer the disputed part, and nobody may get it twice.
     """
     async with runtime.database.transaction() as tx:
         payment = await lock_payment(tx, tenant, attempt.payment_id)

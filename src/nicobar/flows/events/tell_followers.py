@@ -1,4 +1,4 @@
-"""Tell all followers about a move, in the transaction that makes it."""
+"""Notify all followers of a move, in the transaction that makes it."""
 
 from nicobar.core.events.moves import FollowedMove
 from nicobar.flows.runtime import Runtime

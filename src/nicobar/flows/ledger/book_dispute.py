@@ -11,7 +11,7 @@ from nicobar.storage.ledger.ledger import entries_of, insert_entry
 
 
 async def book_dispute(runtime: Runtime, tx: Tx, payment: Payment, dispute: Dispute, at: datetime) -> None:
-    """Store an entry when the dispute's money was taken away or came back since the books heard of it last.
+    """Store an entry when the dispute's money was taken away or came back since it was last booked.
 
     The caller holds the payment's row. The books are compared with `Dispute.money_out`, so a step of the dispute that
     moves no money changes nothing, and neither does a second call.

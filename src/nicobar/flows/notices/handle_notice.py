@@ -28,7 +28,7 @@ async def handle_notice(runtime: Runtime, tenant: Tenant, processor: str, notice
 
 
 async def _ask(runtime: Runtime, tenant: Tenant, processor: str, notice: StoredNotice) -> bool:
-    """Ask about the subject of a notice; return whether there was an answer."""
+    """Query the subject of a notice; return whether there was an answer."""
     if notice.subject == "dispute":
         return await ask_about_dispute(runtime, tenant, processor, notice.reference)
     if notice.subject == "refund":

@@ -21,8 +21,8 @@ from nicobar.storage.payments.payments import lock_payment
 _log = structlog.get_logger(__name__)
 
 SILENCE: Final = timedelta(seconds=60)
-"""How long nothing was heard of an attempt before it is given up. It is longer than a charge may take
-(`CHARGE_TIMEOUT`), so "never heard of it" then means that the order will not arrive any more."""
+"""How long an attempt may be silent before it is given up. It is longer than a charge may take (`CHARGE_TIMEOUT`),
+so "never heard of it" then means that the order will not arrive any more."""
 
 ANSWER_TIMEOUT: Final = 10.0
 """Seconds that a processor may take to answer a question."""

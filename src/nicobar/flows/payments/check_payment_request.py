@@ -21,7 +21,7 @@ from nicobar.reference import failures
 from nicobar.reference.contacts import checked_email, checked_phone
 
 MAXIMUM_RETURN_URL: Final = 4096
-"""Characters of an encoded `return_url`: it stands in a header, whose length browsers and proxies limit."""
+"""Characters of an encoded `return_url`: it is sent in a header, whose length browsers and proxies limit."""
 
 
 class CheckedRequest(NamedTuple):

@@ -113,7 +113,7 @@ async def confirm_payment(
     the merchant's request then, and the customer is not there. `return_url` is where a page of the processor sends
     the customer back to; None stands for the payment link. A SimulatedCharge is for test payments alone.
 
-    A database that goes away between the call and its record is no failure: the attempt is stored, and the sweep asks.
+    A database that is lost between the call and its record is no failure: the attempt is stored, and the sweep asks.
 
     Raises Problem NOT_FOUND for an unknown payment or saved method, UNSUPPORTED_ACTION without a processor for its
     mode or for a simulated charge that is not allowed, INVALID_REQUEST_BODY without an instrument,

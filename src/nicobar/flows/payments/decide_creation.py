@@ -37,7 +37,7 @@ class DecidedCreation(NamedTuple):
     payment: Payment
     quote: Quote
     customer: CustomerUpsert | None
-    """A customer to make or to complete; None for a known one about whom nothing new was told."""
+    """A customer to make or to complete; None for a known one about whom the request says nothing new."""
 
     @property
     def succeeds_at_once(self) -> bool:

@@ -25,7 +25,7 @@ ROUNDS: Final = 100
 
 
 async def expire_payments(runtime: Runtime) -> int:
-    """Cancel unpaid payments that nobody can pay any more, and tell about each; return how many.
+    """Cancel unpaid payments that nobody can pay any more, and write an event for each; return how many.
 
     One query finds those of all tenants by the real time: the time of every tenant is the real one.
 

@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 async def record_payment_outcome(
     runtime: Runtime, tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime
 ) -> bool:
-    """Store an outcome, move the payment and tell about it; return whether anything changed.
+    """Store an outcome, move the payment and notify about it; return whether anything changed.
 
     The caller holds the payment's row (`lock_payment`) and read `attempt` under that lock; None stands for a free
     payment, which no processor sees. The status, the books, the uses of codes, the event and what followers do are
@@ -118,7 +118,7 @@ async def _move(
 
 
 async def _tell(runtime: Runtime, tx: Tx, payment: Payment, origin: PaymentStatus, at: datetime) -> None:
-    """Write the event about the payment's status, if there is one, and tell the followers."""
+    """Write the event about the payment's status, if there is one, and notify the followers."""
     type, event = PAYMENT_EVENTS.get(payment.status), None
     if type is not None:
         whole = await load_whole_payment(runtime, tx, payment)
@@ -153,7 +153,7 @@ async def _saved(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Out
 async def _accept_late_charge(
     runtime: Runtime, tx: Tx, payment: Payment, attempt: Attempt, outcome: Outcome, at: datetime
 ) -> bool:
-    """Hear that an attempt has charged the customer after all, although it counts as ended without a charge.
+    """Record that an attempt has charged the customer after all, although it counts as ended without a charge.
 
     The customer has paid, so the payment succeeds if it still can. When another attempt has paid it or is under way,
     or when its total has changed since, this charge is one too many: its row is due to be given back.

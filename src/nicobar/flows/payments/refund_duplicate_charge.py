@@ -1,4 +1,4 @@
-"""Give a charge back that was made beside the one which paid the payment: nobody pays twice."""
+"""Give a charge back that was made in addition to the one that paid the payment: nobody pays twice."""
 
 import structlog
 

@@ -40,9 +40,9 @@ ROUNDS: Final = 5
 
 
 async def reprice_payment(runtime: Runtime, tenant: Tenant, payment_id: str, change: PaymentChange) -> Payment:
-    """Apply a customer's change and return the payment as it stands then.
+    """Apply a customer's change and return the payment as it is then.
 
-    Amounts are computed anew only when something changed that can decide them, or when the taxes are those of another
+    Amounts are recomputed only when something changed that can decide them, or when the taxes are those of another
     day: the day of paying decides them, so a change of nothing brings them up to date. A payment that cannot be paid
     (any more) is returned as it is.
 
@@ -122,7 +122,7 @@ async def _store(
         now = runtime.now(tenant)
         if not is_payable(found, now) or await live_attempt(tx, tenant, payment_id) is not None:
             return found
-        if new == old and quote is not None:  # the taxes of today are the same: no form has to be shown anew
+        if new == old and quote is not None:  # the taxes of today are the same: no form has to be shown again
             await update_price(tx, new, quote.inputs)
         elif new != old:
             if not shows_the_same(new, old):  # a form that shows the order as it is stays good

@@ -1,4 +1,4 @@
-"""Learn the end of an attempt that is not known yet: after a time-out, a crash, a challenge."""
+"""Find out how an attempt ended that is still in doubt: after a time-out, a crash, a challenge."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,7 +14,7 @@ PAUSE: Final = timedelta(seconds=3)
 
 
 async def resolve_attempt(runtime: Runtime, tenant: Tenant, payment_id: str, *, came_back: bool = False) -> bool:
-    """Ask about the payment's live attempt, if it has one, and record the answer.
+    """Query the payment's live attempt, if it has one, and record the answer.
 
     With `came_back` (the customer returned from a page of the processor, or says so) the processor is asked at once,
     unless it was asked just now (`PAUSE`); otherwise only after `SILENCE`, and by one of all that ask at that moment.

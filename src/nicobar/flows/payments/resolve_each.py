@@ -1,4 +1,4 @@
-"""Ask about several objects at once, so that one which cannot be resolved keeps no other one waiting."""
+"""Query several objects at once, so that one which cannot be resolved keeps no other one waiting."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,7 +17,7 @@ async def resolve_each(
     trouble: str,
     key: str,
 ) -> int:
-    """Call `resolve` for everything that is due, all at the same time, and return how many that were.
+    """Call `resolve` for everything that is due, all at the same time, and return how many there were.
 
     One that fails, because of a bug or of a row that somebody changed, becomes the log line `trouble` with its id under
     `key`. Raises DatabaseUnavailable.

@@ -26,7 +26,7 @@ def check_cart(request: CartRequest, facts: PricingFacts) -> CheckedCart:
 
     A payment that is priced again in the same country stays in its currency.
 
-    Raises Problem NOT_FOUND for the customer, what `core.cart.check_products` raises, UNSUPPORTED_COUNTRY, and
+    Raises Problem NOT_FOUND for the customer, what `core.pricing.cart.check_products` raises, UNSUPPORTED_COUNTRY, and
     UNSUPPORTED_CURRENCY, in this order.
     """
     if request.customer_id is not None and facts.cart.customer is None:

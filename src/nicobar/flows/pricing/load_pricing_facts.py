@@ -15,7 +15,7 @@ from nicobar.storage.pricing.cart import load_cart_facts
 async def load_pricing_facts(runtime: Runtime, tenant: Tenant, request: CartRequest) -> PricingFacts:
     """Return the policy and the facts; a cart without codes and localized prices costs one query.
 
-    A tax id may be asked about in a register of somebody else, so it is checked only for a cart that stands so far.
+    A tax id may have to be looked up in an external register, so it is checked only for a cart that has passed so far.
     Raises Problem as `check_cart` and `check_tax_id` do for a request with a tax id, and none for another.
     """
     policy = await load_policy(runtime, tenant)

@@ -12,7 +12,7 @@ from nicobar.reference import methods
 async def offer_methods(runtime: Runtime, payment: Payment) -> list[Decision]:
     """Return one decision for each of the contract's types, in the contract's order.
 
-    The payment is taken as it stands: after a change of country or total the answer may be another one. Raises
+    The payment is taken as it is: after a change of country or total the answer may be another one. Raises
     Problem EXCHANGE_RATE_NOT_FOUND when a minimum cannot be converted.
     """
     policy = await load_policy(runtime, payment.tenant)

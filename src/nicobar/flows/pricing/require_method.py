@@ -12,9 +12,9 @@ from nicobar.reference import methods
 def require_method(priced: PricedCart, country: str, allowed: Sequence[str] | None, runnable: frozenset[str]) -> None:
     """Refuse an allow-list that leaves nothing to pay with; None allows every type.
 
-    `runnable` are the types that the processor runs; they matter only when `core.methods.may_leave_none`. An order of
-    nothing needs no method, and any list that is not empty will do. A processor that is not configured yet is taken for
-    one that runs cards: it may be there when the order is paid.
+    `runnable` are the types that the processor runs; they matter only when `core.payments.methods.may_leave_none`. An
+    order of nothing needs no method, and any list that is not empty will do. A processor that is not configured yet is
+    taken for one that runs cards: it may be there when the order is paid.
 
     Raises Problem NO_ELIGIBLE_PAYMENT_METHODS.
     """

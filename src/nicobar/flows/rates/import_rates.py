@@ -12,7 +12,7 @@ from nicobar.storage.rates.rates import insert_rates, lock_rates, newest_rates
 async def import_rates(
     runtime: Runtime, data: bytes, origin: str, *, force: bool = False, fixed_too: bool = False
 ) -> Taken:
-    """Read rates, store what of them can be believed as a new snapshot, and say what became of each.
+    """Read rates, store what of them can be believed as a new snapshot, and return what became of each.
 
     `origin` says where they come from. A rate that moved by more than 20 % or is older than the one in force is taken
     only with `force`, one that is fixed by law only with `fixed_too`; when nothing is new, nothing is stored. Raises

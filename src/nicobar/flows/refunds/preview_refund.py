@@ -1,4 +1,4 @@
-"""Say what a refund would give back: the decision of a refund without the refund."""
+"""Compute what a refund would give back: the decision of a refund without the refund."""
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.fields import checked_metadata

@@ -37,7 +37,7 @@ async def record_refund_outcome(
     asked_at: datetime,
     at: datetime,
 ) -> Refund:
-    """Store what the processor said, move the refund and tell about it; return the refund as it is then.
+    """Store what the processor said, move the refund and notify about it; return the refund as it is then.
 
     The caller holds the payment's row (`lock_payment`) and read `refund` under that lock; `asked_at` is when the
     processor was asked. The status, what the refund takes of the payment, the books, the event and what followers do

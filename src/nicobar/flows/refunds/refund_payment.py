@@ -41,12 +41,12 @@ class _ProcessorCall(NamedTuple):
 
 
 async def refund_payment(runtime: Runtime, tenant: Tenant, new: NewRefund) -> PaymentRefund:
-    """Refund a payment, or items of it, and return the refund as it stands when the processor has answered.
+    """Refund a payment, or items of it, and return the refund as it is when the processor has answered.
 
-    Without an answer it is pending, and the sweep asks what became of it. So it is when the database goes away between
-    the call and its record: an error would make a merchant's program give a part back once more. The uses of discount
-    codes stay used, and the fees of a payment are not given back. Raises Problem for the first check that fails;
-    nothing is stored then.
+    Without an answer it is pending, and the sweep asks what became of it. The same holds when the database is lost
+    between the call and its record: an error would make a merchant's program give a part back once more. The uses of
+    discount codes stay used, and the fees of a payment are not given back. Raises Problem for the first check that
+    fails; nothing is stored then.
     """
     checked_metadata(new.metadata)
     policy = await load_policy(runtime, tenant)

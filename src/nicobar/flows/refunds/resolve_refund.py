@@ -1,4 +1,4 @@
-"""Learn the end of a refund that is not known yet: after a time-out, a crash, or a pending answer."""
+"""Find out how a refund ended that is still in doubt: after a time-out, a crash, or a pending answer."""
 
 from datetime import datetime
 
@@ -26,10 +26,10 @@ async def resolve_refund(
 ) -> RefundOutcome | None:
     """Ask the processor about a refund and return its answer, after it was recorded.
 
-    None says that nobody was asked: there is no such refund, or it was heard of within `SILENCE`, or another process
-    asks at this moment. With `told_by`, the name of a processor that sent a notice about it, it is asked at once, also
-    about a refund that has ended, since one that succeeded may have come back; None says then that the refund is none
-    of that processor's.
+    None means that nobody was asked: there is no such refund, or there was news of it within `SILENCE`, or another
+    process asks at this moment. With `told_by`, the name of a processor that sent a notice about it, it is asked at
+    once, also about a refund that has ended, since one that succeeded may have come back; None says then that the
+    refund is none of that processor's.
 
     An order that the processor has never heard of is placed again once the refund has been silent for `SILENCE`: the
     same id gives money back once, however often it is ordered. A failure to answer is Unknown, which changes nothing.

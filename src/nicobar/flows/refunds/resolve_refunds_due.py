@@ -1,4 +1,4 @@
-"""Ask about every refund that nothing was heard of for a while, a bounded number at a time."""
+"""Query every refund that has been silent for a while, a bounded number at a time."""
 
 from datetime import datetime
 from functools import partial
@@ -11,11 +11,11 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.refunds.refunds import silent_refunds
 
 BATCH: Final = 20
-"""Refunds that one round asks about. Each claims its turn, so the next round takes the next ones."""
+"""Refunds that one round queries. Each claims its turn, so the next round takes the next ones."""
 
 
 async def resolve_refunds_due(runtime: Runtime, now: datetime) -> int:
-    """Ask about the refunds that have been silent the longest, at most `BATCH`; return how many were looked at.
+    """Query the refunds that have been silent the longest, at most `BATCH`; return how many were looked at.
 
     One that cannot be resolved is logged and keeps no other one waiting. Raises DatabaseUnavailable.
     """

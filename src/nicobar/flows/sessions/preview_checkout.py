@@ -1,4 +1,4 @@
-"""Say what a cart would cost: the pricing of a creation without the creation."""
+"""Compute what a cart would cost: the pricing of a creation without the creation."""
 
 from typing import Final, NamedTuple
 

@@ -9,7 +9,7 @@ from nicobar.reference.tax_ids import checked_tax_id, is_checked, vies_number
 
 
 async def check_tax_id(runtime: Runtime, country: str, tax_id: str, settings: BusinessSettings) -> CheckedTaxId:
-    """Return the tax id in its one form, with the register's answer if it was asked. No transaction may be open.
+    """Return the tax id in its canonical form, with the register's answer if it was asked. No transaction may be open.
 
     A register that does not answer in time refuses nobody, and confirms nobody: the number is kept, and charges the tax
     until the register confirms it. The evidence says so. The same holds for a number that nothing is known to check by.

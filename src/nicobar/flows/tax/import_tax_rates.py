@@ -14,7 +14,7 @@ async def import_tax_rates(runtime: Runtime, tenant: Tenant, text: str, origin: 
     """Store the table in a CSV text and return it; the tables before it are kept.
 
     `origin` says where it comes from. Raises Problem INVALID_REQUEST_PARAMETERS, which lists the wrong lines, and
-    NOT_FOUND for an unknown business; the old table holds on then.
+    NOT_FOUND for an unknown business; the old table stays in force then.
     """
     sheet = read_sheet(text, codes().countries)
     async with runtime.database.transaction() as tx:

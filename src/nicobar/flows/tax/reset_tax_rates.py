@@ -13,7 +13,7 @@ _ORIGIN: Final = "shipped"
 
 
 async def reset_tax_rates(runtime: Runtime, tenant: Tenant) -> bool:
-    """Let the shipped table hold from now on; False when it did already. The business's own tables are kept.
+    """Put the shipped table in force; return False when it was already. The business's own tables are kept.
 
     Raises Problem NOT_FOUND for an unknown business.
     """

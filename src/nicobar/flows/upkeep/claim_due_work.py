@@ -7,7 +7,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.due_work import Claim, DueRows, claim_due
 
 LEASE: Final = timedelta(seconds=60)
-"""For how long taken work belongs to its worker. What a dead one had taken is taken again after that."""
+"""How long taken work belongs to its worker. What a dead one had taken is taken again after that."""
 
 
 async def claim_due_work(runtime: Runtime, rows: DueRows, limit: int) -> list[Claim]:

@@ -1,4 +1,4 @@
-"""Delete kept answers whose time is over."""
+"""Delete kept answers that have expired."""
 
 from typing import Final
 

@@ -19,7 +19,7 @@ from nicobar.storage.webhooks.endpoints import count_endpoints, find_by_key, ins
 from nicobar.vault import VaultError
 
 KEY_LIFE: Final = timedelta(hours=24)
-"""For how long a repeated idempotency key means the endpoint that it has made."""
+"""How long a repeated idempotency key means the endpoint that it has made."""
 
 
 async def create_endpoint(runtime: Runtime, tenant: Tenant, new: NewEndpoint) -> Endpoint:

@@ -9,7 +9,7 @@ from nicobar.storage.webhooks.endpoints import all_endpoints, get_endpoint, lock
 
 
 async def reseal_endpoints(runtime: Runtime) -> int:
-    """Encrypt all secrets and headers anew and return how many endpoints there are.
+    """Re-encrypt all secrets and headers and return how many endpoints there are.
 
     Raises VaultError, and leaves the endpoint at which it was raised, and those after it, as they are.
     """

@@ -32,7 +32,7 @@ class Changed(NamedTuple):
     """What came of a change."""
 
     payment: Payment
-    """As it stands now."""
+    """As it is now."""
     errors: Mapping[str, str]
     """Field to sentence; the discount code's field is `code`."""
     shown: Mapping[str, str]

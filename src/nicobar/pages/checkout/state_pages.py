@@ -27,7 +27,7 @@ from nicobar.pages.texts.method_names import method_name
 from nicobar.processors.accounts.registry import brings_fields, is_simulated
 
 JUST_PAID: Final = timedelta(minutes=2)
-"""For so long after the payment the receipt leads back to the merchant by itself; later it stays, to be read."""
+"""How long after the payment the receipt leads back to the merchant by itself; later it stays, to be read."""
 
 BACK_AFTER: Final = 10
 """Seconds that a fresh receipt is shown before it leads back."""

@@ -135,7 +135,7 @@ class StripePage:
         )
 
     async def _wallets(self, visit: Visit) -> list[str]:
-        """Return the wallets that may be shown beside the fields of a card, in Stripe's names."""
+        """Return the wallets that may be shown alongside the fields of a card, in Stripe's names."""
         payment = visit.payment
         policy = await load_policy(self._runtime, payment.tenant)
         allowed, country = payment.options.allowed_payment_method_types, payment.billing.country

@@ -94,8 +94,8 @@ class _Found(NamedTuple):
 async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> Visit:
     """Load everything that a page shows. Raises Problem as `find_link` does.
 
-    A payment that is under way is asked about first, so that nobody waits for the background sweep alone. Only then is
-    it read a second time: the answer may have changed it.
+    A payment that is under way is queried first, so that nobody waits for the background sweep alone. Only then is it
+    read a second time: the answer may have changed it.
     """
     found, fresh = await find_link(runtime, limits, request, _load), True
     if found.payment.status in ("processing", "requires_customer_action"):

@@ -153,14 +153,15 @@ def details_view(
 
 
 def asked_of(payment: Payment) -> list[str]:
-    """Return what the page asks of the customer beside the address: what nobody knows yet."""
+    """Return what the page asks of the customer besides the address: what nobody knows yet."""
     buyer = payment.customer
     asked = [] if buyer.name else ["customer_name"]
     return asked + (["phone"] if payment.options.require_phone_number and not buyer.phone_number else [])
 
 
 def contact_fields(payment: Payment) -> list[str]:
-    """Return the fields of the contact: what is asked for, and what was told here and can be corrected until paying."""
+    """Return the fields of the contact: what is asked for, and what was entered here and can be corrected until
+    paying."""
     told = payment.options.told_on_page
     asked = asked_of(payment)
     fields = (("customer_name", "name"), ("phone", "phone_number"))
@@ -211,7 +212,7 @@ def address_parts(country: Country) -> list[str]:
 
 
 def _pair(country: Country) -> list[str]:
-    """Return the two short fields that stand in one row; none where there is only one."""
+    """Return the two short fields that share a row; none where there is only one."""
     parts = address_parts(country)
     pair = ["state", "zipcode"] if country.postal_code_kind in ("zip", "pin") else ["zipcode", "city"]
     return pair if set(pair) <= set(parts) else []
@@ -229,7 +230,7 @@ def state_label(country: Country, texts: Texts) -> str:
 
 
 def is_unproven(payment: Payment) -> bool:
-    """Return whether a register that was asked about the tax id has not answered."""
+    """Return whether a register that was queried for the tax id has not answered."""
     register = payment.options.tax_id_register
     return payment.options.tax_id is not None and register is not None and register.answer == "unavailable"
 
@@ -323,7 +324,7 @@ def _address_fields(
 
 
 def _state_choices(country: Country, state: str, texts: Texts) -> list[Choice]:
-    """Return the list of states; one that was given otherwise and is not in it stands below."""
+    """Return the list of states; one that was given otherwise and is not in it comes last."""
     chosen = state_value(country, state)
     listed = sorted(states()[country.alpha2], key=lambda each: _plain(each.names[0]))
     choices = [Choice(each.value, each.names[0], each.value == chosen) for each in listed]

@@ -1,6 +1,6 @@
 """Until when a payment link works. The server writes the moment in UTC; the script in the customer's own time.
 
-In the last hour the script counts down beside it.
+In the last hour the script counts down alongside it.
 """
 
 from datetime import UTC, datetime

@@ -185,7 +185,7 @@ class PageEndpoint:
         request = Request(scope, receive)
         handler = self._handlers["GET" if request.method == "HEAD" else request.method]
         try:
-            if "\x00" in scope["path"]:  # nothing has it in its name, and PostgreSQL cannot be asked about it
+            if "\x00" in scope["path"]:  # nothing has it in its name, and PostgreSQL cannot look it up
                 raise Problem("NOT_FOUND", what="Page")
             response = await handler(request)
         except Problem as problem:
@@ -211,7 +211,7 @@ class PageEndpoint:
 def _packed(request: Request, response: Response) -> Response:
     """Compress a page for a browser that reads it so.
 
-    A page holds no secret beside words of a stranger, from which the length of the answer could betray it: whoever can
+    A page holds no secret next to a stranger's words, from which the length of the answer could betray it: whoever can
     ask for a page knows its link, and the link shows everything that is on it. Saved cards hang on a cookie, which
     browsers do not send for other sites.
     """

@@ -70,7 +70,8 @@ class OrderView(msgspec.Struct, frozen=True):
     currency: str | None
     """The currency's code where the formatted total does not show it already."""
     pictured: bool
-    """Whether any line has a picture; then the others leave its place empty, so that the names stand in one column."""
+    """Whether any line has a picture; then the others leave its place empty, so that the names line up in one
+    column."""
 
 
 class FieldView(msgspec.Struct, frozen=True):
@@ -282,7 +283,7 @@ def _line(line: PaymentLine, currency: str, picture: str | None, reader: Reader)
 
 
 def _hold(sign: re.Match[str]) -> str:
-    """Return a sign with a mark that ties it to what is written from left to right beside it."""
+    """Return a sign with a mark that ties it to what is written from left to right alongside it."""
     return "\u200e-" if sign[0] == "-" else "$\u200e"
 
 

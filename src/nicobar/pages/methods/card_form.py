@@ -49,7 +49,7 @@ class PostedForm:
         self._fields = fields
 
     def __repr__(self) -> str:
-        """Say that there is a form, and nothing of it."""
+        """Show that there is a form, and nothing of it."""
         return "Form(<hidden>)"
 
     def text(self, name: str) -> str:
@@ -130,7 +130,7 @@ def holds_card_number(text: str) -> bool:
 
 
 def form_token(payment: Payment, form_key: bytes) -> str:
-    """Return the token of a form for this payment as it stands: the moment of its last change, and a signature.
+    """Return the token of a form for this payment as it is: the moment of its last change, and a signature.
 
     There is no session that a foreign site could ride on; the token proves that the form was made by this server for
     this payment. Its key is the payment's own secret, so it holds across restarts and processes and needs no cookie.
@@ -169,7 +169,7 @@ def _number(typed: str) -> str | Reason:
 def _expiry(typed: str, now: datetime) -> tuple[int, int] | Reason:
     """Return month and four-digit year, or the reason why there is none.
 
-    A card is good to the end of its month wherever on earth its bank is (`core.saved_method.last_day`).
+    A card is good to the end of its month wherever on earth its bank is (`core.payments.saved_method.last_day`).
     """
     text = re.sub(r"\s*([/.-])\s*", r"\1", without_label(typed))
     if not text:

@@ -25,7 +25,7 @@ from nicobar.processors.base import MethodInput
 from nicobar.reference import methods
 
 CARD: Final = "card"
-"""The choice that stands for credit and debit cards."""
+"""The choice for credit and debit cards."""
 
 SHOWN: Final = 4
 """Methods that are shown at once; if there are more than one beyond them, the rest is folded."""
@@ -45,7 +45,7 @@ FAVOURITES: Final[Mapping[str, Sequence[str]]] = {
 """What people of a country pay by before anything else but cards."""
 
 WALLETS: Final = ("apple_pay", "google_pay")
-"""Methods that need no typing, which stand before everything else: on a phone they are the shortest way to pay."""
+"""Methods that need no typing, which come before everything else: on a phone they are the shortest way to pay."""
 
 RANKING: Final = (
     "revolut_pay",

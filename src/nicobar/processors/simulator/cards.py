@@ -23,7 +23,7 @@ CHALLENGE_LIFETIME: Final = timedelta(minutes=15)
 """How long a customer may take over the confirmation of the simulated bank."""
 
 CHALLENGE_PATH: Final = "/simulator/challenge"
-"""Where the simulated bank's page stands below the public address; the charge's reference follows."""
+"""The path of the simulated bank's page below the public address; the charge's reference follows."""
 
 AUTHENTICATION_FAILED: Final = "AUTHENTICATION_FAILURE"
 

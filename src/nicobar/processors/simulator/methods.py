@@ -39,10 +39,10 @@ SOON: Final = timedelta(seconds=60)
 """When a published card or account does later what it is published for: its charge is disputed, its refund ends."""
 
 DECISION_PATH: Final = "/simulator/pay"
-"""Where the page of the decision stands below the public address; the charge's reference follows."""
+"""The path of the page of the decision below the public address; the charge's reference follows."""
 
 QR_PATH: Final = "/simulator/qr"
-"""Where the page that shows a QR code stands below the public address; the charge's reference follows."""
+"""The path of the page that shows a QR code below the public address; the charge's reference follows."""
 
 TEST_VALUES: Final = {
     # type: (form field, reason for the customer)

@@ -1,8 +1,8 @@
 """The built-in processor of test mode: it decides by published test cards and scenarios, and moves no money.
 
-It is a second party. What it was asked stands in a store of its own, which survives this process and can disagree
-with our books, as those of a real processor can. No card number is in it: a card is looked up and forgotten, and a
-number that nobody published for testing is refused before that.
+It is a second party. What it was asked is kept in a store of its own, which survives this process and can disagree with
+our books, as those of a real processor can. No card number is in it: a card is looked up and forgotten, and a number
+that nobody published for testing is refused before that.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class Simulator:
         return describe(card, now)
 
     async def charge(self, request: ChargeRequest) -> Outcome:
-        """Take the charge, once for its attempt id, and return how it stands.
+        """Take the charge, once for its attempt id, and return its state.
 
         Raises ValueError when an attempt id comes back with another amount, InputRefused for an input that nobody
         published, KeyError for a type that is not run here, and what the scenario asks for.
@@ -181,7 +181,7 @@ class Simulator:
         return [sign_notice(notice, self._secret, now) for notice in notices]
 
     async def sent(self, notice_id: str) -> None:
-        """Hear that a notice was taken."""
+        """Note that a notice was taken."""
         await self._store.mark_sent(notice_id, self._clock.now())
 
     async def purge(self) -> None:
@@ -189,12 +189,12 @@ class Simulator:
         await self._store.purge(self._clock.now() - KEPT_FOR, _PURGED_AT_ONCE)
 
     async def challenge(self, reference: str) -> BankCharge | None:
-        """Return the card charge whose challenge page this reference opens, as it stands; None for none."""
+        """Return the card charge whose challenge page this reference opens, as it is now; None for none."""
         charge = await self._asked(reference)
         return charge if charge is not None and charge.type == CARD else None
 
     async def method_charge(self, reference: str) -> BankCharge | None:
-        """Return the charge of another method whose page this reference opens, as it stands; None for none."""
+        """Return the charge of another method whose page this reference opens, as it is now; None for none."""
         charge = await self._asked(reference)
         return charge if charge is not None and charge.type != CARD else None
 

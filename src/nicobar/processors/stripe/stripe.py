@@ -68,7 +68,7 @@ PAGES: Final = 20
 """How much of a list is read at most; beyond that nobody knows."""
 
 FIELDS_PATH: Final = "/stripe"
-"""Where the page with Stripe's fields stands below the page of a payment link."""
+"""The path of the page with Stripe's fields below the page of a payment link."""
 
 _LATEST: Final = ["latest_charge"]
 

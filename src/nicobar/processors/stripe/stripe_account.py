@@ -33,7 +33,7 @@ class StripeAccount:
         self.api_base = api_base
 
     def __repr__(self) -> str:
-        """Say that there is an account, and nothing of its keys."""
+        """Show that there is an account, and nothing of its keys."""
         return "StripeAccount(<hidden>)"
 
     def __reduce__(self) -> str:

@@ -47,7 +47,7 @@ class _Reply(msgspec.Struct, frozen=True, rename="camel"):
 async def ask_register(
     prefix: str, number: str, asked_at: datetime, *, url: str = URL, seconds: float = ANSWER_SECONDS
 ) -> RegisterAnswer:
-    """Ask about one number; `prefix` is that of its country (Greece: EL), `number` the rest. Raises nothing."""
+    """Query one number; `prefix` is that of its country (Greece: EL), `number` the rest. Raises nothing."""
     try:
         async with (
             asyncio.timeout(seconds),

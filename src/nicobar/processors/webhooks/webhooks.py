@@ -32,7 +32,7 @@ IDLE_CONNECTIONS: Final = 20
 """Connections to one receiver that are kept for what comes next."""
 
 CONNECTION_SECONDS: Final = 30.0
-"""For how long a connection is used: then its host is looked up, and judged, anew."""
+"""How long a connection is used: then its host is looked up, and judged, again."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 

@@ -76,7 +76,7 @@ async def any_unlinked(read: Read) -> bool:
 
 
 async def lock_chain(tx: Tx) -> Link | None:
-    """Let nobody else add links until the transaction ends; return the last one, or None."""
+    """Lock the chain against other links until the transaction ends; return the last one, or None."""
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
     row = await tx.fetchrow("SELECT number, entry_id, tag FROM audit_links ORDER BY number DESC LIMIT 1")
     return None if row is None else Link(row["number"], row["entry_id"], row["tag"])

@@ -37,7 +37,7 @@ class PastChange(msgspec.Struct, frozen=True):
 
 
 async def lock_business(tx: Tx, business_id: str) -> bool:
-    """Let nobody else decide anything for the business until the transaction ends; False when it does not exist."""
+    """Lock the business against other decisions until the transaction ends; return False when it does not exist."""
     return await tx.fetchval(_LOCK, business_id) is not None
 
 

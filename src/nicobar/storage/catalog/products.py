@@ -131,7 +131,7 @@ async def unarchive_product(tx: Tx, tenant: Tenant, product_id: str, moment: dat
 
 
 async def brand_has_products(read: Read, tenant: Tenant, brand_id: str) -> bool:
-    """Return whether any product, archived ones included, stands under the brand."""
+    """Return whether any product, archived ones included, belongs to the brand."""
     found: bool = await read.fetchval(_BRAND_HAS, tenant.business_id, tenant.mode, brand_id)
     return found
 

@@ -85,7 +85,7 @@ async def lock_customer(tx: Tx, tenant: Tenant, customer_id: str) -> Customer | 
 
 
 async def find_by_email(read: Read, tenant: Tenant, key: str) -> Customer | None:
-    """Return the customer whose address has this key (see `core.customer.email_key`), or None."""
+    """Return the customer whose address has this key (see `core.customers.customer.email_key`), or None."""
     row = await read.fetchrow(_BY_EMAIL, tenant.business_id, tenant.mode, key)
     return None if row is None else msgspec.convert(row, Customer)
 

@@ -96,7 +96,7 @@ async def get_discount(read: Read, tenant: Tenant, discount_id: str) -> Discount
 
 
 async def find_by_code(read: Read, tenant: Tenant, code: str) -> DiscountRecord | None:
-    """Return the tenant's discount with this code (see `core.discounts.normalise_code`), or None."""
+    """Return the tenant's discount with this code (see `core.discounts.discounts.normalise_code`), or None."""
     row = await read.fetchrow(_BY_CODE, tenant.business_id, tenant.mode, code)
     return None if row is None else msgspec.convert(row, DiscountRecord)
 

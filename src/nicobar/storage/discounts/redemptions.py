@@ -226,9 +226,10 @@ async def load_codes(
 ) -> dict[str, tuple[DiscountCode, CodeHistory]]:
     """Return, in one query, what exists of the codes, by code, each with its history for this customer.
 
-    The codes are normalised (`core.discounts.normalise_code`); an unknown or deleted one is absent. None stands for a
-    customer who does not exist yet. The history is for the checks that a creation makes first; `reserve_codes` repeats
-    those of the limits under the lock. `payment_id` is a payment that is priced again: what it holds counts as usable.
+    The codes are normalised (`core.discounts.discounts.normalise_code`); an unknown or deleted one is absent. None
+    stands for a customer who does not exist yet. The history is for the checks that a creation makes first;
+    `reserve_codes` repeats those of the limits under the lock. `payment_id` is a payment that is priced again: what it
+    holds counts as usable.
     """
     query = _USABLE_CODES if payment_id is None else _HELD_CODES
     rows = await read.fetch(query, tenant.business_id, tenant.mode, codes, customer_id, payment_id)
@@ -238,8 +239,8 @@ async def load_codes(
 async def lock_limits(tx: Tx, tenant: Tenant, discount_ids: Sequence[str]) -> dict[str, CodeLimits] | None:
     """Hold the rows of discounts, in the order of their ids, until the transaction ends, and return their limits.
 
-    From then on the transaction waits for no lock longer than `LOCK_TIMEOUT`. None says that others held one of the
-    discounts for so long: the transaction must then roll back.
+    After that the transaction waits for no lock longer than `LOCK_TIMEOUT`. None means that others held one of the
+    discounts that long: the transaction must then roll back.
     """
     try:
         rows = await tx.fetch(_LIMITS, tenant.business_id, tenant.mode, discount_ids, LOCK_TIMEOUT)
@@ -251,7 +252,7 @@ async def lock_limits(tx: Tx, tenant: Tenant, discount_ids: Sequence[str]) -> di
 async def standing_of_customer(
     tx: Tx, tenant: Tenant, discount_ids: Sequence[str], customer_id: str, payment_id: str
 ) -> dict[str, CustomerStanding]:
-    """Return what a customer has done before with each of the discounts, beside this payment, as of now."""
+    """Return what a customer has done before with each of the discounts, apart from this payment, as of now."""
     rows = await tx.fetch(_STANDING, tenant.business_id, tenant.mode, discount_ids, customer_id, payment_id)
     return {row["discount_id"]: msgspec.convert(row, CustomerStanding) for row in rows}
 
@@ -305,7 +306,7 @@ async def redeem(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> int:
     """Count the uses of a payment that succeeded, each once; return how many were counted now.
 
     The caller holds the payment's row and moves it to `succeeded` in the same transaction. A use that was given back
-    before counts all the same, because the customer has paid the lowered price: the limit may then be exceeded.
+    before still counts, because the customer has paid the lowered price: the limit may then be exceeded.
     """
     return await _move_of_payments(tx, [(tenant, payment_id)], "redeemed", at, ["reserved", "released"])
 
@@ -327,7 +328,7 @@ async def _move_of_payments(
 
 
 async def release_expired(tx: Tx, now: datetime, limit: int) -> int:
-    """Give back at most `limit` reservations whose time is over and whose payment is failed or cancelled.
+    """Give back at most `limit` expired reservations whose payment is failed or cancelled.
 
     Return how many. A payment that somebody is working on at this moment, or whose end is not known yet, keeps its
     uses. It is one statement, the longest ended first, over the payments of all tenants.

@@ -69,7 +69,7 @@ class DisputeFilters(CreatedBetween, frozen=True, kw_only=True):
 
 
 async def insert_dispute(tx: Tx, dispute: Dispute, asked_at: datetime) -> None:
-    """Store a dispute that the processor told of for the first time.
+    """Store a dispute that the processor reported for the first time.
 
     Raises UniqueViolation `disputes_reference` at the end of the block when this processor's dispute is there already.
     """

@@ -107,9 +107,9 @@ def run_program(
 def copy_bundle(source: Path, target: Path) -> Path:
     """Copy the programs below ``target``, readable by everyone, and return the copy of ``source``.
 
-    The libraries of the wheel are found relative to the programs, so the copy keeps the layout of the wheel. It is
-    made beside the target and renamed, so that a half copy is never used; when another process is faster, its
-    copy is taken.
+    The libraries of the wheel are found relative to the programs, so the copy keeps the layout of the wheel. It is made
+    next to the target and renamed, so that a half copy is never used; when another process is faster, its copy is
+    taken.
     """
     draft = Path(tempfile.mkdtemp(prefix=f"{target.name}.new-", dir=target.parent))
     try:

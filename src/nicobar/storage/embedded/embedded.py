@@ -5,7 +5,7 @@ It lives in a data folder: ``postgres/`` is the database cluster (or a link to i
 the server, the last one stops it; a server that was left over because its last user was killed is taken over by the
 next. The server has no network address, and its socket lies in a folder that only its owner can enter.
 
-See embedded_server for the server process, embedded_account for what is special when we run as root.
+See server.py for the server process, system_user.py for what is special when we run as root.
 """
 
 import errno

@@ -1,8 +1,8 @@
 """One PostgreSQL server process: is it running, start it, wait until it is ready, stop it.
 
-Whether a server runs is told by a lock and not by a process id. The server inherits a locked file from us, and so
-do all its children, so the kernel frees that lock exactly when the last of them has ended: after a crash, too, and
-when the id in the server's own file has meanwhile been given to another program.
+A lock, and not a process id, shows whether a server runs. The server inherits a locked file from us, and so do all its
+children, so the kernel frees that lock exactly when the last of them has ended: after a crash, too, and when the id in
+the server's own file has meanwhile been given to another program.
 """
 
 import errno
@@ -42,8 +42,8 @@ SOCKET_PATH_BYTES = 103  # 107 on Linux, 103 on macOS
 SHORT_FOLDER = Path("/tmp")  # noqa: S108 - only folders with random names and mode 0700 are made in it
 
 # Given on the command line, so that every start of every Nicobar version has exactly these. There is no network
-# address, and nobody but the owner may use the socket: this is what makes a server without passwords safe.
-# Durability is never traded. The bundle is built without lz4, hence no wal_compression.
+# address, and nobody but the owner may use the socket: this is what makes a server without passwords safe. Durability
+# is never traded. The bundle is built without lz4, therefore no wal_compression.
 SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
@@ -112,8 +112,8 @@ class Postmaster:
 def open_private(path: Path, flags: int, uid: int | None, gid: int | None) -> int:
     """Open a file of ours, made with mode 0600 when missing, and return its descriptor; raises OSError.
 
-    As root a new file is given to the user and group, if they are told. A symbolic link is refused, because the folder
-    may belong to somebody who would like root to open something else.
+    As root a new file is given to the user and group, if they are passed. A symbolic link is refused, because the
+    folder may belong to somebody who would like root to open something else.
     """
     descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     found = os.fstat(descriptor)
@@ -188,7 +188,7 @@ def find_running(cluster: Path, running: FileLock, log: Path) -> Postmaster | No
 
 
 class _Patience:
-    """Tells when to stop waiting for a server: when its log stands still, and in any case after a while."""
+    """Decides when to stop waiting for a server: when its log stands still, and in any case after a while."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -197,7 +197,7 @@ class _Patience:
         self._silent = 0.0
 
     def is_over(self) -> bool:
-        """Return whether the time is over."""
+        """Return whether the time is up."""
         now = time.monotonic()
         size = self._log.stat().st_size if self._log.exists() else 0
         if size != self._size:

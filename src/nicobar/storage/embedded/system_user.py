@@ -133,7 +133,7 @@ def _name(uid: int) -> str:
 
 
 def can_enter(account: SystemUser, folder: Path) -> bool:
-    """Return whether an account may pass through a folder, by trying it: modes alone do not tell about ACLs."""
+    """Return whether an account may pass through a folder, by trying it: modes alone do not show ACLs."""
     try:
         return run_program(["/bin/sh", "-c", 'cd -- "$1"', "sh", folder], account).returncode == 0
     except OSError as error:

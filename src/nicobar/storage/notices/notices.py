@@ -1,4 +1,4 @@
-"""The inbox: what processors told us unasked, each notice once."""
+"""The inbox: what processors sent us unasked, each notice once."""
 
 from datetime import datetime
 from typing import Final, Literal

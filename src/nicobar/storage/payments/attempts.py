@@ -135,7 +135,7 @@ async def mark_returned(tx: Tx, tenant: Tenant, attempt_id: str, at: datetime) -
 
 
 async def claim_attempt(tx: Tx, tenant: Tenant, attempt_id: str, silent_since: datetime, at: datetime) -> bool:
-    """Take the right to ask the processor about a live attempt that nothing was heard of since `silent_since`.
+    """Take the right to ask the processor about a live attempt that has been silent since `silent_since`.
 
     One that the processor has called pending is spared for longer and longer, at most an hour.
     The claim counts as a sign of life, so of several that ask at the same moment one gets it.
@@ -151,7 +151,7 @@ async def claim_question(tx: Tx, tenant: Tenant, attempt_id: str, at: datetime, 
 
 
 async def silent_payments(read: Read, silent_since: datetime, limit: int) -> list[tuple[Tenant, str]]:
-    """Return payments with a live attempt that may be asked about (`claim_attempt`), the longest silent first."""
+    """Return payments with a live attempt that may be queried (`claim_attempt`), the longest silent first."""
     rows = await read.fetch(_SILENT, silent_since, limit)
     return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]
 

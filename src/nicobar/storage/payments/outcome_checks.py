@@ -1,7 +1,7 @@
 """Do payments, attempts, events and notices agree with each other, and does nothing wait for too long?
 
 For `nicobar doctor`. Each check looks at all tenants with one query, names at most `REPORTED` rows that are wrong, and
-finds nothing when all is well. What must hold is written by one commit, so a query that runs beside a busy server
+finds nothing when all is well. What must hold is written by one commit, so a query that runs alongside a busy server
 never sees half of it.
 """
 

@@ -59,9 +59,9 @@ async def move_payment(
 ) -> Payment | None:
     """Move a payment to `target` and return it as it is then; None when the transition table refuses the move.
 
-    The table is asked about where the payment stands now, whatever `payment` says. The error fields become what is
-    given, so they are cleared by every move that names none. `card`, `payment_method_id` and `three_ds` stay when none
-    is given, except that a move with a `payment_method` begins an attempt and clears them.
+    The table is applied to the status that the payment has now, whatever `payment` says. The error fields become what
+    is given, so they are cleared by every move that names none. `card`, `payment_method_id` and `three_ds` stay when
+    none is given, except that a move with a `payment_method` begins an attempt and clears them.
     """
     row = await tx.fetchrow(
         _MOVE,

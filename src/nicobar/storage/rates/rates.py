@@ -37,7 +37,7 @@ class StoredRates(msgspec.Struct, frozen=True):
 
 
 async def lock_rates(tx: Tx) -> None:
-    """Let nobody else take a feed until the transaction ends."""
+    """Lock feeds against other takers until the transaction ends."""
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK_KEY)
 
 

@@ -283,13 +283,13 @@ async def set_network_reference(
 
 
 async def claim_refund(tx: Tx, tenant: Tenant, refund_id: str, silent_since: datetime, at: datetime) -> bool:
-    """Take the right to ask about a pending refund that nothing was heard of since then, as with attempts."""
+    """Take the right to query a pending refund without news since then, as with attempts."""
     claimed = await tx.fetchval(_CLAIM, tenant.business_id, tenant.mode, refund_id, silent_since, at)
     return claimed is not None
 
 
 async def silent_refunds(read: Read, silent_since: datetime, limit: int) -> list[tuple[Tenant, str]]:
-    """Return pending refunds that nothing was heard of since then, the longest silent first."""
+    """Return pending refunds without news since then, the longest silent first."""
     rows = await read.fetch(_SILENT, silent_since, limit)
     return [(Tenant(row["business_id"], row["mode"]), row["refund_id"]) for row in rows]
 

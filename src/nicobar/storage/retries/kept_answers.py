@@ -90,7 +90,7 @@ async def find_answer(read: Read, request: Fingerprint) -> tuple[KeptAnswer, dat
 
 
 async def delete_expired_answer(tx: Tx, request: Fingerprint, now: datetime) -> None:
-    """Forget a request with an idempotency key whose time is over, so that the key can be used anew."""
+    """Forget a request with an idempotency key that has expired, so that the key can be used again."""
     await tx.execute(_DELETE, *_of(request), now)
 
 
@@ -110,7 +110,7 @@ async def complete_answer(tx: Tx, request: Fingerprint, answer_id: str, status: 
 
 
 async def purge_answers(tx: Tx, now: datetime, limit: int) -> int:
-    """Delete at most `limit` rows whose time is over, the oldest first, and return how many there were."""
+    """Delete at most `limit` rows that have expired, the oldest first, and return how many there were."""
     deleted: str = await tx.execute(_PURGE, now, limit)
     return int(deleted.rpartition(" ")[2])
 

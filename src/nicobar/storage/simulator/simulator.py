@@ -203,7 +203,7 @@ class SimulatorRecords:
         return None if row is None else msgspec.convert(dict(row), SimulatedRefund)
 
     async def given_back(self, attempt_id: str, at: datetime) -> int:
-        """Sum up the refunds of a charge that stand at a moment."""
+        """Sum up the refunds of a charge that are in force at a moment."""
         async with self._database.read() as read:
             amount: int = await read.fetchval(_GIVEN_BACK, attempt_id, at)
         return amount
@@ -261,7 +261,7 @@ async def money_taken(read: Read, tenant: Tenant, now: datetime) -> dict[str, in
 async def money_given_back(read: Read, tenant: Tenant, now: datetime) -> dict[str, int]:
     """Return what the simulator has given back for a business and still is, in minor units by currency.
 
-    A refund that came back does not count from then on.
+    A refund that came back no longer counts.
     """
     rows = await read.fetch(_MONEY_GIVEN_BACK, _account(tenant), now)
     return {row["currency"]: row["amount"] for row in rows}

@@ -1,4 +1,4 @@
-"""Deliveries: rows that are due until they have arrived or failed for good, and the record of every try."""
+"""Deliveries: rows that are due until they have arrived or failed permanently, and the record of every try."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The log of deliveries: what became of an event at each endpoint, and scheduling some of it anew."""
+"""The log of deliveries: what became of an event at each endpoint, and rescheduling some of it."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -64,7 +64,7 @@ DELETE FROM webhook_endpoints e WHERE business_id = $1 AND mode = $2 AND deleted
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
-    """Which deliveries are to be made anew. Moments are inclusive and those of the events."""
+    """Which deliveries are to be made again. Moments are inclusive and those of the events."""
 
     what: ReplayOf
     since: datetime

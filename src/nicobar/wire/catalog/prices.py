@@ -143,7 +143,7 @@ AnyPriceRead = OneTimePriceRead | RecurringPriceRead | UsagePriceRead
 
 
 def read_price(request: AnyPriceRequest) -> Price:
-    """Return the price that a request describes; `core.product.check_price` judges its fields together."""
+    """Return the price that a request describes; `core.catalog.product.check_price` judges its fields together."""
     match request:
         case OneTimePriceRequest():
             return OneTimePrice(

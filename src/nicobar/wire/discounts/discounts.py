@@ -217,7 +217,8 @@ def read_discount_change(body: DiscountUpdate) -> DiscountChange:
 
 
 def _options(options: Sequence[CurrencyOptionRequest]) -> tuple[CurrencyOption, ...]:
-    """Return the currency options as they are stored; `core.discount_record.check_record` judges them together."""
+    """Return the currency options as they are stored; `core.discounts.discount_record.check_record` judges them
+    together."""
     return tuple(
         CurrencyOption(
             option.currency, option.max_amount_possible, option.minimum_subtotal or 0, bool(option.is_default)

@@ -1,6 +1,6 @@
 """JSON that JavaScript writes again as it read it: `JSON.stringify(JSON.parse(body)) === body`.
 
-Two known receivers, a framework adapter and a relay, check the signature of what they have parsed and written anew
+Two known receivers, a framework adapter and a relay, check the signature of what they have parsed and written again
 (contract, "Body bytes"). So the bytes that are signed have to be the ones that JavaScript would write.
 """
 

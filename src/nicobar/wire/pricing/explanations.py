@@ -47,7 +47,7 @@ class Explanation(ResponseBody, frozen=True, kw_only=True):
 
 
 def render_explanation(payment: Payment, quote: Quote) -> Explanation:
-    """Render a payment beside the quote that was computed from its stored inputs just now."""
+    """Render a payment together with the quote that was computed from its stored inputs just now."""
     return Explanation(
         payment_id=payment.payment_id,
         currency=payment.currency,

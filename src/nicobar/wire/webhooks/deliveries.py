@@ -24,7 +24,7 @@ class EventListQuery(CursorQuery, frozen=True, kw_only=True):
 
 
 class EventListItem(ResponseBody, frozen=True, kw_only=True):
-    """An event: something that merchants are told about."""
+    """An event: something that merchants are notified of."""
 
     event_id: str
     business_id: str

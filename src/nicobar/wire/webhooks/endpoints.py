@@ -34,7 +34,7 @@ class WebhookCreate(RequestBody, frozen=True, kw_only=True):
     filter_types: FilterTypes | None = None
     """The types that are sent. Left out or null: all of them; an empty list: none."""
     headers: CustomHeaders | None = None
-    """Sent with each event, beside those of the server."""
+    """Sent with each event, together with those of the server."""
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     """The same key within 24 hours returns the endpoint that it made."""
     metadata: Pairs | None = None
