@@ -56,8 +56,8 @@ class Operation(NamedTuple):
     """The body's type; None where no body is read."""
     query: Any = NoQuery
     summary: str = ""
-    problems: tuple[str, ...] = ()
-    """Catalogue codes that this operation can refuse with, besides the general ones."""
+    problems: tuple[str | tuple[str, int], ...] = ()
+    """Catalogue codes that this operation can refuse with, besides the general ones; with a status if not the usual."""
     status: int = 200
 
 

@@ -144,7 +144,9 @@ def test_every_reference_resolves_and_every_component_is_used(whole: dict[str, A
         for pointer in node["discriminator"]["mapping"].values()
     }
     assert pointers == {
-        f"#/components/{kind}/{name}" for kind in ("schemas", "responses") for name in whole["components"][kind]
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "responses", "headers")
+        for name in whole["components"][kind]
     }
 
 
@@ -158,8 +160,9 @@ def test_component_names_are_plain_words(whole: dict[str, Any]) -> None:
 def test_every_problem_of_an_operation_is_documented_with_its_status(whole: dict[str, Any]) -> None:
     for operation in OPERATIONS:
         responses = operations_of(whole)[operation.method, operation.path]["responses"]
-        for code in operation.problems:
-            content = responses[str(CATALOGUE[code].status)]["content"]["application/json"]
+        for problem in operation.problems:
+            code, status = (problem, CATALOGUE[problem].status) if isinstance(problem, str) else problem
+            content = responses[str(status)]["content"]["application/json"]
             assert content["examples"][code]["value"]["code"] == code
 
 
@@ -289,12 +292,15 @@ def test_answers(small: dict[str, Any]) -> None:
 def test_which_errors_an_operation_can_answer_with(small: dict[str, Any]) -> None:
     post, get = small["paths"]["/boxes"]["post"]["responses"], small["paths"]["/boxes"]["get"]["responses"]
     delete = small["paths"]["/boxes/{box_id}"]["delete"]["responses"]
-    assert list(post) == ["200", "400", "401", "403", "404", "409", "413", "415", "422", "500", "503"]
-    assert list(get) == ["200", "401", "422", "500", "503"]
-    assert list(delete) == ["204", "401", "403", "409", "422", "500", "503"]
+    assert list(post) == ["200", "400", "401", "403", "404", "409", "413", "415", "422", "429", "500", "503"]
+    assert list(get) == ["200", "401", "422", "429", "500", "503"]
+    assert list(delete) == ["204", "401", "403", "409", "422", "429", "500", "503"]
     assert delete["409"] == post["409"] == {"$ref": "#/components/responses/Repeated"}
     keyed = ["INVALID_REQUEST_PARAMETERS", "IDEMPOTENCY_KEY_REUSED"]
     assert list(delete["422"]["content"]["application/json"]["examples"]) == keyed
+    assert post["429"] == {"$ref": "#/components/responses/TooManyRequests"}
+    limited = small["components"]["responses"]["TooManyRequests"]
+    assert limited["headers"] == {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
     assert post["403"] == {"$ref": "#/components/responses/ReadOnlyKey"}
     assert list(post["422"]["content"]["application/json"]["examples"]) == [
         "INVALID_REQUEST_BODY",

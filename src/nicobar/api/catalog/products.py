@@ -132,7 +132,7 @@ OPERATIONS: Final[list[Operation]] = [
         archive,
         None,
         summary="Archive a product",
-        problems=("NOT_FOUND", "PRODUCT_IS_DELETED"),
+        problems=("NOT_FOUND", ("PRODUCT_IS_DELETED", 410)),
     ),
     Operation(
         "POST",

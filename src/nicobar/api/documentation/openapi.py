@@ -63,6 +63,7 @@ def _body_refusal(status: int | None, when: str, detail: str, path: str = "") ->
 
 _ALWAYS: Final = (
     _refusal("UNAUTHORIZED", when="No API key, or an unknown or revoked one."),
+    _refusal("TOO_MANY_REQUESTS"),
     _refusal("INTERNAL_SERVER_ERROR"),
     _refusal("SERVICE_UNAVAILABLE"),
 )
@@ -81,6 +82,7 @@ _IDEMPOTENCY_KEY: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
     "example": "order-1017",
 }
+_RETRY_AFTER: Final = {"description": "Seconds to wait.", "required": True, "schema": {"type": "integer", "minimum": 1}}
 _BODIES: Final = (
     _body_refusal(400, "The body is empty or not JSON.", "It is empty; send a JSON object.", "$: "),
     _body_refusal(413, "The body is too large.", f"It is larger than {MAXIMUM_BODY} bytes."),
@@ -102,8 +104,9 @@ _SHARED: Final[dict[str, tuple[_Refusal, ...]]] = {
     "Repeated": _REPEATED,
     "BodyTooLarge": (_BODIES[1],),
     "NotJson": (_BODIES[2],),
-    "InternalError": (_ALWAYS[1],),
-    "Unavailable": (_ALWAYS[2],),
+    "TooManyRequests": (_ALWAYS[1],),
+    "InternalError": (_ALWAYS[2],),
+    "Unavailable": (_ALWAYS[3],),
 }
 """Refusals of one status that many operations have in common, by the name of their response component."""
 
@@ -147,6 +150,7 @@ def build_document(operations: Sequence[Operation], public_url: str) -> dict[str
         "components": {
             "schemas": {name: schema for name, schema in components.items() if name not in queries},
             "responses": {name: _response(refusals, error) for name, refusals in _SHARED.items()},
+            "headers": {"RetryAfter": _RETRY_AFTER},
             "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": _ABOUT_KEYS}},
         },
     }
@@ -242,7 +246,7 @@ def _success(operation: Operation, response: Schema, components: dict[str, Schem
 def _refusals(operation: Operation, error: Schema) -> dict[str, dict[str, Any]]:
     """Return the error responses by status: a shared component where nothing is particular to the operation."""
     by_status: dict[int, dict[str, _Refusal]] = {}
-    for refusal in (*_general(operation), *map(_refusal, operation.problems)):
+    for refusal in (*_general(operation), *_particular(operation)):
         by_status.setdefault(refusal.status, {}).setdefault(refusal.code, refusal)
     shared = {refusals: name for name, refusals in _SHARED.items()}
     responses: dict[str, dict[str, Any]] = {}
@@ -253,6 +257,13 @@ def _refusals(operation: Operation, error: Schema) -> dict[str, dict[str, Any]]:
         else:
             responses[str(status)] = _response(refusals, error)
     return responses
+
+
+def _particular(operation: Operation) -> Iterable[_Refusal]:
+    """Yield the refusals that the operation itself names."""
+    for problem in operation.problems:
+        code, status = (problem, None) if isinstance(problem, str) else problem
+        yield _refusal(code, status)
 
 
 def _general(operation: Operation) -> Iterable[_Refusal]:
@@ -276,7 +287,10 @@ def _response(refusals: Iterable[_Refusal], error: Schema) -> dict[str, Any]:
         code: {"summary": refusal.when, "value": {"code": code, "message": refusal.message}}
         for code, refusal in by_code.items()
     }
-    return {
+    described: dict[str, Any] = {
         "description": "Refused with " + ", ".join(f"`{code}`" for code in by_code) + ".",
         "content": {"application/json": {"schema": error, "examples": examples}},
     }
+    if "TOO_MANY_REQUESTS" in by_code:
+        described["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+    return described
