@@ -63,6 +63,15 @@ app.command(
 They hold for the whole installation, in test and in live mode alike.""",
 )
 
+app.command(
+    "nicobar.commands.listen:app",
+    name="listen",
+    help="""Forward test events to the application that you are writing.
+
+That needs no webhook endpoint. Events are signed with a secret that stays the
+same: it is kept with the data, encrypted, and printed at each start. Live
+events are not forwarded.""",
+)
 app.command("nicobar.commands.backup:backup_app", name="backup", help="Write the whole database into a file.")
 app.command("nicobar.commands.backup:restore_app", name="restore", help="Load a backup into an empty database.")
 app.command("nicobar.commands.sql:app", name="sql", help="Ask the database with SQL.")

@@ -302,20 +302,19 @@ async def check_webhooks(examined: Examined) -> Finding:
     if not (await check_schema(examined)).good:
         return Finding(None, "Webhooks cannot be looked at without the newest schema.")
     endpoints = await endpoint_states(examined.read)
-    given_up = [endpoint for endpoint in endpoints if endpoint.given_up_at is not None]
-    if given_up:
-        named = [
-            f"    {endpoint.endpoint_id} ({endpoint.mode}): {endpoint.url}, on {endpoint.given_up_at:%Y-%m-%d}"
-            for endpoint in given_up
-        ]
+    named = [
+        f"    {endpoint.endpoint_id} ({endpoint.mode}): {endpoint.url}, on {endpoint.given_up_at:%Y-%m-%d}"
+        for endpoint in endpoints
+        if endpoint.given_up_at is not None
+    ]
+    if named:
         sentence = "Webhook endpoints were disabled, because nothing had arrived there for five days:"
         advice = "Mend the receiver, enable it with PATCH /webhooks/{id}, and replay what it missed."
         return Finding(False, "\n".join([sentence, *named]), advice)
     enabled = sum(not endpoint.disabled for endpoint in endpoints)
     sentence = f"{enabled} webhook endpoint{'' if enabled == 1 else 's'} of {len(endpoints)} enabled."
-    if examined.configuration.allow_private_webhooks:
-        sentence += " They may lead into the own network (NICOBAR_ALLOW_PRIVATE_WEBHOOKS)."
-    return Finding(True, sentence)
+    private = " They may lead into the own network (NICOBAR_ALLOW_PRIVATE_WEBHOOKS)."
+    return Finding(True, sentence + (private if examined.configuration.allow_private_webhooks else ""))
 
 
 COMPUTER_CHECKS: Final[list[Callable[[Configuration], Finding]]] = [

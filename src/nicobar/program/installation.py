@@ -6,6 +6,7 @@ from typing import Final
 
 from nicobar.clock import SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME
+from nicobar.core.business.tenant import Tenant
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.accounts import Accounts
@@ -16,10 +17,11 @@ from nicobar.program.postgres import Postgres, data_folder, key_file, open_audit
 from nicobar.storage.accounts.processor_accounts import all_accounts
 from nicobar.storage.business.businesses import first_business
 from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable
-from nicobar.storage.inspection import FIRST_BUSINESS, SERVER_NAME, advisory_lock
+from nicobar.storage.inspection import FIRST_BUSINESS, SERVER_NAME, advisory_lock, server_addresses
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from nicobar.storage.webhooks.endpoints import all_endpoints
+from nicobar.storage.webhooks.listeners import LISTENER, all_listen_secrets
 from nicobar.vault import Vault, VaultError
 
 # By SQLSTATE, because PostgreSQL's sentences come in the language of its installation.
@@ -75,6 +77,7 @@ async def check_secrets(runtime: Runtime) -> None:
     """
     async with runtime.database.snapshot() as read:
         accounts, endpoints = await all_accounts(read), await all_endpoints(read)
+        listeners = await all_listen_secrets(read)
     try:
         for account in accounts:
             if runtime.accounts is not None:
@@ -82,6 +85,9 @@ async def check_secrets(runtime: Runtime) -> None:
         for endpoint in endpoints:
             if runtime.webhooks is not None:
                 runtime.webhooks.open(endpoint.tenant, endpoint.endpoint_id, endpoint.secret)
+        for business_id, secret in listeners.items():
+            if runtime.webhooks is not None:
+                runtime.webhooks.open(Tenant(business_id, "test"), LISTENER, secret)
         if runtime.vault is not None:
             runtime.vault.ensure_key()
     except VaultError as error:
@@ -119,6 +125,18 @@ def _sentence(configuration: Configuration, words: str, state: str | None) -> st
         return f"The embedded PostgreSQL does not work: {words}. Its log may tell why: {log}"
     advice = _ADVICE.get(state or "", _UNREACHABLE)
     return f"The database {configuration.masked_database_url} cannot be used: {words}. {advice}"
+
+
+async def beside_its_server(runtime: Runtime, configuration: Configuration) -> Runtime:
+    """Return the runtime of a command that makes payments or shows them: links begin as those of the running server.
+
+    NICOBAR_PUBLIC_URL goes before it, as in the server; without a server the usual address stays.
+    """
+    if configuration.public_url is not None:
+        return runtime
+    async with runtime.database.read() as read:
+        addresses = await server_addresses(read)
+    return runtime._replace(public_url=addresses[0]) if addresses else runtime
 
 
 async def own_business(runtime: Runtime) -> str:

@@ -40,6 +40,8 @@ def test_addresses_that_are_allowed() -> None:
         checked_url(" https://shop.example/hook?a=1 ", "live", allow_private=False) == "https://shop.example/hook?a=1"
     )
     assert checked_url("http://shop.example", "test", allow_private=False) == "http://shop.example"
+    written = checked_url("https://bücher.example/häken", "live", allow_private=False)
+    assert written == "https://xn--bcher-kva.example/h%C3%A4ken"
     assert checked_url("http://127.0.0.1:3000/", "test", allow_private=True) == "http://127.0.0.1:3000/"
 
 

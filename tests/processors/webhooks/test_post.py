@@ -96,6 +96,7 @@ async def test_what_is_no_text_is_kept_without_harm(webhooks: Webhooks) -> None:
             500,
             "It answered 500 instead of 2xx.",
         ),
+        (b"HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\nok", 204, None),
         (b"SSH-2.0-OpenSSH\r\n", None, "HTTP: the answer cannot be read."),
         (b"\x16\x03\x01", None, "HTTP: the answer cannot be read."),
         (b"HTTP/1.1 200 OK\r\nx: " + b"a" * 100_000, None, "HTTP: the head of the answer is too long."),

@@ -54,9 +54,10 @@ class Response:
         self.keeps_alive = False
 
     def on_message_begin(self) -> None:
-        """Begin an answer: an interim one (1xx) may have come before."""
-        self.headers.clear()
-        self.status, self.complete = None, False
+        """Begin an answer: an interim one (1xx) may have come before. What follows a whole one is none of it."""
+        if not self.complete:
+            self.headers.clear()
+            self.status = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
@@ -113,7 +114,9 @@ class Connection:
                 if received > READ_BYTES + HEAD_BYTES:
                     raise DeliveryError("HTTP: the head of the answer is too long.")
         except httptools.HttpParserError as error:
-            raise DeliveryError("HTTP: the answer cannot be read.") from error
+            if not response.complete:
+                raise DeliveryError("HTTP: the answer cannot be read.") from error
+            response.keeps_alive = False  # whatever follows the answer, as a body after a 204, is none of it
         if received == 0:
             raise EOFError
         if response.status is None:

@@ -50,11 +50,7 @@ WHERE (d.business_id, d.mode, d.event_id, d.endpoint_id) = (t.business_id, t.mod
 RETURNING d.business_id, d.mode, d.event_id, d.endpoint_id, d.tries, t.due
 """
 
-_LOAD: Final = """
-SELECT d.message_id, d.step, d.tries, e.event_id, e.type, e.object_id,
-    convert_to(e.payload::text, 'UTF8') AS payload, e.created_at,
-    p.url, p.secret, p.previous_secret, p.previous_ends_at, p.headers, p.failing_since,
-    NOT EXISTS (
+NEWEST: Final = """NOT EXISTS (
         SELECT FROM events n WHERE n.business_id = $1 AND n.mode = $2 AND n.number > e.number
         AND n.object_id IN (
             SELECT e.object_id
@@ -62,7 +58,14 @@ SELECT d.message_id, d.step, d.tries, e.event_id, e.type, e.object_id,
             WHERE r.business_id = $1 AND r.mode = $2 AND r.payment_id = e.object_id
             UNION ALL SELECT q.dispute_id FROM disputes q
             WHERE q.business_id = $1 AND q.mode = $2 AND q.payment_id = e.object_id)
-    ) AS is_newest
+    )"""
+"""Whether nothing was told since about the object of event `e`, nor about what belongs to it."""
+
+_LOAD: Final = f"""
+SELECT d.message_id, d.step, d.tries, e.event_id, e.type, e.object_id,
+    convert_to(e.payload::text, 'UTF8') AS payload, e.created_at,
+    p.url, p.secret, p.previous_secret, p.previous_ends_at, p.headers, p.failing_since,
+    {NEWEST} AS is_newest
 FROM webhook_deliveries d
 JOIN events e USING (business_id, mode, event_id)
 JOIN webhook_endpoints p USING (business_id, mode, endpoint_id)

@@ -1,0 +1,1 @@
+"""What runs beside an application that is being written."""

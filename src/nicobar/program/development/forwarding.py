@@ -1,0 +1,140 @@
+"""Forwarding test events to a developer's receiver: beside a server or alone, with one line for each event."""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.problems import Problem
+from nicobar.core.webhooks.forwarding import forward_url
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.webhooks.forward_event import Forwarded
+from nicobar.flows.webhooks.forward_events import forward_events
+from nicobar.flows.webhooks.open_listener import Listener, open_listener
+from nicobar.program.banner import say, step
+from nicobar.program.configuration import Configuration, ConfigurationError
+from nicobar.program.installation import beside_its_server, open_runtime, own_business
+from nicobar.program.logs import configure_logs
+from nicobar.program.postgres import Postgres
+from nicobar.program.stop import Stop
+
+VARIABLE: Final = "DODO_PAYMENTS_WEBHOOK_KEY"
+"""Where the official SDKs look for the secret."""
+
+_LINE: Final = re.compile(rf"^(export +)?{VARIABLE} *=.*$", re.MULTILINE)
+
+_LARGEST_FILE: Final = 1_000_000
+"""Bytes beyond which a file is no file of variables."""
+
+
+@asynccontextmanager
+async def forwarding(runtime: Runtime, url: str) -> AsyncIterator[Listener]:
+    """Forward every test event that is committed while the block runs, and print a line for each.
+
+    Raises ConfigurationError for an address that nothing can be posted to, and when the server has no key to encrypt
+    the secret with.
+    """
+    address = forward_address(url)
+    try:
+        listener = await open_listener(runtime, Tenant(await own_business(runtime), "test"), address)
+    except Problem as problem:
+        raise ConfigurationError(problem.message) from problem
+
+    def tell(forwarded: Forwarded) -> None:
+        say(forwarded_line(forwarded, datetime.now().astimezone()))
+
+    task = asyncio.create_task(forward_events(runtime, listener, tell))
+    try:
+        yield listener
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def forward_address(text: str) -> str:
+    """Return the whole address that `--forward-to` means. Raises ConfigurationError."""
+    try:
+        return forward_url(text)
+    except Problem as problem:
+        raise ConfigurationError(
+            f"--forward-to takes an address such as http://localhost:3000/api/webhook, not {text[:80]!r}."
+        ) from problem
+
+
+def run_listener(configuration: Configuration, url: str, env: Path | None) -> None:
+    """Forward test events until told to stop. Raises ConfigurationError, and what opening a database raises.
+
+    The secret is printed first, and written into the file `env`.
+    """
+    configure_logs(configuration.log)
+    with Stop() as stop:
+        with step("Opening the database"):
+            postgres = Postgres(configuration)
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
+                runner.run(_listen_until(stop, configuration, postgres, url, env))
+        finally:
+            postgres.release()
+    say("Stopped.")
+
+
+async def _listen_until(
+    stop: Stop, configuration: Configuration, postgres: Postgres, url: str, env: Path | None
+) -> None:
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    with stop.calling(lambda: loop.call_soon_threadsafe(stopped.set)):
+        async with open_runtime(postgres, configuration, configuration.port) as opened:
+            runtime = await beside_its_server(opened, configuration)
+            async with forwarding(runtime, url) as listener:
+                if env is not None:
+                    write_secret(env, listener.secret)
+                say(f"{VARIABLE}={listener.secret}")
+                say(f"Forwarding the test events of {postgres.place} to {listener.url} until Ctrl-C.")
+                await stopped.wait()
+
+
+def forwarded_line(forwarded: Forwarded, at: datetime) -> str:
+    """Return what is printed of an event: when, what, about what, and what the receiver made of it."""
+    event, answer = forwarded
+    told = str(answer.status) if answer.failure is None else answer.failure
+    return f"{at:%H:%M:%S}  {event.type:<18}  {event.object_id}  {event.event_id}  {told} ({answer.duration_ms} ms)"
+
+
+def write_secret(file: Path, secret: str) -> None:
+    """Write the secret into a file of variables, in the place of an older one or at its end; the rest stays.
+
+    A new file can be read by its owner alone. Raises ConfigurationError.
+    """
+    line = f"{VARIABLE}={secret}"
+    try:
+        file = file.resolve()
+        old = _text(file) if file.exists() else ""
+        mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
+        new, count = _LINE.subn(lambda found: f"{found[1] or ''}{line}", old)
+        if not count:
+            new = f"{old}{'' if old.endswith(chr(10)) or not old else chr(10)}{line}\n"
+        draft = file.with_name(f".{file.name}.nicobar")
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as out:
+            out.write(new)
+        draft.replace(file)
+    except OSError as error:
+        raise ConfigurationError(f"The secret cannot be written into {file}: {error.strerror}.") from error
+
+
+def _text(file: Path) -> str:
+    with file.open("rb") as opened:
+        content = opened.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise ConfigurationError(f"{file} is larger than {_LARGEST_FILE} bytes, which is no file of variables.")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file} is not written in UTF-8, so nothing was changed in it.") from error
