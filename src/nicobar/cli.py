@@ -37,6 +37,8 @@ Without colours: --no-color, or NO_COLOR=1 in the environment.""",
 app.command("nicobar.commands.keys:app", name="keys", help="Make, list and revoke API keys.")
 app.command("nicobar.commands.audit:app", name="audit", help="Show who changed what.")
 app.command("nicobar.commands.customers:app", name="customers", help="Erase the data of a person.")
+app.command("nicobar.commands.events:app", name="events", help="List events, show what became of one, send one again.")
+app.command("nicobar.commands.webhooks:app", name="webhooks", help="Show webhook endpoints; say what is wrong.")
 app.command("nicobar.commands.payments:app", name="payments", help="List payments, and show all about one.")
 app.command("nicobar.commands.processors:app", name="processors", help="Connect payment processors, such as Stripe.")
 app.command(
@@ -71,6 +73,15 @@ app.command(
 That needs no webhook endpoint. Events are signed with a secret that stays the
 same: it is kept with the data, encrypted, and printed at each start. Live
 events are not forwarded.""",
+)
+app.command(
+    "nicobar.commands.trigger:app",
+    name="trigger",
+    help="""Let an event of test mode happen, or send one again that has happened.
+
+A payment of 19.00 USD is made, and charged by the simulator; then it is
+declined, refunded, disputed or whatever leads to the event. Nothing is
+invented, so the books agree.""",
 )
 app.command("nicobar.commands.backup:backup_app", name="backup", help="Write the whole database into a file.")
 app.command("nicobar.commands.backup:restore_app", name="restore", help="Load a backup into an empty database.")

@@ -69,7 +69,10 @@ def with_runtime(configuration: Configuration, work: "Callable[[Runtime], Awaita
     from nicobar.core.problems import Problem
     from nicobar.flows.runtime import acting
     from nicobar.program.installation import open_runtime
+    from nicobar.program.logs import configure_logs
     from nicobar.program.postgres import Postgres
+
+    configure_logs("warning")  # to the standard error; what goes well is said by the command itself
 
     async def opened() -> ResultT:
         acting.set(Actor("command", _user(), None))

@@ -21,6 +21,11 @@ CARD: Final = "card"
 """The type of a charge that a card pays."""
 
 
+def dispute_reference(charge_reference: str) -> str:
+    """Return the simulator's own id of the dispute about the charge with this id, whether there is one or not."""
+    return f"simdp_{charge_reference.partition('_')[2]}"
+
+
 class BankCharge(msgspec.Struct, frozen=True, kw_only=True):
     """The bank's record of one charge, and its state."""
 
@@ -100,7 +105,7 @@ class BankCharge(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def dispute_reference(self) -> str:
         """The simulator's own id of the dispute that the charge leads to, if it does."""
-        return f"simdp_{self.reference.partition('_')[2]}"
+        return dispute_reference(self.reference)
 
     @property
     def disputed_at(self) -> datetime | None:

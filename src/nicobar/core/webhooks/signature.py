@@ -30,14 +30,15 @@ def sign(secrets: Sequence[str], message_id: str, at: datetime, body: bytes) -> 
     `at` is when the try is made: receivers refuse what is more than five minutes off their clock.
     """
     timestamp = str(int(at.timestamp()))
-    signed = b".".join((message_id.encode(), timestamp.encode(), body))
     return {
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(_signature(secret, signed) for secret in secrets),
+        "webhook-signature": " ".join(signature(secret, message_id, timestamp, body) for secret in secrets),
     }
 
 
-def _signature(secret: str, signed: bytes) -> str:
+def signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
+    """Return what one secret makes of a request, with its version. Raises ValueError for a secret that is no base64."""
     key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    signed = b".".join((message_id.encode(), timestamp.encode(), body))
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()

@@ -15,7 +15,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.core.webhooks.forwarding import forward_url
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.webhooks.forward_event import Forwarded
+from nicobar.flows.webhooks.forward_event import Forwarded, forward_event
 from nicobar.flows.webhooks.forward_events import forward_events
 from nicobar.flows.webhooks.open_listener import Listener, open_listener
 from nicobar.program.banner import say, step
@@ -98,6 +98,19 @@ async def _listen_until(
                 say(f"{VARIABLE}={listener.secret}")
                 say(f"Forwarding the test events of {postgres.place} to {listener.url} until Ctrl-C.")
                 await stopped.wait()
+
+
+async def forward_once(runtime: Runtime, event_id: str, url: str) -> Forwarded:
+    """Forward one test event that has happened. Raises Problem as `forward_event` does."""
+    listener = await open_listener(runtime, Tenant(await own_business(runtime), "test"), url)
+    return await forward_event(runtime, listener, event_id)
+
+
+def forwarded_text(forwarded: Forwarded, url: str) -> str:
+    """Return what a person is told who had one event forwarded."""
+    answer = forwarded.answer
+    told = f"It answered {answer.status}." if answer.failure is None else answer.failure
+    return f"Sent to {url}. {told} ({answer.duration_ms} ms)"
 
 
 def forwarded_line(forwarded: Forwarded, at: datetime) -> str:

@@ -74,6 +74,11 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[str, ...] | None = None
 
 
+_COUNTS: Final = """
+SELECT state, count(*) AS number FROM webhook_deliveries
+WHERE business_id = $1 AND mode = $2 AND endpoint_id = $3 GROUP BY state
+"""
+
 Pair = tuple[str, str]
 """The ids of an event and of an endpoint."""
 
@@ -88,6 +93,12 @@ async def deliveries_of(read: Read, tenant: Tenant, event_ids: list[str]) -> lis
     return [
         msgspec.convert(dict(row) | {"attempts": tried[row["event_id"], row["endpoint_id"]]}, Delivery) for row in rows
     ]
+
+
+async def count_deliveries(read: Read, tenant: Tenant, endpoint_id: str) -> dict[str, int]:
+    """Return how many deliveries to an endpoint are in which state, as far as the log is kept."""
+    rows = await read.fetch(_COUNTS, tenant.business_id, tenant.mode, endpoint_id)
+    return {row["state"]: row["number"] for row in rows}
 
 
 async def find_replayed(read: Read, tenant: Tenant, replay: Replay, limit: int) -> list[Pair]:
