@@ -71,7 +71,19 @@ def test_no_float_in_the_core() -> None:
 
 
 CORE_MAY_IMPORT = {
-    *("base64", "collections", "csv", "datetime", "difflib", "functools", "hashlib", "hmac", "io", "ipaddress"),
+    *(
+        "base64",
+        "calendar",
+        "collections",
+        "csv",
+        "datetime",
+        "difflib",
+        "functools",
+        "hashlib",
+        "hmac",
+        "io",
+        "ipaddress",
+    ),
     *("itertools", "math", "re", "types", "typing", "unicodedata", "urllib.parse", "idna", "msgspec"),
 }
 """What computes and does nothing else. `io` and `csv` take a text apart that is in memory already."""

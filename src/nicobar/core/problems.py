@@ -5,19 +5,10 @@ contract's envelope `{"code": ..., "message": ...}`. Codes and quoted sentences 
 catalogue; `PRODUCT_CART_EMTPY` is spelled as clients know it. A code that is not in `CATALOGUE` cannot be raised.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
-
-class CatalogueEntry(NamedTuple):
-    """One row of the catalogue."""
-
-    status: int
-    """HTTP status that the edge answers with, unless the problem names another."""
-    sentence: str
-    """Default message; `{name}` places are filled from the problem's keyword arguments."""
-    when: str
-    """When it is raised, for `docs/errors.md`."""
-
+from nicobar.core.catalogue_entry import CatalogueEntry as CatalogueEntry
+from nicobar.core.subscription_problems import SUBSCRIPTION_PROBLEMS
 
 CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     # --- access ---------------------------------------------------------------------------------------------
@@ -217,6 +208,8 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "NO_ELIGIBLE_PAYMENT_METHODS": CatalogueEntry(
         422, "No eligible payment methods found", "The allow-list leaves no method that could be offered."
     ),
+    # --- subscriptions: a page of their own -------------------------------------------------------------------
+    **SUBSCRIPTION_PROBLEMS,
     # --- refunds --------------------------------------------------------------------------------------------
     "PAYMENT_NOT_SUCCEEDED": CatalogueEntry(
         422, "The provided payment has not succeeded", "A refund of a payment that is not paid."

@@ -28,6 +28,9 @@ PaymentStatus = Literal[
     "partially_captured_and_capturable",
 ]
 
+ChargeType = Literal["new", "renewal", "plan_change", "on_demand"]
+"""What a payment charges a subscription for."""
+
 TRANSITIONS: Final[dict[PaymentStatus, frozenset[PaymentStatus]]] = {
     "requires_payment_method": frozenset({"processing", "succeeded", "cancelled"}),
     "processing": frozenset({"requires_customer_action", "succeeded", "failed", "requires_payment_method"}),
@@ -197,6 +200,10 @@ class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     tax_id_register: RegisterAnswer | None = None
     """What the European Union's register answered about the tax id, when it was asked."""
     customer_business_name: str | None = None
+    charge_type: ChargeType | None = None
+    """What it charges a subscription for; None for a payment that belongs to none."""
+    updates_method: bool = False
+    """Whether it was made only to keep another payment method for a subscription."""
     told_on_page: list[str] = []
     """What of the customer was unknown and entered on the payment's page (`name`, `phone_number`). Only that can be
     corrected there until paying; what the merchant knew cannot."""

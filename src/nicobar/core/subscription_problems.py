@@ -1,0 +1,43 @@
+"""The part of the catalogue of problems that is about subscriptions and add-ons (contract, errors, 5.5)."""
+
+from typing import Final
+
+from nicobar.core.catalogue_entry import CatalogueEntry
+
+SUBSCRIPTION_PROBLEMS: Final[dict[str, CatalogueEntry]] = {
+    "INACTIVE_SUBSCRIPTION_PLAN_CHANGE_NOT_SUPPORTED": CatalogueEntry(
+        422,
+        "Changing plans is not supported for inactive subscriptions",
+        "A plan change of a subscription that is not `active`.",
+    ),
+    "ON_DEMAND_PLAN_CHANGE_NOT_SUPPORTED": CatalogueEntry(
+        422,
+        "Changing plans is not supported for on demand subscriptions",
+        "A plan change of an on-demand subscription.",
+    ),
+    "PLAN_CHANGE_NOT_ALLOWED_FOR_SCHEDULED_CANCELLATION": CatalogueEntry(
+        422, "Subscription scheduled for cancellation", "A plan change while a cancellation is scheduled."
+    ),
+    "PENDING_PLAN_CHANGE_EXISTS": CatalogueEntry(
+        409,
+        "A pending plan change already exists for this subscription. Please wait for the current payment to complete.",
+        "An earlier change is still being paid.",
+    ),
+    "SCHEDULED_PLAN_CHANGE_EXISTS": CatalogueEntry(
+        409,
+        "A scheduled plan change already exists for this subscription. Please cancel the existing scheduled change "
+        "before creating a new one.",
+        "A change waits for the next billing date, and the request does not replace it.",
+    ),
+    "INVALID_PRORATION_MODE_WITH_NEXT_BILLING_DATE": CatalogueEntry(
+        422,
+        "Only full_immediately proration mode is allowed with effective_at: next_billing_date",
+        "A change at the next billing date with another mode.",
+    ),
+    "PREVIOUS_PAYMENT_PENDING": CatalogueEntry(
+        409,
+        "A payment of this subscription is still being processed",
+        "Something that cannot be done while a charge of the subscription is under way.",
+    ),
+}
+"""Code -> row."""

@@ -1,0 +1,78 @@
+"""What a charge of a subscription comes to: codes, credit, tax, and the smallest charge of the currency."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from nicobar.core.discounts.discounts import DiscountTerms
+from nicobar.core.money.fx import ChargeTerms
+from nicobar.core.money.money import allocate
+from nicobar.core.pricing.pricing import quote
+from nicobar.core.pricing.quote import UNCHANGED, CartLine, Quote
+from nicobar.core.subscriptions.proration import CreditUse, use_credit
+
+CREDIT: Final = "CREDIT"
+"""How the credit of a subscription is called in the explanation of what it took off."""
+
+
+class PricedCharge(NamedTuple):
+    """A charge with its amounts."""
+
+    quote: Quote
+    price: int
+    """What it is for, after codes and before credit."""
+    credit_use: CreditUse
+
+
+def net_prices(lines: Sequence[CartLine], terms: ChargeTerms, codes: Sequence[DiscountTerms]) -> list[int]:
+    """Return what each line costs after discounts, in the charge currency: with tax where the price contains it."""
+    return [line.net for line in quote(lines, terms, codes).lines]
+
+
+def price_charge(
+    lines: Sequence[CartLine], terms: ChargeTerms, codes: Sequence[DiscountTerms], credit: int, minimum: int
+) -> PricedCharge:
+    """Price a charge, using up credit.
+
+    What would be less than `minimum`, the smallest charge, is raised to it, and the difference becomes credit. Raises
+    Problem as `pricing.quote` does.
+    """
+    nets = net_prices(lines, terms, codes)
+    price = sum(nets)
+    credit_use = use_credit(price, credit, 0)
+    priced = quote(lines, terms, [*codes, *_credit(credit_use.used)])
+    if 0 < priced.total < minimum or priced.rounded_away:
+        credit_use = use_credit(price, credit, minimum)
+        raised = at_amounts(lines, terms, allocate(price + credit_use.added, nets))
+        priced = quote(raised, terms, _credit(credit_use.used))
+    return PricedCharge(priced, price, credit_use)
+
+
+def at_amounts(lines: Sequence[CartLine], terms: ChargeTerms, amounts: Sequence[int]) -> list[CartLine]:
+    """Return the lines at amounts of the charge currency that stand for themselves: nothing lowers or converts them."""
+    return [
+        msgspec.structs.replace(
+            line,
+            currency=terms.currency,
+            unit_price=amount,
+            quantity=1,
+            discount_bps=0,
+            ppp_percent=UNCHANGED,
+            localized=False,
+        )
+        for line, amount in zip(lines, amounts, strict=True)
+    ]
+
+
+def price_part(
+    lines: Sequence[CartLine], terms: ChargeTerms, codes: Sequence[DiscountTerms], part: int, credit: int, minimum: int
+) -> PricedCharge:
+    """Price a part of a whole period's price, shared among the lines by what they cost."""
+    nets = net_prices(lines, terms, codes)
+    shares = allocate(part, nets) if sum(nets) else [part, *[0] * (len(nets) - 1)]
+    return price_charge(at_amounts(lines, terms, shares), terms, [], credit, minimum)
+
+
+def _credit(amount: int) -> list[DiscountTerms]:
+    return [DiscountTerms("", CREDIT, "flat", amount, source="credit of plan changes")] if amount else []
