@@ -26,6 +26,7 @@ app = App(
   nicobar serve --demo          a server with something to try out
   nicobar keys create           an API key for your application
   nicobar doctor                is everything in order?
+  nicobar run -- npm run dev    your application against this server
 
 Each command explains itself: nicobar serve --help
 Without colours: --no-color, or NO_COLOR=1 in the environment.""",
@@ -86,6 +87,7 @@ invented, so the books agree.""",
 app.command("nicobar.commands.backup:backup_app", name="backup", help="Write the whole database into a file.")
 app.command("nicobar.commands.backup:restore_app", name="restore", help="Load a backup into an empty database.")
 app.command("nicobar.commands.sql:app", name="sql", help="Ask the database with SQL.")
+app.command("nicobar.commands.run:app", name="run", help="Run an application against this server without an edit.")
 
 
 @app.command(
@@ -199,8 +201,10 @@ def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return the exit status."""
     write_anything()
-    if NO_COLOUR in arguments:
-        arguments = [argument for argument in arguments if argument != NO_COLOUR]
+    # What stands behind two hyphens belongs to another program.
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if NO_COLOUR in own:
+        arguments = [*(argument for argument in own if argument != NO_COLOUR), *arguments[len(own) :]]
         refuse_colours()
     # Commands clean up on Ctrl-C; a polite request to end is handled the same way.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -109,6 +109,12 @@ async def prepare_demo(runtime: Runtime, business_id: str, folder: Path) -> Demo
     )
 
 
+def demo_key(folder: Path) -> str | None:
+    """Return the test key of the demo that was set up in a data folder; None when none was."""
+    kept = _load(folder / DEMO_FILE)
+    return None if kept is None else kept.api_key
+
+
 def _body(customer_id: str, product_id: str) -> dict[str, Any]:
     return {
         # Germany, so that the page has a tax line to show; whole, so that it asks for the card at once.

@@ -1,0 +1,1 @@
+"""Any application against this server, unchanged: `nicobar run`."""
