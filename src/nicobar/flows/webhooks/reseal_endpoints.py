@@ -11,7 +11,7 @@ from nicobar.storage.webhooks.listeners import LISTENER, all_listen_secrets, upd
 
 
 async def reseal_endpoints(runtime: Runtime) -> int:
-    """Encrypt all secrets and headers, and the secrets of `nicobar listen`; return how many endpoints there are.
+    """Re-encrypt all secrets and headers, and the secrets of `nicobar listen`; return how many endpoints there are.
 
     Raises VaultError, and leaves the endpoint at which it was raised, and those after it, as they are.
     """
