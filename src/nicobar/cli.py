@@ -201,7 +201,7 @@ def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return the exit status."""
     write_anything()
-    # What stands behind two hyphens belongs to another program.
+    # Whatever follows two hyphens belongs to another program.
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if NO_COLOUR in own:
         arguments = [*(argument for argument in own if argument != NO_COLOUR), *arguments[len(own) :]]

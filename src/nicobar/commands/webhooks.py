@@ -202,7 +202,7 @@ def _pasted() -> bytes:
 
 
 def _request(pasted: bytes) -> tuple[dict[str, str], bytes]:
-    """Take headers and body apart. A request line and what stands before the colon of `> name: value` is left out."""
+    """Take headers and body apart. A request line and what precedes the colon of `> name: value` is left out."""
     pasted = pasted.lstrip(b"\r\n")
     head, blank, body = pasted.replace(b"\r\n\r\n", b"\n\n", 1).partition(b"\n\n")
     if not blank:

@@ -66,7 +66,7 @@ def key_file(configuration: Configuration) -> Path:
 
 
 def open_audit_seal(configuration: Configuration) -> AuditSeal:
-    """Return what proves the audit log: its key lies beside that of the secrets, its end in the data folder.
+    """Return what proves the audit log: its key lies next to that of the secrets, its end in the data folder.
 
     With an external database there is no file: the key has to be given, and the end is not noted.
     """

@@ -53,7 +53,7 @@ async def own_ids(runtime: Runtime, app: ASGIApp, stand: Stand) -> dict[str, str
 
 
 def filled(path: str, ids: dict[str, str]) -> str:
-    """Return the path of an operation with an id for each parameter, found by the word that stands before it."""
+    """Return the path of an operation with an id for each parameter, found by the word before it."""
     return re.sub(r"([\w-]+)/\{[^}]+\}", lambda found: f"{found[1]}/{ids[found[1]]}", path)
 
 

@@ -1,4 +1,4 @@
-"""Ids of another business in bodies, filters and the ends of paths, beside ids of one's own: none of them works.
+"""Ids of another business in bodies, filters and the ends of paths, next to ids of one's own: none of them works.
 
 Every field of the API that names an object has a row here, or a test fails.
 """

@@ -61,7 +61,7 @@ KINDS = {
     "object_id": "payments",
     "reference_object_id": "payments",
 }
-"""What a field of a body or a query names, by the word that stands before such an id in a path."""
+"""What a field of a body or a query names, by the word before such an id in a path."""
 
 MADE_BY = {"/payments": "payment_id", "/products": "product_id", "/customers": "customer_id", "/brands": "brand_id"} | {
     "/discounts": "discount_id",

@@ -48,7 +48,7 @@ SubscriptionEventType = Literal[
     "subscription.updated",
     "subscription.update_payment_method",
 ]
-"""What merchants are told about subscriptions."""
+"""The events about subscriptions."""
 
 OnFailure = Literal["prevent_change", "apply_change"]
 """What becomes of a plan change whose charge fails."""

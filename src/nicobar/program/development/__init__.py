@@ -1,1 +1,1 @@
-"""What runs beside an application that is being written."""
+"""What runs alongside an application that is being written."""

@@ -1,4 +1,4 @@
-"""Forwarding test events to a developer's receiver: beside a server or alone, with one line for each event."""
+"""Forwarding test events to a developer's receiver: alongside a server or alone, with one line for each event."""
 
 import asyncio
 import os

@@ -11,7 +11,7 @@ from nicobar.storage.database import Read, Tx
 from nicobar.storage.webhooks.deliveries import NEWEST
 
 LISTENER: Final = "listen"
-"""What stands for the id of an endpoint in the ids of messages and where the secret is sealed."""
+"""The substitute for the id of an endpoint in the ids of messages and where the secret is sealed."""
 
 _GET: Final = "SELECT secret FROM webhook_listeners WHERE business_id = $1"
 
@@ -63,7 +63,7 @@ async def all_listen_secrets(read: Read) -> dict[str, bytes]:
 
 
 async def update_listen_secret(tx: Tx, business_id: str, secret: bytes) -> None:
-    """Replace a sealed secret by itself, sealed anew."""
+    """Replace a sealed secret by itself, sealed again."""
     await tx.execute(_SEAL, business_id, secret)
 
 

@@ -21,7 +21,7 @@ _DIGEST: Final = re.compile(r"[A-Za-z0-9+/]{43}=|\b[0-9a-fA-F]{64}\b")
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
-class Verdict(NamedTuple):
+class Verification(NamedTuple):
     """What came of a check."""
 
     good: bool
@@ -32,7 +32,7 @@ class Verdict(NamedTuple):
 
 def verify(
     headers: Mapping[str, str], body: bytes, secrets: Mapping[str, str], others: Mapping[str, str], now: datetime
-) -> Verdict:
+) -> Verification:
     """Check a webhook with the secrets that a receiver has, by what they are called.
 
     `others` are secrets that the receiver does not have: one that fits says which would have been the right one. The
@@ -40,7 +40,7 @@ def verify(
     """
     missing = [f"The header {name} is missing." for name in HEADERS if not headers.get(name, "").strip()]
     if missing:
-        return Verdict(False, missing)
+        return Verification(False, missing)
     message_id, timestamp, given = (headers[name].strip() for name in HEADERS)
     wrong = [*_wrong_secrets(secrets), *_wrong_signature(given), *_wrong_clock(timestamp, now)]
     digests = [_plain_digest(found) for found in _DIGEST.findall(given)]
@@ -51,12 +51,12 @@ def verify(
                 fits = f"The signature was made with {name}{_place(digests.index(made), len(digests))}."
                 if name in others and secrets:
                     wrong.append("That is not the secret that was given: give your receiver this one.")
-                return Verdict(not wrong and change is None, [fits, *([change] if change else []), *wrong])
+                return Verification(not wrong and change is None, [fits, *([change] if change else []), *wrong])
     wrong.append(
         "The signature fits none of the secrets. Either it was made with the secret of another endpoint, mode or "
         "installation, or the body is not what was sent: a receiver has to check the raw bytes, before it parses them."
     )
-    return Verdict(False, wrong)
+    return Verification(False, wrong)
 
 
 def _spellings(body: bytes) -> Iterator[tuple[str | None, bytes]]:

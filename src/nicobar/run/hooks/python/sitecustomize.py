@@ -206,7 +206,7 @@ class _Redirect:
         module.TCPConnector._resolve_host = resolve_host
 
     def patch_sdk(self, module: Any) -> None:
-        """It refuses DODO_PAYMENTS_BASE_URL beside `environment`, unless told that the latter is meant."""
+        """It refuses DODO_PAYMENTS_BASE_URL together with `environment`, unless told that the latter is meant."""
         for name in ("DodoPayments", "AsyncDodoPayments"):
             self.prefer_environment(getattr(module, name))
 
