@@ -1,4 +1,4 @@
-"""The life of a payment over HTTP in any order: create, pay, try again, refund, dispute, wait, read; compared with a model.
+"""The life of a payment over HTTP in any order: create, pay, try again, refund, dispute, wait, read; against a model.
 
 Hypothesis draws the steps. After each, everything that can be read is what the model says, and nothing else is there.
 """

@@ -24,8 +24,8 @@ PAUSE_SECONDS: Final = 2.0
 async def forward_events(runtime: Runtime, listener: Listener, report: Callable[[Forwarded], None]) -> None:
     """Forward every event that is committed after the listener was opened, until cancelled.
 
-    `report` is called with each. What the receiver does not take is not sent again by itself. A database that goes
-    away is waited for, and what was committed meanwhile is forwarded then; an event that fails because of a bug is
+    `report` is called with each. What the receiver does not take is not sent again by itself. A database that is
+    lost is waited for, and what was committed meanwhile is forwarded then; an event that fails because of a bug is
     logged.
     """
     after, seen = listener.after, set(listener.known)
