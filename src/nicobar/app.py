@@ -36,7 +36,7 @@ from nicobar.client_address import client_address, settle_client
 from nicobar.core.audit.entry import Actor
 from nicobar.core.business.request_rate import RequestRate
 from nicobar.core.problems import Problem
-from nicobar.core.proxies import TrustedProxies
+from nicobar.core.proxies import TrustedProxies, told_client
 from nicobar.flows.runtime import Runtime, acting
 from nicobar.metrics import observe_request
 from nicobar.pages.checkout.routes import page_routes
@@ -64,6 +64,9 @@ OPERATIONS: Final[list[Operation]] = [
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 
+
+LONGEST_PATH: Final = 200
+"""Characters of a path that are told."""
 
 _API_PATHS: Final = frozenset([*(operation.path[:9] for operation in OPERATIONS), *(f"/{word}" for word in API_WORDS)])
 """Beginnings of the API's paths, some of which are as long as a link's id."""
@@ -113,10 +116,16 @@ async def _home(_request: Request) -> Response:
 
 _LINK: Final = re.compile(r"((?:/overlay|/inline)?/[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{6}(?=/|$)")
 
+_PLAIN: Final = re.compile(r"[a-z][a-z0-9._-]{0,39}|[a-z]{2,5}_[A-Za-z0-9_-]{21}")
+"""What may be told of a path: words, and ids of objects. Anything else may be a secret that came to the wrong place."""
 
-def _logged(path: str) -> str:
-    """Return a path for the log: the id of a payment link opens its page, so only its beginning is logged."""
-    return path if path[:9] in _API_PATHS else _LINK.sub(r"\1...", path, count=1)
+
+def _told(path: str) -> str:
+    """Return a path for the log and for error bodies: of the id of a payment link, which opens its page, and of all
+    that is neither a word nor the id of an object, only the beginning."""
+    shown = path if path[:9] in _API_PATHS else _LINK.sub(r"\1...", path, count=1)
+    parts = shown[:LONGEST_PATH].split("/")
+    return "/".join(part if len(part) <= 5 or _PLAIN.fullmatch(part) else f"{part[:2]}..." for part in parts)
 
 
 class RequestLog:
@@ -139,9 +148,9 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         request_id = self._runtime.new_id("req", self._runtime.real_now())
-        client, path = settle_client(scope, self._trusted), _logged(scope["path"])
+        client, path = told_client(settle_client(scope, self._trusted)), _told(scope["path"])
         state = scope.setdefault("state", {})
-        state["logged_path"] = path
+        state["told_path"] = path
         scope["app"] = self  # makes the router raise its 404 and 405, so that they get our envelope
         status = 0
         started = perf_counter()

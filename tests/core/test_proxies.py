@@ -2,7 +2,7 @@
 
 import pytest
 
-from nicobar.core.proxies import TrustedProxies, client_of, limit_key, parse_proxies
+from nicobar.core.proxies import TrustedProxies, client_of, limit_key, parse_proxies, told_client
 
 LOCAL = TrustedProxies()
 NETWORKS = parse_proxies("10.0.0.0/8, 127.0.0.1 2001:db8:ffff::/48")
@@ -82,6 +82,18 @@ def test_an_ipv6_network_is_one_client() -> None:
     assert limit_key("2001:4860:1:2:3:4:5:6") == "2001:4860:1:2::/64"
     assert limit_key("198.51.100.7") == "198.51.100.7"
     assert (limit_key("unknown"), limit_key(None)) == ("unknown", None)
+
+
+@pytest.mark.parametrize("client", ["198.51.100.7", "2001:4860::1", "2001:4860:1:2::/64", "unknown", "_hidden", None])
+def test_a_client_that_can_be_read_is_told(client: str | None) -> None:
+    assert told_client(client) == client
+
+
+@pytest.mark.parametrize(
+    "client", ["", "4000000320000021", "sk_test_x", "[2001:4860::1", "1.2.3.4/99", "_" + "x" * 40, "a/b"]
+)
+def test_of_one_that_cannot_be_read_nothing_is_told(client: str) -> None:
+    assert told_client(client) == "unreadable"
 
 
 @pytest.mark.parametrize("text", ["proxy.example", "10.0.0.1/8", "17", "100", "-1", "1 2", "10.0.0.0/33"])

@@ -60,7 +60,7 @@ async def on_problem(_request: Request, error: Exception) -> Response:
 
 async def on_database_unavailable(request: Request, error: Exception) -> Response:
     """Answer 503 when PostgreSQL is away. Clients may retry: what was committed is found again (decision 0025)."""
-    _log.error("database_unavailable", why=str(error), path=request.state.logged_path)
+    _log.error("database_unavailable", why=str(error), path=request.state.told_path)
     return problem_response(Problem("SERVICE_UNAVAILABLE"))
 
 
@@ -75,7 +75,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         response = problem_response(Problem("METHOD_NOT_ALLOWED", method=request.method, allowed=allowed))
         response.headers["allow"] = allowed
         return response
-    asked = f"{request.method} {request.scope['path'][:200]}"
+    asked = f"{request.method} {request.state.told_path}"
     return problem_response(Problem("NOT_FOUND", message=f"{asked} not found; /docs lists what there is"))
 
 

@@ -166,9 +166,17 @@ async def read_body(request: Request) -> bytes:
         raise Problem(
             "INVALID_REQUEST_BODY",
             status=415,
-            detail=f"Send it as `Content-Type: application/json`; got `{content_type[:100]}`.",
+            detail=f"Send it as `Content-Type: application/json`; got {_shown(content_type)}.",
         )
     return await read_bytes(request, MAXIMUM_BODY)
+
+
+def _shown(content_type: str) -> str:
+    """Return a content type as it came, and of what is none, which may be a secret, nothing."""
+    return f"`{content_type}`" if _CONTENT_TYPE.fullmatch(content_type) else "something else"
+
+
+_CONTENT_TYPE: Final = re.compile(r"(application|audio|font|image|message|model|multipart|text|video)/[a-z.+-]{1,60}")
 
 
 async def read_bytes(request: Request, maximum: int) -> bytes:

@@ -17,6 +17,7 @@ _LONGEST: Final = 100
 """Characters of an entry that is no address; longer ones are cut."""
 
 _PORT: Final = re.compile(r":\d{1,5}")
+_HIDDEN: Final = re.compile(r"unknown|_[A-Za-z0-9._-]{1,30}")
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
 _ELEMENTS: Final = re.compile(rf'(?:{_QUOTED}|[^",])+')
 _FOR: Final = re.compile(rf'(?:^|;)\s*for\s*=\s*({_QUOTED}|[^";\s]*)', re.IGNORECASE)
@@ -75,6 +76,19 @@ def limit_key(client: str | None) -> str | None:
     if isinstance(address, IPv6Address):
         return str(ip_network((int(address), IPV6_PREFIX), strict=False))
     return client
+
+
+def told_client(client: str | None) -> str | None:
+    """Return a client for the log and the audit log: an address or network, or a proxy's name for one that it hides.
+
+    Anything else is only said to be unreadable: whoever sent it, it may be a secret that came to the wrong place.
+    """
+    if client is None or _HIDDEN.fullmatch(client):
+        return client
+    try:
+        return str(ip_network(client, strict=False)) if "/" in client else str(ip_address(client))
+    except ValueError:
+        return "unreadable"
 
 
 def _through(chain: list[str], trusted: TrustedProxies) -> str:

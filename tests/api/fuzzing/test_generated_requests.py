@@ -79,16 +79,17 @@ class Named:
     """
 
     def __init__(self, ids: dict[str, str]) -> None:
-        self._found = {kind: deque([one], maxlen=4) for kind, one in ids.items()}
+        self._first = ids
+        self._newest = {kind: deque[str](maxlen=3) for kind in ids}
 
     def _one(self, kind: str, data: st.DataObject) -> str:
-        found = self._found[kind]
+        found = [self._first[kind], *self._newest[kind]]
         return found[data.draw(st.integers(0, 11)) % len(found)]
 
     def learn(self, path: str, answer: httpx.Response) -> None:
         """Remember what a POST has made."""
         if path in MADE_BY and answer.status_code == 200:
-            self._found[path.rpartition("/")[2]].append(answer.json()[MADE_BY[path]])
+            self._newest[path.rpartition("/")[2]].append(answer.json()[MADE_BY[path]])
 
     def in_path(self, path: str, data: st.DataObject) -> dict[str, str]:
         """Return ids that are there for the parameters of a path."""

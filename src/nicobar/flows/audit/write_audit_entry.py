@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nicobar.core.audit.entry import AuditEntry, entry_message
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.proxies import told_client
 from nicobar.flows.runtime import Runtime, acting
 from nicobar.storage.audit.audit_log import insert_audit_entry
 from nicobar.storage.database import Tx
@@ -25,7 +26,7 @@ async def write_audit_entry(
         at=moment,
         actor=actor.kind,
         actor_name=actor.name,
-        address=actor.address,
+        address=told_client(actor.address),
         action=action,
         object_ids=list(object_ids),
         fields=list(fields),

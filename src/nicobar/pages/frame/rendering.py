@@ -197,7 +197,7 @@ class PageEndpoint:
         except DatabaseUnavailable as error:
             if wants_json(request):
                 raise
-            _log.error("database_unavailable", why=str(error), path=request.state.logged_path)
+            _log.error("database_unavailable", why=str(error), path=request.state.told_path)
             response = self._renderer.problem(request, 503)
         except Exception:
             if not wants_json(request):
