@@ -139,23 +139,9 @@ async def test_pages_tell_nothing_of_what_came_to_the_wrong_place(
 ) -> None:
     served = runtime._replace(database=Database("postgresql://nobody@127.0.0.1:1/nothing")) if away else runtime
     link = f"/{secrets['link']}"
-    pages = (
-        link,
-        f"{link}/details",
-        f"{link}/discount",
-        f"{link}/stripe",
-        f"{link}/qr.svg",
-        f"/overlay{link}",
-        "/docs",
-    )
-    pages += (
-        "/health",
-        "/ready",
-        "/nothing",
-        "/simulator/challenge/x",
-        "/images/x",
-        "/processors/stripe/notices/x/test",
-    )
+    pages = [f"{link}{part}" for part in ("", "/details", "/discount", "/stripe", "/qr.svg")]
+    pages += [f"/overlay{link}", "/docs", "/health", "/ready", "/nothing", "/simulator/challenge/x", "/images/x"]
+    pages += ["/processors/stripe/notices/x/test"]
     secrets = {name: secret for name, secret in secrets.items() if name != "link"}
     async with client_for(create_app(served)) as browser:
         for page in pages:
