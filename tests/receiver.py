@@ -122,4 +122,4 @@ async def endpoint_at(
 def secret_of(runtime: Runtime, endpoint: Endpoint) -> str:
     """Return an endpoint's secret in clear."""
     assert runtime.webhooks is not None
-    return runtime.webhooks.open(endpoint.tenant, endpoint.endpoint_id, endpoint.secret)
+    return runtime.webhooks.open(endpoint.place, endpoint.secret)

@@ -269,25 +269,29 @@ async def test_a_list_without_an_end_is_no_evidence() -> None:
 
 
 async def test_a_refund_that_stripe_refuses_has_failed() -> None:
-    subject, http = processor((400, error("invalid_request_error", "charge_already_refunded")))
+    paid = (200, intent("succeeded"))
+    subject, http = processor(paid, (400, error("invalid_request_error", "charge_already_refunded")))
     order = RefundRequest("ref_1", attempt(Succeeded("pi_1")), 900)
     assert await subject.refund(order) == RefundFailed("Stripe refused it: Stripe's words")
-    ((_, path, sent, headers),) = http.sent
+    _, (_, path, sent, headers) = http.sent
     assert path == "/v1/refunds"
     assert sent == {"amount": "900", "metadata[refund_id]": "ref_1", "payment_intent": "pi_1"}
     assert headers["Idempotency-Key"] == "ref_1"
-    subject, _ = processor((500, error("api_error")), (500, error("api_error")))
-    with pytest.raises(stripe.APIError):
-        await subject.refund(order)
+    for before in ((), (paid,)):
+        subject, _ = processor(*before, (500, error("api_error")), (500, error("api_error")))
+        with pytest.raises(stripe.APIError):
+            await subject.refund(order)
+    subject, _ = processor((404, error("invalid_request_error", "resource_missing")))
+    assert isinstance(await subject.refund(order), RefundFailed)
 
 
 async def test_a_repetition_that_comes_too_often_says_nothing_about_the_first_request() -> None:
     """Stripe has carried the request out, its answer got lost, and the repetition met the limit."""
     broken, too_often = stripe.APIConnectionError("broken", should_retry=True), (429, error("", "rate_limit"))
-    subject, http = processor(broken, too_often)
+    subject, http = processor((200, intent("succeeded")), broken, too_often)
     with pytest.raises(stripe.RateLimitError):
         await subject.refund(RefundRequest("ref_1", attempt(Succeeded("pi_1")), 900))
-    assert [headers["Idempotency-Key"] for *_, headers in http.sent] == ["ref_1", "ref_1"]
+    assert [headers["Idempotency-Key"] for *_, headers in http.sent[1:]] == ["ref_1", "ref_1"]
     card = CardDetails("4242", "visa", "credit", "FR", None, "12", "2030")
     saved = SavedMethod(
         payment_method_id="pm_1",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nicobar.core.payments.payment import NeedsAction, Succeeded
-from nicobar.core.refunds.refund import RefundSucceeded
+from nicobar.core.refunds.refund import RefundFailed, RefundSucceeded
 from nicobar.processors.base import RefundRequest
 from processors.test_stripe_answers import ATTEMPT, NOTHING, attempt, error, intent, processor, request
 
@@ -82,7 +82,7 @@ ORDER = RefundRequest("ref_1", attempt(Succeeded("pi_1")), 900)
 
 
 async def test_a_refund_that_fits_counts() -> None:
-    subject, _ = processor((200, refund()), (200, listed(refund())))
+    subject, _ = processor((200, paid()), (200, refund()), (200, listed(refund())))
     assert await subject.refund(ORDER) == RefundSucceeded("re_1")
     assert await subject.find_refund(ORDER) == RefundSucceeded("re_1")
 
@@ -92,13 +92,22 @@ async def test_a_refund_that_fits_counts() -> None:
     [{"amount": 901}, {"currency": "usd"}, {"payment_intent": "pi_2"}, {"payment_intent": None}],
 )
 async def test_a_refund_of_something_else_does_not_count(other: dict[str, Any]) -> None:
-    subject, _ = processor((200, refund(**other)), (200, listed(refund(**other))))
+    subject, _ = processor((200, paid()), (200, refund(**other)), (200, listed(refund(**other))))
     for ask in (subject.refund, subject.find_refund):
         with pytest.raises(ValueError, match="re_1 is about another"):
             await ask(ORDER)
 
 
+@pytest.mark.parametrize("other", OTHERS)
+async def test_nothing_is_given_back_of_a_charge_that_is_not_the_attempts(other: dict[str, Any]) -> None:
+    """Somebody may have changed the reference in the database: the money would go to another card."""
+    subject, http = processor((200, paid(**other)))
+    refused = await subject.refund(ORDER)
+    assert isinstance(refused, RefundFailed) and "pi_1 is about another" in refused.why
+    assert [path.partition("?")[0] for _, path, *_ in http.sent] == ["/v1/payment_intents/pi_1"]
+
+
 async def test_the_answer_to_a_refund_has_to_be_about_it() -> None:
-    subject, _ = processor((200, refund(metadata={"refund_id": "ref_2"})))
+    subject, _ = processor((200, paid()), (200, refund(metadata={"refund_id": "ref_2"})))
     with pytest.raises(ValueError, match="re_1 is about another refund than ref_1"):
         await subject.refund(ORDER)

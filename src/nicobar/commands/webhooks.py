@@ -220,9 +220,9 @@ async def _own_secrets(runtime: "Runtime") -> Mapping[str, str]:
     with another key."""
     from contextlib import suppress
 
-    from nicobar.core.business.tenant import Tenant
+    from nicobar.core.webhooks.endpoint import listener_place
     from nicobar.storage.webhooks.endpoints import all_endpoints
-    from nicobar.storage.webhooks.listeners import LISTENER, all_listen_secrets
+    from nicobar.storage.webhooks.listeners import all_listen_secrets
     from nicobar.vault import VaultError
 
     webhooks = runtime.webhooks
@@ -232,13 +232,13 @@ async def _own_secrets(runtime: "Runtime") -> Mapping[str, str]:
     found: dict[str, str] = {}
     with suppress(VaultError):
         for business_id, sealed in listeners.items():
-            found["the secret of nicobar listen"] = webhooks.open(Tenant(business_id, "test"), LISTENER, sealed)
+            found["the secret of nicobar listen"] = webhooks.open(listener_place(business_id), sealed)
         for one in endpoints:
             name = f"the secret of {one.endpoint_id} ({one.mode} mode)"
-            found[name] = webhooks.open(one.tenant, one.endpoint_id, one.secret)
+            found[name] = webhooks.open(one.place, one.secret)
             if one.previous_secret is not None:
                 name = f"the secret that {one.endpoint_id} ({one.mode} mode) had before its rotation"
-                found[name] = webhooks.open(one.tenant, one.endpoint_id, one.previous_secret)
+                found[name] = webhooks.open(one.place, one.previous_secret)
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from nicobar.clock import SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME
-from nicobar.core.business.tenant import Tenant
+from nicobar.core.webhooks.endpoint import listener_place
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.accounts import Accounts
@@ -21,7 +21,7 @@ from nicobar.storage.inspection import FIRST_BUSINESS, SERVER_NAME, advisory_loc
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from nicobar.storage.webhooks.endpoints import all_endpoints
-from nicobar.storage.webhooks.listeners import LISTENER, all_listen_secrets
+from nicobar.storage.webhooks.listeners import all_listen_secrets
 from nicobar.vault import Vault, VaultError
 
 # By SQLSTATE, because PostgreSQL's sentences come in the language of its installation.
@@ -84,10 +84,10 @@ async def check_secrets(runtime: Runtime) -> None:
                 runtime.accounts.open(account)
         for endpoint in endpoints:
             if runtime.webhooks is not None:
-                runtime.webhooks.open(endpoint.tenant, endpoint.endpoint_id, endpoint.secret)
+                runtime.webhooks.open(endpoint.place, endpoint.secret)
         for business_id, secret in listeners.items():
             if runtime.webhooks is not None:
-                runtime.webhooks.open(Tenant(business_id, "test"), LISTENER, secret)
+                runtime.webhooks.open(listener_place(business_id), secret)
         if runtime.vault is not None:
             runtime.vault.ensure_key()
     except VaultError as error:

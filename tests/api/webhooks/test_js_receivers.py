@@ -71,7 +71,7 @@ async def shop(runtime: Runtime, merchant: Merchant) -> AsyncIterator[Shop]:
     assert webhooks is not None
     async with runtime.database.transaction() as tx:  # all receivers share the secret of the first, sealed for each
         for endpoint in endpoints:
-            sealed = webhooks.seal(endpoint.tenant, endpoint.endpoint_id, secret)
+            sealed = webhooks.seal(endpoint.place, secret)
             query = "UPDATE webhook_endpoints SET secret = $2 WHERE endpoint_id = $1"
             await tx.execute(query, endpoint.endpoint_id, sealed)
     script = Path(__file__).with_name("receivers.cjs")

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from due_work import run_due
 from harness import START, VAULT_KEYS, FakeClock, Merchant
+from nicobar.core.webhooks.endpoint import sealed_place
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.webhooks.reseal_endpoints import reseal_endpoints
@@ -98,12 +99,12 @@ async def test_a_new_encryption_key_replaces_the_old_one(
         (stored,) = await all_endpoints(read)
     renewed = Webhooks(Vault(Keys.parse(fresh), None), clock, allow_private=True)
     assert stored.previous_secret is not None
-    assert renewed.open(merchant.tenant, endpoint.endpoint_id, stored.secret) == new
-    assert renewed.open(merchant.tenant, endpoint.endpoint_id, stored.previous_secret) == old
-    assert renewed.open_headers(merchant.tenant, endpoint.endpoint_id, stored.headers) == {"x-shop": "7"}
+    assert renewed.open(stored.place, stored.secret) == new
+    assert renewed.open(stored.place, stored.previous_secret) == old
+    assert renewed.open_headers(stored.place, stored.headers) == {"x-shop": "7"}
     with pytest.raises(VaultError):
-        Webhooks(Vault(VAULT_KEYS, None), clock, allow_private=True).open(
-            merchant.tenant, endpoint.endpoint_id, stored.secret
-        )
+        Webhooks(Vault(VAULT_KEYS, None), clock, allow_private=True).open(stored.place, stored.secret)
     with pytest.raises(VaultError):  # moved to another place
-        renewed.open(merchant.live_tenant, endpoint.endpoint_id, stored.secret)
+        renewed.open(sealed_place(merchant.live_tenant, endpoint.endpoint_id, endpoint.url), stored.secret)
+    with pytest.raises(VaultError):  # sent to another address
+        renewed.open(sealed_place(merchant.tenant, endpoint.endpoint_id, "https://evil.example/"), stored.secret)

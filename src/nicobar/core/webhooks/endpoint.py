@@ -97,10 +97,23 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         """Whose endpoint it is."""
         return Tenant(self.business_id, self.mode)
 
+    @property
+    def place(self) -> str:
+        """The place that its secrets are tied to."""
+        return sealed_place(self.tenant, self.endpoint_id, self.url)
 
-def sealed_place(tenant: Tenant, endpoint_id: str) -> str:
-    """Return the place that an endpoint's secrets are tied to."""
-    return f"webhook_endpoints/{tenant.business_id}/{tenant.mode}/{endpoint_id}"
+
+def sealed_place(tenant: Tenant, endpoint_id: str, url: str) -> str:
+    """Return the place that an endpoint's secrets are tied to: whose they are, and where they are sent.
+
+    Whoever changes the address in the database gets secrets that do not open, and nothing is sent there.
+    """
+    return f"webhook_endpoints/{tenant.business_id}/{tenant.mode}/{endpoint_id}/{url}"
+
+
+def listener_place(business_id: str) -> str:
+    """Return the place that the secret of `nicobar listen` is tied to."""
+    return f"webhook_listeners/{business_id}"
 
 
 def checked_url(url: str, mode: Mode, *, allow_private: bool) -> str:

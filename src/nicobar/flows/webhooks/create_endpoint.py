@@ -13,6 +13,7 @@ from nicobar.core.webhooks.endpoint import (
     checked_filter,
     checked_headers,
     checked_url,
+    sealed_place,
 )
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.webhooks.endpoints import count_endpoints, find_by_key, insert_endpoint, lock_endpoints
@@ -37,9 +38,10 @@ async def create_endpoint(runtime: Runtime, tenant: Tenant, new: NewEndpoint) ->
     headers, metadata = checked_headers(new.headers), checked_metadata(new.metadata)
     now = runtime.real_now()
     endpoint_id = runtime.new_id("ep", now)
+    place = sealed_place(tenant, endpoint_id, url)
     try:
-        secret = webhooks.seal(tenant, endpoint_id, webhooks.new_secret())
-        sealed_headers = webhooks.seal_headers(tenant, endpoint_id, headers)
+        secret = webhooks.seal(place, webhooks.new_secret())
+        sealed_headers = webhooks.seal_headers(place, headers)
     except VaultError as error:
         raise Problem("SERVICE_UNAVAILABLE", message=f"Webhooks need an encryption key: {error}") from error
     endpoint = Endpoint(

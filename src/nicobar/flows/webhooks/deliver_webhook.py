@@ -7,10 +7,12 @@ import structlog
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.webhooks.delivery import Answer, DeliveryAttempt, DueDelivery
+from nicobar.core.webhooks.endpoint import sealed_place
 from nicobar.core.webhooks.retries import GIVEN_UP_AFTER, RANDOM_BITS, is_given_up, next_attempt_at
 from nicobar.core.webhooks.signature import sign
 from nicobar.flows.events.render_event_now import render_event_now
 from nicobar.flows.runtime import Runtime
+from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.storage.webhooks.deliveries import give_up, load_due, record_attempt, stop_deliveries
 from nicobar.storage.webhooks.endpoints import lock_endpoints
 
@@ -25,7 +27,7 @@ async def deliver_webhook(runtime: Runtime, tenant: Tenant, event_id: str, endpo
     and a signature of its own; the id stays. Nothing is locked while the receiver is waited for, so a worker that dies
     in the middle leaves a row that is due again when its lease has run out: the receiver may then get it twice.
 
-    Raises VaultError when the secret of the endpoint cannot be decrypted.
+    Raises VaultError, and sends nothing, when secret or headers cannot be decrypted, or are not meant for the address.
     """
     webhooks = runtime.webhooks
     assert webhooks is not None  # noqa: S101 - only some tests go without
@@ -38,20 +40,20 @@ async def deliver_webhook(runtime: Runtime, tenant: Tenant, event_id: str, endpo
         async with runtime.database.snapshot() as read:
             body = await render_event_now(runtime, read, tenant, due.event)
     at = runtime.real_now()
-    own = webhooks.open_headers(tenant, endpoint_id, due.headers)
-    secrets = _secrets(runtime, tenant, endpoint_id, due, at)
+    place = sealed_place(tenant, endpoint_id, due.url)
+    own = webhooks.open_headers(place, due.headers)
+    secrets = _secrets(webhooks, place, due, at)
     answer = await webhooks.post(due.url, own | sign(secrets, due.message_id, at, body), body)
     await _record(runtime, tenant, event_id, endpoint_id, due, answer, at)
     return True
 
 
-def _secrets(runtime: Runtime, tenant: Tenant, endpoint_id: str, due: DueDelivery, at: datetime) -> list[str]:
+def _secrets(webhooks: Webhooks, place: str, due: DueDelivery, at: datetime) -> list[str]:
     """Return the secrets to sign with: the new one first, and until its end the one before it."""
-    assert runtime.webhooks is not None  # noqa: S101
     sealed = [due.secret]
     if due.previous_secret is not None and due.previous_ends_at is not None and at < due.previous_ends_at:
         sealed.append(due.previous_secret)
-    return [runtime.webhooks.open(tenant, endpoint_id, secret) for secret in sealed]
+    return [webhooks.open(place, secret) for secret in sealed]
 
 
 async def _record(

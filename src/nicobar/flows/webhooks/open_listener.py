@@ -4,10 +4,10 @@ from typing import Final, NamedTuple
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.core.webhooks.endpoint import listener_place
 from nicobar.core.webhooks.forwarding import forward_url
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.webhooks.listeners import (
-    LISTENER,
     events_after,
     get_listen_secret,
     insert_listen_secret,
@@ -44,13 +44,13 @@ async def open_listener(runtime: Runtime, tenant: Tenant, url: str) -> Listener:
         raise Problem("UNSUPPORTED_ACTION", detail="Only events of test mode are forwarded; create an endpoint instead")
     checked, business_id = forward_url(url), tenant.business_id
     try:
-        sealed = webhooks.seal(tenant, LISTENER, webhooks.new_secret())
+        sealed = webhooks.seal(listener_place(business_id), webhooks.new_secret())
         async with runtime.database.transaction() as tx:
             await insert_listen_secret(tx, business_id, sealed, runtime.real_now())
             stored = await get_listen_secret(tx, business_id)
             after = max(0, await newest_event_number(tx, tenant) - LATE_NUMBERS)
             known = frozenset(await events_after(tx, tenant, after))
         assert stored is not None  # noqa: S101 - it was stored just now, or before
-        return Listener(tenant, checked, webhooks.open(tenant, LISTENER, stored), after, known)
+        return Listener(tenant, checked, webhooks.open(listener_place(business_id), stored), after, known)
     except VaultError as error:
         raise Problem("SERVICE_UNAVAILABLE", message=f"Webhooks need an encryption key: {error}") from error

@@ -1,13 +1,10 @@
 """Encrypt every secret of webhooks with the newest key, so that older keys are not needed any more."""
 
-import msgspec
-
-from nicobar.core.business.tenant import Tenant
-from nicobar.core.webhooks.endpoint import Endpoint
+from nicobar.core.webhooks.endpoint import listener_place
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.webhooks.webhooks import Webhooks
+from nicobar.flows.webhooks.seal_endpoint import seal_endpoint
 from nicobar.storage.webhooks.endpoints import all_endpoints, get_endpoint, lock_endpoints, update_secrets
-from nicobar.storage.webhooks.listeners import LISTENER, all_listen_secrets, update_listen_secret
+from nicobar.storage.webhooks.listeners import all_listen_secrets, update_listen_secret
 
 
 async def reseal_endpoints(runtime: Runtime) -> int:
@@ -15,33 +12,19 @@ async def reseal_endpoints(runtime: Runtime) -> int:
 
     Raises VaultError, and leaves the endpoint at which it was raised, and those after it, as they are.
     """
-    assert runtime.webhooks is not None  # noqa: S101 - only some tests go without
+    webhooks = runtime.webhooks
+    assert webhooks is not None  # noqa: S101 - only some tests go without
     async with runtime.database.snapshot() as read:
         endpoints, listeners = await all_endpoints(read), await all_listen_secrets(read)
     for business_id, sealed in listeners.items():
-        anew = _anew(runtime.webhooks, Tenant(business_id, "test"), LISTENER, sealed)
+        place = listener_place(business_id)
+        resealed = webhooks.seal(place, webhooks.open(place, sealed))
         async with runtime.database.statement() as tx:
-            await update_listen_secret(tx, business_id, anew)
+            await update_listen_secret(tx, business_id, resealed)
     for endpoint in endpoints:
         async with runtime.database.transaction() as tx:
             await lock_endpoints(tx, endpoint.tenant)
             stored = await get_endpoint(tx, endpoint.tenant, endpoint.endpoint_id)
             if stored is not None:
-                await update_secrets(tx, _resealed(runtime.webhooks, stored))
+                await update_secrets(tx, seal_endpoint(webhooks, stored, stored.url))
     return len(endpoints)
-
-
-def _anew(webhooks: Webhooks, tenant: Tenant, endpoint_id: str, sealed: bytes) -> bytes:
-    return webhooks.seal(tenant, endpoint_id, webhooks.open(tenant, endpoint_id, sealed))
-
-
-def _resealed(webhooks: Webhooks, endpoint: Endpoint) -> Endpoint:
-    def anew(sealed: bytes) -> bytes:
-        return _anew(webhooks, endpoint.tenant, endpoint.endpoint_id, sealed)
-
-    return msgspec.structs.replace(
-        endpoint,
-        secret=anew(endpoint.secret),
-        previous_secret=None if endpoint.previous_secret is None else anew(endpoint.previous_secret),
-        headers=None if endpoint.headers is None else anew(endpoint.headers),
-    )

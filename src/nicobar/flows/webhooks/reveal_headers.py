@@ -18,6 +18,6 @@ async def reveal_headers(runtime: Runtime, tenant: Tenant, endpoint_id: str) -> 
     if endpoint is None:
         raise Problem("NOT_FOUND", what="Webhook endpoint")
     try:
-        return runtime.webhooks.open_headers(tenant, endpoint_id, endpoint.headers)
+        return runtime.webhooks.open_headers(endpoint.place, endpoint.headers)
     except VaultError as error:
         raise Problem("SERVICE_UNAVAILABLE", message=f"The headers cannot be decrypted: {error}") from error

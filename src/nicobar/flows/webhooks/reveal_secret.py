@@ -18,6 +18,6 @@ async def reveal_secret(runtime: Runtime, tenant: Tenant, endpoint_id: str) -> s
     if endpoint is None:
         raise Problem("NOT_FOUND", what="Webhook endpoint")
     try:
-        return runtime.webhooks.open(tenant, endpoint_id, endpoint.secret)
+        return runtime.webhooks.open(endpoint.place, endpoint.secret)
     except VaultError as error:
         raise Problem("SERVICE_UNAVAILABLE", message=f"The secret cannot be decrypted: {error}") from error

@@ -19,15 +19,15 @@ async def rotate_secret(runtime: Runtime, tenant: Tenant, endpoint_id: str) -> s
     webhooks = runtime.webhooks
     assert webhooks is not None  # noqa: S101 - only some tests go without
     secret, now = webhooks.new_secret(), runtime.real_now()
-    try:
-        sealed = webhooks.seal(tenant, endpoint_id, secret)
-    except VaultError as error:
-        raise Problem("SERVICE_UNAVAILABLE", message=f"Webhooks need an encryption key: {error}") from error
     async with runtime.database.transaction() as tx:
         await lock_endpoints(tx, tenant)
         stored = await get_endpoint(tx, tenant, endpoint_id)
         if stored is None:
             raise Problem("NOT_FOUND", what="Webhook endpoint")
+        try:
+            sealed = webhooks.seal(stored.place, secret)
+        except VaultError as error:
+            raise Problem("SERVICE_UNAVAILABLE", message=f"Webhooks need an encryption key: {error}") from error
         rotated = msgspec.structs.replace(
             stored, secret=sealed, previous_secret=stored.secret, previous_ends_at=now + OVERLAP, updated_at=now
         )

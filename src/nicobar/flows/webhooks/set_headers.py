@@ -26,8 +26,8 @@ async def set_headers(runtime: Runtime, tenant: Tenant, endpoint_id: str, header
         if stored is None:
             raise Problem("NOT_FOUND", what="Webhook endpoint")
         try:
-            merged = merged_headers(webhooks.open_headers(tenant, endpoint_id, stored.headers), headers)
-            sealed = webhooks.seal_headers(tenant, endpoint_id, merged)
+            merged = merged_headers(webhooks.open_headers(stored.place, stored.headers), headers)
+            sealed = webhooks.seal_headers(stored.place, merged)
         except VaultError as error:
             raise Problem("SERVICE_UNAVAILABLE", message=f"Webhooks need an encryption key: {error}") from error
         changed = msgspec.structs.replace(stored, headers=sealed, updated_at=runtime.real_now())

@@ -18,7 +18,7 @@ import structlog
 from nicobar.clock import Clock
 from nicobar.core.business.tenant import Mode
 from nicobar.core.disputes.dispute import DisputeFacts
-from nicobar.core.payments.payment import Abandoned, Attempt, CardDetails, Declined, NeedsAction, Outcome, Unknown
+from nicobar.core.payments.payment import Abandoned, Attempt, CardDetails, Declined, NeedsAction, Outcome
 from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.core.refunds.refund import RefundFailed, RefundOutcome
 from nicobar.processors.base import (
@@ -31,7 +31,7 @@ from nicobar.processors.base import (
     RefundRequest,
 )
 from nicobar.processors.stripe.stripe_account import NAME, StripeAccount
-from nicobar.processors.stripe.stripe_matching import checked_intent, checked_refund
+from nicobar.processors.stripe.stripe_matching import checked_intent, checked_refund, reference_of
 from nicobar.processors.stripe.stripe_notices import read_notice
 from nicobar.processors.stripe.stripe_outcomes import (
     ATTEMPT,
@@ -165,27 +165,27 @@ class Stripe:
         return None
 
     async def refund(self, request: RefundRequest) -> RefundOutcome:
-        """Give money back, once for the refund id. What Stripe refuses has failed; other errors are exceptions."""
-        reference = _reference(request.attempt)
+        """Give money of the attempt's own charge back, once for the refund id. What Stripe refuses has failed."""
+        reference = reference_of(request.attempt)
         if reference is None:
             return RefundFailed("The attempt has no charge at Stripe")
         try:
+            await self._intent(request.attempt)
             amount = to_stripe(request.amount, request.attempt.currency)
         except ValueError as error:
             return RefundFailed(str(error))
+        except stripe.StripeError as error:
+            return _refused_refund(error, request)
         order = {"payment_intent": reference, "amount": amount, "metadata": {REFUND: request.refund_id}}
         try:
             made = await self._api.refunds.create_async(cast(Any, order), {"idempotency_key": request.refund_id})
         except stripe.StripeError as error:
-            if not _is_refusal(error) or _is_too_often(error):
-                raise
-            _log.warning("stripe_refused", what="refund", refund_id=request.refund_id, **_facts(error))
-            return RefundFailed(f"Stripe refused it: {_words(error)}")
+            return _refused_refund(error, request)
         return refund_of(checked_refund(_read(made, StripeRefund), request, reference))
 
     async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
         """Return what happened to a refund, None when no order for it has ever arrived."""
-        reference = _reference(request.attempt)
+        reference = reference_of(request.attempt)
         if reference is None:
             return None
         found = await _search(self._api.refunds.list_async, {"payment_intent": reference}, REFUND, request.refund_id)
@@ -286,7 +286,7 @@ class Stripe:
 
         Raises StripeError when one that was there cannot be read, which is no evidence that it is not there.
         """
-        reference = _reference(attempt)
+        reference = reference_of(attempt)
         if reference is not None:
             found: Any = await self._api.payment_intents.retrieve_async(reference, {"expand": _LATEST})
         else:
@@ -351,10 +351,12 @@ def _read(found: Any, shape: type[StructT]) -> StructT:
     return msgspec.convert(found.to_dict(), shape)
 
 
-def _reference(attempt: Attempt) -> str | None:
-    """Return Stripe's id of an attempt's PaymentIntent, as far as it was ever told."""
-    outcome = attempt.outcome
-    return None if outcome is None or isinstance(outcome, Unknown) else outcome.reference
+def _refused_refund(error: stripe.StripeError, request: RefundRequest) -> RefundFailed:
+    """Return what a refund that Stripe refused comes to; raise the error again when it is no refusal."""
+    if not _is_refusal(error) or _is_too_often(error):
+        raise error
+    _log.warning("stripe_refused", what="refund", refund_id=request.refund_id, **_facts(error))
+    return RefundFailed(f"Stripe refused it: {_words(error)}")
 
 
 def _metadata(request: ChargeRequest) -> dict[str, str]:

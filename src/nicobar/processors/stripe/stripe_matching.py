@@ -1,8 +1,15 @@
 """Whether what Stripe tells is about what it was asked: only then it counts. Raises ValueError, so nobody knows."""
 
+from nicobar.core.payments.payment import Attempt, Unknown
 from nicobar.processors.base import RefundRequest
 from nicobar.processors.stripe.stripe_outcomes import ATTEMPT, REFUND, PaymentIntent, StripeRefund
 from nicobar.reference.stripe import to_stripe
+
+
+def reference_of(attempt: Attempt) -> str | None:
+    """Return Stripe's id of an attempt's PaymentIntent, as far as it was ever told."""
+    outcome = attempt.outcome
+    return None if outcome is None or isinstance(outcome, Unknown) else outcome.reference
 
 
 def checked_intent(intent: PaymentIntent, attempt_id: str, amount: int, currency: str) -> PaymentIntent:

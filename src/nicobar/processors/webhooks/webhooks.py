@@ -14,9 +14,7 @@ from typing import Final
 import msgspec
 
 from nicobar.clock import Clock
-from nicobar.core.business.tenant import Tenant
 from nicobar.core.webhooks.delivery import Answer
-from nicobar.core.webhooks.endpoint import sealed_place
 from nicobar.core.webhooks.signature import SECRET_BYTES, make_secret
 from nicobar.processors.webhooks.http_post import Connection, Response, Target, connect, request_head, words_for
 from nicobar.processors.webhooks.receiver_address import DeliveryError
@@ -56,26 +54,26 @@ class Webhooks:
         """Return a fresh secret."""
         return make_secret(self._clock.random_bytes(SECRET_BYTES))
 
-    def seal(self, tenant: Tenant, endpoint_id: str, text: str) -> bytes:
-        """Return a secret encrypted for its endpoint. Raises VaultError."""
+    def seal(self, place: str, text: str) -> bytes:
+        """Return a secret encrypted for the place of its endpoint. Raises VaultError."""
         nonce = self._clock.random_bytes(NONCE_BYTES)
-        return self._vault.seal(text.encode(), sealed_place(tenant, endpoint_id), nonce)
+        return self._vault.seal(text.encode(), place, nonce)
 
-    def open(self, tenant: Tenant, endpoint_id: str, sealed: bytes) -> str:
-        """Return a secret of an endpoint. Raises VaultError."""
-        return self._vault.open(sealed, sealed_place(tenant, endpoint_id)).decode()
+    def open(self, place: str, sealed: bytes) -> str:
+        """Return a secret of the endpoint of this place. Raises VaultError."""
+        return self._vault.open(sealed, place).decode()
 
-    def seal_headers(self, tenant: Tenant, endpoint_id: str, headers: Mapping[str, str]) -> bytes | None:
+    def seal_headers(self, place: str, headers: Mapping[str, str]) -> bytes | None:
         """Return headers encrypted for their endpoint; None for none. Raises VaultError."""
         if not headers:
             return None
-        return self.seal(tenant, endpoint_id, msgspec.json.encode(headers).decode())
+        return self.seal(place, msgspec.json.encode(headers).decode())
 
-    def open_headers(self, tenant: Tenant, endpoint_id: str, sealed: bytes | None) -> dict[str, str]:
+    def open_headers(self, place: str, sealed: bytes | None) -> dict[str, str]:
         """Return the headers of an endpoint. Raises VaultError."""
         if sealed is None:
             return {}
-        return msgspec.json.decode(self.open(tenant, endpoint_id, sealed), type=dict[str, str])
+        return msgspec.json.decode(self.open(place, sealed), type=dict[str, str])
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send a body and return what came of it within `ANSWER_SECONDS`."""

@@ -11,7 +11,7 @@ from nicobar.storage.database import Read, Tx
 from nicobar.storage.webhooks.deliveries import NEWEST
 
 LISTENER: Final = "listen"
-"""The substitute for the id of an endpoint in the ids of messages and where the secret is sealed."""
+"""The substitute for the id of an endpoint in the ids of messages."""
 
 _GET: Final = "SELECT secret FROM webhook_listeners WHERE business_id = $1"
 
