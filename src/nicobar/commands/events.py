@@ -1,7 +1,6 @@
 """`nicobar events`: what happened, what became of it at each webhook endpoint, and sending it again."""
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -9,16 +8,17 @@ import msgspec
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from nicobar.commands.delivery_lines import delivery_lines, summary
 from nicobar.commands.parts import (
     WHERE,
     Data,
     DatabaseUrl,
     InMode,
     Json,
+    moment,
     print_json,
     print_table,
     refuse_without_database,
-    table,
     with_runtime,
 )
 from nicobar.core.events.event import EventType
@@ -87,8 +87,6 @@ def list_(
     if json:
         print_json([_item(event, deliveries) for event, deliveries in found])
     elif found:
-        from nicobar.commands.payment_screen import moment
-
         rows = [
             [event.event_id, moment(event.created_at), event.type, event.object_id, summary(deliveries)]
             for event, deliveries in found
@@ -139,8 +137,6 @@ def show(
     if json:
         print_json(_item(event, deliveries) | {"payload": payload})
         return 0
-    from nicobar.commands.payment_screen import moment
-
     lines = [f"{event.event_id}  {event.type}  {event.object_id}  {moment(event.created_at)} UTC", "", "Deliveries"]
     lines += [f"  {line}" for line in delivery_lines(deliveries) or ["None."]]
     lines += ["", "Body", *plain_json(payload)]
@@ -219,35 +215,6 @@ async def send_again(
         words = "No enabled webhook endpoint wants it, or it is on its way. --forward-to sends it to an address."
         return Sent(False, words)
     return Sent(True, f"It is sent again to {count} webhook endpoint{'' if count == 1 else 's'}.")
-
-
-def summary(deliveries: "Sequence[Delivery]") -> str:
-    """Return how many deliveries are in which state: `2 delivered, 1 waiting`."""
-    counted = Counter(delivery.state for delivery in deliveries)
-    return ", ".join(f"{number} {state}" for state, number in sorted(counted.items())) or "-"
-
-
-def delivery_lines(deliveries: "Sequence[Delivery]") -> list[str]:
-    """Return what became of events, one block for each delivery, with every try under it."""
-    from nicobar.commands.payment_screen import moment
-
-    lines: list[str] = []
-    for delivery in deliveries:
-        due = f", next try {moment(delivery.due_at)}" if delivery.due_at else ""
-        lines.append(f"{delivery.endpoint_id}  {delivery.state}{due}  {plain(delivery.url)}")
-        rows = [
-            [
-                str(one.number),
-                moment(one.attempted_at),
-                "-" if one.status is None else str(one.status),
-                f"{one.duration_ms} ms",
-                plain(one.reason or one.answer or "-")[:200],
-            ]
-            for one in delivery.attempts
-        ]
-        if rows:
-            lines += [f"  {line}" for line in table(["TRY", "WHEN (UTC)", "STATUS", "TOOK", "WHY OR ANSWER"], rows)]
-    return lines
 
 
 def plain_json(value: object) -> list[str]:

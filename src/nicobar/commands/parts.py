@@ -7,6 +7,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
@@ -182,3 +183,8 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
             room = " " * (width - cell_len(cell))
             cells.append(room + cell if index in right else cell + room)
         yield "  ".join(cells).rstrip()
+
+
+def moment(at: datetime | None) -> str:
+    """Write a moment in UTC to the millisecond."""
+    return "-" if at is None else f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"

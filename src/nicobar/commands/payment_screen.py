@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from babel.numbers import format_currency, get_currency_precision
 
-from nicobar.commands.parts import table
+from nicobar.commands.delivery_lines import delivery_lines, summary
+from nicobar.commands.parts import moment, table
 from nicobar.core.disputes.dispute import Dispute
 from nicobar.core.events.event import PAYMENT_EVENTS, Event
 from nicobar.core.ledger.ledger import LedgerEntry
@@ -16,8 +17,10 @@ from nicobar.core.payments.payment import Attempt, Declined, Outcome, Payment, U
 from nicobar.core.pricing.explanation import describe, explain
 from nicobar.core.pricing.pricing import Quote
 from nicobar.core.refunds.refund import Refund, RefundFailed
+from nicobar.core.webhooks.delivery import Delivery
 from nicobar.program.banner import plain
 from nicobar.reference import currencies
+from nicobar.wire.webhooks.deliveries import render_delivery
 
 _STATUS_OF: Final = {event: status for status, event in PAYMENT_EVENTS.items()}
 
@@ -38,6 +41,8 @@ class PaymentHistory(NamedTuple):
     entries: Sequence[LedgerEntry]
     events: Sequence[Event]
     """Those of the payment, its refunds and its disputes."""
+    deliveries: Sequence[Delivery]
+    """Of those events, to webhook endpoints."""
 
 
 class StatusChange(NamedTuple):
@@ -91,6 +96,7 @@ def as_json(history: PaymentHistory) -> dict[str, Any]:
         "events": [
             {"event_id": event.event_id, "type": event.type, "created_at": event.created_at} for event in history.events
         ],
+        "deliveries": [render_delivery(delivery) for delivery in history.deliveries],
     }
 
 
@@ -107,7 +113,8 @@ def screen(history: PaymentHistory) -> str:
         "Refunds": _refunds(history.refunds),
         "Disputes": _disputes(history.disputes),
         "Ledger": _ledger(history.entries),
-        "Events": _events(history.events),
+        "Events": _events(history),
+        "Deliveries": delivery_lines(history.deliveries),
     }
     for title, content in sections.items():
         lines += ["", title, *[f"  {line}" for line in content or ["None."]]]
@@ -123,11 +130,6 @@ def money(minor: int, currency: str) -> str:
     pattern = "#,##0" + (f".{'0' * exponent}" if exponent else "") + " ¤¤"
     written = format_currency(Decimal(minor).scaleb(-exponent), currency, pattern, "en_US", currency_digits=False)
     return str(written).replace("\xa0", " ")
-
-
-def moment(at: datetime | None) -> str:
-    """Write a moment in UTC to the millisecond."""
-    return _NONE if at is None else f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"
 
 
 def changes(history: PaymentHistory) -> list[StatusChange]:
@@ -288,9 +290,18 @@ def _decimals(minor: int, currency: str) -> str:
     return money(minor, currency).rpartition(" ")[0]
 
 
-def _events(events: Sequence[Event]) -> list[str]:
-    rows = [[event.event_id, moment(event.created_at), event.type, event.object_id] for event in events]
-    return _table(["ID", "WHEN (UTC)", "TYPE", "ABOUT"], rows)
+def _events(history: PaymentHistory) -> list[str]:
+    rows = [
+        [
+            event.event_id,
+            moment(event.created_at),
+            event.type,
+            event.object_id,
+            summary([one for one in history.deliveries if one.event_id == event.event_id]),
+        ]
+        for event in history.events
+    ]
+    return _table(["ID", "WHEN (UTC)", "TYPE", "ABOUT", "DELIVERIES"], rows)
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

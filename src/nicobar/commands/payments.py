@@ -54,7 +54,7 @@ def show(
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Show what was asked for, why it costs what it costs, what the processor said, the books and the events.
+    """Show what was asked for, why it costs what it costs, what the processor said, books, events and deliveries.
 
     No record is changed. Times are UTC. What is shown can be personal data of your customer.
     """
@@ -146,6 +146,7 @@ async def read_history(read: "Read", payment: "Payment") -> "PaymentHistory":
     from nicobar.storage.payments.payment_history import attempts_of, events_about
     from nicobar.storage.payments.payments import get_pricing
     from nicobar.storage.refunds.refunds import refunds_of
+    from nicobar.storage.webhooks.delivery_log import deliveries_of
     from nicobar.wire.pricing.explanations import render_explanation
 
     inputs = await get_pricing(read, payment.tenant, payment.payment_id)
@@ -155,6 +156,7 @@ async def read_history(read: "Read", payment: "Payment") -> "PaymentHistory":
     refunds = await refunds_of(read, payment.tenant, payment.payment_id)
     disputes = await disputes_of(read, payment.tenant, payment.payment_id)
     others = [refund.refund_id for refund in refunds] + [dispute.dispute_id for dispute in disputes]
+    events = await events_about(read, payment, others)
     return PaymentHistory(
         payment=payment,
         quote=quote,
@@ -163,5 +165,6 @@ async def read_history(read: "Read", payment: "Payment") -> "PaymentHistory":
         refunds=refunds,
         disputes=disputes,
         entries=await entries_of(read, payment.tenant, payment.payment_id),
-        events=await events_about(read, payment, others),
+        events=events,
+        deliveries=await deliveries_of(read, payment.tenant, [event.event_id for event in events]),
     )

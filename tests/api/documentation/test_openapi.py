@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from importlib.metadata import version
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import pytest
@@ -13,8 +13,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from nicobar.api.documentation.openapi import build_document, operation_id
 from nicobar.api.documentation.schemas import describe_types
+from nicobar.api.documentation.webhook_section import HOOKS
 from nicobar.api.routing import Operation
 from nicobar.app import OPERATIONS
+from nicobar.core.events.event import EventType
 from nicobar.core.problems import CATALOGUE
 from nicobar.wire.codes import CURRENCY_CODES, CurrencyCode
 from nicobar.wire.common import Items, NoQuery, PageQuery
@@ -344,3 +346,23 @@ def test_two_operations_of_one_id_are_refused() -> None:
     ]
     with pytest.raises(ValueError, match="two operations have the id get_box"):
         build_document(table, BASE)
+
+
+def test_what_receivers_are_sent_is_described() -> None:
+    document = build_document(OPERATIONS, BASE, HOOKS)
+    OpenAPIV31SpecValidator(document).validate()
+    assert list(document["webhooks"]) == list(get_args(EventType))
+    for type, item in document["webhooks"].items():
+        post = item["post"]
+        assert (post["security"], list(post["responses"])) == ([], ["2XX"])
+        assert [header["name"] for header in post["parameters"]] == [
+            "webhook-id",
+            "webhook-timestamp",
+            "webhook-signature",
+        ]
+        content = post["requestBody"]["content"]["application/json"]
+        example, data = content["example"], content["schema"]["properties"]["data"]["allOf"]
+        assert (example["type"], example["data"].pop("payload_type")) == (type, type.partition(".")[0].capitalize())
+        assert data[1]["$ref"].rpartition("/")[2] in document["components"]["schemas"]
+        msgspec.convert(example["data"], next(hook.data for hook in HOOKS if hook.type == type))
+    assert "webhooks" not in build_document(OPERATIONS, BASE)

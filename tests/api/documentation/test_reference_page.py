@@ -15,6 +15,7 @@ from nicobar.api.documentation import reference_page
 from nicobar.api.documentation.field_tables import Field, Variant, field_of, fields_of
 from nicobar.api.documentation.openapi import build_document
 from nicobar.api.documentation.reference_page import docs_routes, render_page
+from nicobar.api.documentation.webhook_section import HOOKS
 from nicobar.app import OPERATIONS
 from nicobar.flows.runtime import Runtime
 
@@ -66,7 +67,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return build_document(OPERATIONS, BASE)
+    return build_document(OPERATIONS, BASE, HOOKS)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ async def test_nothing_is_made_before_it_is_asked_for_and_only_once(monkeypatch:
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         for path in ("/docs", "/openapi.json", "/docs"):
             assert (await client.get(path)).status_code == 200
-    assert made == [(OPERATIONS, BASE)]
+    assert made == [(OPERATIONS, BASE, HOOKS)]
 
 
 def test_the_page_has_no_script_and_no_inline_style(page: Page) -> None:
@@ -254,3 +255,10 @@ def test_the_kind_of_a_field_in_words() -> None:
     assert kind({"anyOf": [{"type": "string"}, {"type": "string"}, {"type": "number"}]}) == "string or number"
     assert kind({"type": "array"}) == "list of anything"
     assert kind({}) == "anything"
+
+
+def test_the_page_names_what_is_sent(document: dict[str, Any]) -> None:
+    text = render_page(document)
+    part = text.partition('<section id="what-is-sent"')[2].partition("</section>")[0]
+    assert re.findall(r'<th scope="row"><code>([\w.]+)</code>', part) == [hook.type for hook in HOOKS]
+    assert 'href="#what-is-sent"' in text

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp
 from disputing import Disputing, open_dispute
 from due_work import run_due
 from harness import FakeClock, Merchant
-from nicobar.commands.payment_screen import changes, moment, money, screen
+from nicobar.commands.parts import moment
+from nicobar.commands.payment_screen import as_json, changes, money, screen
 from nicobar.commands.payments import read_history
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Pending, Unknown
@@ -22,7 +23,8 @@ from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.program.banner import plain
 from nicobar.storage.payments.payments import get_payment
-from orders import card, order, pay, place
+from orders import card, order, pay, place, reload
+from receiver import answer, endpoint_at, receiving
 from returning import paid
 from shop import Shop, item
 
@@ -87,11 +89,14 @@ Ledger
   2026-03-14 15:09:35.535  dispute  dp_*   tax_payable            1.60          USD
 
 Events
-  ID     WHEN (UTC)               TYPE               ABOUT
-  evt_*  2026-03-14 15:09:32.535  payment.failed     pay_*
-  evt_*  2026-03-14 15:09:33.535  payment.succeeded  pay_*
-  evt_*  2026-03-14 15:09:34.535  refund.succeeded   ref_*
-  evt_*  2026-03-14 15:09:35.535  dispute.opened     dp_*"""
+  ID     WHEN (UTC)               TYPE               ABOUT  DELIVERIES
+  evt_*  2026-03-14 15:09:32.535  payment.failed     pay_*  -
+  evt_*  2026-03-14 15:09:33.535  payment.succeeded  pay_*  -
+  evt_*  2026-03-14 15:09:34.535  refund.succeeded   ref_*  -
+  evt_*  2026-03-14 15:09:35.535  dispute.opened     dp_*   -
+
+Deliveries
+  None."""
 
 
 async def shown(runtime: Runtime, tenant: Tenant, payment_id: str) -> str:
@@ -161,8 +166,8 @@ async def test_a_refund_that_came_back(runtime: Runtime, merchant: Merchant, clo
         "  2026-03-14 15:09:27.535 refund ref_* processor_receivable 24.00 USD",
         "  2026-03-14 15:10:27.535 refund_reversal ref_* processor_receivable 24.00 USD",
         "  2026-03-14 15:10:27.535 refund_reversal ref_* tax_payable 4.00 USD",
-        "  evt_* 2026-03-14 15:09:27.535 refund.succeeded ref_*",
-        "  evt_* 2026-03-14 15:10:27.535 refund.failed ref_*",
+        "  evt_* 2026-03-14 15:09:27.535 refund.succeeded ref_* -",
+        "  evt_* 2026-03-14 15:10:27.535 refund.failed ref_* -",
     ):
         assert line in text.splitlines()
 
@@ -170,7 +175,7 @@ async def test_a_refund_that_came_back(runtime: Runtime, merchant: Merchant, clo
 async def test_a_payment_that_nobody_has_tried_to_pay(runtime: Runtime, merchant: Merchant) -> None:
     payment = await place(runtime, order(runtime, merchant.tenant, status="cancelled"))
     text = await shown(runtime, merchant.tenant, payment.payment_id)
-    for title in ("Attempts", "Refunds", "Disputes", "Ledger", "Events"):
+    for title in ("Attempts", "Refunds", "Disputes", "Ledger", "Events", "Deliveries"):
         assert f"\n{title}\n  None.\n" in f"{text}\n"
     assert "  Method    none yet\n" in text
     assert text.splitlines()[0] == f"{payment.payment_id}  cancelled  24.00 USD  test mode"
@@ -245,3 +250,30 @@ async def test_an_attempt_is_shown_whatever_the_clocks_of_two_servers_differ(
         assert stored is not None
         (attempt,) = (await read_history(read, stored)).attempts
     assert (attempt.payment_id, attempt.created_at) == (payment.payment_id, clock.now())
+
+
+async def test_what_became_of_its_events(runtime: Runtime, merchant: Merchant) -> None:
+    async with receiving(answer(500, b"\x1b[2J"), answer()) as receiver:
+        endpoint = await endpoint_at(runtime, merchant.tenant, receiver.url)
+        payment = await place(runtime, order(runtime, merchant.tenant))
+        await confirm_payment(runtime, merchant.tenant, payment.payment_id, card())
+        await run_due(runtime)
+        text = await shown(runtime, merchant.tenant, payment.payment_id)
+    lines = [squeezed(line) for line in text.splitlines()]
+    assert (
+        lines[-7:]
+        == [
+            "Events",
+            "  ID WHEN (UTC) TYPE ABOUT DELIVERIES",
+            next(line for line in lines if line.startswith("  evt_")),
+            "",
+            "Deliveries",
+            f"  {endpoint.endpoint_id} waiting, next try 2026-03-14 15:09:31.535 {receiver.url}",
+            "    TRY WHEN (UTC) STATUS TOOK WHY OR ANSWER",
+            "    1 2026-03-14 15:09:26.535 500 0 ms It answered 500 instead of 2xx.",
+        ][-7:]
+    )
+    assert lines[-6].endswith(f" payment.succeeded {payment.payment_id} 1 waiting")
+    async with runtime.database.read() as read:
+        told = as_json(await read_history(read, await reload(runtime, payment)))["deliveries"]
+    assert [(one.state, one.attempts[0].response_status) for one in told] == [("waiting", 500)]

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from nicobar.api.documentation.error_catalogue import example_message
 from nicobar.api.documentation.examples import example_id, example_of
 from nicobar.api.documentation.schemas import Schema, component_name, describe_types, plain_text, resolve
+from nicobar.api.documentation.webhook_section import Hook, webhook_section
 from nicobar.api.errors import ErrorEnvelope
 from nicobar.api.routing import MAXIMUM_BODY, Operation
 from nicobar.core.problems import CATALOGUE
@@ -111,16 +112,19 @@ _SHARED: Final[dict[str, tuple[_Refusal, ...]]] = {
 """Refusals of one status that many operations have in common, by the name of their response component."""
 
 
-def build_document(operations: Sequence[Operation], public_url: str) -> dict[str, Any]:
+def build_document(operations: Sequence[Operation], public_url: str, hooks: Sequence[Hook] = ()) -> dict[str, Any]:
     """Return the document as plain dicts and lists. `public_url` is the base of the API, without a slash at the end.
+
+    `hooks` are what the server posts to receivers.
 
     Raises ValueError when two operations would get the same id.
     """
     wire_types: list[Any] = [ErrorEnvelope]
     for operation in operations:
         wire_types += [operation.response, operation.body, operation.query]
-    schemas, components = describe_types(wire_types)
+    schemas, components = describe_types([*wire_types, *(hook.data for hook in hooks)])
     error, *rest = schemas
+    told = rest[3 * len(operations) :]
     queries: set[str] = set()
     paths: dict[str, dict[str, Any]] = {}
     tags: dict[str, None] = {}
@@ -147,6 +151,7 @@ def build_document(operations: Sequence[Operation], public_url: str) -> dict[str
         "security": [{"apiKey": []}],
         "tags": [{"name": name} for name in tags],
         "paths": paths,
+        **({"webhooks": webhook_section(hooks, told, components)} if hooks else {}),
         "components": {
             "schemas": {name: schema for name, schema in components.items() if name not in queries},
             "responses": {name: _response(refusals, error) for name, refusals in _SHARED.items()},

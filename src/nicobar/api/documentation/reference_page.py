@@ -22,7 +22,8 @@ from starlette.routing import Route
 
 from nicobar.api.documentation.field_tables import Field, Variant, field_of, fields_of, kind_of
 from nicobar.api.documentation.openapi import build_document
-from nicobar.api.documentation.schemas import Schema, resolve
+from nicobar.api.documentation.schemas import Schema, component_name, resolve
+from nicobar.api.documentation.webhook_section import HOOKS
 from nicobar.api.routing import Operation
 from nicobar.flows.runtime import Runtime
 
@@ -74,6 +75,15 @@ class _Entry(NamedTuple):
     example: Markup | None
 
 
+class _Hook(NamedTuple):
+    """One type of events that receivers are sent."""
+
+    type: str
+    when: str
+    data: str
+    example: Markup
+
+
 class _Group(NamedTuple):
     """The operations under one tag."""
 
@@ -102,7 +112,7 @@ class _Reference:
 
     @cached_property
     def _document(self) -> dict[str, Any]:
-        return build_document(self._operations, self._public_url)
+        return build_document(self._operations, self._public_url, HOOKS)
 
     @cached_property
     def document_bytes(self) -> bytes:
@@ -152,6 +162,7 @@ def render_page(document: dict[str, Any]) -> str:
         groups=_groups(document),
         general=_general(document),
         lists=lists,
+        hooks=_hooks(document),
     )
 
 
@@ -185,6 +196,16 @@ def _entry(document: dict[str, Any], path: str, method: str, operation: dict[str
         curl=_curl(document["servers"][0]["url"], path, method, parameters, body),
         example=_coloured(response["example"]) if response else None,
     )
+
+
+def _hooks(document: dict[str, Any]) -> list[_Hook]:
+    """Return what is posted to receivers, with the name of the component that `data` is."""
+    found = []
+    for type, item in document.get("webhooks", {}).items():
+        content = item["post"]["requestBody"]["content"]["application/json"]
+        data = content["schema"]["properties"]["data"]["allOf"][1]
+        found.append(_Hook(type, item["post"]["summary"], component_name(data["$ref"]), _coloured(content["example"])))
+    return found
 
 
 def _parameter(parameter: dict[str, Any], components: dict[str, Schema]) -> Field:
