@@ -1,6 +1,7 @@
 """The page at `/docs`: everything in it, nothing from elsewhere, and every link leads somewhere."""
 
 import json
+import re
 import shlex
 from collections import Counter
 from collections.abc import AsyncIterator
