@@ -18,7 +18,7 @@ class Hook(NamedTuple):
     when: str
     payload_type: str
     data: Any
-    """The wire type that `data` is beside its `payload_type`."""
+    """The wire type of `data`, without its `payload_type`."""
 
 
 HOOKS: Final[Sequence[Hook]] = (
