@@ -47,7 +47,7 @@ async def test_a_card_pays(runtime: Runtime, tenant: Tenant, browser: httpx.Asyn
     assert receipt.status_code == 200
     for text in ("Payment received", "Dodo Records", "$24.00", payment.payment_id, "Visa ending in 4242"):
         assert text in receipt.text
-    assert "March 14, 2026, 3:14\u202fPM UTC" in receipt.text
+    assert "March 14, 2026, 3:14\u202fPM UTC (Coordinated Universal Time)" in receipt.text
     assert 'name="number"' not in receipt.text
 
 

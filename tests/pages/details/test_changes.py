@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import html
 import re
 
 import httpx
@@ -15,6 +16,7 @@ from orders import attempts_of, dump, order, pay, place, reload, token_of
 from pages.changing import (
     BERLIN,
     can_pay,
+    error_of,
     fields_of,
     link,
     nothing_changes,
@@ -185,7 +187,10 @@ async def test_a_cancelled_payment_and_a_paid_one_say_so(
 
 @pytest.mark.parametrize(
     ("minutes", "moment", "seconds"),
-    [("1440", "March 15, 2026, 3:09\u202fPM UTC", 86400), ("15", "March 14, 2026, 3:24\u202fPM UTC", 900)],
+    [
+        ("1440", "March 15, 2026, 3:09\u202fPM UTC (Coordinated Universal Time)", 86400),
+        ("15", "March 14, 2026, 3:24\u202fPM UTC (Coordinated Universal Time)", 900),
+    ],
 )
 async def test_the_end_of_a_link_is_written_and_counted_down_to(
     shop: Shop, browser: httpx.AsyncClient, clock: FakeClock, minutes: str, moment: str, seconds: int
@@ -221,3 +226,72 @@ async def test_the_page_with_everything_it_loads_is_small(
     weights = [len(gzip.compress(page.content))]
     weights += [len(gzip.compress((await browser.get(path)).content)) for path in loaded]
     assert sum(weights) < 50 * 1024
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "sentence"),
+    [
+        ("phone", "12", "Check the phone number. With a country code it looks like +14155552671."),
+        (
+            "customer_name",
+            "4242 4242 4242 4242",
+            "This looks like a card number. Enter your card where the page asks for it.",
+        ),
+        ("zipcode", "1011", "Check the postal code: it does not fit the country."),
+        ("city", "Ber\x07lin", "This holds the character U+0007 (4), which cannot be used."),
+    ],
+)
+async def test_a_field_that_was_left_is_checked_and_nothing_is_stored(
+    shop: Shop, browser: httpx.AsyncClient, field: str, text: str, sentence: str
+) -> None:
+    payment = await link(shop, customer={"email": "new@example.com"}, require_phone_number=True)
+    before = await dump(shop.runtime)
+    wrong = {"phone": "1", "zipcode": "x"}  # of other fields nothing is said: they were not left
+    page = await send_details(browser, payment, **(wrong | {field: text, "check": field}))
+    assert (page.status_code, error_of(page, field)) == (422, sentence)
+    assert page.text.count('class="field-error"') == 1
+    good = {"phone": "030 123456", "customer_name": "Ana Lima", "zipcode": "10115", "city": "Berlin"}
+    page = await send_details(browser, payment, **{field: good[field], "check": field})
+    assert (page.status_code, "field-error" in page.text) == (200, False)
+    assert await nothing_changes(shop, before)
+
+
+def language_button(page: str, code: str) -> dict[str, str]:
+    found = re.search(rf'<button type="submit" name="lang" value="{code}"[^>]*>', page)
+    assert found is not None
+    return {name: html.unescape(value) for name, value in re.findall(r'([\w-]+)="([^"]*)"', found[0])}
+
+
+async def test_another_language_keeps_the_details_that_were_typed(shop: Shop, browser: httpx.AsyncClient) -> None:
+    payment = await link(shop, customer={"email": "new@example.com"}, require_phone_number=True)
+    page = await browser.get(f"/{payment.link_id}")
+    button = language_button(page.text, "de")
+    assert (button["form"], button["formmethod"]) == ("details-form", "post")
+    assert button["formaction"] == f"/{payment.link_id}/details?lang=de"
+    typed = {"customer_name": "Ana Lima", "phone": "12", "street": "Rue 1", "country": "FR", "lang": "de"}
+    page = await browser.post(button["formaction"], data=fields_of(page.text) | typed)
+    assert (page.status_code, '<html lang="de"' in page.text) == (422, True)
+    assert error_of(page, "phone").startswith("Prüfen Sie die Telefonnummer.")
+    kept = fields_of(page.text)
+    assert (kept["customer_name"], kept["phone"], kept["street"], kept["country"]) == ("Ana Lima", "12", "Rue 1", "FR")
+    assert f'action="/{payment.link_id}/details?lang=de"' in page.text, "the language stays"
+    now = await stored(shop, payment.payment_id)
+    assert (now.customer.name, now.billing.country, now.status) == ("", "FR", "requires_payment_method")
+
+
+async def test_another_language_keeps_the_payment_that_was_typed_but_for_the_number(
+    shop: Shop, browser: httpx.AsyncClient
+) -> None:
+    payment = await link(shop)
+    page = await browser.get(f"/{payment.link_id}?lang=en")
+    button = language_button(page.text, "fr")
+    assert (button["form"], button["formaction"]) == ("pay-form", f"/{payment.link_id}?lang=fr")
+    before = await dump(shop.runtime)
+    form = CARD | {"token": token_of(page), "method": "card", "lang": "fr"}
+    page = await browser.post(button["formaction"], data=form)
+    assert (page.status_code, '<html lang="fr"' in page.text, "field-error" in page.text) == (200, True, False)
+    assert 'value="06 / 32"' in page.text and 'value="Ana Lima"' in page.text
+    assert '4242 4242 4242 4242"' not in page.text and 'value="123"' not in page.text
+    assert await nothing_changes(shop, before)
+    page = await browser.post(button["formaction"], data=CARD | {"token": token_of(page), "number": "4"})
+    assert page.status_code == 422, "without the button it is a payment"

@@ -9,6 +9,7 @@ from nicobar.flows.runtime import Runtime
 from orders import attempts_of, line, order, place, reload
 from pages.arriving import Merchant, merchant, site
 from pages.browsing import visiting
+from pages.paying import payment_for
 
 __all__ = ["merchant", "site"]
 
@@ -185,6 +186,75 @@ async def test_a_field_is_checked_when_it_is_left_and_its_brand_is_shown(
         await page.fill("#number", "4242 4242 4242 4242")
         assert await page.locator("#number-error").count() == 0
         assert await page.get_attribute("#number", "aria-invalid") is None
+
+
+async def test_details_are_checked_by_the_server_when_they_are_left(
+    site: Runtime, tenant: Tenant, chromium: Browser
+) -> None:
+    known = Buyer(site.new_id("cus", site.clock.now()), "ana@example.com", "", None, {})
+    options = {"require_phone_number": True}
+    payment = await place(site, order(site, tenant, billing=Address("DE"), customer=known, options=options))
+    wrong = {
+        "phone": ("12", "Check the phone number. With a country code it looks like +14155552671."),
+        "customer_name": (
+            "4242424242424242",
+            "This looks like a card number. Enter your card where the page asks for it.",
+        ),
+        "zipcode": ("1011", "Check the postal code: it does not fit the country."),
+    }
+    good = {"phone": "030 123456", "customer_name": "Ana Lima", "zipcode": "10115"}
+    async with visiting(chromium, refused=3) as page:
+        await page.goto(f"{site.public_url}/{payment.link_id}")
+        for field, (text, sentence) in wrong.items():
+            await page.fill(f"#{field}", text)
+            await page.press(f"#{field}", "Tab")
+            await page.wait_for_selector(f"#{field}-error")
+            assert await page.inner_text(f"#{field}-error") == sentence
+            assert (await page.get_attribute(f"#{field}", "aria-describedby") or "").startswith(f"{field}-error")
+            await page.fill(f"#{field}", good[field])
+            await page.press(f"#{field}", "Tab")
+            await page.wait_for_selector(f"#{field}-error", state="detached")
+            assert await page.get_attribute(f"#{field}", "aria-invalid") is None
+        asked = await reload(site, payment)
+        assert (asked.customer.name, asked.customer.phone_number) == ("", None), "nothing is stored for a question"
+        await page.fill("#city", "Berlin")
+        await page.click("text=Continue to payment")
+        await page.wait_for_selector("#number")
+        await page.fill("#name", "4242 4242 4242 4242")
+        await page.press("#name", "Tab")
+        assert await page.inner_text("#name-error") == "Enter the name that is printed on your card, not its number."
+        await page.fill("#name", "Ana Lima")
+        assert await page.locator("#name-error").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "field", "wrong", "right"),
+    [
+        ("sepa", "iban", "DE89 3704 0044 0532 0130 01", "iban de89-3704 0044 0532 0130 00"),
+        ("ach", "routing", "110000001", "1100-0000 0"),
+        ("ach", "account", "123", "0001 2345 6789"),
+        ("upi_collect", "upi_id", "success", "success@okbank"),
+        ("blik", "blik_code", "12345", "١٢٣ ٤٥٦"),
+        ("pix", "tax_number", "123456789012345", "CPF: 123.456.789-09"),
+    ],
+)
+async def test_a_bank_number_is_checked_when_it_is_left(
+    site: Runtime, tenant: Tenant, chromium: Browser, method: str, field: str, wrong: str, right: str
+) -> None:
+    payment = await payment_for(site, tenant, method)
+    async with visiting(chromium) as page:
+        await page.goto(f"{site.public_url}/{payment.link_id}")
+        chosen = page.locator(f"#method-{method}")
+        if await chosen.count():
+            if not await chosen.is_visible():
+                await page.click(".more-methods > summary")
+            await chosen.check()
+        await page.fill(f"#{field}", wrong)
+        await page.press(f"#{field}", "Tab")
+        assert (await page.inner_text(f"#{field}-error")).startswith("Check ")
+        await page.fill(f"#{field}", right)
+        await page.press(f"#{field}", "Tab")
+        assert await page.locator(f"#{field}-error").count() == 0
 
 
 async def test_offline_the_page_stays_and_says_so(site: Runtime, tenant: Tenant, chromium: Browser) -> None:

@@ -11,7 +11,7 @@ import nicobar.pages
 from nicobar.pages.frame.rendering import _PROBLEM_TEXTS
 from nicobar.pages.frame.view import amount_text, date_text, mask_email
 from nicobar.pages.texts.language import reader_for
-from nicobar.pages.texts.texts import load_texts
+from nicobar.pages.texts.texts import LANGUAGES, load_texts
 
 NBSP = "\u00a0"
 NARROW = "\u202f"
@@ -73,8 +73,14 @@ def test_the_browsers_language_is_followed(accept_language: str, expected: str) 
 
 def test_dates_are_written_for_the_reader() -> None:
     moment = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
-    assert date_text(moment, Locale.parse("en_US")) == f"March 14, 2026, 3:09{NARROW}PM UTC"
-    assert date_text(moment, Locale.parse("de_DE")) == "14. März 2026, 15:09 UTC"
+    assert (
+        date_text(moment, Locale.parse("en_US")) == f"March 14, 2026, 3:09{NARROW}PM UTC (Coordinated Universal Time)"
+    )
+    assert date_text(moment, Locale.parse("de_DE")) == "14. März 2026, 15:09 UTC (Koordinierte Weltzeit)"
+    zones = {reader_for(code, code).locale.time_zones["Etc/UTC"]["long"]["standard"] for code in LANGUAGES}
+    assert len(zones) > len(LANGUAGES) - 3, "a language has words of its own for the zone"
+    for code in LANGUAGES:
+        assert " UTC (" in date_text(moment, reader_for(code, code).locale)
 
 
 @pytest.mark.parametrize(

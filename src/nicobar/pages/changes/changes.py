@@ -44,10 +44,15 @@ async def change_details(
 ) -> Changed:
     """Store contact, address and tax id of a posted form, and price the payment again where they decide its price.
 
-    With `update` in the form only the price is asked for: nobody complains about what is missing. A tax id that fails
-    its check is left out, so that it never stands in the way of anything else.
+    With `update` in the form only the price is asked for, and with `lang` another language: nobody complains about what
+    is missing. With `check` the page asks what is wrong with the field of that name, and nothing is stored. A tax id
+    that fails its check is left out, so that it never stands in the way of anything else.
     """
-    change, errors, shown = read_details(payment, form, reader.texts, insist=not form.text("update"))
+    left = form.text("check")
+    insist = not (left or form.text("update") or form.text("lang"))
+    change, errors, shown = read_details(payment, form, reader.texts, insist=insist)
+    if left:
+        return Changed(payment, {name: sentence for name, sentence in errors.items() if name == left}, shown)
     try:
         new = await _with_tax_id(runtime, guesses, payment, change, errors, reader)
     except Problem as problem:

@@ -93,6 +93,8 @@ class CheckoutPage:
             return posted
         visit, form, seen = posted
         payment, now = visit.payment, self._runtime.clock.elapsed()
+        if form.text("lang"):  # pressed without a script, so that what was typed comes along
+            return self._states.form(visit, self._typed(visit, form), status=200)
         if seen != revision(payment):
             return self._overtaken(request, visit)
         if form.text(PANEL):  # nobody tries out a stolen card there, so it has an allowance of its own
@@ -104,18 +106,15 @@ class CheckoutPage:
         if "phone" in asked_of(payment):
             missing = {"phone": visit.reader.texts("details.phone_missing")}
             return self._states.unchanged(request, visit, Changed(payment, missing, {}))
-        save = form.text("save") == "yes"
         if choice := form.text("saved"):
             return await self._pay_saved(request, visit, SavedChoice(choice), seen)
         checked = CheckedForm(None, {}, {})
         if payment.total_amount > 0:
-            checked = read_method(form, visit.decisions, visit.now, elsewhere=brings_fields(visit.processor))
-        if save:
-            checked.shown["save"] = "yes"
+            checked = self._read(visit, form)
         if checked.errors:
             return self._states.refused(request, visit, checked)
         try:
-            confirmation = await self._charge(request, visit, checked.instrument, seen, save=save)
+            confirmation = await self._charge(request, visit, checked.instrument, seen, save="save" in checked.shown)
         except InputRefused as refusal:
             errors = {refusal.field: Reason(refusal.reason)}
             return self._states.refused(request, visit, checked._replace(instrument=None, errors=errors))
@@ -124,7 +123,8 @@ class CheckoutPage:
     async def change(self, request: Request) -> Response:
         """Answer POST of a link's details or discount: make the change, and show the page as it is then.
 
-        What was refused is shown on the page of this very answer; a change that is made leads back to the link.
+        What was refused is shown on the page of this very answer; a change that is made leads back to the link. So does
+        another language, which without a script comes as a change: that keeps what was typed.
         """
         posted = await self._posted(request)
         if isinstance(posted, Response):
@@ -137,7 +137,7 @@ class CheckoutPage:
             return self._onward(visit, None)
         if changed.errors:
             return self._states.unchanged(request, visit, changed)
-        if form.text("update") or changed.shown:
+        if form.text("update") or form.text("check") or changed.shown:
             return self._states.form(visit, CheckedForm(None, {}, {}), status=200, changed=changed)
         return redirect(self._renderer.path(f"{visit.path}#{'discounts' if make is change_code else 'pay'}"))
 
@@ -155,6 +155,17 @@ class CheckoutPage:
     async def show_clean(self, request: Request) -> Response:
         """Answer GET of a link that something of the text around it clings to: lead to the link alone."""
         return redirect(self._renderer.path(with_query_of(request, f"/{request.path_params['link_id']}")))
+
+    def _read(self, visit: Visit, form: PostedForm) -> CheckedForm:
+        """Read the chosen way to pay, and whether a card may be kept."""
+        checked = read_method(form, visit.decisions, visit.now, elsewhere=brings_fields(visit.processor))
+        if form.text("save") == "yes":
+            checked.shown["save"] = "yes"
+        return checked
+
+    def _typed(self, visit: Visit, form: PostedForm) -> CheckedForm:
+        """Return what of a form may be shown again, without a word about the rest."""
+        return self._read(visit, form)._replace(instrument=None, errors={})
 
     async def _posted(self, request: Request) -> _Posted | Response:
         """Read a form of the page; the answer instead when the payment cannot be paid (any more).

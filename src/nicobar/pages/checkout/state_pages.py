@@ -13,7 +13,7 @@ from nicobar.pages.changes.changes import Changed
 from nicobar.pages.checkout.changeable import changeable_parts
 from nicobar.pages.checkout.stripe_page import leads_to_fields
 from nicobar.pages.checkout.visit import Visit
-from nicobar.pages.details.details import tax_may_grow
+from nicobar.pages.details.details import DetailsView, tax_may_grow
 from nicobar.pages.frame.embedding import Frame, FrameView, frame_view, with_own_words
 from nicobar.pages.frame.rendering import Renderer, redirect, wants_json
 from nicobar.pages.frame.returns import form_action, return_address
@@ -22,7 +22,7 @@ from nicobar.pages.methods.card_form import CheckedForm, form_token
 from nicobar.pages.methods.methods import CARD, methods_view
 from nicobar.pages.methods.pending import pending_view
 from nicobar.pages.methods.saved_methods import saved_view
-from nicobar.pages.texts.language import language_view, with_language
+from nicobar.pages.texts.language import TypedForm, language_view, with_language
 from nicobar.pages.texts.method_names import method_name
 from nicobar.processors.accounts.registry import brings_fields, is_simulated
 
@@ -67,9 +67,8 @@ class StatePages:
         elsewhere = brings_fields(visit.processor)
         methods = methods_view(payment, visit.decisions, visit.facts.seller, form, checked, visit.reader, elsewhere)
         parts = changeable_parts(self._renderer, visit, token, changed or Changed(payment, {}, {}))
-        return self._page(
-            "pay.html", visit, status=status, form=form, methods=methods, back=back, saved=saved, stale=stale, **parts
-        )
+        parts |= {"form": form, "methods": methods, "back": back, "saved": saved, "stale": stale}
+        return self._page("pay.html", visit, status=status, typed=_typed_form(parts), **parts)
 
     def refused(self, request: Request, visit: Visit, checked: CheckedForm) -> Response:
         """Show the form again with its errors. Nothing was stored."""
@@ -149,7 +148,9 @@ class StatePages:
         """Return whether an address is a page of ours that works in a frame. Stripe's fields may lead on to a bank."""
         return url.startswith(f"{self._runtime.public_url}/") and not leads_to_fields(url)
 
-    def _page(self, template: str, visit: Visit, *, status: int = 200, **values: Any) -> Response:
+    def _page(
+        self, template: str, visit: Visit, *, status: int = 200, typed: TypedForm | None = None, **values: Any
+    ) -> Response:
         open_tax = visit.taxed and is_payable(visit.payment, visit.now) and tax_may_grow(visit.payment)
         view = page_view(visit.payment, visit.facts, visit.reader, tax_open=open_tax)
         frame = None if visit.frame is None else self._frame_view(visit.frame, visit, values)
@@ -159,7 +160,7 @@ class StatePages:
             form_action=form_action(visit.payment) if frame is None else "'self'",
             frame=frame,
             here=None if frame is None else self._renderer.path(with_language(frame.again, visit.asked)),
-            languages=language_view(self._renderer.path(visit.action), visit.reader),
+            languages=language_view(self._renderer.path(visit.action), visit.reader, typed),
             page=view,
             texts=view.texts,
             seller=view.seller,
@@ -193,3 +194,14 @@ class StatePages:
             samesite="lax",
         )
         return response
+
+
+def _typed_form(parts: dict[str, Any]) -> TypedForm | None:
+    """Return the form of a payable page that somebody is at; None where there is nothing to type.
+
+    That is the form of the details as long as it is open, and the form that pays afterwards: they never go together.
+    """
+    details: DetailsView | None = parts["details"]
+    if details is not None and (not details.complete or details.errors or details.retyped):
+        return TypedForm("details-form", details.action)
+    return TypedForm("pay-form", parts["action"]) if parts["form"].fields else None

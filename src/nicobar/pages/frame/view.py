@@ -203,10 +203,11 @@ def amount_text(minor: int, currency: str, locale: Locale) -> str:
 
 
 def date_text(moment: datetime, locale: Locale) -> str:
-    """Write a moment in UTC as date and time of day."""
+    """Write a moment in UTC as date and time of day, with the zone in words: few customers know the abbreviation."""
     day, time = format_date(moment, "long", locale), format_time(moment, "short", tzinfo=UTC, locale=locale)
     together = str(get_datetime_format("medium", locale))
-    return f"{together.replace('{0}', time).replace('{1}', day)} UTC"
+    zone = locale.time_zones["Etc/UTC"]["long"]["standard"]
+    return f"{together.replace('{0}', time).replace('{1}', day)} UTC ({zone})"
 
 
 def mask_email(email: str) -> str | None:
@@ -238,7 +239,12 @@ _FIELDS: Final = {
 }
 
 
-_WRONG: Final = {"number": "number_wrong", "expiry": "expiry_unreadable", "cvc": "cvc_unreadable"}
+_WRONG: Final = {
+    "number": "number_wrong",
+    "expiry": "expiry_unreadable",
+    "cvc": "cvc_unreadable",
+    "name": "name_number",
+}
 
 
 def _field(texts: Texts, name: str, reason: Reason | None, value: str, mode: Mode) -> FieldView:

@@ -65,8 +65,8 @@ class CheckedForm(NamedTuple):
     """Field to reason, in the order of the form."""
     shown: dict[str, str]
     """What may be put back into the form: name and expiry where they are nothing else. Never a card number."""
-    chosen: str = "card"
-    """The way to pay that was chosen: `card`, or a payment method type."""
+    chosen: str | None = None
+    """The way to pay that was chosen: `card`, or a payment method type; None for none yet."""
 
 
 async def read_form(request: Request) -> PostedForm:

@@ -205,7 +205,7 @@ def _ordered(decisions: Sequence[Decision], country: str) -> list[str]:
 def _chosen(payment: Payment, checked: CheckedForm, keys: Collection[str]) -> str:
     """Return what was chosen last, in this form or in the last attempt; otherwise the card, or else the first."""
     last = CARD if payment.payment_method_type in CARD_TYPES else payment.payment_method_type
-    wanted = checked.chosen if checked.errors else last
+    wanted = checked.chosen or last
     return wanted if wanted is not None and wanted in keys else CARD if CARD in keys else next(iter(keys), CARD)
 
 
@@ -260,7 +260,8 @@ def _field(texts: Texts, name: str, numeric: bool, maximum: int, checked: Checke
     error = reason.sentence(texts) if reason else None
     hints = () if error else (f"methods.{name}_hint_{mode}", f"methods.{name}_hint")
     hint = next((texts(key) for key in hints if key in texts), None)
-    return FieldView(name, texts(f"methods.{name}"), "off", hint, checked.shown.get(name, ""), error, numeric, maximum)
+    label, value, wrong = texts(f"methods.{name}"), checked.shown.get(name, ""), texts(f"error.{name}_unreadable")
+    return FieldView(name, label, "off", hint, value, error, numeric, maximum, wrong)
 
 
 def _value(form: PostedForm, name: str, errors: dict[str, Reason], shown: dict[str, str]) -> str:

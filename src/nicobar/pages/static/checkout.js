@@ -54,10 +54,33 @@ function passesLuhn(digits) {
   return digits.length > 11 && digits.length < 20 && sum % 10 === 0;
 }
 
+// A bank's number, in whose parts only letters and digits count.
+const bare = (text) => withoutLabel(text).replace(/[^\p{L}\p{Nd}]/gu, "").toUpperCase();
+const digitsOnly = (least, most) => ({ holds: (text) => new RegExp(`^\\d{${least},${most}}$`).test(bare(text)) });
+
+function isRouting(number) {
+  const sum = [...number].reduce((total, digit, index) => total + digit * [3, 7, 1][index % 3], 0);
+  return /^\d{9}$/.test(number) && sum % 10 === 0;
+}
+
+// ISO 13616: with the first four at the end and letters as numbers from 10, the rest by 97 is 1.
+function isIban(number) {
+  const turned = number.slice(4) + number.slice(0, 4);
+  const value = turned.replace(/[A-Z]/g, (letter) => letter.charCodeAt(0) - 55);
+  return /^[A-Z]{2}\d{2}[A-Z0-9]{6,30}$/.test(number) && BigInt(value) % 97n === 1n;
+}
+
 const FIELDS = {
   number: { tidy: group, holds: (text) => passesLuhn(text.replace(/[ .-]/g, "")) },
   expiry: { tidy: monthAndYear, holds: (text) => /^(0[1-9]|1[0-2]) \/ (\d\d|20\d\d)$/.test(text) },
   cvc: { tidy: (text) => text.replace(/[ .-]/g, ""), holds: (text) => /^\d{3,4}$/.test(text) },
+  name: { holds: (text) => western(text).replace(/\D/g, "").length < 8 },
+  account: digitsOnly(4, 17),
+  blik_code: digitsOnly(6, 6),
+  iban: { holds: (text) => isIban(western(text).replace(/[^\p{L}\p{Nd}]/gu, "").toUpperCase().replace(/^IBAN/, "")) },
+  routing: { holds: (text) => isRouting(bare(text)) },
+  tax_number: digitsOnly(1, 14),
+  upi_id: { holds: (text) => /^[\w.-]{2,64}@[a-z][a-z0-9.-]{1,63}$/i.test(western(text).replace(/[\s\p{Cf}]/gu, "")) },
 };
 
 function tellError(field, sentence) {
@@ -91,7 +114,8 @@ document.addEventListener("input", (event) => {
   if (!rule) return;
   const text = western(field.value);
   const deleting = event.inputType?.startsWith("delete");
-  if (field.selectionStart === field.value.length && !deleting && !/[^0-9 ./-]/.test(text)) field.value = rule.tidy(text);
+  const tidied = rule.tidy && !deleting && !/[^0-9 ./-]/.test(text);
+  if (tidied && field.selectionStart === field.value.length) field.value = rule.tidy(text);
   if (field.id === "number") showBrand(text);
   if (field.getAttribute("aria-invalid") && rule.holds(field.value)) tellError(field);
 });
@@ -99,7 +123,7 @@ document.addEventListener("change", (event) => {
   const field = event.target, rule = FIELDS[field.id];
   if (!rule) return;
   const text = withoutLabel(field.value).replace(/[\u2010-\u2015\u2212]/g, "-").replace(/\p{Cf}/gu, "");
-  if (text && !/[^0-9 ./-]/.test(text)) field.value = rule.tidy(text);
+  if (rule.tidy && text && !/[^0-9 ./-]/.test(text)) field.value = rule.tidy(text);
   if (field.id === "number") showBrand(field.value);
   tellError(field, field.value.trim() && !rule.holds(field.value) ? field.dataset.wrong : null);
 });
@@ -114,6 +138,7 @@ function showBusy(form) {
   let labels = [];
   let sent = false;
   form.addEventListener("submit", (event) => {
+    if (event.submitter?.name === "lang") return;
     if (sent) event.preventDefault();
     sent = true;
     setTimeout(() => {
@@ -312,6 +337,18 @@ function goOn() {
   target.focus();
 }
 
+// What the server says of a field of the details that was left. It has the rules, and stores nothing for the question.
+async function check(field) {
+  const typed = field.value, form = field.form;
+  const sent = new URLSearchParams(new FormData(form));
+  sent.set("check", field.name);
+  const page = await parse(await fetch(form.action, { method: "POST", body: sent, headers: { accept: "text/html" } }));
+  const current = byId(field.id);
+  if (page.querySelector("[data-part=details]") && current?.value === typed) {
+    tellError(current, page.querySelector(`#${field.id}-error`)?.textContent);
+  }
+}
+
 // One change after the other, so that the last one is the one that holds.
 function queueChange(form, name, value) {
   queue = queue.then(() => change(form, name, value)).catch(() => {
@@ -327,7 +364,12 @@ let settling;
 // Whoever types the name of a country passes through others: only where they stop is asked for a price.
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-change=details]");
-  if (!form || !("prices" in event.target.dataset)) return;
+  if (!form) return;
+  if (!("prices" in event.target.dataset)) {
+    // Whoever is offline learns it from the button, not from a field.
+    if (event.target.value.trim()) check(event.target).catch(() => {});
+    return;
+  }
   clearTimeout(settling);
   holdPayment(true);
   settling = setTimeout(() => queueChange(form, "update", "yes"), 300);
@@ -335,7 +377,14 @@ document.addEventListener("change", (event) => {
 document.addEventListener("submit", (event) => {
   const form = event.target, button = event.submitter;
   if (event.defaultPrevented) return;
-  if (form.dataset.change) {
+  const languages = button?.closest(".languages");
+  if (languages) {
+    if (!document.querySelector("[data-part=payment]")) return;
+    event.preventDefault();
+    const query = new URLSearchParams(new FormData(languages));
+    query.set(button.name, button.value);
+    speak(`${languages.action.split("?")[0]}?${query}`).catch(offline);
+  } else if (form.dataset.change) {
     event.preventDefault();
     clearTimeout(settling);
     queueChange(form, button?.name, button?.value);
@@ -348,11 +397,6 @@ document.addEventListener("submit", (event) => {
       offline();
       form.dispatchEvent(new Event("rest"));
     });
-  } else if (form.matches(".languages") && document.querySelector("[data-part=payment]")) {
-    event.preventDefault();
-    const query = new URLSearchParams(new FormData(form));
-    query.set(button.name, button.value);
-    speak(`${form.action.split("?")[0]}?${query}`).catch(offline);
   }
 });
 

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from babel import Locale, UnknownLocaleError
 from starlette.requests import Request
@@ -37,6 +37,15 @@ class LanguageChoice(NamedTuple):
     """In the language itself."""
     tag: str
     chosen: bool
+    address: str
+    """Where the form with what was typed is sent, to be shown again in this language."""
+
+
+class TypedForm(NamedTuple):
+    """A form of the page that something can have been typed into."""
+
+    id: str
+    action: str
 
 
 class LanguageView(NamedTuple):
@@ -46,6 +55,8 @@ class LanguageView(NamedTuple):
     kept: tuple[tuple[str, str], ...]
     """The rest of the address's query, name and value."""
     choices: tuple[LanguageChoice, ...]
+    form: str | None
+    """Id of the form that goes along without a script, so that what was typed is kept; None for a page without one."""
 
 
 def reader_of(request: Request, preferred: str | None = None) -> Reader:
@@ -70,15 +81,22 @@ def with_language(path: str, language: str | None) -> str:
     return f"{path}{'&' if '?' in path else '?'}{PARAMETER}={language}"
 
 
-def language_view(address: str, reader: Reader) -> LanguageView:
+def language_view(address: str, reader: Reader, typed: TypedForm | None = None) -> LanguageView:
     """Return the selector; `address` is the path and query that show the same page again."""
     parts = urlsplit(address)
     kept = tuple(pair for pair in parse_qsl(parts.query) if pair[0] != PARAMETER)
+    path = f"{urlsplit(typed.action if typed else address).path}{'?' if kept else ''}{urlencode(kept)}"
     choices = (
-        LanguageChoice(locale.code, locale.native_name, locale.tag, locale.code == reader.texts.language)
+        LanguageChoice(
+            locale.code,
+            locale.native_name,
+            locale.tag,
+            locale.code == reader.texts.language,
+            with_language(path, locale.code),
+        )
         for locale in _BY_CODE.values()
     )
-    return LanguageView(parts.path, kept, tuple(choices))
+    return LanguageView(parts.path, kept, tuple(choices), None if typed is None else typed.id)
 
 
 @lru_cache(maxsize=1024)
