@@ -1,0 +1,236 @@
+"""How many webhooks a second can a worker deliver, and what does an endpoint cost those who pay?
+
+`python bench/webhooks.py drain` lets one worker work off a queue to a receiver on this computer, and prints the rate
+and the processor time of each part. `python bench/webhooks.py cost` creates and confirms payments in rounds with and
+without an endpoint, in turn, while the worker and the receiver run in processes of their own. The database is the
+embedded PostgreSQL with fsync on. Absolute figures belong to the machine.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import psutil
+import uvloop
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.catalog.product import NewProduct, OneTimePrice
+from nicobar.core.customers.buyer import Address
+from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
+from nicobar.core.pricing.cart import RequestedItem
+from nicobar.core.webhooks.endpoint import NewEndpoint
+from nicobar.flows.catalog.create_product import create_product
+from nicobar.flows.payments.confirm_payment import confirm_payment
+from nicobar.flows.payments.create_payment import create_payment
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.webhooks.create_endpoint import create_endpoint
+from nicobar.flows.webhooks.delete_endpoint import delete_endpoint
+from nicobar.processors.base import CardInput
+from nicobar.program.configuration import read_configuration
+from nicobar.program.installation import open_runtime, own_business
+from nicobar.program.logs import configure_logs
+from nicobar.program.postgres import Postgres
+
+HERE = Path(__file__).resolve()
+BUYERS = 16
+"""Payments that are made side by side."""
+
+
+class Taking(asyncio.Protocol):
+    """Answers 204 to every request, and counts them."""
+
+    taken = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport, self._rest = cast(asyncio.Transport, transport), b""
+
+    def data_received(self, data: bytes) -> None:
+        self._rest += data
+        while True:
+            head, separator, body = self._rest.partition(b"\r\n\r\n")
+            if not separator:
+                return
+            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+            if len(body) < length:
+                return
+            self._rest = body[length:]
+            Taking.taken += 1
+            self._transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+async def receive() -> None:
+    """Print the port, and then how many have come, whenever that has changed."""
+    server = await asyncio.get_running_loop().create_server(Taking, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    told = 0
+    while True:
+        await asyncio.sleep(0.05)
+        if Taking.taken != told:
+            told = Taking.taken
+            print(told, flush=True)
+
+
+@contextmanager
+def process(*arguments: str, environment: dict[str, str] | None = None) -> Iterator["subprocess.Popen[str]"]:
+    """Run a program until the block ends; its last words are lost."""
+    env = os.environ | (environment or {})
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=env) as running:
+        try:
+            yield running
+        finally:
+            running.terminate()
+            running.communicate(timeout=30)
+
+
+def read_line(running: "subprocess.Popen[str]") -> str:
+    assert running.stdout is not None
+    return running.stdout.readline().strip()
+
+
+def processor_seconds(pid: int, *, children: bool = False) -> float:
+    """Return the processor time that a process has used, with that of its children if wanted, dead ones included."""
+    found = psutil.Process(pid)
+    times = [found.cpu_times(), *(child.cpu_times() for child in found.children() if children)]
+    dead = times[0].children_user + times[0].children_system if children else 0.0
+    return sum(one.user + one.system for one in times) + dead
+
+
+async def pay(runtime: Runtime, tenant: Tenant, product_id: str) -> None:
+    request = PaymentRequest(
+        items=[RequestedItem(product_id, 1)],
+        billing=Address("US", "New York", "NY", "350 Fifth Avenue", "10118"),
+        customer=RequestedCustomer(email="bench@example.com", name="Bench"),
+        payment_link=True,
+    )
+    payment_id = (await create_payment(runtime, tenant, request)).payment.payment_id
+    await confirm_payment(runtime, tenant, payment_id, CardInput("4242424242424242", 12, 2034, "123", "Bench"))
+
+
+async def pay_many(runtime: Runtime, tenant: Tenant, product_id: str, *, count: int = 0, seconds: float = 0.0) -> float:
+    """Pay so often, or for so long, and return payments a second."""
+    began, made = time.perf_counter(), 0
+
+    async def buy() -> None:
+        nonlocal made
+        while made < count if count else time.perf_counter() - began < seconds:
+            made += 1
+            await pay(runtime, tenant, product_id)
+
+    await asyncio.gather(*(buy() for _ in range(BUYERS)))
+    return made / (time.perf_counter() - began)
+
+
+async def drain(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, count: int) -> None:
+    with process(sys.executable, str(HERE), "receive") as receiver:
+        url = f"http://127.0.0.1:{read_line(receiver)}/hook"
+        await create_endpoint(runtime, tenant, NewEndpoint(url=url))
+        await pay_many(runtime, tenant, product_id, count=count)
+        postmaster = int((data / "postgres" / "postmaster.pid").read_text().split()[0])
+        before = processor_seconds(postmaster, children=True)
+        with process(
+            sys.executable,
+            "-m",
+            "nicobar",
+            "worker",
+            "--data",
+            str(data),
+            environment={"NICOBAR_ALLOW_PRIVATE_WEBHOOKS": "1"},
+        ) as worker:
+            first = await asyncio.to_thread(read_line, receiver)
+            began, worked = time.perf_counter(), processor_seconds(worker.pid)
+            taken = int(first)
+            skipped = taken
+            while taken < count:
+                taken = int(await asyncio.to_thread(read_line, receiver))
+            seconds = time.perf_counter() - began
+            worker_seconds = processor_seconds(worker.pid) - worked
+        database_seconds = processor_seconds(postmaster, children=True) - before
+    sent = taken - skipped
+    print(
+        f"{sent / seconds:.0f} deliveries a second ({sent} in {seconds:.1f} s); processor time for each: worker "
+        f"{worker_seconds / sent * 1e6:.0f} us, PostgreSQL {database_seconds / sent * 1e6:.0f} us"
+    )
+
+
+async def cost(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, rounds: int, seconds: float) -> None:
+    with (
+        process(sys.executable, str(HERE), "receive") as receiver,
+        process(
+            sys.executable,
+            "-m",
+            "nicobar",
+            "worker",
+            "--data",
+            str(data),
+            environment={"NICOBAR_ALLOW_PRIVATE_WEBHOOKS": "1"},
+        ),
+    ):
+        url = f"http://127.0.0.1:{read_line(receiver)}/hook"
+        drained = asyncio.ensure_future(asyncio.to_thread(_read_on, receiver))
+        await pay_many(runtime, tenant, product_id, seconds=2)
+        ratios = []
+        for _ in range(rounds):
+            without = await pay_many(runtime, tenant, product_id, seconds=seconds)
+            endpoint = await create_endpoint(runtime, tenant, NewEndpoint(url=url))
+            having = await pay_many(runtime, tenant, product_id, seconds=seconds)
+            async with runtime.database.read() as read:
+                waiting = await read.fetchval("SELECT count(*) FROM webhook_deliveries WHERE state = 'waiting'")
+            await delete_endpoint(runtime, tenant, endpoint.endpoint_id)
+            ratios.append(having / without)
+            print(f"without {without:.0f}/s, with {having:.0f}/s: {having / without:.3f}; {waiting} wait", flush=True)
+        print(f"median of the ratios: {statistics.median(ratios):.3f}")
+    await drained
+
+
+def _read_on(receiver: "subprocess.Popen[str]") -> None:
+    while read_line(receiver):
+        pass
+
+
+async def measure(arguments: argparse.Namespace, data: Path) -> None:
+    configure_logs("warning")
+    configuration = read_configuration({"NICOBAR_ALLOW_PRIVATE_WEBHOOKS": "1"}, data=data)
+    postgres = Postgres(configuration)
+    try:
+        async with open_runtime(postgres, configuration, configuration.port) as runtime:
+            tenant = Tenant(await own_business(runtime), "test")
+            new = NewProduct(name="Guide", price=OneTimePrice("USD", 1900), tax_category="e_book")
+            product_id = (await create_product(runtime, tenant, new)).product_id
+            if arguments.what == "drain":
+                await drain(runtime, tenant, product_id, data, arguments.count)
+            else:
+                await cost(runtime, tenant, product_id, data, arguments.rounds, arguments.seconds)
+    finally:
+        postgres.release()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["drain", "cost", "receive"])
+    parser.add_argument("--count", type=int, default=3000, help="deliveries to drain")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    arguments = parser.parse_args()
+    if arguments.what == "receive":
+        uvloop.run(receive())
+        return
+    folder = Path(tempfile.mkdtemp(prefix="nicobar-bench-"))
+    folder.chmod(0o711)
+    try:
+        uvloop.run(measure(arguments, folder / "data"))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
