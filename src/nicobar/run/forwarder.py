@@ -71,7 +71,7 @@ class Forwarder:
         host = request.headers.get("host", "").partition(":")[0].lower().rstrip(".")
         if host not in REDIRECTED:  # a website in some browser may ask a port of this computer under any name
             return self._refuse(421, f"This port stands for {', '.join(REDIRECTED)} and nothing else.", host)
-        if request.headers.get("authorization", "").removeprefix("Bearer ").startswith(LIVE_KEY):
+        if _key_in(request.headers.get("authorization", "")).startswith(LIVE_KEY):
             return self._refuse(403, "nicobar run takes test keys only, and this is a key for live mode.", host)
         if not self.counts[host]:
             what = request.url.path if host in CHECKOUT_OF else ""  # the path of a link is its key
@@ -97,7 +97,7 @@ class Forwarder:
         dropped = _OF_THE_CONNECTION if self._own_links else _OF_THE_CONNECTION | {b"accept-encoding"}
         headers = [(name, value) for name, value in request.headers.raw if name not in dropped]
         for index, (name, value) in enumerate(headers):
-            if name == b"authorization" and not value.removeprefix(b"Bearer ").startswith(TEST_KEY.encode()):
+            if name == b"authorization" and not _key_in(value.decode("latin-1")).startswith(TEST_KEY):
                 headers[index] = (name, f"Bearer {self._target.api_key}".encode())
         return headers
 
@@ -114,7 +114,8 @@ class Forwarder:
             if answer.headers.get("content-type", "").startswith(_TEXTS):
                 content = content.replace(own, theirs)
             back = Response(content, answer.status_code)
-            headers += [(b"content-length", str(len(content)).encode())]
+            if content:
+                headers.append((b"content-length", str(len(content)).encode()))
         back.raw_headers = headers
         return back
 
@@ -123,6 +124,10 @@ def _raw_path(scope: Scope) -> str:
     query = scope["query_string"].decode("latin-1")
     path: str = scope["raw_path"].decode("latin-1")
     return f"{path}?{query}" if query else path
+
+
+def _key_in(authorization: str) -> str:
+    return authorization.rpartition(" ")[2]
 
 
 def _has_body(request: Request) -> bool:

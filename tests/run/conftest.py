@@ -1,0 +1,85 @@
+"""A demo server for the tests of `nicobar run`, and running a command against it."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from cli.program import PATIENCE, PROGRAM, Serving, environment, new_folder
+from run.outside import Outside, outside
+
+CLIENTS = Path(__file__).parent / "clients"
+WITNESS = Path(__file__).parent / "witness"
+NODE_MODULES = Path(__file__).resolve().parents[2] / "build" / "node" / "node_modules"
+
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None or not (NODE_MODULES / "undici").is_dir(),
+    reason="needs Node.js and its packages: make setup",
+)
+
+
+class DemoShop(NamedTuple):
+    """A server with a demo, and its test key."""
+
+    base_url: str
+    key: str
+    product_id: str
+
+    @property
+    def client(self) -> httpx.Client:
+        headers = {"authorization": f"Bearer {self.key}"}
+        return httpx.Client(base_url=self.base_url, headers=headers, timeout=PATIENCE)
+
+    def variables(self, **extra: str) -> dict[str, str]:
+        """Return the environment of a terminal into which the banner's lines were pasted."""
+        return environment(DODO_PAYMENTS_BASE_URL=self.base_url, DODO_PAYMENTS_API_KEY=self.key, **extra)
+
+    def run(self, *words: str | Path, **extra: str) -> "subprocess.CompletedProcess[str]":
+        """Run `nicobar run` with these words to its end."""
+        return subprocess.run(
+            [*PROGRAM, "run", *map(str, words)],
+            capture_output=True,
+            text=True,
+            env=self.variables(**extra),
+            timeout=2 * PATIENCE,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[DemoShop]:
+    folder = new_folder()
+    serving = Serving("--demo", "--data", folder / "data")
+    try:
+        banner = serving.ready().banner
+        yield DemoShop(
+            serving.base_url, re.findall(r"nicobar_test_\w+", banner)[0], re.findall(r"pdt_[\w-]+", banner)[0]
+        )
+    finally:
+        serving.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def beyond(tmp_path: Path) -> Iterator[Outside]:
+    with outside(tmp_path) as found:
+        yield found
+
+
+def sightings(file: Path) -> list[dict[str, Any]]:
+    """Return what the witness of each process has seen."""
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@pytest.fixture
+def empty_folder() -> Iterator[Path]:
+    """A folder in which there is nothing yet."""
+    folder = new_folder()
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
