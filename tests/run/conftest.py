@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,3 +84,32 @@ def empty_folder() -> Iterator[Path]:
     folder = new_folder()
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def port() -> int:
+    """A free port for the command to listen on."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        free: int = found.getsockname()[1]
+    return free
+
+
+def free_payment(shop: DemoShop) -> str:
+    """Make a payment of nothing, which succeeds at once; return its id."""
+    with shop.client as client:
+        price = {"type": "one_time_price", "currency": "USD", "price": 0}
+        product = {"name": "Feather", "tax_category": "e_book", "price": price}
+        product_id = client.post("/products", json=product).json()["product_id"]
+        body = {"billing": {"country": "US"}, "customer": {"email": "ada@example.com", "name": "Ada"}}
+        cart = {"product_cart": [{"product_id": product_id, "quantity": 1}]}
+        made = client.post("/payments", json=body | cart)
+        client.delete(f"/products/{product_id}")
+    assert made.status_code == 200, made.text
+    payment_id: str = made.json()["payment_id"]
+    return payment_id
+
+
+def listens(port: int) -> bool:
+    """Return whether something listens on a port of this computer."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook
 
 from cli.program import PATIENCE, PROGRAM, environment, eventually, postmaster
 from nicobar.run.environment import NODE_HOOK, PYTHON_HOOK
-from run.conftest import DemoShop
+from run.conftest import DemoShop, free_payment, listens
 
 PRINT = "import json, os, sys; print(json.dumps({name: os.environ.get(name) for name in sys.argv[1:]}))"
 
@@ -190,32 +190,10 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Hook).serve_forever()
 """
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        free: int = found.getsockname()[1]
-    yield free
-
-
 def endpoints(shop: DemoShop) -> list[dict[str, Any]]:
     with shop.client as client:
         found: list[dict[str, Any]] = client.get("/webhooks").json()["data"]
     return found
-
-
-def free_payment(shop: DemoShop) -> str:
-    """Make a payment of nothing, which succeeds at once; return its id."""
-    with shop.client as client:
-        price = {"type": "one_time_price", "currency": "USD", "price": 0}
-        product = {"name": "Feather", "tax_category": "e_book", "price": price}
-        product_id = client.post("/products", json=product).json()["product_id"]
-        body = {"billing": {"country": "US"}, "customer": {"email": "ada@example.com", "name": "Ada"}}
-        cart = {"product_cart": [{"product_id": product_id, "quantity": 1}]}
-        made = client.post("/payments", json=body | cart)
-        client.delete(f"/products/{product_id}")
-    assert made.status_code == 200, made.text
-    payment_id: str = made.json()["payment_id"]
-    return payment_id
 
 
 def test_webhooks_reach_the_command_and_its_key_proves_them(shop: DemoShop, port: int) -> None:
@@ -226,18 +204,13 @@ def test_webhooks_reach_the_command_and_its_key_proves_them(shop: DemoShop, port
         stderr=subprocess.PIPE,
         text=True,
     )
-    eventually(lambda: _listens(port))
+    eventually(lambda: listens(port))
     assert [endpoint["url"] for endpoint in endpoints(shop)] == [f"http://localhost:{port}/hook"]
     free_payment(shop)
     out, told = running.communicate(timeout=PATIENCE)
     assert (running.returncode, out) == (0, "payment.succeeded 0 USD\n"), told
     assert f"nicobar run: webhooks go to http://localhost:{port}/hook\n" in told
     assert endpoints(shop) == []
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_an_endpoint_that_a_killed_run_left_is_replaced(shop: DemoShop, port: int) -> None:
