@@ -31,6 +31,7 @@ class DemoShop(NamedTuple):
     base_url: str
     key: str
     product_id: str
+    data: Path
 
     @property
     def client(self) -> httpx.Client:
@@ -59,9 +60,8 @@ def shop() -> Iterator[DemoShop]:
     serving = Serving("--demo", "--data", folder / "data")
     try:
         banner = serving.ready().banner
-        yield DemoShop(
-            serving.base_url, re.findall(r"nicobar_test_\w+", banner)[0], re.findall(r"pdt_[\w-]+", banner)[0]
-        )
+        key, product_id = re.findall(r"nicobar_test_\w+", banner)[0], re.findall(r"pdt_[\w-]+", banner)[0]
+        yield DemoShop(serving.base_url, key, product_id, folder / "data")
     finally:
         serving.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -86,12 +86,17 @@ def empty_folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def port() -> int:
-    """A free port for the command to listen on."""
+def free_port() -> int:
+    """Return a port of this computer on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         free: int = found.getsockname()[1]
     return free
+
+
+@pytest.fixture
+def port() -> int:
+    """A port for the command to listen on."""
+    return free_port()
 
 
 def free_payment(shop: DemoShop) -> str:

@@ -1,11 +1,13 @@
 """A browser for which the vendor's checkout is this server: Chromium with a profile, rules and trust of its own."""
 
 import asyncio
+import os
 import shutil
+import signal
 import tempfile
-from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -51,31 +53,53 @@ def browser_arguments(ports: Ports, certificate: Certificate, profile: str) -> l
 
 
 @asynccontextmanager
-async def browsing(path: str, ports: Ports, certificate: Certificate, page: str | None) -> AsyncIterator[None]:
-    """Keep a browser open while the block runs, on a page as soon as something answers at its address."""
-    opening = asyncio.create_task(_browse(path, ports, certificate, page))
+async def browsing(
+    path: str, ports: Ports, certificate: Certificate, page: str | None, tell: Callable[[str], object]
+) -> AsyncIterator[None]:
+    """Keep a browser open while the block runs, on a page as soon as something answers at its address.
+
+    `tell` hears why it ended, should it not have been closed by somebody.
+    """
+    opening = asyncio.create_task(_browse(path, ports, certificate, page, tell))
     try:
         yield
     finally:
         opening.cancel()
-        await asyncio.gather(opening, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await opening
 
 
-async def _browse(path: str, ports: Ports, certificate: Certificate, page: str | None) -> None:
+async def _browse(
+    path: str, ports: Ports, certificate: Certificate, page: str | None, tell: Callable[[str], object]
+) -> None:
     if page is not None:
         await _wait_for(page)
     with tempfile.TemporaryDirectory(prefix="nicobar-run-browser-", ignore_cleanup_errors=True) as profile:
         arguments = [*browser_arguments(ports, certificate, profile), page or "about:blank"]
         process = await asyncio.create_subprocess_exec(
-            path, *arguments, stdin=DEVNULL, stdout=DEVNULL, start_new_session=True
+            path, *arguments, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, start_new_session=True
         )
+        assert process.stderr is not None  # noqa: S101 - it was asked for
+        last = b""
         try:
-            await process.wait()
+            async for line in process.stderr:  # of no interest, unless it is the last
+                last = line
+            if await process.wait() != 0:
+                tell(f"the browser ended with status {process.returncode}: {last.decode(errors='replace').strip()}")
         finally:
             if process.returncode is None:
-                process.terminate()
-                async with asyncio.timeout(_STOP_SECONDS):
-                    await process.wait()
+                await _close(process)
+
+
+async def _close(process: asyncio.subprocess.Process) -> None:
+    """End a browser with all that its start-up script has started."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 async def _wait_for(page: str) -> None:

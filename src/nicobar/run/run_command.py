@@ -53,7 +53,7 @@ async def _run(target: RunTarget, webhook_key: str, options: RunOptions, browser
         _tell("the vendor's API and checkout hosts lead there, from Node, Python and their children")
         if browser is not None:
             page = None if options.forward_to is None else urljoin(options.forward_to, "/")
-            await opened.enter_async_context(browsing(browser, ports, certificate, page))
+            await opened.enter_async_context(browsing(browser, ports, certificate, page, _tell))
             _tell(f"and in the browser that opens {page or 'an empty page'}")
         _tell(f"starting: {shlex.join(options.command)}")
         environment = command_environment(os.environ, target, webhook_key, ports, certificate)
