@@ -1,6 +1,6 @@
 """How many webhooks a second can a worker deliver, and what does an endpoint cost those who pay?
 
-`python bench/webhooks.py drain` lets one worker work off a queue to a receiver on this computer, and prints the rate
+`python bench/webhooks.py drain` lets one worker drain a queue to a receiver on this computer, and prints the rate
 and the processor time of each part. `python bench/webhooks.py cost` creates and confirms payments in rounds with and
 without an endpoint, in turn, while the worker and the receiver run in processes of their own. The database is the
 embedded PostgreSQL with fsync on. Absolute figures belong to the machine.
@@ -117,7 +117,7 @@ async def pay(runtime: Runtime, tenant: Tenant, product_id: str) -> None:
 
 
 async def pay_many(runtime: Runtime, tenant: Tenant, product_id: str, *, count: int = 0, seconds: float = 0.0) -> float:
-    """Pay so often, or for so long, and return payments a second."""
+    """Pay this many times, or for that many seconds, and return payments a second."""
     began, made = time.perf_counter(), 0
 
     async def buy() -> None:

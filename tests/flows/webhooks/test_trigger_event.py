@@ -25,7 +25,7 @@ async def runtime(runtime: Runtime, clock: FakeClock, monkeypatch: pytest.Monkey
     async def sleep(seconds: float) -> None:
         clock.advance(seconds=seconds)
 
-    monkeypatch.setattr("nicobar.flows.webhooks.trigger_event.asyncio.sleep", sleep)
+    monkeypatch.setattr("nicobar.flows.webhooks.trigger_event.sleep", sleep)
     return with_processors(runtime)
 
 

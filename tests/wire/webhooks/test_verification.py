@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -13,7 +13,7 @@ from nicobar.wire.webhooks.verification import verify
 
 SECRET, OLD, STRANGE = ("whsec_" + base64.b64encode(bytes([byte]) * 32).decode() for byte in (1, 2, 3))
 BODY = '{"business_id":"bus_1","type":"payment.succeeded","data":{"7":1,"name":"Ünïte / <b>","list":[1,2]}}'.encode()
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 3, 14, 15, tzinfo=UTC)
 FITS = "The signature was made with the secret."
 CHANGED = (
     "But it fits only after the body was brought back into the form in which it was sent: it has been parsed and "
@@ -23,6 +23,20 @@ NONE_FITS = (
     "The signature fits none of the secrets. Either it was made with the secret of another endpoint, mode or "
     "installation, or the body is not what was sent: a receiver has to check the raw bytes, before it parses them."
 )
+
+
+class _Then(datetime):
+    """It is always NOW."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "_Then":
+        return cls.fromtimestamp(NOW.timestamp(), tz)
+
+
+@pytest.fixture(autouse=True)
+def _then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the library of receivers live at the moment of these tests, however long they take."""
+    monkeypatch.setattr("standardwebhooks.webhooks.datetime", _Then)
 
 
 def check(

@@ -1,6 +1,6 @@
 """Let an event happen in test mode, by the way that leads to it in earnest: a payment, a refund, a dispute."""
 
-import asyncio
+from asyncio import sleep
 from typing import Final
 
 from nicobar.core.business.tenant import Tenant
@@ -104,5 +104,5 @@ async def _pay(runtime: Runtime, tenant: Tenant, payment_id: str, type: EventTyp
     elif type.startswith("dispute.") and isinstance(outcome, Succeeded):
         reference = dispute_reference(outcome.reference)
         for _step in range(1 if type == "dispute.opened" else 2):
-            await asyncio.sleep(_SECONDS)
+            await sleep(_SECONDS)
             await ask_about_dispute(runtime, tenant, Simulator.name, reference)
