@@ -41,6 +41,7 @@ app.command("nicobar.commands.customers:app", name="customers", help="Erase the 
 app.command("nicobar.commands.events:app", name="events", help="List events, show what became of one, send one again.")
 app.command("nicobar.commands.webhooks:app", name="webhooks", help="Show webhook endpoints; say what is wrong.")
 app.command("nicobar.commands.payments:app", name="payments", help="List payments, and show all about one.")
+app.command("nicobar.commands.sessions:app", name="sessions", help="List checkout sessions, and show all about one.")
 app.command("nicobar.commands.processors:app", name="processors", help="Connect payment processors, such as Stripe.")
 app.command(
     "nicobar.commands.settings:app",

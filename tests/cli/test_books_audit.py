@@ -36,6 +36,7 @@ GOOD = [
     "Money given back (6): of no payment more tax, settlement or fee than was booked.",
     "Remembered balances (0): each is the sum of the entries before it.",
     "Discount codes (1): each counts exactly the uses that its payments have.",
+    "Checkout sessions (0): each names the payment that was made of it, and no other payment names it.",
     "Notices of processors (1): none waits for longer than 10 minutes.",
     "Charges to be given back (0): none waits for longer than 10 minutes.",
     "Events on their way to webhooks (0): none is due for longer than 10 minutes.",

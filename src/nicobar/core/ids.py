@@ -20,6 +20,9 @@ RANDOM_BITS: Final = 84
 LINK_LENGTH: Final = 8
 """Characters of a payment link's id; the checkout script accepts exactly this length."""
 
+SESSION_LENGTH: Final = 21
+"""Characters of a checkout session's id after its prefix; the checkout script accepts exactly this length."""
+
 SECRET_LENGTH: Final = 32
 """Characters of an API key's or client secret's random part: 190 bits."""
 
@@ -54,6 +57,11 @@ def text_secret(random: bytes, length: int) -> str:
         value, index = divmod(value, len(LINK_ALPHABET))
         characters.append(LINK_ALPHABET[index])
     return "".join(characters)
+
+
+def is_session_id(text: str) -> bool:
+    """Return whether `text` has the form of a checkout session's id: `cks_` and 21 characters of `ALPHABET`."""
+    return len(text) == 4 + SESSION_LENGTH and text.startswith("cks_") and set(text[4:]) <= set(ALPHABET)
 
 
 def is_object_id(text: str, prefix: str) -> bool:

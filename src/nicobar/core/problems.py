@@ -208,6 +208,15 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "NO_ELIGIBLE_PAYMENT_METHODS": CatalogueEntry(
         422, "No eligible payment methods found", "The allow-list leaves no method that could be offered."
     ),
+    # --- checkout sessions and links ------------------------------------------------------------------------
+    "CHECKOUT_SESSION_CONSUMED": CatalogueEntry(
+        409,
+        "This checkout session already has its payment",
+        "Somebody else made the session's payment at the same moment, or the session has expired.",
+    ),
+    "MISSING_ADDON_IDS": CatalogueEntry(
+        422, "Add-on {addon_id} does not exist", "A line of a session names an add-on that the product does not have."
+    ),
     # --- subscriptions: a page of their own -------------------------------------------------------------------
     **SUBSCRIPTION_PROBLEMS,
     # --- refunds --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from nicobar.clock import Clock
 from nicobar.core.audit.entry import PROGRAM, Actor
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.events.moves import FollowedMove
-from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, object_id, text_secret
+from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, SESSION_LENGTH, object_id, text_secret
 from nicobar.core.retries.fingerprint import Fingerprint, KeptAnswer, place_of_answer
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import Processor
@@ -138,6 +138,13 @@ class Runtime(NamedTuple):
             self.first_commit.object_id = made
         return made
 
+    def new_session_id(self) -> str:
+        """Return a fresh id of a checkout session, random throughout: it opens the session's page (125 bits)."""
+        made = f"cks_{self.new_secret(SESSION_LENGTH)}"
+        if self.first_commit is not None and self.first_commit.object_id is None:
+            self.first_commit.object_id = made
+        return made
+
     def new_secret(self, length: int = SECRET_LENGTH) -> str:
         """Return a fresh random text for a key or a client secret."""
         return text_secret(self.clock.random_bytes(length + 8), length)
@@ -149,6 +156,10 @@ class Runtime(NamedTuple):
     def image_url(self, image_id: str | None) -> str | None:
         """Return the address of a picture; None for none."""
         return None if image_id is None else f"{self.public_url}/images/{image_id}"
+
+    def session_url(self, session_id: str) -> str:
+        """Return the address of a checkout session's page."""
+        return f"{self.public_url}/session/{session_id}"
 
     def link_url(self, link_id: str) -> str:
         """Return the address of a payment link; it ends with the id, as the checkout script expects."""

@@ -39,6 +39,7 @@ from nicobar.storage.refunds.refund_audit import (
     refunds_pending_too_long,
     refunds_that_ended_otherwise,
 )
+from nicobar.storage.sessions.session_checks import sessions_that_disagree
 from nicobar.storage.webhooks.webhook_checks import overdue_deliveries
 
 OVERDUE: Final = timedelta(minutes=10)
@@ -268,6 +269,13 @@ PARTS: Final[list[Part]] = [
         "each counts exactly the uses that its payments have",
         "some count other uses than their payments have",
         lambda read, _when: _discounts(read),
+    ),
+    Part(
+        "Checkout sessions",
+        lambda counts: counts.sessions,
+        "each names the payment that was made of it, and no other payment names it",
+        "some and their payments do not name each other",
+        lambda read, _when: sessions_that_disagree(read),
     ),
     Part(
         "Notices of processors",

@@ -110,6 +110,7 @@ def samples(names: dict[str, str]) -> dict[str, Sample]:
         "DELETE /discounts/{discount_id}/customers/{customer_id}": Sample(
             f"/discounts/{discount}/customers/{customer}"
         ),
+        "POST /checkouts": Sample("/checkouts", {"product_cart": cart, "customer": {"customer_id": customer}}),
         "POST /checkouts/preview": Sample("/checkouts/preview", {"product_cart": cart}),
         "POST /refunds": Sample("/refunds", {"payment_id": names["paid"]}),
         "POST /refunds/preview": Sample("/refunds/preview", {"payment_id": names["paid"]}),
@@ -152,6 +153,7 @@ async def send(client: httpx.AsyncClient, operation: str, sample: Sample, key: s
 async def dump(runtime: Runtime) -> dict[str, list[Any]]:
     """Return every row of what requests change, apart from the kept answers themselves."""
     tables = "payments payment_lines customers products brands discounts refunds redemptions events localized_prices"
+    tables += " checkout_sessions"
     async with runtime.database.read() as read:
         names = [row["tablename"] for row in await read.fetch("SELECT tablename FROM pg_tables")]
         return {

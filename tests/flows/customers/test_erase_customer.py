@@ -4,6 +4,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
+from api.sessions.opening import create_session
 from harness import FakeClock, Merchant, client_for
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.core.problems import Problem
@@ -12,6 +13,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.program.books_audit import audit_books
 from orders import dump, order, pay, place
 from saved_cards import CONSENT
+from shop import Shop, item
 
 PRODUCT = {
     "name": "A record",
@@ -115,3 +117,35 @@ async def test_a_payment_that_is_not_over_is_in_the_way(runtime: Runtime, tenant
     assert caught.value.code == "UNSUPPORTED_ACTION"
     assert payment.payment_id in caught.value.message
     assert await dump(runtime) == before
+
+
+async def test_sessions_go_with_the_person(
+    runtime: Runtime, app: ASGIApp, merchant: Merchant, other_merchant: Merchant, clock: FakeClock
+) -> None:
+    """One that never came to a payment goes as a whole; of one with a payment the cart stays."""
+    shop, others = Shop(runtime, app, clock, merchant), Shop(runtime, app, clock, other_merchant)
+    product_id = await shop.product()
+    person = {"email": "Zacharias@example.com", "name": "Zacharias Z", "phone_number": "+4930555010"}
+    address = {"country": "DE", "state": "BY", "city": "Wolkenheim", "street": "Quellenweg 7", "zipcode": "98765"}
+    urls = {"return_url": "https://shop.example.com/?greenhorn", "cancel_url": "https://shop.example.com/?sorrow"}
+    told = {"customer": person, "billing_address": address, "metadata": {"who": "greenhorn"}} | urls
+    paid = await create_session(shop, item(product_id), confirm=True, **told)
+    customer_id = (await shop.read(f"/payments/{paid['payment_id']}"))["customer"]["customer_id"]
+    left = [
+        await create_session(shop, item(product_id), **told),
+        await create_session(shop, item(product_id), customer={"customer_id": customer_id}),
+    ]
+    kept = await create_session(shop, item(product_id), customer={"email": "kim@example.com"})
+    foreign = await create_session(others, item(await others.product()), customer={"email": "zacharias@example.com"})
+    await pay(shop.browser, (await shop.read(f"/payments/{paid['payment_id']}"))["payment_link"])
+    await erase_customer(runtime, merchant.tenant, customer_id)
+    async with runtime.database.read() as read:
+        rows = await read.fetch("SELECT session_id, request::text FROM checkout_sessions ORDER BY created_at")
+    requests = {row["session_id"]: row["request"] for row in rows}
+    assert set(requests) == {paid["session_id"], kept["session_id"], foreign["session_id"]}
+    assert [value for value in VALUES if value.lower() in requests[paid["session_id"]].lower()] == []
+    assert product_id in requests[paid["session_id"]]
+    for session in left:
+        assert (await merchant.client.get(f"/checkouts/{session['session_id']}")).status_code == 404
+    status = await shop.read(f"/checkouts/{paid['session_id']}")
+    assert (status["customer_name"], status["payment_status"]) == ("Erased customer", "succeeded")

@@ -7,6 +7,7 @@ from typing import Final
 from nicobar.core.problems import CATALOGUE, CatalogueEntry
 
 _SAMPLES: Final = {
+    "addon_id": "adn_0CbKX2hT9vQ1mN4rZ7sLe",
     "allowed": "GET, POST",
     "amount": "50",
     "code": "SPRING24",

@@ -1,11 +1,53 @@
-"""Checkout sessions: so far their preview."""
+"""Checkout sessions: create, read, preview."""
 
 from typing import Final
 
 from nicobar.api.routing import Call, Operation
+from nicobar.core.ids import is_session_id
+from nicobar.core.problems import Problem
+from nicobar.flows.sessions.create_session import CreatedSession, create_session
 from nicobar.flows.sessions.preview_checkout import preview_checkout
+from nicobar.storage.sessions.sessions import get_session_status
 from nicobar.wire.common import NoQuery
 from nicobar.wire.sessions.checkouts import CheckoutPreview, CheckoutPreviewRequest, read_preview, render_preview
+from nicobar.wire.sessions.session_answers import (
+    CheckoutSessionCreated,
+    CheckoutSessionRead,
+    publishable_key,
+    render_session,
+)
+from nicobar.wire.sessions.session_requests import CheckoutSessionCreate, read_session
+
+
+async def create(call: Call[CheckoutSessionCreate, NoQuery]) -> CheckoutSessionCreated:
+    """Create a checkout session, and its payment when nothing is left to ask."""
+
+    def response(created: CreatedSession) -> CheckoutSessionCreated:
+        session, payment = created.session, created.payment
+        return CheckoutSessionCreated(
+            session_id=session.session_id,
+            checkout_url=None
+            if session.request.payment_method_id is not None
+            else call.runtime.session_url(session.session_id),
+            payment_id=session.payment_id,
+            client_secret=None if payment is None else payment.client_secret,
+            publishable_key=None if payment is None else publishable_key(call.tenant),
+        )
+
+    return response(await create_session(call.runtime, call.tenant, read_session(call.body), response))
+
+
+async def retrieve(call: Call[None, NoQuery]) -> CheckoutSessionRead:
+    """Return how far a session has come."""
+    session_id = call.path["id"]
+    if not is_session_id(session_id):
+        detail = "It is no id of a checkout session: cks_ and 21 characters"
+        raise Problem("INVALID_REQUEST_PARAMETERS", path="id", detail=detail)
+    async with call.runtime.database.read() as read:
+        status = await get_session_status(read, call.tenant, session_id)
+    if status is None:
+        raise Problem("NOT_FOUND", what="Checkout session")
+    return render_session(status)
 
 
 async def preview(call: Call[CheckoutPreviewRequest, NoQuery]) -> CheckoutPreview:
@@ -15,7 +57,49 @@ async def preview(call: Call[CheckoutPreviewRequest, NoQuery]) -> CheckoutPrevie
     return render_preview(priced.quote, priced.facts.products, previewed.country, priced.tax_id, previewed.tax_id_error)
 
 
+_PRICING: Final = (
+    "PRODUCT_CART_EMTPY",
+    "BRAND_MISMATCH",
+    "BRAND_NOT_ENABLED",
+    "PRODUCT_IS_DELETED",
+    "UNSUPPORTED_ACTION",
+    "UNSUPPORTED_COUNTRY",
+    "UNSUPPORTED_CURRENCY",
+    "EXCHANGE_RATE_NOT_FOUND",
+    "REQUEST_AMOUNT_BELOW_MINIMUM",
+    "INVALID_DISCOUNT_CODE",
+    "DISCOUNT_NOT_YET_ACTIVE",
+    "DISCOUNT_CODE_EXPIRED",
+    "DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED",
+    "DISCOUNT_CUSTOMER_NOT_ELIGIBLE",
+    "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED",
+    "DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT",
+    "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET",
+    "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT",
+    "INTEGER_CONVERSION_FAILURE",
+    "NO_ELIGIBLE_PAYMENT_METHODS",
+    "NOT_FOUND",
+)
+
 OPERATIONS: Final = [
+    Operation(
+        "POST",
+        "/checkouts",
+        create,
+        CheckoutSessionCreated,
+        body=CheckoutSessionCreate,
+        summary="Create a checkout session",
+        problems=(
+            *_PRICING,
+            "MISSING_PRODUCT_INFORMATION",
+            "INVALID_TAX_ID",
+            "PAY_AS_YOU_WANT_AMOUNT_REQUIRED",
+            "DISCOUNT_CONCURRENT_REDEMPTION",
+            "MISSING_ADDON_IDS",
+            "INVALID_REQUEST_PARAMETERS",
+            "MAXIMUM_KEYS_REACHED",
+        ),
+    ),
     Operation(
         "POST",
         "/checkouts/preview",
@@ -23,29 +107,15 @@ OPERATIONS: Final = [
         CheckoutPreview,
         body=CheckoutPreviewRequest,
         summary="Preview the price of a cart",
-        problems=(
-            "PRODUCT_CART_EMTPY",
-            "BRAND_MISMATCH",
-            "BRAND_NOT_ENABLED",
-            "PRODUCT_IS_DELETED",
-            "UNSUPPORTED_ACTION",
-            "UNSUPPORTED_COUNTRY",
-            "UNSUPPORTED_CURRENCY",
-            "EXCHANGE_RATE_NOT_FOUND",
-            "REQUEST_AMOUNT_BELOW_MINIMUM",
-            "INVALID_DISCOUNT_CODE",
-            "DISCOUNT_NOT_YET_ACTIVE",
-            "DISCOUNT_CODE_EXPIRED",
-            "DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED",
-            "DISCOUNT_CUSTOMER_NOT_ELIGIBLE",
-            "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED",
-            "DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT",
-            "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET",
-            "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT",
-            "INTEGER_CONVERSION_FAILURE",
-            "NO_ELIGIBLE_PAYMENT_METHODS",
-            "NOT_FOUND",
-        ),
+        problems=_PRICING,
+    ),
+    Operation(
+        "GET",
+        "/checkouts/{id}",
+        retrieve,
+        CheckoutSessionRead,
+        summary="Get how far a checkout session has come",
+        problems=("INVALID_REQUEST_PARAMETERS", "NOT_FOUND"),
     ),
 ]
 """The checkouts' part of the table in `app.py`."""

@@ -4,7 +4,12 @@ from typing import Any, Final
 
 ERASED_NAME: Final = "Erased customer"
 
-_EMPTY: Final[dict[str, Any]] = {"metadata": {}, "card_holder_name": None, "reason": None}
+_EMPTY: Final[dict[str, Any]] = {
+    "metadata": {},
+    "card_holder_name": None,
+    "custom_field_responses": None,
+    "reason": None,
+}
 _ADDRESS: Final = ("street", "city", "zipcode")
 
 
@@ -16,7 +21,7 @@ def erased_email(customer_id: str) -> str:
 def without_person(body: Any, email: str, name: str) -> Any:
     """Return the JSON body of an event with `email` and `name` in place of the person, and nothing else of them.
 
-    Amounts, ids, the country and the state stay. Metadata and reasons are free text of the merchant's and go.
+    Amounts, ids, the country and the state stay. Metadata, reasons and answers to the merchant's questions go.
     """
     if isinstance(body, list):
         return [without_person(item, email, name) for item in body]

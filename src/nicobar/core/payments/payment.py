@@ -180,6 +180,13 @@ def status_after(outcome: Outcome) -> PaymentStatus:
             return "processing"
 
 
+class CustomFieldResponse(msgspec.Struct, frozen=True):
+    """What a buyer answered to a question of the merchant's."""
+
+    key: str
+    value: str
+
+
 class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the creation asked for beyond the money, kept for the steps that need it."""
 
@@ -207,6 +214,9 @@ class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     told_on_page: list[str] = []
     """What of the customer was unknown and entered on the payment's page (`name`, `phone_number`). Only that can be
     corrected there until paying; what the merchant knew cannot."""
+    checkout_session_id: str | None = None
+    """The session that the payment was made of."""
+    custom_field_responses: list[CustomFieldResponse] | None = None
 
 
 class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,13 @@
-"""What somebody asks for who creates a payment or previews a cart: the API, the demo, later sessions and renewals."""
+"""What somebody asks for who creates a payment or previews a cart: the API, the demo, a session, later renewals."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from nicobar.core.customers.buyer import Address
-from nicobar.core.payments.payment import Payment, PaymentOptions
+from nicobar.core.payments.payment import CustomFieldResponse, Payment, PaymentOptions
 from nicobar.core.pricing.cart import CartRequest, RequestedItem
 
 
@@ -24,7 +25,8 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     items: Sequence[RequestedItem]
     billing: Address
-    customer: RequestedCustomer
+    customer: RequestedCustomer | None
+    """None in a draft alone: nobody knows the customer yet."""
     fees_inclusive: bool | None = None
     """None means the business's setting."""
     allowed_payment_method_types: Sequence[str] | None = None
@@ -45,6 +47,15 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True):
     short_link: bool = False
     show_saved_payment_methods: bool = False
     tax_id: str | None = None
+    checkout_session_id: str | None = None
+    """The session that it is made of."""
+    custom_field_responses: list[CustomFieldResponse] | None = None
+    expires_on: datetime | None = None
+    """When it can be paid no longer; None: as the business's setting has it."""
+    confirmed: bool = False
+    """Whether nobody has to visit a page for it, so that one of nothing succeeds at once."""
+    draft: bool = False
+    """Whether it is only priced: lines without a price of the buyer's cost what the product suggests."""
 
 
 class PreviewRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Check what can be checked of a request for a payment before anything is read. No I/O."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -33,6 +34,9 @@ class CheckedRequest(NamedTuple):
     """With an empty id for a new customer, and with nothing but the id for a known one."""
     options: PaymentOptions
     metadata: dict[str, Any]
+    expires_on: datetime | None = None
+    """As in `PaymentRequest`, and so is the next."""
+    confirmed: bool = False
 
 
 def check_payment_request(mode: Mode, request: PaymentRequest) -> CheckedRequest:
@@ -41,23 +45,24 @@ def check_payment_request(mode: Mode, request: PaymentRequest) -> CheckedRequest
     metadata = checked_metadata(request.metadata)
     if mode == "test" and METADATA_KEY in metadata:
         read_scenario(metadata[METADATA_KEY], failures.CODES)  # what is misspelt would look like a test that passed
-    customer = _customer(request.customer)
+    customer = _NOBODY if request.customer is None and request.draft else _customer(request.customer)
     cart = cart_request(
         request.items,
         _address(request.billing),
         options,
         customer_id=customer.customer_id or None,
-        email_key=email_key(customer.email),
+        email_key=email_key(customer.email) if customer.email else None,
         single_code=request.discount_codes is None,
+        suggest_amounts=request.draft,
     )
-    return CheckedRequest(cart, customer, options, metadata)
+    return CheckedRequest(cart, customer, options, metadata, request.expires_on, request.confirmed)
 
 
 def _options(request: PaymentRequest) -> PaymentOptions:
     """Collect what later steps need, after the checks between fields."""
     codes = requested_codes(request.discount_code, request.discount_codes)
     payment_method_id = blank_to_none(request.payment_method_id)
-    if payment_method_id is not None and not request.customer.customer_id:
+    if payment_method_id is not None and not (request.customer and request.customer.customer_id):
         detail = "payment_method_id needs customer.customer_id: a saved method belongs to a customer"
         raise Problem("INVALID_REQUEST_PARAMETERS", detail=detail, path="payment_method_id")
     tax_id = blank_to_none(request.tax_id)
@@ -79,6 +84,8 @@ def _options(request: PaymentRequest) -> PaymentOptions:
         discount_codes=codes,
         tax_id=tax_id,
         customer_business_name=business_name,
+        checkout_session_id=request.checkout_session_id,
+        custom_field_responses=request.custom_field_responses,
     )
 
 
@@ -115,8 +122,13 @@ def _return_url(url: str | None) -> str | None:
     return url
 
 
-def _customer(request: RequestedCustomer) -> Buyer:
+_NOBODY: Final = Buyer("", "", "", None, {})
+"""The customer of a draft that knows none yet."""
+
+
+def _customer(request: RequestedCustomer | None) -> Buyer:
     """Read the two shapes of `customer`; with both at once the id wins and the rest is ignored."""
+    request = request or RequestedCustomer()
     if customer_id := blank_to_none(request.customer_id):
         return Buyer(customer_id, "", "", None, {})
     email = blank_to_none(request.email)

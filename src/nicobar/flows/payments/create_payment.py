@@ -3,7 +3,7 @@
 No processor is called, unless a saved method pays.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from nicobar.core.business.tenant import Tenant, secret_hash
 from nicobar.core.customers.buyer import Buyer
 from nicobar.core.payments.methods import may_leave_none
-from nicobar.core.payments.payment import Succeeded
+from nicobar.core.payments.payment import Payment, Succeeded
 from nicobar.core.payments.payment_request import CreatedPayment, PaymentRequest
 from nicobar.core.pricing.policy import Policy
 from nicobar.flows.discounts.reserve_codes import reserve_codes
@@ -31,11 +31,13 @@ async def create_payment(
     tenant: Tenant,
     request: PaymentRequest,
     answer: Callable[[CreatedPayment], msgspec.Struct] | None = None,
+    beside: Callable[[Tx, Payment], Awaitable[None]] | None = None,
 ) -> CreatedPayment:
     """Price the cart, store the payment and, if it is new, the customer.
 
     `answer` makes what the caller is told: it is kept in the same commit for a request that comes again, because the
-    client secret in it is known here and never again. Raises Problem for the first check that fails, in the
+    client secret in it is known here and never again. `beside` writes what belongs into that commit, too, and what it
+    raises undoes the payment. Raises Problem for the first check that fails, in the
     contract's order; nothing is stored then.
     """
     checked = check_payment_request(tenant.mode, request)
@@ -56,7 +58,7 @@ async def create_payment(
             runtime.first_commit.answer_with(answer(known))
         return known
 
-    buyer = await _record(runtime, decided, secret, know)
+    buyer = await _record(runtime, decided, secret, know, beside)
     return created if buyer == decided.payment.customer else know(buyer)
 
 
@@ -76,7 +78,13 @@ def _new_ids(runtime: Runtime, at: datetime) -> PaymentIds:
     )
 
 
-async def _record(runtime: Runtime, decided: DecidedCreation, secret: str, know: Callable[[Buyer], object]) -> Buyer:
+async def _record(
+    runtime: Runtime,
+    decided: DecidedCreation,
+    secret: str,
+    know: Callable[[Buyer], object],
+    beside: Callable[[Tx, Payment], Awaitable[None]] | None,
+) -> Buyer:
     """Write everything at once and return the payment's customer. Without codes that is a single statement.
 
     A free payment without a link succeeds in the commit that makes it. A saved method is charged at once, and its
@@ -84,7 +92,8 @@ async def _record(runtime: Runtime, decided: DecidedCreation, secret: str, know:
     customer that it is expected to be.
     """
     payment, quote, hashed = decided.payment, decided.quote, secret_hash(secret)
-    if payment.options.payment_method_id is None and not decided.succeeds_at_once and not quote.inputs.codes:
+    bare = beside is None and not quote.inputs.codes and not decided.succeeds_at_once
+    if bare and payment.options.payment_method_id is None:
         know(payment.customer)
         kept = None if runtime.first_commit is None else runtime.first_commit.row()
         async with runtime.database.statement(writes_companion=True) as tx:
@@ -94,6 +103,8 @@ async def _record(runtime: Runtime, decided: DecidedCreation, secret: str, know:
         buyer = await insert_payment(tx, payment, hashed, quote.inputs, decided.customer)
         buyer_id, until, at = buyer.customer_id, payment.expires_on, payment.created_at
         await reserve_codes(tx, payment.tenant, payment.payment_id, buyer_id, quote.code_uses, until, at)
+        if beside is not None:
+            await beside(tx, payment)
         know(buyer)
         return buyer
 

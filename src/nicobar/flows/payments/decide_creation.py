@@ -38,11 +38,8 @@ class DecidedCreation(NamedTuple):
     quote: Quote
     customer: CustomerUpsert | None
     """A customer to make or to complete; None for a known one about whom the request says nothing new."""
-
-    @property
-    def succeeds_at_once(self) -> bool:
-        """Whether the payment is free and has no link: nobody will visit a page for it."""
-        return self.quote.total == 0 and self.payment.link_id is None
+    succeeds_at_once: bool
+    """Whether the payment is free, and nobody has to visit a page for it."""
 
 
 def decide_creation(
@@ -67,10 +64,12 @@ def decide_creation(
         raise Problem("INVALID_REQUEST_BODY", path="billing.zipcode", detail=detail)
     known = priced.customer
     phone_number = given.phone_number or (known and known.phone_number)
-    if options.require_phone_number and not options.payment_link and not phone_number:
+    page_asks = options.payment_link and not request.confirmed
+    if options.require_phone_number and not page_asks and not phone_number:
         raise Problem("INVALID_REQUEST_BODY", path="customer.phone_number", detail="phone_number is required.")
     payment = _payment(tenant, request, priced, ids, at)
-    return DecidedCreation(payment, priced.quote, _customer_to_store(payment.customer, known, given))
+    at_once = priced.quote.total == 0 and (payment.link_id is None or request.confirmed)
+    return DecidedCreation(payment, priced.quote, _customer_to_store(payment.customer, known, given), at_once)
 
 
 def _payment(tenant: Tenant, request: CheckedRequest, priced: PricedCart, ids: PaymentIds, at: datetime) -> Payment:
@@ -99,7 +98,7 @@ def _payment(tenant: Tenant, request: CheckedRequest, priced: PricedCart, ids: P
             tax_id_register=None if priced.tax_id is None else priced.tax_id.register,
         ),
         link_id=ids.link_id if options.payment_link and options.payment_method_id is None else None,
-        expires_on=at + timedelta(minutes=priced.policy.settings.link_ttl_minutes),
+        expires_on=request.expires_on or at + timedelta(minutes=priced.policy.settings.link_ttl_minutes),
         payment_method=None,
         payment_method_type=None,
         card=None,

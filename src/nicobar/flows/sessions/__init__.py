@@ -1,1 +1,1 @@
-"""Checkout sessions; so far their preview."""
+"""Checkout sessions."""

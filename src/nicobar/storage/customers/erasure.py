@@ -42,7 +42,7 @@ _STATEMENTS: Final = (
     """
     UPDATE payments SET metadata = '{}', card = card - 'holder_name' || '{"holder_name": null}',
         billing = json_build_object('country', billing -> 'country', 'state', billing -> 'state'),
-        options = (options::jsonb - 'return_url')::json
+        options = (options::jsonb - ARRAY['return_url', 'custom_field_responses'])::json
     WHERE business_id = $1 AND mode = $2 AND payment_id = ANY ($3)
     """,
     """
@@ -60,6 +60,20 @@ _STATEMENTS: Final = (
         outcome = CASE WHEN jsonb_typeof(outcome -> 'card') = 'object'
             THEN jsonb_set(outcome, '{card,holder_name}', 'null') ELSE outcome END
     WHERE business_id = $1 AND $2 = 'test' AND payment_id = ANY ($3)
+    """,
+)
+
+# A session without a payment is nothing but what it was asked for. Of one with a payment the cart stays.
+_SESSIONS: Final = (
+    """
+    DELETE FROM checkout_sessions s WHERE business_id = $1 AND mode = $2 AND payment_id IS NULL AND (customer_id = $3
+        OR email_key = (SELECT email_key FROM customers WHERE (business_id, mode, customer_id) = ($1, $2, $3)))
+    """,
+    """
+    UPDATE checkout_sessions SET email_key = NULL, request = (request::jsonb
+        - ARRAY['customer', 'billing', 'metadata', 'return_url', 'cancel_url'])::json
+    WHERE business_id = $1 AND mode = $2 AND payment_id IN (
+        SELECT payment_id FROM payments WHERE business_id = $1 AND mode = $2 AND customer_id = $3)
     """,
 )
 
@@ -93,6 +107,8 @@ async def erase_person(
 ) -> None:
     """Put `email` and `name` in place of the person, and take everything else out but for events."""
     where = (tenant.business_id, tenant.mode)
+    for statement in _SESSIONS:  # before the customer, whose e-mail address finds them
+        await tx.execute(statement, *where, customer_id)
     await tx.execute(_CUSTOMER, *where, customer_id, email, name, moment)
     await tx.execute(_METHODS, *where, customer_id)
     for statement in _STATEMENTS:

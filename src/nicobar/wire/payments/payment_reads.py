@@ -9,7 +9,7 @@ from msgspec import Meta
 from nicobar.core.customers.buyer import Address
 from nicobar.core.disputes.dispute import DisputeStatus
 from nicobar.core.events.whole_payment import WholePayment
-from nicobar.core.payments.payment import CardDetails, Payment, PaymentLine
+from nicobar.core.payments.payment import CardDetails, CustomFieldResponse, Payment, PaymentLine
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentProvider
 from nicobar.wire.common import (
@@ -106,7 +106,7 @@ class PaymentRead(ResponseBody, frozen=True, kw_only=True):
     card_type: str | None
     charge_type: str | None
     checkout_session_id: str | None
-    custom_field_responses: list[dict[str, str]] | None
+    custom_field_responses: list[CustomFieldResponse] | None
     discount_id: str | None
     discounts: list[DiscountDetail] | None
     error_code: str | None
@@ -199,8 +199,8 @@ def render_payment(
         subscription_ids=[],
         total_amount=payment.total_amount,
         charge_type=None,
-        checkout_session_id=None,
-        custom_field_responses=None,
+        checkout_session_id=payment.options.checkout_session_id,
+        custom_field_responses=payment.options.custom_field_responses,
         discount_id=discounts[0].discount_id if discounts else None,
         discounts=list(discounts) or None,
         error_code=payment.error_code,
@@ -281,7 +281,7 @@ def render_list_item(payment: Payment, dispute_status: DisputeStatus | None = No
         card_network=card.network if card else None,
         card_type=card.funding if card else None,
         charge_type=None,
-        checkout_session_id=None,
+        checkout_session_id=payment.options.checkout_session_id,
         dispute_status=dispute_status,
         invoice_id=None,
         invoice_url=None,

@@ -1,1 +1,1 @@
-"""Checkout sessions as JSON; so far their preview."""
+"""Checkout sessions as JSON."""

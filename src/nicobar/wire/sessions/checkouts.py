@@ -13,9 +13,10 @@ from nicobar.core.pricing.pricing import CartLine, LineQuote, Quote
 from nicobar.core.tax.tax import MILLION
 from nicobar.core.tax.tax_id import CheckedTaxId
 from nicobar.reference import countries
-from nicobar.wire.codes import CountryCode, CurrencyCode, PaymentMethodType
+from nicobar.wire.codes import CountryCode, CurrencyCode
 from nicobar.wire.common import Amount, ObjectId, RequestBody, ResponseBody, Text250
 from nicobar.wire.payments.payments import MAXIMUM_QUANTITY, CustomerRequest, DiscountCodeText, read_requested_customer
+from nicobar.wire.sessions.session_requests import MethodTypes, known_types
 
 
 class PreviewItem(RequestBody, frozen=True, kw_only=True):
@@ -40,7 +41,7 @@ class CheckoutPreviewRequest(RequestBody, frozen=True, kw_only=True):
     """The body of POST /checkouts/preview. Fields of a checkout session that decide no price are ignored."""
 
     product_cart: Annotated[list[PreviewItem], Meta(max_length=20)]
-    allowed_payment_method_types: Annotated[list[PaymentMethodType], Meta(max_length=200)] | None = None
+    allowed_payment_method_types: MethodTypes | None = None
     billing_address: PreviewAddress | None = None
     billing_currency: CurrencyCode | None = None
     customer: CustomerRequest | None = None
@@ -118,7 +119,7 @@ def read_preview(body: CheckoutPreviewRequest) -> PreviewRequest:
         else Address(address.country, city=address.city, state=address.state, zipcode=address.zipcode),
         customer=None if body.customer is None else read_requested_customer(body.customer),
         fees_inclusive=body.adaptive_currency_fees_inclusive,
-        allowed_payment_method_types=body.allowed_payment_method_types,
+        allowed_payment_method_types=known_types(body.allowed_payment_method_types),
         billing_currency=body.billing_currency,
         discount_code=body.discount_code,
         discount_codes=body.discount_codes,

@@ -1,0 +1,33 @@
+"""Price a session with what its buyer has told so far: the payment that would come of it, and nothing is stored."""
+
+from typing import Final
+
+from nicobar.core.payments.payment import Payment
+from nicobar.core.sessions.checkout_session import CheckoutSession
+from nicobar.core.sessions.told_details import ToldDetails, payment_request
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.payments.check_payment_request import check_payment_request
+from nicobar.flows.payments.decide_creation import PaymentIds, decide_creation
+from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
+from nicobar.flows.pricing.load_pricing_facts import load_pricing_facts
+from nicobar.flows.runtime import Runtime
+
+DEFAULT_COUNTRY: Final = "US"
+"""The billing country while nobody has told one, when the seller's is not known either."""
+
+_NO_IDS: Final = PaymentIds("", "", "")
+
+
+async def draft_payment(runtime: Runtime, session: CheckoutSession, told: ToldDetails) -> Payment:
+    """Return the payment as POST /payments would make it now, by the same checks and the same pricing.
+
+    It has no ids, and its customer is empty while nobody has told one. Lines whose price the buyer has not named yet
+    cost what the product suggests. Raises Problem for the first check that fails.
+    """
+    tenant = session.tenant
+    policy = await load_policy(runtime, tenant)
+    otherwise = policy.settings.seller_country or DEFAULT_COUNTRY
+    checked = check_payment_request(session.mode, payment_request(session, told, otherwise=otherwise, draft=True))
+    facts = await load_pricing_facts(runtime, tenant, checked.cart)
+    runnable = find_runnable_methods(runtime, facts.policy, tenant.mode)
+    return decide_creation(tenant, checked, facts, runnable, _NO_IDS, runtime.now(tenant)).payment
