@@ -115,17 +115,21 @@ async def _home(_request: Request) -> Response:
 
 
 _LINK: Final = re.compile(r"((?:/overlay|/inline)?/[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{6}(?=/|$)")
+_SESSION: Final = re.compile(r"(/cks_[A-Za-z0-9_-]{2})[A-Za-z0-9_-]+")
 
 _PLAIN: Final = re.compile(r"[a-z][a-z0-9._-]{0,39}|[a-z]{2,5}_[A-Za-z0-9_-]{21}")
 """What may be told of a path: words, and ids of objects. Anything else may be a secret that came to the wrong place."""
 
 
 def _told(path: str) -> str:
-    """Return a path for the log and for error bodies: of the id of a payment link, which opens its page, and of all
-    that is neither a word nor the id of an object, only the beginning."""
+    """Return a path for the log and for error bodies: of the id of a payment link or a session, which opens its page,
+    and of all that is neither a word nor the id of an object, only the beginning."""
     shown = path if path[:9] in _API_PATHS else _LINK.sub(r"\1...", path, count=1)
+    shown = _SESSION.sub(r"\1...", shown, count=1)
     parts = shown[:LONGEST_PATH].split("/")
-    return "/".join(part if len(part) <= 5 or _PLAIN.fullmatch(part) else f"{part[:2]}..." for part in parts)
+    return "/".join(
+        part if len(part) <= 5 or part.endswith("...") or _PLAIN.fullmatch(part) else f"{part[:2]}..." for part in parts
+    )
 
 
 class RequestLog:

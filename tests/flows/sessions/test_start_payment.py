@@ -217,7 +217,7 @@ async def test_preview_session_and_payment_have_one_total(shop: Shop) -> None:
         session = await opened(shop, *lines, **known, **({"discount_codes": codes} if codes else {}))
         amounts = {len(lines) - 1: amount} if lines[-1]["product_id"] == gift else {}
         told = ToldDetails(email=f"b{number}@example.com", billing=place, amounts=amounts)
-        drafted = await draft_payment(shop.runtime, session, told)
+        drafted = (await draft_payment(shop.runtime, session, told)).payment
         payment = (await start_payment(shop.runtime, session, told)).payment
         if amounts:
             lines[-1] = item(gift, amount=amount)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
 from nicobar.core.customers.buyer import Address
+from nicobar.core.payments.payment import PaymentOptions
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.details.details import address_parts, missing_parts
 from nicobar.pages.texts.texts import load_texts
@@ -118,7 +119,9 @@ def test_every_country_has_its_words(country: countries.Country) -> None:
         f"details.zipcode_{kind}_unreadable",
     ):
         assert key in texts
-    assert set(missing_parts(Address(country.alpha2))) <= set(address_parts(country)), "what is needed is asked"
+    assert set(missing_parts(PaymentOptions(), Address(country.alpha2))) <= set(address_parts(country)), (
+        "what is needed is asked"
+    )
 
 
 async def test_states_are_chosen_where_all_are_known(shop: Shop, browser: httpx.AsyncClient) -> None:

@@ -93,6 +93,7 @@ def posting_paths(runtime: Runtime, link_id: str | None) -> list[str]:
         if isinstance(route, Route) and "POST" in (route.methods or ())
     ]
     values = {"{frame:frame}": "overlay", "{link_id:link}": link_id or "", "{reference}": "sim_x"}
+    values["{session_id}"] = "cks_8mJt0wq5nV2xRkLb7YcQd"
     paths = []
     for route in routes:
         for part in ("details", "discount") if "{part:change}" in route.path else ("",):
@@ -109,7 +110,7 @@ async def test_no_form_of_another_site_is_taken_anywhere(site: Site) -> None:
     form = {"number": "4242424242424242", "expiry": "06/32", "cvc": "123", "name": "Ana Lima", "token": token}
     form |= {"method": "card", "code": "X", "country": "DE", "answer": "confirm", "panel": "pay"}
     paths = posting_paths(site.runtime, payment.link_id)
-    assert len(paths) == 12
+    assert len(paths) == 13
     foreign = [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}]
     foreign += [{"origin": "http://pay.test.evil.example"}, {"origin": "http://pay.test:8000"}, {"origin": "file://"}]
     for path in paths:
@@ -124,8 +125,8 @@ async def test_no_form_without_its_token_is_taken(site: Site) -> None:
     payment, other = await site.place(), await site.place()
     token = token_of(await site.browser.get(f"/{other.link_id}"))
     for path in posting_paths(site.runtime, payment.link_id):
-        # The address of a simulated bank is the secret itself; those of `stripe` and `leave` take no order.
-        if "/simulator/" not in path and not path.endswith(("/stripe", "/leave")):
+        # The addresses of a simulated bank and of a session are the secret itself; `stripe` and `leave` take no order.
+        if not path.startswith(("/simulator/", "/session/")) and not path.endswith(("/stripe", "/leave")):
             for wrong in ("", token, token[:-1] + "0"):
                 form = {"token": wrong, "code": "X", "panel": "pay", "country": "DE"}
                 assert (await site.browser.post(path, data=form)).status_code == 403, path

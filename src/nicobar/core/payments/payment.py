@@ -217,6 +217,10 @@ class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     checkout_session_id: str | None = None
     """The session that the payment was made of."""
     custom_field_responses: list[CustomFieldResponse] | None = None
+    locked: list[str] = []
+    """What its buyer cannot change on the page: names of fields of the details, and `discount` for the codes."""
+    minimal_address: bool = False
+    """Whether the page asks for no more of an address than can decide the tax."""
 
 
 class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):

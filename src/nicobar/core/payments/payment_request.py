@@ -50,6 +50,9 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True):
     checkout_session_id: str | None = None
     """The session that it is made of."""
     custom_field_responses: list[CustomFieldResponse] | None = None
+    locked: Sequence[str] = ()
+    """As in `PaymentOptions`, and so is the next."""
+    minimal_address: bool = False
     expires_on: datetime | None = None
     """When it can be paid no longer; None: as the business's setting has it."""
     confirmed: bool = False

@@ -106,10 +106,20 @@ def payment_request(
         tax_id=tax_id,
         checkout_session_id=session.session_id,
         custom_field_responses=list(told.responses) or None,
+        locked=locked_fields(request),
+        minimal_address=request.is_minimal,
         expires_on=session.expires_at,
         draft=draft,
         confirmed=request.confirm,
     )
+
+
+def locked_fields(request: SessionRequest) -> list[str]:
+    """Return what the buyer can change neither on the session's page nor on the payment's."""
+    locked = [field for field in (*ADDRESS_PARTS, "tax_id", "business_name") if not may_edit(request, field)]
+    if not may_edit(request, "name"):
+        locked.append("customer_name")
+    return locked if request.flags.allow_discount_code else [*locked, "discount"]
 
 
 def _items(request: SessionRequest, told: ToldDetails) -> list[RequestedItem]:

@@ -86,6 +86,8 @@ def _options(request: PaymentRequest) -> PaymentOptions:
         customer_business_name=business_name,
         checkout_session_id=request.checkout_session_id,
         custom_field_responses=request.custom_field_responses,
+        locked=list(request.locked),
+        minimal_address=request.minimal_address,
     )
 
 

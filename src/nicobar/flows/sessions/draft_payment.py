@@ -1,8 +1,9 @@
 """Price a session with what its buyer has told so far: the payment that would come of it, and nothing is stored."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from nicobar.core.payments.payment import Payment
+from nicobar.core.pricing.quote import Quote
 from nicobar.core.sessions.checkout_session import CheckoutSession
 from nicobar.core.sessions.told_details import ToldDetails, payment_request
 from nicobar.flows.business.load_policy import load_policy
@@ -18,7 +19,14 @@ DEFAULT_COUNTRY: Final = "US"
 _NO_IDS: Final = PaymentIds("", "", "")
 
 
-async def draft_payment(runtime: Runtime, session: CheckoutSession, told: ToldDetails) -> Payment:
+class DraftedPayment(NamedTuple):
+    """A payment that nobody has stored, and what it was priced from."""
+
+    payment: Payment
+    quote: Quote
+
+
+async def draft_payment(runtime: Runtime, session: CheckoutSession, told: ToldDetails) -> DraftedPayment:
     """Return the payment as POST /payments would make it now, by the same checks and the same pricing.
 
     It has no ids, and its customer is empty while nobody has told one. Lines whose price the buyer has not named yet
@@ -30,4 +38,5 @@ async def draft_payment(runtime: Runtime, session: CheckoutSession, told: ToldDe
     checked = check_payment_request(session.mode, payment_request(session, told, otherwise=otherwise, draft=True))
     facts = await load_pricing_facts(runtime, tenant, checked.cart)
     runnable = find_runnable_methods(runtime, facts.policy, tenant.mode)
-    return decide_creation(tenant, checked, facts, runnable, _NO_IDS, runtime.now(tenant)).payment
+    decided = decide_creation(tenant, checked, facts, runnable, _NO_IDS, runtime.now(tenant))
+    return DraftedPayment(decided.payment, decided.quote)

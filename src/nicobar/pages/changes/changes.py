@@ -70,6 +70,8 @@ async def change_code(
     """Add or remove a discount code. The other codes stay whatever comes of it."""
     texts, now, link_id = reader.texts, runtime.clock.elapsed(), payment.link_id or ""
     shown: dict[str, str] = {}
+    if "discount" in payment.options.locked:
+        return Changed(payment, {"code": texts("discount.refused")}, shown)
     if form.text("remove"):
         change, fallback = PaymentChange(remove_code=normalise_code(form.text("remove"))), "discount.not_removed"
     else:

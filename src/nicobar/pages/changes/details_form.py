@@ -14,10 +14,10 @@ from nicobar.core.tax.postal_code import written_code
 from nicobar.core.typed_text import plain, tidy, unusable
 from nicobar.pages.details.details import (
     LENGTHS,
-    address_parts,
     contact_fields,
     is_unproven,
     missing_parts,
+    shown_parts,
     state_label,
     state_value,
 )
@@ -54,7 +54,7 @@ def read_details(payment: Payment, form: PostedForm, texts: Texts, *, insist: bo
     typed = _typed(payment, form, errors, texts)
     address = _address(payment, form, typed, errors, texts)
     asked = contact_fields(payment)
-    phone = _phone(typed.get("phone", ""), address.country, errors, texts)
+    phone = read_phone(typed.get("phone", ""), address.country, errors, texts)
     if insist and address.country == payment.billing.country:
         _miss(payment, address, typed, errors, texts)
         refused = {part: getattr(payment.billing, part) for part in ("city", "state", "zipcode") if part in errors}
@@ -78,9 +78,9 @@ def _typed(payment: Payment, form: PostedForm, errors: dict[str, str], texts: Te
     """Return the fields that the form had and that can be read, with single blanks."""
     names = contact_fields(payment)
     if payment.total_amount != 0:
-        names += [*address_parts(countries.get(payment.billing.country)), "tax_id", "business_name"]
+        names += [*shown_parts(payment.options, countries.get(payment.billing.country)), "tax_id", "business_name"]
     typed = {}
-    for name in names:
+    for name in [name for name in names if name not in payment.options.locked]:
         text = plain(form.text(name)) if name in _NUMBERS else tidy(form.text(name))
         strange = unusable(text)
         if len(text) > LENGTHS[name]:
@@ -99,7 +99,7 @@ def _address(
 ) -> Address:
     """Return the address that was typed; a part that cannot be used stays as it was, or goes with its country."""
     old = payment.billing
-    code = form.text("country") or old.country
+    code = ("" if "country" in payment.options.locked else form.text("country")) or old.country
     if code not in codes().countries:
         errors["country"] = texts("details.country_missing")
         code = old.country
@@ -148,7 +148,7 @@ def _zipcode(
     return old.zipcode
 
 
-def _phone(typed: str, country: str, errors: dict[str, str], texts: Texts) -> str | None:
+def read_phone(typed: str, country: str, errors: dict[str, str], texts: Texts) -> str | None:
     """Return a phone number in its international form; without a country code it is one of the billing country."""
     if not typed:
         return None
@@ -180,6 +180,6 @@ def _miss(payment: Payment, address: Address, typed: dict[str, str], errors: dic
     if payment.total_amount == 0:
         return
     country = countries.get(address.country)
-    for part in missing_parts(address):
+    for part in missing_parts(payment.options, address):
         key = f"zipcode_{country.postal_code_kind}" if part == "zipcode" else part
         errors.setdefault(part, texts(f"details.{key}_missing", field=state_label(country, texts)))

@@ -9,6 +9,7 @@ from nicobar.pages.checkout.stripe_page import FIELDS, StripePage
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.entry.links import QrCodes
 from nicobar.pages.frame.rendering import PageEndpoint, Renderer
+from nicobar.pages.session.session_page import SessionPage
 from nicobar.pages.simulated.challenge import ChallengePage
 from nicobar.pages.simulated.simulator import SimulatorPages
 from nicobar.processors.simulator.methods import DECISION_PATH, QR_PATH
@@ -27,6 +28,8 @@ def page_routes(runtime: Runtime, renderer: Renderer) -> list[BaseRoute]:
     leave = PageEndpoint(renderer, {"GET": checkout.show_link, "POST": checkout.leave})
     link = PageEndpoint(renderer, {"GET": checkout.show, "POST": checkout.pay})
     change = PageEndpoint(renderer, {"GET": checkout.show_link, "POST": checkout.change})
+    session = SessionPage(runtime, renderer, limits)
+    session_page = PageEndpoint(renderer, {"GET": session.show, "POST": session.submit})
     clean = PageEndpoint(renderer, {"GET": checkout.show_clean})
     return [
         Route("/static/{name}", renderer.static.serve),
@@ -42,6 +45,8 @@ def page_routes(runtime: Runtime, renderer: Renderer) -> list[BaseRoute]:
             methods=forms,
         ),
         Route(f"{QR_PATH}/{{reference}}", PageEndpoint(renderer, {"GET": simulator.show_code}), methods=["GET"]),
+        Route("/session/{session_id}", session_page, methods=forms),
+        Route("/session/{session_id}/theme.css", PageEndpoint(renderer, {"GET": session.sheet}), methods=["GET"]),
         Route("/{frame:frame}/{link_id:link}", link, methods=forms),
         Route("/{link_id:link}", link, methods=forms),
         Route(f"/{{frame:frame}}/{{link_id:link}}/{FIELDS}", fields, methods=forms),

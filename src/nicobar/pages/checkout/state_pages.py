@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any, Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,14 +16,15 @@ from nicobar.pages.checkout.stripe_page import leads_to_fields
 from nicobar.pages.checkout.visit import Visit
 from nicobar.pages.details.details import DetailsView, tax_may_grow
 from nicobar.pages.frame.embedding import Frame, FrameView, frame_view, with_own_words
-from nicobar.pages.frame.rendering import Renderer, redirect, wants_json
+from nicobar.pages.frame.rendering import Look, Renderer, redirect, wants_json
 from nicobar.pages.frame.returns import form_action, return_address
 from nicobar.pages.frame.view import form_view, page_view, receipt_view
 from nicobar.pages.methods.card_form import CheckedForm, form_token
 from nicobar.pages.methods.methods import CARD, methods_view
 from nicobar.pages.methods.pending import pending_view
 from nicobar.pages.methods.saved_methods import saved_view
-from nicobar.pages.texts.language import TypedForm, language_view, with_language
+from nicobar.pages.session.look import look_of
+from nicobar.pages.texts.language import LanguageView, TypedForm, language_view, with_language
 from nicobar.pages.texts.method_names import method_name
 from nicobar.processors.accounts.registry import brings_fields, is_simulated
 
@@ -60,8 +62,14 @@ class StatePages:
         if not self.can_charge(visit):
             return self._page("pay.html", visit, status=status, form=None, back=None, panel=None)
         token = form_token(payment, visit.facts.form_key)
-        form = with_own_words(form_view(payment, visit.reader, token, checked.errors, checked.shown), visit.frame)
+        form = form_view(payment, visit.reader, token, checked.errors, checked.shown)
+        look = self._look(visit)
+        if look is not None and look.pay_button_text is not None:
+            form = msgspec.structs.replace(form, submit=look.pay_button_text)
+        form = with_own_words(form, visit.frame)
         back = return_address(payment, with_email=True) if payment.status == "failed" else None
+        if back is None and visit.session is not None and visit.frame is None:
+            back = visit.session.cancel_url
         failed, consent = "saved" in checked.errors, "save" in checked.shown
         saved = saved_view(visit.saved, visit.reader.texts, failed=failed, consent=consent)
         elsewhere = brings_fields(visit.processor)
@@ -160,7 +168,9 @@ class StatePages:
             form_action=form_action(visit.payment) if frame is None else "'self'",
             frame=frame,
             here=None if frame is None else self._renderer.path(with_language(frame.again, visit.asked)),
-            languages=language_view(self._renderer.path(visit.action), visit.reader, typed),
+            languages=self._languages(visit, typed),
+            look=self._look(visit),
+            open_order=visit.session is not None and visit.session.customization.show_order_details,
             page=view,
             texts=view.texts,
             seller=view.seller,
@@ -168,6 +178,16 @@ class StatePages:
             test_mode=view.test_mode,
             **values,
         )
+
+    def _look(self, visit: Visit) -> Look | None:
+        session_id = visit.payment.options.checkout_session_id
+        return None if visit.session is None else look_of(self._renderer, session_id, visit.session)
+
+    def _languages(self, visit: Visit, typed: TypedForm | None) -> LanguageView | None:
+        """Return the selector of languages; a session can force one."""
+        if visit.session is not None and visit.session.customization.force_language is not None:
+            return None
+        return language_view(self._renderer.path(visit.action), visit.reader, typed)
 
     def _frame_view(self, frame: Frame, visit: Visit, values: dict[str, Any]) -> FrameView:
         """Return what the page of this state, with the values that it shows, tells the seller's page."""

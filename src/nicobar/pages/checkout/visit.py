@@ -9,6 +9,7 @@ from nicobar.core.payments.methods import Decision
 from nicobar.core.payments.paying import is_payable
 from nicobar.core.payments.payment import Attempt, NeedsAction, Payment, Pending
 from nicobar.core.payments.saved_method import SavedMethod
+from nicobar.core.sessions.checkout_session import SessionRequest
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.resolve_attempt import resolve_attempt
@@ -26,6 +27,7 @@ from nicobar.storage.database import Read
 from nicobar.storage.payments.attempts import live_attempt
 from nicobar.storage.payments.hosted_pages import PageFacts, page_facts
 from nicobar.storage.payments.payments import find_payment_by_link
+from nicobar.storage.sessions.sessions import get_session
 
 
 class Visit(NamedTuple):
@@ -53,6 +55,8 @@ class Visit(NamedTuple):
     """Whether the seller's orders bear tax."""
     asked: str | None
     """The language that the address asks for, which stays in it."""
+    session: SessionRequest | None
+    """What the checkout session asked for that the payment was made of."""
 
     @property
     def action_url(self) -> str | None:
@@ -89,6 +93,7 @@ class _Found(NamedTuple):
     payment: Payment
     facts: PageFacts
     attempt: Attempt | None
+    session: SessionRequest | None
 
 
 async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> Visit:
@@ -106,7 +111,8 @@ async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> 
 
 async def visit_after(runtime: Runtime, request: Request, visit: Visit, payment: Payment) -> Visit:
     """Return the visit as it is after a change, which left `payment`."""
-    return await _visit(runtime, request, _Found(payment, visit.facts, visit.attempt), fresh=visit.fresh)
+    found = _Found(payment, visit.facts, visit.attempt, visit.session)
+    return await _visit(runtime, request, found, fresh=visit.fresh)
 
 
 async def _load(read: Read, link_id: str) -> _Found | None:
@@ -114,18 +120,21 @@ async def _load(read: Read, link_id: str) -> _Found | None:
     if payment is None:
         return None
     attempt = await live_attempt(read, payment.tenant, payment.payment_id)
-    return _Found(payment, await page_facts(read, payment), attempt)
+    facts, session_id = await page_facts(read, payment), payment.options.checkout_session_id
+    session = None if session_id is None else await get_session(read, payment.tenant, session_id)
+    return _Found(payment, facts, attempt, None if session is None else session.request)
 
 
 async def _visit(runtime: Runtime, request: Request, found: _Found, *, fresh: bool) -> Visit:
     payment, now = found.payment, runtime.now(found.payment.tenant)
     decisions = await offer_methods(runtime, payment) if is_payable(payment, now) else []
     policy = await load_policy(runtime, payment.tenant)
+    forced = None if found.session is None else found.session.customization.force_language
     frame = request.state.frame = await frame_of(runtime, request, payment)
     return Visit(
         payment=payment,
         facts=found.facts,
-        reader=reader_of(request, found.facts.preferred_locale),
+        reader=reader_of(request, found.facts.preferred_locale, forced),
         now=now,
         attempt=found.attempt,
         fresh=fresh,
@@ -136,4 +145,5 @@ async def _visit(runtime: Runtime, request: Request, found: _Found, *, fresh: bo
         blocked=policy.settings.blocked_countries,
         taxed=policy.settings.tax != "off",
         asked=asked_language(request),
+        session=found.session,
     )

@@ -14,7 +14,7 @@ import msgspec
 from babel import Locale
 
 from nicobar.core.customers.buyer import Address
-from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.payment import Payment, PaymentOptions
 from nicobar.pages.texts.texts import Reader, Texts
 from nicobar.reference import countries
 from nicobar.reference.countries import Country
@@ -70,6 +70,9 @@ class DetailField(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it shares its row with its neighbour."""
     prices: bool = False
     """Whether it can change the total, so that the page asks for a new one when it is left."""
+    kind: str = "text"
+    """What is typed: the `type` of an input, or `decimal`; `box` is ticked."""
+    placeholder: str | None = None
 
     @property
     def described_by(self) -> str | None:
@@ -88,7 +91,7 @@ class DetailsView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether everything is known that the order needs, so that it can be paid."""
     contact: list[DetailField]
     address: list[DetailField]
-    """Country first; empty for an order of nothing."""
+    """Country first; empty for an order of nothing, and where nothing of it can be changed."""
     business: list[DetailField]
     summary: str | None
     """The address in one line."""
@@ -102,6 +105,11 @@ class DetailsView(msgspec.Struct, frozen=True, kw_only=True):
     def errors(self) -> list[DetailField]:
         """The fields that need another look."""
         return [field for field in [*self.contact, *self.address, *self.business] if field.error]
+
+    @property
+    def changeable(self) -> bool:
+        """Whether the form has any field."""
+        return bool(self.contact or self.address or self.business)
 
     @property
     def business_open(self) -> bool:
@@ -133,10 +141,9 @@ def details_view(
         return None
     address, business = [], []
     if payment.total_amount != 0:
-        address = [
-            _country_field(payment, reader, blocked, errors),
-            *_address_fields(payment, country, texts, errors, shown),
-        ]
+        address = _address_fields(payment, country, texts, errors, shown)
+        if "country" not in payment.options.locked:
+            address.insert(0, _country_field(payment, reader, blocked, errors))
         business = _business_fields(payment, country, reader, errors, shown)
     return DetailsView(
         action=action,
@@ -145,7 +152,7 @@ def details_view(
         contact=contact,
         address=address,
         business=business,
-        summary=_summary(payment, reader) if address else None,
+        summary=_summary(payment, reader) if payment.total_amount else None,
         business_summary=_business_summary(payment),
         business_note=reader.texts("details.tax_id_unproven") if payment.tax and is_unproven(payment) else None,
         retyped=bool(shown),
@@ -155,7 +162,7 @@ def details_view(
 def asked_of(payment: Payment) -> list[str]:
     """Return what the page asks of the customer besides the address: what nobody knows yet."""
     buyer = payment.customer
-    asked = [] if buyer.name else ["customer_name"]
+    asked = [] if buyer.name or "customer_name" in payment.options.locked else ["customer_name"]
     return asked + (["phone"] if payment.options.require_phone_number and not buyer.phone_number else [])
 
 
@@ -170,20 +177,29 @@ def contact_fields(payment: Payment) -> list[str]:
 
 def is_complete(payment: Payment) -> bool:
     """Return whether everything is known that the order needs; an order of nothing needs no address."""
-    return not asked_of(payment) and (payment.total_amount == 0 or not missing_parts(payment.billing))
+    return not asked_of(payment) and (payment.total_amount == 0 or not missing_parts(payment.options, payment.billing))
 
 
-def missing_parts(address: Address) -> list[str]:
-    """Return the fields without which an address of its country is incomplete."""
+def missing_parts(options: PaymentOptions, address: Address) -> list[str]:
+    """Return the fields without which an address is incomplete, of those that the page can ask for."""
     country = countries.get(address.country)
     known = {"city": address.city, "zipcode": address.zipcode, "state": _has_state(country, address)}
-    return [name for name, required in _required(country).items() if required and not known[name]]
+    needed = _required(country, options)
+    return [name for name in shown_parts(options, country) if needed.get(name) and not known[name]]
 
 
-def _required(country: Country) -> dict[str, bool]:
+def shown_parts(options: PaymentOptions, country: Country) -> list[str]:
+    """Return the fields of an address that the page of a payment has, in the order of `address_parts`."""
+    parts = address_parts(country)
+    if options.minimal_address:
+        parts = [part for part in parts if part == "zipcode" or (part == "state" and country.state_required)]
+    return [part for part in parts if part not in options.locked]
+
+
+def _required(country: Country, options: PaymentOptions) -> dict[str, bool]:
     """Return which parts of an address are needed: by the post, or because the postal code can decide the tax."""
     return {
-        "city": country.city_required,
+        "city": country.city_required and not options.minimal_address,
         "zipcode": country.postal_code_required or tax_regions().asks_for_code(country.alpha2),
         "state": country.state_required,
     }
@@ -199,7 +215,11 @@ def _has_state(country: Country, address: Address) -> bool:
 def tax_may_grow(payment: Payment) -> bool:
     """Return whether a tax that comes on top waits for a part of the address, where the seller's orders bear tax."""
     on_top = any(not line.tax_inclusive for line in payment.lines)
-    return payment.total_amount != 0 and on_top and bool({"state", "zipcode"} & set(missing_parts(payment.billing)))
+    return (
+        payment.total_amount != 0
+        and on_top
+        and bool({"state", "zipcode"} & set(missing_parts(payment.options, payment.billing)))
+    )
 
 
 def address_parts(country: Country) -> list[str]:
@@ -277,6 +297,7 @@ def _text_field(
         hint=hint,
         error=errors.get(name),
         maximum=LENGTHS[name],
+        kind="tel" if name == "phone" else "text",
     )
 
 
@@ -302,11 +323,11 @@ def _address_fields(
 ) -> list[DetailField]:
     address = payment.billing
     values = {"street": address.street, "city": address.city, "zipcode": address.zipcode, "state": address.state}
-    required, code = _required(country), country.alpha2
+    required, code = _required(country, payment.options), country.alpha2
     labels = {"zipcode": texts(f"details.zipcode_{country.postal_code_kind}"), "state": state_label(country, texts)}
     prices = {"state", "zipcode", "city"} if tax_regions().asks_for_code(code) else {"state"}
     fields = []
-    for name in address_parts(country):
+    for name in shown_parts(payment.options, country):
         field = _text_field(
             name,
             texts,
@@ -316,7 +337,8 @@ def _address_fields(
             label=labels.get(name) or texts(f"details.{name}"),
             value=values[name] or "",
         )
-        field = msgspec.structs.replace(field, half=name in _pair(country), prices=name in prices)
+        half = name in _pair(country) and set(_pair(country)) <= set(shown_parts(payment.options, country))
+        field = msgspec.structs.replace(field, half=half, prices=name in prices)
         if name == "state" and code in states():
             field = msgspec.structs.replace(field, choices=_state_choices(country, field.value, texts))
         fields.append(field)
@@ -341,13 +363,14 @@ def _business_fields(
     if country.tax_id_name is not None:
         name = country_name(country.alpha2, reader.locale)
         hint = texts("details.tax_id_hint", country=name, name=country.tax_id_name)
-    return [
+    fields = [
         msgspec.structs.replace(
             _text_field("tax_id", texts, errors, shown, required=False, value=options.tax_id or "", hint=hint),
             prices=True,
         ),
         _text_field("business_name", texts, errors, shown, required=False, value=options.customer_business_name or ""),
     ]
+    return [field for field in fields if field.name not in options.locked]
 
 
 def _summary(payment: Payment, reader: Reader) -> str:

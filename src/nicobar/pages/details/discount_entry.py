@@ -17,6 +17,8 @@ class DiscountView(msgspec.Struct, frozen=True, kw_only=True):
     value: str
     """What was typed and refused."""
     error: str | None
+    locked: bool
+    """Whether the seller has fixed the codes."""
 
 
 def discount_view(
@@ -29,4 +31,5 @@ def discount_view(
         codes=payment.options.discount_codes,
         value=shown.get("code", ""),
         error=errors.get("code"),
+        locked="discount" in payment.options.locked,
     )

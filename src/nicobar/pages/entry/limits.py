@@ -21,8 +21,8 @@ class PageLimits:
         """Tries to pay that failed, by the client's address: a thief could try out each stolen card on a link of its
         own. It is more than the customers behind one address of an office or a village fail."""
         self.guesses = Allowance(20, timedelta(hours=1))
-        """Discount codes and tax ids that were refused, by link: codes are short enough to be guessed, and a tax id may
-        cost a question to a register."""
+        """Discount codes and tax ids that were refused, by link or session: codes are short enough to be guessed, and a
+        tax id may cost a question to a register."""
         self.fields = Allowance(60, timedelta(minutes=10))
         """Looks at the page with a processor's own fields, by link: each is a question to the processor."""
         self.simulated_charges = Allowance(200, timedelta(hours=1))

@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import structlog
@@ -67,6 +67,16 @@ def _environment(prefix: str) -> Environment:
     return environment
 
 
+class Look(NamedTuple):
+    """How a session wants its pages to look."""
+
+    theme: str | None
+    """`light` or `dark`; None leaves it to the customer's system."""
+    sheet: str | None
+    """The address of its style sheet."""
+    pay_button_text: str | None
+
+
 class Renderer:
     """Turns templates into responses. Addresses start with the public address's path, should it have one."""
 
@@ -87,14 +97,15 @@ class Renderer:
         form_action: str = "'self'",
         frame: FrameView | None = None,
         languages: LanguageView | None = None,
+        look: Look | None = None,
         **values: Any,
     ) -> Response:
         """Render a page. `form_action` are the sources that its forms may lead to.
 
         Nobody may frame it, except the origins of `frame`: those that the seller has allowed. `languages` is the
-        selector at its foot.
+        selector at its foot, `look` how a session wants the page to look.
         """
-        body = self._environment.get_template(template).render(frame=frame, languages=languages, **values)
+        body = self._environment.get_template(template).render(frame=frame, languages=languages, look=look, **values)
         ancestors = "'none'" if frame is None else frame.ancestors
         policy = f"{_POLICY}frame-ancestors {ancestors}; form-action {form_action}"
         headers = {**_HEADERS, "content-security-policy": policy}

@@ -69,8 +69,8 @@ class CheckedForm(NamedTuple):
     """The way to pay that was chosen: `card`, or a payment method type; None for none yet."""
 
 
-async def read_form(request: Request) -> PostedForm:
-    """Read a form of at most `MAXIMUM_FORM` bytes.
+async def read_form(request: Request, maximum_fields: int = MAXIMUM_FIELDS) -> PostedForm:
+    """Read a form of at most `MAXIMUM_FORM` bytes and so many fields.
 
     Raises Problem INVALID_REQUEST_BODY for another content type (415), too many bytes (413) or a broken form (400).
     """
@@ -87,7 +87,7 @@ async def read_form(request: Request) -> PostedForm:
     except ClientDisconnect:
         raise Problem("INVALID_REQUEST_BODY", status=400, detail="The connection ended too early.") from None
     try:
-        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAXIMUM_FIELDS)
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=maximum_fields)
     except ValueError:
         pairs = None
     raw.clear()

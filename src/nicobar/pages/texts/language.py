@@ -59,9 +59,13 @@ class LanguageView(NamedTuple):
     """Id of the form that goes along without a script, so that what was typed is kept; None for a page without one."""
 
 
-def reader_of(request: Request, preferred: str | None = None) -> Reader:
-    """Return the reader of a request; `preferred` is the language that the seller knows the customer to prefer."""
-    return reader_for(request.headers.get("accept-language", ""), asked_language(request), preferred)
+def reader_of(request: Request, preferred: str | None = None, forced: str | None = None) -> Reader:
+    """Return the reader of a request; `preferred` is the language that the seller knows the customer to prefer.
+
+    `forced` is the only language that the seller wants; one that is not ours is English.
+    """
+    asked = asked_language(request) if forced is None else _known(forced) or "en"
+    return reader_for(request.headers.get("accept-language", ""), asked, preferred)
 
 
 def asked_language(request: Request) -> str | None:

@@ -1,5 +1,6 @@
 """What the hosted pages read beyond the payment itself, and the end of a link in test mode."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +23,21 @@ LEFT JOIN brands br ON (br.business_id, br.mode, br.brand_id) = (p.business_id, 
 LEFT JOIN brands own ON (own.business_id, own.mode, own.brand_id) = (p.business_id, p.mode, p.business_id)
 LEFT JOIN customers cu ON (cu.business_id, cu.mode, cu.customer_id) = (p.business_id, p.mode, p.customer_id)
 WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3
+"""
+
+# What is not paid for yet has no payment and so no form key of its own.
+_OFFER: Final = """
+SELECT coalesce(br.name, own.name, bu.name) AS seller, br.support_email, ''::bytea AS form_key, br.image_id,
+       (SELECT preferred_locale FROM customers WHERE (business_id, mode, customer_id) = ($1, $2, $5))
+           AS preferred_locale,
+       coalesce((
+           SELECT jsonb_object_agg(product_id, image_id) FROM products
+           WHERE business_id = $1 AND mode = $2 AND product_id = ANY($4::text[]) AND image_id IS NOT NULL
+       ), '{}') AS pictures
+FROM businesses bu
+LEFT JOIN brands br ON (br.business_id, br.mode, br.brand_id) = ($1, $2, $3)
+LEFT JOIN brands own ON (own.business_id, own.mode, own.brand_id) = ($1, $2, $1)
+WHERE bu.business_id = $1
 """
 
 # The browser comes back with a payment's id alone. Every key starts with the tenant, so each business is probed by
@@ -53,7 +69,7 @@ class PageFacts(msgspec.Struct, frozen=True):
     """Name of the brand, or of the primary one when it has none."""
     support_email: str | None
     form_key: bytes
-    """Key for the form's token: secret, and the payment's own."""
+    """Key for the form's token: secret, and the payment's own; empty for what is no payment yet."""
     preferred_locale: str | None
     """The language that the seller knows the customer to prefer."""
     image_id: str | None
@@ -66,6 +82,14 @@ async def page_facts(read: Read, payment: Payment) -> PageFacts:
     """Return the facts for the page of a payment that exists."""
     product_ids = [line.product_id for line in payment.lines]
     row = await read.fetchrow(_FACTS, payment.business_id, payment.mode, payment.payment_id, product_ids)
+    return msgspec.convert(dict(row or {}), PageFacts)
+
+
+async def offer_facts(
+    read: Read, tenant: Tenant, brand_id: str, product_ids: Sequence[str], customer_id: str | None
+) -> PageFacts:
+    """Return the facts for the page of a session, which has no payment yet."""
+    row = await read.fetchrow(_OFFER, tenant.business_id, tenant.mode, brand_id, product_ids, customer_id)
     return msgspec.convert(dict(row or {}), PageFacts)
 
 

@@ -1,0 +1,183 @@
+"""Reading the form of a session's page: what its buyer has told, and what is wrong with it."""
+
+from typing import Final, NamedTuple
+
+from msgspec import UNSET
+
+from nicobar.core.customers.buyer import Address
+from nicobar.core.discounts.discounts import normalise_code
+from nicobar.core.payments.payment import CustomFieldResponse
+from nicobar.core.payments.repricing import MAXIMUM_CODES
+from nicobar.core.problems import Problem
+from nicobar.core.sessions.checkout_session import CheckoutSession
+from nicobar.core.sessions.told_details import ToldDetails
+from nicobar.core.typed_text import plain, tidy, unusable
+from nicobar.flows.sessions.draft_payment import DraftedPayment
+from nicobar.pages.changes.changes import MAXIMUM_CODE
+from nicobar.pages.changes.details_form import read_details, read_phone
+from nicobar.pages.details.details import LENGTHS
+from nicobar.pages.frame.view import amount_text
+from nicobar.pages.methods.card_form import PostedForm, holds_card_number
+from nicobar.pages.session.custom_fields import field_name, read_custom_field
+from nicobar.pages.session.price_entry import LONGEST, read_price
+from nicobar.pages.session.session_form import contact_names, least_price, priced_lines, without_contact
+from nicobar.pages.texts.texts import Reader
+from nicobar.reference.codes import codes
+from nicobar.reference.contacts import checked_email
+
+_SHORT: Final = 500
+
+
+class ReadSession(NamedTuple):
+    """What a form says."""
+
+    told: ToldDetails
+    errors: dict[str, str]
+    """Field to sentence."""
+    shown: dict[str, str]
+    """What was typed, to be shown again."""
+
+
+def asks_for_price(form: PostedForm) -> bool:
+    """Return whether a form only asks what the order costs: with another country, another code."""
+    return any(form.text(name) for name in ("update", "apply", "remove"))
+
+
+def told_before(form: PostedForm) -> ToldDetails:
+    """Return what the form was made for: its country, currency and codes, which its fields belong to."""
+    country = form.text("shown_country")
+    return ToldDetails(
+        billing=Address(country) if country in codes().countries else None,
+        billing_currency=_currency(form.text("chosen_currency")),
+        discount_codes=_codes(form),
+    )
+
+
+def read_session_form(session: CheckoutSession, base: DraftedPayment, form: PostedForm, reader: Reader) -> ReadSession:
+    """Read everything at once, so that all errors show together. `base` is the draft that the form was made for.
+
+    Where only the price is asked for nobody complains about what is missing.
+    """
+    insist, texts = not asks_for_price(form), reader.texts
+    asked = without_contact(base).payment
+    details = read_details(asked, form, texts, insist=insist)
+    errors, change = dict(details.errors), details.change
+    billing = base.payment.billing if change.billing is UNSET else change.billing
+    contact = _read_contact(session, form, billing.country, reader, errors)
+    amounts = _read_prices(session, base, form, reader, errors)
+    responses: list[CustomFieldResponse] = []
+    for index, field in enumerate(session.request.custom_fields):
+        answer = read_custom_field(field, index, form, texts, errors)
+        responses += [] if answer is None else [answer]
+    tax_id = None if change.tax_id is UNSET else change.tax_id or ""
+    business_name = change.business_name if change.business_name is not UNSET else None
+    if session.request.flags.require_tax_id and business_name and not tidy(form.text("tax_id")):
+        errors.setdefault("tax_id", texts("details.state_missing", field=texts("details.tax_id")))
+    if not insist:
+        errors = {name: errors[name] for name in errors if form.text(name)}
+    told = ToldDetails(
+        email=contact.get("email"),
+        name=contact.get("customer_name"),
+        phone_number=contact.get("phone"),
+        billing=billing,
+        tax_id=tax_id,
+        business_name=business_name,
+        billing_currency=_chosen_currency(form),
+        discount_codes=_codes(form),
+        amounts=amounts,
+        responses=responses,
+    )
+    return ReadSession(told, errors, {**_shown(session, form), **details.shown})
+
+
+def read_code(form: PostedForm, told: ToldDetails, reader: Reader) -> tuple[list[str], str | None]:
+    """Return the codes with the one that was added or without the one that was removed, and what is wrong with it."""
+    kept = list(told.discount_codes or ())
+    if removed := normalise_code(form.text("remove")):
+        return [code for code in kept if code != removed], None
+    code = normalise_code(plain(form.text("code")))
+    if not code:
+        return kept, None
+    if code in kept:
+        return kept, reader.texts("discount.again")
+    if len(kept) >= MAXIMUM_CODES:
+        return kept, reader.texts("discount.many", count=MAXIMUM_CODES)
+    if len(code) > MAXIMUM_CODE or not code.isprintable() or holds_card_number(code):
+        return kept, reader.texts("discount.invalid_discount_code")
+    return [*kept, code], None
+
+
+def _read_contact(
+    session: CheckoutSession, form: PostedForm, country: str, reader: Reader, errors: dict[str, str]
+) -> dict[str, str]:
+    """Return e-mail address, name and phone number, as far as they can be used."""
+    texts, found = reader.texts, {}
+    for name in contact_names(session):
+        text = plain(form.text(name)) if name == "phone" else tidy(form.text(name))
+        if not text:
+            if name != "phone" or session.request.flags.require_phone_number:
+                missing = {"email": "session.email_missing", "customer_name": "details.name_missing"}
+                errors[name] = texts(missing.get(name, "details.phone_missing"))
+        elif (strange := unusable(text)) is not None:
+            errors[name] = texts("details.unreadable", character=strange)
+        elif name != "phone" and holds_card_number(text):
+            errors[name] = texts("details.card_number")
+        elif name == "customer_name" and len(text) > LENGTHS[name]:
+            errors[name] = texts("details.too_long", count=LENGTHS[name])
+        elif (read := _contact_text(name, text, country, errors, reader)) is not None:
+            found[name] = read
+    return found
+
+
+def _contact_text(name: str, text: str, country: str, errors: dict[str, str], reader: Reader) -> str | None:
+    if name == "phone":
+        return read_phone(text, country, errors, reader.texts)
+    if name == "customer_name":
+        return text
+    try:
+        return checked_email(text, name)
+    except Problem:
+        errors[name] = reader.texts("session.email_unreadable")
+        return None
+
+
+def _read_prices(
+    session: CheckoutSession, base: DraftedPayment, form: PostedForm, reader: Reader, errors: dict[str, str]
+) -> dict[int, int]:
+    """Return the prices that the buyer has named, by the place of their lines."""
+    amounts = {}
+    for place in priced_lines(session, base.quote):
+        name, currency = f"amount_{place}", base.quote.inputs.lines[place].currency
+        price, least = read_price(form.text(name), currency), least_price(base.quote, place)
+        if price is None or price < least or price > 2_147_483_647:
+            errors[name] = reader.texts("session.price_low", amount=amount_text(least, currency, reader.locale))
+        else:
+            amounts[place] = price
+    return amounts
+
+
+def _codes(form: PostedForm) -> list[str]:
+    found = [normalise_code(form.text(f"code_{index}"))[:MAXIMUM_CODE] for index in range(MAXIMUM_CODES)]
+    return list(dict.fromkeys(code for code in found if code and code.isprintable()))
+
+
+def _currency(text: str) -> str | None:
+    return text if text in codes().currencies else None
+
+
+def _chosen_currency(form: PostedForm) -> str | None:
+    """Return the currency that the buyer has chosen; one that stayed as it was shown follows the country."""
+    typed = _currency(form.text("currency"))
+    if typed is not None and typed != form.text("shown_currency"):
+        return typed
+    return _currency(form.text("chosen_currency"))
+
+
+def _shown(session: CheckoutSession, form: PostedForm) -> dict[str, str]:
+    """Return what was typed, but for what may be a card number."""
+    questions = [field_name(index) for index in range(len(session.request.custom_fields))]
+    prices = [f"amount_{place}" for place in range(len(session.request.items)) if form.text(f"amount_{place}")]
+    names = [*contact_names(session), *questions, *prices, "tax_id", "business_name"]
+    limits = dict.fromkeys(prices, LONGEST)
+    typed = {name: form.text(name)[: limits.get(name, _SHORT)] for name in names}
+    return {name: text for name, text in typed.items() if not holds_card_number(text) or name in ("phone", "tax_id")}

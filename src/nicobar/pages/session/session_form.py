@@ -1,0 +1,196 @@
+"""The form of a session's page: what is asked, and what stands in it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from nicobar.core.pricing.quote import Quote
+from nicobar.core.sessions.checkout_session import CheckoutSession
+from nicobar.core.sessions.told_details import ToldDetails, may_edit
+from nicobar.flows.sessions.draft_payment import DraftedPayment
+from nicobar.pages.details.details import Choice, DetailField, DetailsView, details_view
+from nicobar.pages.frame.view import amount_text
+from nicobar.pages.session.custom_fields import custom_field_view
+from nicobar.pages.session.price_entry import LONGEST, price_text
+from nicobar.pages.texts.texts import Reader
+
+EMAIL_LENGTH: Final = 254
+
+
+class SessionForm(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the form of a session shows."""
+
+    action: str
+    hidden: list[tuple[str, str]]
+    """What the answer has to know of this page: the country and the currency that it was made for, and the codes."""
+    contact: list[DetailField]
+    details: DetailsView | None
+    """Address and business; None for an order of nothing."""
+    prices: list[DetailField]
+    """Lines whose price the buyer names."""
+    questions: list[DetailField]
+    """The merchant's own fields."""
+    currency: DetailField | None
+    codes: list[str]
+    codes_locked: bool
+    code: str
+    code_error: str | None
+    general_error: str | None
+    """Why the order cannot be made, when no field is to blame."""
+
+    @property
+    def errors(self) -> list[DetailField]:
+        """The fields that need another look."""
+        details = [] if self.details is None else self.details.errors
+        own = [field for field in [*self.contact, *self.prices, *self.questions] if field.error]
+        return [*own, *details]
+
+
+class Typed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was typed and has to be shown again."""
+
+    told: ToldDetails = ToldDetails()
+    errors: Mapping[str, str] = {}
+    shown: Mapping[str, str] = {}
+    unasked: bool = False
+    """Whether the country is another one now, with fields that the form did not have and the order needs."""
+
+
+def session_form(
+    session: CheckoutSession,
+    drafted: DraftedPayment,
+    typed: Typed,
+    reader: Reader,
+    *,
+    action: str,
+    blocked: Collection[str],
+    currencies: Sequence[str],
+) -> SessionForm:
+    """Return the form; `currencies` are those that the buyer can choose from, none where none can be chosen."""
+    payment, texts = drafted.payment, reader.texts
+    errors, shown = typed.errors, typed.shown
+    details = details_view(
+        without_contact(drafted).payment, reader, action=action, token="", blocked=blocked, errors=errors, shown=shown
+    )
+    return SessionForm(
+        action=action,
+        hidden=[
+            ("shown_country", payment.billing.country),
+            ("shown_currency", payment.currency),
+            ("chosen_currency", typed.told.billing_currency or ""),
+            *((f"code_{index}", code) for index, code in enumerate(payment.options.discount_codes)),
+        ],
+        contact=_contact(session, reader, errors, shown),
+        details=details,
+        prices=_prices(session, drafted, typed, reader),
+        questions=[
+            custom_field_view(field, index, texts, errors, shown)
+            for index, field in enumerate(session.request.custom_fields)
+        ],
+        currency=_currency(payment.currency, currencies, reader),
+        codes=payment.options.discount_codes,
+        codes_locked=not session.request.flags.allow_discount_code,
+        code=shown.get("code", ""),
+        code_error=errors.get("code"),
+        general_error=errors.get(""),
+    )
+
+
+def without_contact(drafted: DraftedPayment) -> DraftedPayment:
+    """Return a draft of which address and business alone are asked: this page has its own fields for the contact.
+
+    Who types the e-mail address of a known customer must not learn by missing fields what is known of them.
+    """
+    payment = drafted.payment
+    buyer = msgspec.structs.replace(payment.customer, name="-", phone_number="-")
+    return drafted._replace(payment=msgspec.structs.replace(payment, customer=buyer))
+
+
+def contact_names(session: CheckoutSession) -> list[str]:
+    """Return the fields of the contact that this session's buyer fills in."""
+    request = session.request
+    names = ["email"] if may_edit(request, "email") else []
+    if may_edit(request, "name") and not (request.customer and request.customer.customer_id):
+        names.append("customer_name")
+    asked = request.flags.allow_phone_number_collection
+    known = request.customer is not None and (request.customer.phone_number or request.customer.customer_id)
+    if asked and (not known or request.flags.require_phone_number):
+        names.append("phone")
+    return names
+
+
+def _contact(
+    session: CheckoutSession, reader: Reader, errors: Mapping[str, str], shown: Mapping[str, str]
+) -> list[DetailField]:
+    texts, customer, flags = reader.texts, session.request.customer, session.request.flags
+    known = {} if customer is None else {"email": customer.email, "customer_name": customer.name}
+    looks = {
+        "email": (texts("session.email"), "email", "email", EMAIL_LENGTH, True),
+        "customer_name": (texts("details.name"), "name", "text", 250, True),
+        "phone": (texts("details.phone"), "tel", "tel", 40, flags.require_phone_number),
+    }
+    fields = []
+    for name in contact_names(session):
+        label, autocomplete, kind, maximum, required = looks[name]
+        fields.append(
+            DetailField(
+                name=name,
+                label=label,
+                autocomplete=autocomplete,
+                value=shown.get(name, known.get(name) or ""),
+                required=required,
+                error=errors.get(name),
+                maximum=maximum,
+                kind=kind,
+            )
+        )
+    return fields
+
+
+def priced_lines(session: CheckoutSession, quote: Quote) -> list[int]:
+    """Return the places of the lines whose price the buyer names."""
+    lines = zip(session.request.items, quote.inputs.lines, strict=True)
+    return [place for place, (item, line) in enumerate(lines) if item.amount is None and line.pay_what_you_want]
+
+
+def least_price(quote: Quote, place: int) -> int:
+    """Return the least that a line's unit may cost, in minor units of its product's currency."""
+    product_id = quote.inputs.lines[place].product_id
+    return next(product.price.price for product in quote.inputs.products if product.product_id == product_id)
+
+
+def _prices(session: CheckoutSession, drafted: DraftedPayment, typed: Typed, reader: Reader) -> list[DetailField]:
+    fields, quote = [], drafted.quote
+    for place in priced_lines(session, quote):
+        line, name = quote.inputs.lines[place], f"amount_{place}"
+        least = amount_text(least_price(quote, place), line.currency, reader.locale)
+        fields.append(
+            DetailField(
+                name=name,
+                label=reader.texts("session.price", name=drafted.payment.lines[place].name, currency=line.currency),
+                autocomplete="transaction-amount",
+                value=typed.shown.get(name, price_text(line.unit_price, line.currency)),
+                required=True,
+                hint=reader.texts("session.price_hint", amount=least),
+                error=typed.errors.get(name),
+                maximum=LONGEST,
+                kind="decimal",
+            )
+        )
+    return fields
+
+
+def _currency(current: str, currencies: Sequence[str], reader: Reader) -> DetailField | None:
+    if len(currencies) < 2:
+        return None
+    names = reader.locale.currencies
+    choices = [Choice(code, f"{code} – {names.get(code, code)}", code == current) for code in sorted(currencies)]
+    return DetailField(
+        name="currency",
+        label=reader.texts("session.currency"),
+        autocomplete="transaction-currency",
+        choices=choices,
+        required=True,
+        prices=True,
+    )

@@ -1,0 +1,227 @@
+"""The page of a checkout session: it asks for what is missing, and leads on to the page of the payment."""
+
+from typing import Final, NamedTuple
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nicobar.client_address import client_address
+from nicobar.core.ids import is_session_id
+from nicobar.core.payments.payment import Payment
+from nicobar.core.problems import Problem
+from nicobar.core.sessions.checkout_session import CheckoutSession, state_of
+from nicobar.core.sessions.told_details import ToldDetails
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.sessions.draft_payment import DraftedPayment, draft_payment
+from nicobar.flows.sessions.start_payment import start_payment
+from nicobar.pages.details.details import missing_parts, tax_may_grow
+from nicobar.pages.entry.limits import PageLimits
+from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json
+from nicobar.pages.frame.view import page_view
+from nicobar.pages.methods.card_form import PostedForm, read_form
+from nicobar.pages.session.blame import blamed
+from nicobar.pages.session.look import look_of
+from nicobar.pages.session.read_session_form import asks_for_price, read_code, read_session_form, told_before
+from nicobar.pages.session.session_form import Typed, session_form
+from nicobar.pages.session.theme_sheet import theme_sheet
+from nicobar.pages.texts.language import asked_language, language_view, reader_of, with_language
+from nicobar.pages.texts.texts import Reader
+from nicobar.storage.payments.hosted_pages import PageFacts, offer_facts
+from nicobar.storage.payments.payments import get_payment
+from nicobar.storage.sessions.sessions import find_session
+
+MAXIMUM_FIELDS: Final = 80
+"""Fields of the form: the buyer's own, five questions, twenty lines and codes, and what the page knows itself."""
+
+_SHEET_HEADERS: Final = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class SessionVisit(NamedTuple):
+    """One request to the page of a session."""
+
+    session: CheckoutSession
+    payment: Payment | None
+    reader: Reader
+
+
+class SessionPage:
+    """The handlers of a session's address."""
+
+    def __init__(self, runtime: Runtime, renderer: Renderer, limits: PageLimits) -> None:
+        self._runtime = runtime
+        self._renderer = renderer
+        self._limits = limits
+
+    async def show(self, request: Request) -> Response:
+        """Answer GET: the form while there is no payment, and then the way to the payment's page."""
+        visit = await self._visit(request)
+        over = self._over(request, visit)
+        return over if over is not None else await self._form(request, visit, Typed())
+
+    async def submit(self, request: Request) -> Response:
+        """Answer POST: price the order anew, or make its payment and lead on to it."""
+        refuse_foreign_forms(request)
+        visit = await self._visit(request)
+        if (over := self._over(request, visit)) is not None:
+            return over
+        form = await read_form(request, MAXIMUM_FIELDS)
+        typed = await self._read(visit, form)
+        if asks_for_price(form) or typed.errors or typed.unasked:
+            return await self._form(request, visit, typed, status=422 if typed.errors else 200)
+        try:
+            started = (await start_payment(self._runtime, visit.session, typed.told)).payment
+        except Problem as problem:
+            if problem.code == "CHECKOUT_SESSION_CONSUMED":
+                return redirect(self._renderer.path(self._path(request, visit)))
+            errors = {**typed.errors, **blamed(problem, typed.told, visit.reader)}
+            return await self._form(request, visit, msgspec.structs.replace(typed, errors=errors), status=422)
+        return redirect(self._renderer.path(with_language(f"/{started.link_id}", asked_language(request))))
+
+    async def sheet(self, request: Request) -> Response:
+        """Answer GET of the style sheet that a session brings."""
+        visit = await self._visit(request)
+        text = theme_sheet(visit.session.request.customization)
+        return Response(text, headers=_SHEET_HEADERS, media_type="text/css")
+
+    async def _visit(self, request: Request) -> SessionVisit:
+        """Load the session and its payment.
+
+        Raises Problem NOT_FOUND for an unknown one, and TOO_MANY_REQUESTS for one from an address that asked for too
+        many of them.
+        """
+        session_id, session, payment = request.path_params["session_id"], None, None
+        async with self._runtime.database.snapshot() as read:
+            if is_session_id(session_id):
+                session = await find_session(read, session_id)
+            if session is not None and session.payment_id is not None:
+                payment = await get_payment(read, session.tenant, session.payment_id)
+        if session is None:
+            address, now = client_address(request), self._runtime.clock.elapsed()
+            self._limits.unknown_links.check(address, now)
+            self._limits.unknown_links.spend(address, now)
+            raise Problem("NOT_FOUND", what="Checkout session")
+        forced = session.request.customization.force_language
+        return SessionVisit(session, payment, reader_of(request, forced=forced))
+
+    def _over(self, request: Request, visit: SessionVisit) -> Response | None:
+        """Return the answer for a session that asks for nothing any more: that of its payment, or that it has ended."""
+        session, payment = visit.session, visit.payment
+        if payment is not None and payment.link_id is not None:
+            return redirect(self._renderer.path(with_language(f"/{payment.link_id}", asked_language(request))))
+        status = None if payment is None else payment.status
+        if state_of(status, session.expires_at, self._runtime.now(session.tenant)) == "open":
+            return None
+        if wants_json(request):
+            raise Problem("NOT_FOUND", status=410, message="This checkout session has ended")
+        return self._message(visit, "session.ended_heading", "session.ended_text", status=410)
+
+    async def _form(self, request: Request, visit: SessionVisit, typed: Typed, status: int = 200) -> Response:
+        """Show the form; what cannot be sold any more is said instead of it."""
+        drafted, typed = await self._drafted(visit, typed)
+        if drafted is None:
+            return self._message(visit, "session.gone_heading", "session.gone_text", status=410)
+        session, payment, reader = visit.session, drafted.payment, visit.reader
+        settings = (await load_policy(self._runtime, session.tenant)).settings
+        chooses = session.request.flags.allow_currency_selection and settings.adaptive_pricing == "on"
+        here = self._renderer.path(self._path(request, visit))
+        form = session_form(
+            session,
+            drafted,
+            typed,
+            reader,
+            action=here,
+            blocked=settings.blocked_countries,
+            currencies=sorted(settings.currencies) if chooses and payment.total_amount else [],
+        )
+        facts = await self._facts(visit, payment)
+        view = page_view(payment, facts, reader, tax_open=settings.tax != "off" and tax_may_grow(payment))
+        custom = session.request.customization
+        return self._renderer.page(
+            "session.html",
+            status=status,
+            languages=None if custom.force_language else language_view(here, reader),
+            look=look_of(self._renderer, session.session_id, session.request),
+            page=view,
+            form=form,
+            texts=view.texts,
+            seller=view.seller,
+            support_email=view.support_email,
+            test_mode=view.test_mode,
+            back=session.request.cancel_url,
+            open_order=custom.show_order_details,
+        )
+
+    async def _drafted(self, visit: SessionVisit, typed: Typed) -> tuple[DraftedPayment | None, Typed]:
+        """Price the order; without what cannot be used of it, which is said at its field."""
+        for told in (typed.told, ToldDetails(), ToldDetails(discount_codes=[])):
+            try:
+                return await draft_payment(self._runtime, visit.session, told), typed
+            except Problem as problem:
+                errors = {**blamed(problem, told, visit.reader), **typed.errors}
+                typed = msgspec.structs.replace(typed, errors=errors)
+        return None, typed
+
+    async def _read(self, visit: SessionVisit, form: PostedForm) -> Typed:
+        """Read the form, and check what has to be looked up: the codes and the tax id, which nobody may guess."""
+        session, reader = visit.session, visit.reader
+        before = told_before(form)
+        base, _ = await self._drafted(visit, Typed(told=before))
+        if base is None:
+            return Typed(told=before)
+        told, errors, shown = read_session_form(session, base, form, reader)
+        codes, fault = (told.discount_codes or [], None)
+        if session.request.flags.allow_discount_code:
+            codes, fault = read_code(form, told, reader)
+        if fault is not None:
+            errors["code"], shown["code"] = fault, form.text("code")[:64]
+        guessed = bool(told.tax_id) or bool(form.text("code"))
+        if guessed and self._limits.guesses.wait(session.session_id, self._runtime.clock.elapsed()):
+            errors["tax_id" if told.tax_id else "code"] = reader.texts(
+                "details.tax_id_guesses" if told.tax_id else "discount.guesses"
+            )
+            told, codes = msgspec.structs.replace(told, tax_id=None), told.discount_codes or []
+        wanted = msgspec.structs.replace(told, discount_codes=codes)
+        try:
+            payment = (await draft_payment(self._runtime, session, wanted)).payment
+        except Problem as problem:
+            self._limits.guesses.spend(session.session_id, self._runtime.clock.elapsed())
+            errors |= blamed(problem, wanted, reader)
+            if "code" in errors:
+                shown["code"] = form.text("code")[:64]
+                return Typed(told=told, errors=errors, shown=shown)
+            return Typed(told=wanted, errors=errors, shown=shown)
+        moved = payment.billing.country != base.payment.billing.country
+        unasked = moved and payment.total_amount != 0 and bool(missing_parts(payment.options, payment.billing))
+        return Typed(told=wanted, errors=errors, shown=shown, unasked=unasked)
+
+    async def _facts(self, visit: SessionVisit, payment: Payment) -> PageFacts:
+        session, customer = visit.session, visit.session.request.customer
+        products = [line.product_id for line in payment.lines]
+        async with self._runtime.database.read() as read:
+            return await offer_facts(
+                read, session.tenant, payment.brand_id, products, None if customer is None else customer.customer_id
+            )
+
+    def _message(self, visit: SessionVisit, heading: str, text: str, *, status: int) -> Response:
+        texts = visit.reader.texts
+        return self._renderer.page(
+            "message.html",
+            status=status,
+            look=look_of(self._renderer, visit.session.session_id, visit.session.request),
+            texts=texts,
+            heading=texts(heading),
+            text=texts(text),
+            seller=None,
+            support_email=None,
+            test_mode=visit.session.mode == "test",
+            back=None,
+        )
+
+    def _path(self, request: Request, visit: SessionVisit) -> str:
+        return with_language(f"/session/{visit.session.session_id}", asked_language(request))

@@ -1,0 +1,145 @@
+"""How a session's pages look and speak: theme, words, language, the way back."""
+
+import pytest
+import pytest_asyncio
+from starlette.types import ASGIApp
+
+from api.sessions.opening import ADDRESS, ANA, create_session
+from harness import FakeClock, Merchant
+from nicobar.core.sessions.theme import css_colour, css_length
+from nicobar.flows.runtime import Runtime
+from pages.session.filling import send
+from shop import Shop, item
+
+TYPED = {"email": "kim@example.com", "customer_name": "Kim Park", "country": "US", "state": "NY", "zipcode": "10118"}
+
+
+@pytest_asyncio.fixture
+async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
+    return Shop(runtime, app, clock, merchant)
+
+
+async def test_colours_corners_and_words_reach_both_pages(shop: Shop) -> None:
+    config = {
+        "light": {"button_primary": "ff0000", "bg_primary": "rgb(1, 2, 3)"},
+        "dark": {"button_primary": "#00F", "text_primary": "White"},
+        "radius": "4px",
+        "font_size": "lg",
+        "font_weight": "bold",
+        "font_primary_url": "https://fonts.example.com/a.woff2",
+        "pay_button_text": "Take it",
+    }
+    created = await create_session(
+        shop,
+        item(await shop.product(2000)),
+        customization={"theme": "system", "theme_config": config},
+        minimal_address=True,
+        cancel_url="https://shop.example.com/cart?x=1",
+    )
+    page = await shop.browser.get(created["checkout_url"])
+    address = f"/session/{created['session_id']}/theme.css"
+    link = f'<link rel="stylesheet" href="{address}">'
+    assert link in page.text and "fonts.example.com" not in page.text
+    assert "style-src 'self'" in page.headers["content-security-policy"]
+    sheet = await shop.browser.get(address)
+    assert sheet.headers["content-type"].startswith("text/css")
+    assert sheet.text == (
+        ":root { --radius: 4px; --text-size: 106.25%; --text-weight: 700; --page: rgb(1, 2, 3);"
+        " --field: rgb(1, 2, 3); --brand: #ff0000 }\n"
+        "@media (prefers-color-scheme: dark) { :root { --brand: #00f; --ink: white } }"
+    )
+    assert '<a href="https://shop.example.com/cart?x=1" rel="noreferrer">' in page.text
+    onward = await send(shop.browser, page, **TYPED)
+    paying = await shop.browser.get(onward.headers["location"])
+    assert link in paying.text and ">Take it</button>" in paying.text
+    assert '<a href="https://shop.example.com/cart?x=1" rel="noreferrer">' in paying.text
+
+
+@pytest.mark.parametrize(("theme", "style"), [("dark", "checkout.dark."), ("light", "checkout.light."), (None, "")])
+async def test_one_scheme_or_the_systems(shop: Shop, theme: str | None, style: str) -> None:
+    colours = {"light": {"text_primary": "red"}, "dark": {"text_primary": "blue"}}
+    custom = {"theme": theme, "theme_config": colours}
+    created = await create_session(shop, item(await shop.product(2000)), customization=custom)
+    page = await shop.browser.get(created["checkout_url"])
+    assert ("/static/checkout.dark." in page.text, "/static/checkout.light." in page.text) == (
+        theme == "dark",
+        theme == "light",
+    )
+    sheet = (await shop.browser.get(f"{created['checkout_url']}/theme.css")).text
+    assert ("--ink: red" in sheet, "--ink: blue" in sheet) == (theme != "dark", theme != "light")
+
+
+async def test_nothing_is_loaded_without_a_look(shop: Shop) -> None:
+    created = await create_session(shop, item(await shop.product(2000)))
+    page = await shop.browser.get(created["checkout_url"])
+    assert "theme.css" not in page.text and 'class="back"><a' not in page.text
+    assert (await shop.browser.get(f"{created['checkout_url']}/theme.css")).text == ""
+
+
+async def test_a_forced_language_is_the_only_one(shop: Shop) -> None:
+    product = await shop.product(2000)
+    for code, tag in (("de", "de"), ("xx", "en"), ("pt-BR", "pt")):
+        created = await create_session(
+            shop, item(product), customization={"force_language": code}, minimal_address=True, customer=ANA
+        )
+        page = await shop.browser.get(f"{created['checkout_url']}?lang=fr", headers={"accept-language": "fr"})
+        assert f'<html lang="{tag}"' in page.text and 'class="languages"' not in page.text
+        onward = await send(shop.browser, page, country="US", state="NY", zipcode="10118")
+        paying = await shop.browser.get(onward.headers["location"], headers={"accept-language": "fr"})
+        assert f'<html lang="{tag}"' in paying.text and 'class="languages"' not in paying.text
+    chosen = await create_session(shop, item(product), customer=ANA, billing_address=ADDRESS)
+    page = await shop.browser.get(f"{chosen['checkout_url']}?lang=fr")
+    assert '<html lang="fr"' in page.text and 'class="languages"' in page.text
+    assert (await send(shop.browser, page)).headers["location"].endswith("?lang=fr")
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_the_order_is_folded_or_open(shop: Shop, shown: bool) -> None:
+    created = await create_session(
+        shop, item(await shop.product(2000)), customization={"show_order_details": shown}, minimal_address=True
+    )
+    page = await shop.browser.get(created["checkout_url"])
+    assert ('<details class="order-fold" open>' in page.text) is shown
+    onward = await send(shop.browser, page, **TYPED)
+    assert ('<details class="order-fold" open>' in (await shop.browser.get(onward.headers["location"])).text) is shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "red;",
+        "url(x)",
+        "#12345",
+        "rgb(1,2)",
+        "expression(1)",
+        "var(--x)",
+        "rgb(1 2 3 / calc(1))",
+        "color(evil 1 1 1)",
+        "",
+    ],
+)
+def test_what_is_no_colour(text: str) -> None:
+    assert css_colour(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "colour"),
+    [
+        ("FFF", "#fff"),
+        ("#11223344", "#11223344"),
+        ("rgba(255, 255, 255, 0.5)", "rgba(255, 255, 255, 0.5)"),
+        ("hsl(120DEG 100% 50% / .5)", "hsl(120deg 100% 50% / .5)"),
+        ("hwb(90 10% 10%)", "hwb(90 10% 10%)"),
+        ("oklab(0.4 0.1 -0.2)", "oklab(0.4 0.1 -0.2)"),
+        ("color(display-p3 1 0.5 0)", "color(display-p3 1 0.5 0)"),
+        ("RebeccaPurple", "rebeccapurple"),
+        ("transparent", "transparent"),
+    ],
+)
+def test_colours_of_every_form(text: str, colour: str) -> None:
+    assert css_colour(text) == colour
+
+
+def test_lengths() -> None:
+    assert [css_length(text) for text in ("4px", "0.5rem", ".5em", "1EM")] == ["4px", "0.5rem", ".5em", "1em"]
+    assert [css_length(text) for text in ("4", "4pt", "-1px", "1px;", "calc(1px)")] == [None] * 5
