@@ -24,6 +24,7 @@ from nicobar.program.installation import check_secrets, explained, open_runtime,
 from nicobar.program.logs import configure_logs
 from nicobar.program.ports import listen
 from nicobar.program.postgres import Postgres, data_folder
+from nicobar.program.privileges import give_up_root
 from nicobar.program.stop import Stop
 from nicobar.storage.business.keys import list_keys
 
@@ -63,6 +64,8 @@ async def _serve(
                 port = listener.getsockname()[1]
                 runtime = await opened.enter_async_context(open_runtime(postgres, configuration, port, serving=True))
                 banner = await _prepare(runtime, configuration, postgres, demo=demo)
+            for notice in give_up_root(configuration, postgres):
+                say(notice)
             app = create_app(runtime, None if demo else configuration.rate_limit, configuration.trusted_proxies)
             server = _Server(server_config(app), lambda: say(banner, coloured=True))
             listen(listener, configuration.host)

@@ -1,0 +1,55 @@
+"""Started as root, what answers strangers goes on as the account that PostgreSQL runs as.
+
+Root is needed for a port below 1024, for the files of a data folder and to start PostgreSQL as somebody else. All of
+that is done before the first request.
+"""
+
+import os
+from pathlib import Path
+
+import starlette
+
+from nicobar.program.configuration import Configuration
+from nicobar.program.postgres import Postgres, data_folder
+from nicobar.storage.embedded.bundle import SystemUser
+from nicobar.storage.embedded.system_user import account_of, can_enter, is_root, new_account
+
+
+def give_up_root(configuration: Configuration, postgres: Postgres) -> list[str]:
+    """Go on as another account for good, if this is root; return sentences for the operator about it.
+
+    It is the owner of the database, which then gets the data folder and its files, too. With an external database it is
+    the owner of the data folder, or the system user. Where that account may not enter what the server still needs,
+    this process stays root and says so. Raises EmbeddedError when there is no such account and it cannot be made.
+    """
+    if not is_root():
+        return []
+    notices: list[str] = []
+    folder = data_folder(configuration)
+    if postgres.embedded is not None:
+        account = account_of((folder / "postgres").resolve())
+    else:
+        account = new_account(notices, folder if folder.exists() else Path("/"))
+    closed = next((needed for needed in _needed(postgres, folder) if not can_enter(account, needed)), None)
+    if closed is not None or account.uid is None or account.gid is None:
+        return [*notices, f"Goes on as root, because {account.name} may not enter {closed}. Start it as a normal user."]
+    if postgres.embedded is not None:
+        _hand_over(folder, account)
+    os.environ["HOME"] = "/"  # where the driver looks for its own files
+    os.setgroups([])
+    os.setgid(account.gid)
+    os.setuid(account.uid)
+    return [*notices, f"Goes on as {account.name}, not as root."]
+
+
+def _needed(postgres: Postgres, folder: Path) -> list[Path]:
+    """Return folders that are read after the start: what is imported late, and the data."""
+    programs = [Path(__file__).parent, Path(starlette.__file__).parent, Path(os.__file__).parent]
+    return programs if postgres.embedded is None else [*programs, folder]
+
+
+def _hand_over(folder: Path, account: SystemUser) -> None:
+    """Give the data folder and root's files right in it to the account; folders in it have their owners already."""
+    for path in (folder, *folder.iterdir()):
+        if path == folder or (path.is_file() and not path.is_symlink() and path.stat().st_uid == 0):
+            account.own(path)
