@@ -59,6 +59,12 @@ def read_file(file: Path, maximum: int, otherwise: str) -> bytes:
     return content
 
 
+def told_name(file: Path) -> str:
+    """Return the name of a file as text that can be stored, whatever bytes it has: `rates\\xff.csv`."""
+    plain = file.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in plain)[:200]
+
+
 def with_runtime(configuration: Configuration, work: "Callable[[Runtime], Awaitable[ResultT]]") -> ResultT:
     """Open the installation, do the work, and release everything again.
 

@@ -16,6 +16,7 @@ from nicobar.commands.parts import (
     print_table,
     read_file,
     refuse_without_database,
+    told_name,
     with_runtime,
 )
 from nicobar.program.banner import answer, say, step
@@ -117,7 +118,7 @@ def import_(
     async def work(runtime: "Runtime") -> "Taken":
         from nicobar.flows.rates.import_rates import import_rates
 
-        return await import_rates(runtime, content, file.name, force=force, fixed_too=force)
+        return await import_rates(runtime, content, told_name(file), force=force, fixed_too=force)
 
     return _report(with_runtime(configuration, work))
 

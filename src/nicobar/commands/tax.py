@@ -16,6 +16,7 @@ from nicobar.commands.parts import (
     print_table,
     read_file,
     refuse_without_database,
+    told_name,
     with_runtime,
 )
 from nicobar.program.banner import answer, say
@@ -174,7 +175,7 @@ def import_(
         before = _sheet(await _stored(runtime, mode))
         if dry_run:
             return before, read_sheet(text, codes().countries)
-        return before, await import_tax_rates(runtime, await _tenant(runtime, mode), text, file.name)
+        return before, await import_tax_rates(runtime, await _tenant(runtime, mode), text, told_name(file))
 
     before, sheet = with_runtime(configuration, work)
     _tell_changes(before, sheet)

@@ -19,11 +19,11 @@ from nicobar.program.configuration import Configuration
 from nicobar.program.installation import check_secrets, open_runtime
 from nicobar.program.logs import configure_logs
 from nicobar.program.metrics_port import exposed
-from nicobar.program.postgres import Postgres
-from nicobar.program.privileges import give_up_root
+from nicobar.program.postgres import Postgres, data_folder
 from nicobar.program.stop import Stop
 from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.embedded.embedded import EmbeddedError
+from nicobar.storage.embedded.privileges import give_up_root
 from nicobar.storage.readiness import waiting_jobs
 from nicobar.worker.worker import sweep_regularly, work
 
@@ -123,7 +123,7 @@ async def _work_until(stop: Stop, configuration: Configuration, postgres: Postgr
     with stop.calling(lambda: loop.call_soon_threadsafe(stopped.set)):
         async with open_runtime(postgres, configuration, configuration.port) as runtime:
             await check_secrets(runtime)
-            for notice in give_up_root(configuration, postgres):
+            for notice in give_up_root(data_folder(configuration), is_embedded=postgres.embedded is not None):
                 say(notice)
             async with in_background(runtime, postgres, jobs=True):
                 say(f"Working on the jobs of {postgres.place} until Ctrl-C.")

@@ -24,9 +24,9 @@ from nicobar.program.installation import check_secrets, explained, open_runtime,
 from nicobar.program.logs import configure_logs
 from nicobar.program.ports import listen
 from nicobar.program.postgres import Postgres, data_folder
-from nicobar.program.privileges import give_up_root
 from nicobar.program.stop import Stop
 from nicobar.storage.business.keys import list_keys
+from nicobar.storage.embedded.privileges import give_up_root
 
 DRAIN_SECONDS: Final = 10
 """How long running requests may take to finish after the first request to stop."""
@@ -64,7 +64,7 @@ async def _serve(
                 port = listener.getsockname()[1]
                 runtime = await opened.enter_async_context(open_runtime(postgres, configuration, port, serving=True))
                 banner = await _prepare(runtime, configuration, postgres, demo=demo)
-            for notice in give_up_root(configuration, postgres):
+            for notice in give_up_root(data_folder(configuration), is_embedded=postgres.embedded is not None):
                 say(notice)
             app = create_app(runtime, None if demo else configuration.rate_limit, configuration.trusted_proxies)
             server = _Server(server_config(app), lambda: say(banner, coloured=True))

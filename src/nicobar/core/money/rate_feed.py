@@ -16,9 +16,13 @@ import msgspec
 from nicobar.core.money.fx import BASE, Rates, UsdRate, usd_rate
 from nicobar.core.money.money import decimal_text
 from nicobar.core.problems import Problem
+from nicobar.core.typed_text import unusable
 
 LARGEST_MOVE_PERCENT: Final = 20
 """How far a rate may move at once before it counts as a mistake of the feed."""
+
+_LONGEST_SOURCE: Final = 500
+"""Characters of the name of a publisher."""
 
 _DECIMAL: Final = re.compile(r"\d{1,20}(?:\.\d{1,20})?", re.ASCII)
 
@@ -34,7 +38,11 @@ class QuotedRate(msgspec.Struct, frozen=True, gc=False):
     """Who published it; kept with every payment that uses it."""
 
     def __post_init__(self) -> None:
-        """Refuse what is not a positive decimal of sensible length. Raises ValueError."""
+        """Refuse what is not a positive decimal of sensible length, and a source that is no text. Raises ValueError."""
+        if len(self.source) > _LONGEST_SOURCE:
+            raise ValueError(f"source is longer than {_LONGEST_SOURCE} characters")
+        if odd := unusable(self.source):
+            raise ValueError(f"source holds {odd}, which is no character of a text")
         for text in (self.units, self.dollars):
             if not _DECIMAL.fullmatch(text) or not text.strip("0."):
                 raise ValueError(f"not a positive decimal number: {text!r}")

@@ -17,6 +17,7 @@ import msgspec
 from nicobar.core.money.money import decimal_text
 from nicobar.core.problems import Problem
 from nicobar.core.tax.tax import MILLION, Taxability, TaxIdEffect, TaxRow, TaxTable
+from nicobar.core.typed_text import unusable
 
 COLUMNS: Final = (
     "country",
@@ -168,6 +169,9 @@ def _read_line(
     wrong = [column for column, cell in row.items() if len(cell) > LARGEST_CELL]
     if wrong:
         errors.append(f"line {number}: {wrong[0]} is longer than {LARGEST_CELL} characters.")
+        return
+    if odd := next(((column, sign) for column, cell in row.items() if (sign := unusable(cell))), None):
+        errors.append(f"line {number}: {odd[0]} holds {odd[1]}, which is no character of a text.")
         return
     try:
         names = tuple(filter(None, (name.strip() for name in row.get("region_names", "").split(";"))))

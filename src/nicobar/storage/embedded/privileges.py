@@ -4,36 +4,32 @@ Root is needed for a port below 1024, for the files of a data folder and to star
 that is done before the first request.
 """
 
+import importlib.util
 import os
 from pathlib import Path
 
-import starlette
-
-from nicobar.program.configuration import Configuration
-from nicobar.program.postgres import Postgres, data_folder
 from nicobar.storage.embedded.bundle import SystemUser
 from nicobar.storage.embedded.system_user import account_of, can_enter, is_root, new_account
 
 
-def give_up_root(configuration: Configuration, postgres: Postgres) -> list[str]:
+def give_up_root(folder: Path, *, is_embedded: bool) -> list[str]:
     """Go on as another account for good, if this is root; return sentences for the operator about it.
 
-    It is the owner of the database, which then gets the data folder and its files, too. With an external database it is
-    the owner of the data folder, or the system user. Where that account may not enter what the server still needs,
+    It is the owner of the database in the data folder, which then gets the folder and its files, too. With an external
+    database it is the owner of the folder, should there be one, or the system user. Where that account may not enter what the server still needs,
     this process stays root and says so. Raises EmbeddedError when there is no such account and it cannot be made.
     """
     if not is_root():
         return []
     notices: list[str] = []
-    folder = data_folder(configuration)
-    if postgres.embedded is not None:
+    if is_embedded:
         account = account_of((folder / "postgres").resolve())
     else:
         account = new_account(notices, folder if folder.exists() else Path("/"))
-    closed = next((needed for needed in _needed(postgres, folder) if not can_enter(account, needed)), None)
+    closed = next((needed for needed in _needed(folder, is_embedded) if not can_enter(account, needed)), None)
     if closed is not None or account.uid is None or account.gid is None:
         return [*notices, f"Goes on as root, because {account.name} may not enter {closed}. Start it as a normal user."]
-    if postgres.embedded is not None:
+    if is_embedded:
         _hand_over(folder, account)
     os.environ["HOME"] = "/"  # where the driver looks for its own files
     os.setgroups([])
@@ -42,10 +38,11 @@ def give_up_root(configuration: Configuration, postgres: Postgres) -> list[str]:
     return [*notices, f"Goes on as {account.name}, not as root."]
 
 
-def _needed(postgres: Postgres, folder: Path) -> list[Path]:
+def _needed(folder: Path, is_embedded: bool) -> list[Path]:
     """Return folders that are read after the start: what is imported late, and the data."""
-    programs = [Path(__file__).parent, Path(starlette.__file__).parent, Path(os.__file__).parent]
-    return programs if postgres.embedded is None else [*programs, folder]
+    driver = importlib.util.find_spec("asyncpg")
+    programs = [Path(__file__), Path(os.__file__), *([Path(driver.origin)] if driver and driver.origin else [])]
+    return [*(program.parent for program in programs), *([folder] if is_embedded else [])]
 
 
 def _hand_over(folder: Path, account: SystemUser) -> None:
