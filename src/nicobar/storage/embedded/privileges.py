@@ -17,7 +17,8 @@ def give_up_root(folder: Path, *, is_embedded: bool) -> list[str]:
 
     It is the owner of the database in the data folder, which then gets the folder and its files, too. With an external
     database it is the owner of the folder, should there be one, or the system user. Where that account may not enter
-    what the server still needs, this process stays root and says so. Raises EmbeddedError when there is no such account and it cannot be made.
+    what the server still needs, this process stays root and says so. Raises EmbeddedError when there is no such account
+    and it cannot be made.
     """
     if not is_root():
         return []
