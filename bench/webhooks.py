@@ -81,10 +81,9 @@ async def receive() -> None:
 
 
 @contextmanager
-def process(*arguments: str, environment: dict[str, str] | None = None) -> Iterator["subprocess.Popen[str]"]:
+def process(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
     """Run a program until the block ends; its last words are lost."""
-    env = os.environ | (environment or {})
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=env) as running:
+    with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True) as running:
         try:
             yield running
         finally:
@@ -131,21 +130,13 @@ async def pay_many(runtime: Runtime, tenant: Tenant, product_id: str, *, count: 
 
 
 async def drain(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, count: int) -> None:
-    with process(sys.executable, str(HERE), "receive") as receiver:
+    with process(str(HERE), "receive") as receiver:
         url = f"http://127.0.0.1:{read_line(receiver)}/hook"
         await create_endpoint(runtime, tenant, NewEndpoint(url=url))
         await pay_many(runtime, tenant, product_id, count=count)
         postmaster = int((data / "postgres" / "postmaster.pid").read_text().split()[0])
         before = processor_seconds(postmaster, children=True)
-        with process(
-            sys.executable,
-            "-m",
-            "nicobar",
-            "worker",
-            "--data",
-            str(data),
-            environment={"NICOBAR_ALLOW_PRIVATE_WEBHOOKS": "1"},
-        ) as worker:
+        with process("-m", "nicobar", "worker", "--data", str(data)) as worker:
             first = await asyncio.to_thread(read_line, receiver)
             began, worked = time.perf_counter(), processor_seconds(worker.pid)
             taken = int(first)
@@ -164,16 +155,8 @@ async def drain(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, c
 
 async def cost(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, rounds: int, seconds: float) -> None:
     with (
-        process(sys.executable, str(HERE), "receive") as receiver,
-        process(
-            sys.executable,
-            "-m",
-            "nicobar",
-            "worker",
-            "--data",
-            str(data),
-            environment={"NICOBAR_ALLOW_PRIVATE_WEBHOOKS": "1"},
-        ),
+        process(str(HERE), "receive") as receiver,
+        process("-m", "nicobar", "worker", "--data", str(data)),
     ):
         url = f"http://127.0.0.1:{read_line(receiver)}/hook"
         drained = asyncio.ensure_future(asyncio.to_thread(_read_on, receiver))
@@ -199,7 +182,7 @@ def _read_on(receiver: "subprocess.Popen[str]") -> None:
 
 async def measure(arguments: argparse.Namespace, data: Path) -> None:
     configure_logs("warning")
-    configuration = read_configuration({"NICOBAR_ALLOW_PRIVATE_WEBHOOKS": "1"}, data=data)
+    configuration = read_configuration(os.environ, data=data)
     postgres = Postgres(configuration)
     try:
         async with open_runtime(postgres, configuration, configuration.port) as runtime:
@@ -226,6 +209,7 @@ def main() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="nicobar-bench-"))
     folder.chmod(0o711)
+    os.environ |= {"NICOBAR_ALLOW_PRIVATE_WEBHOOKS": "1", "NICOBAR_KEY_FILE": str(folder / "key")}
     try:
         uvloop.run(measure(arguments, folder / "data"))
     finally:
