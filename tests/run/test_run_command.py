@@ -2,20 +2,24 @@
 
 import json
 import os
+import pty
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+import nicobar
 from cli.program import PATIENCE, PROGRAM, environment, eventually, postmaster
 from nicobar.run.environment import NODE_HOOK, PYTHON_HOOK
-from run.conftest import DemoShop, free_payment, listens
+from run.conftest import DemoShop, free_payment, listens, needs_node
 
 PRINT = "import json, os, sys; print(json.dumps({name: os.environ.get(name) for name in sys.argv[1:]}))"
 
@@ -231,3 +235,37 @@ def test_an_address_that_cannot_be_sent_to_is_refused(shop: DemoShop) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("nicobar: Webhooks cannot be forwarded: ")
     assert endpoints(shop) == []
+
+
+# The words are not in the command's own text, which is shown as well.
+COUNTING = "trap 'echo inter\"\"rupted' INT; echo rea''dy; while :; do read -r line && exit 5; done"
+
+
+def test_ctrl_c_reaches_the_command_once(shop: DemoShop) -> None:
+    """The terminal tells all of its foreground, so that passing it on would be once more."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(sys.executable, [*PROGRAM, "run", "--", "bash", "-c", COUNTING], shop.variables())  # noqa: S606
+    shown = b""
+    for awaited, typed in ((b"ready", b"\x03"), (b"interrupted", b"x\n")):
+        while awaited not in shown:
+            shown += os.read(terminal, 4096)
+        os.write(terminal, typed)
+    with suppress(OSError):  # the terminal is gone with its last program
+        while more := os.read(terminal, 4096):
+            shown += more
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 5, shown
+    assert shown.count(b"interrupted") == 1
+
+
+@needs_node
+def test_hooks_work_where_blanks_and_quotes_are_in_the_path(shop: DemoShop, tmp_path: Path) -> None:
+    source = tmp_path / 'a "b" c'
+    shutil.copytree(Path(nicobar.__file__).parent, source / "nicobar", ignore=shutil.ignore_patterns("__pycache__"))
+    program = "fetch('https://live.dodopayments.com/health').then((answer) => console.log(answer.status))"
+    command = [*PROGRAM, "run", "--", "node", "-e", program]
+    variables = shop.variables(PYTHONPATH=str(source))
+    done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stdout) == (0, "200\n"), done.stderr
