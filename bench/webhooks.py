@@ -1,6 +1,6 @@
 """How many webhooks a second can a worker deliver, and what does an endpoint cost those who pay?
 
-`python bench/webhooks.py drain` lets one worker work off a queue to a receiver on this computer, and prints the rate
+`python bench/webhooks.py drain` lets one worker drain a queue to a receiver on this computer, and prints the rate
 and the processor time of each part. `python bench/webhooks.py cost` creates and confirms payments in rounds without
 and with an endpoint, in turn, while nobody delivers: the worker is elsewhere. Processor time tells more than the rate
 where something else runs. The database is the embedded PostgreSQL with fsync on. Figures belong to the machine.

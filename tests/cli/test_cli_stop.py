@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from cli.program import PATIENCE, Serving, eventually, is_alive, postmaster, run
+from nicobar.program.background import waiting_for
 from nicobar.program.stop import Stop
+from nicobar.worker.kinds import KINDS
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -86,6 +88,36 @@ def test_a_running_request_is_finished_before_the_end(half_request: tuple[Servin
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b'"email":"ada@example.com"' in answer
     assert serving.process.wait(PATIENCE) == 0
+
+
+def test_an_end_says_every_second_what_it_waits_for(half_request: tuple[Serving, HalfRequest]) -> None:
+    serving, request = half_request
+    serving.process.send_signal(signal.SIGTERM)
+    eventually(lambda: serving.banner.count("Waiting for 1 request ...\n") >= 2)
+    assert request.finish().startswith(b"HTTP/1.1 200 ")
+    assert serving.process.wait(PATIENCE) == 0
+    assert serving.banner.endswith("Stopped.\n")
+
+
+@pytest.mark.parametrize(
+    ("running", "sentence"),
+    [
+        ({}, ""),
+        ({"requests": 0, "deliver_webhook": 0}, ""),
+        ({"requests": 2, "processor_calls": 1}, "Waiting for 2 requests and 1 call to a payment processor ..."),
+        (
+            {"requests": 1, "processor_calls": 3, "handle_notice": 0, "deliver_webhook": 1},
+            "Waiting for 1 request, 3 calls to payment processors and 1 webhook delivery ...",
+        ),
+    ],
+)
+def test_the_sentence_counts_what_is_running(running: dict[str, int], sentence: str) -> None:
+    assert waiting_for(running) == sentence
+
+
+def test_the_sentence_has_words_for_every_kind_of_work() -> None:
+    for kind in KINDS:
+        assert waiting_for({kind.name: 2}).startswith("Waiting for 2 ")
 
 
 @pytest.mark.parametrize("requests_to_stop", [1, 2])

@@ -41,7 +41,7 @@ def tenant(merchant: Merchant) -> Tenant:
 
 @asynccontextmanager
 async def working(runtime: Runtime) -> AsyncIterator[None]:
-    task = asyncio.create_task(work(runtime))
+    task = asyncio.create_task(work(runtime, Counter()))
     try:
         yield
     finally:

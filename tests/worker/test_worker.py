@@ -77,7 +77,7 @@ class Working:
         self._runtime = runtime
 
     async def __aenter__(self) -> "asyncio.Task[None]":
-        self.task = asyncio.create_task(work(self._runtime))
+        self.task = asyncio.create_task(work(self._runtime, Counter()))
         return self.task
 
     async def __aexit__(self, *_error: object) -> None:

@@ -32,7 +32,7 @@ app = App(
     help_epilogue="""Examples:
   nicobar rates show EUR
   nicobar rates refresh
-  nicobar rates import rates.csv""",
+  nicobar rates import rates.csv --dry-run""",
 )
 
 Force = Annotated[bool, Parameter(help="Take rates that moved by more than 20 % or are older, too.")]
@@ -58,14 +58,7 @@ def show(
     refuse_without_database(configuration, "exchange rates")
 
     async def work(runtime: "Runtime") -> "tuple[Rates, date]":
-        from nicobar.core.money.rate_feed import rates_in_force
-        from nicobar.reference.rate_seed import seed
-        from nicobar.storage.rates.rates import newest_rates
-
-        async with runtime.database.read() as read:
-            stored = await newest_rates(read)
-        rates = rates_in_force(seed(), {} if stored is None else stored.quotes)
-        return rates, runtime.real_now().date()
+        return await _in_force(runtime), runtime.real_now().date()
 
     rates, today = with_runtime(configuration, work)
     wanted = sorted(rates.by_currency) if code is None else [code.upper()]
@@ -97,7 +90,7 @@ Frankfurter and currency-api, and the XML of the European Central Bank.
 Exit status: 0 done, 1 some rates were refused, 2 nothing was taken.
 
 Examples:
-  nicobar rates import rates.csv
+  nicobar rates import rates.csv --dry-run
   nicobar rates import latest.json --force""",
 )
 def import_(
@@ -108,19 +101,23 @@ def import_(
         bool,
         Parameter(help="Take rates that moved by more than 20 %, that are older, or that are fixed by law, too."),
     ] = False,
+    dry_run: Annotated[bool, Parameter(help="Say what would change, and change nothing.")] = False,
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Take exchange rates from a file. Running servers use them for new payments within 5 seconds."""
+    """Take exchange rates from a file, and say what changes. Running servers use them within 5 seconds."""
     configuration = read_configuration(data=data, database_url=database_url)
     content = _bytes(file)
 
-    async def work(runtime: "Runtime") -> "Taken":
+    async def work(runtime: "Runtime") -> "tuple[Rates, Taken]":
         from nicobar.flows.rates.import_rates import import_rates
 
-        return await import_rates(runtime, content, told_name(file), force=force, fixed_too=force)
+        before, name = await _in_force(runtime), told_name(file)
+        return before, await import_rates(runtime, content, name, force=force, fixed_too=force, dry_run=dry_run)
 
-    return _report(with_runtime(configuration, work))
+    before, taken = with_runtime(configuration, work)
+    _tell_changes(before, taken)
+    return _report(taken, dry_run=dry_run)
 
 
 @app.command(
@@ -163,11 +160,29 @@ def refresh(
     return _report(taken)
 
 
-def _report(taken: "Taken") -> int:
+async def _in_force(runtime: "Runtime") -> "Rates":
+    from nicobar.core.money.rate_feed import rates_in_force
+    from nicobar.reference.rate_seed import seed
+    from nicobar.storage.rates.rates import newest_rates
+
+    async with runtime.database.read() as read:
+        stored = await newest_rates(read)
+    return rates_in_force(seed(), {} if stored is None else stored.quotes)
+
+
+def _tell_changes(before: "Rates", taken: "Taken") -> None:
+    from nicobar.core.money.rate_feed import rate_changes, rates_in_force
+    from nicobar.reference.rate_seed import seed
+
+    for line in rate_changes(before, rates_in_force(seed(), taken.quotes)):
+        answer(line)
+
+
+def _report(taken: "Taken", *, dry_run: bool = False) -> int:
     """Report what became of a feed, and return the exit status."""
-    answer(
-        f"{len(taken.changed)} rates are new." if len(taken.changed) != 1 else f"The rate of {taken.changed[0]} is new."
-    )
+    verb = "would be" if dry_run else "is" if len(taken.changed) == 1 else "are"
+    subject = f"The rate of {taken.changed[0]}" if len(taken.changed) == 1 else f"{len(taken.changed)} rates"
+    answer(f"{subject} {verb} new.{' Nothing was changed.' if dry_run else ''}")
     if taken.older:
         say(f"Passed over, because the rate in force is of a later day: {', '.join(taken.older)}.", sys.stderr)
     if taken.fixed:

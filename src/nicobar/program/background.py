@@ -2,7 +2,8 @@
 worker."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -36,21 +37,65 @@ KEY_USE_SECONDS: Final = 60.0
 """How often it is stored when keys were last used."""
 
 
+_NOUNS: Final[Mapping[str, tuple[str, str]]] = {
+    "requests": ("request", "requests"),
+    "processor_calls": ("call to a payment processor", "calls to payment processors"),
+    "deliver_webhook": ("webhook delivery", "webhook deliveries"),
+    "handle_notice": ("notice of a processor", "notices of processors"),
+    "refund_duplicate_charge": ("refund of a duplicate charge", "refunds of duplicate charges"),
+}
+"""One and many of what can be running: requests, calls that they wait for, and every kind of work of the worker."""
+
+TELL_SECONDS: Final = 1.0
+"""How often an end says what it still waits for: an operator must not wonder whether it hangs."""
+
+
 @asynccontextmanager
-async def in_background(runtime: Runtime, postgres: Postgres, *, jobs: bool) -> AsyncIterator[None]:
-    """Watch the database while the block runs and, with `jobs`, work them off and sweep. All ends with the block."""
+async def in_background(runtime: Runtime, postgres: Postgres, *, jobs: bool) -> AsyncIterator[Counter[str]]:
+    """Watch the database while the block runs and, with `jobs`, process them and sweep. All ends with the block.
+
+    Yields the counts of jobs that are running, by the names of their kinds.
+    """
+    running: Counter[str] = Counter()
     tasks = [asyncio.create_task(_watch(runtime, postgres)), asyncio.create_task(_keep_key_uses(runtime))]
     if (metrics := current()) is not None:
         tasks.append(asyncio.create_task(_measure(runtime, metrics)))
     if jobs:
-        tasks += [asyncio.create_task(work(runtime)), asyncio.create_task(sweep_regularly(runtime))]
+        tasks += [asyncio.create_task(work(runtime, running)), asyncio.create_task(sweep_regularly(runtime))]
     try:
-        yield
+        yield running
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        async with telling(lambda: running):
+            await asyncio.gather(*tasks, return_exceptions=True)
         await _store_key_uses(runtime)
+
+
+@asynccontextmanager
+async def telling(running: Callable[[], Mapping[str, int]]) -> AsyncIterator[None]:
+    """Say every second that the block takes what is running, by the names of `_NOUNS`."""
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            if sentence := waiting_for(running()):
+                say(sentence)
+
+    task = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def waiting_for(running: Mapping[str, int]) -> str:
+    """Return the sentence; empty when nothing is running."""
+    counted = [f"{count} {_NOUNS[name][count != 1]}" for name, count in running.items() if count]
+    if not counted:
+        return ""
+    *others, last = counted
+    return f"Waiting for {', '.join(others)}{' and ' if others else ''}{last} ..."
 
 
 async def _measure(runtime: Runtime, metrics: Metrics) -> None:

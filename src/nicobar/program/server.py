@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from typing import Final, cast
@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 
 from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
-from nicobar.program.background import in_background
+from nicobar.processors.open_calls import open_calls
+from nicobar.program.background import in_background, telling
 from nicobar.program.banner import ready, say, step
 from nicobar.program.configuration import Configuration
 from nicobar.program.demo import prepare_demo
@@ -67,9 +68,9 @@ async def _serve(
             for notice in give_up_root(data_folder(configuration), is_embedded=postgres.embedded is not None):
                 say(notice)
             app = create_app(runtime, None if demo else configuration.rate_limit, configuration.trusted_proxies)
-            server = _Server(server_config(app), lambda: say(banner, coloured=True))
             listen(listener, configuration.host)
-            await opened.enter_async_context(in_background(runtime, postgres, jobs=jobs))
+            running = await opened.enter_async_context(in_background(runtime, postgres, jobs=jobs))
+            server = _Server(server_config(app), lambda: say(banner, coloured=True), running)
             await server.serve([listener])
 
 
@@ -101,9 +102,10 @@ def server_config(app: ASGIApp, connections: Connections | None = None) -> uvico
 class _Server(uvicorn.Server):
     """uvicorn without its own handling of signals, which would end the process by the signal and not with status 0."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], jobs: Mapping[str, int]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._jobs = jobs
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -115,3 +117,12 @@ class _Server(uvicorn.Server):
         gc.freeze()  # what was made until now stays: no collection has to look at it again
         await super().startup(sockets)
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let what is running end, and say every second what that is."""
+        async with telling(self._running):
+            await super().shutdown(sockets)
+
+    def _running(self) -> dict[str, int]:
+        requests = len(self.server_state.tasks)
+        return {"requests": requests, "processor_calls": open_calls(), **self._jobs}

@@ -36,13 +36,13 @@ DRAIN_SECONDS: Final = 5.0
 """How long running work may take to end when the worker stops; then it is cut off, and taken again later."""
 
 
-async def work(runtime: Runtime) -> None:
+async def work(runtime: Runtime, running: Counter[str]) -> None:
     """Work on what is due until cancelled, then let what runs end, within `DRAIN_SECONDS` or until cancelled again.
 
     It looks at once when this process has left work (`Database.announce_work`), and every `LOOK_SECONDS` for what
-    others have left.
+    others have left. `running` counts, by the names of the kinds, what it is working on.
     """
-    places = [_Places(runtime, kind) for kind in KINDS]
+    places = [_Places(runtime, kind, running) for kind in KINDS]
     announced = runtime.database.work_announced
     try:
         while True:
@@ -83,8 +83,8 @@ async def _handle(runtime: Runtime, kind: Kind, claim: Claim) -> None:
 class _Places:
     """The places for rows of one kind, and what runs in them."""
 
-    def __init__(self, runtime: Runtime, kind: Kind) -> None:
-        self._runtime, self._kind = runtime, kind
+    def __init__(self, runtime: Runtime, kind: Kind, counts: Counter[str]) -> None:
+        self._runtime, self._kind, self._counts = runtime, kind, counts
         self._by_group: Counter[str] = Counter()
         self.running: set[asyncio.Task[None]] = set()
 
@@ -93,6 +93,7 @@ class _Places:
         for claim in await self._kind.claim(self._runtime, self._kind.rows, self._by_group):
             group = self._kind.group(claim)
             self._by_group[group] += 1
+            self._counts[self._kind.name] += 1
             task = asyncio.create_task(_handle(self._runtime, self._kind, claim))
             self.running.add(task)
             task.add_done_callback(partial(self._ended, group))
@@ -101,6 +102,7 @@ class _Places:
         """Free a place; when half of a group's have come free, more may be waiting: look at once."""
         self.running.discard(task)
         self._by_group[group] -= 1
+        self._counts[self._kind.name] -= 1
         if self._by_group[group] == self._kind.places // 2:
             self._runtime.database.work_announced.set()
         if not self._by_group[group]:

@@ -238,8 +238,17 @@ def test_rates_are_imported_and_shown(beside: Path, empty_folder: Path) -> None:
 
     file = empty_folder / "mine.csv"
     file.write_text("code,units_per_usd,source\nEUR,0.9,my bank\nJPY,500,\nAED,3,\n")
+    tried = run("rates", "import", file, "--dry-run", "--data", beside)
+    assert run("rates", "show", "eur", "--data", beside).stdout.splitlines() == before, "nothing is changed"
     imported = run("rates", "import", file, "--data", beside)
-    assert (imported.returncode, imported.stdout) == (1, "The rate of EUR is new.\n")
+    changes = imported.stdout.removesuffix("The rate of EUR is new.\n")
+    assert (tried.returncode, tried.stdout, tried.stderr) == (
+        1, f"{changes}The rate of EUR would be new. Nothing was changed.\n", imported.stderr,
+    )  # fmt: skip
+    assert "EUR: 0.89509488 -> 0.9 (+0.55 %)\n" in changes
+    followers = ["BAM", "BGN", "CVE", "HRK", "KMF", "STN", "XAF", "XOF", "XPF"]
+    assert [line[:3] for line in changes.splitlines()] == sorted(["EUR", *followers])
+    assert imported.returncode == 1
     assert imported.stderr == (
         "Passed over, because they are fixed by law: AED.\n"
         "Refused: JPY moved by 218 %, from 157.250269 to 500.\n"
@@ -248,7 +257,8 @@ def test_rates_are_imported_and_shown(beside: Path, empty_folder: Path) -> None:
     shown = run("rates", "show", "EUR", "--data", beside).stdout.splitlines()[1]
     assert re.fullmatch(r"EUR   0\.9        \d{4}-\d\d-\d\d  \d+ days?  my bank", shown)
     forced = run("rates", "import", file, "--force", "--data", beside)
-    assert (forced.returncode, forced.stdout, forced.stderr) == (0, "2 rates are new.\n", "")
+    assert (forced.returncode, forced.stderr) == (0, "")
+    assert forced.stdout == "AED: 3.6725 -> 3 (-18.31 %)\nJPY: 157.250269 -> 500 (+217.96 %)\n2 rates are new.\n"
 
     file.write_text("code,units_per_usd\nEUR,0.8\nXXX,1\n")
     refused = run("rates", "import", file, "--data", beside)

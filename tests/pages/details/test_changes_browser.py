@@ -366,33 +366,6 @@ async def test_another_language_and_another_country_keep_what_was_typed(
     )  # fmt: skip
 
 
-async def test_without_a_script_another_language_keeps_what_was_typed(shop: Shop, site: str, chromium: Browser) -> None:
-    payment = await link(shop, customer={"email": "new@example.com"})
-    async with visiting(chromium, f"{site}/{payment.link_id}", java_script_enabled=False) as page:
-        await page.fill("#customer_name", "Ana Lima")
-        await page.fill("#street", "Rue 1")
-        await page.click(".languages summary")
-        await page.click(".languages >> text=Deutsch")
-        await page.wait_for_selector("html[lang=de]")
-        assert await page.input_value("#customer_name") == "Ana Lima"
-        assert await page.input_value("#street") == "Rue 1"
-        await page.click(".details-form .button")
-        await page.wait_for_selector("#number")
-        await page.fill("#name", "Ana Lima")
-        await page.fill("#expiry", "04/30")
-        await page.click(".languages summary")
-        await page.click(".languages >> text=français")
-        await page.wait_for_selector("html[lang=fr]")
-        assert (await page.input_value("#name"), await page.input_value("#expiry")) == ("Ana Lima", "04 / 30")
-        await page.fill("#number", "4242 4242 4242 4242")
-        await page.fill("#cvc", "123")
-        await page.press("#name", "Enter")
-        await page.wait_for_selector(".receipt")
-        assert await page.get_attribute("html", "lang") == "fr"
-    paid = await stored(shop, payment.payment_id)
-    assert (paid.status, paid.customer.name, paid.billing.street) == ("succeeded", "Ana Lima", "Rue 1")
-
-
 @pytest.mark.parametrize("scripts", [True, False])
 async def test_what_was_told_here_can_be_corrected_until_paying(
     shop: Shop, site: str, chromium: Browser, scripts: bool

@@ -257,6 +257,37 @@ async def test_a_bank_number_is_checked_when_it_is_left(
         assert await page.locator(f"#{field}-error").count() == 0
 
 
+async def test_without_a_script_another_language_keeps_what_was_typed(
+    site: Runtime, tenant: Tenant, chromium: Browser
+) -> None:
+    known = Buyer(site.new_id("cus", site.clock.now()), "ana@example.com", "", None, {})
+    payment = await place(site, order(site, tenant, customer=known))
+    async with visiting(chromium, java_script_enabled=False) as page:
+        await page.goto(f"{site.public_url}/{payment.link_id}")
+        await page.fill("#customer_name", "Ana Lima")
+        await page.fill("#street", "Rue 1")
+        await page.click(".languages summary")
+        await page.click(".languages >> text=Deutsch")
+        await page.wait_for_selector("html[lang=de]")
+        assert await page.input_value("#customer_name") == "Ana Lima"
+        assert await page.input_value("#street") == "Rue 1"
+        await page.click(".details-form .button")
+        await page.wait_for_selector("#number")
+        await page.fill("#name", "Ana Lima")
+        await page.fill("#expiry", "04/30")
+        await page.click(".languages summary")
+        await page.click(".languages >> text=français")
+        await page.wait_for_selector("html[lang=fr]")
+        assert (await page.input_value("#name"), await page.input_value("#expiry")) == ("Ana Lima", "04 / 30")
+        await page.fill("#number", "4242 4242 4242 4242")
+        await page.fill("#cvc", "123")
+        await page.press("#name", "Enter")
+        await page.wait_for_selector(".receipt")
+        assert await page.get_attribute("html", "lang") == "fr"
+    paid = await reload(site, payment)
+    assert (paid.status, paid.customer.name, paid.billing.street) == ("succeeded", "Ana Lima", "Rue 1")
+
+
 async def test_offline_the_page_stays_and_says_so(site: Runtime, tenant: Tenant, chromium: Browser) -> None:
     payment = await place(site, order(site, tenant))
     context = await chromium.new_context(locale="en-US")

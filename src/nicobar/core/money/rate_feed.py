@@ -151,6 +151,25 @@ def take_feed(
     return Taken(quotes, tuple(changed), tuple(moved), tuple(older), tuple(fixed))
 
 
+def rate_changes(before: Rates, after: Rates) -> list[str]:
+    """Return one line for each currency whose rate is another one afterwards, those that follow another one included.
+
+    They are units for one US dollar; how far a rate moves is in percent of the old one.
+    """
+    lines = []
+    for code, new in sorted(after.by_currency.items()):
+        old = before.by_currency.get(code)
+        if old is None:
+            lines.append(f"{code}: new, {rate_text(new)}")
+            continue
+        was, becomes = old.numerator * new.denominator, new.numerator * old.denominator
+        if was != becomes:
+            percent = decimal_text((becomes - was) * 100, was, 2)
+            sign = "+" if becomes > was else ""
+            lines.append(f"{code}: {rate_text(old)} -> {rate_text(new)} ({sign}{percent.removeprefix('about ')} %)")
+    return lines
+
+
 def rate_text(rate: UsdRate) -> str:
     """Write a rate as units for one US dollar, for people to read."""
     return decimal_text(rate.numerator, rate.denominator).removeprefix("about ")

@@ -8,6 +8,7 @@ import structlog
 
 from nicobar.core.payments.payment import Unknown
 from nicobar.processors.base import Processor
+from nicobar.processors.open_calls import open_call
 
 _log = structlog.get_logger(__name__)
 
@@ -28,8 +29,9 @@ async def ask_processor(
     what it was `about`, names the kind of the exception and nothing more, and so does the Unknown.
     """
     try:
-        async with asyncio.timeout(seconds):
-            return await question(processor)
+        with open_call():
+            async with asyncio.timeout(seconds):
+                return await question(processor)
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
         why = type(error).__name__
         _log.warning(doubt, processor=processor.name, why=why, **about)
