@@ -199,12 +199,14 @@ def test_query_fields_become_parameters(small: dict[str, Any]) -> None:
             "in": "query",
             "required": False,
             "schema": {"type": "integer", "minimum": 0, "default": 0},
+            "description": "The page, counted from 0.",
         },
         {
             "name": "page_size",
             "in": "query",
             "required": False,
             "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
+            "description": "How many are on a page.",
         },
         {
             "name": "colour",

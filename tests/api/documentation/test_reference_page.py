@@ -197,7 +197,7 @@ def test_fields_are_rows_with_their_path_type_and_bounds(document: dict[str, Any
     rows = [row for row in fields_of(components["PaymentCreate"], components) if isinstance(row, Field)]
     found = {row.parent + row.name: row for row in rows}
     quantity = found["product_cart[].quantity"]
-    assert quantity == Field("product_cart[].", "quantity", True, quantity.kind, ["0 to 10000"], "")
+    assert quantity == Field("product_cart[].", "quantity", True, quantity.kind, ["0 to 10000"], "How many units.")
     assert str(quantity.kind) == "integer"
     assert str(found["billing.country"].kind) == '<a href="#CountryCode">CountryCode</a>'
     assert found["product_cart"].notes == ["up to 100 items"]

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from nicobar.api.documentation.error_catalogue import example_message
 from nicobar.api.documentation.examples import example_id, example_of
+from nicobar.api.documentation.request_fields import explain_request_fields
 from nicobar.api.documentation.schemas import Schema, component_name, describe_types, plain_text, resolve
 from nicobar.api.documentation.webhook_section import Hook, webhook_section
 from nicobar.api.errors import ErrorEnvelope
@@ -138,6 +139,7 @@ def build_document(operations: Sequence[Operation], public_url: str, hooks: Sequ
         ids.add(described["operationId"])
         tags |= dict.fromkeys(described["tags"])
         paths.setdefault(_plain_path(operation.path), {})[operation.method.lower()] = described
+    explain_request_fields(paths, components)
     return {
         "openapi": "3.1.0",
         "info": {
