@@ -32,6 +32,11 @@ class AuditSeal:
         self.can_seal = keys is not None or file is not None
         """Whether there is a key, or a place for one."""
 
+    def ensure_key(self) -> None:
+        """Read or make the key, and remember it: later this process may not be allowed to. Raises VaultError."""
+        if self.can_seal:
+            self._vault.ensure_key()
+
     def seal(self, message: bytes) -> bytes:
         """Return the HMAC-SHA256 of a message, behind the name of its key. Raises VaultError."""
         name, key = self._vault.newest()

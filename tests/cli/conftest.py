@@ -41,6 +41,13 @@ def data_alone() -> Iterator[Path]:
 
 
 @pytest.fixture
+def own_data() -> Iterator[Path]:
+    """One more, for a single test that leaves it in another state than it found it."""
+    with _installation() as data:
+        yield data
+
+
+@pytest.fixture
 def empty_folder() -> Iterator[Path]:
     """A folder in which there is nothing yet."""
     folder = new_folder()

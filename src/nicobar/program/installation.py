@@ -90,6 +90,8 @@ async def check_secrets(runtime: Runtime) -> None:
                 runtime.webhooks.open(listener_place(business_id), secret)
         if runtime.vault is not None:
             runtime.vault.ensure_key()
+        if runtime.audit_seal is not None:
+            runtime.audit_seal.ensure_key()
     except VaultError as error:
         raise InstallationError(str(error)) from error
 

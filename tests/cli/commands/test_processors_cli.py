@@ -16,9 +16,9 @@ STRIPE = {
 }
 
 
-def test_an_account_from_the_first_key_to_the_last(data_alone: Path, localstripe: LocalStripe) -> None:
-    where = ("--data", data_alone)
-    beside = data_alone.with_name("data.key")
+def test_an_account_from_the_first_key_to_the_last(own_data: Path, localstripe: LocalStripe) -> None:
+    where = ("--data", own_data)
+    beside = own_data.with_name("data.key")
     none = run("processors", "list", *where)
     assert (none.returncode, none.stdout) == (0, "")
     assert "Test payments are charged by the built-in simulator" in none.stderr
@@ -32,7 +32,7 @@ def test_an_account_from_the_first_key_to_the_last(data_alone: Path, localstripe
     assert "No server uses this database now; the next one charges through it. Check with: " in made.stderr
     assert "payment_intent.succeeded, " in made.stderr and "charge.dispute.closed, " in made.stderr
     assert beside.stat().st_mode & 0o777 == 0o600
-    assert [file.name for file in data_alone.iterdir() if "key" in file.name] == []
+    assert [file.name for file in own_data.iterdir() if "key" in file.name] == []
 
     listed = run("processors", "list", *where)
     assert listed.stdout.splitlines()[1].split()[:3] == ["stripe", "test", PUBLISHABLE_KEY]

@@ -13,7 +13,7 @@ from nicobar.cli import app
 
 @pytest.fixture(scope="module")
 def made(served: Serving, data: Path) -> dict[str, Any]:
-    """A session on the server that runs beside the tests, with its payment."""
+    """A session on the server that runs alongside the tests, with its payment."""
     key = run("keys", "create", "--data", data).stdout.strip()
     with httpx.Client(base_url=served.base_url, headers={"authorization": f"Bearer {key}"}) as client:
         price = {"type": "one_time_price", "currency": "USD", "price": 1500}

@@ -15,7 +15,7 @@ def attributes(tag: str) -> dict[str, str]:
 
 
 def fields_of(page: httpx.Response) -> dict[str, str]:
-    """Return the fields of the session's form with what stands in them, boxes that are not ticked left out."""
+    """Return the fields of the session's form with their values, boxes that are not ticked left out."""
     form = page.text.partition("data-session>")[2].partition("</form>")[0]
     found: dict[str, str] = {}
     for tag in re.findall(r"<input\b[^>]*>", form):

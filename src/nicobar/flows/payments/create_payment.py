@@ -31,14 +31,14 @@ async def create_payment(
     tenant: Tenant,
     request: PaymentRequest,
     answer: Callable[[CreatedPayment], msgspec.Struct] | None = None,
-    beside: Callable[[Tx, Payment], Awaitable[None]] | None = None,
+    also_record: Callable[[Tx, Payment], Awaitable[None]] | None = None,
 ) -> CreatedPayment:
     """Price the cart, store the payment and, if it is new, the customer.
 
     `answer` makes what the caller is told: it is kept in the same commit for a request that comes again, because the
-    client secret in it is known here and never again. `beside` writes what belongs into that commit, too, and what it
-    raises undoes the payment. Raises Problem for the first check that fails, in the
-    contract's order; nothing is stored then.
+    client secret in it is known here and never again. `also_record` writes what belongs into that commit, too,
+    and what it raises undoes the payment. Raises Problem for the first check that fails, in the contract's order;
+    nothing is stored then.
     """
     checked = check_payment_request(tenant.mode, request)
     facts = await load_pricing_facts(runtime, tenant, checked.cart)
@@ -58,7 +58,7 @@ async def create_payment(
             runtime.first_commit.answer_with(answer(known))
         return known
 
-    buyer = await _record(runtime, decided, secret, know, beside)
+    buyer = await _record(runtime, decided, secret, know, also_record)
     return created if buyer == decided.payment.customer else know(buyer)
 
 
@@ -83,7 +83,7 @@ async def _record(
     decided: DecidedCreation,
     secret: str,
     know: Callable[[Buyer], object],
-    beside: Callable[[Tx, Payment], Awaitable[None]] | None,
+    also_record: Callable[[Tx, Payment], Awaitable[None]] | None,
 ) -> Buyer:
     """Write everything at once and return the payment's customer. Without codes that is a single statement.
 
@@ -92,7 +92,7 @@ async def _record(
     customer that it is expected to be.
     """
     payment, quote, hashed = decided.payment, decided.quote, secret_hash(secret)
-    bare = beside is None and not quote.inputs.codes and not decided.succeeds_at_once
+    bare = also_record is None and not quote.inputs.codes and not decided.succeeds_at_once
     if bare and payment.options.payment_method_id is None:
         know(payment.customer)
         kept = None if runtime.first_commit is None else runtime.first_commit.row()
@@ -103,8 +103,8 @@ async def _record(
         buyer = await insert_payment(tx, payment, hashed, quote.inputs, decided.customer)
         buyer_id, until, at = buyer.customer_id, payment.expires_on, payment.created_at
         await reserve_codes(tx, payment.tenant, payment.payment_id, buyer_id, quote.code_uses, until, at)
-        if beside is not None:
-            await beside(tx, payment)
+        if also_record is not None:
+            await also_record(tx, payment)
         know(buyer)
         return buyer
 

@@ -26,4 +26,4 @@ async def start_payment(runtime: Runtime, session: CheckoutSession, told: ToldDe
         if not await claim_session(tx, session, payment.payment_id, payment.created_at):
             raise Problem("CHECKOUT_SESSION_CONSUMED")
 
-    return await create_payment(runtime, session.tenant, wanted, beside=claim)
+    return await create_payment(runtime, session.tenant, wanted, also_record=claim)

@@ -28,7 +28,7 @@ def read_price(text: str, currency: str) -> int | None:
 
 
 def price_text(minor: int, currency: str) -> str:
-    """Return a price as it stands in its field: with a point, and without the currency."""
+    """Return a price as its field shows it: with a point, and without the currency."""
     exponent = currencies.exponent(currency)
     digits = str(minor).rjust(exponent + 1, "0")
     return f"{digits[:-exponent]}.{digits[-exponent:]}" if exponent else digits

@@ -1,4 +1,4 @@
-"""The form of a session's page: what is asked, and what stands in it."""
+"""The form of a session's page: what is asked, and what was entered."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final

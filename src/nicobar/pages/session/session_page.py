@@ -65,7 +65,7 @@ class SessionPage:
         return over if over is not None else await self._form(request, visit, Typed())
 
     async def submit(self, request: Request) -> Response:
-        """Answer POST: price the order anew, or make its payment and lead on to it."""
+        """Answer POST: price the order again, or make its payment and lead on to it."""
         refuse_foreign_forms(request)
         visit = await self._visit(request)
         if (over := self._over(request, visit)) is not None:

@@ -13,7 +13,7 @@ from nicobar.storage.embedded.system_user import account_of, can_enter, is_root,
 
 
 def give_up_root(folder: Path, *, is_embedded: bool) -> list[str]:
-    """Go on as another account for good, if this is root; return sentences for the operator about it.
+    """Continue as another account permanently, if this is root; return sentences for the operator about it.
 
     It is the owner of the database in the data folder, which then gets the folder and its files, too. With an external
     database it is the owner of the folder, should there be one, or the system user. Where that account may not enter
