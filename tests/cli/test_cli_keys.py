@@ -108,28 +108,28 @@ def test_a_key_with_scopes_and_an_end_is_rotated(data: Path) -> None:
     assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", "nicobar: --days takes 1 to 3650, not 0.\n")
 
 
-def test_the_audit_log_tells_who_made_keys_and_doctor_proves_it(data: Path) -> None:
-    before = run("audit", "list", "--json", "--data", data)
+def test_the_audit_log_tells_who_made_keys_and_doctor_proves_it(own_data: Path) -> None:
+    before = run("audit", "list", "--json", "--data", own_data)
     known = len(json.loads(before.stdout)) if before.stdout else 0
-    key = run("keys", "create", "--data", data).stdout.strip()
+    key = run("keys", "create", "--data", own_data).stdout.strip()
     key_id = next(
         found["key_id"]
-        for found in json.loads(run("keys", "list", "--json", "--data", data).stdout)
+        for found in json.loads(run("keys", "list", "--json", "--data", own_data).stdout)
         if found["hint"] == key[-4:]
     )
-    assert run("keys", "revoke", key_id, "--yes", "--data", data).returncode == 0
-    listed = json.loads(run("audit", "list", "--about", key_id, "--json", "--data", data).stdout)
+    assert run("keys", "revoke", key_id, "--yes", "--data", own_data).returncode == 0
+    listed = json.loads(run("audit", "list", "--about", key_id, "--json", "--data", own_data).stdout)
     user = pwd.getpwuid(os.getuid()).pw_name
     assert [(one["action"], one["actor"], one["actor_name"], one["object_ids"]) for one in listed] == [
         ("key.revoke", "command", user, [key_id]),
         ("key.create", "command", user, [key_id]),
     ]
-    assert len(json.loads(run("audit", "list", "--json", "--data", data).stdout)) == known + 2
+    assert len(json.loads(run("audit", "list", "--json", "--data", own_data).stdout)) == known + 2
     assert stat.S_IMODE(KEY_FILE.with_suffix(".audit.key").stat().st_mode) == 0o600
-    assert "The audit log is whole: " in run("doctor", "--data", data).stdout
+    assert "The audit log is whole: " in run("doctor", "--data", own_data).stdout
     forged = "UPDATE audit_log SET actor_name = 'nobody' WHERE action = 'key.revoke'"
     replica = "SET session_replication_role = replica"
-    run("sql", "--write", f"{replica}; {forged}", "--data", data)
-    told = run("doctor", "--data", data)
+    run("sql", "--write", f"{replica}; {forged}", "--data", own_data)
+    told = run("doctor", "--data", own_data)
     assert told.returncode == 1
     assert "The audit log was changed. The entry " in told.stdout
