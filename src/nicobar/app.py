@@ -29,7 +29,7 @@ from nicobar.api.payments import payment_methods, payments, saved_methods
 from nicobar.api.rate_limits import RateLimits
 from nicobar.api.refunds import refunds
 from nicobar.api.routing import Operation, build_routes
-from nicobar.api.sessions import checkouts
+from nicobar.api.sessions import checkouts, short_links
 from nicobar.api.surface import missing_headers, standard_headers
 from nicobar.api.webhooks import endpoints, events
 from nicobar.client_address import client_address, settle_client
@@ -47,6 +47,7 @@ _log = structlog.get_logger("nicobar.request")
 
 OPERATIONS: Final[list[Operation]] = [
     *payments.OPERATIONS,
+    *short_links.OPERATIONS,
     *products.OPERATIONS,
     *localized_prices.OPERATIONS,
     *customers.OPERATIONS,

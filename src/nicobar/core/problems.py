@@ -217,6 +217,9 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "MISSING_ADDON_IDS": CatalogueEntry(
         422, "Add-on {addon_id} does not exist", "A line of a session names an add-on that the product does not have."
     ),
+    "SLUG_ALREADY_TAKEN": CatalogueEntry(
+        409, "This slug is already taken", "Another short link of this server has the name."
+    ),
     # --- subscriptions: a page of their own -------------------------------------------------------------------
     **SUBSCRIPTION_PROBLEMS,
     # --- refunds --------------------------------------------------------------------------------------------

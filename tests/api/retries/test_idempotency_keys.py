@@ -91,6 +91,9 @@ def samples(names: dict[str, str]) -> dict[str, Sample]:
         "DELETE /products/{product_id}/localized-prices/{id}": Sample(
             f"/products/{names['market']}/localized-prices/{names['price']}"
         ),
+        "POST /products/{id}/short_links": Sample(
+            f"/products/{product}/short_links", {"slug": "guide"}, as_it_is=False
+        ),
         "POST /customers": Sample("/customers", {"email": "bo@example.com", "name": "Bo"}),
         "PATCH /customers/{customer_id}": Sample(f"/customers/{customer}", {"name": "Ann"}),
         "DELETE /customers/{customer_id}/payment-methods/{payment_method_id}": Sample(
@@ -153,7 +156,7 @@ async def send(client: httpx.AsyncClient, operation: str, sample: Sample, key: s
 async def dump(runtime: Runtime) -> dict[str, list[Any]]:
     """Return every row of what requests change, apart from the kept answers themselves."""
     tables = "payments payment_lines customers products brands discounts refunds redemptions events localized_prices"
-    tables += " checkout_sessions"
+    tables += " checkout_sessions short_links"
     async with runtime.database.read() as read:
         names = [row["tablename"] for row in await read.fetch("SELECT tablename FROM pg_tables")]
         return {

@@ -9,6 +9,7 @@ from nicobar.pages.checkout.stripe_page import FIELDS, StripePage
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.entry.links import QrCodes
 from nicobar.pages.frame.rendering import PageEndpoint, Renderer
+from nicobar.pages.session.buy_page import BuyPage
 from nicobar.pages.session.session_page import SessionPage
 from nicobar.pages.simulated.challenge import ChallengePage
 from nicobar.pages.simulated.simulator import SimulatorPages
@@ -45,6 +46,7 @@ def page_routes(runtime: Runtime, renderer: Renderer) -> list[BaseRoute]:
             methods=forms,
         ),
         Route(f"{QR_PATH}/{{reference}}", PageEndpoint(renderer, {"GET": simulator.show_code}), methods=["GET"]),
+        Route("/buy/{name}", PageEndpoint(renderer, {"GET": BuyPage(runtime, renderer, limits).show}), methods=["GET"]),
         Route("/session/{session_id}", session_page, methods=forms),
         Route("/session/{session_id}/theme.css", PageEndpoint(renderer, {"GET": session.sheet}), methods=["GET"]),
         Route("/{frame:frame}/{link_id:link}", link, methods=forms),

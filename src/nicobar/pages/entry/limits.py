@@ -30,3 +30,5 @@ class PageLimits:
         with a test link to fill a disk."""
         self.unknown_links = Allowance(30, timedelta(minutes=1))
         """Links that do not exist, by the client's address; one that exists opens whatever else was asked for."""
+        self.opened_links = Allowance(120, timedelta(minutes=1))
+        """Static and short links that are opened, by the client's address: each opening stores a session."""
