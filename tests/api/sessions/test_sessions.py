@@ -238,6 +238,18 @@ async def test_another_tenant_sees_nothing(shop: Shop, merchant: Merchant, other
     assert await dump(shop.runtime) == before
 
 
+async def test_a_live_session_is_live(shop: Shop, merchant: Merchant) -> None:
+    price = {"type": "one_time_price", "currency": "USD", "price": 900}
+    body = {"name": "Guide", "tax_category": "e_book", "price": price}
+    product_id = (await merchant.live_client.post("/products", json=body)).json()["product_id"]
+    made = (await merchant.live_client.post("/checkouts", json={"product_cart": [item(product_id)]} | CONFIRMED)).json()
+    assert made["publishable_key"].startswith("pk_live_")
+    status = await merchant.live_client.get(f"/checkouts/{made['session_id']}")
+    assert status.json()["payment_id"] == made["payment_id"]
+    assert (await merchant.client.get(f"/checkouts/{made['session_id']}")).status_code == 404
+    assert (await merchant.client.get(f"/payments/{made['payment_id']}")).status_code == 404
+
+
 @pytest.mark.parametrize("session_id", ["cks_short", "pay_8mJt0wq5nV2xRkLb7YcQd", "cks_8mJt0wq5nV2xRkLb7YcQé"])
 async def test_what_is_no_id(shop: Shop, session_id: str) -> None:
     read = await shop.client.get(f"/checkouts/{session_id}")

@@ -150,3 +150,18 @@ async def test_the_page_is_small(shop: Shop, site: str, chromium: Browser) -> No
         await page.goto(await address(shop, site, custom_fields=QUESTIONS), wait_until="networkidle")
         sizes = [(await request.sizes())["responseBodySize"] for request in answers]
         assert 0 < sum(sizes) < 50 * 1024, sizes
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("shown", [True, False])
+async def test_the_order_is_folded_where_the_seller_wants_it(
+    shop: Shop, site: str, chromium: Browser, width: int, shown: bool
+) -> None:
+    url = await address(shop, site, customization={"show_order_details": shown})
+    async with visiting(chromium, viewport={"width": width, "height": 800}) as page:
+        await page.goto(url)
+        assert await page.locator(".line-name").is_visible() is shown
+        await fill(page)
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("#number")
+        assert await page.locator(".line-name").is_visible() is shown

@@ -171,6 +171,7 @@ class StatePages:
             languages=self._languages(visit, typed),
             look=self._look(visit),
             open_order=visit.session is not None and visit.session.customization.show_order_details,
+            folds_order=visit.session is not None and not visit.session.customization.show_order_details,
             page=view,
             texts=view.texts,
             seller=view.seller,

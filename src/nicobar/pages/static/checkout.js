@@ -486,7 +486,7 @@ function start(root) {
     button.addEventListener("click", () => window.print());
   });
   root.querySelectorAll("[data-stay]").forEach(offerToStay);
-  if (matchMedia("(min-width: 56rem)").matches) root.querySelectorAll(".order-fold").forEach((fold) => { fold.open = true; });
+  if (matchMedia("(min-width: 56rem)").matches) root.querySelectorAll(".order-fold:not(.folds)").forEach((fold) => { fold.open = true; });
   if (byId("number")) showBrand(byId("number").value);
 }
 
