@@ -12,6 +12,7 @@ from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
 from orders import dump, pay
 from pages.session.filling import errors_of, fields_of, send, total_of
+from saved_cards import CONSENT
 from shop import EXAMPLE_RATES, Shop, item
 
 TYPED = {"email": "kim@example.com", "customer_name": "Kim Park", "country": "DE"}
@@ -313,6 +314,30 @@ async def test_a_free_order_asks_for_a_contact_alone(shop: Shop) -> None:
     token = (await shop.browser.get(onward.headers["location"])).text.split('name="token" value="')[1].split('"')[0]
     await shop.browser.post(onward.headers["location"], data={"token": token})
     assert (await payment_of(shop, page))["status"] == "succeeded"
+
+
+async def test_a_proven_customer_is_offered_the_saved_card(shop: Shop) -> None:
+    bought = await shop.create(
+        {"billing": ADDRESS, "customer": ANA, "product_cart": [item(await shop.product())], "payment_link": True}
+        | {"show_saved_payment_methods": True}
+    )
+    await pay(shop.browser, bought["payment_link"], **CONSENT)
+    customer_id = bought["customer"]["customer_id"]
+    created = await create_session(
+        shop,
+        item(await shop.product()),
+        customer={"customer_id": customer_id},
+        billing_address=ADDRESS,
+        show_saved_payment_methods=True,
+    )
+    proof = (await shop.client.post(f"/customers/{customer_id}/proof")).json()["proof"]
+    page = await shop.browser.get(f"{created['checkout_url']}?proof={proof}")
+    assert "4242" not in page.text
+    onward = await send(shop.browser, page)
+    assert onward.headers["location"].endswith(f"?proof={proof}")
+    exchanged = await shop.browser.get(onward.headers["location"])
+    paying = await shop.browser.get(exchanged.headers["location"])
+    assert 'name="saved"' in paying.text and "4242" in paying.text
 
 
 async def test_unknown_sessions_and_foreign_forms(shop: Shop) -> None:

@@ -18,7 +18,7 @@ from nicobar.flows.sessions.draft_payment import DraftedPayment, draft_payment
 from nicobar.flows.sessions.start_payment import start_payment
 from nicobar.pages.details.details import missing_parts, tax_may_grow
 from nicobar.pages.entry.limits import PageLimits
-from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json
+from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
 from nicobar.pages.frame.view import page_view
 from nicobar.pages.methods.card_form import PostedForm, read_form
 from nicobar.pages.session.blame import blamed
@@ -26,7 +26,7 @@ from nicobar.pages.session.look import look_of
 from nicobar.pages.session.read_session_form import asks_for_price, read_code, read_session_form, told_before
 from nicobar.pages.session.session_form import Typed, session_form
 from nicobar.pages.session.theme_sheet import theme_sheet
-from nicobar.pages.texts.language import asked_language, language_view, reader_of, with_language
+from nicobar.pages.texts.language import language_view, reader_of
 from nicobar.pages.texts.texts import Reader
 from nicobar.storage.payments.hosted_pages import PageFacts, offer_facts
 from nicobar.storage.payments.payments import get_payment
@@ -81,7 +81,7 @@ class SessionPage:
                 return redirect(self._renderer.path(self._path(request, visit)))
             errors = {**typed.errors, **blamed(problem, typed.told, visit.reader)}
             return await self._form(request, visit, msgspec.structs.replace(typed, errors=errors), status=422)
-        return redirect(self._renderer.path(with_language(f"/{started.link_id}", asked_language(request))))
+        return redirect(self._renderer.path(with_query_of(request, f"/{started.link_id}")))
 
     async def sheet(self, request: Request) -> Response:
         """Answer GET of the style sheet that a session brings."""
@@ -113,7 +113,7 @@ class SessionPage:
         """Return the answer for a session that asks for nothing any more: that of its payment, or that it has ended."""
         session, payment = visit.session, visit.payment
         if payment is not None and payment.link_id is not None:
-            return redirect(self._renderer.path(with_language(f"/{payment.link_id}", asked_language(request))))
+            return redirect(self._renderer.path(with_query_of(request, f"/{payment.link_id}")))
         status = None if payment is None else payment.status
         if state_of(status, session.expires_at, self._runtime.now(session.tenant)) == "open":
             return None
@@ -224,4 +224,5 @@ class SessionPage:
         )
 
     def _path(self, request: Request, visit: SessionVisit) -> str:
-        return with_language(f"/session/{visit.session.session_id}", asked_language(request))
+        """Return the session's address with its query: the language, and the proof of who the customer is."""
+        return with_query_of(request, f"/session/{visit.session.session_id}")
