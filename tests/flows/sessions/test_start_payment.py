@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -185,6 +186,7 @@ async def test_the_catalogue_of_today_until_there_is_a_payment(shop: Shop) -> No
     assert await dump(shop.runtime) == before
 
 
+SEED = 20_261_129
 CODES = ("TEN", "FLAT", "EUROS")
 PLACES = (
     Address("DE", zipcode="10119"),
@@ -196,7 +198,9 @@ PLACES = (
 
 
 @pytest.mark.proof
-async def test_preview_session_and_payment_have_one_total(shop: Shop) -> None:
+async def test_preview_session_and_payment_have_one_total(
+    shop: Shop, record_property: Callable[[str, object], None]
+) -> None:
     await shop.rates(EXAMPLE_RATES)
     await shop.settings(adaptive_pricing="on", tax="table", seller_country="DE", adaptive_fees="dodo")
     gift = await shop.product(500, pay_what_you_want=True)
@@ -204,8 +208,10 @@ async def test_preview_session_and_payment_have_one_total(shop: Shop) -> None:
     await shop.percentage("TEN", 1000)
     await shop.flat("FLAT", 300)
     await shop.percentage("EUROS", 2500, restricted_to=[products[1]])
-    rng = random.Random(20_261_129)  # noqa: S311 - carts want to repeat
-    for number in range(length(1000)):
+    rng = random.Random(SEED)  # noqa: S311 - carts want to repeat
+    carts = length(1000)
+    record_property(f"carts of seed {SEED}", carts)
+    for number in range(carts):
         lines = [item(rng.choice(products), rng.choice((1, 1, 2, 7))) for _ in range(rng.choice((1, 1, 2, 3)))]
         amount = rng.randrange(500, 9000)
         if rng.random() < 0.3:

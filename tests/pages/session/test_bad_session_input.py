@@ -1,6 +1,7 @@
 """Bytes that no browser sends, at the addresses of sessions and links: refused or dropped, and never a failure."""
 
 import random
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -14,6 +15,7 @@ from pages.session.filling import fields_of
 from proof import length
 from shop import Shop, item
 
+SEED = 12
 PATHS = [
     "/buy/%ff",
     "/buy/pdt_%ff",
@@ -56,13 +58,15 @@ async def test_queries_of_links(shop: Shop, query: str) -> None:
 
 
 @pytest.mark.proof
-async def test_forms(shop: Shop) -> None:
+async def test_forms(shop: Shop, record_property: Callable[[str, object], None]) -> None:
     gift = await shop.product(500, pay_what_you_want=True)
     questions = [
         {"key": kind, "label": kind, "field_type": kind} for kind in ("text", "number", "email", "url", "date")
     ]
-    rng = random.Random(12)  # noqa: S311 - forms want to repeat
-    for _ in range(length(400)):
+    rng = random.Random(SEED)  # noqa: S311 - forms want to repeat
+    forms = length(400)
+    record_property(f"forms of seed {SEED}", forms)
+    for _ in range(forms):
         created = await create_session(shop, item(gift), custom_fields=questions)
         page = await shop.browser.get(created["checkout_url"])
         fields = {name: rng.choice([*NASTY, value]) for name, value in fields_of(page).items()}
