@@ -196,6 +196,23 @@ async def test_codes_are_added_and_removed(shop: Shop) -> None:
     assert ((await payment_of(shop, page))["total_amount"], await shop.uses(discount_id)) == (1000, (0, 1))
 
 
+@pytest.mark.parametrize("field", ["code", "code_0"])
+async def test_codes_cannot_be_guessed(shop: Shop, field: str) -> None:
+    """Neither typed nor in the fields that carry codes from one answer to the next."""
+    await shop.percentage("SECRET", 5000)
+    page = await open_page(shop, item(await shop.product(2000)))
+    for number in range(20):
+        assert total_of(await send(shop.browser, page, apply="yes", **{field: f"GUESS{number}"})) == "$20.00"
+    guessed = await send(shop.browser, page, apply="yes", **{field: "SECRET"})
+    assert (guessed.status_code, total_of(guessed)) == (422, "$20.00")
+    assert errors_of(guessed) == {
+        "code": "Too many codes were tried. Please wait a while, or pay without another code."
+    }
+    assert (await send(shop.browser, page, **TYPED, **PLACE, **{field: "SECRET"})).status_code == 422
+    assert (await send(shop.browser, guessed, **TYPED, **PLACE, code="")).status_code == 303
+    assert (await payment_of(shop, page))["total_amount"] == 2000
+
+
 async def test_fixed_codes_stay(shop: Shop) -> None:
     await shop.percentage("TEN", 1000)
     await shop.percentage("HALF", 5000)

@@ -9,7 +9,7 @@ from nicobar.core.discounts.discounts import normalise_code
 from nicobar.core.payments.payment import CustomFieldResponse
 from nicobar.core.payments.repricing import MAXIMUM_CODES
 from nicobar.core.problems import Problem
-from nicobar.core.sessions.checkout_session import CheckoutSession
+from nicobar.core.sessions.checkout_session import CheckoutSession, SessionRequest
 from nicobar.core.sessions.told_details import ToldDetails
 from nicobar.core.typed_text import plain, tidy, unusable
 from nicobar.flows.sessions.draft_payment import DraftedPayment
@@ -88,6 +88,12 @@ def read_session_form(session: CheckoutSession, base: DraftedPayment, form: Post
         responses=responses,
     )
     return ReadSession(told, errors, {**_shown(session, form), **details.shown})
+
+
+def codes_of(request: SessionRequest) -> list[str]:
+    """Return the codes that the merchant has given, as they are looked up."""
+    given = [request.discount_code] if request.discount_code is not None else request.discount_codes or ()
+    return [normalise_code(code) for code in given]
 
 
 def read_code(form: PostedForm, told: ToldDetails, reader: Reader) -> tuple[list[str], str | None]:

@@ -55,6 +55,8 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
     shown: Mapping[str, str] = {}
     unasked: bool = False
     """Whether the country is another one now, with fields that the form did not have and the order needs."""
+    drafted: DraftedPayment | None = None
+    """What it was priced to, where it could be."""
 
 
 def session_form(

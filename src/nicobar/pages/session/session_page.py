@@ -1,5 +1,6 @@
 """The page of a checkout session: it asks for what is missing, and leads on to the page of the payment."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ from nicobar.pages.frame.view import page_view
 from nicobar.pages.methods.card_form import PostedForm, read_form
 from nicobar.pages.session.blame import blamed
 from nicobar.pages.session.look import look_of
-from nicobar.pages.session.read_session_form import asks_for_price, read_code, read_session_form, told_before
+from nicobar.pages.session.read_session_form import asks_for_price, codes_of, read_code, read_session_form, told_before
 from nicobar.pages.session.session_form import Typed, session_form
 from nicobar.pages.session.theme_sheet import theme_sheet
 from nicobar.pages.texts.language import language_view, reader_of
@@ -159,6 +160,8 @@ class SessionPage:
 
     async def _drafted(self, visit: SessionVisit, typed: Typed) -> tuple[DraftedPayment | None, Typed]:
         """Price the order; without what cannot be used of it, which is said at its field."""
+        if typed.drafted is not None:
+            return typed.drafted, typed
         for told in (typed.told, ToldDetails(), ToldDetails(discount_codes=[])):
             try:
                 return await draft_payment(self._runtime, visit.session, told), typed
@@ -168,37 +171,51 @@ class SessionPage:
         return None, typed
 
     async def _read(self, visit: SessionVisit, form: PostedForm) -> Typed:
-        """Read the form, and check what has to be looked up: the codes and the tax id, which nobody may guess."""
-        session, reader = visit.session, visit.reader
+        """Read the form, and check what has to be looked up: codes and tax ids, of which few may be guessed."""
+        session, reader, now = visit.session, visit.reader, self._runtime.clock.elapsed()
+        limited = bool(self._limits.guesses.wait(session.session_id, now))
         before = told_before(form)
+        carried = set(before.discount_codes or ()) - set(codes_of(session.request))
+        if limited and carried:
+            left = [code for code in before.discount_codes or () if code not in carried]
+            before = msgspec.structs.replace(before, discount_codes=left)
         base, _ = await self._drafted(visit, Typed(told=before))
         if base is None:
             return Typed(told=before)
+        if carried and base.payment.options.discount_codes != before.discount_codes:
+            self._limits.guesses.spend(session.session_id, now)  # the form held what this page never gave it
         told, errors, shown = read_session_form(session, base, form, reader)
-        codes, fault = (told.discount_codes or [], None)
-        if session.request.flags.allow_discount_code:
-            codes, fault = read_code(form, told, reader)
+        told = msgspec.structs.replace(told, discount_codes=before.discount_codes)
+        codes, fault = read_code(form, told, reader) if session.request.flags.allow_discount_code else ([], None)
+        if limited and told.tax_id:
+            errors["tax_id"], told = reader.texts("details.tax_id_guesses"), msgspec.structs.replace(told, tax_id=None)
+        if limited and (form.text("code") or carried):
+            codes, fault = list(before.discount_codes or ()), reader.texts("discount.guesses")
         if fault is not None:
             errors["code"], shown["code"] = fault, form.text("code")[:64]
-        guessed = bool(told.tax_id) or bool(form.text("code"))
-        if guessed and self._limits.guesses.wait(session.session_id, self._runtime.clock.elapsed()):
-            errors["tax_id" if told.tax_id else "code"] = reader.texts(
-                "details.tax_id_guesses" if told.tax_id else "discount.guesses"
-            )
-            told, codes = msgspec.structs.replace(told, tax_id=None), told.discount_codes or []
+        return await self._priced(visit, base, told, codes, errors, shown)
+
+    async def _priced(
+        self,
+        visit: SessionVisit,
+        base: DraftedPayment,
+        told: ToldDetails,
+        codes: Sequence[str],
+        errors: dict[str, str],
+        shown: dict[str, str],
+    ) -> Typed:
+        """Price what was told. `base` is the draft that the form was made for, `codes` are those that are wanted."""
         wanted = msgspec.structs.replace(told, discount_codes=codes)
         try:
-            payment = (await draft_payment(self._runtime, session, wanted)).payment
+            drafted = await draft_payment(self._runtime, visit.session, wanted)
         except Problem as problem:
-            self._limits.guesses.spend(session.session_id, self._runtime.clock.elapsed())
-            errors |= blamed(problem, wanted, reader)
-            if "code" in errors:
-                shown["code"] = form.text("code")[:64]
-                return Typed(told=told, errors=errors, shown=shown)
-            return Typed(told=wanted, errors=errors, shown=shown)
+            self._limits.guesses.spend(visit.session.session_id, self._runtime.clock.elapsed())
+            errors = {**errors, **blamed(problem, wanted, visit.reader)}
+            return Typed(told=told if "code" in errors else wanted, errors=errors, shown=shown)
+        payment = drafted.payment
         moved = payment.billing.country != base.payment.billing.country
         unasked = moved and payment.total_amount != 0 and bool(missing_parts(payment.options, payment.billing))
-        return Typed(told=wanted, errors=errors, shown=shown, unasked=unasked)
+        return Typed(told=wanted, errors=errors, shown=shown, unasked=unasked, drafted=drafted)
 
     async def _facts(self, visit: SessionVisit, payment: Payment) -> PageFacts:
         session, customer = visit.session, visit.session.request.customer
