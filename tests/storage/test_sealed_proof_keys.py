@@ -37,8 +37,7 @@ async def before(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Async
             await read.execute("INSERT INTO proof_keys VALUES ('bus_1', $1, $2, now())", mode, key)
             await read.execute(
                 "INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, metadata, created_at,"
-                " updated_at) VALUES ('bus_1', $1, 'cus_1', 'ana@example.com', 'ana@example.com', 'Ana', '{}', now(),"
-                " now())",
+                " updated_at) VALUES ('bus_1', $1, 'cus_1', 'a@b.example', 'a@b.example', 'A', '{}', now(), now())",
                 mode,
             )
     yield database
