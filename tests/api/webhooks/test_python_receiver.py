@@ -26,7 +26,7 @@ async def runtime(runtime: Runtime, clock: FakeClock, monkeypatch: pytest.Monkey
         clock.advance(seconds=seconds)
 
     clock.moment = datetime.now(UTC)  # the SDK looks at the real clock
-    monkeypatch.setattr("nicobar.flows.webhooks.trigger_event.asyncio.sleep", sleep)
+    monkeypatch.setattr("nicobar.flows.webhooks.trigger_event.sleep", sleep)
     return with_processors(runtime)
 
 
