@@ -17,8 +17,11 @@ import pytest
 from at_stripe import SIGNING_SECRET, LocalStripe
 from cli.program import Serving, environment, new_folder
 from house.test_readme import Block, blocks, pattern
+from nicobar.program.configuration import Configuration
+from nicobar.program.postgres import key_file
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
 OPERATING = (DOCS / "operating.md").read_text(encoding="utf-8")
 START, STRIPE = "<!-- test: start the server -->\n", "<!-- test: docs/stripe.md -->\n"
 LIVE_KEYS = {
@@ -116,3 +119,16 @@ def test_the_unit_is_complete() -> None:
     assert unit["Install"]["WantedBy"] == "multi-user.target"
     assert unit["Service"]["ExecStart"] == "/opt/nicobar/.venv/bin/nicobar serve"
     assert unit["Service"]["KillMode"] == "mixed"
+
+
+def test_the_container_can_write_its_encryption_key_next_to_its_data() -> None:
+    """The key is kept beside the data folder (`program/postgres.py:key_file`), where the image's user may write."""
+    text = (ROOT / "Containerfile").read_text(encoding="utf-8").replace("\\\n", "")
+    volume = re.search(r"^VOLUME (\S+)$", text, re.MULTILINE)
+    data = re.search(r"\bNICOBAR_DATA=(\S+)", text)
+    owned = re.search(r"install --directory --owner (\w+) --mode 0700 (\S+)", text)
+    user = re.search(r"^USER (\w+)$", text, re.MULTILINE)
+    assert volume and data and owned and user
+    assert owned.groups() == (user[1], volume[1])
+    key = key_file(Configuration(data=Path(data[1])))
+    assert (str(key), key.parent) == ("/var/lib/nicobar/data.key", Path(volume[1]))
