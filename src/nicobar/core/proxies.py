@@ -63,8 +63,10 @@ def client_of(
     trusted proxies have written them. A proxy writes one of the two and lets the other pass, which then is the client's
     own: when they disagree, neither is believed.
     """
-    if peer is None or not (trusted.count or trusted.trusts(peer)):
-        return None if peer is None else _plain(peer)
+    if peer is None:
+        return None
+    if not (x_forwarded_for or forwarded) or not (trusted.count or trusted.trusts(peer)):
+        return _plain(peer)
     chains = [chain for chain in (_listed(x_forwarded_for), _elements(forwarded)) if chain]
     found = {_through([*chain, peer], trusted) for chain in chains}
     return found.pop() if len(found) == 1 else _plain(peer)
