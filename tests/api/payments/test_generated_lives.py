@@ -1,15 +1,16 @@
 """Generated lives of payments: codes, currencies, places, refunds and disputes in every order, checked after each.
 
-`NICOBAR_LIVES` sets how many lives there are (120 unless set; 10,000 in the long run) and `NICOBAR_LIVES_SEED` where
+`NICOBAR_LIVES` sets how many lives there are (120 unless set; 10,000 in `make prove`) and `NICOBAR_LIVES_SEED` where
 they start. A failure names its seed, and that life can be lived alone again.
 """
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp
 
@@ -21,9 +22,10 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.program.books_audit import audit_books
 from orders import pay
+from proof import PROVING
 from shop import EXAMPLE_RATES, Shop, item, order_request
 
-LIVES = int(os.environ.get("NICOBAR_LIVES", "120"))
+LIVES = int(os.environ.get("NICOBAR_LIVES", "10000" if PROVING else "120"))
 FIRST_SEED = int(os.environ.get("NICOBAR_LIVES_SEED", "0"))
 
 PLACES = {"DE": "EUR", "US": "USD", "JP": "JPY", "CA": "CAD", "IN": "INR", "GB": "GBP", "AF": "USD"}
@@ -202,7 +204,11 @@ async def town(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merch
     return town
 
 
-async def test_no_life_of_a_payment_breaks_a_limit_or_gives_back_more_than_was_booked(town: Town) -> None:
+@pytest.mark.proof
+async def test_no_life_of_a_payment_breaks_a_limit_or_gives_back_more_than_was_booked(
+    town: Town, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("lives", LIVES)
     for seed in range(FIRST_SEED, FIRST_SEED + LIVES):
         try:
             await town.live(seed)
