@@ -122,7 +122,7 @@ def test_the_unit_is_complete() -> None:
 
 
 def test_the_container_can_write_its_encryption_key_next_to_its_data() -> None:
-    """The key is kept beside the data folder (`program/postgres.py:key_file`), where the image's user may write."""
+    """The key is kept next to the data folder (`program/postgres.py:key_file`), where the image's user may write."""
     text = (ROOT / "Containerfile").read_text(encoding="utf-8").replace("\\\n", "")
     volume = re.search(r"^VOLUME (\S+)$", text, re.MULTILINE)
     data = re.search(r"\bNICOBAR_DATA=(\S+)", text)

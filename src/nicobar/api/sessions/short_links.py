@@ -51,4 +51,4 @@ OPERATIONS: Final = [
         problems=("SLUG_ALREADY_TAKEN", "NOT_FOUND"),
     ),
 ]
-"""The short links' part of the table in `app.py`; it stands before that of products, whose ids look like its path."""
+"""The short links' part of the table in `app.py`; it precedes the part of products, whose ids look like its path."""
