@@ -39,6 +39,7 @@ from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.base import Processor
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.processors.webhooks.webhooks import Webhooks
+from nicobar.program.installation import FOLLOWERS
 from nicobar.storage.database import Database
 from nicobar.storage.embedded.embedded import EmbeddedPostgres, open_embedded
 from nicobar.storage.migrate import migrate
@@ -97,7 +98,9 @@ async def runtime(tests_database: EmptyingDatabase, clock: FakeClock) -> AsyncIt
     await tests_database.empty()
     processors = built_in_processors(clock, PUBLIC_URL, SimulatorRecords(tests_database.database))
     webhooks = Webhooks(VAULT, clock, allow_private=True)
-    yield Runtime(tests_database.database, clock, PUBLIC_URL, processors, webhooks=webhooks, vault=VAULT)
+    yield Runtime(
+        tests_database.database, clock, PUBLIC_URL, processors, webhooks=webhooks, followers=FOLLOWERS, vault=VAULT
+    )
     webhooks.close()
 
 

@@ -21,6 +21,7 @@ from nicobar.flows.business.create_key import create_key
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.webhooks.webhooks import Webhooks
+from nicobar.program.installation import FOLLOWERS
 from nicobar.storage.database import Database
 from nicobar.storage.embedded.embedded import EmbeddedPostgres
 from nicobar.storage.simulator.simulator import SimulatorRecords
@@ -176,7 +177,9 @@ class ServerThread(threading.Thread):
         clock = SystemClock()
         processors = built_in_processors(clock, self.base_url, SimulatorRecords(database))
         webhooks = Webhooks(VAULT, clock, allow_private=True)
-        app = create_app(Runtime(database, clock, self.base_url, processors, webhooks=webhooks, vault=VAULT))
+        app = create_app(
+            Runtime(database, clock, self.base_url, processors, webhooks=webhooks, followers=FOLLOWERS, vault=VAULT)
+        )
         config = uvicorn.Config(_announcing(app, self.ready), lifespan="on", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
         await self._server.serve(sockets=[self._socket])

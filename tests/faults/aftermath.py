@@ -17,6 +17,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.processors.accounts.registry import built_in_processors
+from nicobar.program.installation import FOLLOWERS
 from nicobar.storage.database import Database
 from nicobar.storage.simulator.simulator import SimulatorRecords
 
@@ -65,7 +66,8 @@ async def opened(dsn: str) -> AsyncIterator[Runtime]:
     database, clock = Database(dsn, size=4), AheadClock()
     url = "http://127.0.0.1:1"
     try:
-        yield Runtime(database, clock, url, built_in_processors(clock, url, SimulatorRecords(database)), vault=VAULT)
+        processors = built_in_processors(clock, url, SimulatorRecords(database))
+        yield Runtime(database, clock, url, processors, followers=FOLLOWERS, vault=VAULT)
     finally:
         await database.close()
 

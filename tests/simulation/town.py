@@ -17,6 +17,7 @@ from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import built_in_processors
+from nicobar.program.installation import FOLLOWERS
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from simulation.stepping import SteppedDatabase, Turns
 
@@ -103,7 +104,7 @@ class Process:
     def __init__(self, dsn: str, turns: Turns, clock: FakeClock) -> None:
         self.database = SteppedDatabase(dsn, turns)
         processors = built_in_processors(clock, PUBLIC_URL, SimulatorRecords(self.database))
-        self.runtime = Runtime(self.database, clock, PUBLIC_URL, processors, vault=VAULT)
+        self.runtime = Runtime(self.database, clock, PUBLIC_URL, processors, followers=FOLLOWERS, vault=VAULT)
         self.app = create_app(self.runtime)
         self.browser = client_for(self.app)
 

@@ -214,9 +214,6 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
         "This checkout session already has its payment",
         "Somebody else made the session's payment at the same moment, or the session has expired.",
     ),
-    "MISSING_ADDON_IDS": CatalogueEntry(
-        422, "Add-on {addon_id} does not exist", "A line of a session names an add-on that the product does not have."
-    ),
     "SLUG_ALREADY_TAKEN": CatalogueEntry(
         409, "This slug is already taken", "Another short link of this server has the name."
     ),

@@ -5,6 +5,28 @@ from typing import Final
 from nicobar.core.catalogue_entry import CatalogueEntry
 
 SUBSCRIPTION_PROBLEMS: Final[dict[str, CatalogueEntry]] = {
+    "ADDONS_NOT_ALLOWED_FOR_ON_DEMAND": CatalogueEntry(
+        422, "Addons are not allowed for on demand subscriptions", "An on-demand subscription with add-ons."
+    ),
+    "ONE_TIME_PRODUCTS_NOT_ALLOWED_FOR_ON_DEMAND": CatalogueEntry(
+        422,
+        "One-time products are not allowed for on demand subscriptions",
+        "An on-demand subscription with one-time products beside it.",
+    ),
+    "CUSTOMER_HAS_EXISTING_SUBSCRIPTION": CatalogueEntry(
+        409,
+        "Customer {customer_id} has an existing subscription. To allow multiple subscriptions per customer, change "
+        "business settings",
+        "The setting `multiple_subscriptions` is off, and the customer has a live subscription.",
+    ),
+    "DUPLICATE_ADDON_IDS_IN_REQUEST": CatalogueEntry(
+        422, "Duplicate addon IDs are not allowed", "A request names one add-on twice."
+    ),
+    "MISSING_ADDON_IDS": CatalogueEntry(
+        422,
+        "One or more product IDs do not exist: {ids}",
+        "An add-on does not exist, is archived, or is not attached to the product.",
+    ),
     "INACTIVE_SUBSCRIPTION_PLAN_CHANGE_NOT_SUPPORTED": CatalogueEntry(
         422,
         "Changing plans is not supported for inactive subscriptions",

@@ -6,9 +6,11 @@ from typing import Final
 
 from nicobar.clock import SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME
+from nicobar.core.events.moves import FollowedMove
 from nicobar.core.webhooks.endpoint import listener_place
 from nicobar.flows.business.create_business import create_business
-from nicobar.flows.runtime import Runtime
+from nicobar.flows.runtime import Follower, Runtime
+from nicobar.flows.subscriptions.follow_payment import follow_payment
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.webhooks.webhooks import Webhooks
@@ -16,7 +18,7 @@ from nicobar.program.configuration import Configuration, local_url, without_pass
 from nicobar.program.postgres import Postgres, data_folder, key_file, open_audit_seal
 from nicobar.storage.accounts.processor_accounts import all_accounts
 from nicobar.storage.business.businesses import first_business
-from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable
+from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable, Tx
 from nicobar.storage.inspection import FIRST_BUSINESS, SERVER_NAME, advisory_lock, server_addresses
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
@@ -34,6 +36,18 @@ _ADVICE: Final = {
     "57P03": "It is starting or stopping; try again in a moment.",
 }
 _UNREACHABLE: Final = "Check that PostgreSQL runs, and that the address and the port are right."
+
+
+class _Subscriptions:
+    """Lets subscriptions follow their payments."""
+
+    async def follow(self, runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
+        """Do their part in the move of a payment."""
+        await follow_payment(runtime, tx, move)
+
+
+FOLLOWERS: Final[tuple[Follower, ...]] = (_Subscriptions(),)
+"""What stands above payments and has its part in their moves, in this order."""
 
 
 class InstallationError(Exception):
@@ -63,7 +77,9 @@ async def open_runtime(
             await migrate(database)
         processors = built_in_processors(clock, public_url, SimulatorRecords(database))
         seal = open_audit_seal(configuration)
-        yield Runtime(database, clock, public_url, processors, accounts, webhooks, audit_seal=seal, vault=vault)
+        yield Runtime(
+            database, clock, public_url, processors, accounts, webhooks, FOLLOWERS, audit_seal=seal, vault=vault
+        )
     finally:
         webhooks.close()
         await accounts.close()

@@ -45,6 +45,9 @@ RETURNS: Final = DueRows("attempts", ("attempt_id",), "return_due_at", "return_t
 DELIVERIES: Final = DueRows("webhook_deliveries", ("event_id", "endpoint_id"), "due_at", "tries")
 """Events on their way to endpoints of merchants; `storage/webhooks/deliveries.py` takes them endpoint by endpoint."""
 
+SUBSCRIPTIONS: Final = DueRows("subscriptions", ("subscription_id",), "due_at", "tries")
+"""Subscriptions of which something is due: a renewal, a retry, an end."""
+
 # Rows that another worker is just taking are passed over, not waited for.
 _CLAIM: Final = """
 WITH taken AS (

@@ -7,10 +7,11 @@ from typing import Final, NamedTuple
 from nicobar.flows.notices.handle_notice import handle_notice
 from nicobar.flows.payments.refund_duplicate_charge import refund_duplicate_charge
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.subscriptions.work_on_subscription import work_on_subscription
 from nicobar.flows.upkeep.claim_deliveries import claim_deliveries
 from nicobar.flows.upkeep.claim_due_work import claim_due_work
 from nicobar.flows.webhooks.deliver_webhook import deliver_webhook
-from nicobar.storage.due_work import DELIVERIES, NOTICES, RETURNS, Claim, DueRows
+from nicobar.storage.due_work import DELIVERIES, NOTICES, RETURNS, SUBSCRIPTIONS, Claim, DueRows
 from nicobar.storage.webhooks.deliveries import PLACES
 
 LONGEST_PAUSE: Final = timedelta(minutes=30)
@@ -62,6 +63,7 @@ class Kind(NamedTuple):
 KINDS: Final[list[Kind]] = [
     Kind("handle_notice", NOTICES, handle_notice),
     Kind("refund_duplicate_charge", RETURNS, refund_duplicate_charge),
+    Kind("work_on_subscription", SUBSCRIPTIONS, work_on_subscription),
     Kind("deliver_webhook", DELIVERIES, deliver_webhook, _claim_deliveries, _endpoint, PLACES),
 ]
 """Every kind."""

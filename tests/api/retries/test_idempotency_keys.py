@@ -8,6 +8,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
+from api.subscriptions.subscribing import PRICE
 from harness import FakeClock, Merchant, client_for
 from nicobar.app import OPERATIONS, create_app
 from nicobar.flows.business.change_setting import change_setting
@@ -64,6 +65,8 @@ async def stand(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merc
     }
     stand = Stand(shop, names)
     names["paid"] = await stand.refundable()
+    club = await post("/products", json={"name": "Club", "tax_category": "saas", "price": PRICE})
+    names["club"] = club.json()["product_id"]
     names["event"] = (await merchant.client.get("/events")).json()["data"][0]["event_id"]
     names["endpoint"] = (await post("/webhooks", json={"url": "https://shop.example/hook"})).json()["id"]
     yield stand
@@ -129,6 +132,15 @@ def samples(names: dict[str, str]) -> dict[str, Sample]:
         "POST /events/replay": Sample(
             "/events/replay", {"what": "missing", "since": "2026-03-01T00:00:00Z"}, as_it_is=False
         ),
+        "POST /subscriptions": Sample(
+            "/subscriptions",
+            {
+                "product_id": names["club"],
+                "quantity": 1,
+                "billing": {"country": "US"},
+                "customer": {"customer_id": customer},
+            },
+        ),
         "POST /events/{event_id}/redeliver": Sample(f"/events/{names['event']}/redeliver", {}, as_it_is=False),
     }
 
@@ -170,7 +182,8 @@ def test_every_writing_operation_has_a_sample() -> None:
     assert set(
         samples(
             dict.fromkeys(
-                ("product", "market", "price", "brand", "customer", "discount", "paid", "event", "endpoint"), "x"
+                ("product", "market", "price", "brand", "customer", "discount", "paid", "event", "endpoint", "club"),
+                "x",
             )
         )
     ) == (set(WRITING))

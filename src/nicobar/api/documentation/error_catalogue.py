@@ -7,7 +7,8 @@ from typing import Final
 from nicobar.core.problems import CATALOGUE, CatalogueEntry
 
 _SAMPLES: Final = {
-    "addon_id": "adn_0CbKX2hT9vQ1mN4rZ7sLe",
+    "customer_id": "cus_6hR1xPdVn3KqTz0wYbLfA",
+    "ids": "adn_6hR1xPdVn3KqTz0wYbLfA",
     "allowed": "GET, POST",
     "amount": "50",
     "code": "SPRING24",

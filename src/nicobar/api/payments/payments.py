@@ -14,6 +14,7 @@ from nicobar.reference import methods
 from nicobar.storage.database import Read
 from nicobar.storage.disputes.disputes import latest_statuses
 from nicobar.storage.payments.payments import PaymentFilters, get_payment, get_pricing, list_payments
+from nicobar.storage.subscriptions.charges import charges_of_payments
 from nicobar.wire.common import Items, NoQuery, in_utc
 from nicobar.wire.payments.payment_reads import (
     LineItems,
@@ -52,8 +53,6 @@ async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
     """Return a page of payments, newest first."""
     query = call.query
     offset = query.offset
-    if query.subscription_id is not None:
-        return Items(items=[])  # no payment of this server belongs to a subscription
     filters = PaymentFilters(
         created_at_gte=in_utc(query.created_at_gte),
         created_at_lte=in_utc(query.created_at_lte),
@@ -62,11 +61,23 @@ async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
         customer_id=query.customer_id,
         product_id=query.product_id,
         brand_id=query.brand_id,
+        subscription_id=query.subscription_id,
     )
     async with call.runtime.database.snapshot() as read:
         payments = await list_payments(read, call.tenant, filters, query.page_size, offset)
         disputes = await latest_statuses(read, call.tenant, [payment.payment_id for payment in payments])
-    return Items(items=[render_list_item(payment, disputes.get(payment.payment_id)) for payment in payments])
+        charging = [payment.payment_id for payment in payments if payment.options.charges_subscription]
+        found = await charges_of_payments(read, call.tenant, charging) if charging else []
+    return Items(
+        items=[
+            render_list_item(
+                payment,
+                disputes.get(payment.payment_id),
+                [charge for charge in found if charge.payment_id == payment.payment_id],
+            )
+            for payment in payments
+        ]
+    )
 
 
 async def line_items(call: Call[None, LineItemsQuery]) -> LineItems:

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from nicobar.core.business.origin import parse_origins
+from nicobar.core.business.subscription_settings import SubscriptionSettings
 from nicobar.core.money.charm import CharmKind
 from nicobar.core.money.fx import DODO_FEES, NO_FEE, FeeTiers
 from nicobar.core.problems import Problem
@@ -47,7 +48,7 @@ class Codes(msgspec.Struct, frozen=True):
     """The 105 payment method types of the contract."""
 
 
-class BusinessSettings(msgspec.Struct, frozen=True, kw_only=True):
+class BusinessSettings(SubscriptionSettings, frozen=True, kw_only=True):
     """The settings of one business in one mode. `settings_from` makes them; `SETTINGS` has their texts."""
 
     business_name: str = DEFAULT_NAME
@@ -329,6 +330,11 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             _number(1, _TEN_YEARS_OF_DAYS, "days"),
         ),
         Setting("allowed_origins", "", "Sites that may frame the payment page: https://shop.example.", _ORIGINS),
+        Setting("multiple_subscriptions", "true", "false: one live subscription a customer.", _BOOLEAN),
+        Setting("grace_period_days", "0", "Days of use after a failed renewal; 0: none.", _number(0, 30, "days")),
+        Setting("grace_period_end", "on_hold", "on_hold or cancel, when nobody paid.", _choice("on_hold", "cancel")),
+        Setting("renewal_retry_days", "0", "Days for which a failed renewal is retried.", _number(0, 30, "days")),
+        Setting("plan_change_failure", "apply_change", "Or prevent_change.", _choice("apply_change", "prevent_change")),
     )
 }
 """Every setting, in the order in which they are listed."""

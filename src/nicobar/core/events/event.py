@@ -9,22 +9,27 @@ from nicobar.core.disputes.dispute import Dispute, DisputeStatus
 from nicobar.core.events.whole_payment import WholePayment
 from nicobar.core.payments.payment import Payment, PaymentStatus
 from nicobar.core.refunds.refund import PaymentRefund, RefundStatus
+from nicobar.core.subscriptions.subscription import SubscriptionEventType
+from nicobar.core.subscriptions.whole_subscription import WholeSubscription
 
-EventType = Literal[
-    "payment.succeeded",
-    "payment.failed",
-    "payment.processing",
-    "payment.cancelled",
-    "refund.succeeded",
-    "refund.failed",
-    "dispute.opened",
-    "dispute.expired",
-    "dispute.accepted",
-    "dispute.cancelled",
-    "dispute.challenged",
-    "dispute.won",
-    "dispute.lost",
-]
+EventType = (
+    Literal[
+        "payment.succeeded",
+        "payment.failed",
+        "payment.processing",
+        "payment.cancelled",
+        "refund.succeeded",
+        "refund.failed",
+        "dispute.opened",
+        "dispute.expired",
+        "dispute.accepted",
+        "dispute.cancelled",
+        "dispute.challenged",
+        "dispute.won",
+        "dispute.lost",
+    ]
+    | SubscriptionEventType
+)
 """The event types that this server writes, out of the contract's list ("Webhook delivery")."""
 
 PAYMENT_EVENTS: Final[dict[PaymentStatus, EventType]] = {
@@ -55,7 +60,7 @@ class DisputedPayment(NamedTuple):
     payment: Payment
 
 
-EventSubject = WholePayment | PaymentRefund | DisputedPayment
+EventSubject = WholePayment | PaymentRefund | DisputedPayment | WholeSubscription
 """What an event is about, as of its moment."""
 
 
@@ -66,7 +71,7 @@ class Event(msgspec.Struct, frozen=True):
     """`evt_...`; its deliveries have ids of their own, one for each endpoint."""
     type: EventType
     object_id: str
-    """The payment, refund or dispute that it is about."""
+    """The payment, refund, dispute or subscription that it is about."""
     payload: bytes
     """The body as of the event: compact JSON (contract, "Webhook delivery")."""
     created_at: datetime

@@ -7,6 +7,7 @@ from nicobar.core.discounts.discount_record import AppliedDiscount
 from nicobar.core.disputes.dispute import Dispute
 from nicobar.core.payments.payment import Payment
 from nicobar.core.refunds.refund import Refund
+from nicobar.core.subscriptions.charge_record import ChargeRecord
 
 
 class WholePayment(NamedTuple):
@@ -19,3 +20,5 @@ class WholePayment(NamedTuple):
     """In the order in which their codes were applied."""
     disputes: Sequence[Dispute]
     refunds: Sequence[Refund]
+    charges: Sequence[ChargeRecord] = ()
+    """What it charges subscriptions for."""

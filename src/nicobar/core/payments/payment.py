@@ -211,6 +211,8 @@ class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """What it charges a subscription for; None for a payment that belongs to none."""
     updates_method: bool = False
     """Whether it was made only to keep another payment method for a subscription."""
+    keeps_method: bool = False
+    """Whether the card that pays is kept for later charges; a payment of nothing needs one, too."""
     told_on_page: list[str] = []
     """What of the customer was unknown and entered on the payment's page (`name`, `phone_number`). Only that can be
     corrected there until paying; what the merchant knew cannot."""
@@ -221,6 +223,11 @@ class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """What its buyer cannot change on the page: names of fields of the details, and `discount` for the codes."""
     minimal_address: bool = False
     """Whether the page asks for no more of an address than can decide the tax."""
+
+    @property
+    def charges_subscription(self) -> bool:
+        """Whether the payment belongs to a subscription."""
+        return self.charge_type is not None or self.updates_method
 
 
 class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -302,6 +309,11 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
         if not self.refund_succeeded_amount:
             return None
         return "full" if self.refund_succeeded_amount == self.total_amount else "partial"
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is due and no card is needed either, so that no processor sees the payment."""
+        return self.total_amount == 0 and not self.options.keeps_method
 
     @property
     def tenant(self) -> Tenant:

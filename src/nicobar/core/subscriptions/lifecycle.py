@@ -267,8 +267,17 @@ def _arrears(
     return msgspec.structs.replace(again, next_retry_at=following)
 
 
+def credit_late(subscription: Subscription, amount: int, at: datetime) -> Moved:
+    """Give credit for a charge that was paid after all, when it had failed and its end had been drawn."""
+    credit = subscription.credit + amount
+    return moved(subscription, subscription.status, at, "subscription.updated", credit=credit)
+
+
 def hold_without_method(subscription: Subscription, at: datetime) -> Moved:
-    """Put a subscription on hold for which nothing can be charged at its due date."""
+    """Put a subscription on hold for which nothing can be charged; what owes already is not tried again by itself."""
+    if subscription.arrears is not None:
+        stopped = msgspec.structs.replace(subscription.arrears, next_retry_at=None)
+        return moved(subscription, subscription.status, at, arrears=stopped)
     due = ServicePeriod(
         subscription.next_billing_date,
         after(subscription.anchor, subscription.plan.frequency, subscription.number + 1),

@@ -4,7 +4,7 @@ Price changes of a product do not touch running subscriptions (contract, "Renewa
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -77,7 +77,6 @@ class RunningCode(msgspec.Struct, frozen=True, kw_only=True):
     cycles_remaining: int | None
     """Charged cycles for which it still works; None for all."""
     preserve_on_plan_change: bool
-    metadata: dict[str, Any] = {}
 
     @property
     def works(self) -> bool:

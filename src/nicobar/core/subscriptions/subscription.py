@@ -114,6 +114,10 @@ class OpenCharge(msgspec.Struct, frozen=True, kw_only=True):
     factor: str = "1"
     """The share of a whole period that it pays for."""
 
+    def with_method(self, payment_method_id: str) -> "OpenCharge":
+        """Return the charge as it was paid by this saved method."""
+        return msgspec.structs.replace(self, payment_method_id=payment_method_id)
+
 
 class Arrears(msgspec.Struct, frozen=True, kw_only=True):
     """What is owed after a charge failed, and what is done about it."""

@@ -33,13 +33,14 @@ async def reserve_codes(
     at: datetime,
     *,
     first_position: int = 0,
+    for_later: bool = False,
 ) -> None:
     """Take one use of each code for a payment that was stored or priced again in this transaction.
 
     `uses` are in the order in which the codes were applied, the first of them at `first_position`; one that deducts
-    nothing is not taken. `customer_id` is the customer whom the payment was stored with, `reserved_until` the moment
-    its link ends. A free payment that succeeds at once is reserved, too, and then redeemed in the same transaction, so
-    that PostgreSQL checks its limit like any other.
+    nothing is not taken, unless the codes are `for_later`: those of a trial. `customer_id` is the customer whom the
+    payment was stored with, `reserved_until` the moment its link ends. A free payment that succeeds at once is
+    reserved, too, and then redeemed in the same transaction, so that PostgreSQL checks its limit like any other.
 
     Where limits or the customer's own uses leave no room, what older open payments of the same customer hold is taken
     over, unless somebody is paying them: they lose the codes and are shown again.
@@ -52,7 +53,7 @@ async def reserve_codes(
     DISCOUNT_CONCURRENT_REDEMPTION (503: a client may retry) when others held a code for too long. The transaction must
     then roll back.
     """
-    taken = [use for use in uses if use.deducted]
+    taken = [use for use in uses if use.deducted or for_later]
     if not taken:
         return
     ids = [use.discount_id for use in taken]

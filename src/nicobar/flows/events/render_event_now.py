@@ -1,14 +1,18 @@
 """Render an event with its object as it is now, for a delivery that comes after something newer was told."""
 
+import msgspec
+
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.events.event import DisputedPayment, Event, EventSubject
 from nicobar.core.refunds.refund import PaymentRefund
 from nicobar.flows.events.load_whole_payment import load_whole_payment
+from nicobar.flows.events.load_whole_subscription import load_whole_subscription
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Read
 from nicobar.storage.disputes.disputes import get_dispute
 from nicobar.storage.payments.payments import get_payment
 from nicobar.storage.refunds.refunds import get_refund
+from nicobar.storage.subscriptions.subscriptions import get_subscription
 from nicobar.wire.events.events import render_event
 
 
@@ -31,6 +35,12 @@ async def _subject(runtime: Runtime, read: Read, tenant: Tenant, event: Event) -
         refund = await get_refund(read, tenant, event.object_id)
         payment = None if refund is None else await get_payment(read, tenant, refund.payment_id)
         return None if refund is None or payment is None else PaymentRefund(refund, payment)
+    if event.type.startswith("subscription."):
+        subscription = await get_subscription(read, tenant, event.object_id)
+        if subscription is None:
+            return None
+        paid_by = msgspec.json.decode(event.payload)["data"]["payment_id"]  # of that renewal, whatever came later
+        return await load_whole_subscription(read, subscription, paid_by)
     dispute = await get_dispute(read, tenant, event.object_id)
     payment = None if dispute is None else await get_payment(read, tenant, dispute.payment_id)
     return None if dispute is None or payment is None else DisputedPayment(dispute, payment)

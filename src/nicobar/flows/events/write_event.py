@@ -10,6 +10,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.events.event import DisputedPayment, Event, EventSubject, EventType
 from nicobar.core.events.whole_payment import WholePayment
 from nicobar.core.refunds.refund import PaymentRefund
+from nicobar.core.subscriptions.whole_subscription import WholeSubscription
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
 from nicobar.storage.events.events import insert_event
@@ -35,3 +36,5 @@ def _object_id(subject: EventSubject) -> str:
             return subject.refund.refund_id
         case DisputedPayment():
             return subject.dispute.dispute_id
+        case WholeSubscription():
+            return subject.subscription.subscription_id

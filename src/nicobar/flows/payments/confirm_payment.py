@@ -170,7 +170,7 @@ async def _record_intent(
         return _Undated(revision(payment))
     if await hold_codes(tx, payment, at) != payment:
         return None  # a code was lost since the decline: the customer sees the new total first
-    if payment.total_amount == 0:
+    if payment.is_free:
         free = Succeeded("free")
         await record_payment_outcome(runtime, tx, payment, None, free, at)
         return free
@@ -195,7 +195,7 @@ async def _record_intent(
         outcome=None,
         created_at=at,
         resolved_at=None,
-        save_method=wish.save
+        save_method=(wish.save or payment.options.keeps_method)
         and accepted.family == "card"
         and isinstance(accepted.instrument, CardInput | MethodInput),
     )

@@ -12,15 +12,13 @@ import msgspec
 from nicobar.core.catalog.product import OneTimePrice
 from nicobar.core.discounts.discounts import CodeHistory, DiscountTerms, check_code, keep_terms, resolve_terms
 from nicobar.core.money.fx import NO_FEE, charge_terms, settlement_currency
-from nicobar.core.pricing.cart import CartFacts, CartRequest, Pricing, price_lines
-from nicobar.core.pricing.policy import Policy
+from nicobar.core.pricing.cart import CartRequest, Pricing, price_lines
 from nicobar.core.pricing.pricing import CartLine, ChargeTerms, check_minimum, check_step, quote, with_fee
 from nicobar.core.pricing.pricing_facts import PricedCart, PricingFacts
 from nicobar.core.pricing.quote import KeptProduct
 from nicobar.core.problems import Problem
-from nicobar.core.tax.tax import TaxDecision
-from nicobar.core.tax.tax_id import CheckedTaxId
 from nicobar.flows.pricing.check_cart import check_cart
+from nicobar.flows.pricing.decide_taxes import decide_taxes
 from nicobar.reference import currencies
 from nicobar.reference.charge_steps import charge_step
 from nicobar.reference.tax_regions import tax_regions
@@ -33,8 +31,6 @@ _OF_THE_CURRENCY: Final = frozenset(
     }
 )
 """Refusals that say that a charge currency cannot hold the total."""
-
-_UNTAXED: Final = TaxDecision(0, "", False, "tax is off", "")
 
 
 def quote_cart(request: CartRequest, facts: PricingFacts, now: datetime) -> PricedCart:
@@ -63,10 +59,11 @@ def _quoted(request: CartRequest, facts: PricingFacts, now: datetime, brand_id: 
     parity = policy.settings.purchasing_power_percent(country)
     if kept is not None and kept.country == country:
         parity = kept.purchasing_power_percent
+    categories = {product.tax_category for product in cart.products.values()}
     pricing = Pricing(
         country=country,
         currency=currency,
-        taxes=_taxes(request, cart, policy, now, facts.tax_id),
+        taxes=decide_taxes(categories, request.billing, policy, now.date(), facts.tax_id),
         localized=facts.localized,
         purchasing_power_percent=parity,
         default_tax_inclusive=policy.settings.default_tax_inclusive,
@@ -88,26 +85,6 @@ def _quoted(request: CartRequest, facts: PricingFacts, now: datetime, brand_id: 
     check_step(priced.total, currency, charge_step(charging, currency), terms.exponent)
     tax_is_open = policy.settings.tax != "off" and tax_regions().find(request.billing).is_open
     return PricedCart(priced, cart, brand_id, cart.customer, facts.tax_id, policy, tax_is_open)
-
-
-def _taxes(
-    request: CartRequest, cart: CartFacts, policy: Policy, now: datetime, tax_id: CheckedTaxId | None
-) -> dict[str, TaxDecision]:
-    categories = {product.tax_category for product in cart.products.values()}
-    if policy.settings.tax == "off":
-        return dict.fromkeys(categories, _UNTAXED)
-    place = tax_regions().find(request.billing)
-    return {
-        category: policy.tax_table.decide(
-            place,
-            category,
-            now.date(),
-            tax_id_given=tax_id is not None,
-            tax_id_doubt="" if tax_id is None else tax_id.doubt,
-            seller_country=policy.settings.seller_country or None,
-        )
-        for category in categories
-    }
 
 
 def _kept_products(request: CartRequest, facts: PricingFacts) -> tuple[KeptProduct, ...]:

@@ -49,6 +49,9 @@ _SCENARIOS: Final[dict[EventType, str | None]] = {
 }
 """What the simulator is told to do (`docs/simulator.md`)."""
 
+TRIGGERED: Final = tuple(_SCENARIOS)
+"""The types that can be triggered: those of payments, refunds and disputes."""
+
 _SECONDS: Final = 1.05
 """A little longer than the simulator lets each step of a dispute wait."""
 
@@ -60,11 +63,13 @@ async def trigger_event(runtime: Runtime, tenant: Tenant, type: EventType) -> Ev
     """Make a payment of 19.00 dollars and all that follows until the event is told, and return it.
 
     The simulator charges it, whatever account the business has. What is told on the way (`payment.succeeded` before a
-    refund) is told, too. Raises Problem UNSUPPORTED_ACTION for live mode, and what the flows on the way raise, for
-    example when the settings of the business do not let anybody pay.
+    refund) is told, too. Raises Problem UNSUPPORTED_ACTION for live mode and for a type that is not in `TRIGGERED`,
+    and what the flows on the way raise, for example when the settings of the business do not let anybody pay.
     """
     if tenant.mode != "test":
         raise Problem("UNSUPPORTED_ACTION", detail="Events are triggered in test mode only")
+    if type not in _SCENARIOS:
+        raise Problem("UNSUPPORTED_ACTION", detail=f"{type} cannot be triggered; make a subscription instead")
     runtime = runtime._replace(accounts=None)
     scenario = _SCENARIOS[type]
     request = PaymentRequest(

@@ -60,7 +60,7 @@ def read_details(payment: Payment, form: PostedForm, texts: Texts, *, insist: bo
         refused = {part: getattr(payment.billing, part) for part in ("city", "state", "zipcode") if part in errors}
         address = msgspec.structs.replace(address, **refused)
     change = PaymentChange(
-        billing=payment.billing if payment.total_amount == 0 else address,
+        billing=payment.billing if payment.is_free else address,
         tax_id=typed["tax_id"] or None if _is_new(payment, typed) else UNSET,
         business_name=typed["business_name"] or None if "business_name" in typed else UNSET,
         name=typed["customer_name"] if insist and "customer_name" in typed else "",
@@ -77,7 +77,7 @@ def read_details(payment: Payment, form: PostedForm, texts: Texts, *, insist: bo
 def _typed(payment: Payment, form: PostedForm, errors: dict[str, str], texts: Texts) -> dict[str, str]:
     """Return the fields that the form had and that can be read, with single blanks."""
     names = contact_fields(payment)
-    if payment.total_amount != 0:
+    if not payment.is_free:
         names += [*shown_parts(payment.options, countries.get(payment.billing.country)), "tax_id", "business_name"]
     typed = {}
     for name in [name for name in names if name not in payment.options.locked]:
@@ -177,7 +177,7 @@ def _miss(payment: Payment, address: Address, typed: dict[str, str], errors: dic
             errors.setdefault(
                 name, texts("details.name_missing" if name == "customer_name" else "details.phone_missing")
             )
-    if payment.total_amount == 0:
+    if payment.is_free:
         return
     country = countries.get(address.country)
     for part in missing_parts(payment.options, address):

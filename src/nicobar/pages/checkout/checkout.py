@@ -109,7 +109,7 @@ class CheckoutPage:
         if choice := form.text("saved"):
             return await self._pay_saved(request, visit, SavedChoice(choice), seen)
         checked = CheckedForm(None, {}, {})
-        if payment.total_amount > 0:
+        if not payment.is_free:
             checked = self._read(visit, form)
         if checked.errors:
             return self._states.refused(request, visit, checked)

@@ -150,7 +150,7 @@ class StatePages:
     def can_charge(self, visit: Visit) -> bool:
         """Return whether the page can charge: the simulator by our own form, others by fields of their own."""
         by_form = is_simulated(visit.processor, visit.payment.mode)
-        return visit.payment.total_amount == 0 or by_form or brings_fields(visit.processor)
+        return visit.payment.is_free or by_form or brings_fields(visit.processor)
 
     def is_ours(self, url: str) -> bool:
         """Return whether an address is a page of ours that works in a frame. Stripe's fields may lead on to a bank."""

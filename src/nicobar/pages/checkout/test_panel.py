@@ -47,7 +47,7 @@ def panel_view(visit: Visit, token: str, action: str) -> PanelView | None:
     payment = visit.payment
     if not is_simulated(visit.processor, payment.mode):
         return None
-    can_charge = payment.total_amount > 0 and _card_number(visit.decisions) is not None
+    can_charge = not payment.is_free and _card_number(visit.decisions) is not None
     return PanelView(token, action, can_charge, [failure.code for failure in failures.ALL])
 
 

@@ -137,10 +137,10 @@ def details_view(
     contact = [
         _text_field(name, texts, errors, shown, required=True, value=known[name]) for name in contact_fields(payment)
     ]
-    if payment.total_amount == 0 and not contact:
+    if payment.is_free and not contact:
         return None
     address, business = [], []
-    if payment.total_amount != 0:
+    if not payment.is_free:
         address = _address_fields(payment, country, texts, errors, shown)
         if "country" not in payment.options.locked:
             address.insert(0, _country_field(payment, reader, blocked, errors))
@@ -177,7 +177,7 @@ def contact_fields(payment: Payment) -> list[str]:
 
 def is_complete(payment: Payment) -> bool:
     """Return whether everything is known that the order needs; an order of nothing needs no address."""
-    return not asked_of(payment) and (payment.total_amount == 0 or not missing_parts(payment.options, payment.billing))
+    return not asked_of(payment) and (payment.is_free or not missing_parts(payment.options, payment.billing))
 
 
 def missing_parts(options: PaymentOptions, address: Address) -> list[str]:

@@ -159,7 +159,7 @@ def form_view(
 ) -> FormView:
     """Return the payable form; `errors` maps fields to reasons and `shown` to what may be filled in again."""
     texts = reader.texts
-    if payment.total_amount == 0:
+    if payment.is_free:
         return FormView(token, [], texts("form.free_submit"), None)
     submit = texts("form.submit", amount=amount_text(payment.total_amount, payment.currency, reader.locale))
     fields = [_field(texts, name, errors.get(name), shown.get(name, ""), payment.mode) for name in _FIELDS]

@@ -95,7 +95,7 @@ async def proven_methods(
     """
     cookie = request.cookies.get(COOKIE)
     offered = {decision.type for decision in decisions if decision.offered}
-    asked_for = payment.options.show_saved_payment_methods and payment.total_amount > 0
+    asked_for = payment.options.show_saved_payment_methods and not payment.is_free
     if cookie is None or not asked_for or offered.isdisjoint(CARD_TYPES):
         return []
     customer_id = payment.customer.customer_id

@@ -94,6 +94,7 @@ class PaymentFilters(CreatedBetween, frozen=True, kw_only=True):
     customer_id: str | None = None
     product_id: str | None = None
     brand_id: str | None = None
+    subscription_id: str | None = None
 
     def conditions(self) -> list[Condition]:
         """Return the filters in SQL."""
@@ -108,6 +109,9 @@ class PaymentFilters(CreatedBetween, frozen=True, kw_only=True):
         if self.product_id is not None:
             bought = "SELECT l.payment_id FROM payment_lines l WHERE l.business_id = $1 AND l.mode = $2"
             found.append((f"p.payment_id IN ({bought} AND l.product_id = {{}})", self.product_id))
+        if self.subscription_id is not None:
+            charged = "SELECT s.payment_id FROM subscription_charges s WHERE s.business_id = $1 AND s.mode = $2"
+            found.append((f"p.payment_id IN ({charged} AND s.subscription_id = {{}})", self.subscription_id))
         return found
 
 

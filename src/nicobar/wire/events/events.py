@@ -7,10 +7,12 @@ import msgspec
 from nicobar.core.events.event import DisputedPayment, EventSubject, EventType
 from nicobar.core.events.whole_payment import WholePayment
 from nicobar.core.refunds.refund import PaymentRefund
+from nicobar.core.subscriptions.whole_subscription import WholeSubscription
 from nicobar.wire.disputes.disputes import DisputeRead, render_dispute
 from nicobar.wire.events.canonical_json import canonical_json
 from nicobar.wire.payments.payment_reads import PaymentRead, render_whole_payment
 from nicobar.wire.refunds.refunds import RefundRead, render_refund
+from nicobar.wire.subscriptions.subscriptions import SubscriptionEventData, render_subscription_event
 
 
 def render_event(business_id: str, type: EventType, at: datetime, subject: EventSubject) -> bytes:
@@ -25,7 +27,7 @@ def render_event(business_id: str, type: EventType, at: datetime, subject: Event
     return canonical_json(body)
 
 
-def _payload(subject: EventSubject) -> tuple[str, PaymentRead | RefundRead | DisputeRead]:
+def _payload(subject: EventSubject) -> tuple[str, PaymentRead | RefundRead | DisputeRead | SubscriptionEventData]:
     match subject:
         case WholePayment():
             return "Payment", render_whole_payment(subject)
@@ -33,3 +35,5 @@ def _payload(subject: EventSubject) -> tuple[str, PaymentRead | RefundRead | Dis
             return "Refund", render_refund(refund, payment)
         case DisputedPayment(dispute, payment):
             return "Dispute", render_dispute(dispute, payment)
+        case WholeSubscription():
+            return "Subscription", render_subscription_event(subject)

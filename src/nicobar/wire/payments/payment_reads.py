@@ -11,6 +11,7 @@ from nicobar.core.disputes.dispute import DisputeStatus
 from nicobar.core.events.whole_payment import WholePayment
 from nicobar.core.payments.payment import CardDetails, CustomFieldResponse, Payment, PaymentLine
 from nicobar.core.payments.three_ds import ThreeDs
+from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentProvider
 from nicobar.wire.common import (
     PageQuery,
@@ -174,6 +175,7 @@ def render_payment(
     discounts: Sequence[DiscountDetail] = (),
     disputes: Sequence[PaymentDispute] = (),
     refunds: Sequence[RefundListItem] = (),
+    charges: Sequence[ChargeRecord] = (),
 ) -> PaymentRead:
     """Render the whole payment; `link` is the hosted page's URL."""
     return PaymentRead(
@@ -186,19 +188,15 @@ def render_payment(
         digital_products_delivered=False,
         disputes=list(disputes),
         includes_usage=False,
-        is_multi_subscription=False,
-        is_update_payment_method=False,
+        is_update_payment_method=payment.options.updates_method,
         metadata=payment.metadata,
         payment_id=payment.payment_id,
         payment_provider="dodo",
         refunds=list(refunds),
-        retry_attempt=0,
-        service_periods=[],
         settlement_amount=payment.settlement_amount,
         settlement_currency=payment.settlement_currency,
-        subscription_ids=[],
         total_amount=payment.total_amount,
-        charge_type=None,
+        charge_type=payment.options.charge_type,
         checkout_session_id=payment.options.checkout_session_id,
         custom_field_responses=payment.options.custom_field_responses,
         discount_id=discounts[0].discount_id if discounts else None,
@@ -211,19 +209,42 @@ def render_payment(
         payment_method=payment.payment_method,
         payment_method_id=payment.payment_method_id,
         payment_method_type=payment.payment_method_type,
-        product_cart=[PaidCartItem(product_id=line.product_id, quantity=line.quantity) for line in payment.lines],
+        product_cart=None
+        if payment.options.charges_subscription
+        else [PaidCartItem(product_id=line.product_id, quantity=line.quantity) for line in payment.lines],
         refund_status=payment.refund_status,
         settlement_tax=payment.settlement_tax,
         status=payment.status,
-        subscription_id=None,
         tax=payment.tax,
         updated_at=payment.updated_at,
+        **_subscription_fields(charges),
         **_card_fields(payment.card),
         **_three_ds_fields(payment.three_ds),
     )
 
 
-def _card_fields(card: CardDetails | None) -> dict[str, str | None]:
+def _subscription_fields(charges: Sequence[ChargeRecord]) -> dict[str, Any]:
+    """Return the fields of a payment that tell which subscriptions it charges, and for what."""
+    several = len(charges) > 1
+    return {
+        "is_multi_subscription": several,
+        "retry_attempt": charges[0].retry_attempt if charges else 0,
+        "service_periods": [
+            {
+                "subscription_id": charge.subscription_id,
+                "starts_at": charge.starts_at,
+                "ends_at": charge.ends_at,
+                "proration_factor": charge.factor,
+            }
+            for charge in charges
+            if charge.state == "paid" and charge.starts_at is not None
+        ],
+        "subscription_id": charges[0].subscription_id if charges and not several else None,
+        "subscription_ids": [charge.subscription_id for charge in charges],
+    }
+
+
+def _card_fields(card: CardDetails | None) -> dict[str, Any]:
     """Return the fields of a payment that tell of its card."""
     return {
         "card_exp_month": card.exp_month if card else None,
@@ -236,7 +257,7 @@ def _card_fields(card: CardDetails | None) -> dict[str, str | None]:
     }
 
 
-def _three_ds_fields(three_ds: ThreeDs | None) -> dict[str, str | None]:
+def _three_ds_fields(three_ds: ThreeDs | None) -> dict[str, Any]:
     """Return the fields of a payment that tell of the cardholder's authentication."""
     return {
         "three_ds_flow": three_ds.flow if three_ds else None,
@@ -253,10 +274,13 @@ def render_whole_payment(whole: WholePayment) -> PaymentRead:
         [render_discount_detail(discount) for discount in whole.discounts],
         [render_payment_dispute(dispute) for dispute in whole.disputes],
         [render_refund_item(refund, whole.payment.business_id) for refund in whole.refunds],
+        whole.charges,
     )
 
 
-def render_list_item(payment: Payment, dispute_status: DisputeStatus | None = None) -> PaymentListItem:
+def render_list_item(
+    payment: Payment, dispute_status: DisputeStatus | None = None, charges: Sequence[ChargeRecord] = ()
+) -> PaymentListItem:
     """Render one row of the list, with the status of the payment's newest dispute; its lines are not needed."""
     card, three_ds = payment.card, payment.three_ds
     return PaymentListItem(
@@ -267,20 +291,16 @@ def render_list_item(payment: Payment, dispute_status: DisputeStatus | None = No
         digital_products_delivered=False,
         has_license_key=False,
         includes_usage=False,
-        is_multi_subscription=False,
         metadata=payment.metadata,
         payment_id=payment.payment_id,
         payment_provider="dodo",
-        retry_attempt=0,
-        service_periods=[],
-        subscription_ids=[],
         total_amount=payment.total_amount,
         card_exp_month=card.exp_month if card else None,
         card_exp_year=card.exp_year if card else None,
         card_last_four=card.last_four if card else None,
         card_network=card.network if card else None,
         card_type=card.funding if card else None,
-        charge_type=None,
+        charge_type=payment.options.charge_type,
         checkout_session_id=payment.options.checkout_session_id,
         dispute_status=dispute_status,
         invoice_id=None,
@@ -289,10 +309,10 @@ def render_list_item(payment: Payment, dispute_status: DisputeStatus | None = No
         payment_method_type=payment.payment_method_type,
         refund_status=payment.refund_status,
         status=payment.status,
-        subscription_id=None,
         three_ds_flow=three_ds.flow if three_ds else None,
         three_ds_status=three_ds.status if three_ds else None,
         three_ds_version=three_ds.version if three_ds else None,
+        **_subscription_fields(charges),
     )
 
 

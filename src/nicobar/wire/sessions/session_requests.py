@@ -238,7 +238,7 @@ def known_types(types: Sequence[str] | None) -> list[str] | None:
 def _read_item(item: SessionItem, index: int) -> RequestedItem:
     if item.addons:
         path = f"product_cart[{index}].addons"
-        raise Problem("MISSING_ADDON_IDS", path=path, addon_id=item.addons[0].addon_id)
+        raise Problem("MISSING_ADDON_IDS", path=path, ids=item.addons[0].addon_id)
     if item.credit_entitlements:
         detail = f"The product has no credit entitlement {item.credit_entitlements[0].credit_entitlement_id}."
         raise Problem("INVALID_REQUEST_BODY", path=f"product_cart[{index}].credit_entitlements", detail=detail)

@@ -1,0 +1,1 @@
+"""The life of subscriptions: start, renew, change, end."""

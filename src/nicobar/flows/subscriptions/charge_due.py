@@ -1,0 +1,80 @@
+"""Charge what is due of a subscription: a renewal, a scheduled change, or once more what failed."""
+
+from datetime import datetime
+
+from nicobar.core.problems import Problem
+from nicobar.core.subscriptions.due import ChargeDue
+from nicobar.core.subscriptions.lifecycle import hold_without_method
+from nicobar.core.subscriptions.plan import working_terms
+from nicobar.core.subscriptions.subscription import Subscription
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.subscriptions.check_tax_id_again import check_tax_id_again
+from nicobar.flows.subscriptions.place_charge import ChargeOrder, Overtaken, PlacedCharge, place_charge
+from nicobar.flows.subscriptions.price_due import WhatIsDue, price_due
+from nicobar.flows.subscriptions.save_move import save_move
+from nicobar.storage.payments.saved_methods import get_method
+from nicobar.storage.subscriptions.subscriptions import lock_subscription
+
+
+async def charge_due(
+    runtime: Runtime,
+    subscription: Subscription,
+    due: ChargeDue,
+    at: datetime,
+    *,
+    payment_method_id: str | None = None,
+    is_manual: bool = False,
+) -> PlacedCharge | None:
+    """Charge it; None when there is nothing to charge it to, which puts the subscription on hold.
+
+    `payment_method_id` names another method than that of the subscription, which takes its place when it pays. Raises
+    Overtaken and Problem as `place_charge` and `price_due` do; nothing was written then.
+    """
+    policy = await load_policy(runtime, subscription.tenant)
+    tax_id = await check_tax_id_again(runtime, subscription, policy)
+    change, arrears = due.change, subscription.arrears
+    plan = subscription.plan if change is None else change.plan
+    codes = working_terms(subscription.codes if change is None else change.codes)
+    part = arrears.price if arrears is not None and due.retry_attempt else None
+    priced = price_due(
+        subscription, WhatIsDue(plan, [] if part is not None else codes, subscription.credit, part), policy, tax_id, at
+    )
+    method = payment_method_id or subscription.payment_method_id
+    if priced.charge.quote.total > 0 and not await _exists(runtime, subscription, method):
+        if payment_method_id is None:
+            await _hold(runtime, subscription, at)
+            return None
+        raise Problem("NOT_FOUND", what=f"Payment method {payment_method_id}", path="payment_method_id")
+    order = ChargeOrder(
+        charge_type=due.charge_type,
+        plan=plan,
+        priced=priced,
+        period=due.period,
+        number=due.number,
+        credit_use=priced.charge.credit_use,
+        payment_method_id=method,
+        metadata=subscription.metadata if change is None else change.metadata,
+        change=change,
+        factor=arrears.factor if arrears is not None and due.retry_attempt else "1",
+        retry_attempt=due.retry_attempt,
+        is_manual=is_manual,
+        replaces_method=payment_method_id not in (None, subscription.payment_method_id),
+    )
+    return await place_charge(runtime, subscription, order, tax_id, at)
+
+
+async def _exists(runtime: Runtime, subscription: Subscription, method: str | None) -> bool:
+    if method is None:
+        return False
+    async with runtime.database.read() as read:
+        customer_id = subscription.customer.customer_id
+        return await get_method(read, subscription.tenant, customer_id, method) is not None
+
+
+async def _hold(runtime: Runtime, subscription: Subscription, at: datetime) -> None:
+    """Put an active subscription on hold that nothing can be charged to; one that owes already stops trying."""
+    async with runtime.database.transaction() as tx:
+        if await lock_subscription(tx, subscription.tenant, subscription.subscription_id) != subscription:
+            raise Overtaken
+        await save_move(runtime, tx, hold_without_method(subscription, at), at)

@@ -1,0 +1,109 @@
+"""Do a subscription's part when one of its payments moves, in the transaction that moves the payment."""
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from nicobar.core.events.moves import FollowedMove, PaymentMove
+from nicobar.core.payments.payment import Payment
+from nicobar.core.subscriptions.charge_record import ChargeRecord
+from nicobar.core.subscriptions.lifecycle import RecoveryRules, charge_failed, charge_paid, credit_late, give_up
+from nicobar.core.subscriptions.subscription import Subscription
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.subscriptions.activate_subscription import activate_subscription
+from nicobar.flows.subscriptions.save_move import save_move
+from nicobar.reference import failures
+from nicobar.storage.database import Tx
+from nicobar.storage.payments.payments import get_pricing
+from nicobar.storage.subscriptions.charges import charges_of_payments, end_charge
+from nicobar.storage.subscriptions.subscriptions import lock_subscription
+
+_log = structlog.get_logger(__name__)
+
+
+async def follow_payment(runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
+    """Take the end of a payment that charges subscriptions: they begin, are renewed, are changed, or owe.
+
+    A payment is locked before its subscriptions, everywhere. A declined first payment with a link ends nothing: its
+    customer may try again until the link ends.
+    """
+    if not isinstance(move, PaymentMove) or not move.payment.options.charges_subscription:
+        return
+    payment = move.payment
+    if payment.status not in ("succeeded", "failed", "cancelled"):
+        return
+    if payment.status == "failed" and payment.link_id is not None:
+        return
+    at = runtime.now(payment.tenant)
+    first_line = 0
+    for charge in await charges_of_payments(tx, payment.tenant, [payment.payment_id]):
+        subscription = await lock_subscription(tx, payment.tenant, charge.subscription_id)
+        if subscription is None:
+            raise LookupError(charge.subscription_id)
+        if payment.status == "succeeded":
+            await _succeeded(runtime, tx, payment, charge, subscription, first_line, at)
+        else:
+            await _failed(runtime, tx, payment, charge, subscription, at)
+        first_line += len(subscription.plan.lines)
+
+
+async def _succeeded(
+    runtime: Runtime,
+    tx: Tx,
+    payment: Payment,
+    charge: ChargeRecord,
+    subscription: Subscription,
+    first_line: int,
+    at: datetime,
+) -> None:
+    tenant, opened = payment.tenant, subscription.open_charge
+    if subscription.status == "pending":
+        inputs = await get_pricing(tx, tenant, payment.payment_id)
+        if inputs is None:
+            raise LookupError(payment.payment_id)
+        begun = await activate_subscription(runtime, subscription, payment, inputs, first_line, at)
+        period = begun.subscription.period
+        dates = () if begun.subscription.on_demand else (period.starts_at, period.ends_at)
+        await end_charge(tx, tenant, charge, "paid", *dates)
+        await save_move(runtime, tx, begun, at, payment.payment_id)
+    elif opened is not None and opened.payment_id == payment.payment_id:
+        if payment.payment_method_id is not None:
+            opened = opened.with_method(payment.payment_method_id)
+        await end_charge(tx, tenant, charge, "paid")
+        await save_move(runtime, tx, charge_paid(subscription, opened, at), at, payment.payment_id)
+    elif charge.state != "paid":
+        # The bank took its no back when the charge had been given up: the customer has this as credit.
+        _log.error("charge_paid_late", payment_id=payment.payment_id, subscription_id=subscription.subscription_id)
+        await end_charge(tx, tenant, charge, "credited")
+        net = payment.subtotal - payment.discount
+        await save_move(runtime, tx, credit_late(subscription, net, at), at)
+
+
+async def _failed(
+    runtime: Runtime, tx: Tx, payment: Payment, charge: ChargeRecord, subscription: Subscription, at: datetime
+) -> None:
+    tenant, opened = payment.tenant, subscription.open_charge
+    if charge.state != "open":
+        return
+    await end_charge(tx, tenant, charge, "failed")
+    if subscription.status == "pending":
+        await save_move(runtime, tx, give_up(subscription, at), at)
+    elif opened is not None and opened.payment_id == payment.payment_id:
+        result = charge_failed(subscription, opened, at, await _rules(runtime, payment), soft=_is_soft(payment))
+        await save_move(runtime, tx, result, at)
+
+
+async def _rules(runtime: Runtime, payment: Payment) -> RecoveryRules:
+    settings = (await load_policy(runtime, payment.tenant)).settings
+    return RecoveryRules(
+        timedelta(days=settings.grace_period_days),
+        settings.grace_period_end == "cancel",
+        timedelta(days=settings.renewal_retry_days),
+    )
+
+
+def _is_soft(payment: Payment) -> bool:
+    """Return whether a later try may work. A reason that nobody knows is hard: cards are not tried at random."""
+    code = payment.error_code
+    return code is not None and code in failures.CODES and failures.get(code).decline_type == "soft"

@@ -1,0 +1,37 @@
+"""Read what a subscription is priced with."""
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.catalog.addon import Addon, RequestedAddon
+from nicobar.core.discounts.discount_record import DiscountRecord
+from nicobar.core.pricing.cart import CartRequest
+from nicobar.flows.pricing.load_pricing_facts import load_pricing_facts
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.subscriptions.decide_subscription import SubscriptionFacts
+from nicobar.flows.tax.check_tax_id import check_tax_id
+from nicobar.storage.catalog.addons import get_addons
+from nicobar.storage.catalog.products import get_product
+from nicobar.storage.discounts.discounts import find_by_code
+
+
+async def load_subscription_facts(
+    runtime: Runtime, tenant: Tenant, cart: CartRequest, product_id: str, addons: list[RequestedAddon]
+) -> SubscriptionFacts:
+    """Return the facts of a cart whose first item is the product. Raises Problem as `check_tax_id` does."""
+    pricing = await load_pricing_facts(runtime, tenant, msgspec.structs.replace(cart, tax_id=None))
+    discounts: dict[str, DiscountRecord] = {}
+    known: dict[str, Addon] = {}
+    async with runtime.database.snapshot() as read:
+        for code in cart.discount_codes:
+            if (record := await find_by_code(read, tenant, code)) is not None:
+                discounts[code] = record
+        if addons:
+            product = await get_product(read, tenant, product_id)
+            attached = set() if product is None else set(product.extras.get("addons") or [])
+            asked = [addon.addon_id for addon in addons if addon.addon_id in attached]
+            known = {addon.addon_id: addon for addon in await get_addons(read, tenant, asked)}
+    if cart.tax_id is not None and pricing.cart.products:
+        country, settings = cart.billing.country, pricing.policy.settings
+        pricing = pricing._replace(tax_id=await check_tax_id(runtime, country, cart.tax_id, settings))
+    return SubscriptionFacts(pricing, known, discounts)

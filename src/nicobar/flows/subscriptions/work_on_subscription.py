@@ -1,0 +1,77 @@
+"""Do what is due of a subscription: one thing, and the row is due again when the next one is."""
+
+from datetime import datetime
+
+import structlog
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.problems import Problem
+from nicobar.core.subscriptions.due import ChargeDue, DueStep, next_step
+from nicobar.core.subscriptions.lifecycle import cancel, end_grace, expire, give_up
+from nicobar.core.subscriptions.subscription import Moved, Subscription
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.subscriptions.charge_due import charge_due
+from nicobar.flows.subscriptions.place_charge import Overtaken
+from nicobar.flows.subscriptions.save_move import save_move
+from nicobar.storage.payments.payments import lock_payment
+from nicobar.storage.subscriptions.charges import charges_of_payments, end_charge
+from nicobar.storage.subscriptions.subscriptions import get_subscription, lock_subscription
+
+_log = structlog.get_logger(__name__)
+
+_UNDER_WAY = ("processing", "requires_customer_action")
+
+
+async def work_on_subscription(runtime: Runtime, tenant: Tenant, subscription_id: str) -> bool:
+    """Give up, cancel, expire, end a grace period, or charge; return False when it has to be tried again.
+
+    Any number of workers may do it at once: what was decided is written only if the subscription is still as it was
+    read, and a period is paid once.
+    """
+    async with runtime.database.read() as read:
+        subscription = await get_subscription(read, tenant, subscription_id)
+    if subscription is None:
+        return True
+    at = runtime.now(tenant)
+    step = next_step(subscription, at)
+    try:
+        if isinstance(step, ChargeDue):
+            await charge_due(runtime, subscription, step, at)
+            return True
+        return await _move(runtime, subscription, step, at)
+    except Overtaken:
+        return False
+    except Problem as problem:
+        _log.error("charge_not_placed", subscription_id=subscription_id, code=problem.code, why=problem.message)
+        return False
+
+
+async def _move(runtime: Runtime, subscription: Subscription, step: DueStep | None, at: datetime) -> bool:
+    tenant = subscription.tenant
+    async with runtime.database.transaction() as tx:
+        if step == "give_up":
+            payment = await lock_payment(tx, tenant, subscription.first_payment_id)
+            if payment is not None and payment.status in _UNDER_WAY:
+                return False  # its customer paid in time, and the bank has not said how it ended
+        if await lock_subscription(tx, tenant, subscription.subscription_id) != subscription:
+            raise Overtaken
+        if step == "give_up":
+            for charge in await charges_of_payments(tx, tenant, [subscription.first_payment_id]):
+                if charge.subscription_id == subscription.subscription_id and charge.state == "open":
+                    await end_charge(tx, tenant, charge, "failed")
+        await save_move(runtime, tx, _moved(subscription, step, at), at)
+    return True
+
+
+def _moved(subscription: Subscription, step: DueStep | None, at: datetime) -> Moved:
+    match step:
+        case "give_up":
+            return give_up(subscription, at)
+        case "cancel":
+            return cancel(subscription, at, None)
+        case "expire":
+            return expire(subscription, at)
+        case "end_grace":
+            return end_grace(subscription, at)
+        case _:
+            return Moved(subscription)  # nothing is due any more: the row waits for its own next time
