@@ -30,7 +30,7 @@ from nicobar.api.rate_limits import RateLimits
 from nicobar.api.refunds import refunds
 from nicobar.api.routing import Operation, build_routes
 from nicobar.api.sessions import checkouts, short_links
-from nicobar.api.subscriptions import subscriptions
+from nicobar.api.subscriptions import changes, subscriptions
 from nicobar.api.surface import missing_headers, standard_headers
 from nicobar.api.webhooks import endpoints, events
 from nicobar.client_address import client_address, settle_client
@@ -64,6 +64,7 @@ OPERATIONS: Final[list[Operation]] = [
     *endpoints.OPERATIONS,
     *events.OPERATIONS,
     *subscriptions.OPERATIONS,
+    *changes.OPERATIONS,
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 

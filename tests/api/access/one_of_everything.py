@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp
 
-from api.retries.test_idempotency_keys import Stand, samples
+from api.retries.samples import samples
+from api.retries.test_idempotency_keys import Stand
 from disputing import Disputing, open_dispute, paid
 from nicobar.api.routing import Operation
 from nicobar.app import OPERATIONS
@@ -49,6 +50,7 @@ async def own_ids(runtime: Runtime, app: ASGIApp, stand: Stand) -> dict[str, str
         "refunds": refund.json()["refund_id"],
         "webhooks": names["endpoint"],
         "events": names["event"],
+        "subscriptions": names["subscription"],
     }
 
 

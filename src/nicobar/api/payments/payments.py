@@ -7,9 +7,12 @@ from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import CreatedPayment
 from nicobar.core.pricing.pricing import recompute
 from nicobar.core.problems import Problem
+from nicobar.core.subscriptions.retry_ladder import MANUAL_SENDS
 from nicobar.flows.events.load_whole_payment import load_whole_payment
 from nicobar.flows.payments.create_payment import create_payment
 from nicobar.flows.payments.load_settled_lines import load_settled_lines
+from nicobar.flows.subscriptions.load_retry_state import load_retry_state
+from nicobar.flows.subscriptions.retry_payment import retry_payment
 from nicobar.reference import methods
 from nicobar.storage.database import Read
 from nicobar.storage.disputes.disputes import latest_statuses
@@ -19,6 +22,7 @@ from nicobar.wire.common import Items, NoQuery, in_utc
 from nicobar.wire.payments.payment_reads import (
     LineItems,
     LineItemsQuery,
+    ManualRetry,
     ManualRetryState,
     PaymentListItem,
     PaymentListQuery,
@@ -115,17 +119,32 @@ async def explain(call: Call[None, NoQuery]) -> Explanation:
 
 
 async def retry_state(call: Call[None, NoQuery]) -> ManualRetryState:
-    """Answer that a one-time payment cannot be sent again by hand: its customer tries again through its link."""
-    async with call.runtime.database.snapshot() as read:
-        await _payment(call, read)
-    return ManualRetryState()
+    """Answer whether a failed charge of a subscription can be sent again by hand."""
+    state = await load_retry_state(call.runtime, call.tenant, call.path["payment_id"])
+    if state.subscription is None:
+        return ManualRetryState(reason=state.reason)
+    arrears = state.subscription.arrears
+    return ManualRetryState(
+        can_retry=state.reason is None,
+        sends_allowed=MANUAL_SENDS,
+        sends_used=state.sends_used,
+        automatic_retry_number=None if arrears is None else arrears.automatic_tries,
+        next_automatic_retry_at=None if arrears is None else arrears.next_retry_at,
+        reason=state.reason,
+    )
 
 
-async def retry(call: Call[None, NoQuery]) -> None:
-    """Refuse to send a one-time payment again."""
-    async with call.runtime.database.snapshot() as read:
-        await _payment(call, read)
-    raise Problem("UNSUPPORTED_ACTION", detail="Only failed renewals of subscriptions can be retried")
+async def retry(call: Call[None, NoQuery]) -> ManualRetry:
+    """Send a failed charge of a subscription again."""
+    made = await retry_payment(call.runtime, call.tenant, call.path["payment_id"])
+    return ManualRetry(
+        invoice_id=call.path["payment_id"],
+        payment_id=made.payment.payment_id,
+        retry_attempt=made.retry_attempt,
+        sends_allowed=MANUAL_SENDS,
+        sends_used=made.sends_used,
+        status=made.payment.status,
+    )
 
 
 async def _payment(call: Call[None, NoQuery] | Call[None, LineItemsQuery], read: Read) -> Payment:
@@ -212,8 +231,15 @@ OPERATIONS: Final = [
         "POST",
         "/payments/{payment_id}/retry",
         retry,
-        None,
-        summary="Retry a failed renewal (always refused: no subscriptions here)",
-        problems=("NOT_FOUND", "UNSUPPORTED_ACTION"),
+        ManualRetry,
+        summary="Retry a failed renewal",
+        problems=(
+            "NOT_FOUND",
+            "UNSUPPORTED_ACTION",
+            "SUBSCRIPTION_INACTIVE",
+            "PREVIOUS_PAYMENT_PENDING",
+            "SUBSCRIPTION_PAYMENT_RETRY_LIMIT_EXCEEDED",
+            "NO_ELIGIBLE_PAYMENT_METHODS",
+        ),
     ),
 ]

@@ -65,6 +65,12 @@ def at_amounts(lines: Sequence[CartLine], terms: ChargeTerms, amounts: Sequence[
     ]
 
 
+def price_left(charge: PricedCharge, lines: Sequence[CartLine], terms: ChargeTerms) -> PricedCharge:
+    """Return the same charge with lines of what is left to pay, so that it can be priced again by itself."""
+    nets = [line.net for line in charge.quote.lines]
+    return charge._replace(quote=quote(at_amounts(lines, terms, nets), terms))
+
+
 def price_part(
     lines: Sequence[CartLine], terms: ChargeTerms, codes: Sequence[DiscountTerms], part: int, credit: int, minimum: int
 ) -> PricedCharge:

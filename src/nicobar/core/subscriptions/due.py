@@ -20,7 +20,7 @@ class ChargeDue(NamedTuple):
     retry_attempt: int = 0
 
 
-DueStep = Literal["give_up", "cancel", "expire", "end_grace"] | ChargeDue
+DueStep = Literal["give_up", "cancel", "expire", "end_grace", "close_link"] | ChargeDue
 """What happens next."""
 
 
@@ -30,8 +30,9 @@ def next_step(subscription: Subscription, at: datetime) -> DueStep | None:
     At a due date the order is: scheduled cancellation, end of the term, scheduled plan change, renewal (contract,
     "Dates and billing cycles", 6). While a charge is open nothing else happens.
     """
-    if subscription.open_charge is not None:
-        return None
+    charge = subscription.open_charge
+    if charge is not None:
+        return "close_link" if charge.link_until is not None and at >= charge.link_until else None
     match subscription.status:
         case "pending":
             return "give_up" if at >= subscription.pending_until else None
@@ -86,9 +87,12 @@ def retry_of(subscription: Subscription) -> ChargeDue:
 
 
 def wake_at(subscription: Subscription) -> datetime | None:
-    """Return when something is due next; None for never, or for when the open charge has ended."""
+    """Return when something is due next; None for never, or for when the open charge has ended.
+
+    A charge with a link is looked at when the link ends.
+    """
     if subscription.open_charge is not None:
-        return None
+        return subscription.open_charge.link_until
     match subscription.status:
         case "pending":
             return subscription.pending_until

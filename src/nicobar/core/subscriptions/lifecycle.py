@@ -267,6 +267,24 @@ def _arrears(
     return msgspec.structs.replace(again, next_retry_at=following)
 
 
+def close_link(subscription: Subscription, at: datetime) -> Moved:
+    """Take that nobody paid through the link of the open charge: what was owed is owed as before."""
+    return moved(subscription, subscription.status, at, open_charge=None)
+
+
+def replace_method(subscription: Subscription, payment_method_id: str, at: datetime) -> Moved:
+    """Charge another saved method from now on."""
+    return moved(
+        subscription,
+        subscription.status,
+        at,
+        "subscription.update_payment_method",
+        "subscription.updated",
+        payment_method_id=payment_method_id,
+        payment_method_required=True,
+    )
+
+
 def credit_late(subscription: Subscription, amount: int, at: datetime) -> Moved:
     """Give credit for a charge that was paid after all, when it had failed and its end had been drawn."""
     credit = subscription.credit + amount

@@ -113,6 +113,8 @@ class OpenCharge(msgspec.Struct, frozen=True, kw_only=True):
     change: PlanChange | None = None
     factor: str = "1"
     """The share of a whole period that it pays for."""
+    link_until: datetime | None = None
+    """When the link ends through which it is paid; None for a charge of a saved method."""
 
     def with_method(self, payment_method_id: str) -> "OpenCharge":
         """Return the charge as it was paid by this saved method."""

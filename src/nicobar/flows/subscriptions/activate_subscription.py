@@ -12,8 +12,8 @@ from nicobar.core.subscriptions.lifecycle import activate
 from nicobar.core.subscriptions.plan import RunningCode
 from nicobar.core.subscriptions.subscription import Moved, Subscription
 from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.plans.plan_lines import plan_lines
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.subscriptions.plan_lines import plan_lines
 
 
 async def activate_subscription(

@@ -8,10 +8,10 @@ from nicobar.core.subscriptions.lifecycle import hold_without_method
 from nicobar.core.subscriptions.plan import working_terms
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
+from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.subscriptions.check_tax_id_again import check_tax_id_again
 from nicobar.flows.subscriptions.place_charge import ChargeOrder, Overtaken, PlacedCharge, place_charge
-from nicobar.flows.subscriptions.price_due import WhatIsDue, price_due
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.payments.saved_methods import get_method
 from nicobar.storage.subscriptions.subscriptions import lock_subscription

@@ -22,9 +22,9 @@ from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.core.subscriptions.subscription_request import OnDemand, SubscriptionRequest
 from nicobar.flows.payments.check_payment_request import CheckedRequest
 from nicobar.flows.payments.decide_creation import DecidedCreation, PaymentIds, decide_creation
+from nicobar.flows.plans.build_plan import build_plan
+from nicobar.flows.plans.check_can_set_up import check_can_set_up
 from nicobar.flows.pricing.quote_cart import quote_cart
-from nicobar.flows.subscriptions.build_plan import build_plan
-from nicobar.flows.subscriptions.check_can_set_up import check_can_set_up
 
 
 class SubscriptionFacts(NamedTuple):

@@ -7,8 +7,16 @@ import structlog
 from nicobar.core.events.moves import FollowedMove, PaymentMove
 from nicobar.core.payments.payment import Payment
 from nicobar.core.subscriptions.charge_record import ChargeRecord
-from nicobar.core.subscriptions.lifecycle import RecoveryRules, charge_failed, charge_paid, credit_late, give_up
-from nicobar.core.subscriptions.subscription import Subscription
+from nicobar.core.subscriptions.lifecycle import (
+    RecoveryRules,
+    charge_failed,
+    charge_paid,
+    close_link,
+    credit_late,
+    give_up,
+    replace_method,
+)
+from nicobar.core.subscriptions.subscription import FINAL, Subscription
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.activate_subscription import activate_subscription
@@ -67,6 +75,10 @@ async def _succeeded(
         dates = () if begun.subscription.on_demand else (period.starts_at, period.ends_at)
         await end_charge(tx, tenant, charge, "paid", *dates)
         await save_move(runtime, tx, begun, at, payment.payment_id)
+    elif payment.options.updates_method:
+        await end_charge(tx, tenant, charge, "paid")
+        if payment.payment_method_id is not None and subscription.status not in FINAL:
+            await save_move(runtime, tx, replace_method(subscription, payment.payment_method_id, at), at)
     elif opened is not None and opened.payment_id == payment.payment_id:
         if payment.payment_method_id is not None:
             opened = opened.with_method(payment.payment_method_id)
@@ -89,6 +101,8 @@ async def _failed(
     await end_charge(tx, tenant, charge, "failed")
     if subscription.status == "pending":
         await save_move(runtime, tx, give_up(subscription, at), at)
+    elif opened is not None and opened.payment_id == payment.payment_id and opened.link_until is not None:
+        await save_move(runtime, tx, close_link(subscription, at), at)
     elif opened is not None and opened.payment_id == payment.payment_id:
         result = charge_failed(subscription, opened, at, await _rules(runtime, payment), soft=_is_soft(payment))
         await save_move(runtime, tx, result, at)

@@ -20,8 +20,8 @@ from nicobar.core.subscriptions.subscription import Moved, OpenCharge, PlanChang
 from nicobar.core.tax.tax_id import CheckedTaxId
 from nicobar.flows.payments.charge_saved_method import charge_saved_method
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
+from nicobar.flows.plans.price_due import PricedDue
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.subscriptions.price_due import PricedDue
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.database import Tx
 from nicobar.storage.payments.payments import insert_payment
@@ -107,6 +107,7 @@ async def _store_charge(
     opened = OpenCharge(
         payment_id=payment_id,
         charge_type=order.charge_type or "renewal",
+        link_until=None if order.link_lifetime is None else at + order.link_lifetime,
         period=order.period,
         number=order.number,
         price=order.priced.charge.price,
@@ -130,6 +131,8 @@ async def _store_charge(
         created_at=at,
     )
     await insert_charge(tx, subscription.tenant, record)
+    if order.charge_type is None:
+        return  # a new card waits for its owner, and nothing waits for the card
     await save_move(runtime, tx, Moved(open_charge(subscription, opened, at)), at)
 
 

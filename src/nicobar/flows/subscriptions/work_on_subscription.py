@@ -7,7 +7,7 @@ import structlog
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.due import ChargeDue, DueStep, next_step
-from nicobar.core.subscriptions.lifecycle import cancel, end_grace, expire, give_up
+from nicobar.core.subscriptions.lifecycle import cancel, close_link, end_grace, expire, give_up
 from nicobar.core.subscriptions.subscription import Moved, Subscription
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.charge_due import charge_due
@@ -49,18 +49,28 @@ async def work_on_subscription(runtime: Runtime, tenant: Tenant, subscription_id
 async def _move(runtime: Runtime, subscription: Subscription, step: DueStep | None, at: datetime) -> bool:
     tenant = subscription.tenant
     async with runtime.database.transaction() as tx:
-        if step == "give_up":
-            payment = await lock_payment(tx, tenant, subscription.first_payment_id)
+        waited_for = _waited_for(subscription, step)
+        if waited_for is not None:
+            payment = await lock_payment(tx, tenant, waited_for)
             if payment is not None and payment.status in _UNDER_WAY:
                 return False  # its customer paid in time, and the bank has not said how it ended
         if await lock_subscription(tx, tenant, subscription.subscription_id) != subscription:
             raise Overtaken
-        if step == "give_up":
-            for charge in await charges_of_payments(tx, tenant, [subscription.first_payment_id]):
+        if waited_for is not None:
+            for charge in await charges_of_payments(tx, tenant, [waited_for]):
                 if charge.subscription_id == subscription.subscription_id and charge.state == "open":
                     await end_charge(tx, tenant, charge, "failed")
         await save_move(runtime, tx, _moved(subscription, step, at), at)
     return True
+
+
+def _waited_for(subscription: Subscription, step: DueStep | None) -> str | None:
+    """Return the payment that was not made in time."""
+    if step == "give_up":
+        return subscription.first_payment_id
+    if step == "close_link" and subscription.open_charge is not None:
+        return subscription.open_charge.payment_id
+    return None
 
 
 def _moved(subscription: Subscription, step: DueStep | None, at: datetime) -> Moved:
@@ -73,5 +83,7 @@ def _moved(subscription: Subscription, step: DueStep | None, at: datetime) -> Mo
             return expire(subscription, at)
         case "end_grace":
             return end_grace(subscription, at)
+        case "close_link":
+            return close_link(subscription, at)
         case _:
             return Moved(subscription)  # nothing is due any more: the row waits for its own next time

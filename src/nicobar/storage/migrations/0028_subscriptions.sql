@@ -24,9 +24,9 @@ CREATE TABLE subscriptions (
     PRIMARY KEY (business_id, mode, subscription_id),
     FOREIGN KEY (business_id, mode, customer_id) REFERENCES customers,
     FOREIGN KEY (business_id, mode, first_payment_id) REFERENCES payments (business_id, mode, payment_id),
-    -- What has ended has nothing left to do, and neither has what waits for a payment.
-    CONSTRAINT subscriptions_due CHECK (due_at IS NULL OR (
-        status NOT IN ('cancelled', 'failed', 'expired', 'paused') AND open_payment_id IS NULL)),
+    -- What has ended has nothing left to do.
+    CONSTRAINT subscriptions_due CHECK (due_at IS NULL
+        OR status NOT IN ('cancelled', 'failed', 'expired', 'paused')),
     -- What waits for its billing date is due then.
     CONSTRAINT subscriptions_wait CHECK (status NOT IN ('pending', 'active') OR open_payment_id IS NOT NULL
         OR due_at IS NOT NULL)
@@ -65,4 +65,4 @@ CREATE INDEX subscription_charges_of ON subscription_charges (business_id, mode,
 CREATE UNIQUE INDEX subscription_charges_paid_once ON subscription_charges
     (business_id, mode, subscription_id, starts_at) WHERE state = 'paid' AND starts_at IS NOT NULL;
 CREATE UNIQUE INDEX subscription_charges_one_open ON subscription_charges
-    (business_id, mode, subscription_id) WHERE state = 'open';
+    (business_id, mode, subscription_id) WHERE state = 'open' AND charge_type IS NOT NULL;

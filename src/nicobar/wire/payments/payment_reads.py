@@ -338,4 +338,20 @@ class ManualRetryState(ResponseBody, frozen=True, kw_only=True):
     automatic_retry_total: int | None = None
     next_automatic_retry_at: datetime | None = None
     reason: str | None = "UNSUPPORTED_ACTION"
+    """The code with which a retry would be refused."""
     retry_available_at: datetime | None = None
+
+
+class ManualRetry(ResponseBody, frozen=True, kw_only=True):
+    """The answer of POST /payments/{payment_id}/retry."""
+
+    invoice_id: str
+    """The first payment of what is owed."""
+    payment_id: str
+    """The new payment."""
+    retry_attempt: int
+    sends_allowed: int
+    sends_used: int
+    is_manual_retry: bool = True
+    retry_available_at: datetime | None = None
+    status: IntentStatus | None = None

@@ -15,7 +15,7 @@ from nicobar.core.subscriptions.charges import PricedCharge, price_charge, price
 from nicobar.core.subscriptions.plan import Plan
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.core.tax.tax_id import CheckedTaxId
-from nicobar.flows.subscriptions.plan_lines import plan_lines
+from nicobar.flows.plans.plan_lines import plan_lines
 from nicobar.reference import currencies
 from nicobar.reference.charge_steps import charge_step
 

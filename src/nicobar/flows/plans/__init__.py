@@ -1,0 +1,1 @@
+"""Plans of subscriptions: put together, and priced for a day."""

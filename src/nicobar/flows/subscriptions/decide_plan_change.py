@@ -1,0 +1,144 @@
+"""Decide what a plan change comes to: the one function behind preview and change, so that they cannot differ."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from nicobar.core.catalog.product import OneTimePrice, RecurringPrice
+from nicobar.core.discounts.discounts import normalise_code
+from nicobar.core.pricing.policy import Policy
+from nicobar.core.problems import Problem
+from nicobar.core.subscriptions.charges import net_prices
+from nicobar.core.subscriptions.plan import Plan, RunningCode, working_terms
+from nicobar.core.subscriptions.plan_change import change_cost, changed_period, check_changeable, kept_codes
+from nicobar.core.subscriptions.plan_change_request import PlanChangeRequest
+from nicobar.core.subscriptions.proration import WHOLE, Proration, prorate
+from nicobar.core.subscriptions.subscription import PlanChange, Subscription
+from nicobar.core.tax.tax_id import CheckedTaxId
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.plans.build_plan import build_plan
+from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
+from nicobar.flows.plans.price_due import PricedDue, WhatIsDue, price_due
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.subscriptions.place_charge import ChargeOrder
+from nicobar.storage.catalog.addons import get_addons
+from nicobar.storage.catalog.localized_prices import load_localized_prices
+from nicobar.storage.catalog.products import get_product
+from nicobar.storage.pricing.cart import load_cart_facts
+
+
+class DecidedChange(NamedTuple):
+    """What a plan change comes to."""
+
+    change: PlanChange
+    cost: Proration
+    order: ChargeOrder
+    """The charge, which is placed if something is due."""
+    tax_id: CheckedTaxId | None
+    scheduled: bool
+
+
+async def decide_plan_change(
+    runtime: Runtime, subscription: Subscription, request: PlanChangeRequest, at: datetime
+) -> DecidedChange:
+    """Return the change with its charge. Nothing is written.
+
+    Raises Problem as `check_changeable` does, then NOT_FOUND, PRODUCT_IS_DELETED, UNSUPPORTED_ACTION for a product
+    without a recurring price and for codes that the subscription does not have, BRAND_MISMATCH, UNSUPPORTED_CURRENCY,
+    what `build_plan` refuses, DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT, and what `price_due` refuses.
+    """
+    scheduled = request.effective_at == "next_billing_date"
+    check_changeable(subscription, request.mode, request.effective_at, replaces_scheduled=request.replaces_scheduled)
+    if request.collect_via_link:
+        detail = "Plan changes are charged to the stored method; this business has no links for them"
+        raise Problem("UNSUPPORTED_ACTION", detail=detail, path="collect_via_payment_link")
+    policy = await load_policy(runtime, subscription.tenant)
+    plan = await _plan(runtime, subscription, request, policy)
+    codes = _codes(subscription, request, plan)
+    tax_id = await check_tax_id_again(runtime, subscription, policy)
+    terms = working_terms(codes)
+    whole = price_due(subscription, WhatIsDue(plan, terms, 0, None, request.fees_inclusive), policy, tax_id, at)
+    if scheduled:
+        cost = prorate("full_immediately", subscription.period_price, whole.charge.price, WHOLE, restarts=True)
+    else:
+        cost = change_cost(subscription, request.mode, plan, whole.charge.price, at)
+    due = WhatIsDue(plan, terms, subscription.credit + cost.credit, cost.price, request.fees_inclusive)
+    priced = price_due(subscription, due, policy, tax_id, at)
+    change = PlanChange(
+        change_id=runtime.new_id("spc", at),
+        plan=plan,
+        codes=codes,
+        recurring_pre_tax_amount=sum(net_prices(whole.lines, whole.terms, [])),
+        tax_inclusive=whole.lines[0].tax_inclusive,
+        on_failure=request.on_failure or policy.settings.plan_change_failure,
+        metadata=subscription.metadata if request.metadata is None else request.metadata,
+        created_at=at,
+        proration=None if scheduled else cost,
+        effective_at=subscription.next_billing_date if scheduled else None,
+    )
+    return DecidedChange(change, cost, _order(subscription, change, cost, priced, at), tax_id, scheduled)
+
+
+def _order(
+    subscription: Subscription, change: PlanChange, cost: Proration, priced: PricedDue, at: datetime
+) -> ChargeOrder:
+    use = priced.charge.credit_use
+    return ChargeOrder(
+        charge_type="plan_change",
+        plan=change.plan,
+        priced=priced,
+        period=changed_period(subscription, change.plan, cost, at),
+        number=subscription.number,
+        credit_use=use._replace(used=use.used - cost.credit),  # what the change gives back was no credit before
+        payment_method_id=subscription.payment_method_id,
+        metadata=change.metadata,
+        change=change,
+        factor=cost.share.text(),
+    )
+
+
+async def _plan(runtime: Runtime, subscription: Subscription, request: PlanChangeRequest, policy: Policy) -> Plan:
+    tenant = subscription.tenant
+    buyer_id, ids = subscription.customer.customer_id, [request.product_id]
+    async with runtime.database.snapshot() as read:
+        cart = await load_cart_facts(read, tenant, customer_id=buyer_id, email_key=None, product_ids=ids)
+        stored = await get_product(read, tenant, request.product_id)
+        localized = await load_localized_prices(read, tenant, [request.product_id])
+        attached = set() if stored is None else set(stored.extras.get("addons") or [])
+        asked = [addon.addon_id for addon in request.addons if addon.addon_id in attached]
+        addons = {addon.addon_id: addon for addon in await get_addons(read, tenant, asked)} if asked else {}
+    product = cart.products.get(request.product_id)
+    if product is None:
+        raise Problem("NOT_FOUND", what=f"Product {request.product_id}", path="product_id")
+    if product.archived:
+        raise Problem("PRODUCT_IS_DELETED", product_id=request.product_id, path="product_id")
+    price = product.price
+    if not isinstance(price, RecurringPrice):
+        kind = "a one-time product" if isinstance(price, OneTimePrice) else "sold by measured use"
+        detail = f"Product {request.product_id} is {kind}; subscriptions need a recurring price"
+        raise Problem("UNSUPPORTED_ACTION", detail=detail, path="product_id")
+    if product.brand_id != subscription.brand_id:
+        raise Problem("BRAND_MISMATCH", path="product_id")
+    if price.currency not in (subscription.currency, subscription.plan.product.price.currency):
+        raise Problem("UNSUPPORTED_CURRENCY", detail=price.currency, path="product_id")
+    prices = localized.get(request.product_id, ())
+    inclusive = policy.settings.default_tax_inclusive
+    return build_plan(product, price, request.quantity, request.addons, addons, prices, default_tax_inclusive=inclusive)
+
+
+def _codes(subscription: Subscription, request: PlanChangeRequest, plan: Plan) -> tuple[RunningCode, ...]:
+    """Return the codes from the change on. New ones cannot be added: their uses are counted by first payments."""
+    if request.discount_codes is UNSET:
+        return kept_codes(subscription.codes, plan)
+    own = {code.terms.code: code for code in subscription.codes}
+    found = []
+    for index, text in enumerate(dict.fromkeys(normalise_code(code) for code in request.discount_codes)):
+        path = f"discount_codes[{index}]"
+        if text not in own:
+            detail = f"A plan change cannot add a code: the subscription does not have {text}"
+            raise Problem("UNSUPPORTED_ACTION", detail=detail, path=path)
+        if not any(own[text].terms.covers(line.sold.product_id) for line in plan.lines):
+            raise Problem("DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT", path=path)
+        found.append(own[text])
+    return tuple(found)

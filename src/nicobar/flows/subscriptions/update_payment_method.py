@@ -1,0 +1,104 @@
+"""Charge another method from now on, and pay with it what is owed."""
+
+from datetime import datetime, timedelta
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.methods import CARD_TYPES
+from nicobar.core.payments.payment import PaymentOptions
+from nicobar.core.problems import Problem
+from nicobar.core.subscriptions.charges import price_left
+from nicobar.core.subscriptions.due import retry_of
+from nicobar.core.subscriptions.lifecycle import replace_method
+from nicobar.core.subscriptions.plan import working_terms
+from nicobar.core.subscriptions.plan_change_request import MethodUpdate
+from nicobar.core.subscriptions.subscription import UNPAID, Subscription
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.plans.check_can_set_up import check_can_set_up
+from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
+from nicobar.flows.plans.price_due import WhatIsDue, price_due
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.subscriptions.charge_due import charge_due
+from nicobar.flows.subscriptions.place_charge import ChargeOrder, Overtaken, PlacedCharge, place_charge
+from nicobar.flows.subscriptions.require_subscription import require_subscription
+from nicobar.flows.subscriptions.save_move import save_move
+from nicobar.storage.payments.saved_methods import get_method
+from nicobar.storage.subscriptions.subscriptions import lock_subscription
+
+
+async def update_payment_method(
+    runtime: Runtime, tenant: Tenant, subscription_id: str, update: MethodUpdate
+) -> PlacedCharge | None:
+    """Use a saved method at once, or return a payment on whose page the customer gives another one.
+
+    Where something is owed, it is charged: to the saved method at once, or on the page. A decline is no refusal.
+    Raises Problem NOT_FOUND for the subscription or the method, SUBSCRIPTION_INACTIVE for what has ended or not begun,
+    PREVIOUS_PAYMENT_PENDING while a charge is open, NO_ELIGIBLE_PAYMENT_METHODS, and UNSUPPORTED_ACTION where a card
+    cannot be kept without a charge; nothing is changed then.
+    """
+    subscription = await require_subscription(runtime, tenant, subscription_id)
+    if subscription.status not in ("active", "paused", *UNPAID):
+        raise Problem("SUBSCRIPTION_INACTIVE")
+    owes = subscription.status in UNPAID
+    if owes and subscription.open_charge is not None:
+        raise Problem("PREVIOUS_PAYMENT_PENDING")
+    at = runtime.now(tenant)
+    try:
+        if update.payment_method_id is None:
+            return await _by_page(runtime, subscription, update, at, owes=owes)
+        if owes:
+            due = retry_of(subscription)
+            method = update.payment_method_id
+            return await charge_due(runtime, subscription, due, at, payment_method_id=method, is_manual=True)
+        await _replace(runtime, subscription, update.payment_method_id, at)
+    except Overtaken as error:
+        raise Problem("PREVIOUS_PAYMENT_PENDING") from error
+    return None
+
+
+async def _replace(runtime: Runtime, subscription: Subscription, payment_method_id: str, at: datetime) -> None:
+    tenant = subscription.tenant
+    async with runtime.database.transaction() as tx:
+        own = await lock_subscription(tx, tenant, subscription.subscription_id)
+        if own != subscription:
+            raise Overtaken
+        if await get_method(tx, tenant, subscription.customer.customer_id, payment_method_id) is None:
+            raise Problem("NOT_FOUND", what=f"Payment method {payment_method_id}", path="payment_method_id")
+        await save_move(runtime, tx, replace_method(subscription, payment_method_id, at), at)
+
+
+async def _by_page(
+    runtime: Runtime, subscription: Subscription, update: MethodUpdate, at: datetime, *, owes: bool
+) -> PlacedCharge:
+    """Return a payment with a link: of what is owed, or of nothing, which only keeps the card."""
+    allowed = CARD_TYPES if update.allowed_types is None else CARD_TYPES.intersection(update.allowed_types)
+    if not allowed:
+        raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="allowed_payment_method_types")
+    policy = await load_policy(runtime, subscription.tenant)
+    tax_id = await check_tax_id_again(runtime, subscription, policy)
+    arrears = subscription.arrears
+    part = 0 if not owes or arrears is None else arrears.price
+    codes = working_terms(subscription.codes) if part is None else []
+    credit = subscription.credit if owes else 0
+    priced = price_due(subscription, WhatIsDue(subscription.plan, codes, credit, part), policy, tax_id, at)
+    priced = priced._replace(charge=price_left(priced.charge, priced.lines, priced.terms))
+    due = retry_of(subscription) if owes else None
+    order = ChargeOrder(
+        charge_type=None if due is None else due.charge_type,
+        plan=subscription.plan,
+        priced=priced,
+        period=None if due is None else due.period,
+        number=subscription.number if due is None else due.number,
+        credit_use=priced.charge.credit_use,
+        payment_method_id=None,
+        metadata=subscription.metadata,
+        factor="1" if arrears is None else arrears.factor,
+        retry_attempt=0 if due is None else due.retry_attempt,
+        is_manual=True,
+        replaces_method=True,
+        link_lifetime=timedelta(minutes=policy.settings.link_ttl_minutes),
+        return_url=update.return_url,
+        allowed_types=tuple(sorted(allowed)),
+    )
+    if not priced.charge.quote.total:
+        check_can_set_up(policy, PaymentOptions())
+    return await place_charge(runtime, subscription, order, tax_id, at)

@@ -1,0 +1,183 @@
+"""Renewals: each cycle charged once, late ones caught up, failed ones held, retried and recovered."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api.subscriptions.subscribing import RENEWALS_FAIL, Club
+from nicobar.flows.business.change_setting import change_setting
+from nicobar.flows.subscriptions.work_on_subscription import work_on_subscription
+
+
+async def starts(club: Club, subscription_id: str) -> list[str]:
+    """Return the days on which paid periods begin, the oldest first."""
+    paid = await club.payments(subscription_id)
+    return sorted(period["starts_at"][:10] for each in paid for period in each["service_periods"])
+
+
+async def test_every_cycle_is_charged_once_at_its_date(club: Club) -> None:
+    own = await club.subscribe()
+    for _ in range(93):
+        await club.work(days=1)
+    assert await starts(club, own["subscription_id"]) == ["2026-03-14", "2026-04-14", "2026-05-14", "2026-06-14"]
+    renewal = (await club.payments(own["subscription_id"]))[1]
+    assert (renewal["charge_type"], renewal["retry_attempt"], renewal["total_amount"]) == ("renewal", 0, 3000)
+    assert (renewal["payment_method_id"], renewal["payment_link"]) == (own["payment_method_id"], None)
+    assert (await club.told())[-3:] == ["payment.succeeded", "subscription.renewed", "subscription.updated"]
+    newest = (await club.payments(own["subscription_id"]))[-1]["payment_id"]
+    assert (await club.bodies("subscription.renewed"))[-1]["payment_id"] == newest
+    await club.books_agree()
+
+
+async def test_a_worker_that_was_down_for_months_catches_up_in_order(club: Club) -> None:
+    own = await club.subscribe()
+    await club.work(days=93)
+    assert await starts(club, own["subscription_id"]) == ["2026-03-14", "2026-04-14", "2026-05-14", "2026-06-14"]
+    assert (await club.read(own["subscription_id"]))["next_billing_date"].startswith("2026-07-14")
+
+
+async def test_several_workers_charge_once(club: Club) -> None:
+    owns = [await club.subscribe(customer={"email": f"c{number}@example.com", "name": "C"}) for number in range(5)]
+    club.clock.advance(days=31)
+    tenant = club.merchant.tenant
+    work = [work_on_subscription(club.runtime, tenant, own["subscription_id"]) for own in owns for _ in range(4)]
+    await asyncio.gather(*work)
+    for own in owns:
+        assert await starts(club, own["subscription_id"]) == ["2026-03-14", "2026-04-14"]
+    assert await club.counted("payments") == 10
+    await club.books_agree()
+
+
+async def test_a_failed_renewal_puts_it_on_hold_and_stops_there(club: Club) -> None:
+    own = await club.subscribe(number=RENEWALS_FAIL)
+    await club.work(days=100)
+    held = await club.read(own["subscription_id"])
+    assert held["status"] == "on_hold" and held["next_billing_date"].startswith("2026-04-14")
+    payments = await club.payments(own["subscription_id"])
+    assert [each["status"] for each in payments] == ["succeeded", "failed"]
+    assert payments[1]["service_periods"] == [] and payments[1]["error_code"] is not None
+    assert (await club.told())[-2:] == ["payment.failed", "subscription.on_hold"]
+    await club.books_agree()
+
+
+async def test_a_grace_period_keeps_it_usable_and_ends_as_the_setting_says(club: Club) -> None:
+    await change_setting(club.runtime, club.merchant.tenant, "grace_period_days", "3")
+    await change_setting(club.runtime, club.merchant.tenant, "grace_period_end", "cancel")
+    club.clock.advance(seconds=10)
+    own = await club.subscribe(number=RENEWALS_FAIL)
+    await club.work(days=31)
+    assert (await club.read(own["subscription_id"]))["status"] == "past_due"
+    (told,) = await club.bodies("subscription.past_due")
+    assert told["past_due_ends_at"] is not None
+    await club.work(days=3)
+    ended = await club.read(own["subscription_id"])
+    assert (ended["status"], ended["cancelled_by"]) == ("cancelled", None)
+    assert (await club.told())[-1] == "subscription.cancelled"
+
+
+async def test_soft_declines_are_retried_on_the_ladder(club: Club) -> None:
+    await change_setting(club.runtime, club.merchant.tenant, "renewal_retry_days", "13")
+    club.clock.advance(seconds=10)
+    scenario = {"nicobar_scenario": "decline=INSUFFICIENT_FUNDS"}
+    own = await club.subscribe()
+    await _decline_from_now_on(club, own["subscription_id"], scenario)
+    for _ in range(60):
+        await club.work(hours=12)
+    for _ in range(40):
+        await club.work(hours=12)
+    payments = await club.payments(own["subscription_id"])
+    assert [each["retry_attempt"] for each in payments] == [0, 0, 1, 2, 3, 4, 5]
+    assert {each["status"] for each in payments[1:]} == {"failed"}
+    assert (await club.read(own["subscription_id"]))["status"] == "on_hold"
+
+
+async def _decline_from_now_on(club: Club, subscription_id: str, metadata: dict[str, Any]) -> None:
+    """Let the simulated bank decline what is charged later."""
+    async with club.runtime.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE subscriptions SET details = (details::jsonb || jsonb_build_object('metadata', $2::jsonb))::json"
+            " WHERE subscription_id = $1",
+            subscription_id,
+            metadata,
+        )
+
+
+@pytest.mark.parametrize("days", [1, 40])
+async def test_a_term_that_is_over_expires(club: Club, days: int) -> None:
+    product_id = await club.product(subscription_period_count=2, subscription_period_interval="Month")
+    own = await club.subscribe(product_id)
+    await club.work(days=60 + days)
+    await club.work(days=1)
+    ended = await club.read(own["subscription_id"])
+    assert ended["status"] == "expired" and (await club.told())[-1] == "subscription.expired"
+    assert await starts(club, own["subscription_id"]) == ["2026-03-14", "2026-04-14"]
+
+
+async def test_codes_count_charged_cycles(club: Club) -> None:
+    code = {"type": "percentage", "amount": 5000, "code": "HALF", "subscription_cycles": 2, "name": "Half"}
+    await club.call("POST", "/discounts", code)
+    own = await club.subscribe(discount_codes=["HALF"])
+    assert own["discounts"][0]["cycles_remaining"] == own["discount_cycles_remaining"] == 1
+    for _ in range(3):
+        await club.work(days=31)
+    totals = [each["total_amount"] for each in await club.payments(own["subscription_id"])]
+    assert totals == [1500, 1500, 3000, 3000]
+    after = await club.read(own["subscription_id"])
+    assert (after["discounts"][0]["cycles_remaining"], after["recurring_pre_tax_amount"]) == (0, 3000)
+    used = (await club.call("GET", "/discounts"))["items"][0]["times_used"]
+    assert used == 1
+    explained = await club.call(
+        "GET", f"/payments/{(await club.payments(own['subscription_id']))[1]['payment_id']}/explain"
+    )
+    assert "HALF" in str(explained)
+    await club.books_agree()
+
+
+async def test_the_code_of_a_trial_is_used_and_waits_for_the_first_cycle(club: Club) -> None:
+    code = {"type": "percentage", "amount": 5000, "code": "HALF", "subscription_cycles": 1, "usage_limit": 1}
+    await club.call("POST", "/discounts", code)
+    own = await club.subscribe(await club.product(trial_period_days=7), discount_codes=["HALF"])
+    assert own["discount_cycles_remaining"] == 1
+    assert (await club.call("GET", "/discounts"))["items"][0]["times_used"] == 1
+    await club.work(days=40)
+    assert [each["total_amount"] for each in await club.payments(own["subscription_id"])] == [0, 1500, 3000]
+    await club.books_agree()
+
+
+async def test_taxes_are_those_of_the_day_and_the_address_of_now(club: Club) -> None:
+    await change_setting(club.runtime, club.merchant.tenant, "seller_country", "DE")
+    await change_setting(club.runtime, club.merchant.tenant, "tax", "table")
+    club.clock.advance(seconds=10)
+    own = await club.subscribe(billing={"country": "DE"})
+    await club.work(days=31)
+    assert [(each["total_amount"], each["tax"]) for each in await club.payments(own["subscription_id"])] == [
+        (3570, 570),
+        (3570, 570),
+    ]
+    await club.books_agree()
+
+
+async def test_a_price_change_does_not_touch_it(club: Club) -> None:
+    own = await club.subscribe()
+    price = {
+        "type": "recurring_price",
+        "currency": "USD",
+        "price": 9900,
+        "payment_frequency_count": 1,
+        "payment_frequency_interval": "Month",
+        "subscription_period_count": 20,
+        "subscription_period_interval": "Year",
+    }
+    await club.call("PATCH", f"/products/{own['product_id']}", {"price": price})
+    await club.work(days=31)
+    assert [each["total_amount"] for each in await club.payments(own["subscription_id"])] == [3000, 3000]
+
+
+async def test_a_week_without_a_worker_is_four_due_dates_in_a_row(club: Club) -> None:
+    own = await club.subscribe(await club.product(payment_frequency_interval="Day", subscription_period_count=1))
+    begun = club.clock.now()
+    await club.work(days=7)
+    found = await starts(club, own["subscription_id"])
+    assert found == [(begun + timedelta(days=day)).date().isoformat() for day in range(8)]
