@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nicobar.api import errors, misc
 from nicobar.api.auth import HEADERS, KeyRing
-from nicobar.api.catalog import brands, localized_prices, products
+from nicobar.api.catalog import addons, brands, localized_prices, products
 from nicobar.api.catalog.images import image_routes
 from nicobar.api.customers import customers
 from nicobar.api.discounts import discounts
@@ -65,6 +65,7 @@ OPERATIONS: Final[list[Operation]] = [
     *events.OPERATIONS,
     *subscriptions.OPERATIONS,
     *changes.OPERATIONS,
+    *addons.OPERATIONS,
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 

@@ -43,6 +43,7 @@ SCOPE_OF: Final[dict[str, Scope]] = {
     "refunds": "refunds",
     "customers": "customers",
     "products": "catalog",
+    "addons": "catalog",
     "brands": "catalog",
     "discounts": "catalog",
     "webhooks": "webhooks",

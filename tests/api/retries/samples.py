@@ -74,6 +74,11 @@ def samples(names: dict[str, str]) -> dict[str, Sample]:
         "POST /events/replay": Sample(
             "/events/replay", {"what": "missing", "since": "2026-03-01T00:00:00Z"}, as_it_is=False
         ),
+        "POST /addons": Sample("/addons", {"name": "Seat", "price": 500, "currency": "USD", "tax_category": "saas"}),
+        "PATCH /addons/{id}": Sample(f"/addons/{names['addon']}", {"name": "Seats"}),
+        "PUT /addons/{id}/images": Sample(f"/addons/{names['addon']}/images", as_it_is=False),
+        "DELETE /addons/{id}": Sample(f"/addons/{names['addon']}"),
+        "POST /addons/{id}/unarchive": Sample(f"/addons/{names['addon']}/unarchive"),
         "POST /subscriptions": Sample(
             "/subscriptions",
             {

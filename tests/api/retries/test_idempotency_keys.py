@@ -62,6 +62,8 @@ async def stand(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merc
     names["paid"] = await stand.refundable()
     club = await post("/products", json={"name": "Club", "tax_category": "saas", "price": PRICE})
     names["club"] = club.json()["product_id"]
+    addon = await post("/addons", json={"name": "Seat", "price": 500, "currency": "USD", "tax_category": "saas"})
+    names["addon"] = addon.json()["id"]
     names["event"] = (await merchant.client.get("/events")).json()["data"][0]["event_id"]
     names["endpoint"] = (await post("/webhooks", json={"url": "https://shop.example/hook"})).json()["id"]
     yield stand

@@ -26,8 +26,9 @@ async def offer_upload(
 ) -> OfferedUpload:
     """Return a fresh id and the address that takes the picture for it, without a key and once.
 
-    The picture is for a product or for a brand. A product shows it as soon as it is uploaded if `at_once` says so, and
-    the primary brand always does, because its id cannot be put there in any other way. Otherwise a PATCH decides.
+    The picture is for a product or for a brand, or for whatever a PATCH puts it on. A product shows it as soon as it is
+    uploaded if `at_once` says so, and the primary brand always does, because its id cannot be put there in any other
+    way. Otherwise a PATCH decides.
 
     Raises Problem NOT_FOUND for the product or the brand, and BRAND_NOT_ENABLED for an archived brand.
     """

@@ -48,6 +48,8 @@ WITH expired AS MATERIALIZED (
         SELECT FROM products WHERE (business_id, mode, image_id) = (p.business_id, p.mode, p.image_id))
       AND NOT EXISTS (
         SELECT FROM brands WHERE (business_id, mode, image_id) = (p.business_id, p.mode, p.image_id))
+      AND NOT EXISTS (
+        SELECT FROM addons WHERE (business_id, mode, image_id) = (p.business_id, p.mode, p.image_id))
     ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 DELETE FROM pictures p USING expired e
