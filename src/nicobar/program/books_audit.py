@@ -40,6 +40,11 @@ from nicobar.storage.refunds.refund_audit import (
     refunds_that_ended_otherwise,
 )
 from nicobar.storage.sessions.session_checks import sessions_that_disagree
+from nicobar.storage.subscriptions.subscription_checks import (
+    charges_that_disagree,
+    overdue_subscriptions,
+    subscriptions_that_disagree,
+)
 from nicobar.storage.webhooks.webhook_checks import overdue_deliveries
 
 OVERDUE: Final = timedelta(minutes=10)
@@ -276,6 +281,28 @@ PARTS: Final[list[Part]] = [
         "each names the payment that was made of it, and no other payment names it",
         "some and their payments do not name each other",
         lambda read, _when: sessions_that_disagree(read),
+    ),
+    Part(
+        "Charges of subscriptions",
+        lambda counts: counts.charges,
+        "each ended as its payment",
+        "some ended otherwise than their payment",
+        lambda read, _when: charges_that_disagree(read),
+    ),
+    Part(
+        "Subscriptions",
+        lambda counts: counts.subscriptions,
+        "each is paid, owed or not begun, and agrees with itself",
+        "some contradict themselves or their charges",
+        lambda read, _when: subscriptions_that_disagree(read),
+    ),
+    Part(
+        "Billing dates",
+        lambda counts: counts.subscriptions,
+        f"nothing is due for longer than {OVERDUE.seconds // 60} minutes",
+        "some are not charged",
+        lambda read, when: overdue_subscriptions(read, when.now - OVERDUE),
+        _WORKER,
     ),
     Part(
         "Notices of processors",

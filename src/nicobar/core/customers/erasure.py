@@ -9,6 +9,7 @@ _EMPTY: Final[dict[str, Any]] = {
     "card_holder_name": None,
     "custom_field_responses": None,
     "reason": None,
+    "cancellation_comment": None,
 }
 _ADDRESS: Final = ("street", "city", "zipcode")
 

@@ -11,6 +11,7 @@ from nicobar.storage.customers.erasure import (
     events_about,
     lock_payments_of,
     open_business_with,
+    open_subscription_of,
     replace_payloads,
 )
 
@@ -19,9 +20,10 @@ async def erase_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> 
     """Take a person's data out of the customer, all payments, refunds and events; return how many payments it had.
 
     Names, e-mail and postal addresses, phone numbers, names of cardholders, saved methods, metadata, reasons and return
-    addresses go permanently. Amounts, moments, ids, what was bought, the country, the state and the tax id stay.
-    Somebody who buys with the same address later is a new customer. Raises Problem NOT_FOUND, and UNSUPPORTED_ACTION
-    while a payment can still be paid or is in doubt, or has an open refund or dispute; nothing is changed then.
+    addresses go permanently. Amounts, moments, ids, what was bought, the country, the state and the tax id stay. Somebody
+    who buys with the same address later is a new customer. Raises Problem NOT_FOUND, and UNSUPPORTED_ACTION while a
+    payment can still be paid or is in doubt, or has an open refund or dispute, and while a subscription has not ended;
+    nothing is changed then.
     """
     email, moment = erased_email(customer_id), runtime.now(tenant)
     async with runtime.database.transaction() as tx:
@@ -30,6 +32,9 @@ async def erase_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> 
             raise Problem("NOT_FOUND", what="Customer")
         if (open_id := await open_business_with(tx, tenant, customer_id, moment)) is not None:
             detail = f"The payment {open_id} can still be paid or is in doubt, or has an open refund or dispute."
+            raise Problem("UNSUPPORTED_ACTION", detail=detail)
+        if (open_id := await open_subscription_of(tx, tenant, customer_id)) is not None:
+            detail = f"The subscription {open_id} has not ended: cancel it first."
             raise Problem("UNSUPPORTED_ACTION", detail=detail)
         await erase_person(tx, tenant, customer_id, payment_ids, email=email, name=ERASED_NAME, moment=moment)
         bodies = await events_about(tx, tenant, payment_ids)

@@ -27,6 +27,11 @@ WHERE p.business_id = $1 AND p.mode = $2 AND p.customer_id = $3 AND (
 ORDER BY p.payment_id LIMIT 1
 """
 
+_OPEN_SUBSCRIPTION: Final = """
+SELECT subscription_id FROM subscriptions WHERE business_id = $1 AND mode = $2 AND customer_id = $3
+    AND status NOT IN ('cancelled', 'failed', 'expired') ORDER BY subscription_id LIMIT 1
+"""
+
 _LOCK: Final = """
 SELECT payment_id FROM payments WHERE business_id = $1 AND mode = $2 AND customer_id = $3 FOR NO KEY UPDATE
 """
@@ -56,6 +61,13 @@ _STATEMENTS: Final = (
     WHERE business_id = $1 AND mode = $2 AND payment_id = ANY ($3)
     """,
     """
+    UPDATE subscriptions SET details = (details::jsonb || jsonb_build_object(
+        'metadata', '{}'::jsonb, 'cancellation_comment', null, 'scheduled_change', null, 'open_charge', null,
+        'billing', jsonb_build_object('country', details -> 'billing' -> 'country',
+                                      'state', details -> 'billing' -> 'state')))::json, open_payment_id = NULL
+    WHERE business_id = $1 AND mode = $2 AND first_payment_id = ANY ($3)
+    """,
+    """
     UPDATE simulator.charges SET return_url = '',
         outcome = CASE WHEN jsonb_typeof(outcome -> 'card') = 'object'
             THEN jsonb_set(outcome, '{card,holder_name}', 'null') ELSE outcome END
@@ -83,6 +95,8 @@ _EVENTS: Final = """
 SELECT event_id, payload FROM events WHERE business_id = $1 AND mode = $2 AND object_id IN (
     SELECT unnest($3::text[])
     UNION ALL SELECT refund_id FROM refunds WHERE business_id = $1 AND mode = $2 AND payment_id = ANY ($3)
+    UNION ALL SELECT subscription_id FROM subscriptions
+        WHERE business_id = $1 AND mode = $2 AND first_payment_id = ANY ($3)
     UNION ALL SELECT dispute_id FROM disputes WHERE business_id = $1 AND mode = $2 AND payment_id = ANY ($3)
 )
 ORDER BY event_id
@@ -94,6 +108,12 @@ _SET_EVENT: Final = "UPDATE events SET payload = $4 WHERE business_id = $1 AND m
 async def open_business_with(read: Read, tenant: Tenant, customer_id: str, moment: datetime) -> str | None:
     """Return a payment that is not over yet: unpaid and payable, in doubt, with an open refund or dispute; or None."""
     found: str | None = await read.fetchval(_OPEN, tenant.business_id, tenant.mode, customer_id, moment)
+    return found
+
+
+async def open_subscription_of(read: Read, tenant: Tenant, customer_id: str) -> str | None:
+    """Return a subscription of the customer that has not ended; None when there is none."""
+    found: str | None = await read.fetchval(_OPEN_SUBSCRIPTION, tenant.business_id, tenant.mode, customer_id)
     return found
 
 

@@ -43,6 +43,9 @@ class Counts(msgspec.Struct, frozen=True):
     discounts: int
     sessions: int
     """Checkout sessions, without those that were forgotten."""
+    subscriptions: int
+    charges: int
+    """Charges of subscriptions."""
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -62,7 +65,8 @@ SELECT p.*, a.*, r.*, (SELECT count(*) FROM disputes) AS disputes, (SELECT count
     (SELECT count(*) FROM ledger_marks) AS marks, (SELECT count(*) FROM notices) AS notices,
     (SELECT count(*) FROM attempts WHERE return_due_at IS NOT NULL) AS returns,
     (SELECT count(*) FROM webhook_deliveries WHERE due_at IS NOT NULL) AS deliveries,
-    (SELECT count(*) FROM discounts) AS discounts, (SELECT count(*) FROM checkout_sessions) AS sessions
+    (SELECT count(*) FROM discounts) AS discounts, (SELECT count(*) FROM checkout_sessions) AS sessions,
+    (SELECT count(*) FROM subscriptions) AS subscriptions, (SELECT count(*) FROM subscription_charges) AS charges
 FROM (
     SELECT count(*) FILTER (WHERE status IN ('succeeded', 'failed', 'cancelled')
                                   AND coalesce(updated_at, created_at) >= $1) AS ended,
