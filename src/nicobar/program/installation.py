@@ -47,7 +47,7 @@ class _Subscriptions:
 
 
 FOLLOWERS: Final[tuple[Follower, ...]] = (_Subscriptions(),)
-"""What stands above payments and has its part in their moves, in this order."""
+"""What is above payments and has its part in their moves, in this order."""
 
 
 class InstallationError(Exception):

@@ -54,7 +54,7 @@ async def change(call: Call[PlanChangeBody, NoQuery]) -> PaymentHandles:
 
 
 async def preview(call: Call[PlanChangeBody, NoQuery]) -> PlanChangePreviewed:
-    """Say what changing the plan would come to."""
+    """Answer what changing the plan would come to."""
     request = read_plan_change(call.body)
     found = await preview_plan_change(call.runtime, call.tenant, call.path["subscription_id"], request)
     return PlanChangePreviewed(immediate_charge=_immediate_charge(found), new_plan=render_subscription(found.after))

@@ -1,4 +1,4 @@
-"""Add-ons: what is bought beside a subscription's product and charged with it every cycle."""
+"""Add-ons: what is bought with a subscription's product and charged with it every cycle."""
 
 from datetime import datetime
 

@@ -12,7 +12,7 @@ from nicobar.storage.catalog.addons import lock_addon, update_addon
 async def archive_addon(runtime: Runtime, tenant: Tenant, addon_id: str, *, archived: bool) -> None:
     """Archive it or bring it back; running subscriptions keep it. Raises Problem NOT_FOUND.
 
-    One that is as it shall be is left as it is.
+    One that is so already is left alone.
     """
     async with runtime.database.transaction() as tx:
         addon = await lock_addon(tx, tenant, addon_id)

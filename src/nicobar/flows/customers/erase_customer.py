@@ -20,8 +20,8 @@ async def erase_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> 
     """Take a person's data out of the customer, all payments, refunds and events; return how many payments it had.
 
     Names, e-mail and postal addresses, phone numbers, names of cardholders, saved methods, metadata, reasons and return
-    addresses go permanently. Amounts, moments, ids, what was bought, the country, the state and the tax id stay. Somebody
-    who buys with the same address later is a new customer. Raises Problem NOT_FOUND, and UNSUPPORTED_ACTION while a
+    addresses are lost. Amounts, moments, ids, what was bought, the country, the state and the tax id stay. Somebody who
+    buys with the same address later is a new customer. Raises Problem NOT_FOUND, and UNSUPPORTED_ACTION while a
     payment can still be paid or is in doubt, or has an open refund or dispute, and while a subscription has not ended;
     nothing is changed then.
     """

@@ -1,4 +1,4 @@
-"""Say whether a payment is a failed charge of a subscription that can be sent again."""
+"""Return whether a payment is a failed charge of a subscription that can be sent again."""
 
 from typing import NamedTuple
 

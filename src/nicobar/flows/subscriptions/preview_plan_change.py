@@ -1,4 +1,4 @@
-"""Say what a plan change would come to, without making it."""
+"""Return what a plan change would come to, without making it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Subscriptions. The columns beside `details` are what lists, workers and checks ask for."""
+"""Subscriptions. The columns next to `details` are what lists, workers and checks ask for."""
 
 from collections.abc import Sequence
 from datetime import datetime
