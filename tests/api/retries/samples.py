@@ -40,6 +40,9 @@ def samples(names: dict[str, str]) -> dict[str, Sample]:
         "DELETE /products/{product_id}/localized-prices/{id}": Sample(
             f"/products/{names['market']}/localized-prices/{names['price']}"
         ),
+        "POST /products/{id}/short_links": Sample(
+            f"/products/{product}/short_links", {"slug": "guide"}, as_it_is=False
+        ),
         "POST /customers": Sample("/customers", {"email": "bo@example.com", "name": "Bo"}),
         "PATCH /customers/{customer_id}": Sample(f"/customers/{customer}", {"name": "Ann"}),
         "DELETE /customers/{customer_id}/payment-methods/{payment_method_id}": Sample(

@@ -23,7 +23,6 @@ from api.sessions.opening import ADDRESS, ANA
 from nicobar.core.sessions.theme import ColourSet
 from nicobar.wire.sessions.session_requests import (
     CheckoutSessionCreate,
-    OnDemandRequest,
     SessionCustomField,
     SessionCustomization,
     SessionFlags,
@@ -31,6 +30,7 @@ from nicobar.wire.sessions.session_requests import (
     SessionTheme,
     SubscriptionData,
 )
+from nicobar.wire.subscriptions.creation import OnDemandRequest
 
 COLOURS = ("#fff", "112233", "rgb(1, 2, 3)", "rgba(1 2 3 / 50%)", "hsl(120deg 100% 50%)", "oklch(0.6 0.1 250)", "Red")
 

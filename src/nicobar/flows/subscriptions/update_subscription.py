@@ -27,7 +27,7 @@ async def update_subscription(
     """Make the change and return the subscription. `by` is who cancels, should it be a cancellation.
 
     Raises Problem INVALID_REQUEST_PARAMETERS for what contradicts itself, NOT_FOUND, INVALID_TAX_ID, and what
-    `core.change_request.changed` refuses; nothing is changed then.
+    `core.subscriptions.change_request.changed` refuses; nothing is changed then.
     """
     check_change(change)
     known = await require_subscription(runtime, tenant, subscription_id)

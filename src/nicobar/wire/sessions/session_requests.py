@@ -31,6 +31,7 @@ from nicobar.wire.common import (
     Url,
 )
 from nicobar.wire.payments.payments import MAXIMUM_QUANTITY, CustomerRequest, DiscountCodeText, read_requested_customer
+from nicobar.wire.subscriptions.creation import OnDemandRequest
 
 CssText = Annotated[str, Meta(max_length=100)]
 
@@ -140,16 +141,6 @@ class SessionFlags(RequestBody, frozen=True, kw_only=True):
     require_phone_number: bool | None = None
     require_tax_id: bool | None = None
     single_page: bool | None = None
-
-
-class OnDemandRequest(RequestBody, frozen=True, kw_only=True):
-    """A subscription that is charged when the merchant asks for it."""
-
-    mandate_only: bool
-    adaptive_currency_fees_inclusive: bool | None = None
-    product_currency: CurrencyCode | None = None
-    product_description: Annotated[str, Meta(max_length=1000)] | None = None
-    product_price: Amount | None = None
 
 
 class SubscriptionData(RequestBody, frozen=True, kw_only=True):
