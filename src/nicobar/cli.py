@@ -42,6 +42,9 @@ app.command("nicobar.commands.events:app", name="events", help="List events, sho
 app.command("nicobar.commands.webhooks:app", name="webhooks", help="Show webhook endpoints; say what is wrong.")
 app.command("nicobar.commands.payments:app", name="payments", help="List payments, and show all about one.")
 app.command("nicobar.commands.sessions:app", name="sessions", help="List checkout sessions, and show all about one.")
+app.command(
+    "nicobar.commands.subscriptions:app", name="subscriptions", help="List subscriptions, and show all about one."
+)
 app.command("nicobar.commands.processors:app", name="processors", help="Connect payment processors, such as Stripe.")
 app.command(
     "nicobar.commands.settings:app",

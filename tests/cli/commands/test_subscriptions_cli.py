@@ -1,0 +1,63 @@
+"""`nicobar subscriptions`, as a person uses it."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.subscriptions.subscribing import PRICE
+from cli.program import Serving, run
+
+
+@pytest.fixture(scope="module")
+def made(served: Serving, data: Path) -> str:
+    """The id of an active test subscription on the server that runs beside the tests."""
+    key = run("keys", "create", "--data", data).stdout.strip()
+    price = PRICE | {"trial_period_days": 7, "trial_payment_method_optional": True}
+    with httpx.Client(base_url=served.base_url, headers={"authorization": f"Bearer {key}"}) as client:
+        body = {"name": "Club", "tax_category": "saas", "price": price}
+        product_id = client.post("/products", json=body).json()["product_id"]
+        answer = client.post(
+            "/subscriptions",
+            json={
+                "billing": {"country": "US"},
+                "customer": {"email": "ana@example.com"},
+                "product_id": product_id,
+                "quantity": 2,
+            },
+        )
+    subscription_id: str = answer.json()["subscription_id"]
+    return subscription_id
+
+
+@pytest.mark.parametrize("command", ["subscriptions", "subscriptions list", "subscriptions show"])
+def test_help_has_examples(command: str) -> None:
+    result = run(*command.split(), "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"nicobar {command}" in result.stdout and "Examples:" in result.stdout
+
+
+def test_the_list_names_status_price_and_next_date(made: str, data: Path) -> None:
+    listed = run("subscriptions", "list", "--data", data).stdout
+    row = next(line for line in listed.splitlines() if made in line)
+    assert "active" in row and "60.00 USD" in row and "ana@example.com" in row
+    found = json.loads(run("subscriptions", "list", "--json", "--status", "active", "--data", data).stdout)
+    assert made in [each["subscription_id"] for each in found]
+    none = run("subscriptions", "list", "--mode", "live", "--data", data)
+    assert (none.stdout, none.stderr) == ("", "There are no live subscriptions.\n")
+
+
+def test_one_screen_says_what_happens_next_and_what_was_charged(made: str, data: Path) -> None:
+    shown = run("subscriptions", "show", made, "--data", data).stdout
+    assert "It is renewed at " in shown and "2 x Club" in shown and "60.00 USD every 1 Month, for 20 Year" in shown
+    assert "new" in shown and "subscription.active" in shown
+    history = json.loads(run("subscriptions", "show", made, "--json", "--data", data).stdout)
+    assert history["subscription"]["subscription_id"] == made
+    assert [charge["state"] for charge in history["charges"]] == ["paid"]
+
+
+def test_an_unknown_id_is_refused_with_advice(made: str, data: Path) -> None:
+    result = run("subscriptions", "show", "sub_no", "--data", data)
+    assert result.returncode != 0 and "nicobar subscriptions list" in result.stderr
+    assert made not in result.stderr
