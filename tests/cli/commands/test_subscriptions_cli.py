@@ -12,7 +12,7 @@ from cli.program import Serving, run
 
 @pytest.fixture(scope="module")
 def made(served: Serving, data: Path) -> str:
-    """The id of an active test subscription on the server that runs beside the tests."""
+    """The id of an active test subscription on the server that runs alongside the tests."""
     key = run("keys", "create", "--data", data).stdout.strip()
     price = PRICE | {"trial_period_days": 7, "trial_payment_method_optional": True}
     with httpx.Client(base_url=served.base_url, headers={"authorization": f"Bearer {key}"}) as client:
