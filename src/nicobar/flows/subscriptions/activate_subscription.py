@@ -4,7 +4,9 @@ from datetime import datetime
 
 import msgspec
 
+from nicobar.core.discounts.discounts import keep_terms
 from nicobar.core.payments.payment import Payment
+from nicobar.core.pricing.policy import Policy
 from nicobar.core.pricing.pricing import recompute
 from nicobar.core.pricing.quote import QuoteInputs
 from nicobar.core.subscriptions.charges import net_prices
@@ -14,6 +16,7 @@ from nicobar.core.subscriptions.subscription import Moved, Subscription
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.plan_lines import plan_lines
 from nicobar.flows.runtime import Runtime
+from nicobar.reference import currencies
 
 
 async def activate_subscription(
@@ -38,7 +41,7 @@ async def activate_subscription(
         billing=payment.billing,
         tax_id=payment.options.tax_id,
         customer_business_name=payment.options.customer_business_name,
-        codes=_codes(subscription, payment, inputs),
+        codes=_codes(subscription, payment, inputs, policy),
     )
     count = len(paid.plan.lines)
     first = recompute(inputs).lines[first_line : first_line + count]
@@ -51,10 +54,16 @@ async def activate_subscription(
     return activate(paid, method, at, charged=payment.total_amount > 0)
 
 
-def _codes(subscription: Subscription, payment: Payment, inputs: QuoteInputs) -> tuple[RunningCode, ...]:
-    """Return the codes with the terms of the payment; one that it lost is gone. A trial's payment has none of them."""
+def _codes(
+    subscription: Subscription, payment: Payment, inputs: QuoteInputs, policy: Policy
+) -> tuple[RunningCode, ...]:
+    """Return the codes with the terms of the payment; one that it lost is gone.
+
+    A trial's payment has none of them: they are kept, in the currency that the customer chose since.
+    """
     if subscription.trial_period_days and not payment.options.discount_codes:
-        return subscription.codes
+        kept = (subscription.currency, payment.currency, policy.rates, currencies.exponents())
+        return tuple(msgspec.structs.replace(code, terms=keep_terms(code.terms, *kept)) for code in subscription.codes)
     terms = {each.discount_id: each for each in inputs.codes}
     return tuple(
         msgspec.structs.replace(code, terms=terms[code.terms.discount_id])
