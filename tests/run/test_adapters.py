@@ -1,14 +1,16 @@
 """The adapters from npm, as their pages tell a shop to use them: they take no address, and need none here.
 
-What this server does not serve yet is left out by itself, and is tried as soon as it is served.
+The customer portal, which this server does not serve yet, is tried as soon as it is served.
 """
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 
 from cli.program import PATIENCE, PROGRAM, eventually
@@ -18,7 +20,6 @@ from run.conftest import CLIENTS, NODE_MODULES, WITNESS, DemoShop, free_payment,
 pytestmark = needs_node
 
 SERVED: Final = {f"{operation.method} {operation.path}" for operation in OPERATIONS}
-SESSIONS: Final = "POST /checkouts" in SERVED
 PORTAL: Final = "POST /customers/{customer_id}/customer-portal/session" in SERVED
 ADAPTERS: Final = ("core", "express", "nextjs", "hono")
 CHECKOUT: Final = {"test_mode": "test.checkout.dodopayments.com", "live_mode": "checkout.dodopayments.com"}
@@ -37,7 +38,7 @@ def asked(shop: DemoShop, folder: Path, environment: str) -> dict[str, dict[str,
     """Return what the adapters have handed out to a shop that is written for an environment of the hosted service."""
     with shop.client as client:
         customer = client.post("/customers", json={"email": "cleo@example.com", "name": "Cleo"}).json()
-    served = ["sessions"] * SESSIONS + ["portal"] * PORTAL
+    served = ["portal"] * PORTAL
     done = shop.run(
         *("--", "node", folder / "adapters.mjs", shop.product_id, customer["customer_id"], *served),
         SHOPS_ENVIRONMENT=environment,
@@ -61,6 +62,22 @@ def payment_of(shop: DemoShop, link: str) -> tuple[int, str, str]:
     return payment["total_amount"], payment["currency"], payment["customer"]["email"]
 
 
+def session_of(shop: DemoShop, link: str) -> dict[str, Any]:
+    """Return what the API tells of the session behind a link, apart from its id and its time."""
+    with shop.client as client:
+        found: dict[str, Any] = client.get(f"/checkouts/{link.rpartition('/')[2]}").raise_for_status().json()
+    assert found.pop("id") == link.rpartition("/")[2]
+    assert found.pop("created_at")
+    return found
+
+
+def order_shown(shop: DemoShop, link: str) -> set[str]:
+    """Return the amounts that the page of a session shows."""
+    page = httpx.get(link, headers={"accept": "text/html"}, timeout=PATIENCE)
+    assert page.status_code == 200, (link, page.text)
+    return set(re.findall(r"\$\d+\.\d\d", page.text))
+
+
 @pytest.mark.parametrize("environment", ["test_mode", "live_mode"])
 def test_every_adapter_makes_checkouts_here(shop: DemoShop, folder: Path, environment: str) -> None:
     found = asked(shop, folder, environment)
@@ -76,9 +93,17 @@ def test_every_adapter_makes_checkouts_here(shop: DemoShop, folder: Path, enviro
         link = found[adapter]["dynamic"]
         assert link.startswith(f"{shop.base_url}/"), (adapter, link)
         assert payment_of(shop, link) == ({1: 2033, 2: 4066}[quantity], "USD", "ana@example.com")
-    for adapter in (*ADAPTERS, "better-auth") if SESSIONS else ():
-        assert found[adapter]["session"].startswith(f"{shop.base_url}/session/cks_"), adapter
-    for adapter in ADAPTERS[1:] if PORTAL else ():
+    unpaid = {"customer_email": "ana@example.com", "customer_name": "Ana", "payment_id": None, "payment_status": None}
+    for adapter, quantity in (quantities | {"convex": 2}).items():
+        link = found[adapter]["session"]
+        assert link.startswith(f"{shop.base_url}/session/cks_"), (adapter, link)
+        assert session_of(shop, link) == unpaid
+        assert f"${19 * quantity}.00" in order_shown(shop, link)
+    for adapter in ADAPTERS:
+        status, session = found[adapter]["opened static"]
+        assert (status, session[:13]) == (303, "/session/cks_")
+        assert "$38.00" in order_shown(shop, f"{shop.base_url}{session}")
+    for adapter in (*ADAPTERS[1:], "convex") if PORTAL else ():
         assert found[adapter]["portal"].startswith(f"{shop.base_url}/"), adapter
 
 

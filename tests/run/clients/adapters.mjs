@@ -1,5 +1,7 @@
 // The adapters of the hosted service as their pages tell a shop to use them. Prints one JSON object: what each has done.
 import { createRequire } from 'node:module';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import express from 'express';
 import { Hono } from 'hono';
 import DodoPayments from 'dodopayments';
@@ -22,13 +24,13 @@ const session = { product_cart: [{ product_id: productId, quantity: 2 }], custom
 const json = { 'content-type': 'application/json' };
 const post = (body) => ({ method: 'POST', headers: json, body: JSON.stringify(body) });
 
-// Every framework gets the same routes; a shop is asked by `ask(path, options)`.
-const types = ['static', 'dynamic', ...(served.includes('sessions') ? ['session'] : [])];
+// Every framework gets the same routes; a shop is asked by `ask(asked, options)`.
+const types = ['static', 'dynamic', 'session'];
 const shops = {};
 
-shops.core = async (path, options) => {
-  const type = path.slice(1).split('?')[0];
-  const query = Object.fromEntries(new URL(path, 'http://shop.example').searchParams);
+shops.core = async (asked, options) => {
+  const type = asked.slice(1).split('?')[0];
+  const query = Object.fromEntries(new URL(asked, 'http://shop.example').searchParams);
   const body = options && JSON.parse(options.body);
   const given = { static: { queryParams: query }, dynamic: { body }, session: { sessionPayload: body } }[type];
   return Response.json({ checkout_url: await buildCheckoutUrl({ ...given, ...config, type }) });
@@ -38,11 +40,11 @@ const app = express().use(express.json());
 for (const type of types) app.all(`/${type}`, onExpress.checkoutHandler({ ...config, type }));
 app.get('/portal', onExpress.CustomerPortal(config));
 const server = await new Promise((resolve) => { const made = app.listen(0, '127.0.0.1', () => resolve(made)); });
-shops.express = (path, options) => fetch(`http://127.0.0.1:${server.address().port}${path}`, { redirect: 'manual', ...options });
+shops.express = (asked, options) => fetch(`http://127.0.0.1:${server.address().port}${asked}`, { redirect: 'manual', ...options });
 
-shops.nextjs = async (path, options) => {
-  const type = path.slice(1).split('?')[0];
-  const request = new Request(`http://shop.example${path}`, options);
+shops.nextjs = async (asked, options) => {
+  const type = asked.slice(1).split('?')[0];
+  const request = new Request(`http://shop.example${asked}`, options);
   if (type === 'portal') return onNext.CustomerPortal(config)(request);
   return onNext.Checkout({ ...config, type })(request);
 };
@@ -50,7 +52,7 @@ shops.nextjs = async (path, options) => {
 const hono = new Hono();
 for (const type of types) hono.all(`/${type}`, onHono.Checkout({ ...config, type }));
 hono.get('/portal', onHono.CustomerPortal(config));
-shops.hono = (path, options) => hono.request(path, options);
+shops.hono = (asked, options) => hono.request(asked, options);
 
 const betterAuth = async () => {
   const { betterAuth: make } = await import('better-auth');
@@ -65,14 +67,26 @@ const betterAuth = async () => {
     emailAndPassword: { enabled: true },
     plugins: [dodopayments({ client, createCustomerOnSignUp: true, use })],
   });
-  const ask = (path, body) => auth.handler(new Request(`http://shop.example/api/auth${path}`, post(body)));
+  const ask = (asked, body) => auth.handler(new Request(`http://shop.example/api/auth${asked}`, post(body)));
   await ask('/sign-up/email', { email: 'bea@example.com', password: 'long enough', name: 'Bea' });
   const customers = await client.customers.list({ email: 'bea@example.com' });
   const found = { 'customer of a sign-up': customers.items.map(({ email, name }) => [email, name]) };
   found.dynamic = (await (await ask('/dodopayments/checkout', { ...dynamic, slug: 'guide' })).json()).url;
-  if (served.includes('sessions')) {
-    found.session = (await (await ask('/dodopayments/checkout-session', { slug: 'guide', customer: dynamic.customer })).json()).url;
-  }
+  const asSession = { slug: 'guide', customer: dynamic.customer };
+  found.session = (await (await ask('/dodopayments/checkout-session', asSession)).json()).url;
+  return found;
+};
+
+// The component runs in Convex's cloud. Here a shop's function calls its actions itself, as `ctx.runAction` does there.
+const convex = async () => {
+  const { DodoPayments: Component } = await import('@dodopayments/convex');
+  const folder = path.dirname(require.resolve('@dodopayments/convex'));
+  const lib = await import(pathToFileURL(path.join(folder, 'component', 'lib.js')));
+  const identify = async () => ({ dodoCustomerId: customerId });
+  const api = new Component({ lib }, { apiKey: bearerToken, environment, identify }).api();
+  const ctx = { runAction: (action, args) => action._handler({}, args) };
+  const found = { session: (await api.checkout(ctx, { payload: session })).checkout_url };
+  if (served.includes('portal')) found.portal = (await api.customerPortal(ctx, {})).portal_url;
   return found;
 };
 
@@ -85,11 +99,15 @@ for (const [name, ask] of Object.entries(shops)) {
     const text = await answer.text();
     results[name][type] = answer.ok ? JSON.parse(text).checkout_url : `${answer.status} ${text}`;
   }
+  // A static link names the hosted checkout; whatever opens it in this program comes to this server's session, too.
+  const opened = await fetch(results[name].static, { redirect: 'manual' });
+  results[name]['opened static'] = [opened.status, opened.headers.get('location')];
   if (served.includes('portal') && name !== 'core') {
     const answer = await ask(`/portal?customer_id=${customerId}`);
     results[name].portal = answer.headers.get('location');
   }
 }
 results['better-auth'] = await betterAuth();
+results.convex = await convex();
 console.log(JSON.stringify(results));
 process.exit(0);
