@@ -11,7 +11,7 @@ from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Database, DatabaseUnavailable
-from nicobar.storage.due_work import DELIVERIES, NOTICES, RETURNS
+from nicobar.storage.due_work import DELIVERIES, NOTICES, RETURNS, SUBSCRIPTIONS
 from nicobar.storage.notices.notices import insert_notice, mark_handled
 from nicobar.worker import worker as module
 from nicobar.worker.kinds import AT_ONCE, KINDS, Kind, pause_after
@@ -380,6 +380,7 @@ def test_every_kind_is_there() -> None:
     assert [(kind.name, kind.rows) for kind in KINDS] == [
         ("handle_notice", NOTICES),
         ("refund_duplicate_charge", RETURNS),
+        ("work_on_subscription", SUBSCRIPTIONS),
         ("deliver_webhook", DELIVERIES),
     ]
 
