@@ -181,3 +181,25 @@ async def test_a_week_without_a_worker_is_four_due_dates_in_a_row(club: Club) ->
     await club.work(days=7)
     found = await starts(club, own["subscription_id"])
     assert found == [(begun + timedelta(days=day)).date().isoformat() for day in range(8)]
+
+
+async def test_a_method_of_a_processor_that_is_gone_puts_it_on_hold(club: Club) -> None:
+    own = await club.subscribe()
+    async with club.runtime.database.transaction() as tx:
+        await tx.execute("UPDATE saved_methods SET processor = 'elsewhere'")
+    await club.work(days=31)
+    assert (await club.read(own["subscription_id"]))["status"] == "on_hold"
+    assert (await club.told())[-1] == "subscription.on_hold"
+    assert len(await club.payments(own["subscription_id"])) == 1
+    await club.books_agree()
+
+
+async def test_without_any_processor_the_renewal_waits_and_the_doctor_says_so(club: Club) -> None:
+    own = await club.subscribe()
+    bare = club.runtime._replace(processors={})
+    club.clock.advance(days=31)
+    assert await work_on_subscription(bare, club.merchant.tenant, own["subscription_id"]) is False
+    assert (await club.read(own["subscription_id"]))["status"] == "active"
+    assert len(await club.payments(own["subscription_id"])) == 1
+    await club.work()
+    assert len(await club.payments(own["subscription_id"])) == 2

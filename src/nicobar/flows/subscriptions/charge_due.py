@@ -1,6 +1,7 @@
 """Charge what is due of a subscription: a renewal, a scheduled change, or once more what failed."""
 
 from datetime import datetime
+from typing import Final
 
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.due import ChargeDue
@@ -15,6 +16,9 @@ from nicobar.flows.subscriptions.place_charge import ChargeOrder, Overtaken, Pla
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.payments.saved_methods import get_method
 from nicobar.storage.subscriptions.subscriptions import lock_subscription
+
+_METHOD_IS_OF_NO_USE: Final = ("NO_ELIGIBLE_PAYMENT_METHODS", "NOT_FOUND")
+"""Refusals that say that the stored method cannot pay: it is gone, or another processor's than is connected now."""
 
 
 async def charge_due(
@@ -61,7 +65,13 @@ async def charge_due(
         is_manual=is_manual,
         replaces_method=payment_method_id not in (None, subscription.payment_method_id),
     )
-    return await place_charge(runtime, subscription, order, tax_id, at)
+    try:
+        return await place_charge(runtime, subscription, order, tax_id, at)
+    except Problem as problem:
+        if payment_method_id is not None or problem.code not in _METHOD_IS_OF_NO_USE:
+            raise
+    await _hold(runtime, subscription, at)
+    return None
 
 
 async def _exists(runtime: Runtime, subscription: Subscription, method: str | None) -> bool:
