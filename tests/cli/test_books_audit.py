@@ -1,4 +1,4 @@
-"""The proof of the books: it says nothing about healthy ones, and finds every difference that a hand can make."""
+"""The proof of the books: nothing is said of healthy ones, and every difference that a hand can make is found."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -357,7 +357,6 @@ async def test_a_code_that_counts_wrongly(runtime: Runtime, clock: FakeClock, id
 
 
 async def test_an_entry_that_does_not_balance(runtime: Runtime, clock: FakeClock, ids: dict[str, str]) -> None:
-    """The constraint has to be taken away first."""
     async with runtime.database.read() as read:
         await read.execute("BEGIN; SET LOCAL session_replication_role = replica")
         await read.execute("ALTER TABLE ledger_entries DROP CONSTRAINT ledger_entries_balance")
