@@ -1,0 +1,38 @@
+"""Renewals whose processor does not answer: nothing is charged meanwhile, and nothing twice."""
+
+import pytest
+
+from api.subscriptions.subscribing import Club
+from nicobar.flows.upkeep.sweep import sweep
+from nicobar.processors.simulator.simulator import Simulator
+
+
+@pytest.mark.parametrize("charged", [True, False])
+async def test_a_renewal_in_doubt_is_asked_about(club: Club, monkeypatch: pytest.MonkeyPatch, charged: bool) -> None:
+    own = await club.subscribe()
+    whole = Simulator.charge
+
+    async def broken(self: Simulator, request: object) -> object:
+        if charged:
+            await whole(self, request)  # type: ignore[arg-type]
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Simulator, "charge", broken)
+    await club.work(days=31)
+    monkeypatch.undo()
+    waiting = await club.read(own["subscription_id"])
+    assert (waiting["status"], waiting["next_billing_date"]) == ("active", own["next_billing_date"])
+    path = f"/subscriptions/{own['subscription_id']}"
+    for body in ({"status": "paused"}, {"next_billing_date": "2026-06-01T00:00:00Z"}):
+        assert (await club.merchant.client.patch(path, json=body)).status_code in (409, 422)
+    await club.work(days=40)
+    assert len(await club.payments(own["subscription_id"])) == 2  # nothing else is charged while one is in doubt
+    await sweep(club.runtime)
+    after = await club.read(own["subscription_id"])
+    paid = [each["status"] for each in await club.payments(own["subscription_id"])]
+    assert sorted(paid) == (["succeeded", "succeeded"] if charged else ["failed", "succeeded"])
+    assert after["status"] == ("active" if charged else "on_hold")
+    await club.work()
+    expected = 3 if charged else 2  # what was missed meanwhile is caught up, once each
+    assert len(await club.payments(own["subscription_id"])) == expected
+    await club.books_agree()
