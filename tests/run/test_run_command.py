@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import shutil
 import signal
 import socket
@@ -17,7 +18,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 import nicobar
-from cli.program import PATIENCE, PROGRAM, environment, eventually, postmaster
+from cli.program import PATIENCE, PROGRAM, environment, eventually, heed_signals, postmaster
 from nicobar.run.environment import NODE_HOOK, PYTHON_HOOK
 from run.conftest import DemoShop, free_payment, listens, needs_node
 
@@ -94,6 +95,7 @@ def test_signals_reach_the_command(shop: DemoShop, tmp_path: Path, number: signa
         [*PROGRAM, "run", "--", "bash", "-c", trap],
         env=shop.variables(),
         stderr=subprocess.DEVNULL,
+        preexec_fn=heed_signals,
         start_new_session=True,  # without a terminal, whose keys reach the command by themselves
     )
     eventually(ready.exists)
@@ -245,10 +247,12 @@ def test_ctrl_c_reaches_the_command_once(shop: DemoShop) -> None:
     """The terminal tells all of its foreground, so that passing it on would be once more."""
     child, terminal = pty.fork()
     if child == 0:
+        heed_signals()
         os.execve(sys.executable, [*PROGRAM, "run", "--", "bash", "-c", COUNTING], shop.variables())  # noqa: S606
     shown = b""
     for awaited, typed in ((b"ready", b"\x03"), (b"interrupted", b"x\n")):
         while awaited not in shown:
+            assert select.select([terminal], [], [], PATIENCE)[0], shown
             shown += os.read(terminal, 4096)
         os.write(terminal, typed)
     with suppress(OSError):  # the terminal is gone with its last program
