@@ -122,7 +122,9 @@ async def _home(_request: Request) -> Response:
 _LINK: Final = re.compile(r"((?:/overlay|/inline)?/[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{6}(?=/|$)")
 _SESSION: Final = re.compile(r"(/cks_[A-Za-z0-9_-]{2})[A-Za-z0-9_-]+")
 
-_PLAIN: Final = re.compile(r"[a-z][a-z0-9._-]{0,39}|[a-z]{2,5}_[A-Za-z0-9_-]{21}")
+_PLAIN: Final = re.compile(
+    r"[a-z][a-z0-9._-]{0,39}|[a-z]{2,5}_[A-Za-z0-9_-]{21}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)
 """What may be told of a path: words, and ids of objects. Anything else may be a secret that came to the wrong place."""
 
 

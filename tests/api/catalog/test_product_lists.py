@@ -156,7 +156,7 @@ async def test_a_product_stays_with_its_business_and_mode(
     assert await listed(merchant) == ["Guide"]
 
 
-@pytest.mark.parametrize("product_id", ["pdt_unknown", "x" * 300, "%00", "%F0%9F%A6%A4", "short_links", "' OR 1=1"])
+@pytest.mark.parametrize("product_id", ["pdt_unknown", "x" * 300, "%00", "%F0%9F%A6%A4", "short_link", "' OR 1=1"])
 async def test_an_id_that_cannot_exist_is_not_found(merchant: Merchant, product_id: str) -> None:
     for method in ("GET", "PATCH", "DELETE"):
         body = {"name": "x"} if method == "PATCH" else None

@@ -10,6 +10,8 @@ from nicobar.api.documentation.schemas import Schema, component_name
 
 _KEPT: Final = "Stored and returned; nothing follows from it on this server."
 
+_NOTHING: Final = "There are no credits on this server: it is refused."
+
 REQUEST_FIELDS: Final[dict[str, str]] = {
     # paying
     "adaptive_currency_fees_inclusive": "Whether the seller bears the fee of a conversion (true) or it is added to the "
@@ -154,6 +156,100 @@ REQUEST_FIELDS: Final[dict[str, str]] = {
     "GET /events.type": "Lists only events of this type.",
     "GET /payments/{payment_id}/line-items.currency": "The currency that was paid; without it the "
     "amounts are in the settlement currency.",
+    # sessions and links that sell
+    "slug": "The last part of the link's address: 3 to 64 of A to Z, a to z, 0 to 9, `-` and `_`.",
+    "cancel_url": "Where a buyer who gives up is led; without it the page offers no way back.",
+    "confirm": "True makes the payment at once: nothing is asked, and what is missing refuses the request.",
+    "custom_fields": "The merchant's own questions to the buyer, at most five.",
+    "customization": "How the page looks and in which language it speaks.",
+    "feature_flags": "What the buyer may see and change.",
+    "minimal_address": "True asks for country and postal code alone, and for a region that decides the tax.",
+    "product_collection_id": "There are no collections on this server: it is refused.",
+    "credits_amount": f"How many credits. {_NOTHING}",
+    "SessionCustomField.field_type": "What kind of answer the field takes.",
+    "SessionCustomField.key": "The name of the answer in `custom_field_responses`.",
+    "SessionCustomField.label": "The question, as the buyer reads it.",
+    "SessionCustomField.options": "The answers to choose from, for a `dropdown` alone.",
+    "SessionCustomField.placeholder": "An example that an empty field shows.",
+    "SessionCustomField.required": "Whether there has to be an answer; a box has to be ticked then.",
+    "force_language": "The only language of the page, by its code; without it that of the buyer.",
+    "show_on_demand_tag": "Accepted, and without an effect.",
+    "show_order_details": "Whether the order is unfolded when the page opens.",
+    "theme": "Light, dark, or as the buyer's system has it.",
+    "theme_config": "Colours and shapes of the page, for its light and its dark form.",
+    "dark": "The colours of the dark page.",
+    "light": "The colours of the light page.",
+    "font_primary_url": "Checked and kept; the page loads nothing from elsewhere.",
+    "font_secondary_url": "Checked and kept; the page loads nothing from elsewhere.",
+    "font_size": "The size of the text.",
+    "font_weight": "The weight of the text.",
+    "pay_button_text": "The words on the pay button.",
+    "radius": "How round the corners are, as a length of CSS.",
+    **{
+        f"SessionColours.{part}_{rank}": f"Colour of the {place}, {order}."
+        for part, place in (("bg", "background"), ("border", "borders"), ("button", "buttons"), ("text", "text"))
+        for rank, order in (("primary", "first"), ("secondary", "second"))
+    },
+    "button_primary_hover": "Colour of the first buttons under the pointer.",
+    "button_secondary_hover": "Colour of the second buttons under the pointer.",
+    "button_text_primary": "Colour of the words on the first buttons.",
+    "button_text_secondary": "Colour of the words on the second buttons.",
+    "input_focus_border": "Colour of the border of the field that is being filled in.",
+    "text_error": "Colour of errors.",
+    "text_placeholder": "Colour of the examples in empty fields.",
+    "text_success": "Colour of good news.",
+    "allow_currency_selection": "Whether the buyer may choose the currency; it needs adaptive pricing.",
+    **{
+        f"allow_customer_editing_{part}": f"Whether the buyer may change the {words} that the session has. "
+        "False locks one that is missing, too, where the order can do without it."
+        for part, words in (
+            ("business_name", "company's name"),
+            ("city", "town"),
+            ("country", "country"),
+            ("email", "e-mail address"),
+            ("name", "name"),
+            ("state", "state"),
+            ("street", "street"),
+            ("tax_id", "tax id"),
+            ("zipcode", "postal code"),
+        )
+    },
+    "allow_discount_code": "Whether the page has a field for discount codes.",
+    "allow_editing_addons": "Accepted, and without an effect.",
+    "allow_phone_number_collection": "Whether the page asks for a phone number.",
+    "allow_tax_id": "Whether the page has fields for a company and its tax id.",
+    "always_create_new_customer": "Accepted, and without an effect: one e-mail address is one customer here.",
+    "require_cardholder_name": "Accepted, and without an effect: the card form always asks for the name.",
+    "require_tax_id": "Whether the order needs a tax id.",
+    "single_page": "Shortens the address as `minimal_address` does.",
+    # subscriptions
+    "on_demand": "Makes the subscription one that is charged when you ask for it.",
+    "OnDemandRequest.product_price": "What the first charge takes; without it the price of the product.",
+    "OnDemandRequest.product_currency": "The currency of `product_price`.",
+    "OnDemandRequest.product_description": "What the customer reads of the first charge.",
+    "one_time_product_cart": "What is sold once, with the first charge.",
+    "short_link": "Accepted, and without an effect: payment links are short.",
+    "AddonUpdate.image_id": "The picture of the add-on, one that was uploaded here; null takes it away.",
+    "addon_id": "The add-on (`adn_...`), which has to be attached to the product.",
+    "GET /subscriptions.cancel_at_next_billing_date": "Lists only those that end, or do not end, at their next date.",
+    "SubscriptionUpdate.cancel_at_next_billing_date": "True ends the subscription at its next billing date, "
+    "false takes that back.",
+    "cancellation_comment": "What the customer said about it, in their own words.",
+    "cancellation_feedback": "Why the customer cancels.",
+    "customer_name": "The customer's name for this subscription's payments.",
+    "disable_on_demand": "Makes it an ordinary subscription, which is charged by itself from a date on.",
+    "next_billing_date": "The moment of the next charge, from which later ones follow.",
+    "proration_billing_mode": "What the change charges now: `docs/subscriptions.md` has the arithmetic.",
+    "cancel_older_payment_link": "Accepted, and without an effect.",
+    "cancel_scheduled_change_plan": "Whether the change replaces one that is scheduled.",
+    "collect_via_payment_link": "Refused when true: a change is charged to the stored method.",
+    "effective_at": "Now, or at the next billing date.",
+    "on_payment_failure": "Whether a change whose charge fails is made all the same; null takes the setting.",
+    "SubscriptionCharge.product_currency": "The currency of `product_price`.",
+    "SubscriptionCharge.product_description": "What the customer reads of the charge.",
+    "payment_method": "Another saved method, or a page on which the customer gives a new one.",
+    "GET /subscriptions/{subscription_id}/usage-history.start_date": "The first moment of the period.",
+    "GET /subscriptions/{subscription_id}/usage-history.end_date": "The last moment of the period.",
 }
 """By name, by component and name, or by operation and parameter."""
 

@@ -9,6 +9,7 @@ from nicobar.core.events.event import EventType
 from nicobar.wire.disputes.disputes import DisputeRead
 from nicobar.wire.payments.payment_reads import PaymentRead
 from nicobar.wire.refunds.refunds import RefundRead
+from nicobar.wire.subscriptions.subscriptions import SubscriptionEventData
 
 
 class Hook(NamedTuple):
@@ -35,6 +36,42 @@ HOOKS: Final[Sequence[Hook]] = (
     Hook("dispute.challenged", "The merchant contests a dispute.", "Dispute", DisputeRead),
     Hook("dispute.won", "A dispute was decided for the merchant.", "Dispute", DisputeRead),
     Hook("dispute.lost", "A dispute was decided for the customer.", "Dispute", DisputeRead),
+    Hook(
+        "subscription.active",
+        "A subscription has begun: paid, in its trial, or on demand with its method kept.",
+        "Subscription",
+        SubscriptionEventData,
+    ),
+    Hook("subscription.renewed", "A cycle was paid, or what was owed was.", "Subscription", SubscriptionEventData),
+    Hook(
+        "subscription.on_hold",
+        "A renewal failed, or nothing can be charged; it waits for the customer.",
+        "Subscription",
+        SubscriptionEventData,
+    ),
+    Hook(
+        "subscription.past_due", "A renewal failed, and the days of grace run.", "Subscription", SubscriptionEventData
+    ),
+    Hook("subscription.paused", "It was paused: nothing is charged.", "Subscription", SubscriptionEventData),
+    Hook("subscription.unpaused", "It goes on after a pause.", "Subscription", SubscriptionEventData),
+    Hook(
+        "subscription.cancelled",
+        "It was cancelled, by whom `cancelled_by` names.",
+        "Subscription",
+        SubscriptionEventData,
+    ),
+    Hook("subscription.failed", "Its first payment was never made.", "Subscription", SubscriptionEventData),
+    Hook("subscription.expired", "Its term has ended.", "Subscription", SubscriptionEventData),
+    Hook(
+        "subscription.plan_changed", "Its product, quantity or add-ons changed.", "Subscription", SubscriptionEventData
+    ),
+    Hook("subscription.updated", "A field of it changed.", "Subscription", SubscriptionEventData),
+    Hook(
+        "subscription.update_payment_method",
+        "It is charged to another method from now on.",
+        "Subscription",
+        SubscriptionEventData,
+    ),
 )
 """Every type that is sent, in the contract's order."""
 

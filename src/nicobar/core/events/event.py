@@ -12,24 +12,22 @@ from nicobar.core.refunds.refund import PaymentRefund, RefundStatus
 from nicobar.core.subscriptions.subscription import SubscriptionEventType
 from nicobar.core.subscriptions.whole_subscription import WholeSubscription
 
-EventType = (
-    Literal[
-        "payment.succeeded",
-        "payment.failed",
-        "payment.processing",
-        "payment.cancelled",
-        "refund.succeeded",
-        "refund.failed",
-        "dispute.opened",
-        "dispute.expired",
-        "dispute.accepted",
-        "dispute.cancelled",
-        "dispute.challenged",
-        "dispute.won",
-        "dispute.lost",
-    ]
-    | SubscriptionEventType
-)
+EventType = Literal[
+    "payment.succeeded",
+    "payment.failed",
+    "payment.processing",
+    "payment.cancelled",
+    "refund.succeeded",
+    "refund.failed",
+    "dispute.opened",
+    "dispute.expired",
+    "dispute.accepted",
+    "dispute.cancelled",
+    "dispute.challenged",
+    "dispute.won",
+    "dispute.lost",
+    SubscriptionEventType,
+]
 """The event types that this server writes, out of the contract's list ("Webhook delivery")."""
 
 PAYMENT_EVENTS: Final[dict[PaymentStatus, EventType]] = {
