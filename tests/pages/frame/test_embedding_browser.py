@@ -1,168 +1,30 @@
 """The official checkout script, in a browser, with our page in its frame: how far it goes."""
 
-import json
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, FrameLocator, Page, Route
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route as WebRoute
+from playwright.async_api import Browser
 from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
-from nicobar.app import create_app
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
-from orders import line, order, place, reload, with_processors
-from pages.browsing import free_socket, launched, make_certificate, package_file, port_of, serving, visiting
+from orders import line, order, place, reload
 from pages.changing import link
-from pages.frames import HOST, SHOP, allow
+from pages.frames import SHOP, allow
+from pages.official_script import OPENING, Shop, fill_and_pay, heard, open_checkout, shopping
 from shop import Shop as Seller
-
-# --- the official script ---------------------------------------------------------------------------------------------
-
-
-class Shop(NamedTuple):
-    """A seller's page on an origin of its own, which opens the payment with the script as it is published."""
-
-    origin: str
-    thanked: list[dict[str, str]]
-
-
-class Tls(NamedTuple):
-    """Where our server listens for the host that the script opens."""
-
-    listening: socket.socket
-    certificate: tuple[str, str]
-
-
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
-    with free_socket() as listening:
-        yield Tls(listening, make_certificate(tmp_path_factory.mktemp("tls"), HOST))
-
-
-@pytest_asyncio.fixture(scope="module")
-async def chromium(tls: Tls) -> AsyncIterator[Browser]:
-    """A browser that finds our server at the script's host, and nothing at any other host of the hosted service."""
-    rules = f"MAP {HOST}:443 127.0.0.1:{port_of(tls.listening)}, MAP *.dodopayments.com ~NOTFOUND"
-    async with launched(f"--host-resolver-rules={rules}") as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture
-async def site(runtime: Runtime, tls: Tls) -> AsyncIterator[Runtime]:
-    runtime = with_processors(runtime._replace(public_url=f"https://{HOST}"))
-    async with serving(create_app(runtime), tls.listening, tls.certificate):
-        yield runtime
-
-
-@pytest_asyncio.fixture
-async def shop(site: Runtime, tenant: Tenant) -> AsyncIterator[Shop]:
-    listening = free_socket()
-    origin = f"http://127.0.0.1:{port_of(listening)}"
-    thanked: list[dict[str, str]] = []
-
-    async def page(_request: Request) -> Response:
-        return HTMLResponse(
-            '<!doctype html><html lang="en"><title>Shop</title><link rel="icon" href="data:,">'
-            '<script src="/checkout.js"></script><h1>Shop</h1><div id="here"></div>'
-        )
-
-    async def script(_request: Request) -> Response:
-        return Response(package_file("dodopayments-checkout/dist/index.js"), media_type="text/javascript")
-
-    async def thanks(request: Request) -> Response:
-        thanked.append(dict(request.query_params))
-        return HTMLResponse('<!doctype html><html lang="en"><title>Shop</title><h1>Thank you</h1>')
-
-    routes = [WebRoute("/", page), WebRoute("/checkout.js", script), WebRoute("/thanks", thanks)]
-    await allow(site, tenant, origin)
-    async with serving(Starlette(routes=routes), listening):
-        yield Shop(origin, thanked)
-    listening.close()
-
-
-EXPECTED = ("Failed to inject Dodo SDK", "Blocked autofocusing")
-"""The script looks for a wallet that no server of ours has; a browser leaves focus in frames to our own script."""
-
-
-@asynccontextmanager
-async def shopping(chromium: Browser, shop: Shop) -> AsyncIterator[Page]:
-    """The shop's page on a phone. What the browser complains about fails the test, apart from the wallet's script."""
-
-    async def refuse(route: Route) -> None:
-        await route.fulfill(status=204)
-
-    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 760}, "ignore_https_errors": True}
-    async with visiting(chromium, tolerated=EXPECTED, **phone) as page:
-        await page.route("https://*.hs.dodopayments.com/**", refuse)
-        await page.goto(shop.origin)
-        yield page
-
-
-async def open_checkout(page: Page, runtime: Runtime, link_id: str | None, kind: str, **options: Any) -> FrameLocator:
-    """Open the payment with the script. Its events go to the tab's storage, which outlives a change of page."""
-    await page.evaluate(
-        """([url, kind, options]) => {
-            const events = [];
-            const onEvent = (event) => { events.push(event); sessionStorage.events = JSON.stringify(events); };
-            sessionStorage.events = "[]";
-            const { DodoPayments } = DodoPaymentsCheckout;
-            DodoPayments.Initialize({ mode: "test", displayType: kind, onEvent });
-            const elementId = kind === "inline" ? "here" : undefined;
-            DodoPayments.Checkout.open({ checkoutUrl: url, elementId, options });
-        }""",
-        [f"{runtime.public_url}/{link_id}", kind, options],
-    )
-    return page.frame_locator("#dodo-checkout-iframe")
-
-
-async def heard(page: Page, last: str, *, times: int = 1) -> list[Any]:
-    """Wait for an event, or for so many of it, and return all in order, without what the script says of its wallet.
-
-    An event of which the name says everything is its name, any other one is its name with its message.
-    """
-    await page.wait_for_function(
-        """([last, times]) => {
-            const names = JSON.parse(sessionStorage.events).map((event) => event.event_type);
-            return names.at(-1) === last && names.filter((name) => name === last).length >= times;
-        }""",
-        arg=[f"checkout.{last}", times],
-    )
-    found: list[Any] = []
-    for event in json.loads(await page.evaluate("sessionStorage.events")):
-        name, message = event["event_type"].removeprefix("checkout."), event["data"].get("message")
-        assert event["data"]["timestamp"]
-        if message != "Wallet initialization failed":
-            found.append((name, message) if message and name != "breakdown" else name)
-    return found
-
-
-async def fill_and_pay(frame: FrameLocator, number: str = "4242424242424242") -> None:
-    for field, value in {"number": number, "expiry": "0632", "cvc": "123", "name": "Ana Lima"}.items():
-        await frame.locator(f"#{field}").fill(value)
-    await frame.locator("#name").press("Enter")
-
-
-OPENING = ["opened", "form_ready", "breakdown", "payment_page_opened"]
 
 
 @pytest.mark.parametrize("kind", ["overlay", "inline"])
 async def test_the_official_script_pays_in_a_frame_and_leads_to_the_shop(
-    site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser, kind: str
+    hosted: Runtime, tenant: Tenant, shop: Shop, mapped: Browser, kind: str
 ) -> None:
     target = f"{shop.origin}/thanks"
     options = {"return_url": target, "redirect_immediately": True}
-    payment = await place(site, order(site, tenant, options=options))
-    async with shopping(chromium, shop) as page:
-        frame = await open_checkout(page, site, payment.link_id, kind, payButtonText="Buy now")
+    payment = await place(hosted, order(hosted, tenant, options=options))
+    async with shopping(mapped, shop) as page:
+        frame = await open_checkout(page, hosted, payment.link_id, kind, payButtonText="Buy now")
         assert await heard(page, "payment_page_opened") == OPENING
         assert await frame.locator("[data-pay] button[type=submit]:visible").first.inner_text() == "Buy now"
         await fill_and_pay(frame)
@@ -171,16 +33,16 @@ async def test_the_official_script_pays_in_a_frame_and_leads_to_the_shop(
         assert query == {"payment_id": payment.payment_id, "status": "succeeded", "email": "ana.lima@example.com"}
         redirect = ("redirect", {"redirect_to": page.url})
         assert await heard(page, "redirect") == [*OPENING, "pay_button_clicked", redirect]
-    assert (await reload(site, payment)).status == "succeeded"
+    assert (await reload(hosted, payment)).status == "succeeded"
 
 
 async def test_a_decline_and_a_bank_stay_in_the_frame(
-    site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser, clock: FakeClock
+    hosted: Runtime, tenant: Tenant, shop: Shop, mapped: Browser, clock: FakeClock
 ) -> None:
-    payment = await place(site, order(site, tenant, options={"return_url": f"{shop.origin}/thanks"}))
+    payment = await place(hosted, order(hosted, tenant, options={"return_url": f"{shop.origin}/thanks"}))
     clock.advance(seconds=1)
-    async with shopping(chromium, shop) as page:
-        frame = await open_checkout(page, site, payment.link_id, "overlay", manualRedirect=True)
+    async with shopping(mapped, shop) as page:
+        frame = await open_checkout(page, hosted, payment.link_id, "overlay", manualRedirect=True)
         await heard(page, "payment_page_opened")
         await fill_and_pay(frame, "4000000000000002")
         failed: list[tuple[str, object]] = [("error", "The payment was declined. Please use another payment method.")]
@@ -200,13 +62,13 @@ async def test_a_decline_and_a_bank_stay_in_the_frame(
 
 
 async def test_details_that_are_asked_for_come_first(
-    site: Runtime, app: ASGIApp, merchant: Merchant, shop: Shop, chromium: Browser, clock: FakeClock
+    hosted: Runtime, app: ASGIApp, merchant: Merchant, shop: Shop, mapped: Browser, clock: FakeClock
 ) -> None:
     """A change that the script makes without a new page is told like any other."""
-    await allow(site, merchant.tenant, shop.origin)
-    payment = await link(Seller(site, app, clock, merchant), billing={"country": "US"})
-    async with shopping(chromium, shop) as page:
-        frame = await open_checkout(page, site, payment.link_id, "inline")
+    await allow(hosted, merchant.tenant, shop.origin)
+    payment = await link(Seller(hosted, app, clock, merchant), billing={"country": "US"})
+    async with shopping(mapped, shop) as page:
+        frame = await open_checkout(page, hosted, payment.link_id, "inline")
         events: list[Any] = [*OPENING[:3], "breakdown"]
         await heard(page, "breakdown")
         await frame.locator("#country").select_option("DE")
@@ -224,10 +86,10 @@ async def test_details_that_are_asked_for_come_first(
 
 
 @pytest.mark.parametrize("way", ["button", "key"])
-async def test_the_overlay_closes(site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser, way: str) -> None:
-    payment = await place(site, order(site, tenant))
-    async with shopping(chromium, shop) as page:
-        frame = await open_checkout(page, site, payment.link_id, "overlay")
+async def test_the_overlay_closes(hosted: Runtime, tenant: Tenant, shop: Shop, mapped: Browser, way: str) -> None:
+    payment = await place(hosted, order(hosted, tenant))
+    async with shopping(mapped, shop) as page:
+        frame = await open_checkout(page, hosted, payment.link_id, "overlay")
         await heard(page, "payment_page_opened")
         if way == "button":
             await frame.get_by_role("button", name="Close payment").click()
@@ -235,15 +97,15 @@ async def test_the_overlay_closes(site: Runtime, tenant: Tenant, shop: Shop, chr
             await frame.locator("#number").press("Escape")
         assert await heard(page, "closed") == [*OPENING, "closed"]
         await page.wait_for_selector("#dodo-checkout-iframe", state="detached")
-    assert await reload(site, payment) == payment
+    assert await reload(hosted, payment) == payment
 
 
 async def test_the_inline_frame_is_as_high_as_its_page(
-    site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser
+    hosted: Runtime, tenant: Tenant, shop: Shop, mapped: Browser
 ) -> None:
-    payment = await place(site, order(site, tenant, [line(number, 100, 0, 0) for number in range(12)]))
-    async with shopping(chromium, shop) as page:
-        frame = await open_checkout(page, site, payment.link_id, "inline")
+    payment = await place(hosted, order(hosted, tenant, [line(number, 100, 0, 0) for number in range(12)]))
+    async with shopping(mapped, shop) as page:
+        frame = await open_checkout(page, hosted, payment.link_id, "inline")
         await heard(page, "payment_page_opened")
         box = "(e) => [e.scrollHeight, e.ownerDocument.defaultView.innerHeight]"
 
@@ -262,14 +124,14 @@ async def test_the_inline_frame_is_as_high_as_its_page(
 
 
 async def test_a_shop_that_is_not_allowed_shows_nothing(
-    site: Runtime, tenant: Tenant, shop: Shop, chromium: Browser, clock: FakeClock
+    hosted: Runtime, tenant: Tenant, shop: Shop, mapped: Browser, clock: FakeClock
 ) -> None:
-    await allow(site, tenant, SHOP)
+    await allow(hosted, tenant, SHOP)
     clock.advance(seconds=5)
-    payment = await place(site, order(site, tenant))
+    payment = await place(hosted, order(hosted, tenant))
     with pytest.raises(AssertionError, match="frame-ancestors"):
-        async with shopping(chromium, shop) as page:
-            frame = await open_checkout(page, site, payment.link_id, "overlay")
+        async with shopping(mapped, shop) as page:
+            frame = await open_checkout(page, hosted, payment.link_id, "overlay")
             await page.wait_for_event("console", lambda message: "frame-ancestors" in message.text)
             assert await frame.locator("#number").count() == 0
             assert await page.evaluate("sessionStorage.events") == "[]"

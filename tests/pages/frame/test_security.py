@@ -110,7 +110,7 @@ async def test_no_form_of_another_site_is_taken_anywhere(site: Site) -> None:
     form = {"number": "4242424242424242", "expiry": "06/32", "cvc": "123", "name": "Ana Lima", "token": token}
     form |= {"method": "card", "code": "X", "country": "DE", "answer": "confirm", "panel": "pay"}
     paths = posting_paths(site.runtime, payment.link_id)
-    assert len(paths) == 13
+    assert len(paths) == 14
     foreign = [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}]
     foreign += [{"origin": "http://pay.test.evil.example"}, {"origin": "http://pay.test:8000"}, {"origin": "file://"}]
     for path in paths:
@@ -126,7 +126,7 @@ async def test_no_form_without_its_token_is_taken(site: Site) -> None:
     token = token_of(await site.browser.get(f"/{other.link_id}"))
     for path in posting_paths(site.runtime, payment.link_id):
         # The addresses of a simulated bank and of a session are the secret itself; `stripe` and `leave` take no order.
-        if not path.startswith(("/simulator/", "/session/")) and not path.endswith(("/stripe", "/leave")):
+        if not path.startswith("/simulator/") and "/session/" not in path and not path.endswith(("/stripe", "/leave")):
             for wrong in ("", token, token[:-1] + "0"):
                 form = {"token": wrong, "code": "X", "panel": "pay", "country": "DE"}
                 assert (await site.browser.post(path, data=form)).status_code == 403, path

@@ -31,6 +31,7 @@ def page_routes(runtime: Runtime, renderer: Renderer) -> list[BaseRoute]:
     change = PageEndpoint(renderer, {"GET": checkout.show_link, "POST": checkout.change})
     session = SessionPage(runtime, renderer, limits)
     session_page = PageEndpoint(renderer, {"GET": session.show, "POST": session.submit})
+    buy = PageEndpoint(renderer, {"GET": BuyPage(runtime, renderer, limits).show})
     clean = PageEndpoint(renderer, {"GET": checkout.show_clean})
     return [
         Route("/static/{name}", renderer.static.serve),
@@ -46,7 +47,9 @@ def page_routes(runtime: Runtime, renderer: Renderer) -> list[BaseRoute]:
             methods=forms,
         ),
         Route(f"{QR_PATH}/{{reference}}", PageEndpoint(renderer, {"GET": simulator.show_code}), methods=["GET"]),
-        Route("/buy/{name}", PageEndpoint(renderer, {"GET": BuyPage(runtime, renderer, limits).show}), methods=["GET"]),
+        Route("/{frame:frame}/buy/{name}", buy, methods=["GET"]),
+        Route("/buy/{name}", buy, methods=["GET"]),
+        Route("/{frame:frame}/session/{session_id}", session_page, methods=forms),
         Route("/session/{session_id}", session_page, methods=forms),
         Route("/session/{session_id}/theme.css", PageEndpoint(renderer, {"GET": session.sheet}), methods=["GET"]),
         Route("/{frame:frame}/{link_id:link}", link, methods=forms),

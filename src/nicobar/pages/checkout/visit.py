@@ -130,7 +130,7 @@ async def _visit(runtime: Runtime, request: Request, found: _Found, *, fresh: bo
     decisions = await offer_methods(runtime, payment) if is_payable(payment, now) else []
     policy = await load_policy(runtime, payment.tenant)
     forced = None if found.session is None else found.session.customization.force_language
-    frame = request.state.frame = await frame_of(runtime, request, payment)
+    frame = request.state.frame = await frame_of(runtime, request, payment.tenant)
     return Visit(
         payment=payment,
         facts=found.facts,

@@ -1,4 +1,4 @@
-"""The payment page in a frame of the seller's own page, as overlay or inline, and what it tells that page.
+"""A session's page and the payment page in a frame of the seller's own, as overlay or inline, and what they tell it.
 
 Paths, query options and messages are those that the script `dodopayments-checkout` uses (contract: clients of the
 checkout, section 2). A frame cannot take the customer away from the seller's page, so every step that would leave the
@@ -16,6 +16,7 @@ import msgspec
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 
+from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.paying import is_payable
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.business.load_policy import load_policy
@@ -27,6 +28,9 @@ from nicobar.storage.payments.payments import find_payment_by_link
 FrameKind = Literal["overlay", "inline"]
 
 _KINDS: Final[Mapping[str, FrameKind]] = {"overlay": "overlay", "inline": "inline"}
+
+OPTIONS: Final = ("showTimer", "showSecurityBadge", "manualRedirect", "payButtonText", "theme")
+"""The names of a frame's options in its address."""
 
 MAXIMUM_BUTTON_TEXT: Final = 40
 """Characters of a pay button's own text; a longer one is passed over."""
@@ -83,10 +87,11 @@ class Frame(NamedTuple):
         """Return the frame once the page of a payment that can be paid has been shown in it."""
         return self._replace(told=self.told if self.told == "processing" or not is_complete(payment) else "payment")
 
-    def path(self, link_id: str | None, told: Told | None = None) -> str:
-        """Return the address of a link's page in this frame, with its options.
+    def path(self, page: str | None, told: Told | None = None) -> str:
+        """Return the address of a page in this frame, with its options.
 
-        `told` is what the seller's page will have heard by then, if it is more than now.
+        `page` is a link's id, or a session's behind `session/`. `told` is what the seller's page will have heard by
+        then, if it is more than now.
         """
         options = {
             "showTimer": None if self.show_timer else "false",
@@ -97,7 +102,7 @@ class Frame(NamedTuple):
             "told": told or self.told or "opened",
         }
         query = urlencode({name: value for name, value in options.items() if value is not None})
-        return f"/{self.kind}/{link_id}?{query}"
+        return f"/{self.kind}/{page}?{query}"
 
 
 class FrameView(NamedTuple):
@@ -132,15 +137,16 @@ def read_frame(kind: FrameKind, parents: tuple[str, ...], query: Mapping[str, st
     )
 
 
-async def frame_of(runtime: Runtime, request: Request, payment: Payment) -> Frame | None:
+async def frame_of(runtime: Runtime, request: Request, tenant: Tenant) -> Frame | None:
     """Return the frame that this request's page is shown in, None for a page of its own. Raises DatabaseUnavailable."""
     kind = request.path_params.get("frame")
     if kind is None:
         return None
-    frame = await _frame(runtime, payment, kind, request.query_params)
+    frame = await _frame(runtime, tenant, kind, request.query_params)
     if request.method == "POST" and frame.told != "processing":
-        # Whoever sends the form that pays has seen it; the form of a part says in its address what was told.
-        return frame._replace(told=frame.told or "opened" if "part" in request.path_params else "payment")
+        # Whoever sends the form that pays has seen it; any other form says in its address what was told.
+        pays = "link_id" in request.path_params and "part" not in request.path_params
+        return frame._replace(told="payment" if pays else frame.told or "opened")
     return frame
 
 
@@ -157,11 +163,11 @@ async def payment_behind(runtime: Runtime, return_url: str) -> tuple[Payment | N
     kind = _KINDS.get(first)
     if payment is None or kind is None:
         return payment, None
-    return payment, silent_view(await _frame(runtime, payment, kind, dict(parse_qsl(query))), payment)
+    return payment, silent_view(await _frame(runtime, payment.tenant, kind, dict(parse_qsl(query))), payment)
 
 
-async def _frame(runtime: Runtime, payment: Payment, kind: FrameKind, query: Mapping[str, str]) -> Frame:
-    policy = await load_policy(runtime, payment.tenant)
+async def _frame(runtime: Runtime, tenant: Tenant, kind: FrameKind, query: Mapping[str, str]) -> Frame:
+    policy = await load_policy(runtime, tenant)
     return read_frame(kind, policy.settings.allowed_origins, query)
 
 
@@ -214,6 +220,22 @@ def frame_view(
     return _view(frame, payment.link_id, events, leave, later, leave_after or 0)
 
 
+def session_frame_view(frame: Frame, session_id: str, drafted: Payment | None) -> FrameView:
+    """Return what the page of a session tells: the sums of its order as drafted, or None for one that has ended."""
+    events: list[FrameMessage] = [] if frame.told else [("checkout.opened", {})]
+    if drafted is None:
+        events.append(("checkout.link_expired", {}))
+    else:
+        events += [] if frame.told else [("checkout.form_ready", {})]
+        events.append(("checkout.breakdown", {"message": breakdown(drafted)}))
+    return _view(frame, session_page(session_id), events, "checkout.redirect", None, 0)
+
+
+def session_page(session_id: str) -> str:
+    """Return the path of a session's page without the slash before it: what a frame shows of it."""
+    return f"session/{session_id}"
+
+
 def with_own_words(form: FormView, frame: Frame | None) -> FormView:
     """Return the form with the pay button's text that the seller's page chose, if it did."""
     if frame is None or frame.pay_button_text is None:
@@ -254,7 +276,7 @@ def _status(frame: Frame, payment: Payment) -> list[FrameMessage]:
 
 def _view(
     frame: Frame,
-    link_id: str | None,
+    page: str | None,
     events: list[FrameMessage],
     leave: str,
     later: FrameMessage | None,
@@ -270,5 +292,5 @@ def _view(
         show_security_badge=frame.show_security_badge,
         pay_button_text=frame.pay_button_text,
         theme=frame.theme,
-        again=frame.path(link_id, "processing"),
+        again=frame.path(page, "processing"),
     )

@@ -15,6 +15,7 @@ from nicobar.core.sessions.short_link import PRODUCT_PREFIX
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.sessions.create_session import CreatedSession, create_session
 from nicobar.pages.entry.limits import PageLimits
+from nicobar.pages.frame.embedding import OPTIONS, frame_of, session_page
 from nicobar.pages.frame.rendering import Renderer, redirect
 from nicobar.pages.session.static_link import read_static_link
 from nicobar.pages.texts.language import asked_language, with_language
@@ -44,13 +45,17 @@ class BuyPage:
         async with self._runtime.database.snapshot() as read:
             tenant = await seller_of(read, name)
             product = None if tenant is None else await get_product(read, tenant, name)
+        if tenant is not None:
+            request.state.frame = await frame_of(self._runtime, request, tenant)
         if tenant is None or product is None or product.archived_at is not None:
             raise Problem("NOT_FOUND", what="Product")
         if request.method == "HEAD":  # a preview of the link, which is nobody's order
             return Response()
         created = await self._open(tenant, product, request)
-        path = with_language(f"/session/{created.session.session_id}", asked_language(request))
-        return redirect(self._renderer.path(path))
+        path = f"{_within(request)}/{session_page(created.session.session_id)}"
+        options = {name: text for name, text in request.query_params.items() if name in OPTIONS and _within(request)}
+        query = f"?{urlencode(options)}" if options else ""
+        return redirect(self._renderer.path(with_language(f"{path}{query}", asked_language(request))))
 
     async def _lead_on(self, request: Request, slug: str) -> Response:
         """Lead to the static link of a short one. What the short one has in store cannot be overridden."""
@@ -59,7 +64,8 @@ class BuyPage:
         if link is None:
             raise Problem("NOT_FOUND", what="Link")
         query = urlencode(dict(request.query_params) | link.parameters)
-        response = redirect(self._renderer.path(f"/buy/{link.product_id}{'?' if query else ''}{query}"))
+        path = f"{_within(request)}/buy/{link.product_id}"
+        response = redirect(self._renderer.path(f"{path}?{query}" if query else path))
         response.status_code = 302
         return response
 
@@ -77,6 +83,12 @@ class BuyPage:
                 if problem.status >= 500:
                     raise
         raise Problem("NOT_FOUND", what="Product")
+
+
+def _within(request: Request) -> str:
+    """Return the start of the path of a page in a frame of the seller's page, which is nothing for any other."""
+    kind = request.path_params.get("frame")
+    return "" if kind is None else f"/{kind}"
 
 
 def _ever_less(wanted: SessionRequest) -> list[SessionRequest]:

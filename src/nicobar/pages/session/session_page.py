@@ -19,6 +19,7 @@ from nicobar.flows.sessions.draft_payment import DraftedPayment, draft_payment
 from nicobar.flows.sessions.start_payment import start_payment
 from nicobar.pages.details.details import missing_parts, tax_may_grow
 from nicobar.pages.entry.limits import PageLimits
+from nicobar.pages.frame.embedding import Frame, frame_of, is_alone, session_frame_view, session_page
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
 from nicobar.pages.frame.view import page_view
 from nicobar.pages.methods.card_form import PostedForm, read_form
@@ -27,7 +28,7 @@ from nicobar.pages.session.look import look_of
 from nicobar.pages.session.read_session_form import asks_for_price, codes_of, read_code, read_session_form, told_before
 from nicobar.pages.session.session_form import Typed, session_form
 from nicobar.pages.session.theme_sheet import theme_sheet
-from nicobar.pages.texts.language import language_view, reader_of
+from nicobar.pages.texts.language import asked_language, language_view, reader_of, with_language
 from nicobar.pages.texts.texts import Reader
 from nicobar.storage.payments.hosted_pages import PageFacts, offer_facts
 from nicobar.storage.payments.payments import get_payment
@@ -49,6 +50,8 @@ class SessionVisit(NamedTuple):
     session: CheckoutSession
     payment: Payment | None
     reader: Reader
+    frame: Frame | None
+    """The frame on the seller's page that it is shown in; None for a page of its own."""
 
 
 class SessionPage:
@@ -62,6 +65,8 @@ class SessionPage:
     async def show(self, request: Request) -> Response:
         """Answer GET: the form while there is no payment, and then the way to the payment's page."""
         visit = await self._visit(request)
+        if visit.frame is not None and is_alone(request):
+            return redirect(self._renderer.path(self._path(request, visit._replace(frame=None))))
         over = self._over(request, visit)
         return over if over is not None else await self._form(request, visit, Typed())
 
@@ -82,7 +87,7 @@ class SessionPage:
                 return redirect(self._renderer.path(self._path(request, visit)))
             errors = {**typed.errors, **blamed(problem, typed.told, visit.reader)}
             return await self._form(request, visit, msgspec.structs.replace(typed, errors=errors), status=422)
-        return redirect(self._renderer.path(with_query_of(request, f"/{started.link_id}")))
+        return self._onward(request, visit, started)
 
     async def sheet(self, request: Request) -> Response:
         """Answer GET of the style sheet that a session brings."""
@@ -108,13 +113,14 @@ class SessionPage:
             self._limits.unknown_links.spend(address, now)
             raise Problem("NOT_FOUND", what="Checkout session")
         forced = session.request.customization.force_language
-        return SessionVisit(session, payment, reader_of(request, forced=forced))
+        frame = request.state.frame = await frame_of(self._runtime, request, session.tenant)
+        return SessionVisit(session, payment, reader_of(request, forced=forced), frame)
 
     def _over(self, request: Request, visit: SessionVisit) -> Response | None:
         """Return the answer for a session that asks for nothing any more: that of its payment, or that it has ended."""
         session, payment = visit.session, visit.payment
         if payment is not None and payment.link_id is not None:
-            return redirect(self._renderer.path(with_query_of(request, f"/{payment.link_id}")))
+            return self._onward(request, visit, payment)
         status = None if payment is None else payment.status
         if state_of(status, session.expires_at, self._runtime.now(session.tenant)) == "open":
             return None
@@ -142,10 +148,11 @@ class SessionPage:
         )
         facts = await self._facts(visit, payment)
         view = page_view(payment, facts, reader, tax_open=settings.tax != "off" and tax_may_grow(payment))
-        custom = session.request.customization
+        custom, frame = session.request.customization, visit.frame
         return self._renderer.page(
             "session.html",
             status=status,
+            frame=None if frame is None else session_frame_view(frame, session.session_id, payment),
             languages=None if custom.force_language else language_view(here, reader),
             look=look_of(self._renderer, session.session_id, session.request),
             page=view,
@@ -154,7 +161,7 @@ class SessionPage:
             seller=view.seller,
             support_email=view.support_email,
             test_mode=view.test_mode,
-            back=session.request.cancel_url,
+            back=session.request.cancel_url if frame is None else None,
             open_order=custom.show_order_details,
         )
 
@@ -226,10 +233,11 @@ class SessionPage:
             )
 
     def _message(self, visit: SessionVisit, heading: str, text: str, *, status: int) -> Response:
-        texts = visit.reader.texts
+        texts, frame = visit.reader.texts, visit.frame
         return self._renderer.page(
             "message.html",
             status=status,
+            frame=None if frame is None else session_frame_view(frame, visit.session.session_id, None),
             look=look_of(self._renderer, visit.session.session_id, visit.session.request),
             texts=texts,
             heading=texts(heading),
@@ -241,5 +249,17 @@ class SessionPage:
         )
 
     def _path(self, request: Request, visit: SessionVisit) -> str:
-        """Return the session's address with its query: the language, and the proof of who the customer is."""
-        return with_query_of(request, f"/session/{visit.session.session_id}")
+        """Return the session's address with its query: the language, and the proof of who the customer is.
+
+        In a frame it has the frame's options and no proof, which is of no use there.
+        """
+        page = session_page(visit.session.session_id)
+        if visit.frame is None and "frame" not in request.path_params:
+            return with_query_of(request, f"/{page}")
+        path = f"/{page}" if visit.frame is None else visit.frame.path(page)
+        return with_language(path, asked_language(request))
+
+    def _onward(self, request: Request, visit: SessionVisit, payment: Payment) -> Response:
+        """Lead on to the payment's page, in the same frame and with the same query."""
+        within = "" if visit.frame is None else f"/{visit.frame.kind}"
+        return redirect(self._renderer.path(with_query_of(request, f"{within}/{payment.link_id}")))

@@ -59,8 +59,11 @@ function leaveThroughParent(event) {
   tell([frame.leave, { message: { redirect_to: link.href } }]);
 }
 
+// A session's form is also sent to be priced again, by buttons with a name; a second press of the others is stopped.
 function tellOfForm(event) {
-  if (event.target.dataset.change === "details") tell(["checkout.customer_details_submitted", {}]);
+  const { change, session } = event.target.dataset;
+  const goesOn = session !== undefined && !event.submitter?.name && !event.defaultPrevented;
+  if (change === "details" || goesOn) tell(["checkout.customer_details_submitted", {}]);
 }
 
 if (targets.length > 0) {
