@@ -20,6 +20,8 @@ from standardwebhooks.webhooks import Webhook
 import nicobar
 from cli.program import PATIENCE, PROGRAM, environment, eventually, heed_signals, postmaster
 from nicobar.run.environment import NODE_HOOK, PYTHON_HOOK
+from nicobar.storage.database import Database
+from nicobar.storage.embedded.embedded import EmbeddedPostgres
 from run.conftest import DemoShop, free_payment, listens, needs_node
 
 PRINT = "import json, os, sys; print(json.dumps({name: os.environ.get(name) for name in sys.argv[1:]}))"
@@ -131,6 +133,26 @@ def test_a_server_that_is_not_there_or_not_open_is_named(shop: DemoShop, tmp_pat
     told = refused("--data", data, DODO_PAYMENTS_BASE_URL=shop.base_url, DODO_PAYMENTS_API_KEY="nicobar_test_wrong")
     assert told.startswith(f"nicobar: A server answers at {shop.base_url}, but no test key is known that opens it.")
     assert not (tmp_path / "none").exists()
+
+
+async def test_no_demo_is_started_in_a_database_of_the_users(postgres: EmbeddedPostgres, port: int) -> None:
+    maintenance = Database(postgres.dsn, size=1)
+    async with maintenance.read() as connection:
+        await connection.execute("CREATE DATABASE nicobar_run TEMPLATE template0")
+    address = postgres.dsn.replace("/nicobar?", "/nicobar_run?")
+    told = refused(NICOBAR_DATABASE_URL=address, NICOBAR_PORT=str(port))
+    assert told == (
+        f"nicobar: No server answers at http://127.0.0.1:{port}, and nicobar run starts no demo in the database that "
+        "NICOBAR_DATABASE_URL names. Start the server of that database, or name a folder for the demo with --data.\n"
+    )
+    untouched = Database(address, size=1)
+    async with untouched.read() as connection:
+        ours = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'public'"
+        assert await connection.fetchval(ours) == 0
+    await untouched.close()
+    async with maintenance.read() as connection:
+        await connection.execute("DROP DATABASE nicobar_run WITH (FORCE)")
+    await maintenance.close()
 
 
 def test_a_command_is_asked_for(shop: DemoShop) -> None:

@@ -45,7 +45,7 @@ def opened_target(configuration: Configuration) -> Iterator[RunTarget]:
     """Lend the server that DODO_PAYMENTS_BASE_URL names, or the usual one, or a demo server that ends with the block.
 
     The key is DODO_PAYMENTS_API_KEY, or the demo's. Raises ConfigurationError: for a key of live mode, for a named
-    server that does not answer, and for a server that none of these keys opens.
+    server that does not answer, for a server that none of these keys opens, and for a demo in a database of the user's.
     """
     if (read_secret("DODO_PAYMENTS_API_KEY") or "").startswith(LIVE_KEY):
         raise ConfigurationError("DODO_PAYMENTS_API_KEY is a key for live mode. nicobar run takes test keys only.")
@@ -60,6 +60,11 @@ def opened_target(configuration: Configuration) -> Iterator[RunTarget]:
     if _answers(base_url):
         yield _with_key(configuration, base_url)
         return
+    if configuration.database_url is not None:  # it may be that of a shop, in which no demo has any business
+        raise ConfigurationError(
+            f"No server answers at {base_url}, and nicobar run starts no demo in the database that "
+            "NICOBAR_DATABASE_URL names. Start the server of that database, or name a folder for the demo with --data."
+        )
     with _demo_server(configuration) as base_url:
         key = demo_key(data_folder(configuration))
         assert key is not None  # noqa: S101 - a demo server that is ready has kept it
