@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from starlette.types import ASGIApp
 
 from api.retries.samples import samples
-from api.retries.test_idempotency_keys import Stand
+from api.retries.test_idempotency_keys import Stand, subscribe
 from disputing import Disputing, open_dispute, paid
 from nicobar.api.routing import Operation
 from nicobar.app import OPERATIONS
@@ -34,6 +34,7 @@ async def own_ids(runtime: Runtime, app: ASGIApp, stand: Stand) -> dict[str, str
     await customers.sell(**CONSENT)
     refund = await merchant.client.post("/refunds", json={"payment_id": await stand.refundable()})
     assert refund.status_code == 200, refund.text
+    await subscribe(stand.shop, names)
     dispute = await open_dispute(runtime, Disputing(runtime), await paid(runtime, merchant.tenant))
     body = {"customer_ids": [names["customer"]]}
     assert (await merchant.client.post(f"/discounts/{names['discount']}/customers", json=body)).status_code == 200
@@ -51,6 +52,8 @@ async def own_ids(runtime: Runtime, app: ASGIApp, stand: Stand) -> dict[str, str
         "webhooks": names["endpoint"],
         "events": names["event"],
         "subscriptions": names["subscription"],
+        "checkouts": names["session"],
+        "addons": names["addon"],
     }
 
 

@@ -5,6 +5,7 @@ Every field of the API that names an object has a row here, or a test fails.
 
 import json
 import re
+from collections import defaultdict
 from typing import Any, NamedTuple
 
 import httpx
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 
 from api.access.one_of_everything import own_ids
 from api.retries.test_idempotency_keys import Stand, stand
+from api.subscriptions.subscribing import Club
 from harness import FakeClock, Merchant
 from nicobar.app import OPERATIONS
 from nicobar.flows.runtime import Runtime
@@ -23,17 +25,23 @@ from shop import Shop, item, order_request
 __all__ = ["stand"]
 
 
+NOT_FOUND = (404, "NOT_FOUND")
+ADDON = {"name": "Seat", "price": 500, "currency": "USD", "tax_category": "saas"}
+
+
 class Foreign(NamedTuple):
     """A request of the stranger's own in which one id, `{...}` by its kind, is another's."""
 
     path: str
     body: Any = None
-    answer: tuple[int, str] = (404, "NOT_FOUND")
+    answer: tuple[int, str] = NOT_FOUND
 
 
 _NOTHING = {
-    "GET /payments subscription_id",
     "GET /refunds subscription_id",
+    "GET /subscriptions/{subscription_id}/usage-history meter_id",
+    "POST /checkouts product_cart[].credit_entitlements[].credit_entitlement_id",
+    "POST /checkouts product_collection_id",
     "POST /products credit_entitlements[].credit_entitlement_id",
     "POST /products entitlements[].entitlement_id",
     "POST /products price.meters[].credit_entitlement_id",
@@ -52,7 +60,9 @@ _CODES = {"POST /discounts code", "PATCH /discounts/{discount_id} code"}
 """Fields that give a name: two businesses may have the same code."""
 
 FILTERS = {
-    "GET /payments": ("brand_id", "customer_id", "product_id"),
+    "GET /payments": ("brand_id", "customer_id", "product_id", "subscription_id"),
+    "GET /products/short_links": ("product_id",),
+    "GET /subscriptions": ("brand_id", "customer_id", "product_id"),
     "GET /products": ("brand_id",),
     "GET /discounts": ("code",),
     "GET /disputes": ("customer_id",),
@@ -128,6 +138,75 @@ def bodies(own: dict[str, str]) -> dict[str, Foreign]:
         "POST /events/{event_id}/redeliver endpoint_id": Foreign(
             f"/events/{own['event']}/redeliver", {"endpoint_id": "{endpoint}"}
         ),
+        **of_sessions(own),
+        **of_subscriptions(own),
+        **of_plan_changes(own, "change-plan"),
+        **of_plan_changes(own, "change-plan/preview"),
+    }
+
+
+CODE = (422, "INVALID_DISCOUNT_CODE")
+NO_NEW_CODES = (422, "UNSUPPORTED_ACTION")
+"""Of plan changes: the codes of a subscription are kept or dropped, and none is added, whosever it is."""
+ADDON_MISSING = (422, "MISSING_ADDON_IDS")
+
+
+def of_sessions(own: dict[str, str]) -> dict[str, Foreign]:
+    session = {"product_cart": [item(own["product"])]}
+    address = {"country": "US", "state": "CA", "city": "Oakland", "street": "1 Main St", "zipcode": "94601"}
+    at_once = session | {"billing_address": address, "confirm": True}
+    plan = item(own["club"]) | {"addons": [{"addon_id": "{addon}", "quantity": 1}]}
+    changes: dict[str, Foreign] = {
+        "customer.customer_id": Foreign("/checkouts", session | {"customer": {"customer_id": "{customer}"}}),
+        "discount_code": Foreign("/checkouts", session | {"discount_code": "{code}"}, CODE),
+        "discount_codes": Foreign("/checkouts", session | {"discount_codes": ["{code}"]}, CODE),
+        "payment_method_id": Foreign(
+            "/checkouts",
+            at_once | {"customer": {"customer_id": own["customer"]}, "payment_method_id": "{method}"},
+        ),
+        "product_cart[].product_id": Foreign("/checkouts", {"product_cart": [item(own["product"]), item("{product}")]}),
+        "product_cart[].addons[].addon_id": Foreign("/checkouts", {"product_cart": [plan]}, ADDON_MISSING),
+    }
+    return {f"POST /checkouts {field}": row for field, row in changes.items()}
+
+
+def of_subscriptions(own: dict[str, str]) -> dict[str, Foreign]:
+    customer = {"customer_id": own["customer"]}
+    body = {"billing": {"country": "US"}, "customer": customer, "product_id": own["club"], "quantity": 1}
+    changes: dict[str, tuple[Any, tuple[int, str]]] = {
+        "addons[].addon_id": ({"addons": [{"addon_id": "{addon}", "quantity": 1}]}, ADDON_MISSING),
+        "customer.customer_id": ({"customer": {"customer_id": "{customer}"}}, NOT_FOUND),
+        "discount_code": ({"discount_code": "{code}"}, CODE),
+        "discount_codes": ({"discount_codes": ["{code}"]}, CODE),
+        "one_time_product_cart[].product_id": ({"one_time_product_cart": [item("{product}")]}, NOT_FOUND),
+        "payment_method_id": ({"payment_method_id": "{method}"}, NOT_FOUND),
+        "product_id": ({"product_id": "{club}"}, NOT_FOUND),
+    }
+    rows = {
+        f"POST /subscriptions {field}": Foreign("/subscriptions", body | change, answer)
+        for field, (change, answer) in changes.items()
+    }
+    method = {"type": "existing", "payment_method_id": "{method}"}
+    update = f"/subscriptions/{own['subscription']}/update-payment-method"
+    name = "POST /subscriptions/{subscription_id}/update-payment-method"
+    rows[f"{name} payment_method_id"] = Foreign(update, method)
+    rows[f"{name} payment_method.payment_method_id"] = Foreign(update, {"payment_method": method})
+    rows["PATCH /addons/{id} image_id"] = Foreign(f"/addons/{own['addon']}", {"image_id": "{image}"})
+    return rows
+
+
+def of_plan_changes(own: dict[str, str], end: str) -> dict[str, Foreign]:
+    body = {"product_id": own["club"], "quantity": 2, "proration_billing_mode": "do_not_bill"}
+    changes: dict[str, tuple[Any, tuple[int, str]]] = {
+        "addons[].addon_id": ({"addons": [{"addon_id": "{addon}", "quantity": 1}]}, ADDON_MISSING),
+        "discount_code": ({"discount_code": "{code}"}, NO_NEW_CODES),
+        "discount_codes": ({"discount_codes": ["{code}"]}, NO_NEW_CODES),
+        "product_id": ({"product_id": "{club}"}, NOT_FOUND),
+    }
+    path = f"/subscriptions/{own['subscription']}/{end}"
+    return {
+        f"POST /subscriptions/{{subscription_id}}/{end} {field}": Foreign(path, body | change, answer)
+        for field, (change, answer) in changes.items()
     }
 
 
@@ -171,7 +250,7 @@ def fields(node: Any, path: str = "", seen: tuple[Any, ...] = ()) -> set[str]:
     return found
 
 
-_NAMES_AN_OBJECT = re.compile(r"(?<!tax)(_ids?|discount_codes?|restricted_to)$|^code$")
+_NAMES_AN_OBJECT = re.compile(r"(?<!tax)(_ids?|(?<!allow_)discount_codes?|restricted_to)$|^code$")
 
 
 @pytest.fixture
@@ -190,6 +269,9 @@ async def theirs(runtime: Runtime, app: ASGIApp, stand: Stand) -> dict[str, str]
         "code": "SPRING",
         "endpoint": ids["webhooks"],
         "image": offered.json()["image_id"],
+        "subscription": ids["subscriptions"],
+        "club": stand.names["club"],
+        "addon": ids["addons"],
     }
 
 
@@ -199,7 +281,14 @@ async def own(runtime: Runtime, app: ASGIApp, clock: FakeClock, other_merchant: 
     shop = Shop(runtime, app, clock, other_merchant)
     product = await shop.product(pricing_mode="by_currency")
     endpoint = await shop.client.post("/webhooks", json={"url": "https://books.example/hook"})
+    members = Club(other_merchant, shop.browser, runtime, clock)
+    addon = await members.call("POST", "/addons", ADDON)
+    club = await members.product()
+    await members.call("PATCH", f"/products/{club}", {"addons": [addon["id"]]})
     return {
+        "addon": addon["id"],
+        "club": club,
+        "subscription": (await members.subscribe(club))["subscription_id"],
         "product": product,
         "customer": await shop.customer("cy@example.com"),
         "payment": (await shop.purchase(product))["payment_id"],
@@ -219,8 +308,7 @@ def test_every_field_that_names_an_object_has_a_row() -> None:
         for name in fields(types.type_info(shape))
     }
     filters = {f"{operation} {name}" for operation, names in FILTERS.items() for name in names}
-    kinds = ("product", "customer", "payment", "discount", "brand", "endpoint", "event")
-    rows = bodies(dict.fromkeys(kinds, "x"))
+    rows = bodies(defaultdict(str))
     assert found == _NOTHING | _OWN | _CODES | filters | set(rows)
 
 
@@ -282,3 +370,4 @@ async def test_filters_by_another_business_id_find_nothing(
             assert await rows(stand.shop.merchant.live_client, path, name) == [], (path, name)
     assert len(await rows(stand.shop.client, "/payments", "product_id")) > 0
     assert len(await rows(stand.shop.client, "/events", "object_id")) > 0
+    assert len(await rows(stand.shop.client, "/payments", "subscription_id")) > 0

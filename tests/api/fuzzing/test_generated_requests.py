@@ -58,6 +58,7 @@ KINDS = {
     "discount_code": "code",
     "discount_codes": "code",
     "endpoint_id": "webhooks",
+    "addon_id": "addons",
     "object_id": "payments",
     "reference_object_id": "payments",
 }
@@ -67,9 +68,18 @@ MADE_BY = {"/payments": "payment_id", "/products": "product_id", "/customers": "
     "/discounts": "discount_id",
     "/refunds": "refund_id",
     "/webhooks": "id",
+    "/addons": "id",
+    "/checkouts": "session_id",
+    "/subscriptions": "subscription_id",
     "/products/{product_id}/localized-prices": "id",
 }
 """The field of an answer to POST that has the id of what was made."""
+
+OF_ITS_KIND = {
+    "/payments/{payment_id}/retry": {"payments": "failed"},
+    "/subscriptions/{subscription_id}/charge": {"subscriptions": "demand"},
+}
+"""What an operation is about, where only some of such objects will do."""
 
 
 class Named:
@@ -95,23 +105,25 @@ class Named:
         """Return ids that are there for the parameters of a path."""
         found = re.findall(r"([\w-]+)/\{(\w+)\}", path)
         words = {"products": "markets"} if path.endswith(("localized-prices", "localized-prices/{id}")) else {}
+        words |= OF_ITS_KIND.get(path, {})
         return {name: self._one(words.get(word, word), data) for word, name in found}
 
-    def put_in(self, value: Any, data: st.DataObject) -> Any:
+    def put_in(self, value: Any, path: str, data: st.DataObject) -> Any:
         """Return a body with ids that are there, in place of drawn ones, and an address that may get events."""
         if isinstance(value, list):
-            return [self.put_in(item, data) for item in value]
+            return [self.put_in(item, path, data) for item in value]
         if not isinstance(value, dict):
             return value
-        return {name: self._field(name, held, data) for name, held in value.items()}
+        return {name: self._field(name, held, path, data) for name, held in value.items()}
 
-    def _field(self, name: str, held: Any, data: st.DataObject) -> Any:
+    def _field(self, name: str, held: Any, path: str, data: st.DataObject) -> Any:
         if name in KINDS and isinstance(held, str | list):
-            one = self._one(KINDS[name], data)
+            kind = "clubs" if name == "product_id" and path.startswith("/subscriptions") else KINDS[name]
+            one = self._one(kind, data)
             return [one] if isinstance(held, list) else one
         if name == "url":
             return "https://shop.example/hook"
-        return self.put_in(held, data)
+        return self.put_in(held, path, data)
 
 
 def operations() -> list[APIOperation[Any, Any, Any, Any]]:
@@ -160,8 +172,8 @@ class Questioner:
         if data.draw(st.integers(0, 9)):
             case.path_parameters = self._named.in_path(case.operation.path, data)
             if right:
-                case.body = self._named.put_in(case.body, data)
-                case.query = self._named.put_in(case.query, data)
+                case.body = self._named.put_in(case.body, case.operation.path, data)
+                case.query = self._named.put_in(case.query, case.operation.path, data)
         self._clock.advance(seconds=1)
         response = await send(self._client, case, self._key if data.draw(st.integers(0, 19)) else None)
         case.validate_response(response, checks=CHECKS)
@@ -175,7 +187,9 @@ async def questioner(
     runtime: Runtime, app: ASGIApp, app_client: httpx.AsyncClient, stand: Stand, clock: FakeClock
 ) -> AsyncIterator[Questioner]:
     """A questioner; at the end of a proof, every operation has been carried out at least once."""
-    ids = await own_ids(runtime, app, stand) | {"markets": stand.names["market"], "code": "WINTER"}
+    names = stand.names
+    ids = await own_ids(runtime, app, stand) | {"markets": names["market"], "code": "WINTER", "clubs": names["club"]}
+    ids |= {"failed": names["failed"], "demand": names["demand"]}
     await stand.shop.percentage("WINTER", 500)  # nobody knows its id, so it stays
     asking = Questioner(app_client, stand.shop.merchant.key, Named(ids), clock)
     yield asking

@@ -62,6 +62,7 @@ def samples(names: dict[str, str]) -> dict[str, Sample]:
         "DELETE /discounts/{discount_id}/customers/{customer_id}": Sample(
             f"/discounts/{discount}/customers/{customer}"
         ),
+        "POST /checkouts": Sample("/checkouts", {"product_cart": cart, "customer": {"customer_id": customer}}),
         "POST /checkouts/preview": Sample("/checkouts/preview", {"product_cart": cart}),
         "POST /refunds": Sample("/refunds", {"payment_id": names["paid"]}),
         "POST /refunds/preview": Sample("/refunds/preview", {"payment_id": names["paid"]}),

@@ -64,6 +64,8 @@ async def stand(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merc
     names["club"] = club.json()["product_id"]
     addon = await post("/addons", json={"name": "Seat", "price": 500, "currency": "USD", "tax_category": "saas"})
     names["addon"] = addon.json()["id"]
+    session = await post("/checkouts", json={"product_cart": [{"product_id": product, "quantity": 1}]})
+    names["session"] = session.json()["session_id"]
     names["event"] = (await merchant.client.get("/events")).json()["data"][0]["event_id"]
     names["endpoint"] = (await post("/webhooks", json={"url": "https://shop.example/hook"})).json()["id"]
     yield stand

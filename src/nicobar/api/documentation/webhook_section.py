@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from nicobar.api.documentation.examples import example_of
 from nicobar.api.documentation.schemas import Schema
 from nicobar.core.events.event import EventType
+from nicobar.core.subscriptions.subscription import SubscriptionEventType
 from nicobar.wire.disputes.disputes import DisputeRead
 from nicobar.wire.payments.payment_reads import PaymentRead
 from nicobar.wire.refunds.refunds import RefundRead
@@ -22,6 +23,21 @@ class Hook(NamedTuple):
     """The wire type of `data`, without its `payload_type`."""
 
 
+_SUBSCRIPTION_EVENTS: Final[dict[SubscriptionEventType, str]] = {
+    "subscription.active": "A subscription has begun, or what it owed was paid.",
+    "subscription.renewed": "A period was paid, the first one included.",
+    "subscription.on_hold": "A charge has failed, and nothing is renewed until it is paid.",
+    "subscription.past_due": "A renewal has failed, and the days of grace run.",
+    "subscription.paused": "A subscription rests.",
+    "subscription.unpaused": "A subscription that rested goes on.",
+    "subscription.cancelled": "A subscription has ended because somebody wanted it.",
+    "subscription.failed": "A subscription never began: its first payment came to nothing.",
+    "subscription.expired": "The term of a subscription is over.",
+    "subscription.plan_changed": "A subscription has another product, quantity or add-ons.",
+    "subscription.updated": "Something about a subscription has changed.",
+    "subscription.update_payment_method": "A subscription is charged to another payment method.",
+}
+
 HOOKS: Final[Sequence[Hook]] = (
     Hook("payment.succeeded", "A payment was paid.", "Payment", PaymentRead),
     Hook("payment.failed", "An attempt to pay was declined; another may follow.", "Payment", PaymentRead),
@@ -36,42 +52,7 @@ HOOKS: Final[Sequence[Hook]] = (
     Hook("dispute.challenged", "The merchant contests a dispute.", "Dispute", DisputeRead),
     Hook("dispute.won", "A dispute was decided for the merchant.", "Dispute", DisputeRead),
     Hook("dispute.lost", "A dispute was decided for the customer.", "Dispute", DisputeRead),
-    Hook(
-        "subscription.active",
-        "A subscription has begun: paid, in its trial, or on demand with its method kept.",
-        "Subscription",
-        SubscriptionEventData,
-    ),
-    Hook("subscription.renewed", "A cycle was paid, or what was owed was.", "Subscription", SubscriptionEventData),
-    Hook(
-        "subscription.on_hold",
-        "A renewal failed, or nothing can be charged; it waits for the customer.",
-        "Subscription",
-        SubscriptionEventData,
-    ),
-    Hook(
-        "subscription.past_due", "A renewal failed, and the days of grace run.", "Subscription", SubscriptionEventData
-    ),
-    Hook("subscription.paused", "It was paused: nothing is charged.", "Subscription", SubscriptionEventData),
-    Hook("subscription.unpaused", "It goes on after a pause.", "Subscription", SubscriptionEventData),
-    Hook(
-        "subscription.cancelled",
-        "It was cancelled, by whom `cancelled_by` names.",
-        "Subscription",
-        SubscriptionEventData,
-    ),
-    Hook("subscription.failed", "Its first payment was never made.", "Subscription", SubscriptionEventData),
-    Hook("subscription.expired", "Its term has ended.", "Subscription", SubscriptionEventData),
-    Hook(
-        "subscription.plan_changed", "Its product, quantity or add-ons changed.", "Subscription", SubscriptionEventData
-    ),
-    Hook("subscription.updated", "A field of it changed.", "Subscription", SubscriptionEventData),
-    Hook(
-        "subscription.update_payment_method",
-        "It is charged to another method from now on.",
-        "Subscription",
-        SubscriptionEventData,
-    ),
+    *(Hook(type, when, "Subscription", SubscriptionEventData) for type, when in _SUBSCRIPTION_EVENTS.items()),
 )
 """Every type that is sent, in the contract's order."""
 
