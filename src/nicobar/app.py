@@ -18,7 +18,7 @@ from nicobar.api import errors, misc
 from nicobar.api.auth import HEADERS, KeyRing
 from nicobar.api.catalog import addons, brands, localized_prices, products
 from nicobar.api.catalog.images import image_routes
-from nicobar.api.customers import customers
+from nicobar.api.customers import customers, portal_sessions
 from nicobar.api.discounts import discounts
 from nicobar.api.disputes import disputes
 from nicobar.api.documentation.reference_page import docs_routes
@@ -52,6 +52,7 @@ OPERATIONS: Final[list[Operation]] = [
     *products.OPERATIONS,
     *localized_prices.OPERATIONS,
     *customers.OPERATIONS,
+    *portal_sessions.OPERATIONS,
     *saved_methods.OPERATIONS,
     *payment_methods.OPERATIONS,
     *brands.OPERATIONS,

@@ -45,6 +45,7 @@ async def secrets(runtime: Runtime, stand: Stand, other_merchant: Merchant) -> d
     async with with_accounts(runtime) as connected:
         await set_processor_account(connected, other_merchant.tenant, STRIPE, check=False)
     proof = await client.post(f"/customers/{names['customer']}/proof")
+    portal = await client.post(f"/customers/{names['customer']}/customer-portal/session")
     return {
         "API key": stand.shop.merchant.key,
         "live key": stand.shop.merchant.live_key,
@@ -54,6 +55,7 @@ async def secrets(runtime: Runtime, stand: Stand, other_merchant: Merchant) -> d
         "webhook secret": (await stand.shop.read(f"/webhooks/{endpoint}/secret"))["secret"],
         "webhook header": HOOK_HEADER,
         "proof": proof.json()["proof"],
+        "portal": portal.json()["link"].rpartition("/")[2],
         "card": CARD,
         "processor's key": STRIPE.secret_key,
         "processor's notices": STRIPE.signing_secret,

@@ -49,6 +49,9 @@ def samples(names: dict[str, str]) -> dict[str, Sample]:
             f"/customers/{customer}/payment-methods/pm_gone"
         ),
         "POST /customers/{customer_id}/proof": Sample(f"/customers/{customer}/proof", as_it_is=False),
+        "POST /customers/{customer_id}/customer-portal/session": Sample(
+            f"/customers/{customer}/customer-portal/session", as_it_is=False
+        ),
         "POST /brands": Sample("/brands", {"name": "Second"}),
         "PATCH /brands/{id}": Sample(f"/brands/{names['brand']}", {"name": "Renamed"}),
         "POST /brands/{id}/archive": Sample(f"/brands/{names['brand']}/archive", {}, as_it_is=False),

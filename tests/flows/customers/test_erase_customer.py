@@ -60,6 +60,10 @@ async def test_nothing_of_the_person_is_left_and_the_books_are_as_before(
         refund = {"payment_id": made["payment_id"], "reason": "sorrow", "metadata": {"who": "greenhorn"}}
         assert (await merchant.client.post("/refunds", json=refund)).status_code == 200
     await merchant.client.patch(f"/customers/{customer_id}", json={"metadata": {"nick": "greenhorn"}})
+    place = {"return_url": "https://shop.example/greenhorn"}
+    assert (
+        await merchant.client.post(f"/customers/{customer_id}/customer-portal/session", params=place)
+    ).status_code == 200
     before = await dump(runtime)
     assert [value for value in VALUES if value not in before] == []
     paid = (await merchant.client.get(f"/payments/{made['payment_id']}")).json()
@@ -69,6 +73,8 @@ async def test_nothing_of_the_person_is_left_and_the_books_are_as_before(
     clock.advance(minutes=1)
     assert await erase_customer(runtime, merchant.tenant, customer_id) == 1
     after = await dump(runtime)
+    async with runtime.database.read() as read:
+        assert await read.fetchval("SELECT count(*) FROM portal_sessions") == 0
     assert [value for value in VALUES if value.lower() in after.lower()] == []
 
     shown = (await merchant.client.get(f"/payments/{made['payment_id']}")).json()

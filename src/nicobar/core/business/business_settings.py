@@ -12,7 +12,8 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from nicobar.core.business.origin import parse_origins
-from nicobar.core.business.subscription_settings import SubscriptionSettings
+from nicobar.core.business.portal_settings import PortalSettings
+from nicobar.core.fields import checked_web_address
 from nicobar.core.money.charm import CharmKind
 from nicobar.core.money.fx import DODO_FEES, NO_FEE, FeeTiers
 from nicobar.core.problems import Problem
@@ -48,7 +49,7 @@ class Codes(msgspec.Struct, frozen=True):
     """The 105 payment method types of the contract."""
 
 
-class BusinessSettings(SubscriptionSettings, frozen=True, kw_only=True):
+class BusinessSettings(PortalSettings, frozen=True, kw_only=True):
     """The settings of one business in one mode. `settings_from` makes them; `SETTINGS` has their texts."""
 
     business_name: str = DEFAULT_NAME
@@ -253,7 +254,16 @@ def _format_percentages(value: Mapping[str, int], _codes: Codes) -> str:
     return ",".join(f"{country}={percent}" for country, percent in value.items())
 
 
+def _parse_address(text: str, _codes: Codes) -> str:
+    try:
+        return checked_web_address(text) or ""
+    except Problem as problem:
+        raise ValueError('a web address such as https://shop.example/account, or "" for none') from problem
+
+
+_SWITCH: Final = _choice("off", "on")
 _NAME: Final = _Kind(_parse_name, lambda value, _codes: str(value))
+_ADDRESS: Final = _Kind(_parse_address, lambda value, _codes: str(value))
 _BOOLEAN: Final = _Kind(_parse_boolean, lambda value, _codes: "true" if value else "false")
 _COUNTRY: Final = _Kind(_parse_country, lambda value, _codes: str(value))
 _CURRENCY: Final = _Kind(_parse_currency, lambda value, _codes: str(value))
@@ -264,8 +274,8 @@ _ORIGINS: Final = _Kind(_parse_allowed_origins, lambda value, _codes: ",".join(v
 _PERCENTAGES: Final = _Kind(_parse_percentages, _format_percentages)
 
 _YEAR_OF_MINUTES: Final = 525_600
-_QUARTER_OF_DAYS: Final = 90
-_TEN_YEARS_OF_DAYS: Final = 3650
+_QUARTER: Final = 90
+_TEN_YEARS: Final = 3650
 
 SETTINGS: Final[Mapping[str, Setting]] = {
     setting.name: setting
@@ -280,7 +290,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             "offline: form and check digits; vies: ask the EU's register too.",
             _choice("offline", "vies"),
         ),
-        Setting("adaptive_pricing", "off", "on: buyers pay in their own currency.", _choice("off", "on")),
+        Setting("adaptive_pricing", "off", "on: buyers pay in their own currency.", _SWITCH),
         Setting(
             "adaptive_fees",
             "none",
@@ -291,12 +301,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         Setting("currencies", PRESET, "Currencies you charge in: codes, or dodo for the 84.", _CURRENCIES),
         Setting("default_currency", "USD", "Settlement currency of a cart with several.", _CURRENCY),
         Setting("blocked_countries", "", "Refused billing countries: codes, or dodo for the 23.", _COUNTRIES),
-        Setting(
-            "purchasing_power",
-            "off",
-            "on: lower prices by country; needs adaptive_pricing on.",
-            _choice("off", "on"),
-        ),
+        Setting("purchasing_power", "off", "on: lower prices by country; needs adaptive_pricing on.", _SWITCH),
         Setting("purchasing_power_table", "", "Percent of the price by country: IN=40,BR=60.", _PERCENTAGES),
         Setting(
             "charm_pricing",
@@ -311,23 +316,14 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             _number(1, _YEAR_OF_MINUTES, "minutes"),
         ),
         Setting(
-            "refund_window_days",
-            "30",
-            "Days within which a payment can be refunded.",
-            _number(0, _TEN_YEARS_OF_DAYS, "days"),
+            "refund_window_days", "30", "Days within which a payment can be refunded.", _number(0, _TEN_YEARS, "days")
         ),
         Setting(
-            "idempotency_days",
-            "7",
-            "Days for which an idempotency key is remembered.",
-            _number(1, _QUARTER_OF_DAYS, "days"),
+            "idempotency_days", "7", "Days for which an idempotency key is remembered.", _number(1, _QUARTER, "days")
         ),
         Setting("disabled_payment_methods", "", "Payment methods you do not offer: klarna,crypto_currency.", _METHODS),
         Setting(
-            "webhook_log_days",
-            "30",
-            "Days for which deliveries of webhooks are kept.",
-            _number(1, _TEN_YEARS_OF_DAYS, "days"),
+            "webhook_log_days", "30", "Days for which deliveries of webhooks are kept.", _number(1, _TEN_YEARS, "days")
         ),
         Setting("allowed_origins", "", "Sites that may frame the payment page: https://shop.example.", _ORIGINS),
         Setting("multiple_subscriptions", "true", "false: one live subscription a customer.", _BOOLEAN),
@@ -335,6 +331,14 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         Setting("grace_period_end", "on_hold", "on_hold or cancel, when nobody paid.", _choice("on_hold", "cancel")),
         Setting("renewal_retry_days", "0", "Days for which a failed renewal is retried.", _number(0, 30, "days")),
         Setting("plan_change_failure", "apply_change", "Or prevent_change.", _choice("apply_change", "prevent_change")),
+        Setting(
+            "portal_cancellation", "any", "Customers cancel: off, period_end, any.", _choice("off", "period_end", "any")
+        ),
+        Setting("portal_pause", "false", "true: customers pause subscriptions themselves.", _BOOLEAN),
+        Setting("portal_payment_method", "true", "Customers change what a subscription is charged to.", _BOOLEAN),
+        Setting("portal_card_removal", "true", "Customers remove their saved cards.", _BOOLEAN),
+        Setting("portal_details", "true", "Customers change their name, phone number and address.", _BOOLEAN),
+        Setting("portal_return_url", "", "Where the customer portal leads back to.", _ADDRESS),
     )
 }
 """Every setting, in the order in which they are listed."""

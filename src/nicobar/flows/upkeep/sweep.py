@@ -9,6 +9,7 @@ from nicobar.flows.refunds.resolve_refunds_due import resolve_refunds_due
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.purge_answers import purge_answers
 from nicobar.flows.upkeep.purge_pictures import purge_pictures
+from nicobar.flows.upkeep.purge_portal_sessions import purge_portal_sessions
 from nicobar.flows.upkeep.purge_request_shares import purge_request_shares
 from nicobar.flows.upkeep.purge_sessions import purge_sessions
 from nicobar.flows.upkeep.purge_simulated_charges import purge_simulated_charges
@@ -27,6 +28,7 @@ async def sweep(runtime: Runtime) -> None:
     await purge_answers(runtime)
     await purge_pictures(runtime)
     await purge_sessions(runtime)
+    await purge_portal_sessions(runtime)
     await purge_simulated_charges(runtime)
     await purge_deliveries(runtime)
     await purge_request_shares(runtime)

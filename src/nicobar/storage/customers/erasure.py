@@ -89,7 +89,10 @@ _SESSIONS: Final = (
     """,
 )
 
-_METHODS: Final = "DELETE FROM saved_methods WHERE business_id = $1 AND mode = $2 AND customer_id = $3"
+_DELETED: Final = tuple(
+    f"DELETE FROM {table} WHERE business_id = $1 AND mode = $2 AND customer_id = $3"
+    for table in ("saved_methods", "portal_sessions")
+)
 
 _EVENTS: Final = """
 SELECT event_id, payload FROM events WHERE business_id = $1 AND mode = $2 AND object_id IN (
@@ -130,7 +133,8 @@ async def erase_person(
     for statement in _SESSIONS:  # before the customer, whose e-mail address finds them
         await tx.execute(statement, *where, customer_id)
     await tx.execute(_CUSTOMER, *where, customer_id, email, name, moment)
-    await tx.execute(_METHODS, *where, customer_id)
+    for statement in _DELETED:
+        await tx.execute(statement, *where, customer_id)
     for statement in _STATEMENTS:
         await tx.execute(statement, *where, list(payment_ids))
 
