@@ -130,10 +130,7 @@ async def pay_many(runtime: Runtime, tenant: Tenant, product_id: str, *, count: 
 
 
 async def analyze(runtime: Runtime) -> None:
-    """Do what autovacuum does within a minute. Without statistics PostgreSQL takes any index for as good as the right.
-
-    Then a delivery reads all of its endpoint, and takes three times as long when there are thousands.
-    """
+    """Do what autovacuum does within a minute, so that it does not happen in the middle of a round."""
     async with runtime.database.read() as read:
         await read.execute("ANALYZE")
 
@@ -143,7 +140,6 @@ async def drain(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, c
         url = f"http://127.0.0.1:{read_line(receiver)}/hook"
         await create_endpoint(runtime, tenant, NewEndpoint(url=url))
         await pay_many(runtime, tenant, product_id, count=count)
-        await analyze(runtime)
         postmaster = int((data / "postgres" / "postmaster.pid").read_text().split()[0])
         before = processor_seconds(postmaster, children=True)
         with process("-m", "nicobar", "worker", "--data", str(data)) as worker:

@@ -58,8 +58,10 @@ WHERE ({row}) = ({taken})
 RETURNING {row}, t.{tries} AS tries, taken.due
 """
 
+# That it is still due is no condition: the index of what is due must not look as good as the primary key.
 _PUT_OFF: Final = """
-UPDATE {table} SET {due} = ${at} WHERE ({key}) = ({values}) AND {tries} = ${tried} AND {due} IS NOT NULL
+UPDATE {table} SET {due} = CASE WHEN {due} IS NULL THEN NULL ELSE ${at}::timestamptz END
+WHERE ({key}) = ({values}) AND {tries} = ${tried}
 """
 
 

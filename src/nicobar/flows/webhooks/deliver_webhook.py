@@ -1,7 +1,10 @@
 """Make one try to deliver an event to an endpoint, and record what came of it."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -13,10 +16,16 @@ from nicobar.core.webhooks.signature import sign
 from nicobar.flows.events.render_event_now import render_event_now
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.webhooks.webhooks import Webhooks
-from nicobar.storage.webhooks.deliveries import give_up, load_due, record_attempt, stop_deliveries
+from nicobar.storage.database import Database
+from nicobar.storage.gathering import Gathering
+from nicobar.storage.webhooks.deliveries import PLACES, Try, give_up, load_due, record_tries, stop_deliveries
 from nicobar.storage.webhooks.endpoints import lock_endpoints
 
 _log = structlog.get_logger(__name__)
+
+_gathered: "WeakKeyDictionary[Database, tuple[Gathering[str, DueDelivery | None], Gathering[Try, None]]]"
+_gathered = WeakKeyDictionary()
+"""By database, because a process may work on several."""
 
 
 async def deliver_webhook(runtime: Runtime, tenant: Tenant, event_id: str, endpoint_id: str) -> bool:
@@ -31,8 +40,8 @@ async def deliver_webhook(runtime: Runtime, tenant: Tenant, event_id: str, endpo
     """
     webhooks = runtime.webhooks
     assert webhooks is not None  # noqa: S101 - only some tests go without
-    async with runtime.database.read() as read:
-        due = await load_due(read, tenant, event_id, endpoint_id)
+    loads, _ = _gatherings(runtime)
+    due = await loads.ask((tenant, endpoint_id), event_id, partial(_load, runtime, tenant, endpoint_id))
     if due is None:
         return True
     body = due.event.payload
@@ -44,8 +53,29 @@ async def deliver_webhook(runtime: Runtime, tenant: Tenant, event_id: str, endpo
     own = webhooks.open_headers(place, due.headers)
     secrets = _secrets(webhooks, place, due, at)
     answer = await webhooks.post(due.url, own | sign(secrets, due.message_id, at, body), body)
-    await _record(runtime, tenant, event_id, endpoint_id, due, answer, at)
+    await _record(runtime, tenant, endpoint_id, due, answer, at)
     return True
+
+
+def _gatherings(runtime: Runtime) -> "tuple[Gathering[str, DueDelivery | None], Gathering[Try, None]]":
+    """Return where deliveries to one endpoint that begin, or end, side by side share their statements."""
+    database = runtime.database.shared
+    if database not in _gathered:
+        _gathered[database] = (Gathering(PLACES), Gathering(PLACES))
+    return _gathered[database]
+
+
+async def _load(
+    runtime: Runtime, tenant: Tenant, endpoint_id: str, event_ids: list[str]
+) -> Sequence[DueDelivery | None]:
+    async with runtime.database.read() as read:
+        return await load_due(read, tenant, endpoint_id, event_ids)
+
+
+async def _store(runtime: Runtime, tenant: Tenant, endpoint_id: str, made: list[Try]) -> Sequence[None]:
+    async with runtime.database.statement() as tx:
+        await record_tries(tx, tenant, endpoint_id, made)
+    return [None] * len(made)
 
 
 def _secrets(webhooks: Webhooks, place: str, due: DueDelivery, at: datetime) -> list[str]:
@@ -57,13 +87,7 @@ def _secrets(webhooks: Webhooks, place: str, due: DueDelivery, at: datetime) -> 
 
 
 async def _record(
-    runtime: Runtime,
-    tenant: Tenant,
-    event_id: str,
-    endpoint_id: str,
-    due: DueDelivery,
-    answer: Answer,
-    at: datetime,
+    runtime: Runtime, tenant: Tenant, endpoint_id: str, due: DueDelivery, answer: Answer, at: datetime
 ) -> None:
     now = runtime.real_now()
     next_at = None
@@ -78,8 +102,9 @@ async def _record(
         reason=answer.failure,
         next_at=next_at,
     )
-    async with runtime.database.statement() as tx:
-        await record_attempt(tx, tenant, event_id, endpoint_id, due.tries, attempt)
+    _, records = _gatherings(runtime)
+    made = Try(due.event.event_id, due.tries, attempt)
+    await records.ask((tenant, endpoint_id), made, partial(_store, runtime, tenant, endpoint_id))
     if answer.failure is not None and is_given_up(due.failing_since, now):
         await _give_up(runtime, tenant, endpoint_id, now)
 

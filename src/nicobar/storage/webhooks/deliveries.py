@@ -1,8 +1,10 @@
 """Deliveries: rows that are due until they have arrived or failed permanently, and the record of every try."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.events.event import Event
@@ -18,6 +20,8 @@ PLACES_WHILE_FAILING: Final = 2
 
 # Takes what is due, endpoint by endpoint, so that a long queue at one keeps nobody waiting. Endpoints with a rate limit
 # are locked for the moment, because their count is shared by all processes; another one passes them over meanwhile.
+# Rows are updated where they were locked, because a join would be free to read the whole table; one that was changed
+# since the statement began is not there any more, and is taken with the next look.
 _CLAIM: Final = """
 WITH busy AS (
     SELECT * FROM unnest($3::text[], $4::integer[]) AS b (endpoint_id, running)
@@ -35,45 +39,60 @@ WITH busy AS (
       AND (coalesce(e.rate_limit, 0) = 0 OR l.endpoint_id IS NOT NULL)
 ), taken AS (
     SELECT d.* FROM free f CROSS JOIN LATERAL (
-        SELECT w.business_id, w.mode, w.event_id, w.endpoint_id, w.due_at AS due FROM webhook_deliveries w
+        SELECT w.ctid AS place, w.business_id, w.mode, w.event_id, w.endpoint_id, w.due_at AS due
+        FROM webhook_deliveries w
         WHERE w.business_id = f.business_id AND w.mode = f.mode AND w.endpoint_id = f.endpoint_id AND w.due_at <= $1
         ORDER BY w.due_at LIMIT greatest(f.places, 0) FOR UPDATE SKIP LOCKED
     ) d
+), claimed AS (
+    UPDATE webhook_deliveries SET due_at = $2, tries = tries + 1 WHERE ctid = ANY (ARRAY(SELECT place FROM taken))
+    RETURNING business_id, mode, event_id, endpoint_id, tries
 ), counted AS (
     UPDATE webhook_endpoints e SET second = date_trunc('second', $1::timestamptz),
-        second_count = t.number + CASE WHEN second = date_trunc('second', $1::timestamptz) THEN second_count ELSE 0 END
-    FROM (SELECT business_id, mode, endpoint_id, count(*) AS number FROM taken GROUP BY 1, 2, 3) t
-    WHERE e.rate_limit > 0 AND (e.business_id, e.mode, e.endpoint_id) = (t.business_id, t.mode, t.endpoint_id)
+        second_count = c.number + CASE WHEN second = date_trunc('second', $1::timestamptz) THEN second_count ELSE 0 END
+    FROM (SELECT business_id, mode, endpoint_id, count(*) AS number FROM claimed GROUP BY 1, 2, 3) c
+    WHERE e.rate_limit > 0 AND (e.business_id, e.mode, e.endpoint_id) = (c.business_id, c.mode, c.endpoint_id)
 )
-UPDATE webhook_deliveries d SET due_at = $2, tries = d.tries + 1 FROM taken t
-WHERE (d.business_id, d.mode, d.event_id, d.endpoint_id) = (t.business_id, t.mode, t.event_id, t.endpoint_id)
-RETURNING d.business_id, d.mode, d.event_id, d.endpoint_id, d.tries, t.due
+SELECT business_id, mode, event_id, endpoint_id, c.tries, t.due
+FROM claimed c JOIN taken t USING (business_id, mode, event_id, endpoint_id)
 """
 
 NEWEST: Final = """NOT EXISTS (
-        SELECT FROM events n WHERE n.business_id = $1 AND n.mode = $2 AND n.number > e.number
-        AND n.object_id IN (
+        SELECT FROM (
             SELECT e.object_id
             UNION ALL SELECT r.refund_id FROM refunds r
-            WHERE r.business_id = $1 AND r.mode = $2 AND r.payment_id = e.object_id
+            WHERE r.payment_id = e.object_id AND r.business_id || '' = $1 AND r.mode || '' = $2
             UNION ALL SELECT q.dispute_id FROM disputes q
-            WHERE q.business_id = $1 AND q.mode = $2 AND q.payment_id = e.object_id)
+            WHERE q.payment_id = e.object_id AND q.business_id || '' = $1 AND q.mode || '' = $2
+        ) o CROSS JOIN LATERAL (
+            SELECT FROM events n
+            WHERE n.object_id = o.object_id AND n.business_id = $1 AND n.mode = $2 AND n.number > e.number OFFSET 0
+        ) newer
     )"""
 """Whether nothing was told since about the object of event `e`, nor about what belongs to it."""
 
+# `OFFSET 0` has each row looked up by its key, whatever PostgreSQL believes about the size of a table, and `|| ''`
+# keeps it from reading all rows of a tenant: without statistics it takes that for as good.
 _LOAD: Final = f"""
-SELECT d.message_id, d.step, d.tries, e.event_id, e.type, e.object_id,
+SELECT d.event_id, d.message_id, d.step, d.tries, e.type, e.object_id,
     convert_to(e.payload::text, 'UTF8') AS payload, e.created_at,
     p.url, p.secret, p.previous_secret, p.previous_ends_at, p.headers, p.failing_since,
     {NEWEST} AS is_newest
-FROM webhook_deliveries d
-JOIN events e USING (business_id, mode, event_id)
-JOIN webhook_endpoints p USING (business_id, mode, endpoint_id)
-WHERE d.business_id = $1 AND d.mode = $2 AND d.event_id = $3 AND d.endpoint_id = $4
-  AND d.state = 'waiting' AND p.deleted_at IS NULL AND NOT p.disabled
+FROM webhook_endpoints p CROSS JOIN unnest($4::text[]) AS asked (event_id)
+CROSS JOIN LATERAL (
+    SELECT event_id, message_id, step, tries FROM webhook_deliveries
+    WHERE business_id = $1 AND mode = $2 AND event_id = asked.event_id AND endpoint_id = $3 AND state = 'waiting'
+    OFFSET 0
+) d
+CROSS JOIN LATERAL (
+    SELECT type, object_id, payload, created_at, number FROM events
+    WHERE business_id = $1 AND mode = $2 AND event_id = asked.event_id OFFSET 0
+) e
+WHERE p.business_id = $1 AND p.mode = $2 AND p.endpoint_id = $3 AND p.deleted_at IS NULL AND NOT p.disabled
 """
 
-# A row that another has taken since, or that was stopped meanwhile, keeps its state unless the try arrived.
+# A row that another has taken since, or that was stopped meanwhile, keeps its state unless the try arrived. Deliveries
+# are locked in the order of their events, and the endpoint after the last of them: `count(*)` sees to that.
 _RECORD: Final = """
 WITH delivery AS (
     UPDATE webhook_deliveries SET attempts = attempts + 1, updated_at = $5,
@@ -88,13 +107,21 @@ WITH delivery AS (
         answer, reason, next_at)
     SELECT $1, $2, $3, $4, attempts, $5, $7, $8, $9, $12, $10 FROM delivery
 )
-UPDATE webhook_endpoints SET failing_since = CASE WHEN $11 THEN NULL ELSE $5 END
-WHERE business_id = $1 AND mode = $2 AND endpoint_id = $4 AND (failing_since IS NOT NULL) = $11
+UPDATE webhook_endpoints SET failing_since = CASE WHEN $14 THEN $15 ELSE coalesce(failing_since, $15) END
+WHERE business_id = $1 AND mode = $2 AND endpoint_id = $4 AND $13 AND (SELECT count(*) FROM delivery) >= 0
+  AND failing_since IS DISTINCT FROM CASE WHEN $14 THEN $15::timestamptz ELSE coalesce(failing_since, $15) END
 """
 
+# Locks in the order in which tries are recorded.
 _STOP: Final = """
-UPDATE webhook_deliveries SET state = 'stopped', due_at = NULL, updated_at = $4
-WHERE business_id = $1 AND mode = $2 AND endpoint_id = $3 AND due_at IS NOT NULL
+WITH locked AS (
+    SELECT event_id FROM webhook_deliveries
+    WHERE business_id = $1 AND mode = $2 AND endpoint_id = $3 AND due_at IS NOT NULL
+    ORDER BY event_id || '' FOR UPDATE
+)
+UPDATE webhook_deliveries d SET state = 'stopped', due_at = NULL, updated_at = $4
+WHERE d.business_id = $1 AND d.mode = $2 AND d.endpoint_id = $3 AND d.due_at IS NOT NULL
+  AND (SELECT count(*) FROM locked) > 0
 """
 
 _GIVE_UP: Final = """
@@ -117,37 +144,60 @@ async def claim_deliveries(tx: Tx, now: datetime, lease_until: datetime, running
     ]
 
 
-async def load_due(read: Read, tenant: Tenant, event_id: str, endpoint_id: str) -> DueDelivery | None:
-    """Return what a try needs; None when nothing is to be sent any more."""
-    row = await read.fetchrow(_LOAD, tenant.business_id, tenant.mode, event_id, endpoint_id)
-    if row is None:
-        return None
-    values = dict(row)
-    event = Event(**{name: values.pop(name) for name in Event.__struct_fields__})
-    return DueDelivery(event=event, **values)
+async def load_due(read: Read, tenant: Tenant, endpoint_id: str, event_ids: list[str]) -> list[DueDelivery | None]:
+    """Return what a try of each event needs, in their order; None where nothing is to be sent any more."""
+    found: dict[str, DueDelivery] = {}
+    for row in await read.fetch(_LOAD, tenant.business_id, tenant.mode, endpoint_id, event_ids):
+        values = dict(row)
+        event = Event(**{name: values.pop(name) for name in Event.__struct_fields__})
+        found[event.event_id] = DueDelivery(event=event, **values)
+    return [found.get(event_id) for event_id in event_ids]
 
 
-async def record_attempt(
-    tx: Tx, tenant: Tenant, event_id: str, endpoint_id: str, tries: int, attempt: DeliveryAttempt
-) -> None:
-    """Keep a try and move its delivery on, in one statement. The number of the try is counted here.
+class Try(msgspec.Struct, frozen=True):
+    """What became of a try."""
 
-    `tries` is the number that the row was taken with: who comes late, after the lease, changes no plan of the next one.
+    event_id: str
+    tries: int
+    """The number that the row was taken with: who comes late, after the lease, changes no plan of the next one."""
+    attempt: DeliveryAttempt
+    """Its number is counted where it is stored."""
+
+
+async def record_tries(tx: Tx, tenant: Tenant, endpoint_id: str, made: Sequence[Try]) -> None:
+    """Keep tries of one endpoint, given in the order in which they ended, and move their deliveries on: all or none.
+
+    The endpoint fails since the first failure after its last success. It is one round trip and one commit.
     """
-    await tx.execute(
+    arrived, failing_since = False, None
+    for attempt in (one.attempt for one in made):
+        if attempt.reason is None:
+            arrived, failing_since = True, None
+        elif failing_since is None:
+            failing_since = attempt.attempted_at
+    ordered = sorted(made, key=lambda one: one.event_id)
+    await tx.executemany(
         _RECORD,
-        tenant.business_id,
-        tenant.mode,
-        event_id,
-        endpoint_id,
-        attempt.attempted_at,
-        tries,
-        attempt.duration_ms,
-        attempt.status,
-        attempt.answer,
-        attempt.next_at,
-        attempt.reason is None,
-        attempt.reason,
+        [
+            (
+                tenant.business_id,
+                tenant.mode,
+                one.event_id,
+                endpoint_id,
+                one.attempt.attempted_at,
+                one.tries,
+                one.attempt.duration_ms,
+                one.attempt.status,
+                one.attempt.answer,
+                one.attempt.next_at,
+                one.attempt.reason is None,
+                one.attempt.reason,
+                one is ordered[-1],
+                arrived,
+                failing_since,
+            )
+            for one in ordered
+        ],
     )
 
 

@@ -31,7 +31,7 @@ JOIN webhook_endpoints p ON p.business_id = v.business_id AND p.mode = v.mode AN
     AND ($4::text IS NULL OR p.endpoint_id = $4)
 LEFT JOIN webhook_deliveries d ON (d.business_id, d.mode, d.event_id, d.endpoint_id)
     = (v.business_id, v.mode, v.event_id, p.endpoint_id)
-WHERE v.business_id = $1 AND v.mode = $2 AND v.created_at >= $5 AND v.created_at <= $6
+WHERE v.business_id = $1 AND v.mode = $2 AND v.number > 0 AND v.created_at >= $5 AND v.created_at <= $6
   AND ($7::text[] IS NULL OR v.type = ANY ($7)) AND ($3::text IS NULL OR v.event_id = $3)
   AND CASE $8 WHEN 'missing' THEN d.event_id IS NULL WHEN 'failed' THEN d.state IN ('failed', 'stopped')
               ELSE d.state IS DISTINCT FROM 'waiting' END
@@ -59,7 +59,10 @@ DELETE FROM webhook_deliveries d USING (
 _FORGET_ENDPOINTS: Final = """
 DELETE FROM webhook_endpoints e WHERE business_id = $1 AND mode = $2 AND deleted_at < $3 AND NOT EXISTS (
     SELECT FROM webhook_deliveries d
-    WHERE d.business_id = $1 AND d.mode = $2 AND d.endpoint_id = e.endpoint_id)
+    WHERE d.business_id = $1 AND d.mode = $2 AND d.endpoint_id = e.endpoint_id AND d.due_at IS NULL)
+AND NOT EXISTS (
+    SELECT FROM webhook_deliveries d
+    WHERE d.business_id = $1 AND d.mode = $2 AND d.endpoint_id = e.endpoint_id AND d.due_at IS NOT NULL)
 """
 
 
@@ -76,7 +79,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 
 _COUNTS: Final = """
 SELECT state, count(*) AS number FROM webhook_deliveries
-WHERE business_id = $1 AND mode = $2 AND endpoint_id = $3 GROUP BY state
+WHERE business_id = $1 AND mode = $2 AND endpoint_id = $3 AND due_at IS NULL GROUP BY state
+UNION ALL SELECT state, count(*) FROM webhook_deliveries
+WHERE business_id = $1 AND mode = $2 AND endpoint_id = $3 AND due_at IS NOT NULL GROUP BY state
 """
 
 Pair = tuple[str, str]

@@ -23,10 +23,13 @@ _ALL: Final = "SELECT business_id, secret FROM webhook_listeners ORDER BY busine
 
 _SEAL: Final = "UPDATE webhook_listeners SET secret = $2 WHERE business_id = $1"
 
-_NEWEST_NUMBER: Final = "SELECT coalesce(max(number), 0) FROM events WHERE business_id = $1 AND mode = $2"
+_NEWEST_NUMBER: Final = """
+SELECT coalesce(max(number), 0) FROM events WHERE business_id = $1 AND mode = $2 AND number > 0
+"""
 
 _AFTER: Final = """
-SELECT number, event_id FROM events WHERE business_id = $1 AND mode = $2 AND number > $3 ORDER BY number
+SELECT number, event_id FROM events
+WHERE business_id = $1 AND mode = $2 AND number > 0 AND number > $3 ORDER BY number
 """
 
 _EVENT: Final = f"""

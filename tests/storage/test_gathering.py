@@ -1,0 +1,114 @@
+"""What is asked for side by side is done together; nobody waits for company, and one that fails spoils no other."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from nicobar.storage.database import DatabaseUnavailable
+from nicobar.storage.gathering import Gathering
+
+
+class Doubling:
+    """Doubles numbers when it is let; odd numbers beyond 100 fail, and with them all that is done together."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[int]] = []
+        self.may_end = asyncio.Event()
+        self.error: Exception = ValueError("odd")
+
+    async def __call__(self, numbers: list[int]) -> Sequence[int]:
+        self.calls.append(numbers)
+        await self.may_end.wait()
+        if any(number > 100 and number % 2 for number in numbers):
+            raise self.error
+        return [2 * number for number in numbers]
+
+
+async def asked(gathering: Gathering[int, int], doubling: Doubling, *numbers: int) -> list[asyncio.Task[int]]:
+    tasks = [asyncio.create_task(gathering.ask("a", number, doubling)) for number in numbers]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def test_the_first_is_served_at_once_and_what_comes_meanwhile_together() -> None:
+    gathering: Gathering[int, int] = Gathering(3)
+    doubling = Doubling()
+    tasks = await asked(gathering, doubling, 1)
+    assert doubling.calls == [[1]]
+    tasks += await asked(gathering, doubling, 2, 3, 4, 5, 6)
+    assert doubling.calls == [[1]]
+    doubling.may_end.set()
+    assert await asyncio.gather(*tasks) == [2, 4, 6, 8, 10, 12]
+    assert doubling.calls == [[1], [2, 3, 4], [5, 6]]
+
+
+async def test_those_who_come_at_one_moment_share_the_first_statement() -> None:
+    gathering: Gathering[int, int] = Gathering(20)
+    doubling = Doubling()
+    doubling.may_end.set()
+    assert await asyncio.gather(*(gathering.ask("a", number, doubling) for number in (7, 8))) == [14, 16]
+    assert doubling.calls == [[7, 8]]
+
+
+async def test_keys_do_not_wait_for_one_another() -> None:
+    gathering: Gathering[int, int] = Gathering(20)
+    slow, quick = Doubling(), Doubling()
+    (waiting,) = await asked(gathering, slow, 1)
+    quick.may_end.set()
+    assert await gathering.ask("b", 2, quick) == 4
+    assert not waiting.done()
+    slow.may_end.set()
+    assert await waiting == 2
+
+
+async def test_one_that_fails_spoils_no_other() -> None:
+    gathering: Gathering[int, int] = Gathering(20)
+    doubling = Doubling()
+    doubling.may_end.set()
+    results = await asyncio.gather(
+        *(gathering.ask("a", number, doubling) for number in (101, 2, 3)), return_exceptions=True
+    )
+    assert results == [doubling.error, 4, 6]
+    assert doubling.calls == [[101, 2, 3], [101], [2], [3]]
+    assert await gathering.ask("a", 9, doubling) == 18
+
+
+async def test_a_database_that_is_away_is_not_asked_for_each() -> None:
+    gathering: Gathering[int, int] = Gathering(20)
+    doubling = Doubling()
+    doubling.error = DatabaseUnavailable("away")
+    doubling.may_end.set()
+    results = await asyncio.gather(
+        *(gathering.ask("a", number, doubling) for number in (101, 2)), return_exceptions=True
+    )
+    assert results == [doubling.error, doubling.error]
+    assert doubling.calls == [[101, 2]]
+
+
+async def test_who_is_cancelled_takes_back_what_has_not_begun() -> None:
+    gathering: Gathering[int, int] = Gathering(20)
+    doubling = Doubling()
+    tasks = await asked(gathering, doubling, 1)
+    tasks += await asked(gathering, doubling, 2, 3)
+    tasks[0].cancel()  # it is under way already, and ends unheard
+    tasks[1].cancel()
+    await asyncio.gather(*tasks[:2], return_exceptions=True)
+    doubling.may_end.set()
+    assert await tasks[2] == 6
+    assert doubling.calls == [[1], [3]]
+
+
+async def test_nobody_waits_for_ever_when_the_serving_itself_is_cancelled() -> None:
+    gathering: Gathering[int, int] = Gathering(20)
+    doubling = Doubling()
+    tasks = await asked(gathering, doubling, 1)
+    tasks += await asked(gathering, doubling, 2)
+    (serving,) = [task for task in asyncio.all_tasks() if "_serve" in repr(task.get_coro())]
+    serving.cancel()
+    for task in tasks:
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    doubling.may_end.set()
+    assert await gathering.ask("a", 4, doubling) == 8
