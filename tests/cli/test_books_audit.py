@@ -65,8 +65,7 @@ async def ids(runtime: Runtime, app: ASGIApp, merchant: Merchant, clock: FakeClo
         ("waiting", "4000002500003155"),
     ):
         clock.advance(seconds=1)
-        request = order_request(item(product_id), payment_link=True)
-        ids[name] = (await shop.create(request))["payment_id"]
+        ids[name] = (await shop.create(order_request(item(product_id), payment_link=True)))["payment_id"]
         await confirm_payment(runtime, merchant.tenant, ids[name], card(number))
     free = await place(runtime, order(runtime, merchant.tenant, [line(0, 1500, 1500, 0)]))
     await confirm_payment(runtime, merchant.tenant, free.payment_id, None)

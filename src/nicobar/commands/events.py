@@ -8,7 +8,6 @@ import msgspec
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from nicobar.commands.delivery_lines import delivery_lines, summary
 from nicobar.commands.parts import (
     WHERE,
     Data,
@@ -21,6 +20,7 @@ from nicobar.commands.parts import (
     refuse_without_database,
     with_runtime,
 )
+from nicobar.commands.screens.delivery_lines import delivery_lines, summary
 from nicobar.core.events.event import EventType
 from nicobar.program.banner import answer, command, plain, say
 from nicobar.program.configuration import ConfigurationError, read_configuration
