@@ -13,7 +13,7 @@ import msgspec
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
-from nicobar.commands.parts import WHERE, Data, DatabaseUrl, Json, print_json
+from nicobar.commands.terminal.parts import WHERE, Data, DatabaseUrl, Json, print_json
 from nicobar.program.banner import OutputError, answer, refuse_output, say, version, write_anything
 from nicobar.program.configuration import ConfigurationError, read_configuration, refuse_colours
 

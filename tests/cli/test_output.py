@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.program import PROGRAM, environment, run
-from nicobar.commands.parts import fit
+from nicobar.commands.terminal.parts import fit
 from nicobar.program.banner import _Colours
 from nicobar.program.configuration import ConfigurationError, colours_wanted, read_configuration
 from nicobar.program.postgres_programs import for_libpq

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from nicobar.commands.parts import fit, print_json, table
+from nicobar.commands.terminal.parts import fit, print_json, table
 from nicobar.program.banner import answer, plain_lines, say
 
 EVIL = "\x1b]0;title\x07 \x9b31m \u202egnp.exe \r gone \x7f"

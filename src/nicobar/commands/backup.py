@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from nicobar.commands.parts import WHERE, Data, DatabaseUrl, refuse_without_database, with_runtime
+from nicobar.commands.terminal.parts import WHERE, Data, DatabaseUrl, refuse_without_database, with_runtime
 from nicobar.program.banner import answer, say, step
 from nicobar.program.configuration import Configuration, ConfigurationError, read_configuration
 

@@ -8,7 +8,8 @@ import msgspec
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from nicobar.commands.parts import (
+from nicobar.commands.terminal.delivery_lines import delivery_lines, summary
+from nicobar.commands.terminal.parts import (
     WHERE,
     Data,
     DatabaseUrl,
@@ -20,7 +21,6 @@ from nicobar.commands.parts import (
     refuse_without_database,
     with_runtime,
 )
-from nicobar.commands.screens.delivery_lines import delivery_lines, summary
 from nicobar.core.events.event import EventType
 from nicobar.program.banner import answer, command, plain, say
 from nicobar.program.configuration import ConfigurationError, read_configuration

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from nicobar.commands.parts import WHERE, Data, DatabaseUrl, refuse_without_database
+from nicobar.commands.terminal.parts import WHERE, Data, DatabaseUrl, refuse_without_database
 from nicobar.program.configuration import read_configuration
 
 app = App(

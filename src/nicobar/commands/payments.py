@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from nicobar.commands.parts import (
+from nicobar.commands.terminal.parts import (
     WHERE,
     Data,
     DatabaseUrl,
@@ -22,7 +22,7 @@ from nicobar.program.configuration import ConfigurationError, read_configuration
 from nicobar.wire.codes import IntentStatus
 
 if TYPE_CHECKING:
-    from nicobar.commands.screens.payment_screen import PaymentHistory
+    from nicobar.commands.terminal.payment_screen import PaymentHistory
     from nicobar.core.business.tenant import Mode
     from nicobar.core.payments.payment import Payment
     from nicobar.flows.runtime import Runtime
@@ -80,7 +80,7 @@ def show(
     if isinstance(found, str):
         see = command(configuration, f"payments show {payment_id} --mode {found}")
         raise ConfigurationError(f"{payment_id} is a {found} payment. It is shown by: {see}")
-    from nicobar.commands.screens.payment_screen import as_json, screen
+    from nicobar.commands.terminal.payment_screen import as_json, screen
 
     if json:
         print_json(as_json(found))
@@ -125,11 +125,11 @@ def list_(
 
     payments = with_runtime(configuration, work)
     if json:
-        from nicobar.commands.screens.payment_screen import payment_json
+        from nicobar.commands.terminal.payment_screen import payment_json
 
         print_json([payment_json(payment) for payment in payments])
     elif payments:
-        from nicobar.commands.screens.payment_screen import LIST_TITLES, list_row
+        from nicobar.commands.terminal.payment_screen import LIST_TITLES, list_row
 
         print_table(LIST_TITLES, [list_row(payment) for payment in payments])
     else:
@@ -139,7 +139,7 @@ def list_(
 
 async def read_history(read: "Read", payment: "Payment") -> "PaymentHistory":
     """Read all that is known of a payment."""
-    from nicobar.commands.screens.payment_screen import PaymentHistory
+    from nicobar.commands.terminal.payment_screen import PaymentHistory
     from nicobar.core.pricing.pricing import recompute
     from nicobar.storage.disputes.disputes import disputes_of
     from nicobar.storage.ledger.ledger import entries_of

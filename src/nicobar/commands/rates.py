@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from nicobar.commands.parts import (
+from nicobar.commands.terminal.parts import (
     WHERE,
     Data,
     DatabaseUrl,

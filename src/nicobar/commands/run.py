@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from nicobar.commands.parts import WHERE, Data
+from nicobar.commands.terminal.parts import WHERE, Data
 from nicobar.program.banner import say
 from nicobar.program.configuration import ConfigurationError, read_configuration
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from nicobar.commands.parts import (
+from nicobar.commands.terminal.parts import (
     WHERE,
     Data,
     DatabaseUrl,

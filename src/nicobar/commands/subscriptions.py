@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from nicobar.commands.parts import (
+from nicobar.commands.terminal.parts import (
     WHERE,
     Data,
     DatabaseUrl,
@@ -22,7 +22,7 @@ from nicobar.program.banner import answer, command, say
 from nicobar.program.configuration import ConfigurationError, read_configuration
 
 if TYPE_CHECKING:
-    from nicobar.commands.screens.subscription_screen import SubscriptionHistory
+    from nicobar.commands.terminal.subscription_screen import SubscriptionHistory
     from nicobar.core.subscriptions.subscription import Subscription
     from nicobar.flows.runtime import Runtime
 
@@ -62,7 +62,7 @@ def show(
     refuse_without_database(configuration, "subscriptions")
 
     async def work(runtime: "Runtime") -> "SubscriptionHistory | None":
-        from nicobar.commands.screens.subscription_screen import SubscriptionHistory
+        from nicobar.commands.terminal.subscription_screen import SubscriptionHistory
         from nicobar.core.business.tenant import Tenant
         from nicobar.storage.business.businesses import first_business
         from nicobar.storage.events.events import events_of
@@ -86,7 +86,7 @@ def show(
         raise ConfigurationError(
             f"There is no {mode} subscription with the id {subscription_id!r}. The newest are listed by: {see}"
         )
-    from nicobar.commands.screens.subscription_screen import history_json, screen
+    from nicobar.commands.terminal.subscription_screen import history_json, screen
 
     if json:
         print_json(history_json(found))
@@ -131,11 +131,11 @@ def list_(
 
     found = with_runtime(configuration, work)
     if json:
-        from nicobar.commands.screens.subscription_screen import subscription_json
+        from nicobar.commands.terminal.subscription_screen import subscription_json
 
         print_json([subscription_json(each) for each in found])
     elif found:
-        from nicobar.commands.screens.subscription_screen import LIST_TITLES, list_row
+        from nicobar.commands.terminal.subscription_screen import LIST_TITLES, list_row
 
         print_table(LIST_TITLES, [list_row(each) for each in found])
     else:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from due_work import run_due
 from harness import FakeClock, Merchant
 from nicobar.commands.payments import read_history
-from nicobar.commands.screens.payment_screen import screen
+from nicobar.commands.terminal.payment_screen import screen
 from nicobar.flows.notices.deliver_simulated_notices import deliver_simulated_notices
 from nicobar.flows.runtime import Runtime
 from nicobar.program.books_audit import audit_books

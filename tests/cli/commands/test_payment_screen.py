@@ -11,9 +11,9 @@ from starlette.types import ASGIApp
 from disputing import Disputing, open_dispute
 from due_work import run_due
 from harness import FakeClock, Merchant
-from nicobar.commands.parts import moment
 from nicobar.commands.payments import read_history
-from nicobar.commands.screens.payment_screen import as_json, changes, money, screen
+from nicobar.commands.terminal.parts import moment
+from nicobar.commands.terminal.payment_screen import as_json, changes, money, screen
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Pending, Unknown
 from nicobar.core.refunds.refund import NewRefund

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness import Merchant
-from nicobar.commands.parts import told_name
+from nicobar.commands.terminal.parts import told_name
 from nicobar.core.problems import Problem
 from nicobar.flows.rates.import_rates import import_rates
 from nicobar.flows.runtime import Runtime

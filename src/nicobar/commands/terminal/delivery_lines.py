@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from nicobar.commands.parts import moment, table
+from nicobar.commands.terminal.parts import moment, table
 from nicobar.core.webhooks.delivery import Delivery
 from nicobar.program.banner import plain
 

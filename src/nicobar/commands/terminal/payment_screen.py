@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from babel.numbers import format_currency, get_currency_precision
 
-from nicobar.commands.parts import moment, table
-from nicobar.commands.screens.delivery_lines import delivery_lines, summary
+from nicobar.commands.terminal.delivery_lines import delivery_lines, summary
+from nicobar.commands.terminal.parts import moment, table
 from nicobar.core.disputes.dispute import Dispute
 from nicobar.core.events.event import PAYMENT_EVENTS, Event
 from nicobar.core.ledger.ledger import LedgerEntry

@@ -5,8 +5,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from nicobar.commands.parts import moment, table
-from nicobar.commands.screens.payment_screen import money
+from nicobar.commands.terminal.parts import moment, table
+from nicobar.commands.terminal.payment_screen import money
 from nicobar.core.events.event import Event
 from nicobar.core.payments.payment import Payment
 from nicobar.core.subscriptions.charge_record import ChargeRecord
