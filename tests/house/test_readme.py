@@ -198,7 +198,7 @@ async def test_what_the_readme_says_happens(folder: Path, serving: Serving, data
 
 def test_few_blocks_are_not_run_and_each_says_why() -> None:
     unrun = [block for block in blocks(README) if block.reason or block.language not in (*PROGRAMS, "console", "pay")]
-    assert [block.language for block in unrun if not block.reason] == ["text"] * 9
+    assert [block.language for block in unrun if not block.reason] == ["text"] * 10
     assert [block.language for block in unrun if block.reason] == ["bash", "bash"]
 
 
