@@ -2,8 +2,9 @@
 
 `python bench/webhooks.py drain` lets one worker drain a queue to a receiver on this computer, and prints the rate
 and the processor time of each part. `python bench/webhooks.py cost` creates and confirms payments in rounds without
-and with an endpoint, in turn, while nobody delivers: the worker is elsewhere. Processor time tells more than the rate
-where something else runs. The database is the embedded PostgreSQL with fsync on. Figures belong to the machine.
+an endpoint, with one while the worker is elsewhere, and with one while it is in the same process, in turn. Processor
+time tells more than the rate where something else runs. The database is the embedded PostgreSQL with fsync on. Figures
+belong to the machine.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +42,7 @@ from nicobar.program.configuration import read_configuration
 from nicobar.program.installation import open_runtime, own_business
 from nicobar.program.logs import configure_logs
 from nicobar.program.postgres import Postgres
+from nicobar.worker.worker import work
 
 HERE = Path(__file__).resolve()
 BUYERS = 16
@@ -160,7 +163,10 @@ async def drain(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, c
 
 
 async def cost(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, rounds: int, seconds: float) -> None:
-    """Compare rounds without and with an endpoint. The worker is on another computer: here nobody delivers."""
+    """Compare rounds without an endpoint, with one whose worker is on another computer, and with a worker right here.
+
+    For the second nobody delivers; for the third the same process does, to a receiver on this computer.
+    """
     postmaster = int((data / "postgres" / "postmaster.pid").read_text().split()[0])
 
     async def measured() -> tuple[float, float]:
@@ -172,22 +178,35 @@ async def cost(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, ro
         used = processor_seconds(os.getpid()) + processor_seconds(postmaster, children=True) - before
         return rate, used / count
 
+    async def measured_with(url: str) -> tuple[float, float]:
+        endpoint = await create_endpoint(runtime, tenant, NewEndpoint(url=url))
+        found = await measured()
+        await delete_endpoint(runtime, tenant, endpoint.endpoint_id)
+        return found
+
+    async def measured_delivering(url: str) -> tuple[float, float]:
+        worker = asyncio.create_task(work(runtime, Counter()))
+        try:
+            return await measured_with(url)
+        finally:
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
+
     await pay_many(runtime, tenant, product_id, seconds=2)
     await analyze(runtime)
-    rates, times = [], []
-    for _ in range(rounds):
-        without, time_without = await measured()
-        endpoint = await create_endpoint(runtime, tenant, NewEndpoint(url="http://127.0.0.1:9/"))
-        having, time_having = await measured()
-        await delete_endpoint(runtime, tenant, endpoint.endpoint_id)
-        rates.append(having / without)
-        times.append(time_having / time_without)
-        print(
-            f"without {without:.0f}/s and {time_without * 1e6:.0f} us, "
-            f"with {having:.0f}/s and {time_having * 1e6:.0f} us of processor time",
-            flush=True,
-        )
-    print(f"medians: {statistics.median(rates):.3f} of the rate, {statistics.median(times):.3f} of the processor time")
+    found: list[tuple[tuple[float, float], ...]] = []
+    with process(str(HERE), "receive") as receiver:
+        url = f"http://127.0.0.1:{read_line(receiver)}/hook"
+        reading = asyncio.create_task(asyncio.to_thread(receiver.stdout.read))  # type: ignore[union-attr]
+        for _ in range(rounds):
+            found.append((await measured(), await measured_with("http://127.0.0.1:9/"), await measured_delivering(url)))
+            kinds = zip(("without", "worker elsewhere", "worker here"), found[-1], strict=True)
+            print("; ".join(f"{kind} {rate:.0f}/s, {used * 1e6:.0f} us" for kind, (rate, used) in kinds), flush=True)
+    await reading
+    for at, kind in ((1, "worker elsewhere"), (2, "worker here")):
+        rate = statistics.median(one[at][0] / one[0][0] for one in found)
+        used = statistics.median(one[at][1] / one[0][1] for one in found)
+        print(f"{kind}: {rate:.3f} of the rate, {used:.3f} of the processor time (medians)")
 
 
 async def measure(arguments: argparse.Namespace, data: Path) -> None:

@@ -21,7 +21,7 @@ from nicobar.program.books_audit import PARTS, prepare_audit
 from nicobar.program.configuration import Configuration, local_url
 from nicobar.program.demo import DEMO_FILE
 from nicobar.program.finding import Finding
-from nicobar.program.installation import InstallationError, explained
+from nicobar.program.installation import InstallationError, explained, open_webhook_secrets
 from nicobar.program.postgres import Postgres, data_folder, has_database, key_file, open_audit_seal
 from nicobar.reference.codes import codes
 from nicobar.storage.accounts.processor_accounts import all_accounts, list_accounts
@@ -203,7 +203,7 @@ async def check_servers(examined: Examined) -> Finding:
 
 
 async def check_secrets(examined: Examined) -> Finding:
-    """The server decrypts the keys of every account; here the same is tried with the same encryption key."""
+    """The server decrypts the keys of every account, and webhook secrets; here the same is tried with the same key."""
     if not examined.facts.has_schema:
         return Finding(None, "Accounts at payment processors cannot be looked for without a schema.")
     file = key_file(examined.configuration)
@@ -217,12 +217,19 @@ async def check_secrets(examined: Examined) -> Finding:
     except VaultError as error:
         advice = "Give the key that encrypted them, or connect the account anew: nicobar processors set stripe"
         return Finding(False, str(error), advice)
+    webhooks = 0
+    try:
+        if (await check_schema(examined)).good:
+            webhooks = await open_webhook_secrets(examined.read, lambda place, sealed: vault.open(sealed, place))
+    except VaultError as error:
+        return Finding(False, f"{error} It signs webhooks.", "Give the key that encrypted it.")
     folder = data_folder(examined.configuration)
     if file.exists() and folder.exists() and file.stat().st_uid != folder.stat().st_uid:
         advice = f"Give it to the owner of the data folder: chown --reference={folder} {file}"
         return Finding(False, f"The encryption key {file} belongs to another user than the data folder.", advice)
     count = "1 account" if len(accounts) == 1 else f"{len(accounts)} accounts"
-    return Finding(True, f"The keys of {count} at payment processors can be decrypted.")
+    more = f" So can the secrets that sign webhooks ({webhooks})." if webhooks else ""
+    return Finding(True, f"The keys of {count} at payment processors can be decrypted.{more}")
 
 
 async def check_audit_log(examined: Examined) -> Finding:

@@ -1,6 +1,6 @@
 """One installation: a database whose schema is up to date, and the business in it. What commands work with."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
@@ -18,7 +18,7 @@ from nicobar.program.configuration import Configuration, local_url, without_pass
 from nicobar.program.postgres import Postgres, data_folder, key_file, open_audit_seal
 from nicobar.storage.accounts.processor_accounts import all_accounts
 from nicobar.storage.business.businesses import first_business
-from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable, Tx
+from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable, Read, Tx
 from nicobar.storage.inspection import FIRST_BUSINESS, SERVER_NAME, advisory_lock, server_addresses
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
@@ -87,29 +87,37 @@ async def open_runtime(
 
 
 async def check_secrets(runtime: Runtime) -> None:
-    """Ensure that secrets of accounts and endpoints can be decrypted here, and that there is a key for those to come.
+    """Ensure that secrets of accounts and webhooks can be decrypted here, and that there is a key for those to come.
 
     Raises InstallationError.
     """
-    async with runtime.database.snapshot() as read:
-        accounts, endpoints = await all_accounts(read), await all_endpoints(read)
-        listeners = await all_listen_secrets(read)
     try:
+        async with runtime.database.snapshot() as read:
+            accounts = await all_accounts(read)
+            if runtime.webhooks is not None:
+                await open_webhook_secrets(read, runtime.webhooks.open)
         for account in accounts:
             if runtime.accounts is not None:
                 runtime.accounts.open(account)
-        for endpoint in endpoints:
-            if runtime.webhooks is not None:
-                runtime.webhooks.open(endpoint.place, endpoint.secret)
-        for business_id, secret in listeners.items():
-            if runtime.webhooks is not None:
-                runtime.webhooks.open(listener_place(business_id), secret)
         if runtime.vault is not None:
             runtime.vault.ensure_key()
         if runtime.audit_seal is not None:
             runtime.audit_seal.ensure_key()
     except VaultError as error:
         raise InstallationError(str(error)) from error
+
+
+async def open_webhook_secrets(read: Read, open_secret: Callable[[str, bytes], object]) -> int:
+    """Decrypt the secrets of all endpoints and of `nicobar listen`, and return how many there are.
+
+    `open_secret` takes the place that a secret is tied to and the secret. Raises VaultError.
+    """
+    secrets = [(endpoint.place, endpoint.secret) for endpoint in await all_endpoints(read)]
+    listeners = await all_listen_secrets(read)
+    secrets += [(listener_place(business_id), secret) for business_id, secret in listeners.items()]
+    for place, secret in secrets:
+        open_secret(place, secret)
+    return len(secrets)
 
 
 @contextmanager

@@ -11,12 +11,13 @@ from harness import START, VAULT_KEYS, FakeClock, Merchant
 from nicobar.core.webhooks.endpoint import sealed_place
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.webhooks.open_listener import open_listener
 from nicobar.flows.webhooks.reseal_endpoints import reseal_endpoints
 from nicobar.flows.webhooks.rotate_secret import rotate_secret
 from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.program.books_audit import audit_books
 from nicobar.program.configuration import Configuration
-from nicobar.program.doctor import Examined, check_webhooks
+from nicobar.program.doctor import Examined, check_secrets, check_webhooks
 from nicobar.program.finding import Finding
 from nicobar.storage.inspection import database_facts
 from nicobar.storage.webhooks.endpoints import all_endpoints
@@ -108,3 +109,34 @@ async def test_a_new_encryption_key_replaces_the_old_one(
         renewed.open(sealed_place(merchant.live_tenant, endpoint.endpoint_id, endpoint.url), stored.secret)
     with pytest.raises(VaultError):  # sent to another address
         renewed.open(sealed_place(merchant.tenant, endpoint.endpoint_id, "https://evil.example/"), stored.secret)
+
+
+async def test_doctor_tries_the_secrets_that_sign_webhooks(runtime: Runtime, merchant: Merchant) -> None:
+    """Those of endpoints and that of `nicobar listen`, which no endpoint has."""
+
+    async def tried() -> Finding:
+        async with runtime.database.read() as read:
+            facts = await database_facts(read)
+            configuration = Configuration(encryption_keys=VAULT_KEYS)
+            return await check_secrets(Examined(configuration, "here", read, facts, timedelta(0)))
+
+    accounts = "✓ The keys of 0 accounts at payment processors can be decrypted."
+    assert (await tried()).text() == accounts
+    await open_listener(runtime, merchant.tenant, "http://127.0.0.1:1/")
+    assert (await tried()).text() == f"{accounts} So can the secrets that sign webhooks (1)."
+    endpoint = await endpoint_at(runtime, merchant.tenant, "http://127.0.0.1:1/")
+    assert (await tried()).text() == f"{accounts} So can the secrets that sign webhooks (2)."
+    for change in (
+        "UPDATE webhook_listeners SET secret = set_byte(secret, 30, get_byte(secret, 30) # 1)",
+        f"UPDATE webhook_endpoints SET url = 'https://evil.example/' WHERE endpoint_id = '{endpoint.endpoint_id}'",
+    ):
+        async with runtime.database.read() as read:
+            before = [tuple(row) for row in await read.fetch("SELECT business_id, secret FROM webhook_listeners")]
+            await read.execute(change)
+        found = await tried()
+        assert (found.good, found.sentence) == (
+            False,
+            "A secret of this database was changed, or moved from its place. It signs webhooks.",
+        )
+        async with runtime.database.read() as read:
+            await read.executemany("UPDATE webhook_listeners SET secret = $2 WHERE business_id = $1", before)
