@@ -6,6 +6,10 @@ on the same cluster. The ratio of the two rates is what matters; absolute figure
 
     python bench/run.py                 three rounds of five seconds each
     python bench/run.py --seconds 10 --rounds 5 --connections 16
+
+With `--sessions` POST /checkouts takes turns with POST /payments instead, for the same cart of the same customer.
+
+    python bench/run.py --sessions --rounds 7
 """
 
 import argparse
@@ -20,7 +24,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -126,8 +130,19 @@ def pgbench(dsn: str, script: Path, connections: int, seconds: float) -> float:
     return float(found[1])
 
 
-def prepare(server: Server, dsn: str) -> tuple[str, dict[str, str]]:
-    """Make a key, a product, a customer and a payment; return the HTTP request and what pgbench writes by hand."""
+class Prepared(NamedTuple):
+    """What a measurement is made with."""
+
+    payment: str
+    """The HTTP request for a payment."""
+    session: str
+    """The HTTP request for a session of the same order."""
+    by_hand: dict[str, str]
+    """What pgbench writes."""
+
+
+def prepare(server: Server, dsn: str) -> Prepared:
+    """Make a key, a product, a customer, a payment and a session."""
     command = [*NICOBAR, "keys", "create", "--data", str(server.data)]
     key = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     price = {"type": "one_time_price", "currency": "USD", "price": 1001}
@@ -140,20 +155,12 @@ def prepare(server: Server, dsn: str) -> tuple[str, dict[str, str]]:
     )
     customer = call(server.port, "POST", "/customers", {"email": "ana@example.com", "name": "Ana"}, key)
     cart = [{"product_id": product["product_id"], "quantity": quantity} for quantity in (1, 2, 3)]
-    body = json.dumps(
-        {
-            "billing": {"country": "US"},
-            "customer": {"customer_id": customer["customer_id"]},
-            "product_cart": cart,
-            "metadata": {"order": "17"},
-            "payment_link": True,
-        }
-    )
-    request = (
-        f"POST /payments HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}"
-    )
-    call(server.port, "POST", "/payments", json.loads(body), key)
+    buyer = {"customer_id": customer["customer_id"]}
+    order = {"customer": buyer, "product_cart": cart, "metadata": {"order": "17"}}
+    payment = order | {"billing": {"country": "US"}, "payment_link": True}
+    session = order | {"billing_address": {"country": "US"}}
+    call(server.port, "POST", "/payments", payment, key)
+    call(server.port, "POST", "/checkouts", session, key)
     psql = [str(binary("psql")), dsn, "-Atc", "SELECT pricing FROM payments"]
     pricing = json.loads(subprocess.run(psql, capture_output=True, text=True, check=True).stdout)
     values = {
@@ -162,7 +169,42 @@ def prepare(server: Server, dsn: str) -> tuple[str, dict[str, str]]:
         "product": product["product_id"],
         "pricing": json.dumps(pricing),  # with blanks after the colons, which pgbench would take for variables
     }
-    return request, values
+    return Prepared(posted("/payments", payment, key), posted("/checkouts", session, key), values)
+
+
+def posted(path: str, body: Any, key: str) -> str:
+    """Return a whole HTTP request."""
+    text = json.dumps(body)
+    return (
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n{text}"
+    )
+
+
+def compare(server: Server, prepared: Prepared, options: argparse.Namespace) -> None:
+    """Let payments and sessions take turns, and print a row a number of connections: medians, and those of the ratios.
+
+    In every other round sessions come first, since whoever comes second finds more rows.
+    """
+    itself = psutil.Process(server.process.pid)
+    print("connections  payments/s  sessions/s  payment p50 ms  session p50 ms  payment us  session us   ratio")
+    for connections in options.connections:
+        rows = []
+        for number in range(options.rounds + 1):
+            turns = [prepared.payment, prepared.session]
+            found: dict[str, tuple[float, float, float]] = {}
+            for request in turns if number % 2 else reversed(turns):
+                before = cpu_seconds([itself])
+                figures = load(server.port, request, connections, options.seconds if number else 1)
+                spent = (cpu_seconds([itself]) - before) / figures["count"] * 1e6
+                found[request] = figures["rate"], figures["p50_ms"], spent
+            if number:  # the round before the first only warms up
+                payment, session = found[prepared.payment], found[prepared.session]
+                pairs = [figure for pair in zip(payment, session, strict=True) for figure in pair]
+                rows.append((*pairs, session[0] / payment[0]))
+        middle = [statistics.median(column) for column in zip(*rows, strict=True)]
+        row = "{:11d}  {:10.0f}  {:10.0f}  {:14.2f}  {:14.2f}  {:10.0f}  {:10.0f}  {:6.3f}"
+        print(row.format(connections, *middle), flush=True)
 
 
 def measure(server: Server, dsn: str, script: Path, request: str, options: argparse.Namespace) -> None:
@@ -191,6 +233,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=3, help="measurements, of which the median is printed")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
+    parser.add_argument("--sessions", action="store_true", help="compare POST /checkouts with POST /payments")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="nicobar-bench-", dir="/tmp"))
     folder.chmod(0o711)
@@ -202,10 +245,13 @@ def main() -> None:
         again = server.start()
         print(f"first start {first:.2f} s, start on an existing database {again:.2f} s")
         with open_embedded(server.data) as postgres:
-            request, values = prepare(server, postgres.dsn)
+            prepared = prepare(server, postgres.dsn)
             script = folder / "by_hand.sql"
-            script.write_text(BY_HAND.format(**values))
-            measure(server, postgres.dsn, script, request, options)
+            script.write_text(BY_HAND.format(**prepared.by_hand))
+            if options.sessions:
+                compare(server, prepared, options)
+            else:
+                measure(server, postgres.dsn, script, prepared.payment, options)
         memory = psutil.Process(server.process.pid).memory_info().rss / 2**20
         print(f"memory of the server {memory:.0f} MiB")
     finally:
