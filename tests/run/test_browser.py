@@ -102,6 +102,30 @@ async def test_the_overlay_script_opens_its_host_here(page: Page) -> None:
     await page.wait_for_function(f"{heard}.includes('checkout.status') || location.pathname === '/thanks'")
 
 
+async def test_the_overlay_script_opens_a_session_here(page: Page, shop: DemoShop) -> None:
+    with shop.client as client:
+        cart = [{"product_id": shop.product_id, "quantity": 2}]
+        body = {"product_cart": cart, "customer": {"email": "kim@example.com", "name": "Kim Park"}}
+        made = client.post("/checkouts", json=body | {"billing_address": {"country": "DE"}}).raise_for_status().json()
+    link = f"https://checkout.dodopayments.com/session/{made['session_id']}"
+    await page.evaluate("url => DodoPaymentsCheckout.DodoPayments.Checkout.open({ checkoutUrl: url })", link)
+    frame = page.frame_locator("#dodo-checkout-iframe")
+    for field, value in {"street": "Allee 1", "zipcode": "10115", "city": "Berlin"}.items():
+        await frame.locator(f"#{field}").fill(value)
+    await frame.locator("button[data-busy]").click()
+    for field, value in CARD.items():
+        await frame.locator(f"#{field}").fill(value)
+    await frame.locator("#name").press("Enter")
+    await frame.locator(".receipt").wait_for()
+    heard = "JSON.parse(sessionStorage.events).map((event) => event.event_type.replace('checkout.', ''))"
+    told = ["opened", "form_ready", "breakdown", "customer_details_submitted", "breakdown", "payment_page_opened"]
+    assert await page.evaluate(heard) == [*told, "pay_button_clicked"]
+    with shop.client as client:
+        status = client.get(f"/checkouts/{made['session_id']}").json()
+        payment = client.get(f"/payments/{status['payment_id']}").json()
+    assert (payment["status"], payment["total_amount"], payment["currency"]) == ("succeeded", 4066, "USD")
+
+
 async def test_the_rest_of_the_hosted_service_does_not_exist(page: Page) -> None:
     answer = await page.goto("http://test.checkout.dodopayments.com/health")
     assert answer is not None and answer.status == 200
