@@ -26,6 +26,9 @@ _log = structlog.get_logger("nicobar.worker")
 LOOK_SECONDS: Final = 1.0
 """How often every kind is looked at, and so how late work may start that another process has left."""
 
+PACE_SECONDS: Final = 0.02
+"""How far looks are apart at least: work that is left meanwhile is taken together. One that is idle looks at once."""
+
 HANDLING_SECONDS: Final = 45.0
 """How long working on a row may take. It is less than the lease, so nobody else has taken the row meanwhile."""
 
@@ -49,6 +52,7 @@ async def work(runtime: Runtime, running: Counter[str]) -> None:
             announced.clear()
             for place in places:
                 await _guarded("look_failed", place.fill)
+            await asyncio.sleep(PACE_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await announced.wait()

@@ -83,6 +83,11 @@ async def test_the_audit_names_what_nobody_sends(runtime: Runtime, merchant: Mer
     found = await audited(runtime)
     assert found.good is False
     assert f"due at {endpoint.endpoint_id} since 2026-03-14 15:09:26 UTC" in found.sentence
+    async with runtime.database.read() as read:
+        await read.execute("DELETE FROM webhook_endpoints")
+    found = await audited(runtime)
+    assert found.good is False
+    assert f"waits for {endpoint.endpoint_id}, which does not exist" in found.sentence
 
 
 async def test_a_new_encryption_key_replaces_the_old_one(

@@ -24,6 +24,11 @@ CREATE INDEX webhook_deliveries_by_age ON webhook_deliveries (business_id, mode,
 CREATE INDEX webhook_deliveries_by_endpoint ON webhook_deliveries (business_id, mode, endpoint_id)
     WHERE due_at IS NULL;
 
+-- No foreign key leads to the endpoint: every payment of a tenant would lock the same row, and those side by side would
+-- make a list of lockers for it. Endpoints are deleted by the purge alone, when none of their deliveries
+-- is left, and doctor names what waits for one that is not there.
+ALTER TABLE webhook_deliveries DROP CONSTRAINT webhook_deliveries_business_id_mode_endpoint_id_fkey;
+
 ALTER TABLE webhook_deliveries ADD CONSTRAINT webhook_deliveries_event
     FOREIGN KEY (business_id, mode, event_id) REFERENCES events (business_id, mode, event_id);
 ALTER TABLE webhook_attempts ADD CONSTRAINT webhook_attempts_delivery

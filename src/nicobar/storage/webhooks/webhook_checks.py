@@ -13,12 +13,14 @@ REPORTED: Final = 11
 
 # Of a row that is being worked on, the time is when its lease ends.
 _OVERDUE: Final = """
-SELECT d.mode, d.event_id AS object_id, CASE WHEN e.deleted_at IS NOT NULL OR e.disabled
+SELECT d.mode, d.event_id AS object_id, CASE WHEN e.endpoint_id IS NULL
+    THEN 'waits for ' || d.endpoint_id || ', which does not exist'
+    WHEN e.deleted_at IS NOT NULL OR e.disabled
     THEN 'waits for ' || d.endpoint_id || ', which is disabled or deleted'
     ELSE 'due at ' || d.endpoint_id || ' since ' || to_char(d.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
         || ' UTC' END AS detail
-FROM webhook_deliveries d JOIN webhook_endpoints e USING (business_id, mode, endpoint_id)
-WHERE d.due_at IS NOT NULL AND (d.due_at < $1 OR e.deleted_at IS NOT NULL OR e.disabled)
+FROM webhook_deliveries d LEFT JOIN webhook_endpoints e USING (business_id, mode, endpoint_id)
+WHERE d.due_at IS NOT NULL AND (d.due_at < $1 OR e.endpoint_id IS NULL OR e.deleted_at IS NOT NULL OR e.disabled)
 ORDER BY d.due_at LIMIT $2
 """
 
