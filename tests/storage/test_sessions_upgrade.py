@@ -9,8 +9,7 @@ import pytest_asyncio
 
 from harness import START, Databases
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.pricing.cart import RequestedItem
-from nicobar.core.sessions.checkout_session import CheckoutSession, SessionRequest
+from nicobar.core.sessions.checkout_session import CheckoutSession, SessionItem, SessionRequest
 from nicobar.storage import migrate as module
 from nicobar.storage.database import Database
 from nicobar.storage.migrate import load_migrations, migrate
@@ -60,7 +59,7 @@ async def test_payments_of_before_belong_to_no_session(before: Database) -> None
         business_id=TENANT.business_id,
         mode=TENANT.mode,
         session_id="cks_8mJt0wq5nV2xRkLb7YcQd",
-        request=SessionRequest(items=[RequestedItem("pdt_1", 1)]),
+        request=SessionRequest(items=[SessionItem("pdt_1", 1)]),
         payment_id=None,
         created_at=START,
         expires_at=START + timedelta(hours=24),

@@ -26,7 +26,7 @@ from nicobar.wire.sessions.session_requests import (
     SessionCustomField,
     SessionCustomization,
     SessionFlags,
-    SessionItem,
+    SessionItemRequest,
     SessionTheme,
     SubscriptionData,
 )
@@ -131,7 +131,7 @@ def test_no_parameter_is_forgotten() -> None:
         (CheckoutSessionFlagsParam, SessionFlags),
         (CustomFieldParam, SessionCustomField),
         (OnDemandSubscriptionParam, OnDemandRequest),
-        (ProductItemReqParam, SessionItem),
+        (ProductItemReqParam, SessionItemRequest),
         (SubscriptionDataParam, SubscriptionData),
         (ThemeConfigParam, SessionTheme),
         (ThemeModeConfigParam, ColourSet),

@@ -210,13 +210,15 @@ async def test_what_is_refused_changes_nothing(shop: Shop, fields: dict[str, Any
 async def test_lines_that_cannot_be_sold(shop: Shop) -> None:
     period = {"payment_frequency_count": 1, "payment_frequency_interval": "Month"}
     period |= {"subscription_period_count": 1, "subscription_period_interval": "Year"}
-    price = {"type": "recurring_price", "currency": "USD", "price": 900} | period
+    price = {"type": "usage_based_price", "currency": "USD", "fixed_price": 900, "meters": []} | period
     body = {"name": "Plan", "tax_category": "saas", "price": price}
-    recurring = (await shop.client.post("/products", json=body)).json()["product_id"]
+    metered = (await shop.client.post("/products", json=body)).json()["product_id"]
     gift = await shop.product(500, pay_what_you_want=True)
-    refused = await shop.client.post("/checkouts", json={"product_cart": [item(recurring)]})
+    refused = await shop.client.post("/checkouts", json={"product_cart": [item(metered)]})
     assert (refused.status_code, refused.json()["code"]) == (422, "UNSUPPORTED_ACTION")
-    assert "is not a one-time product" in refused.json()["message"]
+    assert refused.json()["message"].startswith(
+        f"product_cart[0].product_id: Product {metered} is sold by measured use"
+    )
     unpriced = await shop.client.post("/checkouts", json={"product_cart": [item(gift)]} | CONFIRMED)
     assert (unpriced.status_code, unpriced.json()["code"]) == (422, "PAY_AS_YOU_WANT_AMOUNT_REQUIRED")
     low = await shop.client.post("/checkouts", json={"product_cart": [item(gift, amount=499)]})

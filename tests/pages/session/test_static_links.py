@@ -12,8 +12,7 @@ from api.sessions.opening import session_rows
 from harness import FakeClock, Merchant
 from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment_request import RequestedCustomer
-from nicobar.core.pricing.cart import RequestedItem
-from nicobar.core.sessions.checkout_session import CheckoutSession
+from nicobar.core.sessions.checkout_session import CheckoutSession, SessionItem
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.sessions.sessions import find_session
 from orders import dump, pay
@@ -67,7 +66,7 @@ async def test_every_parameter(shop: Shop) -> None:
     product = await shop.product(2000)
     page, session = await opened(shop, product, **WHOLE)
     request, flags = session.request, session.request.flags
-    assert request.items == [RequestedItem(product, 3)]
+    assert request.items == [SessionItem(product, 3)]
     assert request.customer == RequestedCustomer(email="ada@example.com", name="Ada Lovelace")
     assert request.billing == Address("DE", "Berlin", "BE", "Torstr. 1", "10119")
     assert (request.return_url, request.billing_currency) == ("https://shop.example.com/thanks", "GBP")
@@ -138,7 +137,7 @@ async def test_what_is_wrong_is_dropped(shop: Shop, query: dict[str, str]) -> No
     _, session = await opened(shop, product, **query)
     request = session.request
     quantity = 10_000 if query.get("quantity") == "10000" else 1
-    assert request.items == [RequestedItem(product, quantity)]
+    assert request.items == [SessionItem(product, quantity)]
     assert (request.customer, request.billing, request.billing_currency) == (None, None, None)
     assert (request.return_url, request.metadata, request.customization.theme) == (None, {}, None)
 
@@ -146,7 +145,7 @@ async def test_what_is_wrong_is_dropped(shop: Shop, query: dict[str, str]) -> No
 async def test_what_nobody_can_pay_is_dropped_step_by_step(shop: Shop) -> None:
     product = await shop.product(1_000_000_000)
     _, session = await opened(shop, product, quantity="10000", email="ada@example.com")
-    assert session.request.items == [RequestedItem(product, 1)]
+    assert session.request.items == [SessionItem(product, 1)]
     assert session.request.customer == RequestedCustomer(email="ada@example.com")
     many = {f"metadata_k{number}": "x" for number in range(60)}
     _, session = await opened(shop, product, **many)
@@ -157,7 +156,7 @@ async def test_what_nobody_can_pay_is_dropped_step_by_step(shop: Shop) -> None:
 async def test_the_amount_is_in_units_of_the_currency(shop: Shop, amount: str, kept: int | None) -> None:
     gift = await shop.product(500, pay_what_you_want=True)
     page, session = await opened(shop, gift, paymentAmount=amount)
-    assert session.request.items == [RequestedItem(gift, 1, kept)]
+    assert session.request.items == [SessionItem(gift, 1, kept)]
     assert ("amount_0" in fields_of(page)) is (kept is None)
 
 
@@ -166,11 +165,11 @@ async def test_what_is_not_sold(shop: Shop) -> None:
     await shop.client.delete(f"/products/{archived}")
     period = {"payment_frequency_count": 1, "payment_frequency_interval": "Month"}
     period |= {"subscription_period_count": 1, "subscription_period_interval": "Year"}
-    price: dict[str, Any] = {"type": "recurring_price", "currency": "USD", "price": 900} | period
+    price: dict[str, Any] = {"type": "usage_based_price", "currency": "USD", "fixed_price": 900, "meters": []} | period
     body = {"name": "Plan", "tax_category": "saas", "price": price}
-    recurring = (await shop.client.post("/products", json=body)).json()["product_id"]
+    metered = (await shop.client.post("/products", json=body)).json()["product_id"]
     before = await dump(shop.runtime)
-    for name in (archived, recurring, "pdt_unknown", "unknown", "x"):
+    for name in (archived, metered, "pdt_unknown", "unknown", "x"):
         answer = await shop.browser.get(f"/buy/{name}", headers={"accept": "text/html"})
         assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8"), name
     assert await dump(shop.runtime) == before

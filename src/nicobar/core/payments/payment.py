@@ -219,6 +219,8 @@ class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     checkout_session_id: str | None = None
     """The session that the payment was made of."""
     custom_field_responses: list[CustomFieldResponse] | None = None
+    starts: list[str] = []
+    """The subscriptions that begin when it is paid."""
     locked: list[str] = []
     """What its buyer cannot change on the page: names of fields of the details, and `discount` for the codes."""
     minimal_address: bool = False

@@ -17,11 +17,13 @@ from typing import Any, Final, Literal
 import msgspec
 
 from nicobar.core.business.tenant import Mode, Tenant
+from nicobar.core.catalog.addon import RequestedAddon
 from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment import PaymentStatus
 from nicobar.core.payments.payment_request import RequestedCustomer
 from nicobar.core.pricing.cart import RequestedItem
 from nicobar.core.sessions.theme import Theme, ThemeConfig
+from nicobar.core.subscriptions.subscription_request import OnDemand
 
 SessionState = Literal["open", "in_payment", "consumed", "expired"]
 
@@ -84,10 +86,25 @@ class FeatureFlags(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     single_page: bool = False
 
 
+class SessionItem(RequestedItem, frozen=True, omit_defaults=True):
+    """One line of the cart; a subscription's may have add-ons."""
+
+    addons: Sequence[RequestedAddon] = ()
+
+
+class SubscriptionTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is special about the subscriptions of a session; the one-time lines do not care."""
+
+    trial_period_days: int | None = None
+    """None means the product's."""
+    on_demand: OnDemand | None = None
+
+
 class SessionRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a merchant asks for. A blank text counts as none."""
 
-    items: Sequence[RequestedItem]
+    items: Sequence[SessionItem]
+    subscription: SubscriptionTerms = SubscriptionTerms()
     customer: RequestedCustomer | None = None
     """None: the page asks."""
     billing: Address | None = None

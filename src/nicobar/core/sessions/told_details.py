@@ -9,8 +9,7 @@ from nicobar.core.customers.buyer import Address
 from nicobar.core.fields import blank_to_none
 from nicobar.core.payments.payment import CustomFieldResponse
 from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
-from nicobar.core.pricing.cart import RequestedItem
-from nicobar.core.sessions.checkout_session import CheckoutSession, SessionRequest
+from nicobar.core.sessions.checkout_session import CheckoutSession, SessionItem, SessionRequest
 
 ADDRESS_PARTS: Final = ("country", "state", "city", "street", "zipcode")
 
@@ -122,7 +121,7 @@ def locked_fields(request: SessionRequest) -> list[str]:
     return locked if request.flags.allow_discount_code else [*locked, "discount"]
 
 
-def _items(request: SessionRequest, told: ToldDetails) -> list[RequestedItem]:
+def _items(request: SessionRequest, told: ToldDetails) -> list[SessionItem]:
     """Return the lines; an amount of the merchant's stays, and the buyer names the others."""
     return [
         item if item.amount is not None else msgspec.structs.replace(item, amount=told.amounts.get(place))

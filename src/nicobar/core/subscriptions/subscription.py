@@ -7,7 +7,7 @@ import msgspec
 
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.core.customers.buyer import Address, Buyer
-from nicobar.core.payments.payment import ChargeType
+from nicobar.core.payments.payment import ChargeType, CustomFieldResponse
 from nicobar.core.subscriptions.calendar import ServicePeriod
 from nicobar.core.subscriptions.plan import Plan, RunningCode
 from nicobar.core.subscriptions.proration import CreditUse, Proration
@@ -170,6 +170,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     tax_id: str | None
     customer_business_name: str | None
     metadata: dict[str, Any]
+    custom_field_responses: list[CustomFieldResponse] | None = None
     first_payment_id: str
     pending_until: datetime
     """When a subscription that was not confirmed is given up."""

@@ -1,4 +1,4 @@
-"""What somebody asks for who starts a subscription: the API, and later sessions."""
+"""What somebody asks for who starts subscriptions: the API, and checkout sessions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -24,14 +24,23 @@ class OnDemand(msgspec.Struct, frozen=True, kw_only=True):
     fees_inclusive: bool | None = None
 
 
-class SubscriptionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A subscription to start."""
+class RequestedPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A product to subscribe to, with its add-ons."""
 
-    payment: PaymentRequest
-    """Everything about its first payment but the cart."""
     product_id: str
     quantity: int
     addons: Sequence[RequestedAddon] = ()
+    where: str = ""
+    """What precedes its fields in the JSON path of a refusal."""
+
+
+class SubscriptionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Subscriptions to start with one payment."""
+
+    payment: PaymentRequest
+    """Everything about their first payment but the cart."""
+    plans: Sequence[RequestedPlan]
+    """One or several."""
     one_time_items: Sequence[RequestedItem] = ()
     """What is sold once, with the first payment."""
     trial_period_days: int | None = None
@@ -40,14 +49,19 @@ class SubscriptionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreatedSubscription(NamedTuple):
-    """A subscription that was just created."""
+    """Subscriptions that were just created."""
 
-    subscription: Subscription
+    subscriptions: Sequence[Subscription]
     payment: Payment
     client_secret: str
     """Shown once; only its hash is stored."""
     discount_ids: Sequence[str]
     one_time_items: Sequence[RequestedItem]
+
+    @property
+    def subscription(self) -> Subscription:
+        """The only one, or the first."""
+        return self.subscriptions[0]
 
     def __repr__(self) -> str:
         """Name the subscription, and not the secret."""

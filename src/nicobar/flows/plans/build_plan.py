@@ -23,21 +23,23 @@ def build_plan(
     localized: Sequence[LocalizedPrice],
     *,
     default_tax_inclusive: bool,
+    path: str = "addons",
 ) -> Plan:
-    """Return the plan. `known_addons` are those that the product has and that exist, by id.
+    """Return the plan. `known_addons` are those that the product has and that exist, by id; `path` is
+    where a refusal finds the add-ons.
 
     Raises Problem DUPLICATE_ADDON_IDS_IN_REQUEST, MISSING_ADDON_IDS for an add-on that the product does not have, and
     INVALID_REQUEST_PARAMETERS for more add-ons than a plan can have.
     """
     ids = [addon.addon_id for addon in addons]
     if len(set(ids)) < len(ids):
-        raise Problem("DUPLICATE_ADDON_IDS_IN_REQUEST", path="addons")
+        raise Problem("DUPLICATE_ADDON_IDS_IN_REQUEST", path=path)
     missing = [each for each in ids if each not in known_addons or known_addons[each].archived_at is not None]
     if missing:
-        raise Problem("MISSING_ADDON_IDS", ids=", ".join(missing), path="addons")
+        raise Problem("MISSING_ADDON_IDS", ids=", ".join(missing), path=path)
     if len(ids) > MAXIMUM_ADDONS:
         detail = f"A subscription has at most {MAXIMUM_ADDONS} add-ons"
-        raise Problem("INVALID_REQUEST_PARAMETERS", detail=detail, path="addons")
+        raise Problem("INVALID_REQUEST_PARAMETERS", detail=detail, path=path)
     inclusive = default_tax_inclusive if price.tax_inclusive is None else price.tax_inclusive
     sold = KeptProduct(
         product.product_id,

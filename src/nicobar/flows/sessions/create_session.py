@@ -8,14 +8,17 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import CreatedPayment
+from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import CONFIRMED_LIFETIME, LIFETIME, CheckoutSession, SessionRequest
-from nicobar.core.sessions.told_details import ToldDetails, payment_request
-from nicobar.flows.payments.create_payment import create_payment
+from nicobar.core.sessions.told_details import ToldDetails
+from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.sessions.check_session_request import check_session_request
 from nicobar.flows.sessions.draft_payment import draft_payment
+from nicobar.flows.sessions.place_order import place_order
 from nicobar.storage.database import Tx
 from nicobar.storage.sessions.sessions import insert_session
+from nicobar.storage.subscriptions.subscriptions import has_live_subscription
 
 
 class CreatedSession(NamedTuple):
@@ -51,7 +54,7 @@ async def create_session(
     )
     if request.confirm:
         return await _confirmed(runtime, session, answer)
-    await draft_payment(runtime, session, ToldDetails())
+    await _check_sellable(runtime, session)
     created, kept = CreatedSession(session, None), None
     if runtime.first_commit is not None:
         if answer is not None:
@@ -62,13 +65,24 @@ async def create_session(
     return created
 
 
+async def _check_sellable(runtime: Runtime, session: CheckoutSession) -> None:
+    """Refuse what could not be sold. A subscription that a known customer may not have, too, is refused at once."""
+    drafted = await draft_payment(runtime, session, ToldDetails())
+    customer_id = drafted.payment.customer.customer_id
+    settings = (await load_policy(runtime, session.tenant)).settings
+    if not drafted.subscriptions or settings.multiple_subscriptions or not customer_id:
+        return
+    async with runtime.database.read() as read:
+        if await has_live_subscription(read, session.tenant, customer_id):
+            raise Problem("CUSTOMER_HAS_EXISTING_SUBSCRIPTION", customer_id=customer_id)
+
+
 async def _confirmed(
     runtime: Runtime, session: CheckoutSession, answer: Callable[[CreatedSession], msgspec.Struct] | None
 ) -> CreatedSession:
     """Store a session together with its payment."""
     if session.request.billing is None:
         raise RuntimeError("a confirmed session has an address: check_session_request sees to it")
-    wanted = payment_request(session, ToldDetails(), otherwise=session.request.billing.country)
 
     async def beside(tx: Tx, payment: Payment) -> None:
         await insert_session(tx, msgspec.structs.replace(session, payment_id=payment.payment_id))
@@ -81,5 +95,5 @@ async def _confirmed(
         assert answer is not None  # noqa: S101 - it is passed on only where it is one
         return answer(known(payment))
 
-    tell = None if answer is None else told
-    return known(await create_payment(runtime, session.tenant, wanted, tell, beside))
+    tell, country = None if answer is None else told, session.request.billing.country
+    return known(await place_order(runtime, session, ToldDetails(), beside, tell, otherwise=country))

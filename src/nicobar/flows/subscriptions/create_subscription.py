@@ -1,27 +1,24 @@
-"""Start a subscription: it waits for its first payment, which is a payment like every other."""
+"""Start subscriptions: they wait for their first payment, which is a payment like every other."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import msgspec
 
 from nicobar.core.business.tenant import Tenant, secret_hash
 from nicobar.core.customers.buyer import Buyer
-from nicobar.core.payments.payment import Succeeded
-from nicobar.core.pricing.cart import RequestedItem
+from nicobar.core.payments.payment import Payment, Succeeded
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.core.subscriptions.due import wake_at
 from nicobar.core.subscriptions.subscription_request import CreatedSubscription, SubscriptionRequest
 from nicobar.flows.discounts.reserve_codes import reserve_codes
 from nicobar.flows.payments.charge_saved_method import charge_saved_method
-from nicobar.flows.payments.check_payment_request import check_payment_request
 from nicobar.flows.payments.decide_creation import PaymentIds
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
-from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.subscriptions.decide_subscription import DecidedSubscription, decide_subscription
-from nicobar.flows.subscriptions.load_subscription_facts import load_subscription_facts
+from nicobar.flows.subscriptions.decide_subscription import DecidedSubscriptions
+from nicobar.flows.subscriptions.draft_subscription import draft_subscription
 from nicobar.storage.database import Tx
 from nicobar.storage.payments.payments import insert_payment
 from nicobar.storage.payments.saved_methods import get_method
@@ -34,26 +31,22 @@ async def create_subscription(
     tenant: Tenant,
     request: SubscriptionRequest,
     answer: Callable[[CreatedSubscription], msgspec.Struct] | None = None,
+    also_record: Callable[[Tx, Payment], Awaitable[None]] | None = None,
 ) -> CreatedSubscription:
-    """Price it, store it with its first payment, and charge a saved method at once if one is named.
+    """Price what is asked for, store it with its first payment, and charge a saved method at once if one is named.
 
-    `answer` makes what the caller is told: it is kept in the same commit for a request that comes again. Raises
-    Problem for what on-demand excludes, then for the first check that fails, in the order of `decide_subscription`,
-    NOT_FOUND for an unknown saved method, and CUSTOMER_HAS_EXISTING_SUBSCRIPTION; nothing is stored then.
+    `answer` makes what the caller is told: it is kept in the same commit for a request that comes again.
+    `also_record` writes what belongs into that commit, too, and what it raises undoes everything. Raises Problem as
+    `draft_subscription`, NOT_FOUND for an unknown saved method, and CUSTOMER_HAS_EXISTING_SUBSCRIPTION; nothing is
+    stored then.
     """
-    _check_on_demand(request)
-    checked = check_payment_request(tenant.mode, request.payment)
-    items = [RequestedItem(request.product_id, request.quantity), *request.one_time_items]
-    cart = msgspec.structs.replace(checked.cart, items=items)
-    facts = await load_subscription_facts(runtime, tenant, cart, request.product_id, list(request.addons))
     at = runtime.now(tenant)
-    runnable = find_runnable_methods(runtime, facts.pricing.policy, tenant.mode)
-    subscription_id = runtime.new_id("sub", at)
+    subscription_ids = [runtime.new_id("sub", at) for _ in request.plans]
     ids = PaymentIds(runtime.new_id("pay", at), runtime.new_id("cus", at), runtime.new_link_id())
-    decided = decide_subscription(tenant, request, checked, facts, runnable, ids, subscription_id, at)
+    decided = await draft_subscription(runtime, tenant, request, ids, subscription_ids, at)
     secret = f"{ids.payment_id}_secret_{runtime.new_secret()}"
     created = CreatedSubscription(
-        decided.subscription,
+        decided.subscriptions,
         decided.first.payment,
         secret,
         [use.discount_id for use in decided.uses],
@@ -62,46 +55,32 @@ async def create_subscription(
 
     def know(buyer: Buyer) -> CreatedSubscription:
         known = created._replace(
-            subscription=msgspec.structs.replace(created.subscription, customer=buyer),
+            subscriptions=[msgspec.structs.replace(each, customer=buyer) for each in created.subscriptions],
             payment=msgspec.structs.replace(created.payment, customer=buyer),
         )
         if answer is not None and runtime.first_commit is not None:
             runtime.first_commit.answer_with(answer(known))
         return known
 
-    multiple = facts.pricing.policy.settings.multiple_subscriptions
-    stored = _Record(runtime, tenant, decided, secret, know, multiple)
+    stored = _Record(runtime, tenant, decided, secret, know, also_record)
     await stored.record(at)
     return know(stored.buyer)
 
 
-def _check_on_demand(request: SubscriptionRequest) -> None:
-    """Refuse what an on-demand subscription cannot have."""
-    if request.on_demand is None:
-        return
-    if request.addons:
-        raise Problem("ADDONS_NOT_ALLOWED_FOR_ON_DEMAND", path="addons")
-    if request.one_time_items:
-        raise Problem("ONE_TIME_PRODUCTS_NOT_ALLOWED_FOR_ON_DEMAND", path="one_time_product_cart")
-    if request.payment.discount_codes or request.payment.discount_code:
-        detail = "On-demand subscriptions take no discount codes"
-        raise Problem("UNSUPPORTED_ACTION", detail=detail, path="discount_codes")
-
-
 class _Record:
-    """Writes the subscription with its first payment, in one transaction."""
+    """Writes the subscriptions with their first payment, in one transaction."""
 
     def __init__(
         self,
         runtime: Runtime,
         tenant: Tenant,
-        decided: DecidedSubscription,
+        decided: DecidedSubscriptions,
         secret: str,
         know: Callable[[Buyer], object],
-        multiple: bool,
+        also_record: Callable[[Tx, Payment], Awaitable[None]] | None,
     ) -> None:
         self._runtime, self._tenant, self._decided = runtime, tenant, decided
-        self._hash, self._know, self._multiple = secret_hash(secret), know, multiple
+        self._hash, self._know, self._also_record = secret_hash(secret), know, also_record
         self.buyer = decided.first.payment.customer
 
     async def record(self, at: datetime) -> None:
@@ -123,18 +102,21 @@ class _Record:
         tenant, first = self._tenant, self._decided.first
         payment = first.payment
         self.buyer = await insert_payment(tx, payment, self._hash, first.quote.inputs, first.customer)
-        if not self._multiple and await has_live_subscription(tx, tenant, self.buyer.customer_id):
+        several = len(self._decided.subscriptions) > 1
+        if not self._decided.multiple and (several or await has_live_subscription(tx, tenant, self.buyer.customer_id)):
             raise Problem("CUSTOMER_HAS_EXISTING_SUBSCRIPTION", customer_id=self.buyer.customer_id)
-        subscription = msgspec.structs.replace(self._decided.subscription, customer=self.buyer)
-        await insert_subscription(tx, subscription, wake_at(subscription))
-        charge = ChargeRecord(
-            payment_id=payment.payment_id,
-            subscription_id=subscription.subscription_id,
-            charge_type="new",
-            state="open",
-            created_at=payment.created_at,
-        )
-        await insert_charge(tx, tenant, charge)
+        for position, pending in enumerate(self._decided.subscriptions):
+            subscription = msgspec.structs.replace(pending, customer=self.buyer)
+            await insert_subscription(tx, subscription, wake_at(subscription))
+            charge = ChargeRecord(
+                payment_id=payment.payment_id,
+                position=position,
+                subscription_id=subscription.subscription_id,
+                charge_type="new",
+                state="open",
+                created_at=payment.created_at,
+            )
+            await insert_charge(tx, tenant, charge)
         await reserve_codes(
             tx,
             tenant,
@@ -145,4 +127,6 @@ class _Record:
             payment.created_at,
             for_later=not payment.options.discount_codes,
         )
+        if self._also_record is not None:
+            await self._also_record(tx, payment)
         self._know(self.buyer)

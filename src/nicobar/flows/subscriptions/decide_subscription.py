@@ -1,4 +1,4 @@
-"""Decide what starting a subscription writes. No I/O: facts, ids and the moment are arguments."""
+"""Decide what starting subscriptions writes. No I/O: facts, ids and the moment are arguments."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import net_prices
 from nicobar.core.subscriptions.plan import Plan, RunningCode
 from nicobar.core.subscriptions.subscription import Subscription
-from nicobar.core.subscriptions.subscription_request import OnDemand, SubscriptionRequest
+from nicobar.core.subscriptions.subscription_request import OnDemand, RequestedPlan, SubscriptionRequest
 from nicobar.flows.payments.check_payment_request import CheckedRequest
 from nicobar.flows.payments.decide_creation import DecidedCreation, PaymentIds, decide_creation
 from nicobar.flows.plans.build_plan import build_plan
@@ -31,26 +31,45 @@ class SubscriptionFacts(NamedTuple):
     """What is known about what is to be sold."""
 
     pricing: PricingFacts
-    """Of the product and of what is sold once."""
-    addons: Mapping[str, Addon]
-    """The add-ons that the product has and that were asked for, by id."""
+    """Of the products and of what is sold once."""
+    addons: Mapping[str, Mapping[str, Addon]]
+    """By product, the add-ons that it has and that were asked for, by id."""
     discounts: Mapping[str, DiscountRecord]
     """The discounts of the requested codes, by code."""
 
 
-class DecidedSubscription(NamedTuple):
-    """What starting a subscription writes."""
+class DecidedSubscriptions(NamedTuple):
+    """What starting subscriptions writes."""
 
-    subscription: Subscription
+    subscriptions: Sequence[Subscription]
+    """In the order of the request, which is that of their lines in the payment."""
     first: DecidedCreation
     uses: Sequence[CodeUse]
     """The uses of codes to take. Those that the first payment does not get, because it is a trial, deduct nothing."""
+    multiple: bool
+    """Whether a customer may have several subscriptions."""
 
     @property
     def succeeds_at_once(self) -> bool:
         """Whether nothing has to be paid and nobody has to be asked for a card."""
         options = self.first.payment.options
         return self.first.succeeds_at_once and (not options.keeps_method or options.payment_method_id is not None)
+
+
+class _Sold(NamedTuple):
+    """A plan as it is sold."""
+
+    product: SellableProduct
+    price: RecurringPrice
+    plan: Plan
+    first: Plan
+    """The plan at the prices of the first payment."""
+    trial_days: int
+
+    @property
+    def takes_codes(self) -> bool:
+        """Whether codes may lower its part of the first payment."""
+        return not self.trial_days or self.price.trial_apply_discounts
 
 
 def decide_subscription(
@@ -60,37 +79,25 @@ def decide_subscription(
     facts: SubscriptionFacts,
     runnable: frozenset[str],
     ids: PaymentIds,
-    subscription_id: str,
+    subscription_ids: Sequence[str],
     at: datetime,
-) -> DecidedSubscription:
-    """Price a whole cycle and the first payment, and put both objects together as they are at `at`.
+) -> DecidedSubscriptions:
+    """Price a whole cycle and the first payment, and put all objects together as they are at `at`.
 
-    Raises Problem for the first check that fails: the product, the add-ons, then what `quote_cart` and
-    `decide_creation` refuse.
+    Raises Problem for the first check that fails: the products, the add-ons, what cannot be sold together, then what
+    `quote_cart` and `decide_creation` refuse.
     """
-    product, price = _recurring(request, facts.pricing)
-    settings = facts.pricing.policy.settings
-    plan = build_plan(
-        product,
-        price,
-        request.quantity,
-        request.addons,
-        facts.addons,
-        facts.pricing.localized.get(product.product_id, ()),
-        default_tax_inclusive=settings.default_tax_inclusive,
-    )
-    days = price.trial_period_days if request.trial_period_days is None else request.trial_period_days
-    trial = days > 0 and request.on_demand is None
-    with_codes = not trial or price.trial_apply_discounts
+    sold = [_sold(wanted, request, facts) for wanted in request.plans]
+    with_codes = _codes_apply(sold, checked)
+    plans, first_plans = [each.plan for each in sold], [each.first for each in sold]
     codes = () if with_codes else checked.cart.discount_codes
-    one_cycle = msgspec.structs.replace(checked.cart, items=plan.items(), discount_codes=codes)
-    whole = quote_cart(one_cycle, _facts_of(plan, product.brand_id, facts.pricing), at)
-    count, currency = len(plan.lines), whole.quote.currency
-    first = _first_request(request, checked, plan, currency, with_codes=with_codes)
-    first_plan = _first_prices(plan, price, request.on_demand, trial=trial)
-    first_facts = _facts_of(first_plan, product.brand_id, facts.pricing)
-    decided = decide_creation(tenant, first, first_facts, runnable, ids, at)
-    asks = _asks_for_card(price, decided, trial=trial)
+    items = [item for plan in plans for item in plan.items()]
+    one_cycle = msgspec.structs.replace(checked.cart, items=items, discount_codes=codes)
+    whole = quote_cart(one_cycle, _facts_of(sold, plans, facts.pricing), at)
+    first = _first_request(request, checked, plans, whole.quote.currency, with_codes=with_codes)
+    first = first._replace(options=msgspec.structs.replace(first.options, starts=list(subscription_ids)))
+    decided = decide_creation(tenant, first, _facts_of(sold, first_plans, facts.pricing), runnable, ids, at)
+    asks = any(_asks_for_card(each.price, decided, trial=bool(each.trial_days)) for each in sold)
     if asks and not decided.quote.total:
         check_can_set_up(facts.pricing.policy, decided.payment.options)
     payment = msgspec.structs.replace(
@@ -100,51 +107,89 @@ def decide_subscription(
     uses = decided.quote.code_uses
     if not with_codes:
         uses = [CodeUse(code.discount_id, 0) for code in whole.quote.inputs.codes]
-    subscription = _subscription(request, plan, whole, decided, facts, subscription_id, at)
-    nets = net_prices(whole.quote.inputs.lines[:count], whole.quote.inputs.charge, [])
-    return DecidedSubscription(
-        msgspec.structs.replace(
-            subscription,
-            recurring_pre_tax_amount=sum(nets),
-            trial_period_days=days if trial else 0,
-            trial_amount=_discounted(first_plan) or None if trial else None,
-            payment_method_required=asks,
-        ),
-        decided,
-        uses,
+    subscriptions, line = [], 0
+    for each, subscription_id in zip(sold, subscription_ids, strict=True):
+        pending = _subscription(request, each.plan, whole, line, decided, facts, subscription_id, at)
+        subscriptions.append(
+            msgspec.structs.replace(
+                pending,
+                trial_period_days=each.trial_days,
+                trial_amount=_discounted(each.first) or None if each.trial_days else None,
+                payment_method_required=asks,
+            )
+        )
+        line += len(each.plan.lines)
+    return DecidedSubscriptions(subscriptions, decided, uses, facts.pricing.policy.settings.multiple_subscriptions)
+
+
+def _sold(wanted: RequestedPlan, request: SubscriptionRequest, facts: SubscriptionFacts) -> _Sold:
+    product, price = _recurring(wanted, facts.pricing)
+    plan = build_plan(
+        product,
+        price,
+        wanted.quantity,
+        wanted.addons,
+        facts.addons.get(product.product_id, {}),
+        facts.pricing.localized.get(product.product_id, ()),
+        default_tax_inclusive=facts.pricing.policy.settings.default_tax_inclusive,
+        path=f"{wanted.where}addons",
     )
+    days = price.trial_period_days if request.trial_period_days is None else request.trial_period_days
+    days = days if request.on_demand is None else 0
+    return _Sold(product, price, plan, _first_prices(plan, price, request.on_demand, trial=days > 0), days)
 
 
-def _recurring(request: SubscriptionRequest, facts: PricingFacts) -> tuple[SellableProduct, RecurringPrice]:
-    product = facts.cart.products.get(request.product_id)
+def _recurring(wanted: RequestedPlan, facts: PricingFacts) -> tuple[SellableProduct, RecurringPrice]:
+    product, path = facts.cart.products.get(wanted.product_id), f"{wanted.where}product_id"
     if product is None:
-        raise Problem("NOT_FOUND", what=f"Product {request.product_id}", path="product_id")
+        raise Problem("NOT_FOUND", what=f"Product {wanted.product_id}", path=path)
     if product.archived:
-        raise Problem("PRODUCT_IS_DELETED", product_id=request.product_id, path="product_id")
+        raise Problem("PRODUCT_IS_DELETED", product_id=wanted.product_id, path=path)
     if not isinstance(product.price, RecurringPrice):
         kind = "a one-time product" if isinstance(product.price, OneTimePrice) else "sold by measured use"
-        detail = f"Product {request.product_id} is {kind}; subscriptions need a recurring price"
-        raise Problem("UNSUPPORTED_ACTION", detail=detail, path="product_id")
+        detail = f"Product {wanted.product_id} is {kind}; subscriptions need a recurring price"
+        raise Problem("UNSUPPORTED_ACTION", detail=detail, path=path)
     return product, product.price
 
 
-def _facts_of(plan: Plan, brand_id: str, facts: PricingFacts) -> PricingFacts:
-    """Return the facts with the plan's lines in place of the product."""
-    cart = msgspec.structs.replace(facts.cart, products={**facts.cart.products, **_sellable(plan, brand_id, facts)})
-    others = {key: prices for key, prices in facts.localized.items() if key != plan.product_id}
-    return facts._replace(cart=cart, localized={**others, **plan.localized()})
+def _codes_apply(sold: Sequence[_Sold], checked: CheckedRequest) -> bool:
+    """Return whether the first payment gets the codes: not where all that is sold is a trial that takes none.
+
+    A free trial costs nothing that a code could lower. Raises Problem UNSUPPORTED_ACTION for a paid one that takes
+    none, sold together with something that takes codes.
+    """
+    without = [each for each in sold if not each.takes_codes]
+    if len(without) == len(sold):
+        return False
+    if checked.cart.discount_codes and any(each.first.product.price.price for each in without):
+        detail = "A code cannot be used where a paid trial that takes no discounts is sold with another subscription"
+        raise Problem("UNSUPPORTED_ACTION", detail=detail, path="discount_codes")
+    return True
 
 
-def _sellable(plan: Plan, brand_id: str, facts: PricingFacts) -> dict[str, SellableProduct]:
-    """Return the lines of the plan as products; a brand that may not sell is refused as for every cart."""
-    enabled = facts.cart.products[plan.product_id].brand_enabled
-    return {key: msgspec.structs.replace(line, brand_enabled=enabled) for key, line in plan.products(brand_id).items()}
+def _facts_of(sold: Sequence[_Sold], plans: Sequence[Plan], facts: PricingFacts) -> PricingFacts:
+    """Return the facts with the lines of the plans in place of their products.
+
+    A brand that may not sell is refused as for every cart. Raises Problem DUPLICATE_ADDON_IDS_IN_REQUEST for an add-on
+    of two plans that costs something with one of them only, because one of them is a trial.
+    """
+    lines: dict[str, SellableProduct] = {}
+    own = {plan.product_id for plan in plans}
+    localized = {key: prices for key, prices in facts.localized.items() if key not in own}
+    for each, plan in zip(sold, plans, strict=True):
+        for key, line in plan.products(each.product.brand_id).items():
+            line = msgspec.structs.replace(line, brand_enabled=each.product.brand_enabled)
+            if lines.setdefault(key, line) != line:
+                raise Problem("DUPLICATE_ADDON_IDS_IN_REQUEST", path="product_cart")
+        localized |= plan.localized()
+    cart = msgspec.structs.replace(facts.cart, products={**facts.cart.products, **lines})
+    return facts._replace(cart=cart, localized=localized)
 
 
 def _first_request(
-    request: SubscriptionRequest, checked: CheckedRequest, plan: Plan, currency: str, *, with_codes: bool
+    request: SubscriptionRequest, checked: CheckedRequest, plans: Sequence[Plan], currency: str, *, with_codes: bool
 ) -> CheckedRequest:
-    """Return the request for the first payment: the plan and what is sold once, in the currency of the cycles."""
+    """Return the request for the first payment: the plans and what is sold once, in the currency of the cycles."""
     allowed = checked.options.allowed_payment_method_types
     cards = sorted(CARD_TYPES) if allowed is None else [each for each in allowed if each in CARD_TYPES]
     options = msgspec.structs.replace(
@@ -155,7 +200,7 @@ def _first_request(
     )
     cart = msgspec.structs.replace(
         checked.cart,
-        items=[*plan.items(), *request.one_time_items],
+        items=[*(item for plan in plans for item in plan.items()), *request.one_time_items],
         billing_currency=currency,
         discount_codes=checked.cart.discount_codes if with_codes else (),
     )
@@ -218,12 +263,15 @@ def _subscription(
     request: SubscriptionRequest,
     plan: Plan,
     whole: PricedCart,
+    line: int,
     first: DecidedCreation,
     facts: SubscriptionFacts,
     subscription_id: str,
     at: datetime,
 ) -> Subscription:
-    payment, settings = first.payment, whole.policy.settings
+    """Return a subscription as it waits for its first payment; `line` is its first line among those of the cycles."""
+    payment, settings, inputs = first.payment, whole.policy.settings, whole.quote.inputs
+    own = inputs.lines[line : line + len(plan.lines)]
     return Subscription(
         business_id=payment.business_id,
         mode=payment.mode,
@@ -235,14 +283,15 @@ def _subscription(
         updated_at=at,
         plan=plan,
         currency=whole.quote.currency,
-        recurring_pre_tax_amount=0,
-        tax_inclusive=whole.quote.inputs.lines[0].tax_inclusive,
+        recurring_pre_tax_amount=sum(net_prices(own, inputs.charge, [])),
+        tax_inclusive=own[0].tax_inclusive,
         market=payment.billing.country,
         purchasing_power_percent=settings.purchasing_power_percent(payment.billing.country),
         fees_inclusive=payment.options.adaptive_currency_fees_inclusive,
         billing=payment.billing,
         tax_id=payment.options.tax_id,
         customer_business_name=payment.options.customer_business_name,
+        custom_field_responses=payment.options.custom_field_responses,
         metadata=payment.metadata,
         first_payment_id=payment.payment_id,
         pending_until=payment.expires_on,
@@ -257,7 +306,7 @@ def _subscription(
                 cycles_remaining=facts.discounts[terms.code].subscription_cycles,
                 preserve_on_plan_change=facts.discounts[terms.code].preserve_on_plan_change,
             )
-            for terms in (*first.quote.inputs.codes, *whole.quote.inputs.codes)
-            if any(terms.covers(line.sold.product_id) for line in plan.lines)
+            for terms in (*first.quote.inputs.codes, *inputs.codes)
+            if any(terms.covers(each.sold.product_id) for each in plan.lines)
         ),
     )

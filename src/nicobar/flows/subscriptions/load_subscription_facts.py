@@ -1,11 +1,14 @@
 """Read what a subscription is priced with."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.catalog.addon import Addon, RequestedAddon
+from nicobar.core.catalog.addon import Addon
 from nicobar.core.discounts.discount_record import DiscountRecord
 from nicobar.core.pricing.cart import CartRequest
+from nicobar.core.subscriptions.subscription_request import RequestedPlan
 from nicobar.flows.pricing.load_pricing_facts import load_pricing_facts
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.decide_subscription import SubscriptionFacts
@@ -16,21 +19,22 @@ from nicobar.storage.discounts.discounts import find_by_code
 
 
 async def load_subscription_facts(
-    runtime: Runtime, tenant: Tenant, cart: CartRequest, product_id: str, addons: list[RequestedAddon]
+    runtime: Runtime, tenant: Tenant, cart: CartRequest, plans: Sequence[RequestedPlan]
 ) -> SubscriptionFacts:
-    """Return the facts of a cart whose first item is the product. Raises Problem as `check_tax_id` does."""
+    """Return the facts of a cart that holds the products of the plans. Raises Problem as `check_tax_id` does."""
     pricing = await load_pricing_facts(runtime, tenant, msgspec.structs.replace(cart, tax_id=None))
     discounts: dict[str, DiscountRecord] = {}
-    known: dict[str, Addon] = {}
+    known: dict[str, Mapping[str, Addon]] = {}
     async with runtime.database.snapshot() as read:
         for code in cart.discount_codes:
             if (record := await find_by_code(read, tenant, code)) is not None:
                 discounts[code] = record
-        if addons:
-            product = await get_product(read, tenant, product_id)
-            attached = set() if product is None else set(product.extras.get("addons") or [])
-            asked = [addon.addon_id for addon in addons if addon.addon_id in attached]
-            known = {addon.addon_id: addon for addon in await get_addons(read, tenant, asked)}
+        for plan in plans:
+            if plan.addons:
+                product = await get_product(read, tenant, plan.product_id)
+                attached = set() if product is None else set(product.extras.get("addons") or [])
+                asked = [addon.addon_id for addon in plan.addons if addon.addon_id in attached]
+                known[plan.product_id] = {each.addon_id: each for each in await get_addons(read, tenant, asked)}
     if cart.tax_id is not None and pricing.cart.products:
         country, settings = cart.billing.country, pricing.policy.settings
         pricing = pricing._replace(tax_id=await check_tax_id(runtime, country, cart.tax_id, settings))

@@ -10,12 +10,16 @@ from nicobar.core.web_address import ascii_address
 def return_address(payment: Payment, *, with_email: bool) -> str | None:
     """Return the payment's `return_url` with `payment_id`, `status` and, if wanted, `email`; None without one.
 
-    The parameters are the contract's (POST /payments, section 5).
+    A payment that starts subscriptions has their `subscription_id`, too, and says `active` when they have begun. The
+    parameters are the contract's (POST /payments, section 5, and "Checkout sessions", section 11).
     """
     url = payment.options.return_url
     if url is None:
         return None
-    parameters = {"payment_id": payment.payment_id, "status": payment.status}
+    parameters: dict[str, str] = {"payment_id": payment.payment_id, "status": payment.status}
+    if starts := payment.options.starts:
+        status = "active" if payment.status == "succeeded" else payment.status
+        parameters |= {"subscription_id": ",".join(starts), "status": status}
     if with_email and payment.customer.email:
         parameters["email"] = payment.customer.email
     return with_parameters(url, parameters)

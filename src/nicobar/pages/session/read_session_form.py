@@ -20,7 +20,7 @@ from nicobar.pages.frame.view import amount_text
 from nicobar.pages.methods.card_form import PostedForm, holds_card_number
 from nicobar.pages.session.custom_fields import field_name, read_custom_field
 from nicobar.pages.session.price_entry import LONGEST, read_price
-from nicobar.pages.session.session_form import contact_names, least_price, priced_lines, without_contact
+from nicobar.pages.session.session_form import contact_names, least_price, priced_items, without_contact
 from nicobar.pages.texts.texts import Reader
 from nicobar.reference.codes import codes
 from nicobar.reference.contacts import checked_email
@@ -152,9 +152,9 @@ def _read_prices(
 ) -> dict[int, int]:
     """Return the prices that the buyer has named, by the place of their lines."""
     amounts = {}
-    for place in priced_lines(session, base.quote):
-        name, currency = f"amount_{place}", base.quote.inputs.lines[place].currency
-        price, least = read_price(form.text(name), currency), least_price(base.quote, place)
+    for place, line in priced_items(session, base):
+        name, currency = f"amount_{place}", base.quote.inputs.lines[line].currency
+        price, least = read_price(form.text(name), currency), least_price(base.quote, line)
         if price is None or price < least or price > 2_147_483_647:
             errors[name] = reader.texts("session.price_low", amount=amount_text(least, currency, reader.locale))
         else:

@@ -150,27 +150,32 @@ def _contact(
     return fields
 
 
-def priced_lines(session: CheckoutSession, quote: Quote) -> list[int]:
-    """Return the places of the lines whose price the buyer names."""
-    lines = zip(session.request.items, quote.inputs.lines, strict=True)
-    return [place for place, (item, line) in enumerate(lines) if item.amount is None and line.pay_what_you_want]
+def priced_items(session: CheckoutSession, drafted: DraftedPayment) -> list[tuple[int, int]]:
+    """Return the items whose price the buyer names, by their place in the cart, each with its line of the payment."""
+    lines = drafted.quote.inputs.lines
+    places = zip(session.request.items, drafted.lines, strict=True)
+    return [
+        (place, line)
+        for place, (item, line) in enumerate(places)
+        if item.amount is None and lines[line].pay_what_you_want
+    ]
 
 
-def least_price(quote: Quote, place: int) -> int:
+def least_price(quote: Quote, line: int) -> int:
     """Return the least that a line's unit may cost, in minor units of its product's currency."""
-    product_id = quote.inputs.lines[place].product_id
+    product_id = quote.inputs.lines[line].product_id
     return next(product.price.price for product in quote.inputs.products if product.product_id == product_id)
 
 
 def _prices(session: CheckoutSession, drafted: DraftedPayment, typed: Typed, reader: Reader) -> list[DetailField]:
     fields, quote = [], drafted.quote
-    for place in priced_lines(session, quote):
-        line, name = quote.inputs.lines[place], f"amount_{place}"
-        least = amount_text(least_price(quote, place), line.currency, reader.locale)
+    for place, number in priced_items(session, drafted):
+        line, name = quote.inputs.lines[number], f"amount_{place}"
+        least = amount_text(least_price(quote, number), line.currency, reader.locale)
         fields.append(
             DetailField(
                 name=name,
-                label=reader.texts("session.price", name=drafted.payment.lines[place].name, currency=line.currency),
+                label=reader.texts("session.price", name=drafted.payment.lines[number].name, currency=line.currency),
                 autocomplete="transaction-amount",
                 value=typed.shown.get(name, price_text(line.unit_price, line.currency)),
                 required=True,

@@ -11,9 +11,8 @@ from nicobar.core.catalog.product import OneTimePrice, Price
 from nicobar.core.customers.buyer import Address
 from nicobar.core.fields import MAXIMUM_METADATA_PAIRS, checked_web_address
 from nicobar.core.payments.payment_request import RequestedCustomer
-from nicobar.core.pricing.cart import RequestedItem
 from nicobar.core.problems import Problem
-from nicobar.core.sessions.checkout_session import Customization, FeatureFlags, SessionRequest
+from nicobar.core.sessions.checkout_session import Customization, FeatureFlags, SessionItem, SessionRequest
 from nicobar.core.sessions.theme import Theme
 from nicobar.core.typed_text import tidy, unusable
 from nicobar.pages.details.details import LENGTHS
@@ -47,7 +46,7 @@ def read_static_link(product_id: str, price: Price, query: Mapping[str, str]) ->
             lock = f"disable{parameter[0].upper()}{parameter[1:]}"
             locks[f"allow_customer_editing_{part}"] = not _is_on(query, lock)
     return SessionRequest(
-        items=[RequestedItem(product_id, _quantity(query), _amount(price, query))],
+        items=[SessionItem(product_id, _quantity(query), _amount(price, query))],
         customer=RequestedCustomer(email=email, name=name) if email or name else None,
         billing=billing,
         billing_currency=_currency(query),

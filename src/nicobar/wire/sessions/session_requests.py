@@ -6,15 +6,17 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from nicobar.core.catalog.addon import RequestedAddon
 from nicobar.core.customers.buyer import Address
-from nicobar.core.pricing.cart import RequestedItem
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import (
     CustomField,
     Customization,
     FeatureFlags,
     FieldType,
+    SessionItem,
     SessionRequest,
+    SubscriptionTerms,
 )
 from nicobar.core.sessions.theme import ColourSet, FontSize, FontWeight, Theme, ThemeConfig
 from nicobar.wire.codes import CurrencyCode, PaymentMethodType
@@ -31,7 +33,7 @@ from nicobar.wire.common import (
     Url,
 )
 from nicobar.wire.payments.payments import MAXIMUM_QUANTITY, CustomerRequest, DiscountCodeText, read_requested_customer
-from nicobar.wire.subscriptions.creation import OnDemandRequest
+from nicobar.wire.subscriptions.creation import OnDemandRequest, read_on_demand
 
 CssText = Annotated[str, Meta(max_length=100)]
 
@@ -53,7 +55,7 @@ class SessionCredit(RequestBody, frozen=True, kw_only=True):
     credits_amount: Annotated[str, Meta(max_length=40)]
 
 
-class SessionItem(RequestBody, frozen=True, kw_only=True):
+class SessionItemRequest(RequestBody, frozen=True, kw_only=True):
     """One line of the cart; the buyer chooses the price of a pay-what-you-want line without `amount`."""
 
     product_id: ObjectId
@@ -153,7 +155,7 @@ class SubscriptionData(RequestBody, frozen=True, kw_only=True):
 class CheckoutSessionCreate(RequestBody, frozen=True, kw_only=True):
     """The body of POST /checkouts. Null equals "not sent" everywhere."""
 
-    product_cart: Annotated[list[SessionItem], Meta(max_length=20)]
+    product_cart: Annotated[list[SessionItemRequest], Meta(max_length=20)]
     adaptive_currency_fees_inclusive: bool | None = None
     allowed_payment_method_types: MethodTypes | None = None
     billing_address: BillingAddress | None = None
@@ -169,7 +171,7 @@ class CheckoutSessionCreate(RequestBody, frozen=True, kw_only=True):
     feature_flags: SessionFlags | None = None
     force_3ds: bool | None = None
     mandate_min_amount_inr_paise: PositiveInt32 | None = None
-    """Is about mandates of subscriptions, and changes nothing for a cart of one-time products."""
+    """Changes nothing: this server asks for no Indian mandates."""
     metadata: Metadata | None = None
     minimal_address: bool | None = None
     payment_method_id: ObjectId | None = None
@@ -179,15 +181,15 @@ class CheckoutSessionCreate(RequestBody, frozen=True, kw_only=True):
     """Changes nothing: the address of a session is short."""
     show_saved_payment_methods: bool | None = None
     subscription_data: SubscriptionData | None = None
-    """Changes nothing for a cart of one-time products."""
+    """What is special about the subscriptions of the cart; the one-time products do not care."""
     tax_id: Annotated[str, Meta(max_length=64)] | None = None
 
 
 def read_session(body: CheckoutSessionCreate) -> SessionRequest:
     """Return the session that a request asks for.
 
-    Raises Problem UNSUPPORTED_ACTION for a collection of products, MISSING_ADDON_IDS for add-ons and
-    INVALID_REQUEST_BODY for credits, because no product has any.
+    Raises Problem UNSUPPORTED_ACTION for a collection of products and INVALID_REQUEST_BODY for credits, because no
+    product has any.
     """
     if body.product_collection_id is not None:
         detail = "There are no product collections on this server; send the products in product_cart"
@@ -195,6 +197,7 @@ def read_session(body: CheckoutSessionCreate) -> SessionRequest:
     billing = body.billing_address
     return SessionRequest(
         items=[_read_item(item, index) for index, item in enumerate(body.product_cart)],
+        subscription=_read_terms(body.subscription_data or SubscriptionData()),
         customer=None if body.customer is None else read_requested_customer(body.customer),
         billing=None
         if billing is None
@@ -226,14 +229,19 @@ def known_types(types: Sequence[str] | None) -> list[str] | None:
     return None if types is None else [name for name in types if name != "sunbit"]
 
 
-def _read_item(item: SessionItem, index: int) -> RequestedItem:
-    if item.addons:
-        path = f"product_cart[{index}].addons"
-        raise Problem("MISSING_ADDON_IDS", path=path, ids=item.addons[0].addon_id)
+def _read_item(item: SessionItemRequest, index: int) -> SessionItem:
     if item.credit_entitlements:
         detail = f"The product has no credit entitlement {item.credit_entitlements[0].credit_entitlement_id}."
         raise Problem("INVALID_REQUEST_BODY", path=f"product_cart[{index}].credit_entitlements", detail=detail)
-    return RequestedItem(item.product_id, item.quantity, item.amount)
+    addons = [RequestedAddon(each.addon_id, each.quantity) for each in item.addons or () if each.quantity]
+    return SessionItem(item.product_id, item.quantity, item.amount, addons)
+
+
+def _read_terms(data: SubscriptionData) -> SubscriptionTerms:
+    return SubscriptionTerms(
+        trial_period_days=data.trial_period_days,
+        on_demand=None if data.on_demand is None else read_on_demand(data.on_demand),
+    )
 
 
 def _read_custom_field(field: SessionCustomField) -> CustomField:

@@ -9,7 +9,12 @@ from nicobar.core.catalog.addon import RequestedAddon
 from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment_request import PaymentRequest
 from nicobar.core.pricing.cart import RequestedItem
-from nicobar.core.subscriptions.subscription_request import CreatedSubscription, OnDemand, SubscriptionRequest
+from nicobar.core.subscriptions.subscription_request import (
+    CreatedSubscription,
+    OnDemand,
+    RequestedPlan,
+    SubscriptionRequest,
+)
 from nicobar.wire.codes import CurrencyCode, PaymentMethodType
 from nicobar.wire.common import (
     INT32_MAX,
@@ -140,22 +145,25 @@ def read_subscription(body: SubscriptionCreate) -> SubscriptionRequest:
             show_saved_payment_methods=bool(body.show_saved_payment_methods),
             tax_id=body.tax_id,
         ),
-        product_id=body.product_id,
-        quantity=body.quantity,
-        addons=read_addons(body.addons),
+        plans=[
+            RequestedPlan(product_id=body.product_id, quantity=body.quantity, addons=read_addons(body.addons)),
+        ],
         one_time_items=[
             RequestedItem(item.product_id, item.quantity, item.amount) for item in body.one_time_product_cart or []
         ],
         trial_period_days=body.trial_period_days,
-        on_demand=None
-        if demand is None
-        else OnDemand(
-            mandate_only=demand.mandate_only,
-            product_price=demand.product_price,
-            product_currency=demand.product_currency,
-            product_description=demand.product_description,
-            fees_inclusive=demand.adaptive_currency_fees_inclusive,
-        ),
+        on_demand=None if demand is None else read_on_demand(demand),
+    )
+
+
+def read_on_demand(demand: OnDemandRequest) -> OnDemand:
+    """Return the charging on demand that a request asks for."""
+    return OnDemand(
+        mandate_only=demand.mandate_only,
+        product_price=demand.product_price,
+        product_currency=demand.product_currency,
+        product_description=demand.product_description,
+        fees_inclusive=demand.adaptive_currency_fees_inclusive,
     )
 
 

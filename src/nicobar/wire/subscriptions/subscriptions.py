@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from nicobar.core.customers.buyer import Address
+from nicobar.core.payments.payment import CustomFieldResponse
 from nicobar.core.subscriptions.plan import Plan
 from nicobar.core.subscriptions.subscription import (
     CancelledBy,
@@ -101,7 +102,7 @@ class SubscriptionRead(SubscriptionFields, frozen=True, kw_only=True):
     meter_credit_entitlement_cart: list[dict[str, Any]]
     cancellation_feedback: Feedback | None
     cancellation_comment: str | None
-    custom_field_responses: list[dict[str, str]] | None
+    custom_field_responses: list[CustomFieldResponse] | None
     expires_at: datetime | None
     discounts: list[DiscountDetail] | None
 
@@ -193,7 +194,7 @@ def _whole(whole: WholeSubscription) -> dict[str, Any]:
         "meter_credit_entitlement_cart": [],
         "cancellation_feedback": subscription.cancellation_feedback,
         "cancellation_comment": subscription.cancellation_comment,
-        "custom_field_responses": None,
+        "custom_field_responses": subscription.custom_field_responses,
         "expires_at": subscription.expires_at,
         "discounts": details or None,
     }

@@ -1,0 +1,91 @@
+"""Sort the cart of a session: what is subscribed to, and what is sold once."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import msgspec
+
+from nicobar.core.business.tenant import Tenant
+from nicobar.core.catalog.product import OneTimePrice
+from nicobar.core.payments.payment_request import PaymentRequest
+from nicobar.core.problems import Problem
+from nicobar.core.sessions.checkout_session import SessionItem, SessionRequest
+from nicobar.core.subscriptions.subscription_request import RequestedPlan, SubscriptionRequest
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.catalog.products import get_products
+
+
+class SortedCart(NamedTuple):
+    """A cart with subscriptions. Its payment has their lines first, each followed by its add-ons."""
+
+    plans: Sequence[RequestedPlan]
+    once: Sequence[int]
+    """The items of the session that are sold once."""
+    lines: Sequence[int]
+    """For each item of the session, its line in the payment."""
+    origins: Sequence[int]
+    """For each line of the payment, the item of the session that it comes of."""
+
+    def request(self, session: SessionRequest, payment: PaymentRequest) -> SubscriptionRequest:
+        """Return the subscriptions that a session asks for; `payment` is what it would be without them."""
+        return SubscriptionRequest(
+            payment=msgspec.structs.replace(payment, items=[]),
+            plans=self.plans,
+            one_time_items=[payment.items[index] for index in self.once],
+            trial_period_days=session.subscription.trial_period_days,
+            on_demand=session.subscription.on_demand,
+        )
+
+    @contextmanager
+    def blaming_items(self) -> Iterator[None]:
+        """Let refusals of a line of the payment name the item of the session."""
+        try:
+            yield
+        except Problem as problem:
+            mark, _, rest = (problem.path or "").partition("]")
+            index = mark.removeprefix("product_cart[")
+            if index != mark and index.isdigit() and int(index) < len(self.origins) and rest.startswith("."):
+                problem.path = f"product_cart[{self.origins[int(index)]}]{rest}"
+            raise
+
+
+async def sort_cart(runtime: Runtime, tenant: Tenant, session: SessionRequest) -> SortedCart | None:
+    """Return the sorted cart; None when nothing in it is subscribed to.
+
+    Raises Problem MISSING_ADDON_IDS for an add-on of what is sold once, and INVALID_REQUEST_BODY for a subscription to
+    no unit, and for two to the same product.
+    """
+    items = session.items
+    async with runtime.database.read() as read:
+        products = await get_products(read, tenant, list({item.product_id for item in items}))
+    recurring = {each.product_id for each in products if not isinstance(each.price, OneTimePrice)}
+    for index, item in enumerate(items):
+        if item.addons and item.product_id not in recurring:
+            ids = ", ".join(addon.addon_id for addon in item.addons)
+            raise Problem("MISSING_ADDON_IDS", path=f"product_cart[{index}].addons", ids=ids)
+    if not recurring:
+        return None
+    plans: list[RequestedPlan] = []
+    origins: list[int] = []
+    lines = [0] * len(items)
+    for index, item in enumerate(items):
+        if item.product_id in recurring:
+            plans.append(_plan(items, index))
+            lines[index] = len(origins)
+            origins += [index] * (1 + len(item.addons))
+    once = [index for index, item in enumerate(items) if item.product_id not in recurring]
+    for index in once:
+        lines[index] = len(origins)
+        origins.append(index)
+    return SortedCart(plans, once, lines, origins)
+
+
+def _plan(items: Sequence[SessionItem], index: int) -> RequestedPlan:
+    item, where = items[index], f"product_cart[{index}]."
+    if not item.quantity:
+        raise Problem("INVALID_REQUEST_BODY", path=f"{where}quantity", detail="A subscription needs at least 1.")
+    if item.product_id in [other.product_id for other in items[:index]]:
+        detail = "Another line subscribes to this product: send one line with the whole quantity."
+        raise Problem("INVALID_REQUEST_BODY", path=f"{where}product_id", detail=detail)
+    return RequestedPlan(product_id=item.product_id, quantity=item.quantity, addons=item.addons, where=where)
