@@ -52,7 +52,8 @@ async def work(runtime: Runtime, running: Counter[str]) -> None:
             announced.clear()
             for place in places:
                 await _guarded("look_failed", place.fill)
-            await asyncio.sleep(PACE_SECONDS)
+            if not any(place.is_full for place in places):  # where one is, more is waiting
+                await asyncio.sleep(PACE_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await announced.wait()
@@ -91,6 +92,11 @@ class _Places:
         self._runtime, self._kind, self._counts = runtime, kind, counts
         self._by_group: Counter[str] = Counter()
         self.running: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a group has no place left."""
+        return any(taken >= self._kind.places for taken in self._by_group.values())
 
     async def fill(self) -> None:
         """Take as many rows as there are free places, and begin to work on them."""
