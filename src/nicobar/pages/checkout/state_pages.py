@@ -160,7 +160,7 @@ class StatePages:
         self, template: str, visit: Visit, *, status: int = 200, typed: TypedForm | None = None, **values: Any
     ) -> Response:
         open_tax = visit.taxed and is_payable(visit.payment, visit.now) and tax_may_grow(visit.payment)
-        view = page_view(visit.payment, visit.facts, visit.reader, tax_open=open_tax)
+        view = page_view(visit.payment, visit.facts, visit.reader, visit.renewal_views(), tax_open=open_tax)
         frame = None if visit.frame is None else self._frame_view(visit.frame, visit, values)
         return self._renderer.page(
             template,

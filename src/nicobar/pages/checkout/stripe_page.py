@@ -108,7 +108,7 @@ class StripePage:
 
     async def _page(self, visit: Visit, fields: OwnFields) -> Response:
         payment, reader = visit.payment, visit.reader
-        view = page_view(payment, visit.facts, reader)
+        view = page_view(payment, visit.facts, reader, visit.renewal_views())
         name = method_name(payment.payment_method_type or "", payment.billing.country, reader.texts)
         is_card = payment.payment_method == CARD
         frame = None if visit.frame is None else silent_view(visit.frame, payment)

@@ -10,14 +10,18 @@ from nicobar.core.payments.paying import is_payable
 from nicobar.core.payments.payment import Attempt, NeedsAction, Payment, Pending
 from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.core.sessions.checkout_session import SessionRequest
+from nicobar.core.subscriptions.renewal import Renewal
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.resolve_attempt import resolve_attempt
 from nicobar.flows.pricing.offer_methods import offer_methods
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.sessions.foresee_renewals import foresee_renewals
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.entry.links import find_link
 from nicobar.pages.frame.embedding import Frame, frame_of
+from nicobar.pages.frame.renewals import renewal_views
+from nicobar.pages.frame.view import RenewalView
 from nicobar.pages.methods.saved_methods import proven_methods
 from nicobar.pages.texts.language import asked_language, reader_of, with_language
 from nicobar.pages.texts.texts import Reader
@@ -26,8 +30,9 @@ from nicobar.processors.base import Processor
 from nicobar.storage.database import Read
 from nicobar.storage.payments.attempts import live_attempt
 from nicobar.storage.payments.hosted_pages import PageFacts, page_facts
-from nicobar.storage.payments.payments import find_payment_by_link
+from nicobar.storage.payments.payments import find_payment_by_link, get_pricing
 from nicobar.storage.sessions.sessions import get_session
+from nicobar.storage.subscriptions.subscriptions import get_subscription
 
 
 class Visit(NamedTuple):
@@ -57,6 +62,14 @@ class Visit(NamedTuple):
     """The language that the address asks for, which stays in it."""
     session: SessionRequest | None
     """What the checkout session asked for that the payment was made of."""
+    renewals: list[Renewal]
+    """What comes after it, where it starts subscriptions."""
+
+    def renewal_views(self) -> list[RenewalView]:
+        """Return what the page says of the subscriptions."""
+        tagged = self.session is None or self.session.customization.show_on_demand_tag
+        named = len(self.payment.lines) > 1
+        return renewal_views(self.renewals, self.facts.seller, self.reader, named=named, tagged=tagged)
 
     @property
     def action_url(self) -> str | None:
@@ -146,4 +159,15 @@ async def _visit(runtime: Runtime, request: Request, found: _Found, *, fresh: bo
         taxed=policy.settings.tax != "off",
         asked=asked_language(request),
         session=found.session,
+        renewals=await _renewals(runtime, payment) if payment.options.starts else [],
     )
+
+
+async def _renewals(runtime: Runtime, payment: Payment) -> list[Renewal]:
+    """Foresee what the subscriptions that a payment starts will cost."""
+    async with runtime.database.snapshot() as read:
+        inputs = await get_pricing(read, payment.tenant, payment.payment_id)
+        found = [await get_subscription(read, payment.tenant, each) for each in payment.options.starts]
+    if inputs is None:
+        return []
+    return await foresee_renewals(runtime, payment, inputs, [each for each in found if each is not None])

@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -125,6 +125,16 @@ class ReceiptView(msgspec.Struct, frozen=True):
     payment_id: str
 
 
+class RenewalView(msgspec.Struct, frozen=True):
+    """What comes after the first payment of a subscription."""
+
+    name: str | None
+    """None for the only line of the order, which says it already."""
+    sentences: list[str]
+    renews: bool
+    """Whether anything is charged again."""
+
+
 class PageView(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about one payment's page that does not depend on its state."""
 
@@ -138,9 +148,18 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
     email: str | None
     """Masked: a link may be forwarded."""
     order: OrderView
+    renewals: Sequence[RenewalView]
+    """The subscriptions that the payment starts."""
 
 
-def page_view(payment: Payment, facts: PageFacts, reader: Reader, *, tax_open: bool = False) -> PageView:
+def page_view(
+    payment: Payment,
+    facts: PageFacts,
+    reader: Reader,
+    renewals: Sequence[RenewalView] = (),
+    *,
+    tax_open: bool = False,
+) -> PageView:
     """Return the view of a payment for one reader; `tax_open` says that an address will decide its tax."""
     return PageView(
         texts=reader.texts,
@@ -151,6 +170,7 @@ def page_view(payment: Payment, facts: PageFacts, reader: Reader, *, tax_open: b
         test_mode=payment.mode == "test",
         email=mask_email(payment.customer.email),
         order=_order(payment, facts.pictures, reader, tax_open=tax_open),
+        renewals=renewals,
     )
 
 

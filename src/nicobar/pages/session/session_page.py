@@ -16,11 +16,13 @@ from nicobar.core.sessions.told_details import ToldDetails
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.sessions.draft_payment import DraftedPayment, draft_payment
+from nicobar.flows.sessions.foresee_renewals import foresee_renewals
 from nicobar.flows.sessions.start_payment import start_payment
 from nicobar.pages.details.details import missing_parts, tax_may_grow
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.embedding import Frame, frame_of, is_alone, session_frame_view, session_page
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
+from nicobar.pages.frame.renewals import renewal_views
 from nicobar.pages.frame.view import page_view
 from nicobar.pages.methods.card_form import PostedForm, read_form
 from nicobar.pages.session.blame import blamed
@@ -144,11 +146,16 @@ class SessionPage:
             reader,
             action=here,
             blocked=settings.blocked_countries,
-            currencies=sorted(settings.currencies) if chooses and payment.total_amount else [],
+            currencies=sorted(settings.currencies) if chooses and not payment.is_free else [],
         )
         facts = await self._facts(visit, payment)
-        view = page_view(payment, facts, reader, tax_open=settings.tax != "off" and tax_may_grow(payment))
+        foreseen = await foresee_renewals(self._runtime, payment, drafted.quote.inputs, drafted.subscriptions)
         custom, frame = session.request.customization, visit.frame
+        renewals = renewal_views(
+            foreseen, facts.seller, reader, named=len(payment.lines) > 1, tagged=custom.show_on_demand_tag
+        )
+        open_tax = settings.tax != "off" and tax_may_grow(payment)
+        view = page_view(payment, facts, reader, renewals, tax_open=open_tax)
         return self._renderer.page(
             "session.html",
             status=status,
@@ -221,7 +228,7 @@ class SessionPage:
             return Typed(told=told if "code" in errors else wanted, errors=errors, shown=shown)
         payment = drafted.payment
         moved = payment.billing.country != base.payment.billing.country
-        unasked = moved and payment.total_amount != 0 and bool(missing_parts(payment.options, payment.billing))
+        unasked = moved and not payment.is_free and bool(missing_parts(payment.options, payment.billing))
         return Typed(told=wanted, errors=errors, shown=shown, unasked=unasked, drafted=drafted)
 
     async def _facts(self, visit: SessionVisit, payment: Payment) -> PageFacts:

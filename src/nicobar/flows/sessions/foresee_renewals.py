@@ -1,0 +1,62 @@
+"""Foresee what the subscriptions of a first payment will cost later, if it is paid now."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from nicobar.core.payments.payment import Payment
+from nicobar.core.pricing.pricing import quote
+from nicobar.core.pricing.quote import QuoteInputs
+from nicobar.core.subscriptions.plan import working_terms
+from nicobar.core.subscriptions.renewal import Renewal
+from nicobar.core.subscriptions.subscription import Subscription
+from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.plans.plan_lines import plan_lines
+from nicobar.flows.runtime import Runtime
+from nicobar.flows.subscriptions.activate_subscription import activate_subscription
+
+
+async def foresee_renewals(
+    runtime: Runtime, payment: Payment, inputs: QuoteInputs, subscriptions: Sequence[Subscription]
+) -> list[Renewal]:
+    """Return what comes next, in the order of the subscriptions.
+
+    Nothing is foreseen of one that will not be renewed, or that has another plan by now than the one that was paid.
+    `inputs` are those of the payment, whose exchange rates and tax rates are used: a renewal takes those of its day.
+    """
+    at, found, line = runtime.now(payment.tenant), [], 0
+    for subscription in subscriptions:
+        own, ids = subscription, [each.sold.product_id for each in subscription.plan.lines]
+        is_paid = [each.product_id for each in inputs.lines[line : line + len(ids)]] == ids
+        if is_paid and own.status == "pending":
+            own = (await activate_subscription(runtime, own, payment, inputs, line, at)).subscription
+        if is_paid and own.status == "active" and not own.cancel_at_next_billing_date:
+            found.append(await _renewal(runtime, own, inputs, line))
+        line += len(ids)
+    return found
+
+
+async def _renewal(runtime: Runtime, subscription: Subscription, inputs: QuoteInputs, line: int) -> Renewal:
+    policy, plan = await load_policy(runtime, subscription.tenant), subscription.plan
+    day = inputs.tax_date or subscription.created_at.date()
+    paid = inputs.lines[line : line + len(plan.lines)]
+    lines = [
+        msgspec.structs.replace(each, tax_rate_ppm=own.tax_rate_ppm)
+        for each, own in zip(plan_lines(subscription, plan, policy, day, None), paid, strict=True)
+    ]
+    amount = quote(lines, inputs.charge, working_terms(subscription.codes)).total
+    lasting = [code.terms for code in subscription.codes if code.cycles_remaining is None]
+    later = quote(lines, inputs.charge, lasting).total
+    ends = subscription.expires_at
+    return Renewal(
+        name=plan.product.name,
+        currency=subscription.currency,
+        amount=amount,
+        later_amount=None if later == amount else later,
+        cycle=plan.frequency,
+        at=subscription.next_billing_date,
+        in_trial=subscription.in_trial,
+        paid_trial=subscription.trial_amount is not None,
+        on_demand=subscription.on_demand,
+        ends=ends is not None and ends <= subscription.next_billing_date,
+    )

@@ -1,0 +1,160 @@
+"""What the pages say of subscriptions: what is due today, and what is renewed when, in the customer's language."""
+
+import html
+import re
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from api.subscriptions.subscribing import Club, open_club
+from harness import FakeClock, Merchant
+from nicobar.flows.runtime import Runtime
+from nicobar.pages.texts.texts import load_texts, sentences_of
+from nicobar.reference import locales
+from orders import pay
+from pages.session.filling import send, total_of
+from shop import Shop, item
+
+TYPED = {"email": "kim@example.com", "customer_name": "Kim Park", "country": "US"}
+PLACE = {"street": "1 Main St", "zipcode": "94601", "city": "Oakland", "state": "CA"}
+
+
+@pytest.fixture
+def club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
+    return open_club(merchant, app, runtime, clock)
+
+
+@pytest.fixture
+def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
+    return Shop(runtime, app, clock, merchant)
+
+
+def said(page: httpx.Response) -> list[str]:
+    """Return what a page says below the heading of the subscriptions, without what it asks to allow."""
+    found = re.search(r'<section class="renewals".*?</section>', page.text, re.DOTALL)
+    if found is None:
+        return []
+    return [html.unescape(text) for text in re.findall(r"<(?:h3|p)>(.*?)</(?:h3|p)>", found[0])]
+
+
+async def open_session(club: Club, *items: dict[str, Any], language: str = "en", **fields: Any) -> httpx.Response:
+    created = await club.call("POST", "/checkouts", {"product_cart": list(items)} | fields)
+    return await club.browser.get(created["checkout_url"], params={"lang": language})
+
+
+MONTHLY = "Then $30.00 every month. Next payment: April 14, 2026."
+
+
+async def test_session_payment_and_receipt_say_the_same(club: Club) -> None:
+    page = await open_session(club, item(await club.product()))
+    assert (said(page), total_of(page)) == ([MONTHLY], "$30.00")
+    assert "Due today" in page.text and "By completing this order you allow" in page.text
+    link = (await send(club.browser, page, **TYPED, **PLACE)).headers["location"]
+    payable = await club.browser.get(link)
+    assert said(payable) == [MONTHLY] and "By completing this order you allow" in payable.text
+    await pay(club.browser, link)
+    receipt = await club.browser.get(link)
+    assert said(receipt) == [MONTHLY] and "By completing this order you allow" not in receipt.text
+    (own,) = (await club.call("GET", "/subscriptions"))["items"]
+    assert own["next_billing_date"].startswith("2026-04-14")
+    await club.call("PATCH", f"/subscriptions/{own['subscription_id']}", {"cancel_at_next_billing_date": True})
+    assert said(await club.browser.get(link)) == []
+
+
+@pytest.mark.parametrize(
+    ("price", "fields", "total", "sentences"),
+    [
+        ({"trial_period_days": 14}, {}, "$0.00", ["Free until March 28, 2026, then $30.00 every month."]),
+        (
+            {"trial_period_days": 14, "trial_amount": 100},
+            {},
+            "$1.00",
+            ["Trial until March 28, 2026, then $30.00 every month."],
+        ),
+        (
+            {"payment_frequency_count": 3},
+            {},
+            "$30.00",
+            ["Then $30.00 every 3 months. Next payment: June 14, 2026."],
+        ),
+        (
+            {"subscription_period_count": 1, "subscription_period_interval": "Month"},
+            {},
+            "$30.00",
+            ["It ends on April 14, 2026 and is not renewed."],
+        ),
+        (
+            {},
+            {"discount_codes": ["TWICE"]},
+            "$15.00",
+            ["Then $15.00 every month. Next payment: April 14, 2026.", "Without the discount: $30.00 every month."],
+        ),
+        ({}, {"discount_codes": ["ONCE"]}, "$15.00", [MONTHLY]),
+        (
+            {},
+            {"discount_codes": ["ALWAYS"]},
+            "$15.00",
+            ["Then $15.00 every month. Next payment: April 14, 2026."],
+        ),
+        (
+            {},
+            {"subscription_data": {"on_demand": {"mandate_only": True}}},
+            "$0.00",
+            ["Dodo Records charges it when something is due, without fixed dates."],
+        ),
+    ],
+)
+async def test_each_kind_says_its_own(
+    club: Club, shop: Shop, price: dict[str, Any], fields: dict[str, Any], total: str, sentences: list[str]
+) -> None:
+    await shop.percentage("TWICE", 5000, subscription_cycles=2)
+    await shop.percentage("ONCE", 5000, subscription_cycles=1)
+    await shop.percentage("ALWAYS", 5000)
+    page = await open_session(club, item(await club.product(**price)), **fields)
+    assert (total_of(page), said(page)) == (total, sentences)
+    link = (await send(club.browser, page, **TYPED, **PLACE)).headers["location"]
+    assert said(await club.browser.get(link)) == sentences
+
+
+async def test_tax_is_part_of_what_is_renewed(club: Club, shop: Shop) -> None:
+    await shop.settings(tax="table")
+    await shop.taxes("country,name,standard_percent\nDE,VAT,19\n")
+    page = await open_session(club, item(await club.product()), billing_address={"country": "DE"})
+    assert (total_of(page), said(page)) == (
+        "$35.70",
+        ["Then $35.70 every month. Next payment: April 14, 2026."],
+    )
+
+
+async def test_several_are_named(club: Club, shop: Shop) -> None:
+    page = await open_session(club, item(await club.product()), item(await shop.product(500)))
+    assert said(page) == ["Club", MONTHLY]
+
+
+async def test_a_charge_on_demand_need_not_be_called_so(club: Club) -> None:
+    terms = {"on_demand": {"mandate_only": False, "product_price": 700}}
+    custom = {"show_on_demand_tag": False}
+    page = await open_session(club, item(await club.product()), subscription_data=terms, customization=custom)
+    assert (total_of(page), said(page)) == ("$7.00", [])
+    assert "By completing this order you allow" in page.text
+    link = (await send(club.browser, page, **TYPED, **PLACE)).headers["location"]
+    assert said(await club.browser.get(link)) == []
+
+
+async def test_an_order_without_subscriptions_says_nothing(club: Club, shop: Shop) -> None:
+    page = await open_session(club, item(await shop.product(500)))
+    assert said(page) == [] and "Total due" in page.text
+
+
+@pytest.mark.parametrize("code", [locale.code for locale in locales.ALL])
+async def test_it_is_said_in_every_language(club: Club, code: str) -> None:
+    page = await open_session(club, item(await club.product(payment_frequency_count=3)), language=code)
+    texts = load_texts(code)
+    assert texts("renewal.heading") in html.unescape(page.text)
+    assert texts("renewal.due_today") in html.unescape(page.text)
+    (sentence,) = said(page)
+    fixed = [part for part in re.split(r"\{\w+\}", sentences_of(code)["renewal.next"]) if part.strip()]
+    assert [part for part in fixed if part.strip() not in sentence] == []
+    assert "30" in sentence and "3" in sentence
