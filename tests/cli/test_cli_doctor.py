@@ -36,13 +36,13 @@ def examined(difference: timedelta = timedelta(0), **facts: Any) -> Examined:
     return Examined(Configuration(), "a place", cast(Read, None), msgspec.structs.replace(FACTS, **facts), difference)
 
 
-def test_an_installation_in_order(data_alone: Path) -> None:
-    result = run("doctor", "--data", data_alone, NICOBAR_PORT="1")
+def test_an_installation_in_order(own_data: Path) -> None:
+    result = run("doctor", "--data", own_data, NICOBAR_PORT="1")
     lines = result.stdout.splitlines()
     assert [line for line in lines if line[0] not in "✓·"] == []
     assert (result.returncode, result.stderr) == (0, "")
     assert lines[0] == f"✓ Nicobar 0.1.0 on Python {platform.python_version()}, {platform.system()}."
-    assert f"✓ The data folder is {data_alone}, and only its owner may write to it." in lines
+    assert f"✓ The data folder is {own_data}, and only its owner may write to it." in lines
     assert "· No server answers at http://127.0.0.1:1, and none uses this database." in lines
     assert "✓ The keys of 0 accounts at payment processors can be decrypted." in lines
     assert "· There is no live API key, so no real money is taken." in lines
@@ -52,7 +52,7 @@ def test_an_installation_in_order(data_alone: Path) -> None:
     assert any(line.endswith("valid.") and line.startswith("✓ ") for line in lines)
     assert "✓ Succeeded payments (0): each is in the books." in lines
     assert [line for line in lines if "(0): " in line] == lines[-len(PARTS) :]
-    assert postmaster(data_alone) is None
+    assert postmaster(own_data) is None
 
 
 def test_a_server_that_runs_is_noted(served: Serving, data: Path) -> None:

@@ -43,6 +43,7 @@ _NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "deliver_webhook": ("webhook delivery", "webhook deliveries"),
     "handle_notice": ("notice of a processor", "notices of processors"),
     "refund_duplicate_charge": ("refund of a duplicate charge", "refunds of duplicate charges"),
+    "work_on_subscription": ("charge of a subscription", "charges of subscriptions"),
 }
 """One and many of what can be running: requests, calls that they wait for, and every kind of work of the worker."""
 

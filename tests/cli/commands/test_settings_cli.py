@@ -106,6 +106,17 @@ def test_settings_without_a_server(empty_folder: Path) -> None:
         "disabled_payment_methods",
         "webhook_log_days",
         "allowed_origins",
+        "multiple_subscriptions",
+        "grace_period_days",
+        "grace_period_end",
+        "renewal_retry_days",
+        "plan_change_failure",
+        "portal_cancellation",
+        "portal_pause",
+        "portal_payment_method",
+        "portal_card_removal",
+        "portal_details",
+        "portal_return_url",
     ]
     assert listed[2].split(maxsplit=3) == ["tax", "table", "off", "off, or table: charge tax by the tax table."]
     assert listed[3].split(maxsplit=3)[:3] == ["seller_country", "-", "-"]

@@ -210,7 +210,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(data: Path, empty_folder: Pat
             ["trigger", "payment.failed", "--payment", payment_id],
             f"No payment.failed was told about {payment_id}, which is cancelled. Told was: payment.cancelled.",
         ),
-        (["trigger", "subscription.active"], "Invalid value"),
+        (["trigger", "subscription.begun"], "Invalid value"),
     ):
         result = run(*words, "--data", data)
         assert (result.returncode, result.stdout) == (2, "")
