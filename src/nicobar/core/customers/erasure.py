@@ -31,6 +31,8 @@ def without_person(body: Any, email: str, name: str) -> Any:
     clean = {key: _EMPTY[key] if key in _EMPTY else without_person(value, email, name) for key, value in body.items()}
     if isinstance(clean.get("customer"), dict):
         clean["customer"] |= {"email": email, "name": name, "phone_number": None}
+    if isinstance(clean.get("cancelled_by"), dict) and clean["cancelled_by"].get("actor_type") == "customer":
+        clean["cancelled_by"] |= {"email": None, "name": None}
     if isinstance(clean.get("billing"), dict):
         clean["billing"] |= {key: None for key in _ADDRESS if key in clean["billing"]}
     return clean

@@ -9,6 +9,7 @@ from nicobar.pages.checkout.stripe_page import FIELDS, StripePage
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.entry.links import QrCodes
 from nicobar.pages.frame.rendering import PageEndpoint, Renderer
+from nicobar.pages.portal.portal_routes import portal_routes
 from nicobar.pages.session.buy_page import BuyPage
 from nicobar.pages.session.session_page import SessionPage
 from nicobar.pages.simulated.challenge import ChallengePage
@@ -52,6 +53,7 @@ def page_routes(runtime: Runtime, renderer: Renderer) -> list[BaseRoute]:
         Route("/{frame:frame}/session/{session_id}", session_page, methods=forms),
         Route("/session/{session_id}", session_page, methods=forms),
         Route("/session/{session_id}/theme.css", PageEndpoint(renderer, {"GET": session.sheet}), methods=["GET"]),
+        *portal_routes(runtime, renderer, limits),
         Route("/{frame:frame}/{link_id:link}", link, methods=forms),
         Route("/{link_id:link}", link, methods=forms),
         Route(f"/{{frame:frame}}/{{link_id:link}}/{FIELDS}", fields, methods=forms),

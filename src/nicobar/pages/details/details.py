@@ -152,7 +152,7 @@ def details_view(
         contact=contact,
         address=address,
         business=business,
-        summary=_summary(payment, reader) if payment.total_amount else None,
+        summary=address_line(payment.billing, reader) if payment.total_amount else None,
         business_summary=_business_summary(payment),
         business_note=reader.texts("details.tax_id_unproven") if payment.tax and is_unproven(payment) else None,
         retyped=bool(shown),
@@ -373,9 +373,8 @@ def _business_fields(
     return [field for field in fields if field.name not in options.locked]
 
 
-def _summary(payment: Payment, reader: Reader) -> str:
+def address_line(address: Address, reader: Reader) -> str:
     """Return the address in one line, in the order in which people of the country write it."""
-    address = payment.billing
     parts = [getattr(address, name) for name in address_parts(countries.get(address.country))]
     return ", ".join([*[part for part in parts if part], country_name(address.country, reader.locale)])
 

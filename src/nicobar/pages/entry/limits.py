@@ -28,6 +28,9 @@ class PageLimits:
         self.simulated_charges = Allowance(200, timedelta(hours=1))
         """Presses of the test panel, by link: more than anybody needs who tries things out, and too few for a stranger
         with a test link to fill a disk."""
+        self.portal_changes = Allowance(60, timedelta(hours=1))
+        """Forms of the customer portal, by its session: more than anybody sends who puts their subscriptions in order,
+        and few for a program that has got hold of a link."""
         self.unknown_links = Allowance(30, timedelta(minutes=1))
         """Links that do not exist, by the client's address; one that exists opens whatever else was asked for."""
         self.opened_links = Allowance(120, timedelta(minutes=1))

@@ -64,6 +64,9 @@ _STATEMENTS: Final = (
     UPDATE subscriptions SET details = (details::jsonb || jsonb_build_object(
         'metadata', '{}'::jsonb, 'custom_field_responses', null, 'cancellation_comment', null,
         'scheduled_change', null, 'open_charge', null,
+        'cancelled_by', CASE WHEN details -> 'cancelled_by' ->> 'actor_type' = 'customer'
+            THEN '{"actor_type": "customer", "email": null, "name": null}'::jsonb
+            ELSE details::jsonb -> 'cancelled_by' END,
         'billing', jsonb_build_object('country', details -> 'billing' -> 'country',
                                       'state', details -> 'billing' -> 'state')))::json, open_payment_id = NULL
     WHERE business_id = $1 AND mode = $2 AND first_payment_id = ANY ($3)

@@ -2,7 +2,7 @@
 CREATE TABLE portal_sessions (
     business_id text        COLLATE "C" NOT NULL REFERENCES businesses,
     mode        text        NOT NULL CHECK (mode IN ('test', 'live')),
-    -- Not secret: it stands in the address of every page of the portal.
+    -- Not secret: it is in the address of every page of the portal.
     session_id  text        COLLATE "C" NOT NULL UNIQUE,
     customer_id text        COLLATE "C" NOT NULL,
     secret_hash bytea       NOT NULL CHECK (length(secret_hash) = 32),

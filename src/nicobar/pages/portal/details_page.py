@@ -1,0 +1,87 @@
+"""The customer's own details in the portal: name and phone number."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nicobar.core.customers.customer import CustomerChange
+from nicobar.core.typed_text import plain, tidy, unusable
+from nicobar.flows.customers.update_customer import update_customer
+from nicobar.pages.changes.details_form import read_phone
+from nicobar.pages.details.details import LENGTHS, DetailField
+from nicobar.pages.methods.card_form import PostedForm, holds_card_number
+from nicobar.pages.portal.overview import switched_off
+from nicobar.pages.portal.portal_visit import Portal, PortalVisit
+from nicobar.pages.texts.texts import Texts
+
+_NOWHERE: Final = "ZZ"
+"""No country in particular: a phone number has to say its own."""
+
+
+class DetailsPage:
+    """The handlers of the details."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+
+    async def show(self, _request: Request, visit: PortalVisit) -> Response:
+        """Show the form with what is known."""
+        if not visit.settings.portal_details:
+            return self._portal.refused(visit, 403)
+        known = {"customer_name": visit.customer.name, "phone": visit.customer.phone_number or ""}
+        return self._form(visit, known, {})
+
+    async def save(self, _request: Request, visit: PortalVisit, form: PostedForm) -> Response:
+        """Store what was typed; what cannot be used is said at its field, and then nothing is stored."""
+        if not visit.settings.portal_details:
+            raise switched_off()
+        texts, errors = visit.reader.texts, dict[str, str]()
+        name, typed = tidy(form.text("customer_name")), plain(form.text("phone"))
+        if (error := _name_error(name, texts)) is not None:
+            errors["customer_name"] = error
+        phone = None
+        if len(typed) > LENGTHS["phone"]:
+            errors["phone"] = texts("details.too_long", count=LENGTHS["phone"])
+        elif (strange := unusable(typed)) is not None:
+            errors["phone"] = texts("details.unreadable", character=strange)
+        else:
+            phone = read_phone(typed, _NOWHERE, errors, texts)
+        if errors:
+            shown = {"customer_name": "" if holds_card_number(name) else name, "phone": typed}
+            return self._form(visit, shown, errors)
+        change = CustomerChange(name=name, phone_number=phone)
+        await update_customer(self._portal.runtime, visit.tenant, visit.customer.customer_id, change)
+        return self._portal.back(visit, done=True)
+
+    def _form(self, visit: PortalVisit, shown: Mapping[str, str], errors: Mapping[str, str]) -> Response:
+        texts = visit.reader.texts
+        fields = [
+            DetailField(
+                name=name,
+                label=texts(f"details.{key}"),
+                autocomplete=autocomplete,
+                value=shown[name],
+                required=name == "customer_name",
+                error=errors.get(name),
+                maximum=LENGTHS[name],
+                kind=kind,
+            )
+            for name, key, autocomplete, kind in (
+                ("customer_name", "name", "name", "text"),
+                ("phone", "phone", "tel", "tel"),
+            )
+        ]
+        status = 422 if errors else 200
+        return self._portal.page(visit, "portal_details.html", place="details", status=status, fields=fields)
+
+
+def _name_error(name: str, texts: Texts) -> str | None:
+    if not name:
+        return texts("details.name_missing")
+    if len(name) > LENGTHS["customer_name"]:
+        return texts("details.too_long", count=LENGTHS["customer_name"])
+    if (strange := unusable(name)) is not None:
+        return texts("details.unreadable", character=strange)
+    return texts("details.card_number") if holds_card_number(name) else None
