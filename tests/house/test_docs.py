@@ -186,11 +186,13 @@ def test_what_does_not_exist_is_noticed() -> None:
 
 
 def link_leads_somewhere(page: Path, link: str) -> bool:
-    """Return whether a link of a page leads to a heading of it, to a file, or to another website."""
-    if link.startswith("#"):
-        headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-        return link[1:] in [heading.lower().replace(" ", "-") for heading in headings]
-    return link.startswith("https://") or (page.parent / link).exists()
+    """Return whether a link of a page leads to a heading, to a file, or to another website."""
+    file, _, heading = link.partition("#")
+    target = page.parent / file if file else page
+    if link.startswith("https://") or not heading:
+        return link.startswith("https://") or target.exists()
+    headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE) if target.exists() else []
+    return heading in [each.lower().replace(" ", "-") for each in headings]
 
 
 def test_links_lead_to_files() -> None:

@@ -7,7 +7,9 @@ import pytest
 from api.subscriptions.subscribing import Club
 from nicobar.core.customers.portal_session import form_token
 from nicobar.flows.business.change_setting import change_setting
+from nicobar.flows.customers.erase_customer import erase_customer
 from nicobar.storage.customers.portal_sessions import find_portal_session
+from orders import dump
 from pages.portal.portals import PAGE, Visitor, enter
 
 BY_ANA = {"actor_type": "customer", "email": "ana@example.com", "name": "Ana"}
@@ -224,6 +226,23 @@ async def test_nobody_reaches_what_another_customer_has(club: Club) -> None:
     assert await club.read(bo["subscription_id"]) == before
     kept = await club.call("GET", f"/customers/{bo['customer']['customer_id']}/payment-methods")
     assert kept["items"] == [card]
+    await club.books_agree()
+
+
+async def test_nothing_is_left_of_a_person_who_cancelled_and_was_erased(club: Club) -> None:
+    visitor, subscription_id, place = await member(club, customer={"email": "zacharias@example.com", "name": "Zach"})
+    own = await club.read(subscription_id)
+    await visitor.send(f"{place}/cancel", when="now", comment="sorrow")
+    assert (await club.read(subscription_id))["cancelled_by"]["email"] == "zacharias@example.com"
+    club.clock.advance(minutes=1)
+    await erase_customer(club.runtime, club.merchant.tenant, own["customer"]["customer_id"])
+    left = (await dump(club.runtime)).lower()
+    assert [word for word in ("zach", "sorrow") if word in left] == []
+    nobody = {"actor_type": "customer", "email": None, "name": None}
+    assert (await club.read(subscription_id))["cancelled_by"] == nobody
+    (body,) = await club.bodies("subscription.cancelled")
+    assert body["cancelled_by"] == nobody
+    await visitor.get(status=404)
     await club.books_agree()
 
 

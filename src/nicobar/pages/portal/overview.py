@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.subscription import FINAL, Subscription
-from nicobar.flows.subscriptions.foresee_renewal import foresee_renewal
+from nicobar.flows.plans.foresee_renewal import foresee_renewal
 from nicobar.flows.subscriptions.require_subscription import require_subscription
 from nicobar.pages.frame.view import mask_email, page_view, receipt_view
 from nicobar.pages.portal.portal_views import card_item, payment_item, subscription_item

@@ -13,7 +13,7 @@ from nicobar.core.payments.paying import is_payable
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.core.subscriptions.subscription import UNPAID, Subscription, SubscriptionStatus
-from nicobar.flows.subscriptions.foresee_renewal import Foreseen
+from nicobar.flows.plans.foresee_renewal import Foreseen
 from nicobar.pages.details.details import address_line
 from nicobar.pages.frame.view import amount_text, network_name
 from nicobar.pages.texts.texts import Reader, Texts

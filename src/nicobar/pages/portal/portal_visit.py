@@ -189,7 +189,7 @@ class Portal:
         return PortalVisit(session, secret, customer, settings, facts, reader, asked_language(request))
 
     def _closed(self, request: Request) -> Response:
-        """Answer a link or a cookie that opens nothing, for whatever reason. Raises Problem TOO_MANY_REQUESTS for too many."""
+        """Answer what opens nothing, for whatever reason. Raises Problem TOO_MANY_REQUESTS for too many of it."""
         address, now = client_address(request), self.runtime.clock.elapsed()
         self.limits.unknown_links.check(address, now)
         self.limits.unknown_links.spend(address, now)
