@@ -1,5 +1,7 @@
 """Cards, receipts and details in the portal."""
 
+from typing import Any
+
 import pytest
 
 from api.subscriptions.subscribing import RENEWALS_FAIL, Club
@@ -21,6 +23,12 @@ async def subscribed(club: Club, number: str = "4242424242424242") -> tuple[Visi
 async def setting(club: Club, name: str, value: str) -> None:
     await change_setting(club.runtime, club.merchant.tenant, name, value)
     club.clock.advance(seconds=6)
+
+
+async def audited(club: Club, action: str) -> list[tuple[Any, ...]]:
+    async with club.runtime.database.read() as read:
+        rows = await read.fetch("SELECT actor, actor_name, object_ids, fields FROM audit_log WHERE action = $1", action)
+    return [tuple(row) for row in rows]
 
 
 async def test_a_saved_card_is_charged_from_now_on(club: Club) -> None:
@@ -113,6 +121,7 @@ async def test_a_card_is_removed_unless_a_subscription_needs_it(club: Club) -> N
     other = await save_card(club, customer_id, GOOD_AGAIN)
     await visitor.send(f"cards/{other}/remove")
     assert await saved(club, customer_id) == [used]
+    assert await audited(club, "payment_method.delete") == [("page", customer_id, [other, customer_id], [])]
     page = await visitor.get(f"cards/{used}/remove")
     assert "A subscription is charged to this card." in page and "<button class" not in page
     await visitor.get(f"cards/{other}/remove", status=404)
@@ -175,6 +184,7 @@ async def test_details_are_changed(club: Club) -> None:
     person = await club.call("GET", f"/customers/{customer_id}")
     assert (person["name"], person["phone_number"], person["email"]) == ("Ana Lima", "+49301234567", "ana@example.com")
     assert (await club.read(subscription_id))["customer"]["name"] == "Ana Lima"
+    assert await audited(club, "customer.update") == [("page", customer_id, [customer_id], ["name", "phone_number"])]
     await visitor.send("details", customer_name="Ana Lima", phone="")
     assert (await club.call("GET", f"/customers/{customer_id}"))["phone_number"] is None
 

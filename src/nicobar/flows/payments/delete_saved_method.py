@@ -2,6 +2,7 @@
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.customers.customers import get_customer
 from nicobar.storage.payments.saved_methods import delete_method
@@ -21,4 +22,5 @@ async def delete_saved_method(runtime: Runtime, tenant: Tenant, customer_id: str
         if using is not None:
             detail = f"{using} is charged by this method: give it another one, or cancel it first"
             raise Problem("UNSUPPORTED_ACTION", status=409, detail=detail)
-        await delete_method(tx, tenant, customer_id, payment_method_id)
+        if await delete_method(tx, tenant, customer_id, payment_method_id):
+            await write_audit_entry(runtime, tx, tenant, "payment_method.delete", [payment_method_id, customer_id])

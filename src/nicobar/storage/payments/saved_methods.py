@@ -82,9 +82,10 @@ async def get_method(read: Read, tenant: Tenant, customer_id: str, payment_metho
     return None if row is None else _method(row)
 
 
-async def delete_method(tx: Tx, tenant: Tenant, customer_id: str, payment_method_id: str) -> None:
-    """Forget a saved method of this customer and its token; nothing happens when there is none."""
-    await tx.execute(_DELETE, tenant.business_id, tenant.mode, customer_id, payment_method_id)
+async def delete_method(tx: Tx, tenant: Tenant, customer_id: str, payment_method_id: str) -> bool:
+    """Forget a saved method of this customer and its token; return whether there was one."""
+    deleted: str = await tx.execute(_DELETE, tenant.business_id, tenant.mode, customer_id, payment_method_id)
+    return deleted != "DELETE 0"
 
 
 async def sealed_proof_key(read: Read, tenant: Tenant) -> bytes | None:
