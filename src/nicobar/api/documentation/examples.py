@@ -47,6 +47,7 @@ _VALUES: Final[dict[str, Any]] = {
     "name": "Example",
     "partial_refund_allowed": True,
     "payment_link": "https://pay.example.com/x7Kp2mQa",
+    "link": "https://pay.example.com/portal/cps_0CbKX2hT9vQ1mN4rZ7sLe/open/kQ2vR8nTz5xW1bYc7LdJh3MfPg9SaUe4Ro6iNt0BmVw",
     "payment_method": "card",
     "payment_method_type": "credit",
     "payment_provider": "dodo",
