@@ -110,6 +110,6 @@ def test_a_receiver_verifies_deduplicates_and_answers(folder: Path, language: st
 def test_the_page_names_what_a_reader_needs() -> None:
     assert [block.language for block in blocks(PAGE)] == ["bash", "bash", "python", "javascript"]
     commands = re.findall(r"^nicobar .*$", PAGE, re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         app.parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)

@@ -33,6 +33,7 @@ with the secret of `nicobar listen`; the exit status is 1 when it is not taken.
 
 Examples:
   nicobar trigger payment.succeeded
+  nicobar trigger subscription.on_hold
   nicobar trigger dispute.lost --forward-to localhost:3000/api/webhook
   nicobar trigger refund.succeeded --payment pay_0ABCdefGHI""",
 )

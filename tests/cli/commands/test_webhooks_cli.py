@@ -210,7 +210,8 @@ def test_what_cannot_be_done_is_said_in_a_sentence(data: Path, empty_folder: Pat
             ["trigger", "payment.failed", "--payment", payment_id],
             f"No payment.failed was told about {payment_id}, which is cancelled. Told was: payment.cancelled.",
         ),
-        (["trigger", "subscription.begun"], "Invalid value"),
+        (["trigger", "license_key.created"], "Invalid value"),
+        (["trigger", "subscription.expired"], "subscription.expired cannot be triggered: a term has to pass"),
     ):
         result = run(*words, "--data", data)
         assert (result.returncode, result.stdout) == (2, "")

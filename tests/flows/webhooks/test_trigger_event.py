@@ -5,8 +5,9 @@ import pytest_asyncio
 
 from harness import START, FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.events.event import Event, EventType
+from nicobar.core.events.event import EVENT_TYPES, Event, EventType
 from nicobar.core.problems import Problem
+from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.webhooks.find_event import find_event
 from nicobar.flows.webhooks.trigger_event import TRIGGERED, trigger_event
@@ -17,13 +18,45 @@ from orders import dump, with_processors
 BEFORE = {"refund.": ["payment.succeeded"], "dispute.": ["payment.succeeded", "dispute.opened"]}
 """What is told on the way."""
 
+BEGUN = ["payment.succeeded", "subscription.active", "subscription.renewed"]
+TOLD = {
+    "subscription.active": [],
+    "subscription.renewed": [
+        "subscription.updated",
+        "payment.succeeded",
+        "subscription.renewed",
+        "subscription.updated",
+    ],
+    "subscription.on_hold": ["subscription.updated", "payment.failed", "subscription.on_hold"],
+    "subscription.past_due": [
+        "subscription.updated",
+        "payment.failed",
+        "subscription.past_due",
+    ],
+    "subscription.paused": ["subscription.paused", "subscription.updated"],
+    "subscription.unpaused": [
+        "subscription.paused",
+        "subscription.updated",
+        "subscription.unpaused",
+        "subscription.updated",
+    ],
+    "subscription.cancelled": ["subscription.cancelled"],
+    "subscription.plan_changed": ["payment.succeeded", "subscription.plan_changed", "subscription.updated"],
+    "subscription.updated": ["subscription.updated"],
+    "subscription.update_payment_method": ["subscription.update_payment_method", "subscription.updated"],
+}
+"""What is told of a subscription once it has begun."""
+
+OF_SUBSCRIPTIONS = [type for type in TRIGGERED if type.startswith("subscription.")]
+
 
 @pytest_asyncio.fixture
 async def runtime(runtime: Runtime, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Runtime:
     async def sleep(seconds: float) -> None:
         clock.advance(seconds=seconds)
 
-    monkeypatch.setattr("nicobar.flows.webhooks.trigger_event.sleep", sleep)
+    for module in ("trigger_event", "trigger_subscription"):
+        monkeypatch.setattr(f"nicobar.flows.webhooks.{module}.sleep", sleep)
     return with_processors(runtime)
 
 
@@ -37,7 +70,7 @@ async def told(runtime: Runtime, tenant: Tenant) -> list[str]:
     return [event.type for event in reversed(await list_of(runtime, tenant))]
 
 
-@pytest.mark.parametrize("type", TRIGGERED)
+@pytest.mark.parametrize("type", [type for type in TRIGGERED if type not in OF_SUBSCRIPTIONS])
 async def test_every_type_happens_by_its_own_way(
     runtime: Runtime, merchant: Merchant, clock: FakeClock, type: EventType
 ) -> None:
@@ -48,6 +81,53 @@ async def test_every_type_happens_by_its_own_way(
     async with runtime.database.snapshot() as read:
         wrong = [part for part in await audit_books(read, clock.now(), START) if part.good is False]
     assert wrong == []
+
+
+@pytest.mark.parametrize("type", OF_SUBSCRIPTIONS)
+async def test_every_type_of_subscriptions_happens_by_its_own_way(
+    runtime: Runtime, merchant: Merchant, clock: FakeClock, type: EventType
+) -> None:
+    event = await trigger_event(runtime, merchant.tenant, type)
+    assert (event.type, event.object_id.partition("_")[0]) == (type, "sub")
+    listed = await told(runtime, merchant.tenant)
+    if type == "subscription.failed":
+        assert listed == ["payment.cancelled", "subscription.failed"]
+    else:
+        assert listed == BEGUN + TOLD[type]
+    newest = next(each for each in await list_of(runtime, merchant.tenant) if each.type == type)
+    assert event == newest
+    async with runtime.database.snapshot() as read:
+        wrong = [part for part in await audit_books(read, clock.now(), START) if part.good is False]
+    assert wrong == []
+
+
+async def test_what_only_time_brings_about_is_refused_in_a_sentence(
+    runtime: Runtime, merchant: Merchant, clock: FakeClock
+) -> None:
+    tenant = merchant.tenant
+
+    async def refusal(type: EventType) -> str:
+        before = await dump(runtime)
+        with pytest.raises(Problem) as refused:
+            await trigger_event(runtime, tenant, type)
+        assert (refused.value.code, await dump(runtime)) == ("UNSUPPORTED_ACTION", before)
+        return refused.value.message
+
+    assert await refusal("subscription.expired") == "subscription.expired cannot be triggered: a term has to pass"
+    assert await refusal("subscription.past_due") == (
+        "subscription.past_due needs grace_period_days: without it a failed renewal leads to on_hold"
+    )
+    await change_setting(runtime, tenant, "grace_period_days", "3")
+    clock.advance(seconds=5)
+    assert await refusal("subscription.on_hold") == (
+        "subscription.on_hold cannot be triggered with grace_period_days: those days have to pass"
+    )
+    await trigger_event(runtime, tenant, "subscription.past_due")
+    assert await told(runtime, tenant) == BEGUN + TOLD["subscription.past_due"]
+
+
+def test_every_type_is_triggered_or_refused_for_a_reason() -> None:
+    assert set(EVENT_TYPES) - set(TRIGGERED) == {"subscription.expired", "subscription.past_due"}
 
 
 async def test_the_product_is_made_once_and_nobody_else_is_touched(

@@ -1,7 +1,7 @@
 """Events: what a merchant's application is told. Each is written in the commit of the change that it reports."""
 
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -29,6 +29,9 @@ EventType = Literal[
     SubscriptionEventType,
 ]
 """The event types that this server writes, out of the contract's list ("Webhook delivery")."""
+
+EVENT_TYPES: Final[tuple[EventType, ...]] = get_args(EventType)
+"""All of them, in the contract's order."""
 
 PAYMENT_EVENTS: Final[dict[PaymentStatus, EventType]] = {
     "succeeded": "payment.succeeded",

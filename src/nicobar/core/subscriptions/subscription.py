@@ -1,7 +1,7 @@
 """A subscription, its states, and what may follow what (contract, "States")."""
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard, get_args
 
 import msgspec
 
@@ -49,6 +49,12 @@ SubscriptionEventType = Literal[
     "subscription.update_payment_method",
 ]
 """The events about subscriptions."""
+
+
+def is_about_subscription(type: str) -> TypeGuard[SubscriptionEventType]:
+    """Return whether an event of this type is about a subscription."""
+    return type in get_args(SubscriptionEventType)
+
 
 OnFailure = Literal["prevent_change", "apply_change"]
 """What becomes of a plan change whose charge fails."""

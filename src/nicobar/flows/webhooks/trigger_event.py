@@ -1,12 +1,12 @@
-"""Let an event happen in test mode, by the way that leads to it in earnest: a payment, a refund, a dispute."""
+"""Let an event happen in test mode, by the way that leads to it in earnest."""
 
 from asyncio import sleep
 from typing import Final
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.catalog.product import NewProduct, OneTimePrice
+from nicobar.core.catalog.product import OneTimePrice
 from nicobar.core.customers.buyer import Address
-from nicobar.core.events.event import Event, EventType
+from nicobar.core.events.event import EVENT_TYPES, Event, EventType
 from nicobar.core.payments.payment import Succeeded
 from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
 from nicobar.core.pricing.cart import RequestedItem
@@ -14,7 +14,7 @@ from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import NewRefund
 from nicobar.core.simulator.bank_charge import dispute_reference
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY
-from nicobar.flows.catalog.create_product import create_product
+from nicobar.core.subscriptions.subscription import is_about_subscription
 from nicobar.flows.disputes.ask_about_dispute import ask_about_dispute
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.create_payment import create_payment
@@ -23,9 +23,10 @@ from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.webhooks.find_event import find_event
+from nicobar.flows.webhooks.make_test_product import make_test_product
+from nicobar.flows.webhooks.trigger_subscription import trigger_subscription
 from nicobar.processors.base import CardInput
 from nicobar.processors.simulator.simulator import Simulator
-from nicobar.storage.catalog.products import list_products
 
 PRODUCT_NAME: Final = "Test item of nicobar trigger"
 """What is sold. It is made once, and found by its name afterwards."""
@@ -49,31 +50,30 @@ _SCENARIOS: Final[dict[EventType, str | None]] = {
 }
 """What the simulator is told to do (`docs/simulator.md`)."""
 
-TRIGGERED: Final = tuple(_SCENARIOS)
-"""The types that can be triggered: those of payments, refunds and disputes."""
+_BY_TIME: Final = frozenset({"subscription.expired", "subscription.past_due"})
+
+TRIGGERED: Final = tuple(type for type in EVENT_TYPES if type not in _BY_TIME)
+"""The types that can be triggered, whatever the settings are; a past-due subscription needs days of grace."""
 
 _SECONDS: Final = 1.05
 """A little longer than the simulator lets each step of a dispute wait."""
 
-_LISTED: Final = 100
-"""Products among which that of an earlier trigger is looked for."""
-
 
 async def trigger_event(runtime: Runtime, tenant: Tenant, type: EventType) -> Event:
-    """Make a payment of 19.00 dollars and all that follows until the event is told, and return it.
+    """Make a payment or a subscription of 19.00 dollars and all that follows until the event is told, and return it.
 
     The simulator charges it, whatever account the business has. What is told on the way (`payment.succeeded` before a
-    refund) is told, too. Raises Problem UNSUPPORTED_ACTION for live mode and for a type that is not in `TRIGGERED`,
+    refund) is told, too. Raises Problem UNSUPPORTED_ACTION for live mode and as `trigger_subscription` does,
     and what the flows on the way raise, for example when the settings of the business do not let anybody pay.
     """
     if tenant.mode != "test":
         raise Problem("UNSUPPORTED_ACTION", detail="Events are triggered in test mode only")
-    if type not in _SCENARIOS:
-        raise Problem("UNSUPPORTED_ACTION", detail=f"{type} cannot be triggered; make a subscription instead")
     runtime = runtime._replace(accounts=None)
+    if is_about_subscription(type):
+        return await trigger_subscription(runtime, tenant, type)
     scenario = _SCENARIOS[type]
     request = PaymentRequest(
-        items=[RequestedItem(await _product(runtime, tenant), 1)],
+        items=[RequestedItem(await make_test_product(runtime, tenant, PRODUCT_NAME, PRICE), 1)],
         billing=Address("US", "New York", "NY", "350 Fifth Avenue", "10118"),
         customer=RequestedCustomer(email="trigger@example.com", name="Test Customer"),
         metadata={} if scenario is None else {METADATA_KEY: scenario},
@@ -86,18 +86,6 @@ async def trigger_event(runtime: Runtime, tenant: Tenant, type: EventType) -> Ev
     else:
         await _pay(runtime, tenant, payment_id, type)
     return await find_event(runtime, tenant, payment_id, type)
-
-
-async def _product(runtime: Runtime, tenant: Tenant) -> str:
-    async with runtime.database.read() as read:
-        listed = await list_products(
-            read, tenant, archived=False, brand_id=None, recurring=False, limit=_LISTED, offset=0
-        )
-    for product in listed:
-        if product.name == PRODUCT_NAME and product.price == PRICE:
-            return product.product_id
-    new = NewProduct(name=PRODUCT_NAME, price=PRICE, tax_category="digital_products")
-    return (await create_product(runtime, tenant, new)).product_id
 
 
 async def _pay(runtime: Runtime, tenant: Tenant, payment_id: str, type: EventType) -> None:
