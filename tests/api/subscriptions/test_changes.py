@@ -6,6 +6,7 @@ import pytest
 
 from api.subscriptions.subscribing import GOOD_CARD, RENEWALS_FAIL, Club
 from harness import Merchant
+from orders import dump
 
 
 async def patch(club: Club, own: dict[str, Any], body: dict[str, Any], status: int = 200) -> dict[str, Any]:
@@ -286,3 +287,21 @@ async def test_nobody_else_changes_it(club: Club, other_merchant: Merchant) -> N
         for place in ("usage-history", "credit-usage"):
             assert (await client.get(f"{path}/{place}")).status_code == 404
     assert await club.read(own["subscription_id"]) == own
+
+
+async def test_a_date_before_the_paid_period_counts_as_now_and_at_its_very_beginning_as_none(club: Club) -> None:
+    """In test mode, where the last five minutes are tolerated; a renewal then begins a period of its own."""
+    own = await club.subscribe()
+    path, begun = f"/subscriptions/{own['subscription_id']}", {"next_billing_date": own["previous_billing_date"]}
+    before = await dump(club.runtime)
+    refused = await club.call("PATCH", path, begun, status=422)
+    assert refused["code"] == "INVALID_REQUEST_PARAMETERS" and "next_billing_date" in refused["message"]
+    assert await dump(club.runtime) == before
+    club.clock.advance(minutes=2)
+    now = club.clock.now().isoformat().replace("+00:00", "Z")
+    assert (await club.call("PATCH", path, begun))["next_billing_date"] == now
+    await club.work()
+    assert [each["status"] for each in await club.payments(own["subscription_id"])] == ["succeeded", "succeeded"]
+    renewed = await club.read(own["subscription_id"])
+    assert (renewed["status"], renewed["previous_billing_date"]) == ("active", now)
+    await club.books_agree()

@@ -128,6 +128,10 @@ def _with_dates(subscription: Subscription, change: SubscriptionChange, at: date
     earliest = at - TOLERANCE if subscription.mode == "test" else at
     if wanted < earliest:
         raise _contradiction("next_billing_date", "Cannot change next_billing_date to past time")
+    if wanted <= subscription.previous_billing_date:
+        wanted = at  # tolerated as now: a period that is paid cannot be followed by one that begins before it
+    if wanted <= subscription.previous_billing_date:
+        raise _contradiction("next_billing_date", "The period that is paid begins at that very moment")
     if subscription.expires_at is not None and wanted > subscription.expires_at:
         raise _contradiction("next_billing_date", "The subscription ends before that")
     result = move_next_date(subscription, wanted, at)
