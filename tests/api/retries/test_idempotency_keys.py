@@ -78,6 +78,7 @@ async def subscribe(shop: Shop, names: dict[str, str]) -> None:
     demand = await members.subscribe(names["club"], on_demand={"mandate_only": True})
     names["demand"] = demand["subscription_id"]
     held = await members.subscribe(names["club"], RENEWALS_FAIL)
+    shop.clock.advance(milliseconds=1)
     body = {"next_billing_date": shop.clock.now().isoformat()}
     await members.call("PATCH", f"/subscriptions/{held['subscription_id']}", body)
     await run_due(shop.runtime)
