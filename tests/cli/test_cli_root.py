@@ -53,7 +53,7 @@ def test_the_server_gives_root_up_and_serves(folder: Path, everybodys: dict[str,
         assert account != 0
         uids, gids, groups = ids(serving.process.pid)
         assert (uids, 0 in gids, groups) == ({account}, False, [])
-        assert "Goes on as the user" in serving.banner + serving.log
+        assert "Continuing as the user" in serving.banner + serving.log
         assert owners(data) == {account}
         for page in ("/health", "/health/live", "/docs", "/openapi.json"):
             assert fetched(f"{serving.base_url}{page}").startswith(b"HTTP/1.1 200")
@@ -120,4 +120,4 @@ def test_a_worker_gives_root_up(folder: Path, everybodys: dict[str, str]) -> Non
         worker.send_signal(signal.SIGTERM)
         out, err = worker.communicate(timeout=30)
     assert (worker.returncode, "Traceback" in err) == (0, False), err
-    assert "Goes on as the user" in out + err
+    assert "Continuing as the user" in out + err

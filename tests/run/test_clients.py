@@ -62,7 +62,7 @@ PYTHON: dict[str, Any] = {
 
 def arrived(told: str) -> dict[str, int]:
     """Return how many requests the last line counts for each host."""
-    line = told.splitlines()[-1].removeprefix("nicobar run: requests that came here: ")
+    line = told.splitlines()[-1].removeprefix("nicobar run: requests that were redirected here: ")
     return {host: int(count) for host, count in (part.split() for part in line.split(", "))}
 
 

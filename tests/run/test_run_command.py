@@ -85,7 +85,7 @@ def test_the_commands_output_and_arguments_are_its_own(shop: DemoShop) -> None:
     assert (done.returncode, done.stdout) == (0, "--no-color|--help|--|-x|a b|")
     told = done.stderr.splitlines()
     assert told[0] == f"nicobar run: server: {shop.base_url}"
-    assert told[-1] == "nicobar run: requests that came here: none"
+    assert told[-1] == "nicobar run: requests that were redirected here: none"
     assert [line for line in told if not line.startswith("nicobar run: ")] == []
 
 

@@ -61,7 +61,7 @@ async def _run(target: RunTarget, webhook_key: str, options: RunOptions, browser
             return await run_to_its_end(options.command, environment)
         finally:
             counted = ", ".join(f"{host} {count}" for host, count in sorted(forwarder.counts.items()))
-            _tell(f"requests that came here: {counted or 'none'}")
+            _tell(f"requests that were redirected here: {counted or 'none'}")
 
 
 def _tell(text: str) -> None:
