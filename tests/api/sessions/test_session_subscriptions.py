@@ -13,6 +13,7 @@ from api.sessions.opening import ADDRESS
 from api.subscriptions.subscribing import RENEWALS_FAIL, Club, open_club
 from harness import PUBLIC_URL, START, FakeClock, Merchant
 from nicobar.flows.business.change_setting import change_setting
+from nicobar.flows.customers.erase_customer import erase_customer
 from nicobar.flows.runtime import Runtime
 from orders import dump, pay
 from pages.session.filling import send
@@ -359,3 +360,17 @@ async def test_the_official_library_sells_subscriptions(club: Club, app: ASGIApp
         for subscription_id in payment.subscription_ids:
             own = await sdk.subscriptions.retrieve(subscription_id)
             assert (own.status, own.trial_period_days, own.metadata) == ("active", 14, {"order": "7"})
+
+
+async def test_answers_to_the_questions_of_a_session_are_erased_with_the_person(club: Club) -> None:
+    questions = [{"key": "note", "label": "Note", "field_type": "text"}]
+    page = await open_session(club, item(await club.product()), custom_fields=questions)
+    await pay(club.browser, await to_payment(club, page, custom_0="Greenhorn"))
+    own = await club.read((await payment_of(club, page))["subscription_id"])
+    assert own["custom_field_responses"] == [{"key": "note", "value": "Greenhorn"}]
+    await club.call("PATCH", f"/subscriptions/{own['subscription_id']}", {"status": "cancelled"})
+    club.clock.advance(minutes=1)
+    await erase_customer(club.runtime, club.merchant.tenant, own["customer"]["customer_id"])
+    assert (await club.read(own["subscription_id"]))["custom_field_responses"] is None
+    assert "greenhorn" not in (await dump(club.runtime)).lower()
+    await club.books_agree()
