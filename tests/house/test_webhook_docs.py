@@ -108,7 +108,7 @@ def test_a_receiver_verifies_deduplicates_and_answers(folder: Path, language: st
 
 
 def test_the_page_names_what_a_reader_needs() -> None:
-    assert [block.language for block in blocks(PAGE)] == ["bash", "bash", "python", "javascript"]
+    assert [block.language for block in blocks(PAGE)] == ["bash", "bash", "bash", "python", "javascript"]
     commands = re.findall(r"^nicobar .*$", PAGE, re.MULTILINE)
     assert len(commands) == 5
     for command in commands:

@@ -29,7 +29,8 @@ def give_up_root(folder: Path, *, is_embedded: bool) -> list[str]:
         account = new_account(notices, folder if folder.exists() else Path("/"))
     closed = next((needed for needed in _needed(folder, is_embedded) if not can_enter(account, needed)), None)
     if closed is not None or account.uid is None or account.gid is None:
-        return [*notices, f"Continuing as root, because {account.name} may not enter {closed}. Start it as a normal user."]
+        why = f"{account.name} may not enter {closed}"
+        return [*notices, f"Continuing as root, because {why}. Start it as a normal user."]
     if is_embedded:
         _hand_over(folder, account)
     os.environ["HOME"] = "/"  # where the driver looks for its own files
