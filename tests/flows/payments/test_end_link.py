@@ -12,7 +12,6 @@ from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.end_link import end_link
 from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.payments.hosted_pages import end_test_link
 from orders import card, order, place, reload
 
 
@@ -60,7 +59,5 @@ async def test_a_live_link_is_never_ended_early(runtime: Runtime, tenant: Tenant
     payment = await place(runtime, order(runtime, live))
     with pytest.raises(Problem, match="UNSUPPORTED_ACTION"):
         await end_link(runtime, live, payment.payment_id)
-    async with runtime.database.statement() as tx:
-        assert not await end_test_link(tx, live, payment.payment_id, clock.now())
     assert not await end_link(runtime, tenant, payment.payment_id)
     assert await reload(runtime, payment) == payment

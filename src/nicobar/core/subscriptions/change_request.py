@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from nicobar.core.customers.buyer import Address
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.calendar import Interval, Span, after
-from nicobar.core.subscriptions.lifecycle import cancel, move_next_date, pause, resume, term_end
+from nicobar.core.subscriptions.lifecycle import cancel, close_link, move_next_date, pause, resume, term_end
 from nicobar.core.subscriptions.subscription import (
     FINAL,
     CancelledBy,
@@ -67,7 +67,8 @@ def check_change(change: SubscriptionChange) -> None:
 def changed(subscription: Subscription, change: SubscriptionChange, at: datetime, by: CancelledBy) -> Moved:
     """Return the subscription with the change; `tax_id` and `customer_name` were checked before.
 
-    Raises Problem SUBSCRIPTION_INACTIVE for what has ended, PREVIOUS_PAYMENT_PENDING for dates while a charge is open,
+    Raises Problem SUBSCRIPTION_INACTIVE for what has ended, PREVIOUS_PAYMENT_PENDING for dates
+    while a charge is open and for the end while one is under way,
     the refusals of pausing and resuming, SUBSCRIPTION_NOT_ON_DEMAND, and INVALID_REQUEST_PARAMETERS for dates.
     """
     if subscription.status in FINAL:
@@ -163,6 +164,11 @@ def _with_end(subscription: Subscription, change: SubscriptionChange, at: dateti
     if change.status == "cancelled":
         if subscription.status == "pending":
             raise Problem("SUBSCRIPTION_INACTIVE")
+        opened = subscription.open_charge
+        if opened is not None and opened.link_until is None:
+            raise Problem("PREVIOUS_PAYMENT_PENDING")  # it may be paid yet, for something that would have ended
+        if opened is not None:
+            subscription = close_link(subscription, at).subscription
         return cancel(subscription, at, by, feedback, comment)
     if change.cancel_at_next_billing_date is UNSET:
         return Moved(subscription)

@@ -34,6 +34,10 @@ _CODES_WITH_LETTERS: Final = frozenset({"CA", "GB"})
 _GIBRALTAR: Final = "GX11"
 
 
+REGION_MISSING: Final = "Tax is that of a region here: give the postal code, or billing.state."
+"""Why an address is refused that nobody is there to complete."""
+
+
 class TaxRegion(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A region that is taxed otherwise than the country in the address, or that shares a code with one that is."""
 

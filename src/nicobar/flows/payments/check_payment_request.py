@@ -1,6 +1,6 @@
 """Check what can be checked of a request for a payment before anything is read. No I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -43,8 +43,7 @@ def check_payment_request(mode: Mode, request: PaymentRequest) -> CheckedRequest
     """Return the request in its checked form. Raises Problem for the first check that fails."""
     options = _options(request)
     metadata = checked_metadata(request.metadata)
-    if mode == "test" and METADATA_KEY in metadata:
-        read_scenario(metadata[METADATA_KEY], failures.CODES)  # what is misspelt would look like a test that passed
+    check_scenario(mode, metadata)
     customer = _NOBODY if request.customer is None and request.draft else _customer(request.customer)
     cart = cart_request(
         request.items,
@@ -72,7 +71,7 @@ def _options(request: PaymentRequest) -> PaymentOptions:
     return PaymentOptions(
         payment_link=request.payment_link,
         short_link=request.short_link,
-        return_url=_return_url(blank_to_none(request.return_url)),
+        return_url=checked_return_url(blank_to_none(request.return_url)),
         redirect_immediately=request.redirect_immediately,
         require_phone_number=request.require_phone_number,
         show_saved_payment_methods=request.show_saved_payment_methods,
@@ -99,11 +98,20 @@ def _unique(types: Sequence[str] | None) -> list[str] | None:
     return None if types is None else list(dict.fromkeys(types))
 
 
-def _return_url(url: str | None) -> str | None:
+def check_scenario(mode: Mode, metadata: Mapping[str, Any]) -> None:
+    """Check what the metadata of test mode tell the simulator: what is misspelt would look like a test that passed.
+
+    Raises Problem INVALID_REQUEST_BODY.
+    """
+    if mode == "test" and METADATA_KEY in metadata:
+        read_scenario(metadata[METADATA_KEY], failures.CODES)
+
+
+def checked_return_url(url: str | None) -> str | None:
     """Return the address that customers are sent to as a header can carry it.
 
     Apps may use a scheme of their own (`myapp://paid`). Whoever reads addresses has to read this one in the same way:
-    no brackets but around an IPv6 address, no backslash.
+    no brackets but around an IPv6 address, no backslash. Raises Problem INVALID_REQUEST_BODY.
     """
     if url is None:
         return None

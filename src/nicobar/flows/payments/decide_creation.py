@@ -16,6 +16,7 @@ from nicobar.core.payments.repricing import priced_lines
 from nicobar.core.pricing.pricing import Quote
 from nicobar.core.pricing.pricing_facts import PricedCart, PricingFacts
 from nicobar.core.problems import Problem
+from nicobar.core.tax.tax_place import REGION_MISSING
 from nicobar.flows.payments.check_payment_request import CheckedRequest
 from nicobar.flows.pricing.quote_cart import quote_cart
 from nicobar.flows.pricing.require_method import require_method
@@ -60,8 +61,7 @@ def decide_creation(
     priced = quote_cart(request.cart, facts, at)
     require_method(priced, request.cart.billing.country, options.allowed_payment_method_types, runnable)
     if options.payment_method_id is not None and priced.tax_is_open and priced.quote.total:
-        detail = "Tax is that of a region here: give the postal code, or billing.state."
-        raise Problem("INVALID_REQUEST_BODY", path="billing.zipcode", detail=detail)
+        raise Problem("INVALID_REQUEST_BODY", path="billing.zipcode", detail=REGION_MISSING)
     known = priced.customer
     phone_number = given.phone_number or (known and known.phone_number)
     page_asks = options.payment_link and not request.confirmed

@@ -4,7 +4,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.discounts.redemptions import release
-from nicobar.storage.payments.hosted_pages import end_test_link
+from nicobar.storage.payments.hosted_pages import end_payment_link
 
 
 async def end_link(runtime: Runtime, tenant: Tenant, payment_id: str) -> bool:
@@ -17,7 +17,7 @@ async def end_link(runtime: Runtime, tenant: Tenant, payment_id: str) -> bool:
         raise Problem("UNSUPPORTED_ACTION", detail="Only the link of a test payment can be ended early")
     at = runtime.now(tenant)
     async with runtime.database.transaction() as tx:
-        ended = await end_test_link(tx, tenant, payment_id, at)
+        ended = await end_payment_link(tx, tenant, payment_id, at)
         if ended:
             await release(tx, [(tenant, payment_id)], at)
     return ended

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
+
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.core.payments.payment import PaymentOptions
@@ -13,6 +15,7 @@ from nicobar.core.subscriptions.plan import working_terms
 from nicobar.core.subscriptions.plan_change_request import MethodUpdate
 from nicobar.core.subscriptions.subscription import UNPAID, Subscription
 from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.payments.check_payment_request import checked_return_url
 from nicobar.flows.plans.check_can_set_up import check_can_set_up
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
@@ -31,10 +34,12 @@ async def update_payment_method(
     """Use a saved method at once, or return a payment on whose page the customer gives another one.
 
     Where something is owed, it is charged: to the saved method at once, or on the page. A decline is no refusal.
-    Raises Problem NOT_FOUND for the subscription or the method, SUBSCRIPTION_INACTIVE for what has ended or not begun,
-    PREVIOUS_PAYMENT_PENDING while a charge is open, NO_ELIGIBLE_PAYMENT_METHODS, and UNSUPPORTED_ACTION where a card
-    cannot be kept without a charge; nothing is changed then.
+    Raises Problem INVALID_REQUEST_BODY for the return address, NOT_FOUND for the subscription or the method,
+    SUBSCRIPTION_INACTIVE for what has ended or not begun, PREVIOUS_PAYMENT_PENDING while a charge is open,
+    NO_ELIGIBLE_PAYMENT_METHODS, and UNSUPPORTED_ACTION where a card cannot be kept without a charge; nothing is
+    changed then.
     """
+    update = msgspec.structs.replace(update, return_url=checked_return_url(update.return_url))
     subscription = await require_subscription(runtime, tenant, subscription_id)
     if subscription.status not in ("active", "paused", *UNPAID):
         raise Problem("SUBSCRIPTION_INACTIVE")

@@ -54,9 +54,9 @@ LIMIT 1
 """
 
 # The mode is asked for once more here: no mistake above may end a live link.
-_END_TEST_LINK: Final = """
+_END_LINK: Final = """
 UPDATE payments SET expires_on = $4, updated_at = $4
-WHERE business_id = $1 AND mode = $2 AND mode = 'test' AND payment_id = $3 AND status = ANY($5::text[])
+WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND status = ANY($5::text[])
   AND expires_on > $4
 RETURNING true
 """
@@ -99,7 +99,7 @@ async def tenant_of_payment(read: Read, payment_id: str) -> Tenant | None:
     return None if row is None else Tenant(row["business_id"], row["mode"])
 
 
-async def end_test_link(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> bool:
-    """Let the link of a test payment expire at this moment, if somebody could still pay it; return whether it did."""
-    ended = await tx.fetchval(_END_TEST_LINK, tenant.business_id, tenant.mode, payment_id, at, sorted(PAYABLE))
+async def end_payment_link(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> bool:
+    """Let the link of a payment expire at this moment, if somebody could still pay it; return whether it did."""
+    ended = await tx.fetchval(_END_LINK, tenant.business_id, tenant.mode, payment_id, at, sorted(PAYABLE))
     return ended is not None
