@@ -8,6 +8,7 @@ import pytest
 from api.subscriptions.subscribing import Club
 from harness import START, Merchant
 from nicobar.flows.business.change_setting import change_setting
+from orders import token_of
 
 ONCE = {"name": "Setup", "tax_category": "saas", "price": {"type": "one_time_price", "currency": "USD", "price": 500}}
 ON_DEMAND = {"mandate_only": True}
@@ -243,3 +244,13 @@ async def test_the_list_is_narrowed(club: Club) -> None:
         assert [each["subscription_id"] for each in found] == [own["subscription_id"]]
     assert (await club.call("GET", "/subscriptions?cancel_at_next_billing_date=true"))["items"] == []
     assert len((await club.call("GET", "/subscriptions?cancel_at_next_billing_date=false"))["items"]) == 2
+
+
+async def test_the_test_panel_keeps_a_card_that_renewals_are_charged_to(club: Club) -> None:
+    made = await club.request(await club.product())
+    path = "/" + made["payment_link"].rpartition("/")[2]
+    token = token_of(await club.browser.get(path))
+    assert (await club.browser.post(path, data={"token": token, "panel": "pay"})).status_code == 303
+    assert (await club.read(made["subscription_id"]))["payment_method_id"].startswith("pm_")
+    await club.work(days=31)
+    assert [each["status"] for each in await club.payments(made["subscription_id"])] == ["succeeded", "succeeded"]

@@ -197,7 +197,7 @@ async def _record_intent(
         resolved_at=None,
         save_method=(wish.save or payment.options.keeps_method)
         and accepted.family == "card"
-        and isinstance(accepted.instrument, CardInput | MethodInput),
+        and isinstance(accepted.instrument, CardInput | MethodInput | SimulatedCharge),
     )
     await insert_attempt(tx, tenant, attempt)
     await move_payment(
