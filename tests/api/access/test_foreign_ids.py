@@ -42,6 +42,8 @@ _NOTHING = {
     "GET /subscriptions/{subscription_id}/usage-history meter_id",
     "POST /checkouts product_cart[].credit_entitlements[].credit_entitlement_id",
     "POST /checkouts product_collection_id",
+    "POST /checkouts/preview product_cart[].credit_entitlements[].credit_entitlement_id",
+    "POST /checkouts/preview product_collection_id",
     "POST /products credit_entitlements[].credit_entitlement_id",
     "POST /products entitlements[].entitlement_id",
     "POST /products price.meters[].credit_entitlement_id",
@@ -167,7 +169,9 @@ def of_sessions(own: dict[str, str]) -> dict[str, Foreign]:
         "product_cart[].product_id": Foreign("/checkouts", {"product_cart": [item(own["product"]), item("{product}")]}),
         "product_cart[].addons[].addon_id": Foreign("/checkouts", {"product_cart": [plan]}, ADDON_MISSING),
     }
-    return {f"POST /checkouts {field}": row for field, row in changes.items()}
+    preview = Foreign("/checkouts/preview", {"product_cart": [plan]}, ADDON_MISSING)
+    rows = {f"POST /checkouts {field}": row for field, row in changes.items()}
+    return rows | {"POST /checkouts/preview product_cart[].addons[].addon_id": preview}
 
 
 def of_subscriptions(own: dict[str, str]) -> dict[str, Foreign]:

@@ -36,7 +36,6 @@ REQUEST_FIELDS: Final[dict[str, str]] = {
     "tax_id": "The buyer's tax id, in a form of the billing country. A valid one can move the tax to the buyer.",
     "quantity": "How many units.",
     "image_id": "Id of a picture that was uploaded for it; null clears it.",
-    "PreviewItem.amount": "The price of one unit that the customer chose, for a pay-what-you-want product.",
     # people and places
     "city": "Town or city.",
     "country": "ISO 3166-1 code of the country.",

@@ -52,9 +52,7 @@ async def retrieve(call: Call[None, NoQuery]) -> CheckoutSessionRead:
 
 async def preview(call: Call[CheckoutPreviewRequest, NoQuery]) -> CheckoutPreview:
     """Return what a cart would cost, by the same rules as a payment, and store nothing."""
-    previewed = await preview_checkout(call.runtime, call.tenant, read_preview(call.body))
-    priced = previewed.priced
-    return render_preview(priced.quote, priced.facts.products, previewed.country, priced.tax_id, previewed.tax_id_error)
+    return render_preview(await preview_checkout(call.runtime, call.tenant, read_preview(call.body)))
 
 
 _PRICING: Final = (
@@ -79,6 +77,12 @@ _PRICING: Final = (
     "INTEGER_CONVERSION_FAILURE",
     "NO_ELIGIBLE_PAYMENT_METHODS",
     "NOT_FOUND",
+    "MISSING_ADDON_IDS",
+    "DUPLICATE_ADDON_IDS_IN_REQUEST",
+    "ADDONS_NOT_ALLOWED_FOR_ON_DEMAND",
+    "ONE_TIME_PRODUCTS_NOT_ALLOWED_FOR_ON_DEMAND",
+    "CUSTOMER_HAS_EXISTING_SUBSCRIPTION",
+    "INVALID_REQUEST_PARAMETERS",
 )
 
 OPERATIONS: Final = [
@@ -95,12 +99,6 @@ OPERATIONS: Final = [
             "INVALID_TAX_ID",
             "PAY_AS_YOU_WANT_AMOUNT_REQUIRED",
             "DISCOUNT_CONCURRENT_REDEMPTION",
-            "MISSING_ADDON_IDS",
-            "DUPLICATE_ADDON_IDS_IN_REQUEST",
-            "ADDONS_NOT_ALLOWED_FOR_ON_DEMAND",
-            "ONE_TIME_PRODUCTS_NOT_ALLOWED_FOR_ON_DEMAND",
-            "CUSTOMER_HAS_EXISTING_SUBSCRIPTION",
-            "INVALID_REQUEST_PARAMETERS",
             "MAXIMUM_KEYS_REACHED",
         ),
     ),

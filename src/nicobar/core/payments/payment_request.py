@@ -1,4 +1,4 @@
-"""What somebody asks for who creates a payment or previews a cart: the API, the demo, a session, later renewals."""
+"""What somebody asks for who creates a payment: the API, the demo, a session, later renewals."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -61,24 +61,6 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is only priced: lines without a price of the buyer's cost what the product suggests."""
 
 
-class PreviewRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A cart to price without creating anything. A blank text counts as none."""
-
-    items: Sequence[RequestedItem]
-    billing: Address | None = None
-    """None: somewhere in the seller's country. Only country and state decide prices."""
-    customer: RequestedCustomer | None = None
-    fees_inclusive: bool | None = None
-    """None means the business's setting."""
-    allowed_payment_method_types: Sequence[str] | None = None
-    """None means every eligible type."""
-    billing_currency: str | None = None
-    discount_code: str | None = None
-    """The deprecated way to give one code."""
-    discount_codes: Sequence[str] | None = None
-    tax_id: str | None = None
-
-
 class CreatedPayment(NamedTuple):
     """A payment that was just created."""
 
@@ -104,7 +86,7 @@ def cart_request(
     suggest_amounts: bool = False,
     payment_id: str | None = None,
 ) -> CartRequest:
-    """Return the request that prices a cart under a payment's options: at its creation, in a preview, and again."""
+    """Return the request that prices a cart under a payment's options: at its creation, in a draft, and again."""
     return CartRequest(
         items=items,
         billing=billing,

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from nicobar.core.pricing.quote import Quote
 from nicobar.core.subscriptions.calendar import Span
 
 
@@ -12,7 +13,7 @@ class Renewal(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     currency: str
-    amount: int
+    quote: Quote
     """The next charge, with the codes that still work then."""
     later_amount: int | None
     """One cycle when codes have come to their end; None where they never do, and where that is the same."""
@@ -24,3 +25,8 @@ class Renewal(msgspec.Struct, frozen=True, kw_only=True):
     on_demand: bool
     ends: bool
     """Whether the term is over then, so that there is no charge."""
+
+    @property
+    def amount(self) -> int:
+        """What the next charge comes to."""
+        return self.quote.total

@@ -10,6 +10,7 @@ from nicobar.core.fields import blank_to_none, checked_web_address
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import CustomField, SessionRequest
 from nicobar.core.sessions.theme import ColourSet, ThemeConfig, css_colour, css_length
+from nicobar.flows.sessions.check_buys_something import check_buys_something
 from nicobar.reference import countries
 from nicobar.reference.tax_regions import tax_regions
 
@@ -36,8 +37,7 @@ def check_session_request(request: SessionRequest) -> None:
         raise _invalid("tax_id", "It needs billing_address.country: a tax id belongs to a country.")
     if blank_to_none(request.customer_business_name) is not None and blank_to_none(request.tax_id) is None:
         raise _invalid("customer_business_name", "It needs a tax_id.")
-    if request.items and not any(item.quantity for item in request.items):
-        raise Problem("PRODUCT_CART_EMTPY", path="product_cart")
+    check_buys_something(request)
     _check_custom_fields(request)
     _check_theme(request.customization.theme_config)
     checked_web_address(request.cancel_url, "cancel_url")

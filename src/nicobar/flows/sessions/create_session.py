@@ -8,17 +8,14 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import CreatedPayment
-from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import CONFIRMED_LIFETIME, LIFETIME, CheckoutSession, SessionRequest
 from nicobar.core.sessions.told_details import ToldDetails
-from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.sessions.check_session_request import check_session_request
-from nicobar.flows.sessions.draft_payment import draft_payment
+from nicobar.flows.sessions.draft_sellable import draft_sellable
 from nicobar.flows.sessions.place_order import place_order
 from nicobar.storage.database import Tx
 from nicobar.storage.sessions.sessions import insert_session
-from nicobar.storage.subscriptions.subscriptions import has_live_subscription
 
 
 class CreatedSession(NamedTuple):
@@ -54,7 +51,7 @@ async def create_session(
     )
     if request.confirm:
         return await _confirmed(runtime, session, answer)
-    await _check_sellable(runtime, session)
+    await draft_sellable(runtime, session)
     created, kept = CreatedSession(session, None), None
     if runtime.first_commit is not None:
         if answer is not None:
@@ -63,18 +60,6 @@ async def create_session(
     async with runtime.database.statement(writes_companion=True) as tx:
         await insert_session(tx, session, kept)
     return created
-
-
-async def _check_sellable(runtime: Runtime, session: CheckoutSession) -> None:
-    """Refuse what could not be sold. A subscription that a known customer may not have, too, is refused at once."""
-    drafted = await draft_payment(runtime, session, ToldDetails())
-    customer_id = drafted.payment.customer.customer_id
-    settings = (await load_policy(runtime, session.tenant)).settings
-    if not drafted.subscriptions or settings.multiple_subscriptions or not customer_id:
-        return
-    async with runtime.database.read() as read:
-        if await has_live_subscription(read, session.tenant, customer_id):
-            raise Problem("CUSTOMER_HAS_EXISTING_SUBSCRIPTION", customer_id=customer_id)
 
 
 async def _confirmed(

@@ -44,15 +44,15 @@ async def _renewal(runtime: Runtime, subscription: Subscription, inputs: QuoteIn
         msgspec.structs.replace(each, tax_rate_ppm=own.tax_rate_ppm)
         for each, own in zip(plan_lines(subscription, plan, policy, day, None), paid, strict=True)
     ]
-    amount = quote(lines, inputs.charge, working_terms(subscription.codes)).total
+    priced = quote(lines, inputs.charge, working_terms(subscription.codes))
     lasting = [code.terms for code in subscription.codes if code.cycles_remaining is None]
     later = quote(lines, inputs.charge, lasting).total
     ends = subscription.expires_at
     return Renewal(
         name=plan.product.name,
         currency=subscription.currency,
-        amount=amount,
-        later_amount=None if later == amount else later,
+        quote=priced,
+        later_amount=None if later == priced.total else later,
         cycle=plan.frequency,
         at=subscription.next_billing_date,
         in_trial=subscription.in_trial,

@@ -191,13 +191,11 @@ def read_session(body: CheckoutSessionCreate) -> SessionRequest:
     Raises Problem UNSUPPORTED_ACTION for a collection of products and INVALID_REQUEST_BODY for credits, because no
     product has any.
     """
-    if body.product_collection_id is not None:
-        detail = "There are no product collections on this server; send the products in product_cart"
-        raise Problem("UNSUPPORTED_ACTION", path="product_collection_id", detail=detail)
+    refuse_collection(body.product_collection_id)
     billing = body.billing_address
     return SessionRequest(
-        items=[_read_item(item, index) for index, item in enumerate(body.product_cart)],
-        subscription=_read_terms(body.subscription_data or SubscriptionData()),
+        items=[read_item(item, index) for index, item in enumerate(body.product_cart)],
+        subscription=read_terms(body.subscription_data),
         customer=None if body.customer is None else read_requested_customer(body.customer),
         billing=None
         if billing is None
@@ -229,7 +227,15 @@ def known_types(types: Sequence[str] | None) -> list[str] | None:
     return None if types is None else [name for name in types if name != "sunbit"]
 
 
-def _read_item(item: SessionItemRequest, index: int) -> SessionItem:
+def refuse_collection(product_collection_id: str | None) -> None:
+    """Raise Problem UNSUPPORTED_ACTION for a collection of products."""
+    if product_collection_id is not None:
+        detail = "There are no product collections on this server; send the products in product_cart"
+        raise Problem("UNSUPPORTED_ACTION", path="product_collection_id", detail=detail)
+
+
+def read_item(item: SessionItemRequest, index: int) -> SessionItem:
+    """Return one line of the cart. Raises Problem INVALID_REQUEST_BODY for credits, because no product has any."""
     if item.credit_entitlements:
         detail = f"The product has no credit entitlement {item.credit_entitlements[0].credit_entitlement_id}."
         raise Problem("INVALID_REQUEST_BODY", path=f"product_cart[{index}].credit_entitlements", detail=detail)
@@ -237,7 +243,9 @@ def _read_item(item: SessionItemRequest, index: int) -> SessionItem:
     return SessionItem(item.product_id, item.quantity, item.amount, addons)
 
 
-def _read_terms(data: SubscriptionData) -> SubscriptionTerms:
+def read_terms(data: SubscriptionData | None) -> SubscriptionTerms:
+    """Return what is special about the subscriptions of the cart."""
+    data = data or SubscriptionData()
     return SubscriptionTerms(
         trial_period_days=data.trial_period_days,
         on_demand=None if data.on_demand is None else read_on_demand(data.on_demand),
