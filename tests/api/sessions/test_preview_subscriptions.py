@@ -162,6 +162,19 @@ async def test_a_term_of_one_cycle_is_not_renewed(club: Club) -> None:
     assert charged == [[3000]]
 
 
+@pytest.mark.parametrize(("currency", "due"), [("EUR", 700), ("USD", 644), ("JPY", 431)])
+async def test_a_first_charge_on_demand_may_have_its_own_currency(
+    club: Club, shop: Shop, currency: str, due: int
+) -> None:
+    await shop.rates(EXAMPLE_RATES)
+    await shop.settings(adaptive_pricing="on")
+    terms = {"mandate_only": False, "product_price": 700, "product_currency": currency}
+    body = {"product_cart": [item(await club.product())], "subscription_data": {"on_demand": terms}} | KNOWN
+    told, charged = await agreed(club, body)
+    assert (told["currency"], told["total_price"], told["recurring_breakup"]["total_amount"]) == ("EUR", due, 2760)
+    assert charged == [[due]]
+
+
 async def test_what_a_session_refuses(club: Club, shop: Shop) -> None:
     plan, guide = await club.product(), await shop.product(1000)
     seat = {"addons": [{"addon_id": "adn_unknown", "quantity": 1}]}

@@ -12,6 +12,7 @@ from nicobar.core.subscriptions.renewal import Renewal
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.plan_lines import plan_lines
+from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.activate_subscription import activate_subscription
 
@@ -44,9 +45,13 @@ async def _renewal(runtime: Runtime, subscription: Subscription, inputs: QuoteIn
         msgspec.structs.replace(each, tax_rate_ppm=own.tax_rate_ppm)
         for each, own in zip(plan_lines(subscription, plan, policy, day, None), paid, strict=True)
     ]
-    priced = quote(lines, inputs.charge, working_terms(subscription.codes))
+    charge = inputs.charge
+    if {each.currency for each in lines} - {charge.currency, *(each.source_currency for each in charge.conversions)}:
+        due = WhatIsDue(plan, working_terms(subscription.codes), 0)  # a first charge on demand has its own currency
+        charge = price_due(subscription, due, policy, None, subscription.previous_billing_date).terms
+    priced = quote(lines, charge, working_terms(subscription.codes))
     lasting = [code.terms for code in subscription.codes if code.cycles_remaining is None]
-    later = quote(lines, inputs.charge, lasting).total
+    later = quote(lines, charge, lasting).total
     ends = subscription.expires_at
     return Renewal(
         name=plan.product.name,
