@@ -148,7 +148,7 @@ async def test_the_shop_in_typescript_sells_in_production(shop: DemoShop, tmp_pa
 
 def test_every_block_is_run_or_says_why_not() -> None:
     unrun = [block for block in blocks(PAGE) if block.language == "bash" and block.reason]
-    assert [block.text.split()[0] for block in unrun] == ["git", "pip", "npx"]
+    assert [block.text.split()[0] for block in unrun] == ["git", "python3", "npx"]
     names = [[name for name, _ in files(language)] for language in ("python", "tsx", "typescript")]
     assert names == [["shop.py"], ["app/page.tsx"], ["app/buy/route.ts", "app/webhook/route.ts", "app/buy/route.ts"]]
     rest = [block.text for block in blocks(PAGE) if block.language == "bash" and not block.reason]

@@ -7,12 +7,13 @@ live payments never see one.
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
+from nicobar.core.business.tenant import Mode
 from nicobar.core.problems import Problem
 
 METADATA_KEY: Final = "nicobar_scenario"
@@ -236,3 +237,12 @@ def _mix(seed: int, codes: Sequence[str]) -> _Fields:
     elif drawn < 60:
         fields["refund_answer"] = "drop_after" if drawn < 52 else "drop_before"
     return fields
+
+
+def check_scenario(mode: Mode, metadata: Mapping[str, Any], codes: Sequence[str]) -> None:
+    """Check what the metadata of test mode tell the simulator: what is misspelt would look like a test that passed.
+
+    Raises Problem INVALID_REQUEST_BODY.
+    """
+    if mode == "test" and METADATA_KEY in metadata:
+        read_scenario(metadata[METADATA_KEY], codes)

@@ -1,9 +1,8 @@
 """Check what can be checked of a request for a payment before anything is read. No I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from nicobar.core.business.tenant import Mode
 from nicobar.core.customers.buyer import Address, Buyer
@@ -12,17 +11,13 @@ from nicobar.core.discounts.discounts import requested_codes
 from nicobar.core.fields import blank_to_none, checked_metadata
 from nicobar.core.payments.payment import PaymentOptions
 from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer, cart_request
-from nicobar.core.payments.return_schemes import may_return_to
+from nicobar.core.payments.return_url import checked_return_url
 from nicobar.core.pricing.cart import CartRequest
 from nicobar.core.problems import Problem
-from nicobar.core.simulator.simulated_scenario import METADATA_KEY, read_scenario
+from nicobar.core.simulator.simulated_scenario import check_scenario
 from nicobar.core.typed_text import tidy
-from nicobar.core.web_address import ascii_address
 from nicobar.reference import failures
 from nicobar.reference.contacts import checked_email, checked_phone
-
-MAXIMUM_RETURN_URL: Final = 4096
-"""Characters of an encoded `return_url`: it is sent in a header, whose length browsers and proxies limit."""
 
 
 class CheckedRequest(NamedTuple):
@@ -43,7 +38,7 @@ def check_payment_request(mode: Mode, request: PaymentRequest) -> CheckedRequest
     """Return the request in its checked form. Raises Problem for the first check that fails."""
     options = _options(request)
     metadata = checked_metadata(request.metadata)
-    check_scenario(mode, metadata)
+    check_scenario(mode, metadata, failures.CODES)
     customer = _NOBODY if request.customer is None and request.draft else _customer(request.customer)
     cart = cart_request(
         request.items,
@@ -96,40 +91,6 @@ def _invalid(path: str, detail: str) -> Problem:
 
 def _unique(types: Sequence[str] | None) -> list[str] | None:
     return None if types is None else list(dict.fromkeys(types))
-
-
-def check_scenario(mode: Mode, metadata: Mapping[str, Any]) -> None:
-    """Check what the metadata of test mode tell the simulator: what is misspelt would look like a test that passed.
-
-    Raises Problem INVALID_REQUEST_BODY.
-    """
-    if mode == "test" and METADATA_KEY in metadata:
-        read_scenario(metadata[METADATA_KEY], failures.CODES)
-
-
-def checked_return_url(url: str | None) -> str | None:
-    """Return the address that customers are sent to as a header can carry it.
-
-    Apps may use a scheme of their own (`myapp://paid`). Whoever reads addresses has to read this one in the same way:
-    no brackets but around an IPv6 address, no backslash. Raises Problem INVALID_REQUEST_BODY.
-    """
-    if url is None:
-        return None
-    if "\\" in url:
-        raise _invalid("return_url", "It holds a backslash; encode it as %5C.")
-    try:
-        url = ascii_address(url)
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise _invalid("return_url", f"It is not a valid URL: {error}.") from error
-    scheme = parts.scheme.lower()
-    if not may_return_to(scheme) or not (parts.netloc or parts.path):
-        raise _invalid("return_url", "It must be a full URL, such as https://example.com/thanks.")
-    if scheme in ("http", "https") and not parts.hostname:
-        raise _invalid("return_url", "It names no host.")
-    if len(url) > MAXIMUM_RETURN_URL:
-        raise _invalid("return_url", f"Encoded it has more than {MAXIMUM_RETURN_URL} characters.")
-    return url
 
 
 _NOBODY: Final = Buyer("", "", "", None, {})

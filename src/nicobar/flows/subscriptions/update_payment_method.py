@@ -7,6 +7,7 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.core.payments.payment import PaymentOptions
+from nicobar.core.payments.return_url import checked_return_url
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import price_left
 from nicobar.core.subscriptions.due import retry_of
@@ -15,7 +16,6 @@ from nicobar.core.subscriptions.plan import working_terms
 from nicobar.core.subscriptions.plan_change_request import MethodUpdate
 from nicobar.core.subscriptions.subscription import UNPAID, Subscription
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.payments.check_payment_request import checked_return_url
 from nicobar.flows.plans.check_can_set_up import check_can_set_up
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
 from nicobar.flows.plans.price_due import WhatIsDue, price_due

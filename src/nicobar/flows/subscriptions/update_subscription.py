@@ -9,17 +9,18 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.fields import checked_metadata
 from nicobar.core.payments.payment import PAYABLE, Payment
 from nicobar.core.problems import Problem
+from nicobar.core.simulator.simulated_scenario import check_scenario
 from nicobar.core.subscriptions.change_request import SubscriptionChange, changed, check_change
 from nicobar.core.subscriptions.subscription import CancelledBy, OpenCharge, Subscription
 from nicobar.core.tax.tax_place import REGION_MISSING
 from nicobar.core.typed_text import tidy
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.payments.check_payment_request import check_scenario
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.require_subscription import require_subscription
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.flows.tax.check_tax_id import check_tax_id
+from nicobar.reference import failures
 from nicobar.reference.tax_regions import tax_regions
 from nicobar.storage.customers.customers import lock_customer, update_customer
 from nicobar.storage.database import Tx
@@ -92,7 +93,7 @@ async def _checked(runtime: Runtime, known: Subscription, change: SubscriptionCh
         change = msgspec.structs.replace(change, customer_name=name)
     if change.metadata is not UNSET:
         metadata = checked_metadata(change.metadata)
-        check_scenario(known.mode, metadata)
+        check_scenario(known.mode, metadata, failures.CODES)
         change = msgspec.structs.replace(change, metadata=metadata)
     billing, policy = (known.billing if change.billing is UNSET else change.billing), None
     if change.billing is not UNSET:

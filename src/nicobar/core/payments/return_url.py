@@ -1,0 +1,40 @@
+"""The address that customers are sent to when they have paid."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from nicobar.core.payments.return_schemes import may_return_to
+from nicobar.core.problems import Problem
+from nicobar.core.web_address import ascii_address
+
+MAXIMUM_RETURN_URL: Final = 4096
+"""Characters of an encoded `return_url`: it is sent in a header, whose length browsers and proxies limit."""
+
+
+def checked_return_url(url: str | None) -> str | None:
+    """Return the address that customers are sent to as a header can carry it.
+
+    Apps may use a scheme of their own (`myapp://paid`). Whoever reads addresses has to read this one in the same way:
+    no brackets but around an IPv6 address, no backslash. Raises Problem INVALID_REQUEST_BODY.
+    """
+    if url is None:
+        return None
+    if "\\" in url:
+        raise _invalid("It holds a backslash; encode it as %5C.")
+    try:
+        url = ascii_address(url)
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _invalid(f"It is not a valid URL: {error}.") from error
+    scheme = parts.scheme.lower()
+    if not may_return_to(scheme) or not (parts.netloc or parts.path):
+        raise _invalid("It must be a full URL, such as https://example.com/thanks.")
+    if scheme in ("http", "https") and not parts.hostname:
+        raise _invalid("It names no host.")
+    if len(url) > MAXIMUM_RETURN_URL:
+        raise _invalid(f"Encoded it has more than {MAXIMUM_RETURN_URL} characters.")
+    return url
+
+
+def _invalid(detail: str) -> Problem:
+    return Problem("INVALID_REQUEST_BODY", path="return_url", detail=detail)
