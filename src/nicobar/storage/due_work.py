@@ -5,7 +5,7 @@ tries, and a partial index on the former. Taking a row moves its time on, so a r
 again, and nothing has to be found out about workers.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -37,6 +37,9 @@ class Claim(msgspec.Struct, frozen=True):
     tries: int
     """How often it was taken, this time included."""
 
+
+LONGEST_PAUSE: Final = timedelta(minutes=30)
+"""The longest time between two tries."""
 
 NOTICES: Final = DueRows("notices", ("processor", "notice_id"), "due_at", "tries")
 """Notices of processors that are not handled."""
@@ -99,3 +102,8 @@ async def put_off(tx: Tx, rows: DueRows, claim: Claim, until: datetime) -> None:
         at=len(values) + 2,
     )
     await tx.execute(query, *values, claim.tries, until)
+
+
+def pause_after(tries: int) -> timedelta:
+    """Return how long to wait after so many tries that failed: 2, 4, 8 ... seconds, at most half an hour."""
+    return min(timedelta(seconds=2 ** min(tries, 12)), LONGEST_PAUSE)
