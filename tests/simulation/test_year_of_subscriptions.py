@@ -59,7 +59,7 @@ async def test_a_year_of_subscriptions(
     assert twice == []
     assert Counter(row["periods"] for row in paid) == {13: SUBSCRIPTIONS - failing, 1: failing}
     assert [row["created_at"] for row in events] == sorted(row["created_at"] for row in events)
-    types = Counter(row["type"] for row in events)
+    types = Counter(row["type"] for row in events[before:])
     assert (types["subscription.renewed"], types["subscription.on_hold"]) == (renewals, failing)
     assert move.count == len(events) - before
     await club.books_agree()
