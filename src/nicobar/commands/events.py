@@ -15,6 +15,7 @@ from nicobar.commands.terminal.parts import (
     DatabaseUrl,
     InMode,
     Json,
+    look_up,
     moment,
     print_json,
     print_table,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from nicobar.core.events.event import Event
     from nicobar.core.webhooks.delivery import Delivery
     from nicobar.flows.runtime import Runtime
+    from nicobar.storage.database import Read
 
 app = App(
     name="events",
@@ -65,25 +67,20 @@ def list_(
 ) -> int:
     """List events, the newest first, with what became of them at the webhook endpoints."""
     configuration = read_configuration(data=data, database_url=database_url)
-    refuse_without_database(configuration, "events")
 
-    async def work(runtime: "Runtime") -> "list[tuple[Event, list[Delivery]]]":
-        from nicobar.core.business.tenant import Tenant
-        from nicobar.storage.business.businesses import first_business
+    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "list[tuple[Event, list[Delivery]]]":
         from nicobar.storage.events.events import EventFilter, list_events
         from nicobar.storage.webhooks.delivery_log import deliveries_of
 
         narrowed = EventFilter(types=None if type is None else (type,), object_id=about)
-        async with runtime.database.snapshot() as read:
-            tenant = Tenant(await first_business(read) or "", mode)
-            events = await list_events(read, tenant, narrowed, count, before=None, after=None)
-            deliveries = await deliveries_of(read, tenant, [event.event_id for event in events])
+        events = await list_events(read, tenant, narrowed, count, before=None, after=None)
+        deliveries = await deliveries_of(read, tenant, [event.event_id for event in events])
         of: dict[str, list[Delivery]] = {event.event_id: [] for event in events}
         for delivery in deliveries:
             of[delivery.event_id].append(delivery)
         return [(event, of[event.event_id]) for event in events]
 
-    found = with_runtime(configuration, work)
+    found = look_up(configuration, "events", mode, query)
     if json:
         print_json([_item(event, deliveries) for event, deliveries in found])
     elif found:
@@ -115,20 +112,15 @@ def show(
 ) -> int:
     """Show an event: its body as of its moment, and each try to deliver it with the receiver's answer."""
     configuration = read_configuration(data=data, database_url=database_url)
-    refuse_without_database(configuration, "events")
 
-    async def work(runtime: "Runtime") -> "tuple[Event, list[Delivery]] | None":
-        from nicobar.core.business.tenant import Tenant
-        from nicobar.storage.business.businesses import first_business
+    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "tuple[Event, list[Delivery]] | None":
         from nicobar.storage.events.events import get_event
         from nicobar.storage.webhooks.delivery_log import deliveries_of
 
-        async with runtime.database.snapshot() as read:
-            tenant = Tenant(await first_business(read) or "", mode)
-            event = await get_event(read, tenant, event_id)
-            return None if event is None else (event, await deliveries_of(read, tenant, [event_id]))
+        event = await get_event(read, tenant, event_id)
+        return None if event is None else (event, await deliveries_of(read, tenant, [event_id]))
 
-    found = with_runtime(configuration, work)
+    found = look_up(configuration, "events", mode, query)
     if found is None:
         see = command(configuration, f"events list --mode {mode}")
         raise ConfigurationError(f"There is no {mode} event with the id {event_id!r}. The newest are listed by: {see}")

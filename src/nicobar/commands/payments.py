@@ -12,10 +12,9 @@ from nicobar.commands.terminal.parts import (
     DatabaseUrl,
     InMode,
     Json,
+    look_up,
     print_json,
     print_table,
-    refuse_without_database,
-    with_runtime,
 )
 from nicobar.program.banner import answer, command, say
 from nicobar.program.configuration import ConfigurationError, read_configuration
@@ -23,7 +22,7 @@ from nicobar.wire.codes import IntentStatus
 
 if TYPE_CHECKING:
     from nicobar.commands.terminal.payment_screen import PaymentHistory
-    from nicobar.core.business.tenant import Mode
+    from nicobar.core.business.tenant import Mode, Tenant
     from nicobar.core.payments.payment import Payment
     from nicobar.flows.runtime import Runtime
     from nicobar.storage.database import Read
@@ -59,21 +58,17 @@ def show(
     No record is changed. Times are UTC. What is shown can be personal data of your customer.
     """
     configuration = read_configuration(data=data, database_url=database_url)
-    refuse_without_database(configuration, "payments")
 
-    async def work(runtime: "Runtime") -> "PaymentHistory | Mode | None":
+    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "PaymentHistory | Mode | None":
         from nicobar.core.business.tenant import Tenant
-        from nicobar.storage.business.businesses import first_business
         from nicobar.storage.payments.payments import get_payment
 
-        async with runtime.database.snapshot() as read:
-            business_id = await first_business(read) or ""
-            other: Mode = "live" if mode == "test" else "test"
-            if (payment := await get_payment(read, Tenant(business_id, mode), payment_id)) is not None:
-                return await read_history(read, payment)
-            return other if await get_payment(read, Tenant(business_id, other), payment_id) is not None else None
+        if (payment := await get_payment(read, tenant, payment_id)) is not None:
+            return await read_history(read, payment)
+        other: Mode = "live" if mode == "test" else "test"
+        return other if await get_payment(read, Tenant(tenant.business_id, other), payment_id) is not None else None
 
-    found = with_runtime(configuration, work)
+    found = look_up(configuration, "payments", mode, query)
     if found is None:
         see = command(configuration, f"payments list --mode {mode}")
         raise ConfigurationError(f"There is no payment with the id {payment_id!r}. The newest are listed by: {see}")
@@ -112,18 +107,13 @@ def list_(
 ) -> int:
     """List payments, the newest first, with what was given back of each."""
     configuration = read_configuration(data=data, database_url=database_url)
-    refuse_without_database(configuration, "payments")
 
-    async def work(runtime: "Runtime") -> "list[Payment]":
-        from nicobar.core.business.tenant import Tenant
-        from nicobar.storage.business.businesses import first_business
+    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "list[Payment]":
         from nicobar.storage.payments.payments import PaymentFilters, list_payments
 
-        async with runtime.database.snapshot() as read:
-            tenant = Tenant(await first_business(read) or "", mode)
-            return list(await list_payments(read, tenant, PaymentFilters(status=status), count, 0))
+        return list(await list_payments(read, tenant, PaymentFilters(status=status), count, 0))
 
-    payments = with_runtime(configuration, work)
+    payments = look_up(configuration, "payments", mode, query)
     if json:
         from nicobar.commands.terminal.payment_screen import payment_json
 

@@ -12,10 +12,9 @@ from nicobar.commands.terminal.parts import (
     DatabaseUrl,
     InMode,
     Json,
+    look_up,
     print_json,
     print_table,
-    refuse_without_database,
-    with_runtime,
 )
 from nicobar.program.banner import answer, command, say
 from nicobar.program.configuration import ConfigurationError, read_configuration
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from nicobar.core.business.tenant import Tenant
     from nicobar.core.sessions.checkout_session import CheckoutSession, SessionStatus
     from nicobar.flows.runtime import Runtime
+    from nicobar.storage.database import Read
 
 app = App(
     name="sessions",
@@ -55,19 +55,14 @@ def list_(
     The id of a session opens its page: whoever has it can pay there.
     """
     configuration = read_configuration(data=data, database_url=database_url)
-    refuse_without_database(configuration, "sessions")
 
-    async def work(runtime: "Runtime") -> "list[dict[str, Any]]":
-        from nicobar.core.business.tenant import Tenant
-        from nicobar.storage.business.businesses import first_business
+    async def query(runtime: "Runtime", read: "Read", tenant: "Tenant") -> "list[dict[str, Any]]":
         from nicobar.storage.sessions.sessions import list_session_statuses
 
-        async with runtime.database.snapshot() as read:
-            tenant = Tenant(await first_business(read) or "", mode)
-            found = await list_session_statuses(read, tenant, count)
+        found = await list_session_statuses(read, tenant, count)
         return [_told(runtime, tenant, status) for status in found]
 
-    sessions = with_runtime(configuration, work)
+    sessions = look_up(configuration, "sessions", mode, query)
     if json:
         print_json(sessions)
     elif sessions:
@@ -100,20 +95,17 @@ def show(
     What is shown can be personal data of your customer.
     """
     configuration = read_configuration(data=data, database_url=database_url)
-    refuse_without_database(configuration, "sessions")
 
-    async def work(runtime: "Runtime") -> "tuple[dict[str, Any], CheckoutSession] | None":
-        from nicobar.core.business.tenant import Tenant
-        from nicobar.storage.business.businesses import first_business
+    async def query(
+        runtime: "Runtime", read: "Read", tenant: "Tenant"
+    ) -> "tuple[dict[str, Any], CheckoutSession] | None":
         from nicobar.storage.sessions.sessions import get_session, get_session_status
 
-        async with runtime.database.snapshot() as read:
-            tenant = Tenant(await first_business(read) or "", mode)
-            status = await get_session_status(read, tenant, session_id)
-            session = await get_session(read, tenant, session_id)
+        status = await get_session_status(read, tenant, session_id)
+        session = await get_session(read, tenant, session_id)
         return None if status is None or session is None else (_told(runtime, tenant, status), session)
 
-    found = with_runtime(configuration, work)
+    found = look_up(configuration, "sessions", mode, query)
     if found is None:
         see = command(configuration, f"sessions list --mode {mode}")
         raise ConfigurationError(

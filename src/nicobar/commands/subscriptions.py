@@ -12,10 +12,9 @@ from nicobar.commands.terminal.parts import (
     DatabaseUrl,
     InMode,
     Json,
+    look_up,
     print_json,
     print_table,
-    refuse_without_database,
-    with_runtime,
 )
 from nicobar.core.subscriptions.subscription import SubscriptionStatus
 from nicobar.program.banner import answer, command, say
@@ -23,8 +22,10 @@ from nicobar.program.configuration import ConfigurationError, read_configuration
 
 if TYPE_CHECKING:
     from nicobar.commands.terminal.subscription_screen import SubscriptionHistory
+    from nicobar.core.business.tenant import Tenant
     from nicobar.core.subscriptions.subscription import Subscription
     from nicobar.flows.runtime import Runtime
+    from nicobar.storage.database import Read
 
 app = App(
     name="subscriptions",
@@ -59,28 +60,23 @@ def show(
     No record is changed. Times are UTC. What is shown can be personal data of your customer.
     """
     configuration = read_configuration(data=data, database_url=database_url)
-    refuse_without_database(configuration, "subscriptions")
 
-    async def work(runtime: "Runtime") -> "SubscriptionHistory | None":
+    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "SubscriptionHistory | None":
         from nicobar.commands.terminal.subscription_screen import SubscriptionHistory
-        from nicobar.core.business.tenant import Tenant
-        from nicobar.storage.business.businesses import first_business
         from nicobar.storage.events.events import events_of
         from nicobar.storage.payments.payments import PaymentFilters, list_payments
         from nicobar.storage.subscriptions.charges import charges_of_subscription
         from nicobar.storage.subscriptions.subscriptions import get_subscription
 
-        async with runtime.database.snapshot() as read:
-            tenant = Tenant(await first_business(read) or "", mode)
-            subscription = await get_subscription(read, tenant, subscription_id)
-            if subscription is None:
-                return None
-            filters = PaymentFilters(subscription_id=subscription_id)
-            payments = {each.payment_id: each for each in await list_payments(read, tenant, filters, 100, 0)}
-            charges = await charges_of_subscription(read, tenant, subscription_id)
-            return SubscriptionHistory(subscription, charges, payments, await events_of(read, tenant, subscription_id))
+        subscription = await get_subscription(read, tenant, subscription_id)
+        if subscription is None:
+            return None
+        filters = PaymentFilters(subscription_id=subscription_id)
+        payments = {each.payment_id: each for each in await list_payments(read, tenant, filters, 100, 0)}
+        charges = await charges_of_subscription(read, tenant, subscription_id)
+        return SubscriptionHistory(subscription, charges, payments, await events_of(read, tenant, subscription_id))
 
-    found = with_runtime(configuration, work)
+    found = look_up(configuration, "subscriptions", mode, query)
     if found is None:
         see = command(configuration, f"subscriptions list --mode {mode}")
         raise ConfigurationError(
@@ -118,18 +114,13 @@ def list_(
 ) -> int:
     """List subscriptions, the newest first, with their next billing dates."""
     configuration = read_configuration(data=data, database_url=database_url)
-    refuse_without_database(configuration, "subscriptions")
 
-    async def work(runtime: "Runtime") -> "list[Subscription]":
-        from nicobar.core.business.tenant import Tenant
-        from nicobar.storage.business.businesses import first_business
+    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "list[Subscription]":
         from nicobar.storage.subscriptions.subscriptions import SubscriptionFilters, list_subscriptions
 
-        async with runtime.database.snapshot() as read:
-            tenant = Tenant(await first_business(read) or "", mode)
-            return list(await list_subscriptions(read, tenant, SubscriptionFilters(status=status), count, 0))
+        return list(await list_subscriptions(read, tenant, SubscriptionFilters(status=status), count, 0))
 
-    found = with_runtime(configuration, work)
+    found = look_up(configuration, "subscriptions", mode, query)
     if json:
         from nicobar.commands.terminal.subscription_screen import subscription_json
 

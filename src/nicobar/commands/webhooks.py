@@ -14,18 +14,20 @@ from nicobar.commands.terminal.parts import (
     DatabaseUrl,
     InMode,
     Json,
+    look_up,
     print_json,
     print_table,
     read_file,
-    refuse_without_database,
     with_runtime,
 )
 from nicobar.program.banner import answer, command, plain, say
 from nicobar.program.configuration import ConfigurationError, read_configuration
 
 if TYPE_CHECKING:
+    from nicobar.core.business.tenant import Tenant
     from nicobar.core.webhooks.endpoint import Endpoint
     from nicobar.flows.runtime import Runtime
+    from nicobar.storage.database import Read
 
 app = App(
     name="webhooks",
@@ -55,18 +57,14 @@ Examples:
 def list_(*, mode: InMode = "test", json: Json = False, data: Data = None, database_url: DatabaseUrl = None) -> int:
     """List webhook endpoints, the newest first, and whether something arrives there."""
     configuration = read_configuration(data=data, database_url=database_url)
-    refuse_without_database(configuration, "webhook endpoints")
 
-    async def work(runtime: "Runtime") -> "list[Endpoint]":
-        from nicobar.core.business.tenant import Tenant
+    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "list[Endpoint]":
         from nicobar.core.webhooks.endpoint import MAXIMUM_ENDPOINTS
-        from nicobar.storage.business.businesses import first_business
         from nicobar.storage.webhooks.endpoints import list_endpoints
 
-        async with runtime.database.snapshot() as read:
-            return await list_endpoints(read, Tenant(await first_business(read) or "", mode), MAXIMUM_ENDPOINTS)
+        return await list_endpoints(read, tenant, MAXIMUM_ENDPOINTS)
 
-    found = with_runtime(configuration, work)
+    found = look_up(configuration, "webhook endpoints", mode, query)
     if json:
         print_json([_as_json(endpoint) for endpoint in found])
     elif found:
@@ -95,20 +93,15 @@ def show(
 ) -> int:
     """Show a webhook endpoint, without its secrets, and how many deliveries are in which state."""
     configuration = read_configuration(data=data, database_url=database_url)
-    refuse_without_database(configuration, "webhook endpoints")
 
-    async def work(runtime: "Runtime") -> "tuple[Endpoint, dict[str, int]] | None":
-        from nicobar.core.business.tenant import Tenant
-        from nicobar.storage.business.businesses import first_business
+    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "tuple[Endpoint, dict[str, int]] | None":
         from nicobar.storage.webhooks.delivery_log import count_deliveries
         from nicobar.storage.webhooks.endpoints import get_endpoint
 
-        async with runtime.database.snapshot() as read:
-            tenant = Tenant(await first_business(read) or "", mode)
-            endpoint = await get_endpoint(read, tenant, endpoint_id)
-            return None if endpoint is None else (endpoint, await count_deliveries(read, tenant, endpoint_id))
+        endpoint = await get_endpoint(read, tenant, endpoint_id)
+        return None if endpoint is None else (endpoint, await count_deliveries(read, tenant, endpoint_id))
 
-    found = with_runtime(configuration, work)
+    found = look_up(configuration, "webhook endpoints", mode, query)
     if found is None:
         see = command(configuration, f"webhooks list --mode {mode}")
         raise ConfigurationError(f"There is no {mode} webhook endpoint with the id {endpoint_id!r}. See: {see}")

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from nicobar.core.problems import Problem
-from nicobar.wire.codes import CountryCode
+from nicobar.wire.codes import CountryCode, PaymentMethodType
 
 INT32_MAX: Final = 2_147_483_647
 
@@ -24,6 +24,10 @@ Text1000 = Annotated[str, Meta(max_length=1000)]
 Email = Annotated[str, Meta(max_length=254, description="An e-mail address (RFC 5321)")]
 Phone = Annotated[str, Meta(max_length=40)]
 Url = Annotated[str, Meta(max_length=2048)]
+TaxIdText = Annotated[str, Meta(max_length=64)]
+DiscountCodeText = Annotated[str, Meta(max_length=64)]
+DiscountCodes = Annotated[list[DiscountCodeText], Meta(max_length=20)]
+MethodTypes = Annotated[list[PaymentMethodType], Meta(max_length=200)]
 
 MetadataKey = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"\A[A-Za-z0-9_-]+\Z")]
 MetadataText = Annotated[str, Meta(max_length=500)]

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from nicobar.api.order_problems import ORDER_PROBLEMS
 from nicobar.api.routing import Call, Operation
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import CreatedPayment
@@ -162,35 +163,7 @@ OPERATIONS: Final = [
         PaymentCreated,
         body=PaymentCreate,
         summary="Create a one-time payment",
-        problems=(
-            "PRODUCT_CART_EMTPY",
-            "BRAND_MISMATCH",
-            "BRAND_NOT_ENABLED",
-            "PRODUCT_IS_DELETED",
-            "MISSING_PRODUCT_INFORMATION",
-            "UNSUPPORTED_ACTION",
-            "UNSUPPORTED_COUNTRY",
-            "UNSUPPORTED_CURRENCY",
-            "INVALID_TAX_ID",
-            "PAY_AS_YOU_WANT_AMOUNT_REQUIRED",
-            "REQUEST_AMOUNT_BELOW_MINIMUM",
-            "EXCHANGE_RATE_NOT_FOUND",
-            "INVALID_DISCOUNT_CODE",
-            "DISCOUNT_NOT_YET_ACTIVE",
-            "DISCOUNT_CODE_EXPIRED",
-            "DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED",
-            "DISCOUNT_CUSTOMER_NOT_ELIGIBLE",
-            "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED",
-            "DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT",
-            "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET",
-            "DISCOUNT_CONCURRENT_REDEMPTION",
-            "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT",
-            "INTEGER_CONVERSION_FAILURE",
-            "NO_ELIGIBLE_PAYMENT_METHODS",
-            "INVALID_REQUEST_PARAMETERS",
-            "MAXIMUM_KEYS_REACHED",
-            "NOT_FOUND",
-        ),
+        problems=(*ORDER_PROBLEMS, "PRODUCT_CART_EMTPY"),
     ),
     Operation("GET", "/payments/{payment_id}", retrieve, PaymentRead, summary="Get a payment", problems=("NOT_FOUND",)),
     Operation(

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from nicobar.api.order_problems import ORDER_PROBLEMS, PRICING_PROBLEMS, SUBSCRIBING_PROBLEMS
 from nicobar.api.routing import Call, Operation
 from nicobar.core.ids import is_session_id
 from nicobar.core.problems import Problem
@@ -55,35 +56,7 @@ async def preview(call: Call[CheckoutPreviewRequest, NoQuery]) -> CheckoutPrevie
     return render_preview(await preview_checkout(call.runtime, call.tenant, read_preview(call.body)))
 
 
-_PRICING: Final = (
-    "PRODUCT_CART_EMTPY",
-    "BRAND_MISMATCH",
-    "BRAND_NOT_ENABLED",
-    "PRODUCT_IS_DELETED",
-    "UNSUPPORTED_ACTION",
-    "UNSUPPORTED_COUNTRY",
-    "UNSUPPORTED_CURRENCY",
-    "EXCHANGE_RATE_NOT_FOUND",
-    "REQUEST_AMOUNT_BELOW_MINIMUM",
-    "INVALID_DISCOUNT_CODE",
-    "DISCOUNT_NOT_YET_ACTIVE",
-    "DISCOUNT_CODE_EXPIRED",
-    "DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED",
-    "DISCOUNT_CUSTOMER_NOT_ELIGIBLE",
-    "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED",
-    "DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT",
-    "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET",
-    "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT",
-    "INTEGER_CONVERSION_FAILURE",
-    "NO_ELIGIBLE_PAYMENT_METHODS",
-    "NOT_FOUND",
-    "MISSING_ADDON_IDS",
-    "DUPLICATE_ADDON_IDS_IN_REQUEST",
-    "ADDONS_NOT_ALLOWED_FOR_ON_DEMAND",
-    "ONE_TIME_PRODUCTS_NOT_ALLOWED_FOR_ON_DEMAND",
-    "CUSTOMER_HAS_EXISTING_SUBSCRIPTION",
-    "INVALID_REQUEST_PARAMETERS",
-)
+_CART_PROBLEMS: Final = ("PRODUCT_CART_EMTPY", *SUBSCRIBING_PROBLEMS)
 
 OPERATIONS: Final = [
     Operation(
@@ -93,14 +66,7 @@ OPERATIONS: Final = [
         CheckoutSessionCreated,
         body=CheckoutSessionCreate,
         summary="Create a checkout session",
-        problems=(
-            *_PRICING,
-            "MISSING_PRODUCT_INFORMATION",
-            "INVALID_TAX_ID",
-            "PAY_AS_YOU_WANT_AMOUNT_REQUIRED",
-            "DISCOUNT_CONCURRENT_REDEMPTION",
-            "MAXIMUM_KEYS_REACHED",
-        ),
+        problems=(*ORDER_PROBLEMS, *_CART_PROBLEMS),
     ),
     Operation(
         "POST",
@@ -109,7 +75,7 @@ OPERATIONS: Final = [
         CheckoutPreview,
         body=CheckoutPreviewRequest,
         summary="Preview the price of a cart",
-        problems=_PRICING,
+        problems=(*PRICING_PROBLEMS, *_CART_PROBLEMS),
     ),
     Operation(
         "GET",

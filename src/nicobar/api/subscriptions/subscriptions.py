@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from nicobar.api.order_problems import ORDER_PROBLEMS, SUBSCRIBING_PROBLEMS
 from nicobar.api.routing import Call, Operation
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.subscription_request import CreatedSubscription
@@ -70,39 +71,7 @@ OPERATIONS: Final = [
         SubscriptionCreated,
         body=SubscriptionCreate,
         summary="Start a subscription",
-        problems=(
-            "BRAND_NOT_ENABLED",
-            "BRAND_MISMATCH",
-            "PRODUCT_IS_DELETED",
-            "MISSING_PRODUCT_INFORMATION",
-            "ADDONS_NOT_ALLOWED_FOR_ON_DEMAND",
-            "ONE_TIME_PRODUCTS_NOT_ALLOWED_FOR_ON_DEMAND",
-            "DUPLICATE_ADDON_IDS_IN_REQUEST",
-            "MISSING_ADDON_IDS",
-            "CUSTOMER_HAS_EXISTING_SUBSCRIPTION",
-            "UNSUPPORTED_ACTION",
-            "UNSUPPORTED_COUNTRY",
-            "UNSUPPORTED_CURRENCY",
-            "INVALID_TAX_ID",
-            "PAY_AS_YOU_WANT_AMOUNT_REQUIRED",
-            "REQUEST_AMOUNT_BELOW_MINIMUM",
-            "EXCHANGE_RATE_NOT_FOUND",
-            "INVALID_DISCOUNT_CODE",
-            "DISCOUNT_NOT_YET_ACTIVE",
-            "DISCOUNT_CODE_EXPIRED",
-            "DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED",
-            "DISCOUNT_CUSTOMER_NOT_ELIGIBLE",
-            "DISCOUNT_PER_CUSTOMER_USAGE_LIMIT_EXCEEDED",
-            "DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT",
-            "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET",
-            "DISCOUNT_CONCURRENT_REDEMPTION",
-            "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT",
-            "INTEGER_CONVERSION_FAILURE",
-            "NO_ELIGIBLE_PAYMENT_METHODS",
-            "INVALID_REQUEST_PARAMETERS",
-            "MAXIMUM_KEYS_REACHED",
-            "NOT_FOUND",
-        ),
+        problems=(*ORDER_PROBLEMS, *SUBSCRIBING_PROBLEMS),
     ),
     Operation(
         "GET",

@@ -19,7 +19,9 @@ from nicobar.program.banner import answer, plain, say, step
 from nicobar.program.configuration import Configuration, ConfigurationError
 
 if TYPE_CHECKING:
+    from nicobar.core.business.tenant import Mode, Tenant
     from nicobar.flows.runtime import Runtime
+    from nicobar.storage.database import Read
 
 ResultT = TypeVar("ResultT")
 
@@ -120,6 +122,28 @@ def refuse_without_database(configuration: Configuration, what: str) -> None:
         raise ConfigurationError(
             f"There is no database in {data_folder(configuration)}, so there are no {what}. Check --data."
         )
+
+
+def look_up(
+    configuration: Configuration,
+    what: str,
+    mode: "Mode",
+    query: "Callable[[Runtime, Read, Tenant], Awaitable[ResultT]]",
+) -> ResultT:
+    """Return what a query finds of the business in one snapshot. `what` is looked for, in the plural.
+
+    Raises ConfigurationError without a database.
+    """
+    refuse_without_database(configuration, what)
+
+    async def work(runtime: "Runtime") -> ResultT:
+        from nicobar.core.business.tenant import Tenant
+        from nicobar.storage.business.businesses import first_business
+
+        async with runtime.database.snapshot() as read:
+            return await query(runtime, read, Tenant(await first_business(read) or "", mode))
+
+    return with_runtime(configuration, work)
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -10,17 +10,21 @@ from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
 from nicobar.core.pricing.cart import RequestedItem
-from nicobar.wire.codes import CurrencyCode, PaymentMethodType
+from nicobar.wire.codes import CurrencyCode
 from nicobar.wire.common import (
     INT32_MAX,
     Amount,
     BillingAddress,
+    DiscountCodes,
+    DiscountCodeText,
     Email,
     Metadata,
+    MethodTypes,
     ObjectId,
     Phone,
     RequestBody,
     ResponseBody,
+    TaxIdText,
     Text250,
     Url,
 )
@@ -28,8 +32,6 @@ from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
 
 MAXIMUM_QUANTITY = 10_000
 """Units of one cart line."""
-
-DiscountCodeText = Annotated[str, Meta(max_length=64)]
 
 
 class CustomerRequest(RequestBody, frozen=True, kw_only=True):
@@ -57,11 +59,11 @@ class PaymentCreate(RequestBody, frozen=True, kw_only=True):
     customer: CustomerRequest
     product_cart: Annotated[list[CartItem], Meta(max_length=100)]
     adaptive_currency_fees_inclusive: bool | None = None
-    allowed_payment_method_types: Annotated[list[PaymentMethodType], Meta(max_length=200)] | None = None
+    allowed_payment_method_types: MethodTypes | None = None
     billing_currency: CurrencyCode | None = None
     customer_business_name: Text250 | None = None
     discount_code: DiscountCodeText | None = None
-    discount_codes: Annotated[list[DiscountCodeText], Meta(max_length=20)] | None = None
+    discount_codes: DiscountCodes | None = None
     force_3ds: bool | None = None
     metadata: Metadata | None = None
     payment_link: bool | None = None
@@ -72,7 +74,7 @@ class PaymentCreate(RequestBody, frozen=True, kw_only=True):
     short_link: bool | None = None
     """Changes nothing: every payment link is as short as the checkout script allows, with an id of 8 characters."""
     show_saved_payment_methods: bool | None = None
-    tax_id: Annotated[str, Meta(max_length=64)] | None = None
+    tax_id: TaxIdText | None = None
 
 
 class CreatedCartItem(ResponseBody, frozen=True, kw_only=True):

@@ -17,11 +17,19 @@ from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.core.tax.tax import MILLION
 from nicobar.reference import countries
 from nicobar.wire.codes import CountryCode, CurrencyCode
-from nicobar.wire.common import ObjectId, RequestBody, ResponseBody, Text250
-from nicobar.wire.payments.payments import CustomerRequest, DiscountCodeText, read_requested_customer
+from nicobar.wire.common import (
+    DiscountCodes,
+    DiscountCodeText,
+    ObjectId,
+    RequestBody,
+    ResponseBody,
+    TaxIdText,
+    Text250,
+)
+from nicobar.wire.payments.payments import CustomerRequest, read_requested_customer
 from nicobar.wire.sessions.session_requests import (
-    MethodTypes,
     SessionItemRequest,
+    SessionMethodTypes,
     SubscriptionData,
     known_types,
     read_item,
@@ -44,18 +52,18 @@ class CheckoutPreviewRequest(RequestBody, frozen=True, kw_only=True):
     """The body of POST /checkouts/preview. Fields of a checkout session that decide no price are ignored."""
 
     product_cart: Annotated[list[SessionItemRequest], Meta(max_length=20)]
-    allowed_payment_method_types: MethodTypes | None = None
+    allowed_payment_method_types: SessionMethodTypes | None = None
     billing_address: PreviewAddress | None = None
     billing_currency: CurrencyCode | None = None
     customer: CustomerRequest | None = None
     customer_business_name: Text250 | None = None
     adaptive_currency_fees_inclusive: bool | None = None
     discount_code: DiscountCodeText | None = None
-    discount_codes: Annotated[list[DiscountCodeText], Meta(max_length=20)] | None = None
+    discount_codes: DiscountCodes | None = None
     product_collection_id: ObjectId | None = None
     subscription_data: SubscriptionData | None = None
     """What is special about the subscriptions of the cart; the one-time products do not care."""
-    tax_id: Annotated[str, Meta(max_length=64)] | None = None
+    tax_id: TaxIdText | None = None
 
 
 class Breakup(ResponseBody, frozen=True, kw_only=True):

@@ -24,20 +24,23 @@ from nicobar.wire.common import (
     INT32_MAX,
     Amount,
     BillingAddress,
+    DiscountCodes,
+    DiscountCodeText,
     Metadata,
     ObjectId,
     PositiveInt32,
     RequestBody,
+    TaxIdText,
     Text100,
     Text250,
     Url,
 )
-from nicobar.wire.payments.payments import MAXIMUM_QUANTITY, CustomerRequest, DiscountCodeText, read_requested_customer
+from nicobar.wire.payments.payments import MAXIMUM_QUANTITY, CustomerRequest, read_requested_customer
 from nicobar.wire.subscriptions.creation import OnDemandRequest, read_on_demand
 
 CssText = Annotated[str, Meta(max_length=100)]
 
-MethodTypes = Annotated[list[PaymentMethodType | Literal["sunbit"]], Meta(max_length=200)]
+SessionMethodTypes = Annotated[list[PaymentMethodType | Literal["sunbit"]], Meta(max_length=200)]
 """Types that may pay. `sunbit`, which one client knows and no SDK, is passed over."""
 
 
@@ -157,7 +160,7 @@ class CheckoutSessionCreate(RequestBody, frozen=True, kw_only=True):
 
     product_cart: Annotated[list[SessionItemRequest], Meta(max_length=20)]
     adaptive_currency_fees_inclusive: bool | None = None
-    allowed_payment_method_types: MethodTypes | None = None
+    allowed_payment_method_types: SessionMethodTypes | None = None
     billing_address: BillingAddress | None = None
     billing_currency: CurrencyCode | None = None
     cancel_url: Url | None = None
@@ -167,7 +170,7 @@ class CheckoutSessionCreate(RequestBody, frozen=True, kw_only=True):
     customer_business_name: Text250 | None = None
     customization: SessionCustomization | None = None
     discount_code: DiscountCodeText | None = None
-    discount_codes: Annotated[list[DiscountCodeText], Meta(max_length=20)] | None = None
+    discount_codes: DiscountCodes | None = None
     feature_flags: SessionFlags | None = None
     force_3ds: bool | None = None
     mandate_min_amount_inr_paise: PositiveInt32 | None = None
@@ -182,7 +185,7 @@ class CheckoutSessionCreate(RequestBody, frozen=True, kw_only=True):
     show_saved_payment_methods: bool | None = None
     subscription_data: SubscriptionData | None = None
     """What is special about the subscriptions of the cart; the one-time products do not care."""
-    tax_id: Annotated[str, Meta(max_length=64)] | None = None
+    tax_id: TaxIdText | None = None
 
 
 def read_session(body: CheckoutSessionCreate) -> SessionRequest:

@@ -13,22 +13,25 @@ from nicobar.core.subscriptions.plan_change import EffectiveAt
 from nicobar.core.subscriptions.plan_change_request import DemandedCharge, MethodUpdate, PlanChangeRequest
 from nicobar.core.subscriptions.proration import ProrationMode
 from nicobar.core.subscriptions.subscription import Feedback, OnFailure, SubscriptionStatus
-from nicobar.wire.codes import CurrencyCode, PaymentMethodType
+from nicobar.wire.codes import CurrencyCode
 from nicobar.wire.common import (
     Amount,
     BillingAddress,
+    DiscountCodes,
+    DiscountCodeText,
     Metadata,
+    MethodTypes,
     ObjectId,
     PageQuery,
     PositiveInt32,
     RequestBody,
     ResponseBody,
+    TaxIdText,
     Text250,
     Text1000,
     Url,
     in_utc,
 )
-from nicobar.wire.payments.payments import DiscountCodeText
 from nicobar.wire.subscriptions.creation import AttachedAddons, SubscriptionQuantity, read_addons
 
 CancelReason = Literal[
@@ -70,7 +73,7 @@ class SubscriptionUpdate(RequestBody, frozen=True, kw_only=True):
     status: SubscriptionStatus | None = None
     subscription_period_count: PositiveInt32 | None = None
     subscription_period_interval: Interval | None = None
-    tax_id: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
+    tax_id: TaxIdText | UnsetType | None = UNSET
 
 
 class PlanChangeBody(RequestBody, frozen=True, kw_only=True):
@@ -86,7 +89,7 @@ class PlanChangeBody(RequestBody, frozen=True, kw_only=True):
     cancel_scheduled_change_plan: bool | None = None
     collect_via_payment_link: bool | None = None
     discount_code: DiscountCodeText | None = None
-    discount_codes: Annotated[list[DiscountCodeText], Meta(max_length=20)] | None = None
+    discount_codes: DiscountCodes | None = None
     effective_at: EffectiveAt | None = None
     metadata: Metadata | None = None
     on_payment_failure: OnFailure | None = None
@@ -126,7 +129,7 @@ class MethodOfUpdate(RequestBody, frozen=True, kw_only=True):
     type: Literal["new", "existing"]
     payment_method_id: ObjectId | None = None
     return_url: Url | None = None
-    allowed_payment_method_types: Annotated[list[PaymentMethodType], Meta(max_length=200)] | None = None
+    allowed_payment_method_types: MethodTypes | None = None
 
 
 class MethodUpdateBody(RequestBody, frozen=True, kw_only=True):
@@ -135,7 +138,7 @@ class MethodUpdateBody(RequestBody, frozen=True, kw_only=True):
     type: Literal["new", "existing"] | None = None
     payment_method_id: ObjectId | None = None
     return_url: Url | None = None
-    allowed_payment_method_types: Annotated[list[PaymentMethodType], Meta(max_length=200)] | None = None
+    allowed_payment_method_types: MethodTypes | None = None
     payment_method: MethodOfUpdate | None = None
 
 

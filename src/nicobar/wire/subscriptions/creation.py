@@ -15,16 +15,20 @@ from nicobar.core.subscriptions.subscription_request import (
     RequestedPlan,
     SubscriptionRequest,
 )
-from nicobar.wire.codes import CurrencyCode, PaymentMethodType
+from nicobar.wire.codes import CurrencyCode
 from nicobar.wire.common import (
     INT32_MAX,
     Amount,
     BillingAddress,
+    DiscountCodes,
+    DiscountCodeText,
     Metadata,
+    MethodTypes,
     ObjectId,
     PositiveInt32,
     RequestBody,
     ResponseBody,
+    TaxIdText,
     Text250,
     Text1000,
     Url,
@@ -34,7 +38,6 @@ from nicobar.wire.payments.payments import (
     MAXIMUM_QUANTITY,
     CartItem,
     CustomerRequest,
-    DiscountCodeText,
     read_requested_customer,
 )
 from nicobar.wire.subscriptions.subscriptions import AddonOfPlan, render_addons
@@ -72,11 +75,11 @@ class SubscriptionCreate(RequestBody, frozen=True, kw_only=True):
     product_id: ObjectId
     quantity: SubscriptionQuantity
     addons: AttachedAddons | None = None
-    allowed_payment_method_types: Annotated[list[PaymentMethodType], Meta(max_length=200)] | None = None
+    allowed_payment_method_types: MethodTypes | None = None
     billing_currency: CurrencyCode | None = None
     customer_business_name: Text250 | None = None
     discount_code: DiscountCodeText | None = None
-    discount_codes: Annotated[list[DiscountCodeText], Meta(max_length=20)] | None = None
+    discount_codes: DiscountCodes | None = None
     force_3ds: bool | None = None
     mandate_min_amount_inr_paise: PositiveInt32 | None = None
     """Changes nothing: this server asks for no Indian mandates."""
@@ -90,7 +93,7 @@ class SubscriptionCreate(RequestBody, frozen=True, kw_only=True):
     return_url: Url | None = None
     short_link: bool | None = None
     show_saved_payment_methods: bool | None = None
-    tax_id: Annotated[str, Meta(max_length=64)] | None = None
+    tax_id: TaxIdText | None = None
     trial_period_days: TrialDays | None = None
 
 
