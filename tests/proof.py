@@ -1,4 +1,4 @@
-"""Tests that draw at random: a tenth of each runs in `make test`, and all by `make prove`, which writes docs/proof.md.
+"""Tests that draw at random: in `make test` a tenth or less, by `make prove` in full, which writes docs/proof.md.
 
 Such a test has the mark `proof` and records what it did, with its seed; the properties of Hypothesis are marked by
 themselves.
@@ -89,8 +89,8 @@ def page(passed: Sequence[pytest.TestReport], failed: Set[tuple[str, str]]) -> s
         [
             "# The last proof",
             "",
-            "Tests that draw at random run for a tenth of their length in `make test` and in full by `make prove`,",
-            'which brings these rows up to date; `make prove ARGS="tests/core"` does so for a part.',
+            "Tests that draw at random run for a tenth of their length or less in `make test`, in full by",
+            '`make prove`, which brings these rows up to date; `make prove ARGS="tests/core"` does so for a part.',
             "",
             "| File | Test | Of | Done | When |",
             "| --- | --- | --- | --- | --- |",

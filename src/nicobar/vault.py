@@ -159,11 +159,11 @@ class Vault:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
-            raise VaultError(f"The encryption key in {self._file} cannot be read: {_why(error)}.") from error
+            raise VaultError(f"The key in {self._file} cannot be read: {_why(error)}.") from error
         try:
             return Keys.parse(text)
         except ValueError as error:
-            raise VaultError(f"{self._file} does not hold an encryption key any more.") from error
+            raise VaultError(f"{self._file} does not hold a key any more.") from error
 
     def _new_file(self) -> Keys:
         """Make the file with a new key, in one step: another process that makes it at the same moment wins or loses."""
@@ -190,8 +190,8 @@ class Vault:
                 draft.unlink()
         except OSError as error:
             raise VaultError(
-                f"The encryption key cannot be kept in {self._file}: {_why(error)}. Name another file in "
-                f"NICOBAR_KEY_FILE, or give the key in {_VARIABLE}."
+                f"The key cannot be kept in {self._file}: {_why(error)}. Name another file in "
+                f"NICOBAR_KEY_FILE, or give the key in {self._variable}."
             ) from error
         made = self._from_file()
         assert made is not None  # noqa: S101 - it was made a moment ago

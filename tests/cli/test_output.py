@@ -59,6 +59,11 @@ def test_a_table_fits_the_terminal(columns: int, lines: list[str]) -> None:
     [
         ["keys", "list"],
         ["payments", "list"],
+        ["sessions", "list"],
+        ["subscriptions", "list"],
+        ["events", "list"],
+        ["webhooks", "list"],
+        ["audit", "list"],
         ["processors", "list"],
         ["settings", "list"],
         ["settings", "history"],

@@ -72,7 +72,7 @@ def test_two_processes_that_make_the_file_at_once_get_one_key(tmp_path: Path) ->
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     file = tmp_path / "encryption.key"
     file.write_text("my password")
-    with pytest.raises(VaultError, match="does not hold an encryption key any more"):
+    with pytest.raises(VaultError, match="does not hold a key any more"):
         Vault(None, file).seal(b"s", PLACE, NONCE)
     nowhere = Vault(None, file / "encryption.key")
     with pytest.raises(VaultError, match="cannot be read"):

@@ -1,7 +1,7 @@
 """The whole server, with its database, in each flood: its memory stays in bounds and a customer goes on paying.
 
-How long the customer's requests took is recorded, and decides nothing: `make prove` floods for longer, and
-docs/proof.md has the figures.
+How long the customer's requests took is a property of its report, and decides nothing. With NICOBAR_PROVE it floods
+for longer.
 """
 
 import re

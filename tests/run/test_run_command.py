@@ -257,7 +257,9 @@ def test_an_endpoint_that_a_killed_run_left_is_replaced(shop: DemoShop, port: in
 def test_an_address_that_cannot_be_sent_to_is_refused(shop: DemoShop) -> None:
     done = shop.run("--forward-to", "ftp://localhost/hook", "--", "echo", "started")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("nicobar: Webhooks cannot be forwarded: ")
+    assert done.stderr == (
+        "nicobar: --forward-to takes an address such as http://localhost:3000/api/webhook, not 'ftp://localhost/hook'.\n"
+    )
     assert endpoints(shop) == []
 
 

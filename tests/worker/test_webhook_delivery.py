@@ -60,7 +60,10 @@ async def unfinished(runtime: Runtime) -> int:
         return int(await read.fetchval("SELECT count(*) FROM webhook_deliveries WHERE state <> 'delivered'"))
 
 
-async def test_it_is_sent_right_after_the_commit(runtime: Runtime, tenant: Tenant) -> None:
+async def test_it_is_sent_right_after_the_commit(
+    runtime: Runtime, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nicobar.worker.worker.LOOK_SECONDS", 600.0)  # so that it has to be the nudge
     async with receiving() as receiver, working(runtime):
         await endpoint_at(runtime, tenant, receiver.url)
         await asyncio.sleep(0.05)  # the worker has begun to wait
@@ -69,7 +72,8 @@ async def test_it_is_sent_right_after_the_commit(runtime: Runtime, tenant: Tenan
             await paid(runtime, tenant)
             committed = asyncio.get_running_loop().time()
             waits.append((await receiver.until(number))[-1].at - committed)
-    assert sorted(waits)[2] < (0.1 if STRICT else 0.9)  # a look comes once a second: it was the nudge
+    if STRICT:
+        assert sorted(waits)[2] < 0.1
 
 
 async def test_another_process_finds_it_when_it_looks(runtime: Runtime, tenant: Tenant) -> None:
@@ -92,7 +96,7 @@ async def test_slow_and_dead_receivers_keep_no_other_waiting(runtime: Runtime, t
     release = asyncio.Event()
 
     async def after_ten_seconds(_got: Got) -> bytes:
-        await asyncio.wait([asyncio.ensure_future(release.wait())], timeout=10)
+        await asyncio.wait([asyncio.ensure_future(release.wait())], timeout=10 if STRICT else None)
         return answer()
 
     async def never(_got: Got) -> None:

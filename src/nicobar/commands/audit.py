@@ -55,8 +55,10 @@ def list_(
 ) -> int:
     """List who changed what, the newest first, in test and live mode.
 
-    The log has ids and names of fields, and none of their values. Nothing is ever taken out of it; 'nicobar doctor'
-    finds an entry that was changed, deleted or put in by somebody else.
+    The log has ids and names of fields, and none of their values.
+
+    Nothing is ever taken out of it; 'nicobar doctor' finds an entry that
+    was changed, deleted or put in by somebody else.
     """
     if not 1 <= limit <= LONGEST_LIST:
         raise ConfigurationError(f"--limit takes 1 to {LONGEST_LIST}, not {limit}.")

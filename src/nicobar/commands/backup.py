@@ -99,7 +99,7 @@ def restore(
             )
         if (why := programs.load(file)) is not None:
             raise ConfigurationError(f"Nothing was restored. PostgreSQL says: {why}")
-    unreadable = with_runtime(configuration, _unreadable_account)
+    unreadable = with_runtime(configuration, _unreadable_secret)
     answer(f"The backup {file} is restored.")
     if unreadable is not None:
         say(f"{unreadable} {_about_key(configuration)}", sys.stderr)
@@ -109,8 +109,8 @@ def restore(
 _TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
 
 
-async def _unreadable_account(runtime: "Runtime") -> str | None:
-    """Return why the keys of the payment processors cannot be decrypted here; None when they can."""
+async def _unreadable_secret(runtime: "Runtime") -> str | None:
+    """Return why a secret of this database cannot be decrypted here; None when all can."""
     from nicobar.program.installation import InstallationError, check_secrets
 
     try:
@@ -126,6 +126,4 @@ def _about_key(configuration: Configuration) -> str:
     if configuration.encryption_keys is not None:
         return "Keep your NICOBAR_ENCRYPTION_KEY in another place: it is not in a backup."
     file = key_file(configuration)
-    if file is None:
-        return "Secrets of payment processors need your NICOBAR_ENCRYPTION_KEY, which is not in a backup."
     return f"The keys of payment processors are encrypted with {file}, if there is one: it belongs with it, elsewhere."

@@ -13,7 +13,9 @@ app = App(
     name="run",
     help_epilogue=f"""It uses the server that DODO_PAYMENTS_BASE_URL names, or the one at
 http://HOST:PORT (NICOBAR_HOST, NICOBAR_PORT), or starts a demo for as long as
-the command runs. {WHERE}
+the command runs.
+
+{WHERE}
 
 Redirected are test.dodopayments.com, live.dodopayments.com and the checkout
 hosts, in Node (NODE_OPTIONS), Python (PYTHONPATH) and what they start. Other
@@ -49,13 +51,13 @@ def run(
     if not command:
         raise ConfigurationError("There is no command. It stands behind two hyphens: nicobar run -- npm run dev")
     configuration = read_configuration(data=data)
+    from nicobar.program.development.forwarding import forward_address
     from nicobar.run.command import CommandError
     from nicobar.run.run_command import RunOptions, run_command
 
-    if forward_to is not None and "://" not in forward_to:
-        forward_to = f"http://{forward_to}"
+    address = None if forward_to is None else forward_address(forward_to)
     try:
-        return run_command(configuration, RunOptions(command, forward_to, browser))
+        return run_command(configuration, RunOptions(command, address, browser))
     except CommandError as error:
         say(f"nicobar: {error}", sys.stderr)
         return error.status

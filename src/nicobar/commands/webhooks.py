@@ -1,6 +1,5 @@
 """`nicobar webhooks`: look at endpoints, and find out why a receiver refuses what it is sent."""
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from nicobar.commands.terminal.parts import (
     with_runtime,
 )
 from nicobar.program.banner import answer, command, plain, say
-from nicobar.program.configuration import ConfigurationError, read_configuration
+from nicobar.program.configuration import WEBHOOK_KEY, ConfigurationError, read_configuration, read_secret
 
 if TYPE_CHECKING:
     from nicobar.core.business.tenant import Tenant
@@ -39,7 +38,6 @@ Examples:
   nicobar webhooks verify request.txt""",
 )
 
-VARIABLE: Final = "DODO_PAYMENTS_WEBHOOK_KEY"
 
 _LARGEST: Final = 2_000_000
 """Bytes of a request that are read to be checked."""
@@ -134,7 +132,7 @@ Paste or give in a file what your receiver was sent, headers and then body:
   (an empty line)
   {{"business_id": ...}}
 
-The secret is that of --secret-file or of {VARIABLE}. Without
+The secret is that of --secret-file or of {WEBHOOK_KEY}. Without
 either, and to find out whose the signature is, the secrets of this
 installation are tried. None of them is printed.
 
@@ -166,7 +164,7 @@ def verify(
 
     own = with_runtime(configuration, _own_secrets) if has_database(configuration) else {}
     if not given and not own:
-        raise ConfigurationError(f"There is no secret to check with. Give --secret-file, or set {VARIABLE}.")
+        raise ConfigurationError(f"There is no secret to check with. Give --secret-file, or set {WEBHOOK_KEY}.")
     verdict = check(headers, body, given, own, datetime.now(UTC))
     answer("\n".join([f"A receiver {'accepts' if verdict.good else 'refuses'} it.", *verdict.remarks]))
     return 0 if verdict.good else 1
@@ -175,8 +173,8 @@ def verify(
 def _given_secrets(file: Path | None) -> dict[str, str]:
     """Return the secrets that the receiver has, by what they are called."""
     if file is None:
-        secret = os.environ.get(VARIABLE)
-        return {f"the secret in {VARIABLE}": secret} if secret else {}
+        secret = read_secret(WEBHOOK_KEY)
+        return {f"the secret in {WEBHOOK_KEY}": secret} if secret else {}
     try:
         lines = read_file(file, 10_000, "no secret").decode().splitlines()
     except UnicodeDecodeError as error:
@@ -222,16 +220,16 @@ async def _own_secrets(runtime: "Runtime") -> Mapping[str, str]:
     assert webhooks is not None  # noqa: S101 - an installation has them
     async with runtime.database.snapshot() as read:
         endpoints, listeners = await all_endpoints(read), await all_listen_secrets(read)
+    sealed = [("the secret of nicobar listen", listener_place(owner), secret) for owner, secret in listeners.items()]
+    for one in endpoints:
+        sealed.append((f"the secret of {one.endpoint_id} ({one.mode} mode)", one.place, one.secret))
+        if one.previous_secret is not None:
+            name = f"the secret that {one.endpoint_id} ({one.mode} mode) had before its rotation"
+            sealed.append((name, one.place, one.previous_secret))
     found: dict[str, str] = {}
-    with suppress(VaultError):
-        for business_id, sealed in listeners.items():
-            found["the secret of nicobar listen"] = webhooks.open(listener_place(business_id), sealed)
-        for one in endpoints:
-            name = f"the secret of {one.endpoint_id} ({one.mode} mode)"
-            found[name] = webhooks.open(one.place, one.secret)
-            if one.previous_secret is not None:
-                name = f"the secret that {one.endpoint_id} ({one.mode} mode) had before its rotation"
-                found[name] = webhooks.open(one.place, one.previous_secret)
+    for name, place, secret in sealed:
+        with suppress(VaultError):
+            found[name] = webhooks.open(place, secret)
     return found
 
 

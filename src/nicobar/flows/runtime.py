@@ -32,7 +32,7 @@ class Follower(Protocol):
     The flows that move payments, refunds and disputes do not know who follows them.
     """
 
-    async def follow(self, runtime: "Runtime", tx: Tx, move: FollowedMove) -> None:
+    async def __call__(self, runtime: "Runtime", tx: Tx, move: FollowedMove) -> None:
         """Do its part in the transaction that makes the move, in bounded time and without asking anybody else.
 
         What it raises rolls the move back, and everything else in the transaction.

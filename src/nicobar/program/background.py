@@ -8,20 +8,17 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import structlog
-import uvloop
 
 from nicobar.api.auth import take_key_uses
 from nicobar.flows.business.record_key_uses import record_key_uses
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.probe_readiness import probe_readiness
 from nicobar.metrics import MEASURED_SECONDS, Metrics, current
-from nicobar.program.banner import say, step
+from nicobar.program.banner import say
 from nicobar.program.configuration import Configuration
-from nicobar.program.installation import check_secrets, open_runtime
-from nicobar.program.logs import configure_logs
+from nicobar.program.installation import check_secrets, run_until_stopped
 from nicobar.program.metrics_port import exposed
 from nicobar.program.postgres import Postgres, data_folder
-from nicobar.program.stop import Stop
 from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.embedded.embedded import EmbeddedError
 from nicobar.storage.embedded.privileges import give_up_root
@@ -151,26 +148,16 @@ async def _revive(runtime: Runtime, postgres: Postgres) -> None:
 
 
 def run_worker(configuration: Configuration) -> None:
-    """Work jobs off until told to stop. Raises PortError, EmbeddedError, InstallationError or MigrationError."""
-    configure_logs(configuration.log)
-    with Stop() as stop, exposed(configuration.metrics_port):
-        with step("Opening the database"):
-            postgres = Postgres(configuration)
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
-                runner.run(_work_until(stop, configuration, postgres))
-        finally:
-            postgres.release()
-    say("Stopped.")
+    """Process jobs until told to stop. Raises PortError, EmbeddedError, InstallationError or MigrationError."""
 
+    @asynccontextmanager
+    async def working(runtime: Runtime, postgres: Postgres) -> AsyncIterator[None]:
+        await check_secrets(runtime)
+        for notice in give_up_root(data_folder(configuration), is_embedded=postgres.embedded is not None):
+            say(notice)
+        async with in_background(runtime, postgres, jobs=True):
+            say(f"Working on the jobs of {postgres.place} until Ctrl-C.")
+            yield
 
-async def _work_until(stop: Stop, configuration: Configuration, postgres: Postgres) -> None:
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    with stop.calling(lambda: loop.call_soon_threadsafe(stopped.set)):
-        async with open_runtime(postgres, configuration, configuration.port) as runtime:
-            await check_secrets(runtime)
-            for notice in give_up_root(data_folder(configuration), is_embedded=postgres.embedded is not None):
-                say(notice)
-            async with in_background(runtime, postgres, jobs=True):
-                say(f"Working on the jobs of {postgres.place} until Ctrl-C.")
-                await stopped.wait()
+    with exposed(configuration.metrics_port):
+        run_until_stopped(configuration, working)

@@ -24,6 +24,9 @@ LogLevel = Literal["debug", "info", "warning"]
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8787
 
+WEBHOOK_KEY: Final = "DODO_PAYMENTS_WEBHOOK_KEY"
+"""Where the official SDKs look for the secret of webhooks."""
+
 VARIABLES: Final = (
     "NICOBAR_HOST",
     "NICOBAR_PORT",
@@ -33,7 +36,10 @@ VARIABLES: Final = (
     "NICOBAR_LOG",
     "NICOBAR_METRICS_PORT",
     "NICOBAR_RATE_LIMIT",
+    "NICOBAR_TRUSTED_PROXIES",
+    "NICOBAR_ALLOW_PRIVATE_WEBHOOKS",
     "NICOBAR_ENCRYPTION_KEY",
+    "NICOBAR_KEY_FILE",
     "NICOBAR_AUDIT_KEY",
     "NICOBAR_STRIPE_SECRET_KEY",
     "NICOBAR_STRIPE_PUBLISHABLE_KEY",
@@ -80,7 +86,7 @@ class Configuration(msgspec.Struct, frozen=True):
     Several servers on one database need the same key."""
     audit_keys: Keys | None = None
     """NICOBAR_AUDIT_KEY: what the audit log is proved with, in the same form; the first one seals, all of them prove.
-    None means a file in the data folder; with an external database the log is not sealed then."""
+    None means a file next to that of NICOBAR_KEY_FILE; with an external database the log is not sealed then."""
     rate_limit: RequestRate | None = DEFAULT_RATE
     """NICOBAR_RATE_LIMIT: how many requests an API key may make in a second and in a minute, such as 500/5000: so many
     reads, and so many of each class of operations that change something. `off`, and `serve --demo`, limit nothing."""

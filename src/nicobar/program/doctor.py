@@ -59,7 +59,7 @@ class Examined(NamedTuple):
     """How far the database's clock is from ours, beyond what the way there explains."""
 
 
-def check_program(_settings: Configuration) -> Finding:
+def check_program(_configuration: Configuration) -> Finding:
     """Name the versions: every report of an error needs them."""
     return Finding(True, f"Nicobar {version()} on Python {platform.python_version()}, {platform.system()}.")
 

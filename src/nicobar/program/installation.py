@@ -1,12 +1,14 @@
 """One installation: a database whose schema is up to date, and the business in it. What commands work with."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Final
+
+import uvloop
 
 from nicobar.clock import SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME
-from nicobar.core.events.moves import FollowedMove
 from nicobar.core.webhooks.endpoint import listener_place
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Follower, Runtime
@@ -14,11 +16,14 @@ from nicobar.flows.subscriptions.follow_payment import follow_payment
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.webhooks.webhooks import Webhooks
+from nicobar.program.banner import say, step
 from nicobar.program.configuration import Configuration, local_url, without_password
+from nicobar.program.logs import configure_logs
 from nicobar.program.postgres import Postgres, data_folder, key_file, open_audit_seal
+from nicobar.program.stop import Stop
 from nicobar.storage.accounts.processor_accounts import all_accounts
 from nicobar.storage.business.businesses import first_business
-from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable, Read, Tx
+from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable, Read
 from nicobar.storage.inspection import FIRST_BUSINESS, SERVER_NAME, advisory_lock, server_addresses
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
@@ -38,15 +43,7 @@ _ADVICE: Final = {
 _UNREACHABLE: Final = "Check that PostgreSQL runs, and that the address and the port are right."
 
 
-class _Subscriptions:
-    """Lets subscriptions follow their payments."""
-
-    async def follow(self, runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
-        """Do their part in the move of a payment."""
-        await follow_payment(runtime, tx, move)
-
-
-FOLLOWERS: Final[tuple[Follower, ...]] = (_Subscriptions(),)
+FOLLOWERS: Final[tuple[Follower, ...]] = (follow_payment,)
 """What is above payments and has its part in their moves, in this order."""
 
 
@@ -175,3 +172,31 @@ async def own_business(runtime: Runtime) -> str:
             return found
         async with advisory_lock(read, FIRST_BUSINESS):
             return await first_business(read) or await create_business(runtime, DEFAULT_NAME)
+
+
+OpenWork = Callable[[Runtime, Postgres], AbstractAsyncContextManager[None]]
+"""What goes on while its block is open."""
+
+
+def run_until_stopped(configuration: Configuration, work: OpenWork) -> None:
+    """Open the installation, let the work go on until a signal, and release everything again.
+
+    Raises EmbeddedError, InstallationError or MigrationError, and what the work raises.
+    """
+    configure_logs(configuration.log)
+    with Stop() as stop:
+        with step("Opening the database"):
+            postgres = Postgres(configuration)
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
+                runner.run(_until(stop, configuration, postgres, work))
+        finally:
+            postgres.release()
+    say("Stopped.")
+
+
+async def _until(stop: Stop, configuration: Configuration, postgres: Postgres, work: OpenWork) -> None:
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    with stop.calling(lambda: loop.call_soon_threadsafe(stopped.set)):
+        async with open_runtime(postgres, configuration, configuration.port) as runtime, work(runtime, postgres):
+            await stopped.wait()

@@ -51,15 +51,14 @@ def port_error(host: str, port: int, error: OSError, option: str = "--port") -> 
         )
     if error.errno == errno.EACCES:
         return PortError(
-            f"Port {port} on {host} needs the rights of an administrator. Choose one above 1023, for example "
-            f"--port {DEFAULT_PORT}."
+            f"Port {port} on {host} needs the rights of an administrator. Choose one above 1023 with {option}."
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return PortError(
             f"{host} is not an address of this computer. Use --host 127.0.0.1 to serve this computer alone, or "
             "--host 0.0.0.0 to serve everyone who can reach it."
         )
-    return PortError(f"Port {port} on {host} cannot be used: {error.strerror}. Choose another one with --port.")
+    return PortError(f"Port {port} on {host} cannot be used: {error.strerror}. Choose another one with {option}.")
 
 
 def _holder(port: int) -> str:

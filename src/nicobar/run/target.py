@@ -12,14 +12,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from nicobar.core.business.tenant import key_text
 from nicobar.program.banner import step
 from nicobar.program.configuration import Configuration, ConfigurationError, local_url, read_secret
 from nicobar.program.demo import demo_key
 from nicobar.program.postgres import data_folder
 from nicobar.run.vendor_hosts import is_vendors
 
-TEST_KEY: Final = "nicobar_test_"
-LIVE_KEY: Final = "nicobar_live_"
+TEST_KEY: Final = key_text("test", "")
+LIVE_KEY: Final = key_text("live", "")
 
 _START_SECONDS: Final = 120
 """How long a demo server may take until it serves; the first start of a slow computer makes a database."""

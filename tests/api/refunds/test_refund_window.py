@@ -15,8 +15,7 @@ from shop import Shop, item, order_request
 async def back(shop: Shop, payment: dict[str, Any], amount: int) -> httpx.Response:
     """Ask for a part of a payment's one line, in the currency that was paid."""
     line = {"item_id": payment["product_cart"][0]["product_id"], "amount": amount}
-    body = {"payment_id": payment["payment_id"], "currency": None, "items": [line]}
-    return await shop.client.post("/refunds", json={name: value for name, value in body.items() if value is not None})
+    return await shop.client.post("/refunds", json={"payment_id": payment["payment_id"], "items": [line]})
 
 
 async def refused(shop: Shop, payment: dict[str, Any], amount: int) -> tuple[str, str]:

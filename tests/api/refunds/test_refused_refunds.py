@@ -205,7 +205,7 @@ async def test_a_body_of_the_wrong_shape_names_the_place(
     payment = await paid(runtime, merchant.tenant)
     status, found, words = await refusal(merchant, runtime, **({"payment_id": payment.payment_id} | body))
     assert (status, found) == (422, code)
-    assert words.startswith(path) or f"{path}" in words
+    assert words.startswith(path)
 
 
 async def test_the_longest_reason_is_kept(runtime: Runtime, merchant: Merchant) -> None:

@@ -30,7 +30,7 @@ TRIES = int(os.environ.get("NICOBAR_LOST_ANSWERS", "10"))
 
 AT_ONCE = 20
 
-PATIENCE = 2.0 if TRIES <= 20 else 10.0
+PATIENCE = 10.0
 """Seconds that a client waits for an answer: more than the server ever needs, because a third loss is an error."""
 
 

@@ -175,7 +175,7 @@ async def test_a_price_change_does_not_touch_it(club: Club) -> None:
     assert [each["total_amount"] for each in await club.payments(own["subscription_id"])] == [3000, 3000]
 
 
-async def test_a_week_without_a_worker_is_four_due_dates_in_a_row(club: Club) -> None:
+async def test_a_week_without_a_worker_is_seven_due_dates_in_a_row(club: Club) -> None:
     own = await club.subscribe(await club.product(payment_frequency_interval="Day", subscription_period_count=1))
     begun = club.clock.now()
     await club.work(days=7)
@@ -194,7 +194,7 @@ async def test_a_method_of_a_processor_that_is_gone_puts_it_on_hold(club: Club) 
     await club.books_agree()
 
 
-async def test_without_any_processor_the_renewal_waits_and_the_doctor_says_so(club: Club) -> None:
+async def test_without_any_processor_the_renewal_waits(club: Club) -> None:
     own = await club.subscribe()
     bare = club.runtime._replace(processors={})
     club.clock.advance(days=31)

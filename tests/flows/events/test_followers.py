@@ -41,7 +41,7 @@ class Following:
         self.seen: list[tuple[str | None, str | None]] = []
         self.fault: Exception | None = None
 
-    async def follow(self, runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
+    async def __call__(self, runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
         if self.fault is not None:
             raise self.fault
         self.moves.append(move)

@@ -116,6 +116,6 @@ def _charge(charge: ChargeRecord, payment: Payment | None) -> list[str]:
         f"{charge.charge_type or 'payment method'}{retried}",
         charge.state if payment is None else payment.status,
         _NONE if payment is None else money(payment.total_amount, payment.currency),
-        _NONE if charge.starts_at is None else moment(charge.starts_at),
-        _NONE if charge.ends_at is None else moment(charge.ends_at),
+        moment(charge.starts_at),
+        moment(charge.ends_at),
     ]

@@ -8,4 +8,4 @@ from nicobar.storage.database import Tx
 async def tell_followers(runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
     """Let each follower do its part, in their order. Whatever one raises ends the transaction."""
     for follower in runtime.followers:
-        await follower.follow(runtime, tx, move)
+        await follower(runtime, tx, move)

@@ -4,12 +4,10 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
-
-import uvloop
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
@@ -18,17 +16,12 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.webhooks.forward_event import Forwarded, forward_event
 from nicobar.flows.webhooks.forward_events import forward_events
 from nicobar.flows.webhooks.open_listener import Listener, open_listener
-from nicobar.program.banner import say, step
-from nicobar.program.configuration import Configuration, ConfigurationError
-from nicobar.program.installation import beside_its_server, open_runtime, own_business
-from nicobar.program.logs import configure_logs
+from nicobar.program.banner import say
+from nicobar.program.configuration import WEBHOOK_KEY, Configuration, ConfigurationError
+from nicobar.program.installation import beside_its_server, own_business, run_until_stopped
 from nicobar.program.postgres import Postgres
-from nicobar.program.stop import Stop
 
-VARIABLE: Final = "DODO_PAYMENTS_WEBHOOK_KEY"
-"""Where the official SDKs look for the secret."""
-
-_LINE: Final = re.compile(rf"^(export +)?{VARIABLE} *=.*$", re.MULTILINE)
+_LINE: Final = re.compile(rf"^(export +)?{WEBHOOK_KEY} *=.*$", re.MULTILINE)
 
 _LARGEST_FILE: Final = 1_000_000
 """Bytes beyond which a file is no file of variables."""
@@ -73,31 +66,18 @@ def run_listener(configuration: Configuration, url: str, env: Path | None) -> No
 
     The secret is printed first, and written into the file `env`.
     """
-    configure_logs(configuration.log)
-    with Stop() as stop:
-        with step("Opening the database"):
-            postgres = Postgres(configuration)
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
-                runner.run(_listen_until(stop, configuration, postgres, url, env))
-        finally:
-            postgres.release()
-    say("Stopped.")
 
+    @asynccontextmanager
+    async def listening(opened: Runtime, postgres: Postgres) -> AsyncIterator[None]:
+        runtime = await beside_its_server(opened, configuration)
+        async with forwarding(runtime, url) as listener:
+            if env is not None:
+                write_secret(env, listener.secret)
+            say(f"{WEBHOOK_KEY}={listener.secret}")
+            say(f"Forwarding the test events of {postgres.place} to {listener.url} until Ctrl-C.")
+            yield
 
-async def _listen_until(
-    stop: Stop, configuration: Configuration, postgres: Postgres, url: str, env: Path | None
-) -> None:
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    with stop.calling(lambda: loop.call_soon_threadsafe(stopped.set)):
-        async with open_runtime(postgres, configuration, configuration.port) as opened:
-            runtime = await beside_its_server(opened, configuration)
-            async with forwarding(runtime, url) as listener:
-                if env is not None:
-                    write_secret(env, listener.secret)
-                say(f"{VARIABLE}={listener.secret}")
-                say(f"Forwarding the test events of {postgres.place} to {listener.url} until Ctrl-C.")
-                await stopped.wait()
+    run_until_stopped(configuration, listening)
 
 
 async def forward_once(runtime: Runtime, event_id: str, url: str) -> Forwarded:
@@ -125,7 +105,7 @@ def write_secret(file: Path, secret: str) -> None:
 
     A new file can be read by its owner alone. Raises ConfigurationError.
     """
-    line = f"{VARIABLE}={secret}"
+    line = f"{WEBHOOK_KEY}={secret}"
     try:
         file = file.resolve()
         old = _text(file) if file.exists() else ""
