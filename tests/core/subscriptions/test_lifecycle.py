@@ -173,6 +173,21 @@ def test_a_scheduled_change_that_must_be_paid_is_dropped_for_the_old_plans_renew
     assert life.work_off() == ["renewal"] and life.charged == [3000, 3000]
 
 
+@pytest.mark.parametrize("pays", [True, False])
+@pytest.mark.parametrize("frequency", [MONTHLY, Span(1, "Year")])
+def test_a_change_after_a_scheduled_one_gives_back_what_that_period_cost(frequency: Span, pays: bool) -> None:
+    life = Life.begin(plan(3000), moment("2026-03-01T00:00:00"))
+    life.schedule(plan(8000, frequency=frequency), "apply_change")
+    life.advance_to(moment("2026-04-01T00:00:00"), pays=pays)
+    if not pays:
+        assert (life.subscription.status, life.subscription.period_price) == ("on_hold", 8000)
+        life.retry(pays=True)
+    assert life.charged == [3000, 8000] and life.subscription.period_price == 8000
+    changed = life.change_plan(plan(1000, frequency=frequency), "difference_immediately", "prevent_change", pays=True)
+    assert changed is not None and changed.quote.total == 0
+    assert life.subscription.credit == 8000 - 1000
+
+
 def test_a_change_that_fails_under_apply_change_is_owed() -> None:
     life = Life.begin(plan(3000), moment("2026-03-01T00:00:00"))
     life.now = moment("2026-03-16T12:00:00")

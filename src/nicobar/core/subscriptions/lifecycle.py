@@ -126,7 +126,7 @@ def _period_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -
 
 def _plan_change_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -> Moved:
     if charge.change is not None:
-        return apply_change(subscription, charge.change, at)
+        return apply_change(subscription, charge.change, charge.price, at)
     # What was owed of a change that was applied when its charge failed; the dates were set then.
     number = first_after(subscription.anchor, subscription.plan.frequency, subscription.number, at)
     return moved(
@@ -142,8 +142,8 @@ def _plan_change_paid(subscription: Subscription, charge: OpenCharge, at: dateti
     )
 
 
-def apply_change(subscription: Subscription, change: PlanChange, at: datetime) -> Moved:
-    """Put the subscription on its new plan; what the change costs is paid, or owed.
+def apply_change(subscription: Subscription, change: PlanChange, price: int, at: datetime) -> Moved:
+    """Put the subscription on its new plan; `price`, what the change costs before credit, is paid, or owed.
 
     A scheduled change begins a whole period of the new plan at the billing date. One at once keeps the dates, unless
     a new cycle begins with it.
@@ -165,7 +165,6 @@ def apply_change(subscription: Subscription, change: PlanChange, at: datetime) -
         }
     elif change.plan.frequency != subscription.plan.frequency:
         fields = {"anchor": subscription.next_billing_date, "number": 0}
-    price = subscription.period_price if change.proration is None else change.proration.period_price
     codes = after_a_cycle(change.codes) if restarts else change.codes
     told = ("subscription.plan_changed", *(("subscription.renewed",) if scheduled else ()), "subscription.updated")
     return moved(
@@ -177,7 +176,7 @@ def apply_change(subscription: Subscription, change: PlanChange, at: datetime) -
         codes=codes,
         recurring_pre_tax_amount=change.recurring_pre_tax_amount,
         tax_inclusive=change.tax_inclusive,
-        period_price=price,
+        period_price=price if change.proration is None else change.proration.period_price,
         scheduled_change=None,
         expires_at=term_end(subscription, change.plan.term),
         **fields,
@@ -219,7 +218,7 @@ def _owed_change(subscription: Subscription, charge: OpenCharge, change: PlanCha
     """Apply a change that was not paid: the old plan's part becomes credit, and the new plan's is owed."""
     assert charge.period is not None  # noqa: S101 - a change has a period
     proration = change.proration
-    applied = apply_change(subscription, change, at)
+    applied = apply_change(subscription, change, charge.price, at)
     changed = applied.subscription
     credit = changed.credit + (0 if proration is None else proration.credit)
     arrears = Arrears(

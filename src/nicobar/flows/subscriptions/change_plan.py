@@ -53,6 +53,7 @@ async def _at_no_cost(runtime: Runtime, subscription: Subscription, decided: Dec
             result = moved(subscription, subscription.status, at, "subscription.updated", **fields)
         else:
             credit = subscription.credit + decided.order.credit_use.movement
-            result = apply_change(msgspec.structs.replace(subscription, credit=credit), decided.change, at)
+            price = decided.order.priced.charge.price
+            result = apply_change(msgspec.structs.replace(subscription, credit=credit), decided.change, price, at)
         await save_move(runtime, tx, result, at)
         await write_audit_entry(runtime, tx, tenant, "subscription.change_plan", [subscription.subscription_id])

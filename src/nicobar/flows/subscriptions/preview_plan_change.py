@@ -38,7 +38,9 @@ async def preview_plan_change(
     at = runtime.now(tenant)
     decided = await decide_plan_change(runtime, subscription, request, at)
     credit = subscription.credit + decided.order.credit_use.movement
-    after = apply_change(msgspec.structs.replace(subscription, credit=credit), decided.change, at).subscription
+    price = decided.order.priced.charge.price
+    credited = msgspec.structs.replace(subscription, credit=credit)
+    after = apply_change(credited, decided.change, price, at).subscription
     async with runtime.database.read() as read:
         whole = await load_whole_subscription(read, after)
     policy = await load_policy(runtime, tenant)
