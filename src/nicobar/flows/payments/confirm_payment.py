@@ -122,9 +122,7 @@ async def confirm_payment(
     """
     if isinstance(instrument, SimulatedCharge) and tenant.mode != "test":
         raise Problem("UNSUPPORTED_ACTION", detail="How a charge ends can be chosen for a test payment only")
-    wish = _Wish(
-        instrument, seen, save, customer_present=create is None, return_url=return_url, dated=create is not None
-    )
+    wish = _Wish(instrument, seen, save, create is None, return_url, dated=create is not None)
     policy = await load_policy(runtime, tenant)
     try:
         async with runtime.database.transaction() as tx:

@@ -88,8 +88,16 @@ async def _succeeded(
         # The bank took its no back when the charge had been given up: the customer has this as credit.
         _log.error("charge_paid_late", payment_id=payment.payment_id, subscription_id=subscription.subscription_id)
         await end_charge(tx, tenant, charge, "credited")
-        net = payment.subtotal - payment.discount
-        await save_move(runtime, tx, credit_late(subscription, net, at), at)
+        paid = _paid_for(payment, charge, subscription, first_line)
+        await save_move(runtime, tx, credit_late(subscription, paid, at), at)
+
+
+def _paid_for(payment: Payment, charge: ChargeRecord, subscription: Subscription, first_line: int) -> int:
+    """Return what of a payment is this subscription's, as its credit counts: with the tax, if its price contains it."""
+    lines = payment.lines
+    if charge.charge_type == "new":  # a first payment may start several, and pay for what is sold once
+        lines = lines[first_line : first_line + len(subscription.plan.lines)]
+    return sum(line.total if subscription.tax_inclusive else line.subtotal - line.discount for line in lines)
 
 
 async def _failed(
