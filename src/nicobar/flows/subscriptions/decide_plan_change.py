@@ -1,7 +1,7 @@
 """Decide what a plan change comes to: the one function behind preview and change, so that they cannot differ."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import UNSET
 
@@ -26,6 +26,9 @@ from nicobar.storage.catalog.addons import get_addons
 from nicobar.storage.catalog.localized_prices import load_localized_prices
 from nicobar.storage.catalog.products import get_product
 from nicobar.storage.pricing.cart import load_cart_facts
+
+CHANGED_PLAN: Final = "subscription.change_plan"
+"""What the audit log calls a plan change."""
 
 
 class DecidedChange(NamedTuple):
@@ -95,6 +98,7 @@ def _order(
         metadata=change.metadata,
         change=change,
         factor=cost.share.text(),
+        action=CHANGED_PLAN,
     )
 
 
