@@ -94,9 +94,7 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True):
     """Of the payment."""
     created_at: datetime
     proration: Proration | None = None
-    """What it costs; None for a scheduled one, which costs a whole period when it is applied."""
-    effective_at: datetime | None = None
-    """When a scheduled one is applied, as it was told."""
+    """What it costs; None for a scheduled one, which costs a whole period when it is applied: at the billing date."""
 
 
 class OpenCharge(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,7 +78,6 @@ async def decide_plan_change(
         metadata=subscription.metadata if request.metadata is None else request.metadata,
         created_at=at,
         proration=None if scheduled else cost,
-        effective_at=subscription.next_billing_date if scheduled else None,
     )
     return DecidedChange(change, cost, _order(subscription, change, cost, priced, at), tax_id, scheduled)
 
