@@ -69,14 +69,14 @@ def give_up(subscription: Subscription, at: datetime) -> Moved:
 
 
 def open_charge(subscription: Subscription, charge: OpenCharge, at: datetime) -> Subscription:
-    """Note that a charge has begun. Raises ValueError while another one is open."""
+    """Record that a charge has begun. Raises ValueError while another one is open."""
     if subscription.open_charge is not None:
         raise ValueError(f"{subscription.subscription_id} has an open charge")
     return moved(subscription, subscription.status, at, open_charge=charge).subscription
 
 
 def charge_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -> Moved:
-    """Take the success of the open charge: its period is paid, its plan change applied, what was owed is settled."""
+    """Apply the success of the open charge: its period is paid, its plan change applied, what was owed is settled."""
     credit = subscription.credit + charge.credit_use.movement
     fields: dict[str, object] = {"open_charge": None, "credit": credit}
     if charge.replaces_method or (charge.payment_method_id and not subscription.payment_method_id):
@@ -186,7 +186,7 @@ def apply_change(subscription: Subscription, change: PlanChange, price: int, at:
 def charge_failed(
     subscription: Subscription, charge: OpenCharge, at: datetime, rules: RecoveryRules, *, soft: bool
 ) -> Moved:
-    """Take the failure of the open charge; `soft` says that a later try may work."""
+    """Apply the failure of the open charge; `soft` says that a later try may work."""
     closed = moved(subscription, subscription.status, at, open_charge=None).subscription
     if charge.period is None or subscription.status in FINAL:
         return Moved(closed)
@@ -267,7 +267,7 @@ def _arrears(
 
 
 def close_link(subscription: Subscription, at: datetime) -> Moved:
-    """Take that nobody paid through the link of the open charge: what was owed is owed as before."""
+    """Close the link of the open charge, through which nobody paid: what was owed is owed as before."""
     return moved(subscription, subscription.status, at, open_charge=None)
 
 
@@ -285,13 +285,13 @@ def replace_method(subscription: Subscription, payment_method_id: str, at: datet
 
 
 def credit_late(subscription: Subscription, amount: int, at: datetime) -> Moved:
-    """Give credit for a charge that was paid after all, when it had failed and its end had been drawn."""
+    """Give credit for a charge that was paid after all, when the subscription had gone on without it."""
     credit = subscription.credit + amount
     return moved(subscription, subscription.status, at, "subscription.updated", credit=credit)
 
 
 def hold_without_method(subscription: Subscription, at: datetime) -> Moved:
-    """Put a subscription on hold for which nothing can be charged; what owes already is not tried again by itself."""
+    """Put a subscription on hold that has no method to charge; one that owes already stops retrying by itself."""
     if subscription.arrears is not None:
         stopped = msgspec.structs.replace(subscription.arrears, next_retry_at=None)
         return moved(subscription, subscription.status, at, arrears=stopped)

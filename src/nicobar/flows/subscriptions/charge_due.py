@@ -85,7 +85,7 @@ async def _exists(runtime: Runtime, subscription: Subscription, method: str | No
 
 
 async def _hold(runtime: Runtime, subscription: Subscription, at: datetime) -> None:
-    """Put an active subscription on hold that nothing can be charged to; one that owes already stops trying."""
+    """Put a subscription on hold that has no method to charge; one that owes already stops retrying by itself."""
     async with runtime.database.transaction() as tx:
         if await lock_subscription(tx, subscription.tenant, subscription.subscription_id) != subscription:
             raise Overtaken

@@ -43,7 +43,7 @@ class DecidedChange(NamedTuple):
     scheduled: bool
 
     def after(self, subscription: Subscription, at: datetime) -> Moved:
-        """Return the subscription on its new plan, with its credit as if the charge was paid."""
+        """Return the subscription on its new plan, with its credit as if the charge were paid."""
         credited = msgspec.structs.replace(subscription, credit=subscription.credit + self.order.credit_use.movement)
         return apply_change(credited, self.change, self.order.priced.charge.price, at)
 

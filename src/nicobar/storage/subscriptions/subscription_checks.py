@@ -6,8 +6,8 @@ from typing import Final
 from nicobar.storage.database import Read
 from nicobar.storage.wrong_rows import WrongRow, wrong_rows
 
-# A charge that was paid late, when its end had been drawn, is credited; a first payment with a link may fail and be
-# tried again.
+# A charge that was paid after it had been given up is credited; a first payment with a link may fail and be tried
+# again.
 _CHARGES: Final = """
 SELECT c.mode, c.payment_id AS object_id,
     'its charge of ' || c.subscription_id || ' is ' || c.state || ', and the payment ' || p.status AS detail
