@@ -12,9 +12,9 @@ from nicobar.flows.customers.load_proof_key import load_proof_key
 from nicobar.flows.customers.prove_customer import prove_customer
 from nicobar.flows.runtime import Runtime
 from nicobar.storage import migrate as module
+from nicobar.storage.customers.proof_keys import sealed_proof_key
 from nicobar.storage.database import Database
 from nicobar.storage.migrate import load_migrations, migrate
-from nicobar.storage.payments.saved_methods import sealed_proof_key
 
 OLD_KEYS: dict[Mode, bytes] = {"test": bytes(range(32)), "live": bytes(range(32, 64))}
 

@@ -6,7 +6,7 @@ change by hand. A new check is a row of `PARTS`.
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from nicobar.program.finding import Finding
 from nicobar.storage.database import Read
@@ -22,7 +22,6 @@ from nicobar.storage.ledger.ledger_checks import (
 )
 from nicobar.storage.payments.outcome_checks import (
     Counts,
-    Wrong,
     charged_too_often,
     count_all,
     ended_without_event,
@@ -46,6 +45,7 @@ from nicobar.storage.subscriptions.subscription_checks import (
     subscriptions_that_disagree,
 )
 from nicobar.storage.webhooks.webhook_checks import overdue_deliveries
+from nicobar.storage.wrong_rows import WrongRow
 
 OVERDUE: Final = timedelta(minutes=10)
 """After this time nobody should be in doubt any more: the sweep queries what is in doubt once a minute."""
@@ -59,22 +59,6 @@ SHOWN: Final = 10
 _REPORT: Final = (
     "The database was changed by hand, or this is a bug: please report it with the lines of the log about them."
 )
-
-
-class AuditRow(Protocol):
-    """A row that is wrong, as the checks of storage describe it."""
-
-    @property
-    def mode(self) -> str | None:
-        """Test or live; None for what belongs to no tenant."""
-
-    @property
-    def object_id(self) -> str:
-        """The object's id."""
-
-    @property
-    def detail(self) -> str:
-        """What is wrong with it, for people."""
 
 
 class When(NamedTuple):
@@ -95,7 +79,7 @@ class Part(NamedTuple):
     good: str
     """What holds for them."""
     bad: str
-    find: Callable[[Read, When], Awaitable[Sequence[AuditRow]]]
+    find: Callable[[Read, When], Awaitable[Sequence[WrongRow]]]
     """Finds those for which it does not hold: a few of them are enough."""
     advice: str = _REPORT
 
@@ -128,16 +112,16 @@ async def prepare_audit(read: Read, now: datetime, since: datetime | None = None
     return when, await count_all(read, when.events_since)
 
 
-def _named(row: AuditRow) -> str:
+def _named(row: WrongRow) -> str:
     """Name a row and what is wrong with it."""
     live = " (live)" if row.mode == "live" else ""
     return f"{row.object_id}{live}: {row.detail}"
 
 
-async def _discounts(read: Read) -> list[Wrong]:
+async def _discounts(read: Read) -> list[WrongRow]:
     """Return discounts whose counters are not the numbers of their uses."""
     return [
-        Wrong(
+        WrongRow(
             found.mode,
             found.code,
             f"counts {found.times_used} uses and {found.times_reserved} reserved, "
@@ -147,9 +131,9 @@ async def _discounts(read: Read) -> list[Wrong]:
     ]
 
 
-async def _late_refunds(read: Read, when: When) -> list[AuditRow]:
+async def _late_refunds(read: Read, when: When) -> list[WrongRow]:
     """Return refunds in doubt for too long, and those that the processor has called pending for too long."""
-    doubtful: list[AuditRow] = [*await overdue_refunds(read, when.now - OVERDUE)]
+    doubtful: list[WrongRow] = [*await overdue_refunds(read, when.now - OVERDUE)]
     names = {refund.object_id for refund in doubtful}
     pending = await refunds_pending_too_long(read, when.now - PENDING_FOR)
     return [*doubtful, *[refund for refund in pending if refund.object_id not in names]]

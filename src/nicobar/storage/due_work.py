@@ -48,6 +48,9 @@ DELIVERIES: Final = DueRows("webhook_deliveries", ("event_id", "endpoint_id"), "
 SUBSCRIPTIONS: Final = DueRows("subscriptions", ("subscription_id",), "due_at", "tries")
 """Subscriptions of which something is due: a renewal, a retry, an end."""
 
+ALL_DUE: Final = (NOTICES, RETURNS, DELIVERIES, SUBSCRIPTIONS)
+"""Every kind of row that waits for a worker."""
+
 # Rows that another worker is just taking are passed over, not waited for.
 _CLAIM: Final = """
 WITH taken AS (

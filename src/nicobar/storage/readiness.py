@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from nicobar.storage.database import DatabaseUnavailable, Read, Tx
+from nicobar.storage.due_work import ALL_DUE
 
 LEAST_FREE_BYTES: Final = 64_000_000
 """Free space that PostgreSQL needs to go on for a while: four files of its log of changes."""
@@ -29,13 +30,11 @@ SELECT current_setting('data_directory')
 WHERE inet_server_addr() IS NULL AND pg_has_role('pg_read_all_settings', 'USAGE')
 """
 
-_WAITING: Final = """
-SELECT count(*) AS jobs, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS seconds
-FROM (
-    SELECT due_at FROM notices WHERE due_at <= now()
-    UNION ALL SELECT return_due_at FROM attempts WHERE return_due_at <= now()
-    UNION ALL SELECT due_at FROM webhook_deliveries WHERE due_at <= now()
-) due
+_DUE: Final = " UNION ALL ".join(
+    f"SELECT {rows.due} AS due_at FROM {rows.table} WHERE {rows.due} <= now()" for rows in ALL_DUE
+)
+_WAITING: Final = f"""
+SELECT count(*) AS jobs, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS seconds FROM ({_DUE}) due
 """
 
 

@@ -133,6 +133,20 @@ async def test_addons_and_what_is_sold_once(club: Club, shop: Shop) -> None:
     assert (addon["single_quantity_price"], addon["og_price"], addon["name"]) == (500, 500, "Seat")
 
 
+@pytest.mark.parametrize(("code", "due", "renewal"), [(None, 178_296, 9568), ("ONCE", 90_022, 9568)])
+async def test_a_renewal_has_the_conversion_fee_of_its_own_value(
+    club: Club, shop: Shop, code: str | None, due: int, renewal: int
+) -> None:
+    await shop.rates(EXAMPLE_RATES)
+    await shop.settings(adaptive_pricing="on", adaptive_fees="dodo")
+    await shop.percentage("ONCE", 5000, subscription_cycles=1)
+    cart = [item(await club.product(price=10_000)), item(await shop.product(180_000))]
+    body = {"product_cart": cart, "discount_codes": [code] if code else []} | KNOWN
+    told, charged = await agreed(club, body)
+    assert (told["currency"], told["recurring_breakup"]["total_amount"]) == ("EUR", renewal)
+    assert charged == [[due, renewal]]
+
+
 async def test_several_subscriptions_are_told_one_by_one(club: Club, shop: Shop) -> None:
     await shop.settings(tax="table", seller_country="DE")
     monthly, weekly = await club.product(trial_period_days=5), await club.product(price=20_000)

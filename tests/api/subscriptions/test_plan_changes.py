@@ -138,6 +138,36 @@ async def test_a_scheduled_change_waits_replaces_the_renewal_and_can_be_deleted(
     await club.books_agree()
 
 
+async def test_a_scheduled_change_moves_with_the_billing_date(club: Club) -> None:
+    own = await halfway(club)
+    path = f"/subscriptions/{own['subscription_id']}"
+    body = {
+        "product_id": await plan(club, 8000),
+        "quantity": 1,
+        "proration_billing_mode": "full_immediately",
+        "effective_at": "next_billing_date",
+    }
+    await club.call("POST", f"{path}/change-plan", body)
+    async with club.runtime.database.transaction() as tx:  # earlier versions kept the date as it was told first
+        told = f'"{own["next_billing_date"]}"'
+        await tx.execute(
+            "UPDATE subscriptions SET details ="
+            " jsonb_set(details::jsonb, '{scheduled_change,effective_at}', $1::text::jsonb)::json",
+            told,
+        )
+    moved_date = "2026-05-20T12:00:00Z"
+    moved = await club.call("PATCH", path, {"next_billing_date": moved_date})
+    assert (moved["next_billing_date"], moved["scheduled_change"]["effective_at"]) == (moved_date, moved_date)
+    await club.call("PATCH", path, {"status": "paused"})
+    club.clock.advance(days=3)
+    resumed = await club.call("PATCH", path, {"status": "active"})
+    assert resumed["next_billing_date"] == resumed["scheduled_change"]["effective_at"] == "2026-05-23T12:00:00Z"
+    await club.work(days=60)
+    last = (await club.payments(own["subscription_id"]))[1]
+    assert (last["charge_type"], last["total_amount"]) == ("plan_change", 8000)
+    assert last["service_periods"][0]["starts_at"] == "2026-05-23T12:00:00Z"
+
+
 @pytest.mark.parametrize(("on_failure", "status"), [("prevent_change", "active"), ("apply_change", "on_hold")])
 async def test_a_charge_that_fails(club: Club, on_failure: str, status: str) -> None:
     own = await halfway(club, number=RENEWALS_FAIL)

@@ -26,8 +26,8 @@ from nicobar.core.subscriptions.lifecycle import (
 )
 from nicobar.core.subscriptions.plan import Plan, working_terms
 from nicobar.core.subscriptions.plan_change import change_cost, changed_period
-from nicobar.core.subscriptions.proration import ProrationMode
-from nicobar.core.subscriptions.subscription import Moved, OnFailure, OpenCharge, PlanChange, Subscription
+from nicobar.core.subscriptions.proration import Proration, ProrationMode
+from nicobar.core.subscriptions.subscription import Moved, OnFailure, OpenCharge, PlanChange, Subscription, moved
 
 MINIMUM = 50
 
@@ -49,6 +49,8 @@ class Life:
     """Net amounts that were paid."""
     costs: list[int] = field(default_factory=list)
     """What each paid period, or change of one, cost at its plan."""
+    current_cost: int = 0
+    """What the current period cost at its plan: P0 of a change."""
     periods: list[ServicePeriod] = field(default_factory=list)
     """What was paid for, up to the next billing date; what a change cut short ends there."""
     skips: int = 0
@@ -65,6 +67,7 @@ class Life:
         if not trial_days:
             life.charged.append(price_of(plan))
             life.costs.append(price_of(plan))
+            life.current_cost = price_of(plan)
         life.periods.append(life.subscription.period)
         return life
 
@@ -129,6 +132,9 @@ class Life:
             self._book(priced, price_of(plan) if owed is None and not terms else priced.price, due, before)
         else:
             self.take(charge_failed(self.subscription, charge, self.now, self.rules, soft=soft))
+            if due.change is not None and due.change.on_failure == "apply_change":  # it begins, and is owed
+                self.periods.append(due.period)
+                self.current_cost = price_of(plan)
 
     def _book(self, priced: PricedCharge, cost: int, due: ChargeDue, before: Subscription) -> None:
         self.charged.append(net(priced.quote))
@@ -139,28 +145,23 @@ class Life:
             self.skips += ends != before.next_billing_date
             self.periods[-1] = ServicePeriod(self.periods[-1].starts_at, ends)
             return
+        self.current_cost = cost
         if ends != due.period.ends_at:
             assert due.retry_attempt > 0, "only what was paid late skips cycles"
             self.skips += 1
         self.periods.append(ServicePeriod(due.period.starts_at, ends))
         self.renewals.append((due.period.starts_at, due.retry_attempt))
 
+    def schedule(self, plan: Plan, on_failure: OnFailure) -> None:
+        """Change the plan at the next billing date."""
+        change = _change(plan, on_failure, self.now)
+        self.take(moved(self.subscription, self.subscription.status, self.now, scheduled_change=change))
+
     def change_plan(self, plan: Plan, mode: ProrationMode, on_failure: OnFailure, *, pays: bool) -> PricedCharge | None:
         """Change the plan now, and return what it charged."""
         own, at = self.subscription, self.now
-        price = price_of(plan)
-        cost = change_cost(own, mode, plan, price, at)
-        change = PlanChange(
-            change_id="chg",
-            plan=plan,
-            codes=(),
-            recurring_pre_tax_amount=price,
-            tax_inclusive=False,
-            on_failure=on_failure,
-            metadata={},
-            created_at=at,
-            proration=cost,
-        )
+        cost = change_cost(own, mode, plan, price_of(plan), at)
+        change = _change(plan, on_failure, at, cost)
         priced = price_part(cart_lines(plan), DOLLARS, [], cost.price, own.credit + cost.credit, MINIMUM)
         gross = self._gross(mode, plan, own, at)
         credit_use = priced.credit_use
@@ -176,7 +177,7 @@ class Life:
         )
         if priced.quote.total == 0:
             self.subscription = msgspec.structs.replace(own, credit=own.credit + charge.credit_use.movement)
-            self.take(apply_change(self.subscription, change, at))
+            self.take(apply_change(self.subscription, change, cost.price, at))
         else:
             self.subscription = open_charge(own, charge, at)
             if not pays:
@@ -184,15 +185,17 @@ class Life:
                 if on_failure == "prevent_change":
                     return priced
                 self.costs.append(gross - cost.price)  # its own price is owed, and booked when it is paid
-                self._cut(plan, cost.restarts, at)
+                self._cut(plan, mode, cost.restarts, at)
                 return priced
             self.take(charge_paid(self.subscription, charge, at))
         self.charged.append(net(priced.quote))
         self.costs.append(gross)
-        self._cut(plan, cost.restarts, at)
+        self._cut(plan, mode, cost.restarts, at)
         return priced
 
-    def _cut(self, plan: Plan, restarts: bool, at: datetime) -> None:
+    def _cut(self, plan: Plan, mode: ProrationMode, restarts: bool, at: datetime) -> None:
+        if mode != "do_not_bill":
+            self.current_cost = price_of(plan)
         if restarts:
             cut = self.periods[-1]
             self.periods[-1] = ServicePeriod(cut.starts_at, at)
@@ -200,7 +203,7 @@ class Life:
 
     def _gross(self, mode: ProrationMode, plan: Plan, own: Subscription, at: datetime) -> int:
         """Return what a change costs by fractions, without asking the core."""
-        old, new = own.period_price, price_of(plan)
+        old, new = self.current_cost, price_of(plan)
         seconds = (own.next_billing_date - own.previous_billing_date) // timedelta(seconds=1) - own.paused_seconds
         left = Fraction((own.next_billing_date - at) // timedelta(seconds=1), max(1, seconds))
         left = min(Fraction(1), max(Fraction(0), left))
@@ -219,6 +222,20 @@ class Life:
         self.take(resume(self.subscription, self.now))
         last = self.periods[-1]
         self.periods[-1] = ServicePeriod(last.starts_at, last.ends_at + length)
+
+
+def _change(plan: Plan, on_failure: OnFailure, at: datetime, cost: Proration | None = None) -> PlanChange:
+    return PlanChange(
+        change_id="chg",
+        plan=plan,
+        codes=(),
+        recurring_pre_tax_amount=price_of(plan),
+        tax_inclusive=False,
+        on_failure=on_failure,
+        metadata={},
+        created_at=at,
+        proration=cost,
+    )
 
 
 def net(quote: Quote) -> int:

@@ -18,7 +18,7 @@ from nicobar.core.subscriptions.lifecycle import (
     term_end,
 )
 from nicobar.core.subscriptions.plan import after_a_cycle
-from nicobar.core.subscriptions.retry_ladder import next_retry, retries_within
+from nicobar.core.subscriptions.retry_ladder import next_retry
 from nicobar.core.subscriptions.subscription import FINAL, TRANSITIONS, CancelledBy, PlanChange, moved
 
 START = moment("2026-01-31T10:00:00")
@@ -89,18 +89,15 @@ def test_grace_ends_on_hold_or_cancels_by_the_setting_of_its_beginning() -> None
         assert life.subscription.status == end
 
 
-def test_the_ladder_of_retries() -> None:
-    """Half a day, 1.5, 3.5, 6.5, 10.5, 15.5, 22.5 and 29.5 days after the invoice; 13 days have room for five."""
-    days = {30: 8, 13: 5, 29: 7, 1: 1, 0: 0}
-    assert {window: retries_within(timedelta(days=window)) for window in days} == days
-    created, failed, found = START, START, []
-    for tries in range(9):
-        at = next_retry(created, failed, tries, timedelta(days=30))
-        if at is None:
-            break
-        found.append((at - created) / timedelta(days=1))
+@pytest.mark.parametrize(("window", "tries"), [(30, 8), (29, 7), (13, 5), (1, 1), (0, 0)])
+def test_the_ladder_of_retries(window: int, tries: int) -> None:
+    """Half a day, 1.5, 3.5, 6.5, 10.5, 15.5, 22.5 and 29.5 days after the invoice, as far as the window goes."""
+    failed = START
+    found: list[float] = []
+    while (at := next_retry(START, failed, len(found), timedelta(days=window))) is not None:
+        found.append((at - START) / timedelta(days=1))
         failed = at
-    assert found == [0.5, 1.5, 3.5, 6.5, 10.5, 15.5, 22.5, 29.5]
+    assert found == [0.5, 1.5, 3.5, 6.5, 10.5, 15.5, 22.5, 29.5][:tries]
 
 
 def test_soft_declines_are_retried_and_a_hard_one_ends_the_chain() -> None:
@@ -171,6 +168,21 @@ def test_a_scheduled_change_that_must_be_paid_is_dropped_for_the_old_plans_renew
     life.charge(step, pays=False)
     assert (life.subscription.status, life.subscription.scheduled_change) == ("active", None)
     assert life.work_off() == ["renewal"] and life.charged == [3000, 3000]
+
+
+@pytest.mark.parametrize("pays", [True, False])
+@pytest.mark.parametrize("frequency", [MONTHLY, Span(1, "Year")])
+def test_a_change_after_a_scheduled_one_gives_back_what_that_period_cost(frequency: Span, pays: bool) -> None:
+    life = Life.begin(plan(3000), moment("2026-03-01T00:00:00"))
+    life.schedule(plan(8000, frequency=frequency), "apply_change")
+    life.advance_to(moment("2026-04-01T00:00:00"), pays=pays)
+    if not pays:
+        assert (life.subscription.status, life.subscription.period_price) == ("on_hold", 8000)
+        life.retry(pays=True)
+    assert life.charged == [3000, 8000] and life.subscription.period_price == 8000
+    changed = life.change_plan(plan(1000, frequency=frequency), "difference_immediately", "prevent_change", pays=True)
+    assert changed is not None and changed.quote.total == 0
+    assert life.subscription.credit == 8000 - 1000
 
 
 def test_a_change_that_fails_under_apply_change_is_owed() -> None:

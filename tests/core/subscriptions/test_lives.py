@@ -37,6 +37,7 @@ def check(life: Life) -> None:
     own = life.subscription
     assert own.credit >= 0
     assert sum(life.charged) == sum(life.costs) + own.credit
+    assert own.period_price == life.current_cost
     if own.status == "active":
         assert own.next_billing_date == after(own.anchor, own.plan.frequency, own.number)
     for before, following in zip(life.periods, life.periods[1:], strict=False):
@@ -69,7 +70,10 @@ def live(seed: int) -> Life:
                 term=term,
             )
             on_failure: OnFailure = "apply_change" if draw.random() < 0.5 else "prevent_change"
-            life.change_plan(other, draw.choice(MODES), on_failure, pays=draw.random() < 0.8)
+            if draw.random() < 0.3:
+                life.schedule(other, on_failure)
+            else:
+                life.change_plan(other, draw.choice(MODES), on_failure, pays=draw.random() < 0.8)
         elif status == "active" and act < 0.4:
             life.pause_for(timedelta(seconds=draw.randint(0, 90 * 86_400)))
         elif status in ("past_due", "on_hold") and act < 0.5:

@@ -9,7 +9,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.product import OneTimePrice
 from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.customers.customer import CustomerUpsert
-from nicobar.core.money.rate_feed import newest_day, rates_in_force
+from nicobar.core.money.rate_feed import rates_in_force
 from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
 from nicobar.core.pricing.cart import CartFacts, RequestedItem, SellableProduct
 from nicobar.core.pricing.policy import Policy
@@ -33,9 +33,7 @@ REQUEST = PaymentRequest(
 
 def facts(customer: Buyer | None = None) -> PricingFacts:
     rates = rates_in_force(seed(), {})
-    policy = Policy(
-        settings_from({}, codes()), shipped_sheet().table(), rates, newest_day(rates.by_currency.values()), ()
-    )
+    policy = Policy(settings_from({}, codes()), shipped_sheet().table(), rates, ())
     price = OneTimePrice("USD", 1900)
     guide = SellableProduct("pdt_1", "bus_1", "Guide", None, "e_book", price, None, False, True)
     return PricingFacts(policy, CartFacts(customer, {"pdt_1": guide}), {}, {})

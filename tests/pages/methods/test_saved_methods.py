@@ -23,8 +23,9 @@ from nicobar.flows.payments.delete_saved_method import delete_saved_method
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.routes import page_routes
 from nicobar.pages.frame.rendering import Renderer
+from nicobar.storage.customers.proof_keys import make_proof_key
 from nicobar.storage.database import Tx
-from nicobar.storage.payments.saved_methods import list_methods, make_proof_key
+from nicobar.storage.payments.saved_methods import list_methods
 from nicobar.vault import NONCE_BYTES
 from orders import attempts_of, order, pay, place, reload, token_of
 

@@ -63,6 +63,30 @@ async def test_session_payment_and_receipt_say_the_same(club: Club) -> None:
     assert said(await club.browser.get(link)) == []
 
 
+@pytest.mark.parametrize(("price", "charged", "amount"), [(1000, 1000, "$10.00"), (30, 50, "$0.50")])
+async def test_the_receipt_knows_of_credit_and_of_a_scheduled_change(
+    club: Club, price: int, charged: int, amount: str
+) -> None:
+    product_id, cheaper = await club.product(), await club.product(price=price)
+    page = await open_session(club, item(product_id))
+    link = (await send(club.browser, page, **TYPED, **PLACE)).headers["location"]
+    await pay(club.browser, link)
+    (own,) = (await club.call("GET", "/subscriptions"))["items"]
+    path = f"/subscriptions/{own['subscription_id']}/change-plan"
+    for wanted, mode in ((cheaper, "difference_immediately"), (product_id, "do_not_bill")):
+        club.clock.advance(minutes=1)
+        await club.call("POST", path, {"product_id": wanted, "quantity": 1, "proration_billing_mode": mode})
+    told = [f"Then {amount} every month. Next payment: April 14, 2026.", "Without the discount: $30.00 every month."]
+    assert said(await club.browser.get(link)) == told
+    later = {"proration_billing_mode": "full_immediately", "effective_at": "next_billing_date"}
+    await club.call("POST", path, {"product_id": cheaper, "quantity": 1} | later)
+    assert said(await club.browser.get(link)) == []
+    await club.call("DELETE", f"{path}/scheduled", status=204)
+    assert said(await club.browser.get(link)) == told
+    await club.work(days=31)
+    assert (await club.payments(own["subscription_id"]))[-1]["total_amount"] == charged
+
+
 @pytest.mark.parametrize(
     ("price", "fields", "total", "sentences"),
     [

@@ -100,7 +100,7 @@ OPERATIONS: Final[list[Operation]] = [
         archive,
         BrandArchived,
         body=BrandArchive,
-        summary="Archive a brand for good and move its products",
+        summary="Archive a brand for good and move its products and subscriptions",
         problems=(
             "NOT_FOUND",
             "INVALID_REQUEST_PARAMETERS",

@@ -71,8 +71,9 @@ class ArchivedBrand(msgspec.Struct, frozen=True, kw_only=True):
     brand_id: str
     archived_at: datetime
     products_moved: int
+    subscriptions_moved: int
     moved_to_brand_id: str | None
-    """The brand that took over the products, if one was named."""
+    """The brand that took over the products and subscriptions, if one was named."""
 
 
 def check_usable(brand: Brand | None, path: str) -> None:

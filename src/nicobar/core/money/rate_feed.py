@@ -6,7 +6,7 @@ feed: that keeps, for example, one euro at exactly 655.957 CFA francs.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from math import gcd
 from typing import Final, NamedTuple
@@ -173,11 +173,6 @@ def rate_changes(before: Rates, after: Rates) -> list[str]:
 def rate_text(rate: UsdRate) -> str:
     """Write a rate as units for one US dollar, for people to read."""
     return decimal_text(rate.numerator, rate.denominator).removeprefix("about ")
-
-
-def newest_day(rates: Iterable[UsdRate]) -> date:
-    """Return the latest day among some rates; the first day of the calendar when there is none."""
-    return max((rate.as_of for rate in rates), default=date.min)
 
 
 def _move(code: str, old: UsdRate, new: UsdRate) -> RateMove | None:

@@ -84,7 +84,6 @@ def cart_request(
     email_key: str | None = None,
     single_code: bool = False,
     suggest_amounts: bool = False,
-    payment_id: str | None = None,
 ) -> CartRequest:
     """Return the request that prices a cart under a payment's options: at its creation, in a draft, and again."""
     return CartRequest(
@@ -98,5 +97,4 @@ def cart_request(
         discount_codes=options.discount_codes,
         single_code=single_code,
         suggest_amounts=suggest_amounts,
-        payment_id=payment_id,
     )

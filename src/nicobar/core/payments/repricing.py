@@ -80,7 +80,6 @@ def request_again(payment: Payment) -> CartRequest:
         payment.billing,
         payment.options,
         customer_id=payment.customer.customer_id,
-        payment_id=payment.payment_id,
     )
 
 

@@ -43,8 +43,6 @@ class CartRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the code stood in the deprecated field `discount_code`, which a refusal then names."""
     suggest_amounts: bool = False
     """Whether a pay-what-you-want line without an amount is priced at what the product suggests: for previews."""
-    payment_id: str | None = None
-    """The payment that is priced again: it may keep the discount codes that it holds already."""
 
 
 class SellableProduct(msgspec.Struct, frozen=True):

@@ -1,6 +1,5 @@
 """What a business has decided, and what else holds for all of its payments at a moment."""
 
-from datetime import date
 from typing import NamedTuple
 
 from nicobar.core.accounts.processor_account import ProcessorAccount
@@ -17,7 +16,5 @@ class Policy(NamedTuple):
     """The business's own table, or the shipped one. Whether it is used is for `settings.tax` to say."""
     rates: Rates
     """Mid rates with their day and source, for every currency of the contract."""
-    rates_as_of: date
-    """The latest day among the rates."""
     accounts: tuple[ProcessorAccount, ...]
     """The business's own accounts at processors."""

@@ -124,7 +124,6 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     discount_codes: Sequence[str] | None = None
     return_url: str | None = None
     cancel_url: str | None = None
-    short_link: bool = False
     custom_fields: Sequence[CustomField] = ()
     customization: Customization = Customization()
     flags: FeatureFlags = FeatureFlags()

@@ -1,4 +1,4 @@
-"""What is kept of each charge of a subscription."""
+"""What is stored about each charge of a subscription."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,7 +11,7 @@ ChargeState = Literal["open", "paid", "failed", "credited"]
 
 
 class ChargeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """That a payment charges a subscription, and for what."""
+    """What a payment charges a subscription for, and how that ended."""
 
     payment_id: str
     position: int = 0
@@ -24,5 +24,7 @@ class ChargeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The period that it pays for; None for a charge on demand, and until a first payment has succeeded."""
     ends_at: datetime | None = None
     factor: str = "1"
+    """The share of a whole period that it pays for, in decimals."""
     state: ChargeState
+    """`credited`: paid after the subscription had gone on without it."""
     created_at: datetime

@@ -13,7 +13,7 @@ from nicobar.core.pricing.quote import UNCHANGED, CartLine, Quote
 from nicobar.core.subscriptions.proration import CreditUse, use_credit
 
 CREDIT: Final = "CREDIT"
-"""How the credit of a subscription is called in the explanation of what it took off."""
+"""What the explanation of a price calls the credit of a subscription."""
 
 
 class PricedCharge(NamedTuple):

@@ -69,14 +69,14 @@ def give_up(subscription: Subscription, at: datetime) -> Moved:
 
 
 def open_charge(subscription: Subscription, charge: OpenCharge, at: datetime) -> Subscription:
-    """Note that a charge has begun. Raises ValueError while another one is open."""
+    """Record that a charge has begun. Raises ValueError while another one is open."""
     if subscription.open_charge is not None:
         raise ValueError(f"{subscription.subscription_id} has an open charge")
     return moved(subscription, subscription.status, at, open_charge=charge).subscription
 
 
 def charge_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -> Moved:
-    """Take the success of the open charge: its period is paid, its plan change applied, what was owed is settled."""
+    """Apply the success of the open charge: its period is paid, its plan change applied, what was owed is settled."""
     credit = subscription.credit + charge.credit_use.movement
     fields: dict[str, object] = {"open_charge": None, "credit": credit}
     if charge.replaces_method or (charge.payment_method_id and not subscription.payment_method_id):
@@ -126,7 +126,7 @@ def _period_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -
 
 def _plan_change_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -> Moved:
     if charge.change is not None:
-        return apply_change(subscription, charge.change, at)
+        return apply_change(subscription, charge.change, charge.price, at)
     # What was owed of a change that was applied when its charge failed; the dates were set then.
     number = first_after(subscription.anchor, subscription.plan.frequency, subscription.number, at)
     return moved(
@@ -142,8 +142,8 @@ def _plan_change_paid(subscription: Subscription, charge: OpenCharge, at: dateti
     )
 
 
-def apply_change(subscription: Subscription, change: PlanChange, at: datetime) -> Moved:
-    """Put the subscription on its new plan; what the change costs is paid, or owed.
+def apply_change(subscription: Subscription, change: PlanChange, price: int, at: datetime) -> Moved:
+    """Put the subscription on its new plan; `price`, what the change costs before credit, is paid, or owed.
 
     A scheduled change begins a whole period of the new plan at the billing date. One at once keeps the dates, unless
     a new cycle begins with it.
@@ -165,7 +165,6 @@ def apply_change(subscription: Subscription, change: PlanChange, at: datetime) -
         }
     elif change.plan.frequency != subscription.plan.frequency:
         fields = {"anchor": subscription.next_billing_date, "number": 0}
-    price = subscription.period_price if change.proration is None else change.proration.period_price
     codes = after_a_cycle(change.codes) if restarts else change.codes
     told = ("subscription.plan_changed", *(("subscription.renewed",) if scheduled else ()), "subscription.updated")
     return moved(
@@ -177,7 +176,7 @@ def apply_change(subscription: Subscription, change: PlanChange, at: datetime) -
         codes=codes,
         recurring_pre_tax_amount=change.recurring_pre_tax_amount,
         tax_inclusive=change.tax_inclusive,
-        period_price=price,
+        period_price=price if change.proration is None else change.proration.period_price,
         scheduled_change=None,
         expires_at=term_end(subscription, change.plan.term),
         **fields,
@@ -187,7 +186,7 @@ def apply_change(subscription: Subscription, change: PlanChange, at: datetime) -
 def charge_failed(
     subscription: Subscription, charge: OpenCharge, at: datetime, rules: RecoveryRules, *, soft: bool
 ) -> Moved:
-    """Take the failure of the open charge; `soft` says that a later try may work."""
+    """Apply the failure of the open charge; `soft` says that a later try may work."""
     closed = moved(subscription, subscription.status, at, open_charge=None).subscription
     if charge.period is None or subscription.status in FINAL:
         return Moved(closed)
@@ -219,7 +218,7 @@ def _owed_change(subscription: Subscription, charge: OpenCharge, change: PlanCha
     """Apply a change that was not paid: the old plan's part becomes credit, and the new plan's is owed."""
     assert charge.period is not None  # noqa: S101 - a change has a period
     proration = change.proration
-    applied = apply_change(subscription, change, at)
+    applied = apply_change(subscription, change, charge.price, at)
     changed = applied.subscription
     credit = changed.credit + (0 if proration is None else proration.credit)
     arrears = Arrears(
@@ -268,7 +267,7 @@ def _arrears(
 
 
 def close_link(subscription: Subscription, at: datetime) -> Moved:
-    """Take that nobody paid through the link of the open charge: what was owed is owed as before."""
+    """Close the link of the open charge, through which nobody paid: what was owed is owed as before."""
     return moved(subscription, subscription.status, at, open_charge=None)
 
 
@@ -286,13 +285,13 @@ def replace_method(subscription: Subscription, payment_method_id: str, at: datet
 
 
 def credit_late(subscription: Subscription, amount: int, at: datetime) -> Moved:
-    """Give credit for a charge that was paid after all, when it had failed and its end had been drawn."""
+    """Give credit for a charge that was paid after all, when the subscription had gone on without it."""
     credit = subscription.credit + amount
     return moved(subscription, subscription.status, at, "subscription.updated", credit=credit)
 
 
 def hold_without_method(subscription: Subscription, at: datetime) -> Moved:
-    """Put a subscription on hold for which nothing can be charged; what owes already is not tried again by itself."""
+    """Put a subscription on hold that has no method to charge; one that owes already stops retrying by itself."""
     if subscription.arrears is not None:
         stopped = msgspec.structs.replace(subscription.arrears, next_retry_at=None)
         return moved(subscription, subscription.status, at, arrears=stopped)

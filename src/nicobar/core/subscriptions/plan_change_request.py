@@ -30,7 +30,6 @@ class PlanChangeRequest(msgspec.Struct, frozen=True, kw_only=True):
     fees_inclusive: bool | None = None
     replaces_scheduled: bool = False
     collect_via_link: bool = False
-    return_url: str | None = None
 
 
 class DemandedCharge(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ TRANSITIONS: Final[dict[SubscriptionStatus, frozenset[SubscriptionStatus]]] = {
     "failed": frozenset(),
     "expired": frozenset(),
 }
-"""From each status, the statuses that may follow. The ways by an unpaid pause settlement are for metered use."""
+"""From each status, the statuses that may follow; without those of metered use, which this server does not have."""
 
 FINAL: Final[frozenset[SubscriptionStatus]] = frozenset(
     status for status, followers in TRANSITIONS.items() if not followers
@@ -94,13 +94,11 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True):
     """Of the payment."""
     created_at: datetime
     proration: Proration | None = None
-    """What it costs; None for a scheduled one, which costs a whole period when it is applied."""
-    effective_at: datetime | None = None
-    """When a scheduled one is applied, as it was told."""
+    """What it costs; None for a scheduled one, which costs a whole period when it is applied: at the billing date."""
 
 
 class OpenCharge(msgspec.Struct, frozen=True, kw_only=True):
-    """A charge whose end is not known yet. A subscription has at most one."""
+    """A charge whose outcome is not known yet. A subscription has at most one."""
 
     payment_id: str
     charge_type: ChargeType
@@ -206,7 +204,9 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     past_due_ends_at: datetime | None = None
     codes: tuple[RunningCode, ...] = ()
     credit: int = 0
-    """What plan changes gave back: a sum before tax (with the tax, where the price contains it)."""
+    """What plan changes gave back, charges raised to the minimum took beyond the price, and late payments brought.
+
+    A sum before tax; with the tax where the price contains it."""
     scheduled_change: PlanChange | None = None
     open_charge: OpenCharge | None = None
     arrears: Arrears | None = None

@@ -7,7 +7,7 @@ idempotency key stay as they are.
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.accounts.processor_accounts import all_accounts, reseal_account
-from nicobar.storage.payments.saved_methods import purge_proof_keys
+from nicobar.storage.customers.proof_keys import purge_proof_keys
 
 
 async def reseal_processor_accounts(runtime: Runtime) -> int:

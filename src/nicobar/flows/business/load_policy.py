@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from nicobar.core.business.business_settings import settings_from
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.money.fx import Rates
-from nicobar.core.money.rate_feed import newest_day, rates_in_force
+from nicobar.core.money.rate_feed import rates_in_force
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.tax.tax import TaxTable
 from nicobar.flows.runtime import Runtime
@@ -107,7 +107,7 @@ async def _read(runtime: Runtime, tenant: Tenant, shelf: _Shelf) -> Policy:
         if accounts is None:
             accounts = await list_accounts(read, tenant)
     shelf.state, shelf.read_at = state, began
-    return Policy(settings, tax_table, rates, newest_day(rates.by_currency.values()), accounts)
+    return Policy(settings, tax_table, rates, accounts)
 
 
 async def _tax_table(read: Read, tenant: Tenant) -> TaxTable:

@@ -1,4 +1,4 @@
-"""Archive a brand permanently and hand its products over to another."""
+"""Archive a brand permanently and hand its products and subscriptions over to another."""
 
 import msgspec
 
@@ -9,35 +9,47 @@ from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import brands, products
 from nicobar.storage.database import Tx
+from nicobar.storage.subscriptions import subscriptions
 
 
 async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, target_id: str | None) -> ArchivedBrand:
-    """Move every product, archived ones too, to the brand `target_id`, and archive the brand; both or neither.
+    """Move what the brand has to the brand `target_id`, and archive it; both or neither.
+
+    That is every product, archived ones too, and every subscription that has not ended. Their past payments stay.
 
     Raises Problem NOT_FOUND for either brand, UNABLE_TO_EDIT_PRIMARY_BRAND, BRAND_NOT_ENABLED when the brand is
     archived already (410) or the target is not usable (422), INVALID_REQUEST_PARAMETERS when the target is the brand
-    itself, and UNSUPPORTED_ACTION when there are products but no target.
+    itself, and UNSUPPORTED_ACTION when there is something to move but no target.
     """
     async with runtime.database.transaction() as tx:
         # Archivings of one business queue up behind its primary brand: two that name each other cannot deadlock.
         await brands.lock_brand(tx, tenant, tenant.business_id, "change")
         stored = await _lock_archivable(tx, tenant, brand_id)
+        products_moved = subscriptions_moved = 0
         if target_id is not None:
             await _lock_target(tx, tenant, brand_id, target_id)
-            moved = await products.move_products(tx, tenant, brand_id, target_id, runtime.now(tenant))
+            products_moved = await products.move_products(tx, tenant, brand_id, target_id, runtime.now(tenant))
+            subscriptions_moved = await subscriptions.move_subscriptions(tx, tenant, brand_id, target_id)
         elif await products.brand_has_products(tx, tenant, brand_id):
-            raise Problem(
-                "UNSUPPORTED_ACTION",
-                path="move_products_to",
-                detail="The brand has products; name the brand that takes them over.",
-            )
-        else:
-            moved = 0
+            raise _needs_target("products")
+        elif await subscriptions.brand_has_subscriptions(tx, tenant, brand_id):
+            raise _needs_target("subscriptions")
         moment = runtime.now(tenant)
         await brands.update_brand(tx, tenant, msgspec.structs.replace(stored, archived_at=moment, updated_at=moment))
         ids = [brand_id] if target_id is None else [brand_id, target_id]
         await write_audit_entry(runtime, tx, tenant, "brand.archive", ids, ["archived_at"])
-    return ArchivedBrand(brand_id=brand_id, archived_at=moment, products_moved=moved, moved_to_brand_id=target_id)
+    return ArchivedBrand(
+        brand_id=brand_id,
+        archived_at=moment,
+        products_moved=products_moved,
+        subscriptions_moved=subscriptions_moved,
+        moved_to_brand_id=target_id,
+    )
+
+
+def _needs_target(what: str) -> Problem:
+    detail = f"The brand has {what}; name the brand that takes them over."
+    return Problem("UNSUPPORTED_ACTION", path="move_products_to", detail=detail)
 
 
 async def _lock_archivable(tx: Tx, tenant: Tenant, brand_id: str) -> Brand:

@@ -3,8 +3,8 @@
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.customer_proof import place_of_key
 from nicobar.flows.runtime import Runtime
+from nicobar.storage.customers.proof_keys import sealed_proof_key
 from nicobar.storage.database import Read
-from nicobar.storage.payments.saved_methods import sealed_proof_key
 
 
 async def load_proof_key(runtime: Runtime, read: Read, tenant: Tenant) -> bytes | None:

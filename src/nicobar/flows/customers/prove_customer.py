@@ -9,7 +9,7 @@ from nicobar.core.problems import Problem
 from nicobar.flows.customers.load_proof_key import load_proof_key
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.customers.customers import get_customer
-from nicobar.storage.payments.saved_methods import make_proof_key
+from nicobar.storage.customers.proof_keys import make_proof_key
 from nicobar.vault import NONCE_BYTES
 
 

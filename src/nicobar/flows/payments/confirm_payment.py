@@ -68,7 +68,7 @@ class _Wish(NamedTuple):
     customer_present: bool
     return_url: str | None
     dated: bool = False
-    """Whether the taxes are known to be those of today."""
+    """Whether the taxes are known to be those of paying; the day of the request is, where no customer is there."""
 
 
 class _Accepted(NamedTuple):
@@ -122,7 +122,7 @@ async def confirm_payment(
     """
     if isinstance(instrument, SimulatedCharge) and tenant.mode != "test":
         raise Problem("UNSUPPORTED_ACTION", detail="How a charge ends can be chosen for a test payment only")
-    wish = _Wish(instrument, seen, save, customer_present=create is None, return_url=return_url)
+    wish = _Wish(instrument, seen, save, create is None, return_url, dated=create is not None)
     policy = await load_policy(runtime, tenant)
     try:
         async with runtime.database.transaction() as tx:

@@ -4,7 +4,7 @@ So many creations can be decided one after the other and written together.
 """
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,10 @@ class PaymentIds(NamedTuple):
     """For a customer who is new."""
     link_id: str
     """For a payment with a link."""
+
+
+NO_IDS: Final = PaymentIds("", "", "")
+"""For a payment that is only looked at."""
 
 
 class DecidedCreation(NamedTuple):

@@ -32,7 +32,7 @@ async def load_pricing_facts(runtime: Runtime, tenant: Tenant, request: CartRequ
         customer_id = None if cart.customer is None else cart.customer.customer_id
         codes: KnownCodes = {}
         if request.discount_codes:
-            codes = await load_codes(read, tenant, request.discount_codes, customer_id, request.payment_id)
+            codes = await load_codes(read, tenant, request.discount_codes, customer_id)
     facts = PricingFacts(policy, cart, localized, codes)
     if request.tax_id is None:
         return facts

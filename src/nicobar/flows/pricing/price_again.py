@@ -4,7 +4,7 @@ from typing import cast
 
 from nicobar.core.catalog.localized_price import LocalizedPrice
 from nicobar.core.catalog.product import OneTimePrice
-from nicobar.core.money.rate_feed import newest_day, rates_in_force
+from nicobar.core.money.rate_feed import rates_in_force
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import request_again
 from nicobar.core.pricing.cart import CartFacts, SellableProduct
@@ -39,7 +39,7 @@ async def price_again(runtime: Runtime, old: Payment, new: Payment, inputs: Quot
             customer_id = old.customer.customer_id
             codes = await load_codes(read, old.tenant, added, customer_id, old.payment_id)
     rates = rates_in_force(seed(), quotes[old.created_at])
-    policy = policy._replace(rates=rates, rates_as_of=newest_day(rates.by_currency.values()))
+    policy = policy._replace(rates=rates)
     products, localized = _products(old, inputs)
     facts = PricingFacts(
         policy, CartFacts(old.customer, products), localized, codes, kept=KeptTerms(old.billing.country, inputs)

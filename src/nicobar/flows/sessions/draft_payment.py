@@ -10,7 +10,7 @@ from nicobar.core.sessions.told_details import ToldDetails, payment_request
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.check_payment_request import check_payment_request
-from nicobar.flows.payments.decide_creation import PaymentIds, decide_creation
+from nicobar.flows.payments.decide_creation import NO_IDS, decide_creation
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.pricing.load_pricing_facts import load_pricing_facts
 from nicobar.flows.runtime import Runtime
@@ -19,8 +19,6 @@ from nicobar.flows.subscriptions.draft_subscription import draft_subscription
 
 DEFAULT_COUNTRY: Final = "US"
 """The billing country while nobody has told one, when the seller's is not known either."""
-
-_NO_IDS: Final = PaymentIds("", "", "")
 
 
 class DraftedPayment(NamedTuple):
@@ -52,5 +50,5 @@ async def draft_payment(runtime: Runtime, session: CheckoutSession, told: ToldDe
     checked = check_payment_request(session.mode, wanted)
     facts = await load_pricing_facts(runtime, tenant, checked.cart)
     runnable = find_runnable_methods(runtime, facts.policy, tenant.mode)
-    decided = decide_creation(tenant, checked, facts, runnable, _NO_IDS, runtime.now(tenant))
+    decided = decide_creation(tenant, checked, facts, runnable, NO_IDS, runtime.now(tenant))
     return DraftedPayment(decided.payment, decided.quote, range(len(session.request.items)))

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from nicobar.core.discounts.discounts import DiscountTerms
+from nicobar.core.money.fx import ChargeTerms
 from nicobar.core.payments.payment import Payment
-from nicobar.core.pricing.pricing import quote
-from nicobar.core.pricing.quote import QuoteInputs
+from nicobar.core.pricing.policy import Policy
+from nicobar.core.pricing.pricing import with_fee
+from nicobar.core.pricing.quote import CartLine, Quote, QuoteInputs
+from nicobar.core.subscriptions.charges import price_charge
 from nicobar.core.subscriptions.plan import working_terms
 from nicobar.core.subscriptions.renewal import Renewal
 from nicobar.core.subscriptions.subscription import Subscription
@@ -15,6 +19,7 @@ from nicobar.flows.plans.plan_lines import plan_lines
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.activate_subscription import activate_subscription
+from nicobar.reference import currencies
 
 
 async def foresee_renewals(
@@ -22,13 +27,15 @@ async def foresee_renewals(
 ) -> list[Renewal]:
     """Return what comes next, in the order of the subscriptions.
 
-    Nothing is foreseen of one that will not be renewed, or that has another plan by now than the one that was paid.
+    Nothing is foreseen of one that will not be renewed, or that has another plan than the one that was paid, by now or
+    from its next date on.
     `inputs` are those of the payment, whose exchange rates and tax rates are used: a renewal takes those of its day.
     """
     at, found, line = runtime.now(payment.tenant), [], 0
     for subscription in subscriptions:
         own, ids = subscription, [each.sold.product_id for each in subscription.plan.lines]
-        is_paid = [each.product_id for each in inputs.lines[line : line + len(ids)]] == ids
+        paid_ids = [each.product_id for each in inputs.lines[line : line + len(ids)]]
+        is_paid = paid_ids == ids and own.scheduled_change is None
         if is_paid and own.status == "pending":
             own = (await activate_subscription(runtime, own, payment, inputs, line, at)).subscription
         if is_paid and own.status == "active" and not own.cancel_at_next_billing_date:
@@ -49,9 +56,9 @@ async def _renewal(runtime: Runtime, subscription: Subscription, inputs: QuoteIn
     if {each.currency for each in lines} - {charge.currency, *(each.source_currency for each in charge.conversions)}:
         due = WhatIsDue(plan, working_terms(subscription.codes), 0)  # a first charge on demand has its own currency
         charge = price_due(subscription, due, policy, None, subscription.previous_billing_date).terms
-    priced = quote(lines, charge, working_terms(subscription.codes))
+    priced = _priced(lines, charge, working_terms(subscription.codes), subscription.credit, policy)
     lasting = [code.terms for code in subscription.codes if code.cycles_remaining is None]
-    later = quote(lines, charge, lasting).total
+    later = _priced(lines, charge, lasting, 0, policy).total
     ends = subscription.expires_at
     return Renewal(
         name=plan.product.name,
@@ -65,3 +72,12 @@ async def _renewal(runtime: Runtime, subscription: Subscription, inputs: QuoteIn
         on_demand=subscription.on_demand,
         ends=ends is not None and ends <= subscription.next_billing_date,
     )
+
+
+def _priced(
+    lines: Sequence[CartLine], terms: ChargeTerms, codes: Sequence[DiscountTerms], credit: int, policy: Policy
+) -> Quote:
+    """Return what a renewal is charged; its fee for conversion is decided by what it costs, as it will be then."""
+    if terms.conversions or terms.settlement is not None:
+        terms = with_fee(lines, terms, codes, policy.settings.fee_tiers, policy.rates, currencies.exponents())
+    return price_charge(lines, terms, codes, credit, currencies.get(terms.currency).minimum_minor).quote

@@ -5,12 +5,11 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.fields import checked_metadata
 from nicobar.core.problems import Problem
-from nicobar.core.subscriptions.lifecycle import apply_change
 from nicobar.core.subscriptions.plan_change_request import PlanChangeRequest
 from nicobar.core.subscriptions.subscription import Subscription, moved
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.subscriptions.decide_plan_change import DecidedChange, decide_plan_change
+from nicobar.flows.subscriptions.decide_plan_change import CHANGED_PLAN, DecidedChange, decide_plan_change
 from nicobar.flows.subscriptions.place_charge import Overtaken, place_charge
 from nicobar.flows.subscriptions.require_subscription import require_subscription
 from nicobar.flows.subscriptions.save_move import save_move
@@ -52,7 +51,6 @@ async def _at_no_cost(runtime: Runtime, subscription: Subscription, decided: Dec
             fields = {"scheduled_change": decided.change}
             result = moved(subscription, subscription.status, at, "subscription.updated", **fields)
         else:
-            credit = subscription.credit + decided.order.credit_use.movement
-            result = apply_change(msgspec.structs.replace(subscription, credit=credit), decided.change, at)
+            result = decided.after(subscription, at)
         await save_move(runtime, tx, result, at)
-        await write_audit_entry(runtime, tx, tenant, "subscription.change_plan", [subscription.subscription_id])
+        await write_audit_entry(runtime, tx, tenant, CHANGED_PLAN, [subscription.subscription_id])

@@ -12,7 +12,7 @@ from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.subscriptions.place_charge import ChargeOrder, Overtaken, PlacedCharge, place_charge
+from nicobar.flows.subscriptions.place_charge import CHANGED_METHOD, ChargeOrder, Overtaken, PlacedCharge, place_charge
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.payments.saved_methods import get_method
 from nicobar.storage.subscriptions.subscriptions import lock_subscription
@@ -50,6 +50,7 @@ async def charge_due(
             await _hold(runtime, subscription, at)
             return None
         raise Problem("NOT_FOUND", what=f"Payment method {payment_method_id}", path="payment_method_id")
+    replaces = payment_method_id not in (None, subscription.payment_method_id)
     order = ChargeOrder(
         charge_type=due.charge_type,
         plan=plan,
@@ -63,7 +64,8 @@ async def charge_due(
         factor=arrears.factor if arrears is not None and due.retry_attempt else "1",
         retry_attempt=due.retry_attempt,
         is_manual=is_manual,
-        replaces_method=payment_method_id not in (None, subscription.payment_method_id),
+        replaces_method=replaces,
+        action=CHANGED_METHOD if replaces else None,
     )
     try:
         return await place_charge(runtime, subscription, order, tax_id, at)
@@ -83,7 +85,7 @@ async def _exists(runtime: Runtime, subscription: Subscription, method: str | No
 
 
 async def _hold(runtime: Runtime, subscription: Subscription, at: datetime) -> None:
-    """Put an active subscription on hold that nothing can be charged to; one that owes already stops trying."""
+    """Put a subscription on hold that has no method to charge; one that owes already stops retrying by itself."""
     async with runtime.database.transaction() as tx:
         if await lock_subscription(tx, subscription.tenant, subscription.subscription_id) != subscription:
             raise Overtaken

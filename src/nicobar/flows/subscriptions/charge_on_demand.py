@@ -17,7 +17,7 @@ from nicobar.flows.subscriptions.require_subscription import require_subscriptio
 
 
 async def charge_on_demand(runtime: Runtime, tenant: Tenant, subscription_id: str, demanded: DemandedCharge) -> str:
-    """Charge the stored method and return the payment; a decline is no refusal, and changes no status.
+    """Charge the stored method and return the id of the payment; a decline is no refusal, and changes no status.
 
     Raises Problem NOT_FOUND, SUBSCRIPTION_NOT_ON_DEMAND, SUBSCRIPTION_EXPIRED, SUBSCRIPTION_INACTIVE,
     CHARGE_NOT_ALLOWED_FOR_SCHEDULED_CANCELLATION, PREVIOUS_PAYMENT_PENDING, NO_ELIGIBLE_PAYMENT_METHODS, and what

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from nicobar.core.business.tenant import Tenant, secret_hash
+from nicobar.core.catalog.brand import check_usable
 from nicobar.core.customers.buyer import Buyer
 from nicobar.core.payments.payment import Payment, Succeeded
 from nicobar.core.problems import Problem
@@ -19,6 +20,7 @@ from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.decide_subscription import DecidedSubscriptions
 from nicobar.flows.subscriptions.draft_subscription import draft_subscription
+from nicobar.storage.catalog.brands import lock_brand
 from nicobar.storage.database import Tx
 from nicobar.storage.payments.payments import insert_payment
 from nicobar.storage.payments.saved_methods import get_method
@@ -37,11 +39,12 @@ async def create_subscription(
 
     `answer` makes what the caller is told: it is kept in the same commit for a request that comes again.
     `also_record` writes what belongs into that commit, too, and what it raises undoes everything. Raises Problem as
-    `draft_subscription`, NOT_FOUND for an unknown saved method, and CUSTOMER_HAS_EXISTING_SUBSCRIPTION; nothing is
-    stored then.
+    `draft_subscription`, NOT_FOUND for an unknown saved method, CUSTOMER_HAS_EXISTING_SUBSCRIPTION, and
+    BRAND_NOT_ENABLED for a brand that was archived meanwhile; nothing is stored then.
     """
     at = runtime.now(tenant)
-    subscription_ids = [runtime.new_id("sub", at) for _ in request.plans]
+    # In their order, in which whoever holds several locks them.
+    subscription_ids = sorted(runtime.new_id("sub", at) for _ in request.plans)
     ids = PaymentIds(runtime.new_id("pay", at), runtime.new_id("cus", at), runtime.new_link_id())
     decided = await draft_subscription(runtime, tenant, request, ids, subscription_ids, at)
     secret = f"{ids.payment_id}_secret_{runtime.new_secret()}"
@@ -101,6 +104,8 @@ class _Record:
     async def _write(self, tx: Tx) -> None:
         tenant, first = self._tenant, self._decided.first
         payment = first.payment
+        # Held until the commit: a brand that is archived meanwhile takes no subscription along.
+        check_usable(await lock_brand(tx, tenant, payment.brand_id, "use"), "product_cart")
         self.buyer = await insert_payment(tx, payment, self._hash, first.quote.inputs, first.customer)
         several = len(self._decided.subscriptions) > 1
         if not self._decided.multiple and (several or await has_live_subscription(tx, tenant, self.buyer.customer_id)):

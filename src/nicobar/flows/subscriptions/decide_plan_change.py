@@ -1,31 +1,35 @@
 """Decide what a plan change comes to: the one function behind preview and change, so that they cannot differ."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+import msgspec
 from msgspec import UNSET
 
-from nicobar.core.catalog.product import OneTimePrice, RecurringPrice
 from nicobar.core.discounts.discounts import normalise_code
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import net_prices
+from nicobar.core.subscriptions.lifecycle import apply_change
 from nicobar.core.subscriptions.plan import Plan, RunningCode, working_terms
 from nicobar.core.subscriptions.plan_change import change_cost, changed_period, check_changeable, kept_codes
 from nicobar.core.subscriptions.plan_change_request import PlanChangeRequest
 from nicobar.core.subscriptions.proration import WHOLE, Proration, prorate
-from nicobar.core.subscriptions.subscription import PlanChange, Subscription
+from nicobar.core.subscriptions.subscription import Moved, PlanChange, Subscription
 from nicobar.core.tax.tax_id import CheckedTaxId
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.build_plan import build_plan
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
+from nicobar.flows.plans.load_attached_addons import load_attached_addons
 from nicobar.flows.plans.price_due import PricedDue, WhatIsDue, price_due
+from nicobar.flows.plans.require_recurring import require_recurring
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.place_charge import ChargeOrder
-from nicobar.storage.catalog.addons import get_addons
 from nicobar.storage.catalog.localized_prices import load_localized_prices
-from nicobar.storage.catalog.products import get_product
 from nicobar.storage.pricing.cart import load_cart_facts
+
+CHANGED_PLAN: Final = "subscription.change_plan"
+"""What the audit log calls a plan change."""
 
 
 class DecidedChange(NamedTuple):
@@ -38,15 +42,20 @@ class DecidedChange(NamedTuple):
     tax_id: CheckedTaxId | None
     scheduled: bool
 
+    def after(self, subscription: Subscription, at: datetime) -> Moved:
+        """Return the subscription on its new plan, with its credit as if the charge were paid."""
+        credited = msgspec.structs.replace(subscription, credit=subscription.credit + self.order.credit_use.movement)
+        return apply_change(credited, self.change, self.order.priced.charge.price, at)
+
 
 async def decide_plan_change(
     runtime: Runtime, subscription: Subscription, request: PlanChangeRequest, at: datetime
 ) -> DecidedChange:
     """Return the change with its charge. Nothing is written.
 
-    Raises Problem as `check_changeable` does, then NOT_FOUND, PRODUCT_IS_DELETED, UNSUPPORTED_ACTION for a product
-    without a recurring price and for codes that the subscription does not have, BRAND_MISMATCH, UNSUPPORTED_CURRENCY,
-    what `build_plan` refuses, DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT, and what `price_due` refuses.
+    Raises Problem as `check_changeable` does, UNSUPPORTED_ACTION for a link, what `require_recurring` refuses,
+    BRAND_MISMATCH, UNSUPPORTED_CURRENCY, what `build_plan` refuses, UNSUPPORTED_ACTION for codes that the subscription
+    does not have, DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT, and what `price_due` refuses.
     """
     scheduled = request.effective_at == "next_billing_date"
     check_changeable(subscription, request.mode, request.effective_at, replaces_scheduled=request.replaces_scheduled)
@@ -75,7 +84,6 @@ async def decide_plan_change(
         metadata=subscription.metadata if request.metadata is None else request.metadata,
         created_at=at,
         proration=None if scheduled else cost,
-        effective_at=subscription.next_billing_date if scheduled else None,
     )
     return DecidedChange(change, cost, _order(subscription, change, cost, priced, at), tax_id, scheduled)
 
@@ -95,6 +103,7 @@ def _order(
         metadata=change.metadata,
         change=change,
         factor=cost.share.text(),
+        action=CHANGED_PLAN,
     )
 
 
@@ -103,21 +112,9 @@ async def _plan(runtime: Runtime, subscription: Subscription, request: PlanChang
     buyer_id, ids = subscription.customer.customer_id, [request.product_id]
     async with runtime.database.snapshot() as read:
         cart = await load_cart_facts(read, tenant, customer_id=buyer_id, email_key=None, product_ids=ids)
-        stored = await get_product(read, tenant, request.product_id)
         localized = await load_localized_prices(read, tenant, [request.product_id])
-        attached = set() if stored is None else set(stored.extras.get("addons") or [])
-        asked = [addon.addon_id for addon in request.addons if addon.addon_id in attached]
-        addons = {addon.addon_id: addon for addon in await get_addons(read, tenant, asked)} if asked else {}
-    product = cart.products.get(request.product_id)
-    if product is None:
-        raise Problem("NOT_FOUND", what=f"Product {request.product_id}", path="product_id")
-    if product.archived:
-        raise Problem("PRODUCT_IS_DELETED", product_id=request.product_id, path="product_id")
-    price = product.price
-    if not isinstance(price, RecurringPrice):
-        kind = "a one-time product" if isinstance(price, OneTimePrice) else "sold by measured use"
-        detail = f"Product {request.product_id} is {kind}; subscriptions need a recurring price"
-        raise Problem("UNSUPPORTED_ACTION", detail=detail, path="product_id")
+        addons = await load_attached_addons(read, tenant, request.product_id, request.addons)
+    product, price = require_recurring(cart.products, request.product_id, "product_id")
     if product.brand_id != subscription.brand_id:
         raise Problem("BRAND_MISMATCH", path="product_id")
     if price.currency not in (subscription.currency, subscription.plan.product.price.currency):

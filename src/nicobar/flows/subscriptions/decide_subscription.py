@@ -8,7 +8,7 @@ import msgspec
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.addon import Addon
-from nicobar.core.catalog.product import OneTimePrice, RecurringPrice
+from nicobar.core.catalog.product import RecurringPrice
 from nicobar.core.discounts.discount_record import CodeUse, DiscountRecord
 from nicobar.core.discounts.discounts import FULL_BPS
 from nicobar.core.money.money import round_half_up
@@ -24,6 +24,7 @@ from nicobar.flows.payments.check_payment_request import CheckedRequest
 from nicobar.flows.payments.decide_creation import DecidedCreation, PaymentIds, decide_creation
 from nicobar.flows.plans.build_plan import build_plan
 from nicobar.flows.plans.check_can_set_up import check_can_set_up
+from nicobar.flows.plans.require_recurring import require_recurring
 from nicobar.flows.pricing.quote_cart import quote_cart
 
 
@@ -123,7 +124,7 @@ def decide_subscription(
 
 
 def _sold(wanted: RequestedPlan, request: SubscriptionRequest, facts: SubscriptionFacts) -> _Sold:
-    product, price = _recurring(wanted, facts.pricing)
+    product, price = require_recurring(facts.pricing.cart.products, wanted.product_id, f"{wanted.where}product_id")
     plan = build_plan(
         product,
         price,
@@ -137,19 +138,6 @@ def _sold(wanted: RequestedPlan, request: SubscriptionRequest, facts: Subscripti
     days = price.trial_period_days if request.trial_period_days is None else request.trial_period_days
     days = days if request.on_demand is None else 0
     return _Sold(product, price, plan, _first_prices(plan, price, request.on_demand, trial=days > 0), days)
-
-
-def _recurring(wanted: RequestedPlan, facts: PricingFacts) -> tuple[SellableProduct, RecurringPrice]:
-    product, path = facts.cart.products.get(wanted.product_id), f"{wanted.where}product_id"
-    if product is None:
-        raise Problem("NOT_FOUND", what=f"Product {wanted.product_id}", path=path)
-    if product.archived:
-        raise Problem("PRODUCT_IS_DELETED", product_id=wanted.product_id, path=path)
-    if not isinstance(product.price, RecurringPrice):
-        kind = "a one-time product" if isinstance(product.price, OneTimePrice) else "sold by measured use"
-        detail = f"Product {wanted.product_id} is {kind}; subscriptions need a recurring price"
-        raise Problem("UNSUPPORTED_ACTION", detail=detail, path=path)
-    return product, product.price
 
 
 def _codes_apply(sold: Sequence[_Sold], checked: CheckedRequest) -> bool:

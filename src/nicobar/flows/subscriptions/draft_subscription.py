@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 import msgspec
 
@@ -11,20 +10,18 @@ from nicobar.core.pricing.cart import RequestedItem
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.subscription_request import SubscriptionRequest
 from nicobar.flows.payments.check_payment_request import check_payment_request
-from nicobar.flows.payments.decide_creation import PaymentIds
+from nicobar.flows.payments.decide_creation import NO_IDS, PaymentIds
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.decide_subscription import DecidedSubscriptions, decide_subscription
 from nicobar.flows.subscriptions.load_subscription_facts import load_subscription_facts
-
-_NO_IDS: Final = PaymentIds("", "", "")
 
 
 async def draft_subscription(
     runtime: Runtime,
     tenant: Tenant,
     request: SubscriptionRequest,
-    ids: PaymentIds = _NO_IDS,
+    ids: PaymentIds = NO_IDS,
     subscription_ids: Sequence[str] = (),
     at: datetime | None = None,
 ) -> DecidedSubscriptions:

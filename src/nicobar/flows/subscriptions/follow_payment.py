@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def follow_payment(runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
-    """Take the end of a payment that charges subscriptions: they begin, are renewed, are changed, or owe.
+    """Apply the outcome of a payment to the subscriptions that it charges: they begin, renew, change plan, or owe.
 
     A payment is locked before its subscriptions, everywhere. A declined first payment with a link ends nothing: its
     customer may try again until the link ends.
@@ -85,11 +85,19 @@ async def _succeeded(
         await end_charge(tx, tenant, charge, "paid")
         await save_move(runtime, tx, charge_paid(subscription, opened, at), at, payment.payment_id)
     elif charge.state != "paid":
-        # The bank took its no back when the charge had been given up: the customer has this as credit.
+        # The bank accepted the charge after it had been given up: what was paid becomes credit.
         _log.error("charge_paid_late", payment_id=payment.payment_id, subscription_id=subscription.subscription_id)
         await end_charge(tx, tenant, charge, "credited")
-        net = payment.subtotal - payment.discount
-        await save_move(runtime, tx, credit_late(subscription, net, at), at)
+        paid = _paid_for(payment, charge, subscription, first_line)
+        await save_move(runtime, tx, credit_late(subscription, paid, at), at)
+
+
+def _paid_for(payment: Payment, charge: ChargeRecord, subscription: Subscription, first_line: int) -> int:
+    """Return what the payment took for this subscription, as credit counts: with tax if the price contains it."""
+    lines = payment.lines
+    if charge.charge_type == "new":  # a first payment may start several, and pay for what is sold once
+        lines = lines[first_line : first_line + len(subscription.plan.lines)]
+    return sum(line.total if subscription.tax_inclusive else line.subtotal - line.discount for line in lines)
 
 
 async def _failed(
@@ -118,6 +126,6 @@ async def _rules(runtime: Runtime, payment: Payment) -> RecoveryRules:
 
 
 def _is_soft(payment: Payment) -> bool:
-    """Return whether a later try may work. A reason that nobody knows is hard: cards are not tried at random."""
+    """Return whether a later try may work. An unknown reason counts as hard: cards are not tried at random."""
     code = payment.error_code
     return code is not None and code in failures.CODES and failures.get(code).decline_type == "soft"

@@ -22,7 +22,7 @@ class RetryState(NamedTuple):
 
 
 async def load_retry_state(runtime: Runtime, tenant: Tenant, payment_id: str) -> RetryState:
-    """Return the state for the newest failed payment of what is owed. Raises Problem NOT_FOUND."""
+    """Return whether a failed charge of what is owed now can be sent again. Raises Problem NOT_FOUND."""
     async with runtime.database.snapshot() as read:
         payment = await get_payment(read, tenant, payment_id)
         if payment is None:

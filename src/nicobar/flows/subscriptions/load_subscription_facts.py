@@ -9,12 +9,11 @@ from nicobar.core.catalog.addon import Addon
 from nicobar.core.discounts.discount_record import DiscountRecord
 from nicobar.core.pricing.cart import CartRequest
 from nicobar.core.subscriptions.subscription_request import RequestedPlan
+from nicobar.flows.plans.load_attached_addons import load_attached_addons
 from nicobar.flows.pricing.load_pricing_facts import load_pricing_facts
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.decide_subscription import SubscriptionFacts
 from nicobar.flows.tax.check_tax_id import check_tax_id
-from nicobar.storage.catalog.addons import get_addons
-from nicobar.storage.catalog.products import get_product
 from nicobar.storage.discounts.discounts import find_by_code
 
 
@@ -30,11 +29,7 @@ async def load_subscription_facts(
             if (record := await find_by_code(read, tenant, code)) is not None:
                 discounts[code] = record
         for plan in plans:
-            if plan.addons:
-                product = await get_product(read, tenant, plan.product_id)
-                attached = set() if product is None else set(product.extras.get("addons") or [])
-                asked = [addon.addon_id for addon in plan.addons if addon.addon_id in attached]
-                known[plan.product_id] = {each.addon_id: each for each in await get_addons(read, tenant, asked)}
+            known[plan.product_id] = await load_attached_addons(read, tenant, plan.product_id, plan.addons)
     if cart.tax_id is not None and pricing.cart.products:
         country, settings = cart.billing.country, pricing.policy.settings
         pricing = pricing._replace(tax_id=await check_tax_id(runtime, country, cart.tax_id, settings))

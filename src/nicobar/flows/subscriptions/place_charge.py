@@ -18,6 +18,7 @@ from nicobar.core.subscriptions.plan import Plan
 from nicobar.core.subscriptions.proration import CreditUse
 from nicobar.core.subscriptions.subscription import Moved, OpenCharge, PlanChange, Subscription
 from nicobar.core.tax.tax_id import CheckedTaxId
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.payments.charge_saved_method import charge_saved_method
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.plans.price_due import PricedDue
@@ -30,6 +31,10 @@ from nicobar.storage.subscriptions.subscriptions import lock_subscription
 
 LIFETIME: Final = timedelta(days=1)
 """How long a charge without a link may wait for its processor before it counts as given up."""
+
+
+CHANGED_METHOD: Final = "subscription.change_method"
+"""What the audit log calls the change of the method that a subscription is charged by."""
 
 
 class Overtaken(Exception):
@@ -60,6 +65,8 @@ class ChargeOrder(NamedTuple):
     allowed_types: tuple[str, ...] | None = None
     description: str | None = None
     """What the line says in place of the product's description."""
+    action: str | None = None
+    """What the audit log calls the change that it is charged for; None where nobody changes anything."""
 
 
 class PlacedCharge(NamedTuple):
@@ -90,6 +97,11 @@ async def place_charge(
             raise Overtaken
         await insert_payment(tx, payment, secret_hash(secret), inputs, None)
         await _store_charge(runtime, tx, subscription, order, payment.payment_id, at)
+        if order.action is not None:
+            fields = ["payment_method_id"] if order.replaces_method else []
+            await write_audit_entry(
+                runtime, tx, subscription.tenant, order.action, [subscription.subscription_id], fields
+            )
 
     if payment.total_amount > 0 and order.payment_method_id is not None:
         await charge_saved_method(runtime, payment, order.payment_method_id, store)

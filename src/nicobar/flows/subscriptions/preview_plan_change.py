@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.pricing.quote import CartLine
-from nicobar.core.subscriptions.lifecycle import apply_change
 from nicobar.core.subscriptions.plan_change_request import PlanChangeRequest
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.core.subscriptions.whole_subscription import WholeSubscription
@@ -37,8 +34,7 @@ async def preview_plan_change(
     subscription = await require_subscription(runtime, tenant, subscription_id)
     at = runtime.now(tenant)
     decided = await decide_plan_change(runtime, subscription, request, at)
-    credit = subscription.credit + decided.order.credit_use.movement
-    after = apply_change(msgspec.structs.replace(subscription, credit=credit), decided.change, at).subscription
+    after = decided.after(subscription, at).subscription
     async with runtime.database.read() as read:
         whole = await load_whole_subscription(read, after)
     policy = await load_policy(runtime, tenant)

@@ -15,13 +15,14 @@ from nicobar.core.subscriptions.lifecycle import replace_method
 from nicobar.core.subscriptions.plan import working_terms
 from nicobar.core.subscriptions.plan_change_request import MethodUpdate
 from nicobar.core.subscriptions.subscription import UNPAID, Subscription
+from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.check_can_set_up import check_can_set_up
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.charge_due import charge_due
-from nicobar.flows.subscriptions.place_charge import ChargeOrder, Overtaken, PlacedCharge, place_charge
+from nicobar.flows.subscriptions.place_charge import CHANGED_METHOD, ChargeOrder, Overtaken, PlacedCharge, place_charge
 from nicobar.flows.subscriptions.require_subscription import require_subscription
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.payments.saved_methods import get_method
@@ -69,6 +70,8 @@ async def _replace(runtime: Runtime, subscription: Subscription, payment_method_
         if await get_method(tx, tenant, subscription.customer.customer_id, payment_method_id) is None:
             raise Problem("NOT_FOUND", what=f"Payment method {payment_method_id}", path="payment_method_id")
         await save_move(runtime, tx, replace_method(subscription, payment_method_id, at), at)
+        ids = [subscription.subscription_id]
+        await write_audit_entry(runtime, tx, tenant, CHANGED_METHOD, ids, ["payment_method_id"])
 
 
 async def _by_page(
@@ -103,6 +106,7 @@ async def _by_page(
         link_lifetime=timedelta(minutes=policy.settings.link_ttl_minutes),
         return_url=update.return_url,
         allowed_types=tuple(sorted(allowed)),
+        action=CHANGED_METHOD,
     )
     if not priced.charge.quote.total:
         check_can_set_up(policy, PaymentOptions())

@@ -1,22 +1,13 @@
 """Delete sessions that never came to a payment, some time after their deadline."""
 
-from typing import Final
-
 from nicobar.core.sessions.checkout_session import KEPT_UNPAID
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.upkeep.purge_in_rounds import purge_in_rounds
 from nicobar.storage.sessions import sessions
-
-_AT_ONCE: Final = 2_000
-"""Rows that one statement deletes at most."""
-
-_ROUNDS: Final = 20
-"""Statements that one call runs at most: the sweep has other things to do."""
 
 
 async def purge_sessions(runtime: Runtime) -> None:
     """Delete what nobody can read any more, as far as one round goes. A session with a payment stays as that does."""
-    for _ in range(_ROUNDS):
-        async with runtime.database.statement() as tx:
-            deleted = await sessions.purge_sessions(tx, runtime.real_now() - KEPT_UNPAID, _AT_ONCE)
-        if deleted < _AT_ONCE:
-            return
+    await purge_in_rounds(
+        runtime, lambda tx, limit: sessions.purge_sessions(tx, runtime.real_now() - KEPT_UNPAID, limit)
+    )

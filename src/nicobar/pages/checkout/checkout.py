@@ -33,7 +33,7 @@ from nicobar.pages.methods.saved_methods import PARAMETER, exchange_proof
 from nicobar.pages.texts.texts import Reason
 from nicobar.processors.accounts.registry import brings_fields
 from nicobar.processors.base import CardInput, InputRefused, MethodInput, SimulatedCharge
-from nicobar.storage.payments.hosted_pages import tenant_of_payment
+from nicobar.storage.business.businesses import tenant_of
 from nicobar.storage.payments.payments import get_payment
 
 CHECK_AGAIN: Final = 3
@@ -259,7 +259,7 @@ class CheckoutPage:
         address = None
         if is_object_id(payment_id, "pay"):
             async with self._runtime.database.snapshot() as read:
-                tenant = await tenant_of_payment(read, payment_id)
+                tenant = await tenant_of(read, "payments", payment_id)
                 payment = None if tenant is None else await get_payment(read, tenant, payment_id)
             address = None if payment is None else return_address(payment, with_email=False)
         if address is None:

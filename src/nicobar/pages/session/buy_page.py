@@ -19,8 +19,9 @@ from nicobar.pages.frame.embedding import OPTIONS, frame_of, session_page
 from nicobar.pages.frame.rendering import Renderer, redirect
 from nicobar.pages.session.static_link import read_static_link
 from nicobar.pages.texts.language import asked_language, with_language
+from nicobar.storage.business.businesses import tenant_of
 from nicobar.storage.catalog.products import get_product
-from nicobar.storage.sessions.short_links import find_short_link, seller_of
+from nicobar.storage.sessions.short_links import find_short_link
 
 
 class BuyPage:
@@ -43,7 +44,7 @@ class BuyPage:
         if not name.startswith(PRODUCT_PREFIX):
             return await self._lead_on(request, name)
         async with self._runtime.database.snapshot() as read:
-            tenant = await seller_of(read, name)
+            tenant = await tenant_of(read, "products", name)
             product = None if tenant is None else await get_product(read, tenant, name)
         if tenant is not None:
             request.state.frame = await frame_of(self._runtime, request, tenant)

@@ -5,30 +5,10 @@ means that all is well. PostgreSQL refuses most of this when it is written, so a
 rows by hand or took a guard away.
 """
 
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-
-from nicobar.core.business.tenant import Mode
 from nicobar.storage.database import Read
-
-REPORTED: Final = 20
-"""How many rows a check names."""
-
-_TIMEOUT: Final = 600.0
-"""Seconds that a check may take; a million entries need a few."""
-
-
-class Discrepancy(msgspec.Struct, frozen=True):
-    """One row that is wrong."""
-
-    business_id: str
-    mode: Mode
-    object_id: str
-    """The entry, payment, refund, dispute or mark."""
-    detail: str
-    """What is wrong with it, for people."""
-
+from nicobar.storage.wrong_rows import WrongRow, wrong_rows
 
 # The rule of the constraint `ledger_entries_balance`, in case somebody has dropped it.
 _UNBALANCED: Final = """
@@ -156,41 +136,36 @@ WHERE balance <> total LIMIT $1
 """
 
 
-async def unbalanced_entries(read: Read) -> list[Discrepancy]:
+async def unbalanced_entries(read: Read) -> list[WrongRow]:
     """Return entries whose postings do not sum to zero in a currency."""
-    return await _find(read, _UNBALANCED)
+    return await wrong_rows(read, _UNBALANCED)
 
 
-async def payments_without_entry(read: Read) -> list[Discrepancy]:
+async def payments_without_entry(read: Read) -> list[WrongRow]:
     """Return succeeded payments that are not in the books. Free ones moved no money and need no entry."""
-    return await _find(read, _PAYMENTS_WITHOUT)
+    return await wrong_rows(read, _PAYMENTS_WITHOUT)
 
 
-async def refunds_without_entry(read: Read) -> list[Discrepancy]:
+async def refunds_without_entry(read: Read) -> list[WrongRow]:
     """Return succeeded refunds that are not in the books."""
-    return await _find(read, _REFUNDS_WITHOUT)
+    return await wrong_rows(read, _REFUNDS_WITHOUT)
 
 
-async def entries_that_disagree(read: Read) -> list[Discrepancy]:
+async def entries_that_disagree(read: Read) -> list[WrongRow]:
     """Return entries whose amounts, currencies or end differ from those of their payment or refund."""
-    return await _find(read, _DISAGREE)
+    return await wrong_rows(read, _DISAGREE)
 
 
-async def disputes_that_disagree(read: Read) -> list[Discrepancy]:
+async def disputes_that_disagree(read: Read) -> list[WrongRow]:
     """Return disputes of which the books hold another amount as taken away than they say."""
-    return await _find(read, _DISPUTES)
+    return await wrong_rows(read, _DISPUTES)
 
 
-async def payments_given_back_beyond(read: Read) -> list[Discrepancy]:
+async def payments_given_back_beyond(read: Read) -> list[WrongRow]:
     """Return payments of which more was given back on an account than was booked, or a loss that is none."""
-    return await _find(read, _BOUNDS)
+    return await wrong_rows(read, _BOUNDS)
 
 
-async def marks_that_disagree(read: Read) -> list[Discrepancy]:
+async def marks_that_disagree(read: Read) -> list[WrongRow]:
     """Return remembered balances that are not the sum of the entries before them; they may simply be deleted."""
-    return await _find(read, _MARKS)
-
-
-async def _find(read: Read, query: str) -> list[Discrepancy]:
-    rows: list[Any] = await read.fetch(query, REPORTED, timeout=_TIMEOUT)
-    return [msgspec.convert(row, Discrepancy) for row in rows]
+    return await wrong_rows(read, _MARKS)

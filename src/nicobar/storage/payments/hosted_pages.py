@@ -40,19 +40,6 @@ LEFT JOIN brands own ON (own.business_id, own.mode, own.brand_id) = ($1, $2, $1)
 WHERE bu.business_id = $1
 """
 
-# The browser comes back with a payment's id alone. Every key starts with the tenant, so each business is probed by
-# its key; a self-hosted server has few.
-_TENANT: Final = """
-SELECT p.business_id, p.mode
-FROM businesses bu
-CROSS JOIN unnest(ARRAY['test', 'live']) AS modes (mode)
-CROSS JOIN LATERAL (
-    SELECT business_id, mode FROM payments
-    WHERE business_id = bu.business_id AND mode = modes.mode AND payment_id = $1 LIMIT 1
-) p
-LIMIT 1
-"""
-
 # The mode is asked for once more here: no mistake above may end a live link.
 _END_LINK: Final = """
 UPDATE payments SET expires_on = $4, updated_at = $4
@@ -91,12 +78,6 @@ async def offer_facts(
     """Return the facts for the page of a session, which has no payment yet."""
     row = await read.fetchrow(_OFFER, tenant.business_id, tenant.mode, brand_id, product_ids, customer_id)
     return msgspec.convert(dict(row or {}), PageFacts)
-
-
-async def tenant_of_payment(read: Read, payment_id: str) -> Tenant | None:
-    """Return whose payment this is, None when there is none with this id."""
-    row = await read.fetchrow(_TENANT, payment_id)
-    return None if row is None else Tenant(row["business_id"], row["mode"])
 
 
 async def end_payment_link(tx: Tx, tenant: Tenant, payment_id: str, at: datetime) -> bool:

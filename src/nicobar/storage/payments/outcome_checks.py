@@ -6,13 +6,12 @@ never sees half of it.
 """
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from nicobar.core.business.tenant import Mode
 from nicobar.storage.database import Read
-from nicobar.storage.ledger.ledger_checks import REPORTED
+from nicobar.storage.wrong_rows import WrongRow, wrong_rows
 
 EVENTS_MIGRATION: Final = 8
 """The migration that brought events; what had ended before has none."""
@@ -46,16 +45,6 @@ class Counts(msgspec.Struct, frozen=True):
     subscriptions: int
     charges: int
     """Charges of subscriptions."""
-
-
-class Wrong(msgspec.Struct, frozen=True):
-    """One row that is wrong."""
-
-    mode: Mode | None
-    """None for what belongs to no tenant."""
-    object_id: str
-    detail: str
-    """What is wrong with it, for people."""
 
 
 _EVENTS_SINCE: Final = "SELECT applied_at FROM schema_migrations WHERE number = $1"
@@ -171,46 +160,41 @@ async def count_all(read: Read, since: datetime) -> Counts:
     return msgspec.convert(dict(await read.fetchrow(_COUNTS, since) or {}), Counts)
 
 
-async def ended_without_event(read: Read, since: datetime) -> list[Wrong]:
+async def ended_without_event(read: Read, since: datetime) -> list[WrongRow]:
     """Return payments, refunds and disputes about whose status there is no event, payments that ended since then."""
-    return await _find(read, _WITHOUT_EVENT, since)
+    return await wrong_rows(read, _WITHOUT_EVENT, since)
 
 
-async def charged_too_often(read: Read) -> list[Wrong]:
+async def charged_too_often(read: Read) -> list[WrongRow]:
     """Return payments that were charged twice, or charged and yet not paid."""
-    return await _find(read, _CHARGED_TOO_OFTEN)
+    return await wrong_rows(read, _CHARGED_TOO_OFTEN)
 
 
-async def paid_without_charge(read: Read) -> list[Wrong]:
+async def paid_without_charge(read: Read) -> list[WrongRow]:
     """Return paid payments of which no attempt has charged exactly the total."""
-    return await _find(read, _PAID_WITHOUT_CHARGE)
+    return await wrong_rows(read, _PAID_WITHOUT_CHARGE)
 
 
-async def stranded_payments(read: Read) -> list[Wrong]:
+async def stranded_payments(read: Read) -> list[WrongRow]:
     """Return payments that are under way without an open attempt, and those with one that are not."""
-    return await _find(read, _STRANDED)
+    return await wrong_rows(read, _STRANDED)
 
 
-async def overdue_attempts(read: Read, before: datetime) -> list[Wrong]:
+async def overdue_attempts(read: Read, before: datetime) -> list[WrongRow]:
     """Return attempts that began before then and of which nobody knows what became."""
-    return await _find(read, _OVERDUE, before)
+    return await wrong_rows(read, _OVERDUE, before)
 
 
-async def overdue_refunds(read: Read, before: datetime) -> list[Wrong]:
+async def overdue_refunds(read: Read, before: datetime) -> list[WrongRow]:
     """Return refunds that began before then and of which nobody knows what became."""
-    return await _find(read, _OVERDUE_REFUNDS, before)
+    return await wrong_rows(read, _OVERDUE_REFUNDS, before)
 
 
-async def overdue_notices(read: Read, before: datetime) -> list[Wrong]:
+async def overdue_notices(read: Read, before: datetime) -> list[WrongRow]:
     """Return notices that came before then and are not handled."""
-    return await _find(read, _NOTICES, before)
+    return await wrong_rows(read, _NOTICES, before)
 
 
-async def overdue_returns(read: Read, before: datetime) -> list[Wrong]:
+async def overdue_returns(read: Read, before: datetime) -> list[WrongRow]:
     """Return surplus charges that came to light before then and are not given back."""
-    return await _find(read, _RETURNS, before)
-
-
-async def _find(read: Read, query: str, *values: Any) -> list[Wrong]:
-    rows = await read.fetch(query, *values, REPORTED)
-    return [msgspec.convert(dict(row), Wrong) for row in rows]
+    return await wrong_rows(read, _RETURNS, before)

@@ -1,4 +1,4 @@
-"""Saved payment methods, and the keys that sign the proofs of their owners."""
+"""Saved payment methods."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -39,15 +39,6 @@ _DELETE: Final = """
 DELETE FROM saved_methods WHERE business_id = $1 AND mode = $2 AND customer_id = $3 AND payment_method_id = $4
 """
 
-_PROOF_KEY: Final = "SELECT sealed FROM proof_keys WHERE business_id = $1 AND mode = $2"
-
-# The "update" that changes nothing hands back the key that is there, so two first proofs at once share one key.
-_MAKE_PROOF_KEY: Final = """
-INSERT INTO proof_keys (business_id, mode, sealed, created_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (business_id, mode) DO UPDATE SET sealed = proof_keys.sealed
-RETURNING sealed
-"""
-
 
 async def keep_method(tx: Tx, tenant: Tenant, method: SavedMethod) -> str:
     """Save a card and return its id: the earlier one when the customer saved the same card before."""
@@ -86,23 +77,6 @@ async def delete_method(tx: Tx, tenant: Tenant, customer_id: str, payment_method
     """Forget a saved method of this customer and its token; return whether there was one."""
     deleted: str = await tx.execute(_DELETE, tenant.business_id, tenant.mode, customer_id, payment_method_id)
     return deleted != "DELETE 0"
-
-
-async def sealed_proof_key(read: Read, tenant: Tenant) -> bytes | None:
-    """Return the encrypted key of the tenant's proofs, None when none was ever made."""
-    sealed: bytes | None = await read.fetchval(_PROOF_KEY, tenant.business_id, tenant.mode)
-    return sealed
-
-
-async def make_proof_key(tx: Tx, tenant: Tenant, sealed: bytes, at: datetime) -> bytes:
-    """Return the encrypted key of the tenant's proofs; the first call stores this one."""
-    kept: bytes = await tx.fetchval(_MAKE_PROOF_KEY, tenant.business_id, tenant.mode, sealed, at)
-    return kept
-
-
-async def purge_proof_keys(tx: Tx) -> None:
-    """Forget the keys of all proofs. The next proof of a tenant makes a new one."""
-    await tx.execute("DELETE FROM proof_keys")
 
 
 def _method(row: Record) -> SavedMethod:

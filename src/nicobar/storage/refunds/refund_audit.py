@@ -3,10 +3,8 @@
 from datetime import datetime
 from typing import Final
 
-import msgspec
-
 from nicobar.storage.database import Read
-from nicobar.storage.ledger.ledger_checks import REPORTED, Discrepancy
+from nicobar.storage.wrong_rows import WrongRow, wrong_rows
 
 _DIFFERENCES: Final = """
 WITH of_payments AS (
@@ -46,7 +44,7 @@ ORDER BY object_id, detail LIMIT $1
 _PENDING: Final = """
 SELECT business_id, mode, refund_id AS object_id, 'pending since ' || created_at AS detail
 FROM refunds
-WHERE status = 'pending' AND created_at < $2 ORDER BY created_at LIMIT $1
+WHERE status = 'pending' AND created_at < $1 ORDER BY created_at LIMIT $2
 """
 
 _ENDED_OTHERWISE: Final = """
@@ -56,16 +54,16 @@ FROM refunds WHERE status <> 'pending' AND outcome ->> 'type' <> status LIMIT $1
 """
 
 
-async def refund_differences(read: Read) -> list[Discrepancy]:
-    """Return payments, lines and refunds whose amounts are not the sums that they should be, at most `REPORTED`."""
-    return [msgspec.convert(row, Discrepancy) for row in await read.fetch(_DIFFERENCES, REPORTED)]
+async def refund_differences(read: Read) -> list[WrongRow]:
+    """Return payments, lines and refunds whose amounts are not the sums that they should be."""
+    return await wrong_rows(read, _DIFFERENCES)
 
 
-async def refunds_pending_too_long(read: Read, before: datetime) -> list[Discrepancy]:
-    """Return refunds that were asked for before a moment and have not ended, the oldest first, at most `REPORTED`."""
-    return [msgspec.convert(row, Discrepancy) for row in await read.fetch(_PENDING, REPORTED, before)]
+async def refunds_pending_too_long(read: Read, before: datetime) -> list[WrongRow]:
+    """Return refunds that were asked for before a moment and have not ended, the oldest first."""
+    return await wrong_rows(read, _PENDING, before)
 
 
-async def refunds_that_ended_otherwise(read: Read) -> list[Discrepancy]:
+async def refunds_that_ended_otherwise(read: Read) -> list[WrongRow]:
     """Return refunds of whose end the processor has said the opposite since: somebody has to see to their money."""
-    return [msgspec.convert(row, Discrepancy) for row in await read.fetch(_ENDED_OTHERWISE, REPORTED)]
+    return await wrong_rows(read, _ENDED_OTHERWISE)

@@ -2,13 +2,8 @@
 
 from typing import Final
 
-import msgspec
-
 from nicobar.storage.database import Read
-from nicobar.storage.payments.outcome_checks import Wrong
-
-REPORTED: Final = 11
-"""The most rows that a check returns."""
+from nicobar.storage.wrong_rows import WrongRow, wrong_rows
 
 _DISAGREE: Final = """
 SELECT mode, coalesce(s.session_id, p.named) AS object_id, CASE
@@ -24,6 +19,6 @@ ORDER BY 2 LIMIT $1
 """
 
 
-async def sessions_that_disagree(read: Read) -> list[Wrong]:
+async def sessions_that_disagree(read: Read) -> list[WrongRow]:
     """Return sessions whose payment does not name them, and those that a payment names which is not theirs."""
-    return [msgspec.convert(dict(row), Wrong) for row in await read.fetch(_DISAGREE, REPORTED)]
+    return await wrong_rows(read, _DISAGREE)

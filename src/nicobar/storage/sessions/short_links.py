@@ -17,18 +17,6 @@ INSERT INTO short_links (business_id, mode, link_id, slug, product_id, parameter
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (slug) DO NOTHING RETURNING link_id
 """
 
-# Every key of products starts with the tenant, so each business is probed by its key; a self-hosted server has few.
-_SELLER: Final = """
-SELECT p.business_id, p.mode
-FROM businesses bu
-CROSS JOIN unnest(ARRAY['test', 'live']) AS modes (mode)
-CROSS JOIN LATERAL (
-    SELECT business_id, mode FROM products
-    WHERE business_id = bu.business_id AND mode = modes.mode AND product_id = $1 LIMIT 1
-) p
-LIMIT 1
-"""
-
 
 async def insert_short_link(tx: Tx, link: ShortLink) -> bool:
     """Store a short link; return False when its name is taken on this server."""
@@ -48,9 +36,3 @@ async def list_short_links(
     """Return a page of a tenant's short links, the newest first."""
     rows = await fetch_page(read, _COLUMNS, "link_id", tenant, equal({"product_id": product_id}), limit, offset)
     return [msgspec.convert(dict(row), ShortLink) for row in rows]
-
-
-async def seller_of(read: Read, product_id: str) -> Tenant | None:
-    """Return who sells a product, archived or not; None when there is none with this id."""
-    row = await read.fetchrow(_SELLER, product_id)
-    return None if row is None else Tenant(row["business_id"], row["mode"])

@@ -34,11 +34,6 @@ UPDATE subscription_charges SET state = $5, starts_at = coalesce($6, starts_at),
 WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND position = $4
 """
 
-_IS_PAID: Final = """
-SELECT EXISTS (SELECT FROM subscription_charges
-    WHERE business_id = $1 AND mode = $2 AND subscription_id = $3 AND starts_at = $4 AND state = 'paid')
-"""
-
 
 async def insert_charge(tx: Tx, tenant: Tenant, charge: ChargeRecord) -> None:
     """Store that a payment charges a subscription.
@@ -90,9 +85,3 @@ async def charges_of_subscription(
     """Return the newest charges of a subscription, the newest first."""
     rows = await read.fetch(_OF_SUBSCRIPTION, tenant.business_id, tenant.mode, subscription_id, limit)
     return [msgspec.convert(dict(row), ChargeRecord) for row in rows]
-
-
-async def is_paid(read: Read, tenant: Tenant, subscription_id: str, starts_at: datetime) -> bool:
-    """Return whether the period that begins at `starts_at` is paid."""
-    found: bool = await read.fetchval(_IS_PAID, tenant.business_id, tenant.mode, subscription_id, starts_at)
-    return found

@@ -3,14 +3,11 @@
 from datetime import datetime
 from typing import Final
 
-import msgspec
-
-from nicobar.core.business.tenant import Mode
 from nicobar.storage.database import Read
-from nicobar.storage.ledger.ledger_checks import REPORTED
+from nicobar.storage.wrong_rows import WrongRow, wrong_rows
 
-# A charge that was paid late, when its end had been drawn, is credited; a first payment with a link may fail and be
-# tried again.
+# A charge that was paid after it had been given up is credited; a first payment with a link may fail and be tried
+# again.
 _CHARGES: Final = """
 SELECT c.mode, c.payment_id AS object_id,
     'its charge of ' || c.subscription_id || ' is ' || c.state || ', and the payment ' || p.status AS detail
@@ -54,24 +51,16 @@ FROM subscriptions WHERE due_at < $1 ORDER BY due_at LIMIT $2
 """
 
 
-class WrongSubscription(msgspec.Struct, frozen=True):
-    """A subscription or a charge that should not be as it is."""
-
-    mode: Mode | None
-    object_id: str
-    detail: str
-
-
-async def charges_that_disagree(read: Read) -> list[WrongSubscription]:
+async def charges_that_disagree(read: Read) -> list[WrongRow]:
     """Return charges that ended otherwise than their payment."""
-    return [msgspec.convert(dict(row), WrongSubscription) for row in await read.fetch(_CHARGES, REPORTED)]
+    return await wrong_rows(read, _CHARGES)
 
 
-async def subscriptions_that_disagree(read: Read) -> list[WrongSubscription]:
+async def subscriptions_that_disagree(read: Read) -> list[WrongRow]:
     """Return subscriptions that contradict themselves or their charges, such as an active one that nobody paid."""
-    return [msgspec.convert(dict(row), WrongSubscription) for row in await read.fetch(_SUBSCRIPTIONS, REPORTED)]
+    return await wrong_rows(read, _SUBSCRIPTIONS)
 
 
-async def overdue_subscriptions(read: Read, before: datetime) -> list[WrongSubscription]:
+async def overdue_subscriptions(read: Read, before: datetime) -> list[WrongRow]:
     """Return subscriptions of which something is due since then or longer."""
-    return [msgspec.convert(dict(row), WrongSubscription) for row in await read.fetch(_OVERDUE, before, REPORTED)]
+    return await wrong_rows(read, _OVERDUE, before)

@@ -12,7 +12,7 @@ from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
 
 _COLUMNS: Final = """
-    s.details, c.customer_id, c.email, c.name, c.phone_number, c.metadata
+    s.details, s.brand_id, c.customer_id, c.email, c.name, c.phone_number, c.metadata
     FROM subscriptions s JOIN customers c USING (business_id, mode, customer_id)
 """
 _GET: Final = f"SELECT {_COLUMNS} WHERE s.business_id = $1 AND s.mode = $2 AND s.subscription_id = $3"
@@ -43,6 +43,24 @@ SELECT EXISTS (SELECT FROM subscriptions WHERE business_id = $1 AND mode = $2 AN
 _USES_METHOD: Final = """
 SELECT subscription_id FROM subscriptions WHERE business_id = $1 AND mode = $2 AND payment_method_id = $3
     AND status NOT IN ('cancelled', 'failed', 'expired') ORDER BY subscription_id LIMIT 1
+"""
+
+
+_OF_BRAND: Final = """
+SELECT EXISTS (SELECT FROM subscriptions WHERE business_id = $1 AND mode = $2 AND brand_id = $3
+    AND status NOT IN ('cancelled', 'failed', 'expired'))
+"""
+
+# Rows are locked in the order of their ids, as a payment that starts several locks them.
+_MOVE: Final = """
+WITH held AS (
+    SELECT subscription_id FROM subscriptions WHERE business_id = $1 AND mode = $2 AND brand_id = $3
+        AND status NOT IN ('cancelled', 'failed', 'expired') ORDER BY subscription_id FOR UPDATE
+), moved AS (
+    UPDATE subscriptions s SET brand_id = $4 FROM held
+    WHERE s.business_id = $1 AND s.mode = $2 AND s.subscription_id = held.subscription_id RETURNING true
+)
+SELECT count(*) FROM moved
 """
 
 
@@ -81,7 +99,7 @@ async def update_subscription(tx: Tx, subscription: Subscription, due_at: dateti
 
 def _values(subscription: Subscription, due_at: datetime | None) -> list[Any]:
     details = msgspec.to_builtins(subscription)
-    del details["customer"]
+    del details["customer"], details["brand_id"]  # columns have them
     charge = subscription.open_charge
     return [
         subscription.business_id,
@@ -136,8 +154,21 @@ async def subscription_using(read: Read, tenant: Tenant, payment_method_id: str)
     return found
 
 
+async def brand_has_subscriptions(read: Read, tenant: Tenant, brand_id: str) -> bool:
+    """Return whether a subscription that has not ended belongs to the brand."""
+    found: bool = await read.fetchval(_OF_BRAND, tenant.business_id, tenant.mode, brand_id)
+    return found
+
+
+async def move_subscriptions(tx: Tx, tenant: Tenant, brand_id: str, target_id: str) -> int:
+    """Put the subscriptions of one brand that have not ended under another; return their number."""
+    moved: int = await tx.fetchval(_MOVE, tenant.business_id, tenant.mode, brand_id, target_id)
+    return moved
+
+
 def _subscription(row: Record) -> Subscription:
     fields: dict[str, Any] = dict(row)
     details = fields.pop("details")
+    details["brand_id"] = fields.pop("brand_id")
     details["customer"] = fields
     return msgspec.convert(details, Subscription)

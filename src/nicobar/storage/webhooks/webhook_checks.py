@@ -7,9 +7,7 @@ import msgspec
 
 from nicobar.core.business.tenant import Mode
 from nicobar.storage.database import Read
-
-REPORTED: Final = 11
-"""The most rows that a check returns."""
+from nicobar.storage.wrong_rows import WrongRow, wrong_rows
 
 # Of a row that is being worked on, the time is when its lease ends.
 _OVERDUE: Final = """
@@ -30,15 +28,6 @@ ORDER BY mode, endpoint_id
 """
 
 
-class WrongDelivery(msgspec.Struct, frozen=True):
-    """A delivery that should not be as it is."""
-
-    mode: Mode | None
-    object_id: str
-    """The event."""
-    detail: str
-
-
 class EndpointState(msgspec.Struct, frozen=True):
     """Whether an endpoint is sent anything."""
 
@@ -50,9 +39,9 @@ class EndpointState(msgspec.Struct, frozen=True):
     """When the server disabled it itself."""
 
 
-async def overdue_deliveries(read: Read, before: datetime) -> list[WrongDelivery]:
+async def overdue_deliveries(read: Read, before: datetime) -> list[WrongRow]:
     """Return deliveries that are due since then or longer, and those that wait for an endpoint that gets nothing."""
-    return [msgspec.convert(dict(row), WrongDelivery) for row in await read.fetch(_OVERDUE, before, REPORTED)]
+    return await wrong_rows(read, _OVERDUE, before)
 
 
 async def endpoint_states(read: Read) -> list[EndpointState]:

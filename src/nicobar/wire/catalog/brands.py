@@ -72,7 +72,7 @@ class BrandList(ResponseBody, frozen=True, kw_only=True):
 
 
 class BrandArchived(ResponseBody, frozen=True, kw_only=True):
-    """What the archiving of a brand moved. This server has no subscriptions and no collections to move."""
+    """What the archiving of a brand moved. This server has no collections to move."""
 
     brand_id: str
     archived_at: datetime
@@ -125,6 +125,6 @@ def render_archived_brand(archived: ArchivedBrand) -> BrandArchived:
         archived_at=archived.archived_at,
         collections_moved=0,
         products_moved=archived.products_moved,
-        subscriptions_moved=0,
+        subscriptions_moved=archived.subscriptions_moved,
         moved_to_brand_id=archived.moved_to_brand_id,
     )

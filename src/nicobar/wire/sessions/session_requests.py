@@ -216,7 +216,6 @@ def read_session(body: CheckoutSessionCreate) -> SessionRequest:
         discount_codes=body.discount_codes,
         return_url=body.return_url,
         cancel_url=body.cancel_url,
-        short_link=bool(body.short_link),
         custom_fields=[_read_custom_field(field) for field in body.custom_fields or ()],
         customization=_read_customization(body.customization or SessionCustomization()),
         flags=_given(body.feature_flags or SessionFlags(), FeatureFlags),

@@ -244,7 +244,6 @@ def read_plan_change(body: PlanChangeBody) -> PlanChangeRequest:
         fees_inclusive=body.adaptive_currency_fees_inclusive,
         replaces_scheduled=bool(body.cancel_scheduled_change_plan),
         collect_via_link=bool(body.collect_via_payment_link),
-        return_url=body.return_url,
     )
 
 

@@ -248,7 +248,7 @@ def _scheduled(change: PlanChange, subscription: Subscription) -> ScheduledPlanC
         id=change.change_id,
         product_id=change.plan.product_id,
         quantity=product.quantity,
-        effective_at=change.effective_at or subscription.next_billing_date,
+        effective_at=subscription.next_billing_date,
         created_at=change.created_at,
         addons=[
             ScheduledAddon(addon_id=line.sold.product_id, quantity=line.quantity, name=line.name)

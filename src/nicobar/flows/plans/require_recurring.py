@@ -1,0 +1,26 @@
+"""Refuse a product that no subscription can be made of. No I/O."""
+
+from collections.abc import Mapping
+
+from nicobar.core.catalog.product import OneTimePrice, RecurringPrice
+from nicobar.core.pricing.cart import SellableProduct
+from nicobar.core.problems import Problem
+
+
+def require_recurring(
+    products: Mapping[str, SellableProduct], product_id: str, path: str
+) -> tuple[SellableProduct, RecurringPrice]:
+    """Return the product with its recurring price; `path` is where a refusal finds it.
+
+    Raises Problem NOT_FOUND, PRODUCT_IS_DELETED, and UNSUPPORTED_ACTION for a price of another kind.
+    """
+    product = products.get(product_id)
+    if product is None:
+        raise Problem("NOT_FOUND", what=f"Product {product_id}", path=path)
+    if product.archived:
+        raise Problem("PRODUCT_IS_DELETED", product_id=product_id, path=path)
+    if not isinstance(product.price, RecurringPrice):
+        kind = "a one-time product" if isinstance(product.price, OneTimePrice) else "sold by measured use"
+        detail = f"Product {product_id} is {kind}; subscriptions need a recurring price"
+        raise Problem("UNSUPPORTED_ACTION", detail=detail, path=path)
+    return product, product.price
