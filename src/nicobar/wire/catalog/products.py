@@ -1,6 +1,6 @@
 """The wire types of products (contract, "Products"), and how a product is read and rendered.
 
-This server has no add-ons, meters, entitlements and licence keys. Products may name them all the same: what a
+This server has no meters, entitlements and licence keys. Products may name them all the same: what a
 merchant sends is stored and returned, so that a catalogue survives the move to this server and back.
 """
 

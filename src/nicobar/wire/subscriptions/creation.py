@@ -92,6 +92,7 @@ class SubscriptionCreate(RequestBody, frozen=True, kw_only=True):
     require_phone_number: bool | None = None
     return_url: Url | None = None
     short_link: bool | None = None
+    """Changes nothing: every payment link is as short as the checkout script allows, with an id of 8 characters."""
     show_saved_payment_methods: bool | None = None
     tax_id: TaxIdText | None = None
     trial_period_days: TrialDays | None = None
