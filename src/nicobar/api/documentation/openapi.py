@@ -40,7 +40,8 @@ header, which the server's log knows."""
 
 _ABOUT_KEYS: Final = """\
 An API key of this server, such as `nicobar_test_...`. The key decides whether it is test money or real money. \
-A read-only key may only read."""
+A read-only key may only read, and a key with scopes may write only what they name. A key may have an end, after which \
+it opens nothing."""
 
 
 class _Refusal(NamedTuple):
@@ -64,12 +65,12 @@ def _body_refusal(status: int | None, when: str, detail: str, path: str = "") ->
 
 
 _ALWAYS: Final = (
-    _refusal("UNAUTHORIZED", when="No API key, or an unknown or revoked one."),
+    _refusal("UNAUTHORIZED", when="No API key, or an unknown, expired or revoked one."),
     _refusal("TOO_MANY_REQUESTS"),
     _refusal("INTERNAL_SERVER_ERROR"),
     _refusal("SERVICE_UNAVAILABLE"),
 )
-_WRITES: Final = (_refusal("UNAUTHORIZED", 403, "The API key is read-only."),)
+_WRITES: Final = (_refusal("UNAUTHORIZED", 403, "The API key is read-only, or its scopes do not cover this."),)
 _KEYED: Final = (
     _refusal("INVALID_REQUEST_PARAMETERS", message=f"Idempotency-Key: {KEY_DETAIL}"),
     _refusal("IDEMPOTENCY_KEY_REUSED"),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from nicobar.api.order_problems import ORDER_PROBLEMS
+from nicobar.api.order_problems import DUE_PROBLEMS, ORDER_PROBLEMS
 from nicobar.api.routing import Call, Operation
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import CreatedPayment
@@ -213,6 +213,7 @@ OPERATIONS: Final = [
             "PREVIOUS_PAYMENT_PENDING",
             "SUBSCRIPTION_PAYMENT_RETRY_LIMIT_EXCEEDED",
             "NO_ELIGIBLE_PAYMENT_METHODS",
+            *DUE_PROBLEMS,
         ),
     ),
 ]
