@@ -220,7 +220,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
             noun = name.removesuffix("_id") if name.endswith("_id") else before.removesuffix("s")
             parameter = {"name": name, "in": "path", "required": True, "schema": {"type": "string", "maxLength": 64}}
             if name == "id" or name.endswith("_id"):
-                parameter |= {"description": f"The id of the {noun.replace('_', ' ')}.", "example": example_id(noun)}
+                parameter |= {"description": f"The id of the {re.sub('[-_]', ' ', noun)}.", "example": example_id(noun)}
             found.append(parameter)
         before = segment
     return found
