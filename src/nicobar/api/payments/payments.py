@@ -1,5 +1,6 @@
 """Payments: create, read, list, line items."""
 
+from datetime import timedelta
 from typing import Final
 
 from nicobar.api.order_problems import DUE_PROBLEMS, ORDER_PROBLEMS
@@ -8,7 +9,8 @@ from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import CreatedPayment
 from nicobar.core.pricing.pricing import recompute
 from nicobar.core.problems import Problem
-from nicobar.core.subscriptions.retry_ladder import MANUAL_SENDS
+from nicobar.core.subscriptions.retry_ladder import MANUAL_SENDS, retries_within
+from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.events.load_whole_payment import load_whole_payment
 from nicobar.flows.payments.create_payment import create_payment
 from nicobar.flows.payments.load_settled_lines import load_settled_lines
@@ -124,12 +126,17 @@ async def retry_state(call: Call[None, NoQuery]) -> ManualRetryState:
     state = await load_retry_state(call.runtime, call.tenant, call.path["payment_id"])
     if state.subscription is None:
         return ManualRetryState(reason=state.reason)
-    arrears = state.subscription.arrears
+    arrears, number, total = state.subscription.arrears, None, None
+    if arrears is not None and arrears.next_retry_at is not None:
+        settings = (await load_policy(call.runtime, call.tenant)).settings
+        number = arrears.automatic_tries + 1
+        total = max(number, retries_within(timedelta(days=settings.renewal_retry_days)))
     return ManualRetryState(
         can_retry=state.reason is None,
         sends_allowed=MANUAL_SENDS,
         sends_used=state.sends_used,
-        automatic_retry_number=None if arrears is None else arrears.automatic_tries,
+        automatic_retry_number=number,
+        automatic_retry_total=total,
         next_automatic_retry_at=None if arrears is None else arrears.next_retry_at,
         reason=state.reason,
     )

@@ -75,7 +75,7 @@ class PaymentListItem(ResponseBody, frozen=True, kw_only=True):
 
 
 class PaymentRead(ResponseBody, frozen=True, kw_only=True):
-    """The whole payment. Keys of subscriptions are present with their empty values."""
+    """The whole payment, with its refunds, its disputes and the subscriptions that it charges."""
 
     billing: Address
     brand_id: str
@@ -335,11 +335,14 @@ class ManualRetryState(ResponseBody, frozen=True, kw_only=True):
     sends_allowed: int = 0
     sends_used: int = 0
     automatic_retry_number: int | None = None
+    """Of the automatic retry that is queued, from 1; null when none is."""
     automatic_retry_total: int | None = None
+    """How many automatic retries the setting `renewal_retry_days` has room for; null when none is queued."""
     next_automatic_retry_at: datetime | None = None
     reason: str | None = "UNSUPPORTED_ACTION"
     """The code with which a retry would be refused."""
     retry_available_at: datetime | None = None
+    """Always null: a retry by hand need not wait for another."""
 
 
 class ManualRetry(ResponseBody, frozen=True, kw_only=True):
@@ -354,4 +357,5 @@ class ManualRetry(ResponseBody, frozen=True, kw_only=True):
     sends_used: int
     is_manual_retry: bool = True
     retry_available_at: datetime | None = None
+    """Always null: a retry by hand need not wait for another."""
     status: IntentStatus | None = None
