@@ -32,7 +32,7 @@ from nicobar.wire.payments.payment_reads import (
     PaymentRead,
     render_line_item,
     render_list_item,
-    render_whole_payment,
+    render_payment,
 )
 from nicobar.wire.payments.payments import PaymentCreate, PaymentCreated, read_payment, render_created
 from nicobar.wire.pricing.explanations import Explanation, render_explanation
@@ -53,7 +53,7 @@ async def retrieve(call: Call[None, NoQuery]) -> PaymentRead:
     """Return one payment."""
     async with call.runtime.database.snapshot() as read:
         whole = await load_whole_payment(call.runtime, read, await _payment(call, read))
-    return render_whole_payment(whole)
+    return render_payment(whole)
 
 
 async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:

@@ -151,7 +151,6 @@ class ProductQuery(Struct, frozen=True, kw_only=True):
     """The query of GET /products/{id}."""
 
     locale: str | None = None
-    """A language to translate texts into. Nothing is translated here, so every language gets the base text."""
 
 
 class ProductListQuery(PageQuery, frozen=True, kw_only=True):
