@@ -135,6 +135,24 @@ async def test_several_subscriptions_begin_with_one_payment_and_are_renewed_each
     await club.books_agree()
 
 
+async def test_a_refund_of_one_plan_does_not_lower_what_another_of_the_same_payment_gives_back(club: Club) -> None:
+    days = {"payment_frequency_count": 30, "payment_frequency_interval": "Day"}
+    plan, other = await club.product(**days), await club.product(**days)
+    seat = await addon_of(club, plan, other)
+    addons = {"addons": [{"addon_id": seat, "quantity": 1}]}
+    paid = await buy(club, item(plan) | addons, item(other) | addons)
+    body = {"payment_id": paid["payment_id"], "items": [{"item_id": plan, "amount": 1000}]}
+    assert (await club.call("POST", "/refunds", body))["amount"] == 1000
+    club.clock.advance(days=15)
+    wanted = {"product_id": await club.product(price=8000, **days), "quantity": 1}
+    dues = []
+    for each in paid["subscription_ids"]:
+        path = f"/subscriptions/{each}/change-plan/preview"
+        found = await club.call("POST", path, wanted | {"proration_billing_mode": "prorated_immediately"})
+        dues.append(found["immediate_charge"]["summary"]["total_amount"])
+    assert dues == [4000 - (3500 - 1000) // 2, 4000 - 3500 // 2]
+
+
 async def test_a_session_sets_the_trial_and_the_mandate_is_the_first_success(club: Club) -> None:
     plan = await club.product()
     paid = await buy(club, item(plan), subscription_data={"trial_period_days": 14})

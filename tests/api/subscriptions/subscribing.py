@@ -115,3 +115,16 @@ class Club:
 
 def open_club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
     return Club(merchant, client_for(app), runtime, clock)
+
+
+async def of_30_days(club: Club, price: int, **changes: Any) -> str:
+    """Create a product with cycles of 30 days; return its id."""
+    frequency = {"payment_frequency_count": 30, "payment_frequency_interval": "Day"}
+    return await club.product(price=price, **(frequency | changes))
+
+
+async def halfway(club: Club, price: int = 3000, number: str = GOOD_CARD, **changes: Any) -> dict[str, Any]:
+    """Return a subscription in a cycle of 30 days of which half is left."""
+    own = await club.subscribe(await of_30_days(club, price), number, **changes)
+    club.clock.advance(days=15)
+    return own
