@@ -88,6 +88,13 @@ def test_refusals_of_one_call_alone(told: dict[str, set[tuple[str, int]]]) -> No
     assert ("UNSUPPORTED_ACTION", 409) in forget
 
 
+def test_a_key_is_forbidden_what_changes_something_and_the_secret_of_webhooks(
+    told: dict[str, set[tuple[str, int]]],
+) -> None:
+    forbidden = {call for call, refusals in told.items() if ("UNAUTHORIZED", 403) in refusals}
+    assert forbidden == {call for call in told if not call.startswith("GET ")} | {"GET /webhooks/{webhook_id}/secret"}
+
+
 def test_a_refused_key_is_told_for_every_reason() -> None:
     document = build_document(OPERATIONS, "https://pay.example.com")
     responses = document["components"]["responses"]
@@ -101,4 +108,5 @@ def test_a_refused_key_is_told_for_every_reason() -> None:
     assert summary("ReadOnlyKey") == "The API key is read-only, or its scopes do not cover this."
     about = document["components"]["securitySchemes"]["apiKey"]["description"]
     assert "A read-only key may only read, and a key with scopes may write only what they name." in about
+    assert "The secret of a webhook endpoint is read only by keys that may write webhooks." in about
     assert "A key may have an end, after which it opens nothing." in about

@@ -40,8 +40,8 @@ header, which the server's log knows."""
 
 _ABOUT_KEYS: Final = """\
 An API key of this server, such as `nicobar_test_...`. The key decides whether it is test money or real money. \
-A read-only key may only read, and a key with scopes may write only what they name. A key may have an end, after which \
-it opens nothing."""
+A read-only key may only read, and a key with scopes may write only what they name. The secret of a webhook endpoint \
+is read only by keys that may write webhooks. A key may have an end, after which it opens nothing."""
 
 
 class _Refusal(NamedTuple):
@@ -277,7 +277,7 @@ def _particular(operation: Operation) -> Iterable[_Refusal]:
 def _general(operation: Operation) -> Iterable[_Refusal]:
     """Yield the refusals that come from around a handler: the key, the body, the query, the server."""
     yield from _ALWAYS
-    if operation.method != "GET":
+    if operation.needs_write_access:
         yield from _WRITES
     if operation.body is not None:
         yield from _BODIES
