@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from dodopayments import ConflictError, DodoPayments, NotFoundError
+from dodopayments import ConflictError, DodoPayments, NotFoundError, UnprocessableEntityError
 from dodopayments.types import (
     AddonResponse,
     Subscription,
@@ -81,8 +81,9 @@ def test_every_call(server: Server, client: DodoPayments) -> None:
     ended = client.subscriptions.update(own.subscription_id, status="cancelled", cancellation_feedback="unused")
     assert ended.cancelled_by is not None and ended.cancelled_by.actor_type == "api_key"
     demand = start(client, addon.id, addons=None, on_demand={"mandate_only": True}, trial_period_days=0)
-    with pytest.raises(Exception, match="not active"):
+    with pytest.raises(UnprocessableEntityError) as refused:
         client.subscriptions.charge(demand.subscription_id, product_price=100)
+    assert refused.value.body == {"code": "SUBSCRIPTION_INACTIVE", "message": "Subscription is not active"}
     with pytest.raises(NotFoundError):
         client.subscriptions.retrieve("sub_no")
 
