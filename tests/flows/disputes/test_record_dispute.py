@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import product
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -273,7 +274,7 @@ async def test_postgresql_holds_the_same_rules(runtime: Runtime, tenant: Tenant,
     before = await dump(runtime)
     wrong = ("amount = 0", "stage = 'x'", "status = 'x'", "money_out = false", "status = 'dispute_won'")
     for change in (*wrong, "payment_id = 'pay_x'", "attempt_id = 'att_x'"):
-        with pytest.raises(Exception, match="violates"):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="violates"):
             async with runtime.database.transaction() as tx:
                 await tx.execute(f"UPDATE disputes SET {change}")
     again = msgspec.structs.replace(dispute, dispute_id="dp_other")
