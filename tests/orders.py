@@ -144,7 +144,7 @@ def card(number: str = "4242424242424242", **changes: Any) -> CardInput:
 
 def token_of(page: httpx.Response) -> str:
     """Return the token of the form on a page."""
-    return page.text.split('name="token" value="')[1].split('"')[0]
+    return token_in(page.text)
 
 
 async def pay(client: httpx.AsyncClient, link: str, **fields: str) -> httpx.Response:
@@ -152,3 +152,13 @@ async def pay(client: httpx.AsyncClient, link: str, **fields: str) -> httpx.Resp
     token = token_of(await client.get(link))
     filled = {"number": "4242 4242 4242 4242", "expiry": "06 / 32", "cvc": "123", "name": "Ana Lima", "token": token}
     return await client.post(link, data=filled | fields)
+
+
+async def unchanged(runtime: Runtime, payment: Payment) -> bool:
+    """Return whether a payment is as it was, and nobody has tried to pay it."""
+    return await reload(runtime, payment) == payment and await attempts_of(runtime, payment) == []
+
+
+def token_in(text: str) -> str:
+    """Return the token of the first form in a page's text."""
+    return text.split('name="token" value="')[1].split('"')[0]

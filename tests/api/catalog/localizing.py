@@ -72,8 +72,3 @@ async def stored(runtime: Runtime, product_id: str) -> list[tuple[str, bool]]:
             product_id,
         )
     return [(row["market"], row["archived"]) for row in rows]
-
-
-def refused(response: httpx.Response, status: int, code: str, message: str) -> None:
-    assert (response.status_code, response.json()) == (status, {"code": code, "message": message})
-    assert response.headers["x-should-retry"] == "false"

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.answers import refused
 from harness import FakeClock, Merchant
 from nicobar.core.catalog.brand import descriptor_from
 
@@ -42,11 +43,6 @@ async def add_product(merchant: Merchant, brand_id: str) -> str:
 async def brand_of(merchant: Merchant, product_id: str) -> str:
     brand_id: str = (await merchant.client.get(f"/products/{product_id}")).json()["brand_id"]
     return brand_id
-
-
-def refused(response: httpx.Response, status: int, code: str, message: str) -> None:
-    assert (response.status_code, response.json()) == (status, {"code": code, "message": message})
-    assert response.headers["x-should-retry"] == "false"
 
 
 def shape(brand_id: str, business_id: str, **changes: Any) -> dict[str, Any]:

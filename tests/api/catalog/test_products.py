@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
+from api.answers import refused
 from harness import FakeClock, Merchant
 
 PRICE: dict[str, Any] = {"type": "one_time_price", "currency": "USD", "price": 1999}
@@ -41,11 +41,6 @@ async def listed(merchant: Merchant, **query: Any) -> list[str]:
     response = await merchant.client.get("/products", params=query)
     assert response.status_code == 200, response.text
     return [item["name"] for item in response.json()["items"]]
-
-
-def refused(response: httpx.Response, status: int, code: str, message: str) -> None:
-    assert (response.status_code, response.json()) == (status, {"code": code, "message": message})
-    assert response.headers["x-should-retry"] == "false"
 
 
 async def test_the_least_product_has_every_key(merchant: Merchant) -> None:

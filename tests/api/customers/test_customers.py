@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
+from api.answers import refused
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.customers.customers import find_by_email, get_customer
@@ -31,11 +31,6 @@ async def listed(merchant: Merchant, **query: Any) -> list[str]:
     response = await merchant.client.get("/customers", params=query)
     assert response.status_code == 200, response.text
     return [item["name"] for item in response.json()["items"]]
-
-
-def refused(response: httpx.Response, status: int, code: str, message: str) -> None:
-    assert (response.status_code, response.json()) == (status, {"code": code, "message": message})
-    assert response.headers["x-should-retry"] == "false"
 
 
 async def test_the_least_customer_has_every_key(merchant: Merchant) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 
+from api.answers import refused
 from discount_orders import buy, order_of, succeed
 from harness import FakeClock, Merchant
 from nicobar.core.discounts.discount_record import CODE_ALPHABET
@@ -54,11 +54,6 @@ async def product(merchant: Merchant) -> str:
     response = await merchant.client.post("/products", json=body)
     product_id: str = response.json()["product_id"]
     return product_id
-
-
-def refused(response: httpx.Response, status: int, code: str, message: str) -> None:
-    assert (response.status_code, response.json()) == (status, {"code": code, "message": message})
-    assert response.headers["x-should-retry"] == "false"
 
 
 async def test_the_least_discount_has_every_key_and_a_random_code(merchant: Merchant) -> None:

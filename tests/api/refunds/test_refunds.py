@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
@@ -16,11 +14,6 @@ from shop import EXAMPLE_RATES, Shop, item, order_request
 @pytest.fixture
 def runtime(runtime: Runtime) -> Runtime:
     return runtime._replace(processors={"simulator": Returning(runtime)})
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 async def post(merchant: Merchant, path: str = "/refunds", **body: Any) -> dict[str, Any]:

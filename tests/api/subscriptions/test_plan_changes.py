@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.subscriptions.subscribing import RENEWALS_FAIL, Club, halfway, of_30_days
+from api.subscriptions.subscribing import RENEWALS_FAIL, Club, halfway, plan
 from harness import Merchant
 from nicobar.flows.business.change_setting import change_setting
 
@@ -24,7 +24,7 @@ from nicobar.flows.business.change_setting import change_setting
 )
 async def test_the_documented_examples(club: Club, mode: str, old: int, new: int, total: int, credit: int) -> None:
     own = await halfway(club, old)
-    body = {"product_id": await of_30_days(club, new), "quantity": 1, "proration_billing_mode": mode}
+    body = {"product_id": await plan(club, new), "quantity": 1, "proration_billing_mode": mode}
     path = f"/subscriptions/{own['subscription_id']}"
     preview = await club.call("POST", f"{path}/change-plan/preview", body)
     summary = preview["immediate_charge"]["summary"]
@@ -56,7 +56,7 @@ async def test_the_documented_examples(club: Club, mode: str, old: int, new: int
 async def test_a_downgrades_credit_pays_the_next_renewals(club: Club) -> None:
     own = await halfway(club, 8000)
     body = {
-        "product_id": await of_30_days(club, 2000),
+        "product_id": await plan(club, 2000),
         "quantity": 1,
         "proration_billing_mode": "difference_immediately",
     }
@@ -100,7 +100,7 @@ async def test_another_interval_begins_a_new_cycle(club: Club) -> None:
 async def test_a_scheduled_change_waits_replaces_the_renewal_and_can_be_deleted(club: Club) -> None:
     own = await halfway(club)
     path = f"/subscriptions/{own['subscription_id']}/change-plan"
-    product_id = await of_30_days(club, 8000)
+    product_id = await plan(club, 8000)
     body = {
         "product_id": product_id,
         "quantity": 2,
@@ -132,7 +132,7 @@ async def test_a_scheduled_change_waits_replaces_the_renewal_and_can_be_deleted(
 async def test_a_charge_that_fails(club: Club, on_failure: str, status: str) -> None:
     own = await halfway(club, number=RENEWALS_FAIL)
     body = {
-        "product_id": await of_30_days(club, 8000),
+        "product_id": await plan(club, 8000),
         "quantity": 1,
         "proration_billing_mode": "prorated_immediately",
         "on_payment_failure": on_failure,
@@ -164,7 +164,7 @@ async def test_a_charge_that_fails(club: Club, on_failure: str, status: str) -> 
 )
 async def test_what_is_refused_changes_nothing(club: Club, changes: dict[str, Any], status: int, code: str) -> None:
     own = await halfway(club)
-    body = {"product_id": await of_30_days(club, 8000), "quantity": 1, "proration_billing_mode": "prorated_immediately"}
+    body = {"product_id": await plan(club, 8000), "quantity": 1, "proration_billing_mode": "prorated_immediately"}
     for place in ("change-plan", "change-plan/preview"):
         path = f"/subscriptions/{own['subscription_id']}/{place}"
         assert (await club.call("POST", path, body | changes, status))["code"] == code
@@ -174,7 +174,7 @@ async def test_what_is_refused_changes_nothing(club: Club, changes: dict[str, An
 async def test_another_currency_and_another_brand_are_refused(club: Club) -> None:
     own = await halfway(club)
     body = {
-        "product_id": await of_30_days(club, 8000, currency="EUR"),
+        "product_id": await plan(club, 8000, currency="EUR"),
         "quantity": 1,
         "proration_billing_mode": "do_not_bill",
     }
@@ -188,7 +188,7 @@ async def test_a_code_that_covers_nothing_of_the_new_plan_is_refused(club: Club)
     await club.call("POST", "/discounts", code)
     own = await club.subscribe(product_id, discount_codes=["TEN"])
     body = {
-        "product_id": await of_30_days(club, 8000),
+        "product_id": await plan(club, 8000),
         "quantity": 1,
         "proration_billing_mode": "do_not_bill",
         "discount_codes": ["TEN"],
@@ -201,7 +201,7 @@ async def test_a_code_that_covers_nothing_of_the_new_plan_is_refused(club: Club)
 
 async def test_nobody_else_changes_it(club: Club, other_merchant: Merchant) -> None:
     own = await halfway(club)
-    body = {"product_id": await of_30_days(club, 8000), "quantity": 1, "proration_billing_mode": "do_not_bill"}
+    body = {"product_id": await plan(club, 8000), "quantity": 1, "proration_billing_mode": "do_not_bill"}
     for client in (other_merchant.client, club.merchant.live_client):
         for place in ("change-plan", "change-plan/preview"):
             response = await client.post(f"/subscriptions/{own['subscription_id']}/{place}", json=body)

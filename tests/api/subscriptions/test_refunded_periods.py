@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.subscriptions.subscribing import Club, halfway, of_30_days
+from api.subscriptions.subscribing import Club, halfway, plan
 from disputing import Disputing, open_dispute
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.storage.payments.payments import get_payment
@@ -23,7 +23,7 @@ async def change(
 ) -> tuple[int | None, int]:
     """Change the plan as its preview said; return what was charged, None for no payment, and what became credit."""
     path = f"/subscriptions/{own['subscription_id']}"
-    body = {"product_id": await of_30_days(club, price, **frequency), "quantity": 1, "proration_billing_mode": mode}
+    body = {"product_id": await plan(club, price, **frequency), "quantity": 1, "proration_billing_mode": mode}
     preview = await club.call("POST", f"{path}/change-plan/preview", body)
     before = await club.payments(own["subscription_id"])
     await club.call("POST", f"{path}/change-plan", body)
@@ -132,7 +132,7 @@ async def test_what_a_dispute_holds_was_not_kept(club: Club) -> None:
         payment = await get_payment(read, club.merchant.tenant, payment_id)
     assert payment is not None
     await open_dispute(club.runtime, processor, payment, amount=2000)
-    path, product = f"/subscriptions/{own['subscription_id']}/change-plan/preview", await of_30_days(club, 8000)
+    path, product = f"/subscriptions/{own['subscription_id']}/change-plan/preview", await plan(club, 8000)
     body = {"product_id": product, "quantity": 1, "proration_billing_mode": "prorated_immediately"}
 
     async def due() -> int:

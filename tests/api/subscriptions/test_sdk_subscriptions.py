@@ -12,8 +12,8 @@ from dodopayments.types import (
     SubscriptionListResponse,
     SubscriptionPreviewChangePlanResponse,
 )
-from pydantic import BaseModel
 
+from api.answers import has_every_key
 from harness import Server
 
 # The SDK marks POST /subscriptions as legacy.
@@ -30,10 +30,6 @@ PRICE: Any = {
     "trial_period_days": 14,
     "trial_payment_method_optional": True,
 }
-
-
-def has_every_key(raw: dict[str, Any], model: type[BaseModel]) -> None:
-    assert set(raw) == set(model.model_fields)
 
 
 def start(client: DodoPayments, addon_id: str, **changes: Any) -> SubscriptionCreateResponse:
