@@ -13,6 +13,7 @@ from nicobar.core.customers.customer import CustomerUpsert
 from nicobar.core.money.fx import ChargeTerms, Conversion
 from nicobar.core.payments.payment import Payment, PaymentLine, PaymentOptions
 from nicobar.core.pricing.pricing import QuoteInputs
+from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.base import CardInput
@@ -162,3 +163,16 @@ async def unchanged(runtime: Runtime, payment: Payment) -> bool:
 def token_in(text: str) -> str:
     """Return the token of the first form in a page's text."""
     return text.split('name="token" value="')[1].split('"')[0]
+
+
+async def paid(
+    runtime: Runtime,
+    tenant: Tenant,
+    lines: list[PaymentLine] | None = None,
+    number: str = "4242424242424242",
+    **changes: Any,
+) -> Payment:
+    """Return a payment of 24.00 dollars, 4.00 of them tax, that a card has paid or been declined for."""
+    payment = await place(runtime, order(runtime, tenant, lines, **changes))
+    await confirm_payment(runtime, tenant, payment.payment_id, card(number))
+    return payment

@@ -7,9 +7,10 @@ import dodopayments
 import pytest
 from dodopayments.types import Dispute, DisputeListResponse, GetDispute
 
-from disputing import OPENED_AT, Disputing, open_dispute, paid
+from disputing import OPENED_AT, Disputing, open_dispute
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
+from orders import paid
 
 
 @pytest.fixture

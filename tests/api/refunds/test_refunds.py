@@ -6,8 +6,8 @@ import pytest
 
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
-from orders import dump, line, pay
-from returning import Returning, paid
+from orders import dump, line, paid, pay
+from returning import Returning
 from shop import EXAMPLE_RATES, Shop, item, order_request
 
 

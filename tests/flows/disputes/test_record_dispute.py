@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from disputing import OPENED_AT, Disputing, facts_of, notify, open_dispute, paid
+from disputing import OPENED_AT, Disputing, facts_of, notify, open_dispute
 from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.disputes.dispute import (
@@ -32,7 +32,7 @@ from nicobar.storage.events.events import events_of
 from nicobar.storage.ledger.ledger import entries_of
 from nicobar.storage.notices.notices import get_notice
 from nicobar.storage.payments.attempts import get_attempt
-from orders import attempts_of, card, dump, order, place, reload
+from orders import attempts_of, card, dump, order, paid, place, reload
 
 
 @pytest.fixture
