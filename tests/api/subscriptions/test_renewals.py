@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.subscriptions.subscribing import RENEWALS_FAIL, Club
+from api.subscriptions.subscribing import PRICE, RENEWALS_FAIL, Club
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.subscriptions.work_on_subscription import work_on_subscription
 
@@ -186,16 +186,7 @@ async def test_taxes_are_those_of_the_day_and_the_address_of_now(club: Club) -> 
 
 async def test_a_price_change_does_not_touch_it(club: Club) -> None:
     own = await club.subscribe()
-    price = {
-        "type": "recurring_price",
-        "currency": "USD",
-        "price": 9900,
-        "payment_frequency_count": 1,
-        "payment_frequency_interval": "Month",
-        "subscription_period_count": 20,
-        "subscription_period_interval": "Year",
-    }
-    await club.call("PATCH", f"/products/{own['product_id']}", {"price": price})
+    await club.call("PATCH", f"/products/{own['product_id']}", {"price": PRICE | {"price": 9900}})
     await club.work(days=31)
     assert [each["total_amount"] for each in await club.payments(own["subscription_id"])] == [3000, 3000]
 

@@ -14,26 +14,17 @@ from dodopayments.types import (
 )
 
 from api.answers import has_every_key
+from api.subscriptions.subscribing import PRICE
 from harness import Server
 
 # The SDK marks POST /subscriptions as legacy.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-PRICE: Any = {
-    "type": "recurring_price",
-    "currency": "USD",
-    "price": 3000,
-    "payment_frequency_count": 1,
-    "payment_frequency_interval": "Month",
-    "subscription_period_count": 20,
-    "subscription_period_interval": "Year",
-    "trial_period_days": 14,
-    "trial_payment_method_optional": True,
-}
+PRICE_WITH_TRIAL: Any = PRICE | {"trial_period_days": 14, "trial_payment_method_optional": True}
 
 
 def start(client: DodoPayments, addon_id: str, **changes: Any) -> SubscriptionCreateResponse:
-    product = client.products.create(name="Club", tax_category="saas", price=PRICE, addons=[addon_id])
+    product = client.products.create(name="Club", tax_category="saas", price=PRICE_WITH_TRIAL, addons=[addon_id])
     values: dict[str, Any] = {
         "billing": {"country": "US"},
         "customer": {"email": "ana@example.com", "name": "Ana"},
