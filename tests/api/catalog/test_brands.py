@@ -6,29 +6,21 @@ from typing import Any
 import httpx
 import pytest
 
-from api.answers import refused
+from api.answers import answered, refused
 from harness import FakeClock, Merchant
 from nicobar.core.catalog.brand import descriptor_from
 
 
 async def create(merchant: Merchant, **body: Any) -> dict[str, Any]:
-    response = await merchant.client.post("/brands", json=body)
-    assert response.status_code == 200, response.text
-    made: dict[str, Any] = response.json()
-    return made
+    return answered(await merchant.client.post("/brands", json=body))
 
 
 async def read(merchant: Merchant, brand_id: str) -> dict[str, Any]:
-    response = await merchant.client.get(f"/brands/{brand_id}")
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.get(f"/brands/{brand_id}"))
 
 
 async def listed(merchant: Merchant, **query: Any) -> list[str]:
-    response = await merchant.client.get("/brands", params=query)
-    assert response.status_code == 200, response.text
-    return [item["brand_id"] for item in response.json()["items"]]
+    return [item["brand_id"] for item in answered(await merchant.client.get("/brands", params=query))["items"]]
 
 
 async def add_product(merchant: Merchant, brand_id: str) -> str:

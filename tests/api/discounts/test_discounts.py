@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from api.answers import refused
+from api.answers import answered, refused
 from discount_orders import buy, order_of, succeed
 from harness import FakeClock, Merchant
 from nicobar.core.discounts.discount_record import CODE_ALPHABET
@@ -22,30 +22,19 @@ FLAT: dict[str, Any] = {
 
 
 async def create(merchant: Merchant, **changes: Any) -> dict[str, Any]:
-    response = await merchant.client.post("/discounts", json=BODY | changes)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.post("/discounts", json=BODY | changes))
 
 
 async def change(merchant: Merchant, discount: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    response = await merchant.client.patch(f"/discounts/{discount['discount_id']}", json=changes)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.patch(f"/discounts/{discount['discount_id']}", json=changes))
 
 
 async def read(merchant: Merchant, discount: dict[str, Any]) -> dict[str, Any]:
-    response = await merchant.client.get(f"/discounts/{discount['discount_id']}")
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.get(f"/discounts/{discount['discount_id']}"))
 
 
 async def listed(merchant: Merchant, **query: Any) -> list[str]:
-    response = await merchant.client.get("/discounts", params=query)
-    assert response.status_code == 200, response.text
-    return [item["code"] for item in response.json()["items"]]
+    return [item["code"] for item in answered(await merchant.client.get("/discounts", params=query))["items"]]
 
 
 async def product(merchant: Merchant) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from api.answers import answered
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
 from orders import dump, line, paid, pay
@@ -17,17 +18,11 @@ def runtime(runtime: Runtime) -> Runtime:
 
 
 async def post(merchant: Merchant, path: str = "/refunds", **body: Any) -> dict[str, Any]:
-    response = await merchant.client.post(path, json=body)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.post(path, json=body))
 
 
 async def get(merchant: Merchant, path: str, **query: Any) -> dict[str, Any]:
-    response = await merchant.client.get(path, params=query)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.get(path, params=query))
 
 
 async def buy(shop: Shop, *items: dict[str, Any], **fields: Any) -> str:
