@@ -16,7 +16,9 @@ import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp
 
+from api.subscriptions.subscribing import Club, open_club
 from at_stripe import LocalStripe
+from cli.program import new_folder
 from harness import (
     PUBLIC_URL,
     VAULT,
@@ -45,6 +47,7 @@ from nicobar.storage.embedded.embedded import EmbeddedPostgres, open_embedded
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from proof import pytest_collection_modifyitems, pytest_terminal_summary
+from shop import Shop
 
 __all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary"]
 
@@ -111,6 +114,13 @@ def processor(runtime: Runtime) -> Processor:
 
 
 @pytest.fixture
+def simulator(processor: Processor) -> Simulator:
+    """The same, where it is the simulator."""
+    assert isinstance(processor, Simulator)
+    return processor
+
+
+@pytest.fixture
 def app(runtime: Runtime) -> ASGIApp:
     """The whole application on the test's runtime."""
     return create_app(runtime)
@@ -139,6 +149,26 @@ async def tenant(runtime: Runtime) -> Tenant:
 async def other_merchant(runtime: Runtime, app: ASGIApp) -> Merchant:
     """Another business, which must never see anything of the first."""
     return await make_merchant(runtime, app, "Solitaire Books")
+
+
+@pytest.fixture
+def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
+    """The merchant, who sells once."""
+    return Shop(runtime, app, clock, merchant)
+
+
+@pytest.fixture
+def club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
+    """The merchant, who sells subscriptions."""
+    return open_club(merchant, app, runtime, clock)
+
+
+@pytest.fixture
+def empty_folder() -> Iterator[Path]:
+    """A folder in which there is nothing yet."""
+    folder = new_folder()
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest_asyncio.fixture(scope="session")

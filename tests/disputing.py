@@ -11,11 +11,10 @@ from nicobar.core.disputes.dispute import Dispute, DisputeFacts
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.notices.handle_notice import handle_notice
 from nicobar.flows.notices.receive_notice import receive_notice
-from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Notice
 from nicobar.storage.disputes.disputes import disputes_of
-from orders import attempts_of, card, order, place
+from orders import attempts_of
 
 OPENED_AT = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
@@ -39,13 +38,6 @@ class Disputing:
 
     def _read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         return Notice(**json.loads(body))
-
-
-async def paid(runtime: Runtime, tenant: Tenant, **changes: Any) -> Payment:
-    """Return a payment of 24.00 dollars that a card has paid."""
-    payment = await place(runtime, order(runtime, tenant, **changes))
-    await confirm_payment(runtime, tenant, payment.payment_id, card())
-    return payment
 
 
 async def facts_of(runtime: Runtime, payment: Payment, reference: str = "du_1", **changes: Any) -> DisputeFacts:

@@ -13,6 +13,7 @@ from nicobar.core.customers.customer import CustomerUpsert
 from nicobar.core.money.fx import ChargeTerms, Conversion
 from nicobar.core.payments.payment import Payment, PaymentLine, PaymentOptions
 from nicobar.core.pricing.pricing import QuoteInputs
+from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.base import CardInput
@@ -144,7 +145,7 @@ def card(number: str = "4242424242424242", **changes: Any) -> CardInput:
 
 def token_of(page: httpx.Response) -> str:
     """Return the token of the form on a page."""
-    return page.text.split('name="token" value="')[1].split('"')[0]
+    return token_in(page.text)
 
 
 async def pay(client: httpx.AsyncClient, link: str, **fields: str) -> httpx.Response:
@@ -152,3 +153,26 @@ async def pay(client: httpx.AsyncClient, link: str, **fields: str) -> httpx.Resp
     token = token_of(await client.get(link))
     filled = {"number": "4242 4242 4242 4242", "expiry": "06 / 32", "cvc": "123", "name": "Ana Lima", "token": token}
     return await client.post(link, data=filled | fields)
+
+
+async def unchanged(runtime: Runtime, payment: Payment) -> bool:
+    """Return whether a payment is as it was, and nobody has tried to pay it."""
+    return await reload(runtime, payment) == payment and await attempts_of(runtime, payment) == []
+
+
+def token_in(text: str) -> str:
+    """Return the token of the first form in a page's text."""
+    return text.split('name="token" value="')[1].split('"')[0]
+
+
+async def paid(
+    runtime: Runtime,
+    tenant: Tenant,
+    lines: list[PaymentLine] | None = None,
+    number: str = "4242424242424242",
+    **changes: Any,
+) -> Payment:
+    """Return a payment of 24.00 dollars, 4.00 of them tax, that a card has paid or been declined for."""
+    payment = await place(runtime, order(runtime, tenant, lines, **changes))
+    await confirm_payment(runtime, tenant, payment.payment_id, card(number))
+    return payment

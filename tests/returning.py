@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from harness import PUBLIC_URL
 from nicobar.core.business.tenant import Tenant
@@ -12,13 +12,11 @@ from nicobar.core.payments.payment import Payment
 from nicobar.core.refunds.refund import RefundOutcome, RefundSucceeded
 from nicobar.flows.notices.handle_notice import handle_notice
 from nicobar.flows.notices.receive_notice import receive_notice
-from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Notice, RefundRequest
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.refunds.refunds import refunds_of
 from nicobar.storage.simulator.simulator import SimulatorRecords
-from orders import card, order, place
 
 
 class Returning(Simulator):
@@ -69,13 +67,6 @@ class Returning(Simulator):
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         return Notice(**json.loads(body))
-
-
-async def paid(runtime: Runtime, tenant: Tenant, lines: list[Any] | None = None, **changes: Any) -> Payment:
-    """Return a payment of 24.00 dollars, 4.00 of them tax, that a card has paid."""
-    payment = await place(runtime, order(runtime, tenant, lines, **changes))
-    await confirm_payment(runtime, tenant, payment.payment_id, card())
-    return payment
 
 
 async def notify(runtime: Runtime, tenant: Tenant, refund_id: str, notice_id: str = "evt_1") -> bool:

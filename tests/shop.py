@@ -211,3 +211,8 @@ def check_agreement(bought: Bought) -> None:
             payment["currency"],
         )
         assert [line["tax"] for line in preview["product_cart"]] == [line["tax"] for line in lines]
+
+
+def told(bought: Bought) -> tuple[str, int]:
+    """Return the currency and the total that a shop is told at once."""
+    return bought.payment["currency"], bought.created["total_amount"]

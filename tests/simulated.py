@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from nicobar.core.payments.payment import Attempt, Outcome
+from nicobar.core.payments.payment import Attempt, Declined, Outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest, Processor, RefundRequest
 from nicobar.processors.simulator.simulator import Simulator
+from nicobar.reference import failures
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card
 
@@ -50,3 +51,10 @@ def refund_of(refund_id: str = "ref_1", amount: int = 1000, attempt_id: str = "a
 def restarted(runtime: Runtime) -> Simulator:
     """Return a simulator as it is after a restart: another object on the same books."""
     return Simulator(runtime.clock, runtime.public_url, SimulatorRecords(runtime.database))
+
+
+def code_of(outcome: Outcome | None) -> str:
+    """Return why a charge was declined; the words are those of the catalogue."""
+    assert isinstance(outcome, Declined)
+    assert outcome.error_message == failures.get(outcome.error_code).error_message
+    return outcome.error_code

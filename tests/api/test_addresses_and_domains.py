@@ -1,18 +1,9 @@
 """Addresses that leave in a header are encoded where they come in; one person is one customer in both spellings."""
 
 import pytest
-import pytest_asyncio
-from starlette.types import ASGIApp
 
-from harness import FakeClock, Merchant
-from nicobar.flows.runtime import Runtime
 from nicobar.program.configuration import ConfigurationError, read_configuration
 from shop import Shop, item, order_request
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
-from returning import paid
+from orders import paid
 
 
 @pytest.mark.parametrize("path", ["/payments", "/customers", "/refunds", "/balances/ledger"])

@@ -47,14 +47,6 @@ def own_data() -> Iterator[Path]:
         yield data
 
 
-@pytest.fixture
-def empty_folder() -> Iterator[Path]:
-    """A folder in which there is nothing yet."""
-    folder = new_folder()
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture(scope="session")
 def served(data: Path) -> Iterator[Serving]:
     """A server that runs alongside the tests."""

@@ -22,13 +22,17 @@ PATIENCE = 20.0
 class Remembering:
     """Answers each request with what it was, and keeps method, path and body of all that came whole.
 
-    `/unread` is answered without its body, `/slow` after a while, `/large` at length.
+    `/unread` is answered without its body, `/slow` after a while, `/held` when it is let go, `/large` at length.
     """
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, bytes]] = []
+        self.begun = 0
+        """How many requests have come so far."""
+        self.let_go = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.begun += 1
         body, status, more = b"", 200, scope["path"] != "/unread"
         while more:
             message = await receive()
@@ -39,6 +43,8 @@ class Remembering:
             more = message["more_body"]
         if scope["path"] == "/slow":
             await asyncio.sleep(0.2)
+        while scope["path"] == "/held" and not self.let_go:
+            await asyncio.sleep(0.01)
         if status == 200:
             self.seen.append((scope["method"], scope["path"], body))
         answer = json.dumps({"method": scope["method"], "path": scope["path"], "body": body.decode("latin-1")}).encode()
@@ -55,9 +61,10 @@ class RawServer(threading.Thread):
     def __init__(self, connections: Connections | None = None) -> None:
         super().__init__(daemon=True)
         self.app = Remembering()
+        self.connections = Connections() if connections is None else connections
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
-        self._server = uvicorn.Server(server_config(self.app, connections))
+        self._server = uvicorn.Server(server_config(self.app, self.connections))
 
     def run(self) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

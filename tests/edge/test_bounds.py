@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cli.program import eventually
 from edge.corpus import post
 from edge.raw import RawServer, exchange, received, statuses
 from nicobar.program import http_limits
@@ -52,28 +53,34 @@ def is_open(connection: socket.socket) -> bool:
         return False
 
 
+def open_connections(server: RawServer) -> int:
+    """Return how many connections the server has taken in and not ended."""
+    return len(server.connections._open)
+
+
 def test_whoever_has_waited_longest_makes_room(small_server: RawServer) -> None:
     waiting = []
     for number in range(4):
         waiting.append(opened(small_server, b"GET /slow" if number % 2 else b""))
-        time.sleep(0.02)
+        eventually(lambda: open_connections(small_server) == len(waiting))
     late = opened(small_server, ASKED)
     assert statuses(late.recv(65_536)) == [200]
     assert [is_open(each) for each in waiting] == [False, True, True, True]
 
 
 def test_who_is_served_does_not_make_room(small_server: RawServer) -> None:
-    busy = [opened(small_server, ASKED.replace(b"/outer", b"/slow")) for _ in range(4)]
-    time.sleep(0.05)
+    busy = [opened(small_server, ASKED.replace(b"/outer", b"/held")) for _ in range(4)]
+    eventually(lambda: small_server.app.begun == 4)
     late = opened(small_server)
     assert not is_open(late)
+    small_server.app.let_go = True
     assert [statuses(each.recv(65_536)) for each in busy] == [[200]] * 4
 
 
 def test_bodies_that_do_not_end_make_room(small_server: RawServer) -> None:
     head = b"POST /outer HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n"
     first = opened(small_server, head + b"x" * 50_000)
-    time.sleep(0.1)
+    eventually(lambda: small_server.connections._held >= 50_000)
     second = opened(small_server, head + b"x" * 50_000)
     assert not is_open(first)
     second.sendall(b"x" * 10_000)
@@ -152,7 +159,7 @@ def test_one_address_has_only_so_many_connections(monkeypatch: pytest.MonkeyPatc
     try:
         connections = [opened(server)]
         for _ in range(2):
-            time.sleep(0.02)
+            eventually(lambda: open_connections(server) == len(connections))
             connections.append(opened(server))
         assert [is_open(each) for each in connections] == [False, True, True]
     finally:

@@ -20,6 +20,7 @@ from cli.program import Serving, new_folder, run
 from edge import test_floods
 from edge.test_floods import FLOODS, MOST_MIB, flood, memory_mib
 from nicobar.program.http_limits import allow_many_connections
+from orders import token_in
 from proof import PROVING
 
 pytestmark = pytest.mark.skipif(
@@ -77,7 +78,7 @@ class Customer(threading.Thread):
         cart = [{"product_id": shop.product_id, "quantity": 1}]
         made = self._ask("POST", f"{shop.serving.base_url}/payments", json=order | {"product_cart": cart})
         link = made.json()["payment_link"]
-        token = self._ask("GET", link).text.split('name="token" value="')[1].split('"')[0]
+        token = token_in(self._ask("GET", link).text)
         self.paid += self._ask("POST", link, data=CARD | {"token": token}).status_code == 303
 
     def _ask(self, method: str, url: str, **body: Any) -> httpx.Response:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from nicobar.core.payments.payment import Payment
-from nicobar.storage.payments.payments import get_payment
 from orders import dump, token_of
+from repricing import current
 from shop import Shop, item, order_request
 
 BERLIN: dict[str, Any] = {"country": "DE", "street": "Unter den Linden 1", "zipcode": "10117", "city": "Berlin"}
@@ -20,14 +20,7 @@ async def link(shop: Shop, *items: dict[str, Any], **fields: Any) -> Payment:
     cart = items or (item(await shop.product(2000)),)
     request = order_request(*cart) | {"billing": BERLIN, "customer": ANA, "payment_link": True} | fields
     created = await shop.create(request)
-    return await stored(shop, created["payment_id"])
-
-
-async def stored(shop: Shop, payment_id: str) -> Payment:
-    async with shop.runtime.database.read() as read:
-        payment = await get_payment(read, shop.merchant.tenant, payment_id)
-    assert payment is not None
-    return payment
+    return await current(shop, created["payment_id"])
 
 
 async def send_details(browser: httpx.AsyncClient, payment: Payment, **fields: str) -> httpx.Response:

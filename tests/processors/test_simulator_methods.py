@@ -7,14 +7,14 @@ import pytest
 
 from harness import FakeClock
 from nicobar.core.payments.methods import CARD_TYPES
-from nicobar.core.payments.payment import Abandoned, Declined, NeedsAction, Outcome, Pending, PendingDetails, Succeeded
+from nicobar.core.payments.payment import Abandoned, NeedsAction, Outcome, Pending, PendingDetails, Succeeded
 from nicobar.core.simulator.bank_charge import CustomerDecision
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import ChargeRequest, InputRefused, MethodInput
 from nicobar.processors.simulator.simulator import Simulator
-from nicobar.reference import failures, methods
+from nicobar.reference import methods
 from orders import dump
-from simulated import found
+from simulated import code_of, found
 
 LINK = "http://pay.test/Ab3dE6gH"
 
@@ -28,12 +28,6 @@ def request(attempt_id: str, method: str, value: str = "", amount: int = 2400, e
 
 async def charged(simulator: Simulator, method: str, value: str = "", email: str = "") -> Outcome:
     return await simulator.charge(request("att_1", method, value or TYPED.get(method, ""), email=email))
-
-
-def code_of(outcome: Outcome | None) -> str:
-    assert isinstance(outcome, Declined)
-    assert outcome.error_message == failures.get(outcome.error_code).error_message
-    return outcome.error_code
 
 
 def test_it_runs_every_method_in_service(simulator: Simulator) -> None:

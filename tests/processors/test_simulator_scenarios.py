@@ -14,14 +14,7 @@ from nicobar.processors.simulator import simulator as module
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.reference import failures
 from orders import card
-from simulated import attempt, charge_of, found, refund_of, restarted
-
-
-def code_of(outcome: Outcome | None) -> str:
-    assert isinstance(outcome, Declined)
-    assert outcome.error_message == failures.get(outcome.error_code).error_message
-    return outcome.error_code
-
+from simulated import attempt, charge_of, code_of, found, refund_of, restarted
 
 # --- charges ----------------------------------------------------------------------------------------------------------
 

@@ -1,9 +1,12 @@
 """The contract's closed lists: the same in the types, in the official library, and in the reference data."""
 
+import re
 from typing import get_args
 
 import pytest
+from dodopayments import types
 from dodopayments.types import customer_retrieve_payment_methods_response as saved_methods
+from dodopayments.types import products
 from dodopayments.types.country_code import CountryCode
 from dodopayments.types.currency import Currency
 from dodopayments.types.intent_status import IntentStatus
@@ -13,6 +16,7 @@ from dodopayments.types.products.pricing_mode import PricingMode
 from dodopayments.types.tax_category import TaxCategory
 from dodopayments.types.time_interval import TimeInterval
 
+from nicobar.api.documentation.schemas import describe_types
 from nicobar.reference import countries, currencies, locales, methods
 from nicobar.wire import codes
 
@@ -34,6 +38,17 @@ from nicobar.wire import codes
 def test_types_equal_the_official_library(ours: object, official: object, count: int) -> None:
     assert get_args(ours) == get_args(official)
     assert len(set(get_args(ours))) == len(get_args(ours)) == count
+
+
+def test_texts_name_types_that_the_library_has() -> None:
+    _, lists = describe_types(
+        [alias for name, alias in vars(codes).items() if re.fullmatch("[A-Z][a-z]+[A-Z]\\w+", name)]
+    )
+    told = [
+        name for text in lists.values() for name in re.findall(r"`(\w+)` (?:enum|in the library)", text["description"])
+    ]
+    assert len(told) == 8
+    assert [name for name in told if not hasattr(types, name) and not hasattr(products, name)] == []
 
 
 def test_constants_carry_the_types_values() -> None:

@@ -78,14 +78,6 @@ def sightings(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-@pytest.fixture
-def empty_folder() -> Iterator[Path]:
-    """A folder in which there is nothing yet."""
-    folder = new_folder()
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def free_port() -> int:
     """Return a port of this computer on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as found:

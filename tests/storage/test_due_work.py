@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from harness import START, FakeClock
@@ -132,7 +133,7 @@ async def test_what_is_not_done_stays_due(runtime: Runtime, wrong: str) -> None:
     await _add(runtime, TEST, "evt_1")
     before = await _due(runtime)
     async with runtime.database.read() as read:
-        with pytest.raises(Exception, match="notices_due"):
+        with pytest.raises(asyncpg.CheckViolationError, match="notices_due"):
             await read.execute(wrong)
     assert await _due(runtime) == before
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -41,7 +42,7 @@ async def test_codes_of_64_characters_can_be_stored(before: Database) -> None:
     async with before.read() as read:
         await read.execute("UPDATE discounts SET code = repeat('A', 64)")
         assert await read.fetchval("SELECT length(code) FROM discounts") == 64
-        with pytest.raises(Exception, match="discounts_code_check"):
+        with pytest.raises(asyncpg.CheckViolationError, match="discounts_code_check"):
             await read.execute("UPDATE discounts SET code = repeat('A', 65)")
 
 

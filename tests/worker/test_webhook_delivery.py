@@ -13,13 +13,12 @@ import pytest_asyncio
 from harness import VAULT_KEYS, Merchant
 from nicobar.clock import SystemClock
 from nicobar.core.business.tenant import Tenant
-from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.storage.database import Database
 from nicobar.vault import Vault
 from nicobar.worker.worker import work
-from orders import card, order, place, with_processors
+from orders import paid, with_processors
 from receiver import Got, answer, endpoint_at, receiving
 
 STRICT = os.environ.get("NICOBAR_LATENCY") == "1"
@@ -47,12 +46,6 @@ async def working(runtime: Runtime) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def paid(runtime: Runtime, tenant: Tenant) -> str:
-    payment = await place(runtime, order(runtime, tenant))
-    await confirm_payment(runtime, tenant, payment.payment_id, card())
-    return payment.payment_id
 
 
 async def unfinished(runtime: Runtime) -> int:
@@ -108,7 +101,7 @@ async def test_slow_and_dead_receivers_keep_no_other_waiting(runtime: Runtime, t
         async with working(runtime):
             for _ in range(events):
                 began = perf_counter()
-                committed[await paid(runtime, tenant)] = asyncio.get_running_loop().time()
+                committed[(await paid(runtime, tenant)).payment_id] = asyncio.get_running_loop().time()
                 await asyncio.sleep(max(0.0, 0.02 - (perf_counter() - began)))
             await third.until(events, 9)  # before the slow one has answered once
             waits = sorted(

@@ -49,7 +49,8 @@ SCOPE_OF: Final[dict[str, Scope]] = {
     "webhooks": "webhooks",
     "events": "webhooks",
 }
-"""What a key must be allowed to write for an operation that changes something, by the first word of its path."""
+"""What a key must be allowed to write for an operation that changes something or reveals a secret, by the first word of
+its path."""
 
 _log = structlog.get_logger("nicobar.auth")
 

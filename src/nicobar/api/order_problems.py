@@ -1,6 +1,9 @@
-"""What an order can be refused for, wherever it comes from: a payment, a session or a subscription."""
+"""What an order can be refused for, wherever it comes from, and what is due of a subscription."""
 
 from typing import Final
+
+DUE_PROBLEMS: Final = ("EXCHANGE_RATE_NOT_FOUND", "INTEGER_CONVERSION_FAILURE", "AMOUNT_NOT_CHARGEABLE")
+"""Where an amount is taken to the currency and the steps that it is charged in."""
 
 PRICING_PROBLEMS: Final = (
     "BRAND_MISMATCH",
@@ -10,7 +13,6 @@ PRICING_PROBLEMS: Final = (
     "UNSUPPORTED_COUNTRY",
     "UNSUPPORTED_CURRENCY",
     "REQUEST_AMOUNT_BELOW_MINIMUM",
-    "EXCHANGE_RATE_NOT_FOUND",
     "INVALID_DISCOUNT_CODE",
     "DISCOUNT_NOT_YET_ACTIVE",
     "DISCOUNT_CODE_EXPIRED",
@@ -20,7 +22,7 @@ PRICING_PROBLEMS: Final = (
     "DISCOUNT_NOT_AVAILABLE_FOR_PRODUCT",
     "DISCOUNT_MINIMUM_SUBTOTAL_NOT_MET",
     "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT",
-    "INTEGER_CONVERSION_FAILURE",
+    *DUE_PROBLEMS,
     "NO_ELIGIBLE_PAYMENT_METHODS",
     "INVALID_REQUEST_PARAMETERS",
     "NOT_FOUND",

@@ -59,6 +59,13 @@ class Operation(NamedTuple):
     problems: tuple[str | tuple[str, int], ...] = ()
     """Catalogue codes that this operation can refuse with, besides the general ones; with a status if not the usual."""
     status: int = 200
+    reveals_secret: bool = False
+    """Whether it tells, without changing anything, what its reader can act with."""
+
+    @property
+    def needs_write_access(self) -> bool:
+        """Whether a key must be allowed to write this class of operations."""
+        return self.method != "GET" or self.reveals_secret
 
 
 RouteEndpoint = Callable[[Request], Awaitable[Response]]
@@ -96,7 +103,7 @@ def _reading(operation: Operation, runtime: Runtime, keys: KeyRing) -> RouteEndp
     encoder = msgspec.json.Encoder()
 
     async def endpoint(request: Request) -> Response:
-        key = await keys.authenticate(request, runtime, writes=False)
+        key = await keys.authenticate(request, runtime, writes=operation.needs_write_access)
         query = decode_query(request, operation.query)
         response = await operation.handler(Call(runtime, key.tenant, _path(request), None, query))
         return respond(b"" if operation.response is None else encoder.encode(response), operation.status)

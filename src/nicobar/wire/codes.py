@@ -91,7 +91,7 @@ TimeInterval = Literal["Day", "Week", "Month", "Year"]
 """The 4 units of a subscription period, `TimeInterval` in the library; the capitals belong to the values."""
 
 PricingModeName = Literal["by_currency", "by_country"]
-"""How localized prices of a product are chosen, `PricingModeName` in the library (contract: money, section 4)."""
+"""How localized prices of a product are chosen, `PricingMode` in the library (contract: money, section 4)."""
 
 PaymentProvider = Literal["stripe", "adyen", "dodo"]
 """Who charged a payment: an account of the merchant's own at the first two, or else this server ("dodo")."""

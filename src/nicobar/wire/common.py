@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from nicobar.core.customers.buyer import Address
 from nicobar.core.problems import Problem
 from nicobar.wire.codes import CountryCode, PaymentMethodType
 
@@ -52,6 +53,11 @@ class BillingAddress(RequestBody, frozen=True, kw_only=True):
     state: Text250 | None = None
     street: Text250 | None = None
     zipcode: Annotated[str, Meta(max_length=32)] | None = None
+
+
+def read_address(billing: BillingAddress) -> Address:
+    """Return the address of a request."""
+    return Address(billing.country, billing.city, billing.state, billing.street, billing.zipcode)
 
 
 class PageQuery(Struct, frozen=True, kw_only=True):

@@ -7,10 +7,11 @@ from starlette.types import ASGIApp
 
 from api.retries.samples import samples
 from api.retries.test_idempotency_keys import Stand, subscribe
-from disputing import Disputing, open_dispute, paid
+from disputing import Disputing, open_dispute
 from nicobar.api.routing import Operation
 from nicobar.app import OPERATIONS
 from nicobar.flows.runtime import Runtime
+from orders import paid
 from saved_cards import CONSENT, open_shop
 
 

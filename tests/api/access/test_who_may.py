@@ -17,7 +17,7 @@ from api.retries.test_idempotency_keys import Stand, stand
 from harness import FakeClock, Merchant, client_for
 from nicobar.api.auth import REMEMBERED_SECONDS
 from nicobar.app import OPERATIONS
-from nicobar.core.business.tenant import ApiKey
+from nicobar.core.business.tenant import SCOPES, ApiKey
 from nicobar.flows.business.create_key import create_key
 from nicobar.flows.business.revoke_key import revoke_key
 from nicobar.flows.runtime import Runtime
@@ -93,8 +93,27 @@ async def test_the_owner_may_read_everything_that_is_asked_for(ids: dict[str, st
     """Or the refusals below would be about nothing."""
     table = requests(stand, ids)
     reading = [name for name in table if name.startswith("GET ")]
-    found = await statuses(stand.shop.merchant.read_only_client, table, reading)
-    assert found == dict.fromkeys(reading, (200, None))
+    assert await statuses(stand.shop.client, table, reading) == dict.fromkeys(reading, (200, None))
+
+
+async def test_a_key_for_reading_reads_all_but_the_secret_of_a_webhook(
+    runtime: Runtime, app: ASGIApp, stand: Stand, ids: dict[str, str]
+) -> None:
+    """Whoever has it can forge events, which is more than reading. The right to write another class is not enough."""
+    table = requests(stand, ids)
+    reading = [name for name in table if name.startswith("GET ")]
+    expected: dict[str, tuple[int, str | None]] = dict.fromkeys(reading, (200, None))
+    expected["GET /webhooks/{webhook_id}/secret"] = (403, "UNAUTHORIZED")
+    assert await statuses(stand.shop.merchant.read_only_client, table, reading) == expected
+    secret = table["GET /webhooks/{webhook_id}/secret"]
+    for scope in SCOPES:
+        _, text = await create_key(runtime, stand.shop.merchant.tenant, False, scopes=frozenset([scope]))
+        async with client_for(app, text) as client:
+            answer = await send(client, secret)
+        if scope == "webhooks":
+            assert (answer.status_code, answer.json()["secret"][:6]) == (200, "whsec_")
+        else:
+            assert (answer.status_code, answer.json()) == (403, UNAUTHORIZED)
 
 
 @pytest.mark.parametrize("who", ["another business", "its live mode", "the other's live mode"])

@@ -4,6 +4,7 @@ from typing import Any, get_args
 
 import httpx
 
+from api.answers import answered
 from harness import Merchant
 from nicobar.flows.runtime import Runtime
 from nicobar.wire.codes import CountryCode, CurrencyCode
@@ -37,10 +38,7 @@ async def post(merchant: Merchant, product_id: str, body: dict[str, Any]) -> htt
 
 
 async def create(merchant: Merchant, product_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    response = await post(merchant, product_id, body)
-    assert response.status_code == 200, response.text
-    made: dict[str, Any] = response.json()
-    return made
+    return answered(await post(merchant, product_id, body))
 
 
 def address(price: dict[str, Any]) -> str:
@@ -48,10 +46,7 @@ def address(price: dict[str, Any]) -> str:
 
 
 async def read(merchant: Merchant, price: dict[str, Any]) -> dict[str, Any]:
-    response = await merchant.client.get(address(price))
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.get(address(price)))
 
 
 async def listed(merchant: Merchant, product_id: str) -> list[dict[str, Any]]:
@@ -72,8 +67,3 @@ async def stored(runtime: Runtime, product_id: str) -> list[tuple[str, bool]]:
             product_id,
         )
     return [(row["market"], row["archived"]) for row in rows]
-
-
-def refused(response: httpx.Response, status: int, code: str, message: str) -> None:
-    assert (response.status_code, response.json()) == (status, {"code": code, "message": message})
-    assert response.headers["x-should-retry"] == "false"

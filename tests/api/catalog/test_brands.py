@@ -6,28 +6,21 @@ from typing import Any
 import httpx
 import pytest
 
+from api.answers import answered, refused
 from harness import FakeClock, Merchant
 from nicobar.core.catalog.brand import descriptor_from
 
 
 async def create(merchant: Merchant, **body: Any) -> dict[str, Any]:
-    response = await merchant.client.post("/brands", json=body)
-    assert response.status_code == 200, response.text
-    made: dict[str, Any] = response.json()
-    return made
+    return answered(await merchant.client.post("/brands", json=body))
 
 
 async def read(merchant: Merchant, brand_id: str) -> dict[str, Any]:
-    response = await merchant.client.get(f"/brands/{brand_id}")
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.get(f"/brands/{brand_id}"))
 
 
 async def listed(merchant: Merchant, **query: Any) -> list[str]:
-    response = await merchant.client.get("/brands", params=query)
-    assert response.status_code == 200, response.text
-    return [item["brand_id"] for item in response.json()["items"]]
+    return [item["brand_id"] for item in answered(await merchant.client.get("/brands", params=query))["items"]]
 
 
 async def add_product(merchant: Merchant, brand_id: str) -> str:
@@ -42,11 +35,6 @@ async def add_product(merchant: Merchant, brand_id: str) -> str:
 async def brand_of(merchant: Merchant, product_id: str) -> str:
     brand_id: str = (await merchant.client.get(f"/products/{product_id}")).json()["brand_id"]
     return brand_id
-
-
-def refused(response: httpx.Response, status: int, code: str, message: str) -> None:
-    assert (response.status_code, response.json()) == (status, {"code": code, "message": message})
-    assert response.headers["x-should-retry"] == "false"
 
 
 def shape(brand_id: str, business_id: str, **changes: Any) -> dict[str, Any]:

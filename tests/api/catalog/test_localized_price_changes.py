@@ -5,19 +5,8 @@ from typing import Any
 
 import pytest
 
-from api.catalog.localizing import (
-    EUROS,
-    INDIA,
-    address,
-    change_product,
-    create,
-    listed,
-    post,
-    product,
-    read,
-    refused,
-    stored,
-)
+from api.answers import refused
+from api.catalog.localizing import EUROS, INDIA, address, change_product, create, listed, post, product, read, stored
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.localized_prices import load_localized_prices

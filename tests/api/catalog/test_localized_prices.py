@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.answers import refused
 from api.catalog.localizing import (
     COUNTRIES,
     CURRENCIES,
@@ -16,7 +17,6 @@ from api.catalog.localizing import (
     post,
     product,
     read,
-    refused,
     stored,
 )
 from harness import FakeClock, Merchant

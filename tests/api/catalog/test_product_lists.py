@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from api.answers import answered
 from harness import FakeClock, Merchant
 from nicobar.core.catalog.product import OneTimePrice, RecurringPrice
 from nicobar.flows.runtime import Runtime
@@ -41,9 +42,7 @@ async def create(merchant: Merchant, clock: FakeClock, name: str, **changes: Any
 
 
 async def listed(merchant: Merchant, **query: Any) -> list[str]:
-    response = await merchant.client.get("/products", params=query)
-    assert response.status_code == 200, response.text
-    return [item["name"] for item in response.json()["items"]]
+    return [item["name"] for item in answered(await merchant.client.get("/products", params=query))["items"]]
 
 
 async def test_an_item_has_every_key(merchant: Merchant, clock: FakeClock) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from api.answers import answered
 from discount_orders import buy, give_back, order_of
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
@@ -16,16 +17,11 @@ NOT_FOUND = (404, {"code": "NOT_FOUND", "message": "Discount not found"})
 
 
 async def create(merchant: Merchant, code: str, **fields: Any) -> dict[str, Any]:
-    response = await merchant.client.post("/discounts", json=BODY | {"code": code} | fields)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.post("/discounts", json=BODY | {"code": code} | fields))
 
 
 async def listed(merchant: Merchant, **query: Any) -> list[str]:
-    response = await merchant.client.get("/discounts", params=query)
-    assert response.status_code == 200, response.text
-    return [item["code"] for item in response.json()["items"]]
+    return [item["code"] for item in answered(await merchant.client.get("/discounts", params=query))["items"]]
 
 
 async def product(merchant: Merchant) -> str:
@@ -42,9 +38,7 @@ async def customer(merchant: Merchant, name: str) -> str:
 
 
 async def allowed(merchant: Merchant, path: str, **query: Any) -> list[str]:
-    response = await merchant.client.get(path, params=query)
-    assert response.status_code == 200, response.text
-    return [item["customer_id"] for item in response.json()["items"]]
+    return [item["customer_id"] for item in answered(await merchant.client.get(path, params=query))["items"]]
 
 
 async def test_the_list_is_paged_and_filtered(merchant: Merchant, clock: FakeClock) -> None:

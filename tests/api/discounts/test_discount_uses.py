@@ -6,8 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
-from starlette.types import ASGIApp
 
 from harness import Databases, FakeClock, Merchant, Server
 from nicobar.flows.payments.end_link import end_link
@@ -20,11 +18,6 @@ from shop import Shop, item, order_request
 
 DECLINED = "4000000000009995"
 CHALLENGED = "4000002760003184"
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 async def counters_agree(runtime: Runtime) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 
+from api.answers import answered, refused
 from discount_orders import buy, order_of, succeed
 from harness import FakeClock, Merchant
 from nicobar.core.discounts.discount_record import CODE_ALPHABET
@@ -22,30 +22,19 @@ FLAT: dict[str, Any] = {
 
 
 async def create(merchant: Merchant, **changes: Any) -> dict[str, Any]:
-    response = await merchant.client.post("/discounts", json=BODY | changes)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.post("/discounts", json=BODY | changes))
 
 
 async def change(merchant: Merchant, discount: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    response = await merchant.client.patch(f"/discounts/{discount['discount_id']}", json=changes)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.patch(f"/discounts/{discount['discount_id']}", json=changes))
 
 
 async def read(merchant: Merchant, discount: dict[str, Any]) -> dict[str, Any]:
-    response = await merchant.client.get(f"/discounts/{discount['discount_id']}")
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.get(f"/discounts/{discount['discount_id']}"))
 
 
 async def listed(merchant: Merchant, **query: Any) -> list[str]:
-    response = await merchant.client.get("/discounts", params=query)
-    assert response.status_code == 200, response.text
-    return [item["code"] for item in response.json()["items"]]
+    return [item["code"] for item in answered(await merchant.client.get("/discounts", params=query))["items"]]
 
 
 async def product(merchant: Merchant) -> str:
@@ -54,11 +43,6 @@ async def product(merchant: Merchant) -> str:
     response = await merchant.client.post("/products", json=body)
     product_id: str = response.json()["product_id"]
     return product_id
-
-
-def refused(response: httpx.Response, status: int, code: str, message: str) -> None:
-    assert (response.status_code, response.json()) == (status, {"code": code, "message": message})
-    assert response.headers["x-should-retry"] == "false"
 
 
 async def test_the_least_discount_has_every_key_and_a_random_code(merchant: Merchant) -> None:

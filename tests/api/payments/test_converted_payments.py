@@ -10,7 +10,7 @@ from harness import FakeClock, Merchant
 from nicobar.core.money.money import INT32_MAX
 from nicobar.flows.runtime import Runtime
 from nicobar.reference.rate_seed import seed
-from shop import EXAMPLE_RATES, Bought, Shop, item, order_request
+from shop import EXAMPLE_RATES, Shop, item, order_request, told
 
 LOAD_POLICY = sys.modules["nicobar.flows.business.load_policy"]
 
@@ -20,10 +20,6 @@ async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merch
     shop = Shop(runtime, app, clock, merchant)
     await shop.rates(EXAMPLE_RATES)
     return shop
-
-
-def told(bought: Bought) -> tuple[str, int]:
-    return bought.payment["currency"], bought.created["total_amount"]
 
 
 # --- which currency --------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.answers import answered
 from harness import PUBLIC_URL, FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
 
@@ -32,17 +33,11 @@ def body(*items: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 async def created(merchant: Merchant, request: dict[str, Any]) -> dict[str, Any]:
-    response = await merchant.client.post("/payments", json=request)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.post("/payments", json=request))
 
 
 async def read(merchant: Merchant, payment_id: str) -> dict[str, Any]:
-    response = await merchant.client.get(f"/payments/{payment_id}")
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.get(f"/payments/{payment_id}"))
 
 
 async def test_the_least_request_gets_every_key(merchant: Merchant) -> None:

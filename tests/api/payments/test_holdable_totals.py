@@ -10,7 +10,7 @@ from nicobar.reference import currencies
 from nicobar.reference.charge_steps import charge_step
 from nicobar.reference.stripe import to_stripe
 from nicobar.storage.accounts.processor_accounts import set_account
-from shop import EXAMPLE_RATES, Bought, Shop, item
+from shop import EXAMPLE_RATES, Shop, item, told
 
 BELOW = "TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT"
 
@@ -20,10 +20,6 @@ async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merch
     shop = Shop(runtime, app, clock, merchant)
     await shop.rates(EXAMPLE_RATES | {"IDR": "16250", "VND": "25000", "AED": "3.6725"})
     return shop
-
-
-def told(bought: Bought) -> tuple[str, int]:
-    return bought.payment["currency"], bought.created["total_amount"]
 
 
 # --- a currency that cannot hold the total ---------------------------------------------------------------------------

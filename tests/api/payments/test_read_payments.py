@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from api.answers import answered
 from harness import FakeClock, Merchant
 from nicobar.api import auth
 from nicobar.flows.runtime import Runtime
@@ -22,16 +23,11 @@ async def product(merchant: Merchant, **price: Any) -> str:
 async def pay(merchant: Merchant, pdt: str, email: str = "ana@example.com", **changes: Any) -> dict[str, Any]:
     cart = [{"product_id": pdt, "quantity": 1}]
     body = {"billing": {"country": "DE"}, "customer": {"email": email}, "product_cart": cart} | changes
-    response = await merchant.client.post("/payments", json=body)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.post("/payments", json=body))
 
 
 async def listed(merchant: Merchant, **query: Any) -> list[str]:
-    response = await merchant.client.get("/payments", params=query)
-    assert response.status_code == 200, response.text
-    return [item["payment_id"] for item in response.json()["items"]]
+    return [item["payment_id"] for item in answered(await merchant.client.get("/payments", params=query))["items"]]
 
 
 async def test_the_keys_of_a_list_item(merchant: Merchant) -> None:

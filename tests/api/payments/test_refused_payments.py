@@ -5,21 +5,14 @@ from typing import Any
 import httpx
 import pytest
 
+from api.subscriptions.subscribing import PRICE as MONTHLY
 from harness import Merchant, client_for
 from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Database
 
 PRICE: dict[str, Any] = {"type": "one_time_price", "currency": "USD", "price": 1999}
-RECURRING: dict[str, Any] = {
-    "type": "recurring_price",
-    "currency": "USD",
-    "price": 900,
-    "payment_frequency_count": 1,
-    "payment_frequency_interval": "Month",
-    "subscription_period_count": 20,
-    "subscription_period_interval": "Year",
-}
+RECURRING: dict[str, Any] = MONTHLY | {"price": 900}
 
 
 async def product(merchant: Merchant, brand_id: str | None = None, **price: Any) -> str:

@@ -4,21 +4,14 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from starlette.types import ASGIApp
 
-from harness import FakeClock, Merchant
+from harness import FakeClock
 from nicobar.flows.runtime import Runtime
 from shop import Bought, Shop, item, order_request
 
 GERMAN, FRENCH, BRITISH, INDIAN = "DE136695976", "FR40303265045", "GB980780684", "27AAPFU0939F1ZV"
 MONEGASQUE = "FR90000012345"
 CANADIAN, AMERICAN, PUERTO_RICAN = "123456782RT0001", "12-3456789", "660-12-3456"
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 async def sold(shop: Shop, product: str, country: str, state: str | None = None, **fields: Any) -> Bought:

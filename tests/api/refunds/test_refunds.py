@@ -3,13 +3,12 @@
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from starlette.types import ASGIApp
 
+from api.answers import answered
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
-from orders import dump, line, pay
-from returning import Returning, paid
+from orders import dump, line, paid, pay
+from returning import Returning
 from shop import EXAMPLE_RATES, Shop, item, order_request
 
 
@@ -18,23 +17,12 @@ def runtime(runtime: Runtime) -> Runtime:
     return runtime._replace(processors={"simulator": Returning(runtime)})
 
 
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
-
-
 async def post(merchant: Merchant, path: str = "/refunds", **body: Any) -> dict[str, Any]:
-    response = await merchant.client.post(path, json=body)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.post(path, json=body))
 
 
 async def get(merchant: Merchant, path: str, **query: Any) -> dict[str, Any]:
-    response = await merchant.client.get(path, params=query)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+    return answered(await merchant.client.get(path, params=query))
 
 
 async def buy(shop: Shop, *items: dict[str, Any], **fields: Any) -> str:

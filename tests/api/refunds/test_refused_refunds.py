@@ -8,8 +8,8 @@ from starlette.types import ASGIApp
 from harness import FakeClock, Merchant
 from nicobar.core.refunds.refund import RefundPending
 from nicobar.flows.runtime import Runtime
-from orders import dump, line, order, place
-from returning import Returning, paid
+from orders import dump, line, order, paid, place
+from returning import Returning
 from shop import Shop, item
 
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import ASGIApp
 
-from harness import FakeClock, Merchant, client_for
+from harness import Merchant, client_for
 from nicobar.app import create_app
 from nicobar.flows.business.create_key import create_key
 from nicobar.flows.runtime import Runtime
@@ -16,11 +15,6 @@ from nicobar.processors.simulator.simulator import Simulator
 from shop import Shop, item, order_request
 
 REPLAYED = "idempotent-replayed"
-
-
-@pytest.fixture
-def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 async def attempt(client: httpx.AsyncClient, path: str, body: Any, retry: int | str | None) -> httpx.Response:

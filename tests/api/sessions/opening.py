@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.answers import answered
 from shop import Shop
 
 ADDRESS = {"country": "DE", "state": "BE", "city": "Berlin", "street": "Torstr. 1", "zipcode": "10119"}
@@ -10,10 +11,7 @@ ANA = {"email": "ana@example.com", "name": "Ana Lima", "phone_number": "+4930555
 
 async def create_session(shop: Shop, *items: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """Create a session and return the answer."""
-    response = await shop.client.post("/checkouts", json={"product_cart": list(items)} | fields)
-    assert response.status_code == 200, response.text
-    created: dict[str, Any] = response.json()
-    return created
+    return answered(await shop.client.post("/checkouts", json={"product_cart": list(items)} | fields))
 
 
 async def session_rows(shop: Shop) -> int:

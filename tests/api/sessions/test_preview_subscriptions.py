@@ -9,12 +9,9 @@ import pytest
 from babel import Locale
 from dodopayments.types import CheckoutSessionPreviewResponse
 from dodopayments.types import checkout_session_preview_response as theirs
-from starlette.types import ASGIApp
 
 from api.sessions.opening import ADDRESS
-from api.subscriptions.subscribing import Club, open_club
-from harness import FakeClock, Merchant
-from nicobar.flows.runtime import Runtime
+from api.subscriptions.subscribing import Club, addon_of
 from nicobar.pages.frame.view import amount_text
 from orders import dump, pay
 from shop import EXAMPLE_RATES, Shop, item
@@ -24,24 +21,6 @@ CARTS = 150
 
 ANA = {"email": "ana@example.com", "name": "Ana"}
 KNOWN = {"billing_address": ADDRESS, "customer": ANA}
-
-
-@pytest.fixture
-def club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
-    return open_club(merchant, app, runtime, clock)
-
-
-@pytest.fixture
-def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
-
-
-async def addon_of(club: Club, *products: str, price: int = 500) -> str:
-    body = {"name": "Seat", "price": price, "currency": "USD", "tax_category": "saas"}
-    addon_id: str = (await club.call("POST", "/addons", body))["id"]
-    for product in products:
-        await club.call("PATCH", f"/products/{product}", {"addons": [addon_id]})
-    return addon_id
 
 
 async def preview_of(club: Club, body: dict[str, Any], status: int = 200) -> dict[str, Any]:

@@ -1,20 +1,10 @@
 """What `nicobar doctor` finds when somebody has changed sessions by hand."""
 
 import pytest
-import pytest_asyncio
-from starlette.types import ASGIApp
 
 from api.sessions.opening import ANA, create_session
-from harness import FakeClock, Merchant
-from nicobar.flows.runtime import Runtime
 from nicobar.program.books_audit import audit_books
 from shop import Shop, item
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
-
 
 LOST = "UPDATE checkout_sessions SET payment_id = NULL WHERE session_id = $1"
 FOREIGN = """UPDATE checkout_sessions SET payment_id = (SELECT payment_id FROM payments

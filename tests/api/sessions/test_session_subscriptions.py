@@ -10,11 +10,10 @@ from dodopayments import AsyncDodoPayments
 from starlette.types import ASGIApp
 
 from api.sessions.opening import ADDRESS
-from api.subscriptions.subscribing import RENEWALS_FAIL, Club, open_club
-from harness import PUBLIC_URL, START, FakeClock, Merchant
+from api.subscriptions.subscribing import RENEWALS_FAIL, Club, addon_of, open_session
+from harness import PUBLIC_URL, START, FakeClock
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.customers.erase_customer import erase_customer
-from nicobar.flows.runtime import Runtime
 from orders import dump, pay
 from pages.session.filling import send
 from shop import Shop, item
@@ -23,22 +22,6 @@ TYPED = {"email": "kim@example.com", "customer_name": "Kim Park", "country": "US
 PLACE = {"street": "1 Main St", "zipcode": "94601", "city": "Oakland", "state": "CA"}
 ANA = {"email": "ana@example.com", "name": "Ana"}
 CONFIRMED = {"confirm": True, "billing_address": ADDRESS, "customer": ANA}
-
-
-@pytest.fixture
-def club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
-    return open_club(merchant, app, runtime, clock)
-
-
-@pytest.fixture
-def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
-
-
-async def open_session(club: Club, *items: dict[str, Any], **fields: Any) -> httpx.Response:
-    """Create a session and return its page."""
-    created = await club.call("POST", "/checkouts", {"product_cart": list(items)} | fields)
-    return await club.browser.get(created["checkout_url"])
 
 
 async def to_payment(club: Club, page: httpx.Response, **typed: str) -> str:
@@ -59,14 +42,6 @@ async def buy(club: Club, *items: dict[str, Any], **fields: Any) -> dict[str, An
     page = await open_session(club, *items, **fields)
     assert (await pay(club.browser, await to_payment(club, page))).status_code == 303
     return await payment_of(club, page)
-
-
-async def addon_of(club: Club, *products: str, price: int = 500) -> str:
-    body = {"name": "Seat", "price": price, "currency": "USD", "tax_category": "saas"}
-    addon_id: str = (await club.call("POST", "/addons", body))["id"]
-    for product in products:
-        await club.call("PATCH", f"/products/{product}", {"addons": [addon_id]})
-    return addon_id
 
 
 async def test_one_subscription_and_what_is_sold_once_are_one_payment(club: Club, shop: Shop) -> None:
@@ -133,6 +108,24 @@ async def test_several_subscriptions_begin_with_one_payment_and_are_renewed_each
     (_, renewal) = await club.payments(first)
     assert (renewal["subscription_id"], renewal["is_multi_subscription"]) == (first, False)
     await club.books_agree()
+
+
+async def test_a_refund_of_one_plan_does_not_lower_what_another_of_the_same_payment_gives_back(club: Club) -> None:
+    days = {"payment_frequency_count": 30, "payment_frequency_interval": "Day"}
+    plan, other = await club.product(**days), await club.product(**days)
+    seat = await addon_of(club, plan, other)
+    addons = {"addons": [{"addon_id": seat, "quantity": 1}]}
+    paid = await buy(club, item(plan) | addons, item(other) | addons)
+    body = {"payment_id": paid["payment_id"], "items": [{"item_id": plan, "amount": 1000}]}
+    assert (await club.call("POST", "/refunds", body))["amount"] == 1000
+    club.clock.advance(days=15)
+    wanted = {"product_id": await club.product(price=8000, **days), "quantity": 1}
+    dues = []
+    for each in paid["subscription_ids"]:
+        path = f"/subscriptions/{each}/change-plan/preview"
+        found = await club.call("POST", path, wanted | {"proration_billing_mode": "prorated_immediately"})
+        dues.append(found["immediate_charge"]["summary"]["total_amount"])
+    assert dues == [4000 - (3500 - 1000) // 2, 4000 - 3500 // 2]
 
 
 async def test_a_session_sets_the_trial_and_the_mandate_is_the_first_success(club: Club) -> None:

@@ -4,8 +4,6 @@ import re
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from starlette.types import ASGIApp
 
 from api.sessions.opening import ADDRESS, ANA, create_session, session_rows
 from harness import FakeClock, Merchant
@@ -16,11 +14,6 @@ from saved_cards import CONSENT
 from shop import Shop, item
 
 CONFIRMED = {"confirm": True, "customer": ANA, "billing_address": ADDRESS}
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 async def test_a_session_that_asks_for_everything(shop: Shop, runtime: Runtime) -> None:

@@ -4,19 +4,11 @@ from typing import Any
 
 import dodopayments
 import pytest
-import pytest_asyncio
 from dodopayments.types.products import ShortLinkCreateResponse, ShortLinkListResponse
-from starlette.types import ASGIApp
 
-from harness import FakeClock, Merchant
-from nicobar.flows.runtime import Runtime
+from harness import Merchant
 from orders import dump
 from shop import Shop
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 async def test_create_and_list(shop: Shop, sdk: dodopayments.AsyncDodoPayments) -> None:

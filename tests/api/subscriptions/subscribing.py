@@ -115,3 +115,31 @@ class Club:
 
 def open_club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
     return Club(merchant, client_for(app), runtime, clock)
+
+
+async def plan(club: Club, price: int, **changes: Any) -> str:
+    """Create a product with cycles of 30 days; return its id."""
+    frequency = {"payment_frequency_count": 30, "payment_frequency_interval": "Day"}
+    return await club.product(price=price, **(frequency | changes))
+
+
+async def halfway(club: Club, price: int = 3000, number: str = GOOD_CARD, **changes: Any) -> dict[str, Any]:
+    """Return a subscription in a cycle of 30 days of which half is left."""
+    own = await club.subscribe(await plan(club, price), number, **changes)
+    club.clock.advance(days=15)
+    return own
+
+
+async def addon_of(club: Club, *products: str, price: int = 500) -> str:
+    """Create an add-on that can be bought with products; return its id."""
+    body = {"name": "Seat", "price": price, "currency": "USD", "tax_category": "saas"}
+    addon_id: str = (await club.call("POST", "/addons", body))["id"]
+    for product in products:
+        await club.call("PATCH", f"/products/{product}", {"addons": [addon_id]})
+    return addon_id
+
+
+async def open_session(club: Club, *items: dict[str, Any], language: str = "en", **fields: Any) -> httpx.Response:
+    """Create a session and return its page."""
+    created = await club.call("POST", "/checkouts", {"product_cart": list(items)} | fields)
+    return await club.browser.get(created["checkout_url"], params={"lang": language})

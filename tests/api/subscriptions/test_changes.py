@@ -257,10 +257,12 @@ async def test_a_failed_renewal_is_sent_again_by_hand(club: Club) -> None:
     path = f"/payments/{failed['payment_id']}/retry"
     state = await club.call("GET", path)
     assert (state["can_retry"], state["sends_allowed"], state["sends_used"], state["reason"]) == (True, 10, 0, None)
+    assert (state["automatic_retry_number"], state["automatic_retry_total"]) == (None, None), "none is queued"
     for sends in range(1, 11):
         club.clock.advance(minutes=1)
         made = await club.call("POST", path)
         assert (made["retry_attempt"], made["sends_used"], made["status"]) == (sends, sends, "failed")
+        assert made["retry_available_at"] is None
     refused = await club.call("POST", path, status=422)
     assert refused["code"] == "SUBSCRIPTION_PAYMENT_RETRY_LIMIT_EXCEEDED"
     paid = (await club.payments(own["subscription_id"]))[0]["payment_id"]

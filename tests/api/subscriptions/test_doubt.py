@@ -23,8 +23,12 @@ async def test_a_renewal_in_doubt_is_asked_about(club: Club, monkeypatch: pytest
     waiting = await club.read(own["subscription_id"])
     assert (waiting["status"], waiting["next_billing_date"]) == ("active", own["next_billing_date"])
     path = f"/subscriptions/{own['subscription_id']}"
-    for body in ({"status": "paused"}, {"next_billing_date": "2026-06-01T00:00:00Z"}):
-        assert (await club.merchant.client.patch(path, json=body)).status_code in (409, 422)
+    for body, status, code in (
+        ({"status": "paused"}, 422, "SUBSCRIPTION_NOT_ELIGIBLE_FOR_PAUSE"),
+        ({"next_billing_date": "2026-06-01T00:00:00Z"}, 409, "PREVIOUS_PAYMENT_PENDING"),
+    ):
+        assert (await club.call("PATCH", path, body, status))["code"] == code
+    assert await club.read(own["subscription_id"]) == waiting
     await club.work(days=40)
     assert len(await club.payments(own["subscription_id"])) == 2  # nothing else is charged while one is in doubt
     await sweep(club.runtime)

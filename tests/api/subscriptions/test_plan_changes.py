@@ -5,23 +5,9 @@ from typing import Any
 
 import pytest
 
-from api.subscriptions.subscribing import RENEWALS_FAIL, Club
+from api.subscriptions.subscribing import RENEWALS_FAIL, Club, halfway, plan
 from harness import Merchant
 from nicobar.flows.business.change_setting import change_setting
-
-
-async def halfway(club: Club, price: int = 3000, number: str = "4242424242424242") -> dict[str, Any]:
-    """Return a subscription in a cycle of 30 days of which half is left."""
-    product_id = await club.product(price=price, payment_frequency_count=30, payment_frequency_interval="Day")
-    own = await club.subscribe(product_id, number)
-    club.clock.advance(days=15)
-    return own
-
-
-async def plan(club: Club, price: int, **changes: Any) -> str:
-    return await club.product(
-        price=price, **({"payment_frequency_count": 30, "payment_frequency_interval": "Day"} | changes)
-    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +55,11 @@ async def test_the_documented_examples(club: Club, mode: str, old: int, new: int
 
 async def test_a_downgrades_credit_pays_the_next_renewals(club: Club) -> None:
     own = await halfway(club, 8000)
-    body = {"product_id": await plan(club, 2000), "quantity": 1, "proration_billing_mode": "difference_immediately"}
+    body = {
+        "product_id": await plan(club, 2000),
+        "quantity": 1,
+        "proration_billing_mode": "difference_immediately",
+    }
     await club.call("POST", f"/subscriptions/{own['subscription_id']}/change-plan", body)
     for _ in range(4):
         await club.work(days=30)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.subscriptions.subscribing import RENEWALS_FAIL, Club
+from api.subscriptions.subscribing import PRICE, RENEWALS_FAIL, Club
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.subscriptions.work_on_subscription import work_on_subscription
 
@@ -93,6 +93,31 @@ async def test_soft_declines_are_retried_on_the_ladder(club: Club) -> None:
     assert (await club.read(own["subscription_id"]))["status"] == "on_hold"
 
 
+async def test_the_automatic_retries_of_a_failed_renewal_are_counted(club: Club) -> None:
+    tenant = club.merchant.tenant
+    await change_setting(club.runtime, tenant, "renewal_retry_days", "13")
+    club.clock.advance(seconds=10)
+    own = await club.subscribe()
+    await _decline_from_now_on(club, own["subscription_id"], {"nicobar_scenario": "decline=INSUFFICIENT_FUNDS"})
+    await club.work(days=31)
+
+    async def state() -> tuple[int | None, int | None, bool]:
+        failed = [each for each in await club.payments(own["subscription_id"]) if each["status"] == "failed"][-1]
+        found = await club.call("GET", f"/payments/{failed['payment_id']}/retry")
+        assert (found["can_retry"], found["reason"], found["retry_available_at"]) == (True, None, None)
+        number, total = found["automatic_retry_number"], found["automatic_retry_total"]
+        return number, total, found["next_automatic_retry_at"] is not None
+
+    assert await state() == (1, 5, True)
+    await club.work(hours=12)
+    assert await state() == (2, 5, True)
+    await change_setting(club.runtime, tenant, "renewal_retry_days", "1")
+    club.clock.advance(seconds=10)
+    assert await state() == (2, 2, True), "what is queued is counted, whatever the setting says now"
+    await club.work(days=2)
+    assert await state() == (None, None, False)
+
+
 async def _decline_from_now_on(club: Club, subscription_id: str, metadata: dict[str, Any]) -> None:
     """Let the simulated bank decline what is charged later."""
     async with club.runtime.database.transaction() as tx:
@@ -161,16 +186,7 @@ async def test_taxes_are_those_of_the_day_and_the_address_of_now(club: Club) -> 
 
 async def test_a_price_change_does_not_touch_it(club: Club) -> None:
     own = await club.subscribe()
-    price = {
-        "type": "recurring_price",
-        "currency": "USD",
-        "price": 9900,
-        "payment_frequency_count": 1,
-        "payment_frequency_interval": "Month",
-        "subscription_period_count": 20,
-        "subscription_period_interval": "Year",
-    }
-    await club.call("PATCH", f"/products/{own['product_id']}", {"price": price})
+    await club.call("PATCH", f"/products/{own['product_id']}", {"price": PRICE | {"price": 9900}})
     await club.work(days=31)
     assert [each["total_amount"] for each in await club.payments(own["subscription_id"])] == [3000, 3000]
 

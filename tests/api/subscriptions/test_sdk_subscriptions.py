@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from dodopayments import ConflictError, DodoPayments, NotFoundError
+from dodopayments import ConflictError, DodoPayments, NotFoundError, UnprocessableEntityError
 from dodopayments.types import (
     AddonResponse,
     Subscription,
@@ -12,32 +12,19 @@ from dodopayments.types import (
     SubscriptionListResponse,
     SubscriptionPreviewChangePlanResponse,
 )
-from pydantic import BaseModel
 
+from api.answers import has_every_key
+from api.subscriptions.subscribing import PRICE
 from harness import Server
 
 # The SDK marks POST /subscriptions as legacy.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-PRICE: Any = {
-    "type": "recurring_price",
-    "currency": "USD",
-    "price": 3000,
-    "payment_frequency_count": 1,
-    "payment_frequency_interval": "Month",
-    "subscription_period_count": 20,
-    "subscription_period_interval": "Year",
-    "trial_period_days": 14,
-    "trial_payment_method_optional": True,
-}
-
-
-def has_every_key(raw: dict[str, Any], model: type[BaseModel]) -> None:
-    assert set(raw) == set(model.model_fields)
+PRICE_WITH_TRIAL: Any = PRICE | {"trial_period_days": 14, "trial_payment_method_optional": True}
 
 
 def start(client: DodoPayments, addon_id: str, **changes: Any) -> SubscriptionCreateResponse:
-    product = client.products.create(name="Club", tax_category="saas", price=PRICE, addons=[addon_id])
+    product = client.products.create(name="Club", tax_category="saas", price=PRICE_WITH_TRIAL, addons=[addon_id])
     values: dict[str, Any] = {
         "billing": {"country": "US"},
         "customer": {"email": "ana@example.com", "name": "Ana"},
@@ -81,8 +68,9 @@ def test_every_call(server: Server, client: DodoPayments) -> None:
     ended = client.subscriptions.update(own.subscription_id, status="cancelled", cancellation_feedback="unused")
     assert ended.cancelled_by is not None and ended.cancelled_by.actor_type == "api_key"
     demand = start(client, addon.id, addons=None, on_demand={"mandate_only": True}, trial_period_days=0)
-    with pytest.raises(Exception, match="not active"):
+    with pytest.raises(UnprocessableEntityError) as refused:
         client.subscriptions.charge(demand.subscription_id, product_price=100)
+    assert refused.value.body == {"code": "SUBSCRIPTION_INACTIVE", "message": "Subscription is not active"}
     with pytest.raises(NotFoundError):
         client.subscriptions.retrieve("sub_no")
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from dodopayments import DodoPayments
 
+from api.answers import answered
 from harness import VAULT_KEYS, FakeClock, Merchant, Server, client_for
 from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
@@ -21,10 +22,7 @@ BODY: dict[str, Any] = {"url": URL}
 
 
 async def created(merchant: Merchant, **body: Any) -> dict[str, Any]:
-    response = await merchant.client.post("/webhooks", json=BODY | body)
-    assert response.status_code == 200, response.text
-    endpoint: dict[str, Any] = response.json()
-    return endpoint
+    return answered(await merchant.client.post("/webhooks", json=BODY | body))
 
 
 async def test_an_endpoint_is_created_with_defaults(merchant: Merchant) -> None:

@@ -9,25 +9,17 @@ import pytest_asyncio
 
 from due_work import run_due
 from harness import START, FakeClock, Merchant
-from nicobar.core.business.tenant import Tenant
 from nicobar.flows.business.change_setting import change_setting
-from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.webhooks import replay_events as module
 from nicobar.flows.webhooks.purge_deliveries import purge_deliveries
-from orders import card, dump, order, place, with_processors
+from orders import dump, paid, with_processors
 from receiver import answer, endpoint_at, receiving
 
 
 @pytest_asyncio.fixture
 async def runtime(runtime: Runtime) -> Runtime:
     return with_processors(runtime)
-
-
-async def paid(runtime: Runtime, tenant: Tenant, number: str = "4242424242424242") -> str:
-    payment = await place(runtime, order(runtime, tenant))
-    await confirm_payment(runtime, tenant, payment.payment_id, card(number))
-    return payment.payment_id
 
 
 async def get(merchant: Merchant, path: str, **query: Any) -> Any:
@@ -48,7 +40,7 @@ async def replay(merchant: Merchant, what: str, **body: Any) -> Any:
 
 async def test_events_of_one_moment_keep_their_order(runtime: Runtime, merchant: Merchant) -> None:
     """The clock stands still, so the ids are in random order: the numbers are not."""
-    payments = [await paid(runtime, merchant.tenant) for _ in range(12)]
+    payments = [(await paid(runtime, merchant.tenant)).payment_id for _ in range(12)]
     listed = await get(merchant, "/events")
     assert [event["object_id"] for event in listed["data"]] == payments[::-1]
     ids = [event["event_id"] for event in listed["data"]]
@@ -73,9 +65,9 @@ async def test_events_of_one_moment_keep_their_order(runtime: Runtime, merchant:
 async def test_events_are_narrowed(
     runtime: Runtime, merchant: Merchant, other_merchant: Merchant, clock: FakeClock
 ) -> None:
-    one = await paid(runtime, merchant.tenant)
+    one = (await paid(runtime, merchant.tenant)).payment_id
     clock.advance(days=1)
-    two = await paid(runtime, merchant.tenant, "4000000000009995")
+    two = (await paid(runtime, merchant.tenant, number="4000000000009995")).payment_id
     await paid(runtime, other_merchant.tenant)
 
     async def objects(**query: Any) -> list[str]:
@@ -95,7 +87,7 @@ async def test_events_are_narrowed(
 async def test_an_event_shows_its_body_and_another_business_sees_nothing(
     runtime: Runtime, merchant: Merchant, other_merchant: Merchant
 ) -> None:
-    payment_id = await paid(runtime, merchant.tenant)
+    payment_id = (await paid(runtime, merchant.tenant)).payment_id
     (event_id,) = await event_ids(merchant)
     event = await get(merchant, f"/events/{event_id}")
     assert event["payload"]["data"]["payment_id"] == payment_id
@@ -180,9 +172,9 @@ async def test_one_event_is_sent_again(runtime: Runtime, merchant: Merchant, clo
 async def test_what_was_before_the_endpoint_is_sent_only_by_replay(
     runtime: Runtime, merchant: Merchant, other_merchant: Merchant, clock: FakeClock
 ) -> None:
-    payments = [await paid(runtime, merchant.tenant) for _ in range(3)]
+    payments = [(await paid(runtime, merchant.tenant)).payment_id for _ in range(3)]
     await paid(runtime, other_merchant.tenant)
-    declined = await paid(runtime, merchant.tenant, "4000000000009995")
+    declined = (await paid(runtime, merchant.tenant, number="4000000000009995")).payment_id
     clock.advance(hours=1)
     async with receiving() as receiver:
         endpoint = await endpoint_at(runtime, merchant.tenant, receiver.url)

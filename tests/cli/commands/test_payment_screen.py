@@ -23,9 +23,8 @@ from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.program.banner import plain
 from nicobar.storage.payments.payments import get_payment
-from orders import card, order, pay, place, reload
+from orders import card, order, paid, pay, place, reload
 from receiver import answer, endpoint_at, receiving
-from returning import paid
 from shop import Shop, item
 
 WHOLE = """\

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from cli.program import Serving, new_folder, run
+from orders import token_in
 
 CARD = "4000000320000021"
 
@@ -58,7 +59,7 @@ def sell(serving: Serving, headers: dict[str, str]) -> dict[str, str]:
     order = {"billing": {"country": "US"}, "customer": {"email": "ana@example.com"}, "product_cart": cart}
     made = post("/payments", order | {"payment_link": True})
     page = httpx.get(made["payment_link"], headers={"accept": "text/html"}).text
-    token = page.split('name="token" value="')[1].split('"')[0]
+    token = token_in(page)
     form = {"number": CARD, "expiry": "06 / 32", "cvc": "739", "name": "Ana Lima", "token": token}
     assert httpx.post(made["payment_link"], data=form).status_code == 303
     events = httpx.get(f"{serving.base_url}/events", headers=headers).json()["data"]

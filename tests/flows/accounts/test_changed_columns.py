@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, with_accounts
-from disputing import Disputing, open_dispute, paid
+from disputing import Disputing, open_dispute
 from due_work import run_due
 from harness import FakeClock, Merchant
 from nicobar.core.refunds.refund import NewRefund
@@ -23,7 +23,7 @@ from nicobar.processors.stripe.stripe_account import StripeAccount
 from nicobar.program.books_audit import audit_books
 from nicobar.program.installation import InstallationError, check_secrets
 from nicobar.vault import VaultError
-from orders import order, place, reload
+from orders import order, paid, place, reload
 from receiver import Receiver, endpoint_at, receiving
 
 _FLIPPED = "set_byte({0}, 30, get_byte({0}, 30) # 1)"

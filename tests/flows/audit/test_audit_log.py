@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from harness import FakeClock, Merchant
@@ -106,7 +107,7 @@ async def test_postgresql_refuses_to_change_the_log(
     await create_key(sealed, tenant, False)
     assert await link_audit_log(sealed) == 1
     async with sealed.database.read() as read:
-        with pytest.raises(Exception, match=f"rows of {table} are only added"):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match=f"rows of {table} are only added"):
             await read.execute(statement.format(table))
         assert await read.fetchval(f"SELECT count(*) FROM {table}") == 1
 

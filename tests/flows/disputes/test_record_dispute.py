@@ -6,10 +6,11 @@ from datetime import timedelta
 from itertools import product
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
-from disputing import OPENED_AT, Disputing, facts_of, notify, open_dispute, paid
+from disputing import OPENED_AT, Disputing, facts_of, notify, open_dispute
 from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.disputes.dispute import (
@@ -31,7 +32,7 @@ from nicobar.storage.events.events import events_of
 from nicobar.storage.ledger.ledger import entries_of
 from nicobar.storage.notices.notices import get_notice
 from nicobar.storage.payments.attempts import get_attempt
-from orders import attempts_of, card, dump, order, place, reload
+from orders import attempts_of, card, dump, order, paid, place, reload
 
 
 @pytest.fixture
@@ -273,7 +274,7 @@ async def test_postgresql_holds_the_same_rules(runtime: Runtime, tenant: Tenant,
     before = await dump(runtime)
     wrong = ("amount = 0", "stage = 'x'", "status = 'x'", "money_out = false", "status = 'dispute_won'")
     for change in (*wrong, "payment_id = 'pay_x'", "attempt_id = 'att_x'"):
-        with pytest.raises(Exception, match="violates"):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="violates"):
             async with runtime.database.transaction() as tx:
                 await tx.execute(f"UPDATE disputes SET {change}")
     again = msgspec.structs.replace(dispute, dispute_id="dp_other")

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from disputing import facts_of, paid
+from disputing import facts_of
 from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.events.moves import DisputeMove, FollowedMove, PaymentMove, RefundMove
@@ -24,7 +24,7 @@ from nicobar.storage.database import Read, Tx
 from nicobar.storage.payments.attempts import get_attempt
 from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.refunds.refunds import get_refund
-from orders import attempts_of, card, dump, order, place, with_processors
+from orders import attempts_of, card, dump, order, paid, place, with_processors
 
 _STATUS = {
     PaymentMove: "SELECT status FROM payments WHERE payment_id = $1",

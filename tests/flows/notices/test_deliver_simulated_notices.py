@@ -24,13 +24,6 @@ from nicobar.storage.simulator.simulator import SimulatorRecords, successful_cha
 from orders import attempts_of, card, order, place, reload
 
 
-@pytest.fixture
-def simulator(runtime: Runtime) -> Simulator:
-    found = runtime.processors[Simulator.name]
-    assert isinstance(found, Simulator)
-    return found
-
-
 async def rows(runtime: Runtime, query: str) -> list[dict[str, Any]]:
     async with runtime.database.read() as read:
         return [dict(row) for row in await read.fetch(query)]

@@ -34,8 +34,8 @@ from nicobar.storage.payments.attempts import insert_attempt, paying_attempt
 from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.refunds.refund_audit import refund_differences, refunds_that_ended_otherwise
 from nicobar.storage.refunds.refunds import get_refund, insert_refund
-from orders import attempts_of, dump, line, reload
-from returning import Returning, paid, refund_rows
+from orders import attempts_of, dump, line, paid, reload
+from returning import Returning, refund_rows
 
 
 @pytest.fixture

@@ -34,8 +34,8 @@ from nicobar.storage.events.events import events_of
 from nicobar.storage.ledger.ledger import entries_of
 from nicobar.storage.refunds.refunds import get_refund
 from nicobar.storage.simulator.simulator import money_given_back
-from orders import dump, line, reload, with_processors
-from returning import Returning, notify, paid, refund_rows
+from orders import dump, line, paid, reload, with_processors
+from returning import Returning, notify, refund_rows
 
 BACK = RefundFailed("the account is closed", "re_1")
 

@@ -18,8 +18,8 @@ from nicobar.flows.upkeep.sweep import sweep
 from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.refunds.refund_audit import refund_differences, refunds_pending_too_long
 from nicobar.storage.refunds.refunds import get_refund
-from orders import card, dump, order, place, reload, with_processors
-from returning import Returning, notify, paid, refund_rows
+from orders import card, dump, order, paid, place, reload, with_processors
+from returning import Returning, notify, refund_rows
 
 
 @pytest.fixture

@@ -6,33 +6,25 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from starlette.types import ASGIApp
 
 from api.sessions.opening import ADDRESS, ANA, create_session
 from api.subscriptions.subscribing import PRICE
-from harness import FakeClock, Merchant
+from harness import FakeClock
 from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment import CustomFieldResponse
 from nicobar.core.payments.payment_request import CreatedPayment
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import CheckoutSession, state_of
 from nicobar.core.sessions.told_details import ToldDetails
-from nicobar.flows.runtime import Runtime
 from nicobar.flows.sessions.draft_payment import draft_payment
 from nicobar.flows.sessions.start_payment import start_payment
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.storage.sessions.sessions import find_session
-from orders import dump, pay
+from orders import dump, pay, token_of
 from proof import length
 from shop import EXAMPLE_RATES, Shop, item
 
 TOLD = ToldDetails(email="kim@example.com", name="Kim Park", billing=Address("DE", zipcode="10119"))
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 async def opened(shop: Shop, *items: dict[str, Any], **fields: Any) -> CheckoutSession:
@@ -142,7 +134,7 @@ async def test_an_expired_session_never_charges(shop: Shop, clock: FakeClock) ->
     with pytest.raises(Problem) as caught:
         await start_payment(shop.runtime, late, TOLD)
     assert caught.value.code == "CHECKOUT_SESSION_CONSUMED"
-    token = page.text.split('name="token" value="')[1].split('"')[0]
+    token = token_of(page)
     fields = {"number": "4242424242424242", "expiry": "06/32", "cvc": "123", "name": "Kim Park", "token": token}
     assert (await shop.browser.post(link, data=fields)).status_code == 410
     assert await dump(shop.runtime) == before

@@ -12,7 +12,6 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from due_work import run_due
 from harness import START, FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Payment
 from nicobar.core.webhooks.delivery import Delivery
 from nicobar.core.webhooks.endpoint import Endpoint, EndpointChange
 from nicobar.core.webhooks.retries import RANDOM_BITS
@@ -24,7 +23,7 @@ from nicobar.flows.webhooks.update_endpoint import update_endpoint
 from nicobar.storage.events.events import EventFilter, events_of, list_events
 from nicobar.storage.webhooks.delivery_log import deliveries_of
 from nicobar.storage.webhooks.endpoints import get_endpoint
-from orders import card, order, place, with_processors
+from orders import card, order, paid, place, with_processors
 from receiver import Got, answer, endpoint_at, receiving, secret_of
 
 
@@ -36,12 +35,6 @@ async def runtime(runtime: Runtime) -> Runtime:
 @pytest.fixture
 def tenant(merchant: Merchant) -> Tenant:
     return merchant.tenant
-
-
-async def paid(runtime: Runtime, tenant: Tenant, number: str = "4242424242424242") -> Payment:
-    payment = await place(runtime, order(runtime, tenant))
-    await confirm_payment(runtime, tenant, payment.payment_id, card(number))
-    return payment
 
 
 async def log(runtime: Runtime, tenant: Tenant) -> list[Delivery]:

@@ -15,7 +15,6 @@ from harness import VAULT, FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import NewRefund
-from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.webhooks import open_listener as module
@@ -26,7 +25,7 @@ from nicobar.flows.webhooks.reseal_endpoints import reseal_endpoints
 from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.storage.events.events import events_of
 from nicobar.vault import Keys, Vault
-from orders import card, dump, order, place, with_processors
+from orders import dump, paid, with_processors
 from receiver import Receiver, answer, receiving
 
 NOWHERE = "http://127.0.0.1:9/hook"
@@ -41,12 +40,6 @@ async def runtime(runtime: Runtime, clock: FakeClock) -> Runtime:
 @pytest.fixture
 def tenant(merchant: Merchant) -> Tenant:
     return merchant.tenant
-
-
-async def paid(runtime: Runtime, tenant: Tenant, number: str = "4242424242424242") -> str:
-    payment = await place(runtime, order(runtime, tenant))
-    await confirm_payment(runtime, tenant, payment.payment_id, card(number))
-    return payment.payment_id
 
 
 async def event_of(runtime: Runtime, tenant: Tenant, payment_id: str) -> str:
@@ -87,10 +80,10 @@ async def test_what_is_committed_from_now_on_is_forwarded_signed(
         before = await dump(runtime)
         async with listening(own_network_refused, listener) as told:
             await paid(runtime, other_merchant.tenant)
-            second = await paid(runtime, tenant)
+            second = (await paid(runtime, tenant)).payment_id
             await until(told, 1)
-            third = await paid(runtime, tenant, "4000000000000002")
-            fourth = await paid(runtime, tenant)
+            third = (await paid(runtime, tenant, number="4000000000000002")).payment_id
+            fourth = (await paid(runtime, tenant)).payment_id
             await until(told, 3)
             await asyncio.sleep(0.5)
     assert about(receiver) == [
@@ -115,16 +108,16 @@ async def test_what_is_committed_from_now_on_is_forwarded_signed(
 
 async def test_an_event_that_is_committed_late_is_not_passed_by(runtime: Runtime, tenant: Tenant) -> None:
     """Its number was drawn before that of an event that was there when the listener opened."""
-    late = await paid(runtime, tenant)
+    late = (await paid(runtime, tenant)).payment_id
     async with runtime.database.statement() as tx:
         await tx.execute("DELETE FROM events WHERE object_id = $1", late)  # drawn, and not committed yet
     await paid(runtime, tenant)
     async with receiving() as receiver:
         listener = await open_listener(runtime, tenant, receiver.url)
         async with listening(runtime, listener) as told:
-            first = await paid(runtime, tenant)
+            first = (await paid(runtime, tenant)).payment_id
             await until(told, 1)
-            second = await paid(runtime, tenant)
+            second = (await paid(runtime, tenant)).payment_id
             await until(told, 2)
             async with runtime.database.statement() as tx:  # its commit, as far as numbers are concerned
                 await tx.execute("UPDATE events SET number = 1 WHERE object_id = $1", second)
@@ -139,10 +132,10 @@ async def test_numbers_are_forgotten_and_none_is_forwarded_twice(
     monkeypatch.setattr("nicobar.flows.webhooks.forward_events.LATE_NUMBERS", 2)
     async with receiving() as receiver:
         listener = await open_listener(runtime, tenant, receiver.url)
-        made = [await paid(runtime, tenant) for _ in range(8)]
+        made = [(await paid(runtime, tenant)).payment_id for _ in range(8)]
         async with listening(runtime, listener) as told:
             await until(told, 8)
-            made.append(await paid(runtime, tenant))
+            made.append((await paid(runtime, tenant)).payment_id)
             await until(told, 9)
             await asyncio.sleep(0.5)
     assert [payment_id for _, payment_id in about(receiver)] == made
@@ -151,7 +144,7 @@ async def test_numbers_are_forgotten_and_none_is_forwarded_twice(
 async def test_one_event_is_forwarded_once_more_as_it_is_now(runtime: Runtime, tenant: Tenant) -> None:
     async with receiving() as receiver:
         listener = await open_listener(runtime, tenant, receiver.url)
-        payment_id = await paid(runtime, tenant)
+        payment_id = (await paid(runtime, tenant)).payment_id
         event_id = await event_of(runtime, tenant, payment_id)
         first = await forward_event(runtime, listener, event_id)
         await refund_payment(runtime, tenant, NewRefund(payment_id))

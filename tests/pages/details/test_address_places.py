@@ -16,7 +16,8 @@ from nicobar.pages.texts.texts import LANGUAGES, load_texts
 from nicobar.processors.tax import vies
 from nicobar.reference import countries
 from orders import pay
-from pages.changing import BERLIN, can_pay, error_of, fields_of, link, send_details, stored, total_of
+from pages.changing import BERLIN, can_pay, error_of, fields_of, link, send_details, total_of
+from repricing import current
 from shop import Shop
 
 GERMAN = "DE136695976"
@@ -52,9 +53,9 @@ async def test_what_the_api_accepts_the_page_keeps_shows_and_can_pay(
     assert (total_of(page), can_pay(page)) == (total, True)
     assert fields_of(page.text)["state"] == (shown or billing["state"])
     assert (await send_details(browser, payment)).status_code == 303
-    assert (await stored(shop, payment.payment_id)).billing.state == billing["state"], "as it was written"
+    assert (await current(shop, payment.payment_id)).billing.state == billing["state"], "as it was written"
     assert (await pay(browser, f"/{payment.link_id}")).status_code == 303
-    assert (await stored(shop, payment.payment_id)).status == "succeeded"
+    assert (await current(shop, payment.payment_id)).status == "succeeded"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ async def test_what_leaves_the_tax_open_is_asked_for(
     assert not can_pay(await browser.get(f"/{payment.link_id}"))
     refused = await send_details(browser, payment)
     assert (refused.status_code, f'id="{field}-error"' in refused.text) == (422, True)
-    assert await stored(shop, payment.payment_id) == payment
+    assert await current(shop, payment.payment_id) == payment
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ async def test_codes_of_territories_are_taken_and_decide(
 ) -> None:
     payment = await link(shop, billing={"country": country, "city": "X", "state": "Madrid"})
     assert (await send_details(browser, payment, zipcode=zipcode)).status_code == 303
-    assert (await stored(shop, payment.payment_id)).billing.zipcode == kept
+    assert (await current(shop, payment.payment_id)).billing.zipcode == kept
     page = await browser.get(f"/{payment.link_id}")
     assert (total_of(page), can_pay(page)) == (total, True)
 
@@ -151,9 +152,9 @@ async def test_a_silent_register_lowers_no_tax_and_can_be_asked_again(
     assert "This tax ID cannot be confirmed at this moment, so tax is charged." in page.text
     assert can_pay(page)
     assert (await send_details(browser, payment, **BERLIN)).status_code == 303
-    assert (await stored(shop, payment.payment_id)).total_amount == 2380
+    assert (await current(shop, payment.payment_id)).total_amount == 2380
     assert (await send_details(browser, payment)).status_code == 303
-    confirmed = await stored(shop, payment.payment_id)
+    confirmed = await current(shop, payment.payment_id)
     assert (confirmed.total_amount, confirmed.options.tax_id) == (2000, GERMAN)
     page = await browser.get(f"/{payment.link_id}")
     assert "cannot be confirmed" not in page.text

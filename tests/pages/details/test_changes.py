@@ -22,9 +22,9 @@ from pages.changing import (
     nothing_changes,
     send_code,
     send_details,
-    stored,
     total_of,
 )
+from repricing import current
 from shop import Shop
 
 CARD = {"number": "4242 4242 4242 4242", "expiry": "06 / 32", "cvc": "123", "name": "Ana Lima"}
@@ -80,7 +80,7 @@ async def test_a_change_may_come_from_a_page_that_is_not_the_newest(shop: Shop, 
     old = fields_of((await browser.get(f"/{payment.link_id}")).text)
     await send_code(browser, payment, code="TEN")
     assert (await browser.post(f"/{payment.link_id}/details", data=old | {"country": "FR"})).status_code == 303
-    changed = await stored(shop, payment.payment_id)
+    changed = await current(shop, payment.payment_id)
     assert (changed.options.discount_codes, changed.billing.country) == (["TEN"], "FR")
     assert (changed.discount, changed.tax, changed.total_amount) == (200, 360, 2160)
 
@@ -105,7 +105,7 @@ async def test_parallel_changes_and_payments_charge_what_a_page_showed(shop: Sho
 
         await asyncio.gather(*[window(country) for country in totals])
         attempts = await attempts_of(shop.runtime, payment)
-        paid = await stored(shop, payment.payment_id)
+        paid = await current(shop, payment.payment_id)
         assert len(attempts) <= 1
         for attempt in attempts:
             assert f"${attempt['amount'] / 100:.2f}" == totals[paid.billing.country]
@@ -209,7 +209,7 @@ async def test_a_declined_payment_can_still_be_changed(shop: Shop, browser: http
     payment = await link(shop)
     await pay(browser, f"/{payment.link_id}", number="4000000000009995")
     assert (await send_code(browser, payment, code="TEN")).status_code == 303
-    failed = await stored(shop, payment.payment_id)
+    failed = await current(shop, payment.payment_id)
     assert (failed.status, failed.error_code, failed.total_amount) == ("failed", "INSUFFICIENT_FUNDS", 2142)
     await pay(browser, f"/{payment.link_id}")
     assert [attempt["amount"] for attempt in await attempts_of(shop.runtime, payment)] == [2380, 2142]
@@ -275,7 +275,7 @@ async def test_another_language_keeps_the_details_that_were_typed(shop: Shop, br
     kept = fields_of(page.text)
     assert (kept["customer_name"], kept["phone"], kept["street"], kept["country"]) == ("Ana Lima", "12", "Rue 1", "FR")
     assert f'action="/{payment.link_id}/details?lang=de"' in page.text, "the language stays"
-    now = await stored(shop, payment.payment_id)
+    now = await current(shop, payment.payment_id)
     assert (now.customer.name, now.billing.country, now.status) == ("", "FR", "requires_payment_method")
 
 

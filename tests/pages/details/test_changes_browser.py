@@ -15,7 +15,8 @@ from nicobar.flows.runtime import Runtime
 from orders import attempts_of
 from pages import browsing
 from pages.browsing import online, package_file, unfold_order
-from pages.changing import link, stored
+from pages.changing import link
+from repricing import current
 from shop import EXAMPLE_RATES, Shop
 
 REFUSED = "the server responded with a status of 4"
@@ -108,7 +109,7 @@ async def test_a_customer_from_elsewhere_pays_in_their_own_money(
         await see_total(page, "₹1,963.52")
         await pay_by_keyboard(page)
     assert await amounts_charged(shop, payment) == [(196_352, "INR")]
-    paid = await stored(shop, payment.payment_id)
+    paid = await current(shop, payment.payment_id)
     assert (paid.status, paid.billing.zipcode, paid.customer.name) == ("succeeded", "400001", "Ben Ode")
 
 
@@ -186,7 +187,7 @@ async def test_an_order_is_changed_and_paid_by_keyboard_alone(
         await page.keyboard.press("Shift+Tab")
         await page.keyboard.press("Enter")
         await page.wait_for_selector(".receipt")
-    paid = await stored(shop, payment.payment_id)
+    paid = await current(shop, payment.payment_id)
     assert (paid.status, paid.billing.country, paid.options.discount_codes) == ("succeeded", "FR", ["TEN"])
 
 
@@ -209,7 +210,7 @@ async def test_a_business_pays_without_tax(shop: Shop, site: str, chromium: Brow
             await see_total(page, total)
         await pay_by_keyboard(page)
     assert await amounts_charged(shop, payment) == [(1840, "EUR")]
-    assert (await stored(shop, payment.payment_id)).options.tax_id == "DE136695976"
+    assert (await current(shop, payment.payment_id)).options.tax_id == "DE136695976"
 
 
 async def test_quick_changes_end_with_the_last_one(shop: Shop, site: str, chromium: Browser) -> None:
@@ -221,7 +222,7 @@ async def test_quick_changes_end_with_the_last_one(shop: Shop, site: str, chromi
                 await page.select_option("#country", country)
         await see_total(page, "€22.08")
         assert await page.input_value("#country") == "FR"
-        assert (await stored(shop, payment.payment_id)).billing.country == "FR"
+        assert (await current(shop, payment.payment_id)).billing.country == "FR"
         if not await page.is_visible("#number"):  # a country in between had another kind of postal code
             await page.fill("#zipcode", "75001")
             await page.click("text=Continue to payment")
@@ -240,7 +241,7 @@ async def test_an_unreachable_server_is_told_and_changes_nothing(shop: Shop, sit
         await page.keyboard.press("Enter")
         await page.wait_for_selector("[data-trouble]:focus")
         assert await page.input_value("#code") == "TEN"
-        assert (await stored(shop, payment.payment_id)) == payment
+        assert (await current(shop, payment.payment_id)) == payment
         await page.evaluate("() => { window.fetch = window.sent; }")
         await page.press("#code", "Enter")
         await see_total(page, "€19.71")
@@ -328,7 +329,7 @@ async def test_a_postal_code_changes_the_total_before_it_is_paid(
         else:
             await page.click(".details-form button[type=submit]")
         await page.wait_for_selector(".sum-total:has-text('21.62')", state="attached")
-    changed = await stored(shop, payment.payment_id)
+    changed = await current(shop, payment.payment_id)
     assert (changed.billing.zipcode, changed.tax, changed.total_amount) == ("78266", 162, 2162)
 
 
@@ -359,7 +360,7 @@ async def test_another_language_and_another_country_keep_what_was_typed(
         assert await page.input_value("#number") == "4242 4242 4242 4242"
         await page.press("#name", "Enter")
         await page.wait_for_selector(".receipt")
-    paid = await stored(shop, payment.payment_id)
+    paid = await current(shop, payment.payment_id)
     assert paid.status == "succeeded"
     assert (paid.billing.country, paid.billing.city, paid.billing.street, paid.billing.zipcode) == (
         "FR", "Paris", "Rue 1", "75001",
@@ -382,5 +383,5 @@ async def test_what_was_told_here_can_be_corrected_until_paying(
         await page.fill("#phone", "030 654321")
         await page.click("text=Save changes")
         await page.wait_for_selector("#customer_name", state="hidden")
-    told = (await stored(shop, payment.payment_id)).customer
+    told = (await current(shop, payment.payment_id)).customer
     assert (told.name, told.phone_number) == ("Ana Lima", "+4930654321")

@@ -15,18 +15,8 @@ from nicobar.pages.details.details import address_parts, missing_parts
 from nicobar.pages.texts.texts import load_texts
 from nicobar.reference import countries
 from orders import attempts_of, dump, pay, token_of
-from pages.changing import (
-    ANA,
-    BERLIN,
-    can_pay,
-    error_of,
-    fields_of,
-    link,
-    nothing_changes,
-    send_details,
-    stored,
-    total_of,
-)
+from pages.changing import ANA, BERLIN, can_pay, error_of, fields_of, link, nothing_changes, send_details, total_of
+from repricing import current
 from shop import EXAMPLE_RATES, Shop
 
 GERMAN = "DE136695976"
@@ -79,7 +69,7 @@ async def test_the_country_decides_what_is_asked(
     refused = await send_details(browser, payment)
     assert refused.status_code == 422
     assert [name for name in asked if f'id="{name}-error"' in refused.text] == needed
-    assert await stored(shop, payment.payment_id) == payment
+    assert await current(shop, payment.payment_id) == payment
 
 
 @pytest.mark.parametrize(
@@ -101,9 +91,9 @@ async def test_postal_codes_have_their_name_and_form(
     assert (refused.status_code, fields_of(refused.text)["zipcode"]) == (422, wrong)
     named = label.lower() if label == "Postal code" else label
     assert error_of(refused, "zipcode").startswith(f"Check the {named}: ")
-    assert (await stored(shop, payment.payment_id)).billing.zipcode is None
+    assert (await current(shop, payment.payment_id)).billing.zipcode is None
     assert (await send_details(browser, payment, zipcode=right)).status_code == 303
-    assert (await stored(shop, payment.payment_id)).billing.zipcode == kept
+    assert (await current(shop, payment.payment_id)).billing.zipcode == kept
 
 
 @pytest.mark.parametrize("country", countries.ALL, ids=lambda country: country.alpha2)
@@ -132,9 +122,9 @@ async def test_states_are_chosen_where_all_are_known(shop: Shop, browser: httpx.
     assert page.text.partition('id="details"')[2].partition("</form>")[0].count("<option") == 249 + 63
     assert fields_of(page.text)["state"] == "AL"
     assert (await send_details(browser, payment)).status_code == 303
-    assert await stored(shop, payment.payment_id) == payment, "a state that is written in full stays as it was written"
+    assert await current(shop, payment.payment_id) == payment, "a state that is written in full stays as it was written"
     await send_details(browser, payment, state="AZ", zipcode="85001")
-    changed = await stored(shop, payment.payment_id)
+    changed = await current(shop, payment.payment_id)
     assert (changed.billing.state, changed.tax, changed.total_amount) == ("AZ", 112, 2112)
     assert error_of(await send_details(browser, payment, state="XX"), "state") == "Please fill in: State."
 
@@ -164,7 +154,7 @@ async def test_another_country_is_another_price(
     answer = await send_details(browser, payment, country=country, update="yes")
     assert answer.status_code == 200
     assert total_of(answer) == shown
-    changed = await stored(shop, payment.payment_id)
+    changed = await current(shop, payment.payment_id)
     assert (changed.currency, changed.subtotal, changed.tax, changed.total_amount) == amounts
     kept = "10117" if country in ("FR", "US") else None
     assert changed.billing == Address(country, "Berlin", None, "Unter den Linden 1", kept), "what fits is kept"
@@ -181,7 +171,7 @@ async def test_a_new_country_is_asked_for_what_it_needs(shop: Shop, browser: htt
     page = await browser.get(f"/{payment.link_id}")
     assert ("field-error" in page.text, can_pay(page), total_of(page)) == (False, False, "$20.00")
     assert 'id="state"' in page.text and ">ZIP code" in page.text
-    asked = await stored(shop, payment.payment_id)
+    asked = await current(shop, payment.payment_id)
     assert (asked.billing.country, asked.billing.zipcode, asked.customer.name) == ("US", "10117", "Zoe Ode")
     assert (await send_details(browser, payment, state="AL", zipcode="36602")).status_code == 303
     page = await browser.get(f"/{payment.link_id}")
@@ -202,7 +192,7 @@ async def test_a_blocked_country_is_refused_and_paying_goes_on(shop: Shop, brows
     assert (total_of(refused), can_pay(refused)) == ("$23.80", True)
     assert fields_of(refused.text)["country"] == "DE"
     assert (await pay(browser, f"/{payment.link_id}")).status_code == 303
-    assert (await stored(shop, payment.payment_id)).status == "succeeded"
+    assert (await current(shop, payment.payment_id)).status == "succeeded"
 
 
 async def test_a_country_without_a_way_to_pay_is_refused(shop: Shop, browser: httpx.AsyncClient) -> None:
@@ -237,7 +227,7 @@ async def test_a_valid_tax_id_takes_the_tax_away(shop: Shop, browser: httpx.Asyn
     page = await browser.get(f"/{payment.link_id}")
     assert (total_of(page), fields_of(page.text)["tax_id"]) == ("$20.00", GERMAN)
     assert (await pay(browser, f"/{payment.link_id}")).status_code == 303
-    paid = await stored(shop, payment.payment_id)
+    paid = await current(shop, payment.payment_id)
     assert (paid.status, paid.total_amount, paid.options.customer_business_name) == ("succeeded", 2000, "Lima GmbH")
     assert [attempt["amount"] for attempt in await attempts_of(shop.runtime, paid)] == [2000]
 
@@ -249,7 +239,7 @@ async def test_a_wrong_tax_id_stands_in_nobodys_way(shop: Shop, browser: httpx.A
     assert error_of(refused, "tax_id").startswith("This is not a valid tax ID for your country.")
     assert (fields_of(refused.text)["tax_id"], fields_of(refused.text)["business_name"]) == ("DE123", "Lima GmbH")
     assert (total_of(refused), can_pay(refused)) == ("$23.80", True)
-    changed = await stored(shop, payment.payment_id)
+    changed = await current(shop, payment.payment_id)
     assert (changed.options.tax_id, changed.billing.city) == (None, "Potsdam")
     assert (await pay(browser, f"/{payment.link_id}")).status_code == 303
 
@@ -261,7 +251,7 @@ async def test_a_tax_id_of_the_old_country_goes_with_it(shop: Shop, browser: htt
     assert moved.status_code == 422
     assert error_of(moved, "tax_id").startswith("This is not a valid tax ID for your country.")
     assert (fields_of(moved.text)["tax_id"], total_of(moved)) == (GERMAN, "$24.00")
-    changed = await stored(shop, payment.payment_id)
+    changed = await current(shop, payment.payment_id)
     assert (changed.billing.country, changed.options.tax_id) == ("FR", None)
 
 
@@ -307,7 +297,7 @@ async def test_a_known_phone_number_is_not_asked_for(shop: Shop, browser: httpx.
     page = await browser.get(f"/{payment.link_id}")
     assert 'name="phone"' not in page.text and "301234567" not in page.text
     await send_details(browser, payment, phone="+33140205050")
-    assert (await stored(shop, payment.payment_id)).customer.phone_number == "+49301234567"
+    assert (await current(shop, payment.payment_id)).customer.phone_number == "+49301234567"
 
 
 async def test_a_missing_name_is_collected_and_corrected_where_it_was_told_and_nowhere_else(
@@ -324,7 +314,7 @@ async def test_a_missing_name_is_collected_and_corrected_where_it_was_told_and_n
     assert can_pay(page) and "customer_name" not in page.text and "Ode" not in page.text
     token = token_of(page)
     await browser.post(f"/{other.link_id}/details", data=BERLIN | {"token": token, "customer_name": "Eve"})
-    assert (await stored(shop, payment.payment_id)).customer.name == "Zoë Ode"
+    assert (await current(shop, payment.payment_id)).customer.name == "Zoë Ode"
 
 
 async def test_an_update_asks_for_the_price_and_keeps_what_is_typed(shop: Shop, browser: httpx.AsyncClient) -> None:
@@ -335,7 +325,7 @@ async def test_an_update_asks_for_the_price_and_keeps_what_is_typed(shop: Shop, 
     assert (answer.status_code, "field-error" in answer.text, total_of(answer)) == (200, False, "$24.00")
     form = fields_of(answer.text)
     assert {name: form[name] for name in typed} == typed
-    changed = await stored(shop, payment.payment_id)
+    changed = await current(shop, payment.payment_id)
     assert (changed.customer.name, changed.customer.phone_number) == ("", None)
 
 
@@ -360,7 +350,7 @@ async def test_what_cannot_be_stored_is_refused_at_its_field(
     assert (refused.status_code, error_of(refused, field)) == (422, sentence)
     assert f'<a href="#{field}">' in refused.text
     assert can_pay(refused)
-    assert await stored(shop, payment.payment_id) == payment
+    assert await current(shop, payment.payment_id) == payment
 
 
 async def test_a_free_order_asks_for_no_address(shop: Shop, browser: httpx.AsyncClient) -> None:
@@ -368,4 +358,4 @@ async def test_a_free_order_asks_for_no_address(shop: Shop, browser: httpx.Async
     page = await browser.get(f"/{payment.link_id}")
     assert "Complete order" in page.text and 'id="country"' not in page.text
     assert (await browser.post(f"/{payment.link_id}", data={"token": token_of(page)})).status_code == 303
-    assert (await stored(shop, payment.payment_id)).status == "succeeded"
+    assert (await current(shop, payment.payment_id)).status == "succeeded"

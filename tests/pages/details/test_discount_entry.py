@@ -5,19 +5,14 @@ from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
-from orders import attempts_of, dump, pay
-from pages.changing import can_pay, error_of, link, nothing_changes, send_code, stored, total_of
+from orders import attempts_of, dump, pay, token_in
+from pages.changing import can_pay, error_of, link, nothing_changes, send_code, total_of
+from repricing import current
 from shop import Shop, item
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 def value_of(page: httpx.Response) -> str:
@@ -35,7 +30,7 @@ async def test_a_code_lowers_the_total_and_is_counted_once_paid(shop: Shop, brow
     assert "Discount (WELCOME10)" in page.text and "Pay $18.00" in page.text
     assert await shop.uses(code) == (0, 1)
     assert (await pay(browser, f"/{payment.link_id}")).status_code == 303
-    paid = await stored(shop, payment.payment_id)
+    paid = await current(shop, payment.payment_id)
     assert (paid.status, paid.discount, paid.total_amount) == ("succeeded", 200, 1800)
     assert [attempt["amount"] for attempt in await attempts_of(shop.runtime, paid)] == [1800]
     assert await shop.uses(code) == (1, 0)
@@ -109,7 +104,7 @@ async def test_a_refused_code_is_told_at_its_field_and_paying_goes_on(
     assert (total_of(refused), can_pay(refused), "Remove ONE" in refused.text) == ("$18.00", True, True)
     assert value_of(refused) == code.replace("<", "&lt;").replace(">", "&gt;")[:64]
     assert (await pay(browser, f"/{payment.link_id}")).status_code == 303
-    paid = await stored(shop, payment.payment_id)
+    paid = await current(shop, payment.payment_id)
     assert (paid.status, paid.total_amount) == ("succeeded", 1800)
 
 
@@ -122,7 +117,7 @@ async def test_an_order_takes_twenty_codes(shop: Shop, browser: httpx.AsyncClien
     assert error_of(refused, "code") == "An order can have at most 20 codes."
     await send_code(browser, payment, remove="CODE0")
     assert (await send_code(browser, payment, code=codes[20])).status_code == 303
-    assert (await stored(shop, payment.payment_id)).options.discount_codes == codes[1:]
+    assert (await current(shop, payment.payment_id)).options.discount_codes == codes[1:]
 
 
 async def test_a_code_for_everything_makes_the_order_free(shop: Shop, browser: httpx.AsyncClient) -> None:
@@ -159,7 +154,7 @@ async def test_the_codes_of_a_seller_stay_with_the_seller(
 async def test_programs_get_the_envelope(shop: Shop, browser: httpx.AsyncClient) -> None:
     payment = await link(shop)
     json: dict[str, Any] = {"accept": "application/json"}
-    token = {"token": (await browser.get(f"/{payment.link_id}")).text.split('name="token" value="')[1].split('"')[0]}
+    token = {"token": token_in((await browser.get(f"/{payment.link_id}")).text)}
     refused = await browser.post(f"/{payment.link_id}/discount", data=token | {"code": "NOPE"}, headers=json)
     assert refused.status_code == 422
     assert refused.json()["code"] == "INVALID_REQUEST_BODY"

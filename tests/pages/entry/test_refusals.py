@@ -10,18 +10,13 @@ import pytest
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Payment
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.methods.card_form import MAXIMUM_FORM
-from orders import attempts_of, order, pay, place, reload, token_of
+from orders import order, pay, place, token_of, unchanged
 
 JSON = {"accept": "application/json"}
 
 GOOD = {"number": "4242 4242 4242 4242", "expiry": "06 / 32", "cvc": "123", "name": "Ana Lima"}
-
-
-async def unchanged(runtime: Runtime, payment: Payment) -> bool:
-    return await reload(runtime, payment) == payment and await attempts_of(runtime, payment) == []
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from structlog.typing import Processor
 
 from nicobar.core.business.tenant import Mode, Tenant
+from nicobar.core.problems import Problem
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.routes import page_routes
@@ -249,7 +250,7 @@ async def test_fifty_tabs_pay_once(site: Site) -> None:
 
 async def test_allowed_origins_cannot_smuggle_anything_into_the_policy(site: Site) -> None:
     for typed in ("https://a.example; script-src *", "https://a.example\r\nx: y", "*", "'self'", "https://*", "data:"):
-        with pytest.raises(Exception, match="allowed_origins takes origins"):
+        with pytest.raises(Problem, match="allowed_origins takes origins"):
             await change_setting(site.runtime, site.tenant, "allowed_origins", typed)
 
 

@@ -8,6 +8,7 @@ import httpx
 
 from api.subscriptions.subscribing import Club
 from harness import PUBLIC_URL, Merchant
+from nicobar.flows.business.change_setting import change_setting
 from orders import pay
 from saved_cards import CONSENT
 
@@ -86,3 +87,9 @@ async def save_card(club: Club, customer_id: str, number: str = "424242424242424
     listed = await club.call("GET", f"/customers/{customer_id}/payment-methods")
     saved: str = listed["items"][0]["payment_method_id"]
     return saved
+
+
+async def setting(club: Club, name: str, value: str) -> None:
+    """Change a setting, and wait until it is in force."""
+    await change_setting(club.runtime, club.merchant.tenant, name, value)
+    club.clock.advance(seconds=6)

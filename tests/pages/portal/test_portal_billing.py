@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from api.subscriptions.subscribing import RENEWALS_FAIL, Club
-from nicobar.flows.business.change_setting import change_setting
-from orders import pay
-from pages.portal.portals import PAGE, Visitor, enter, save_card
+from orders import pay, token_in
+from pages.portal.portals import PAGE, Visitor, enter, save_card, setting
 
 GOOD_AGAIN = "5555555555554444"
 
@@ -18,11 +17,6 @@ async def subscribed(club: Club, number: str = "4242424242424242") -> tuple[Visi
     customer_id = own["customer"]["customer_id"]
     visitor = await enter(club, customer_id)
     return visitor, own["subscription_id"], f"subscriptions/{own['subscription_id']}", customer_id
-
-
-async def setting(club: Club, name: str, value: str) -> None:
-    await change_setting(club.runtime, club.merchant.tenant, name, value)
-    club.clock.advance(seconds=6)
 
 
 async def audited(club: Club, action: str) -> list[tuple[Any, ...]]:
@@ -101,7 +95,7 @@ async def test_a_card_of_somebody_else_is_not_charged(club: Club, card: str) -> 
 async def test_changing_the_card_can_be_switched_off(club: Club) -> None:
     visitor, subscription_id, place, customer_id = await subscribed(club)
     other = await save_card(club, customer_id, GOOD_AGAIN)
-    token = (await visitor.get(f"{place}/card")).split('name="token" value="')[1].split('"')[0]
+    token = token_in(await visitor.get(f"{place}/card"))
     await setting(club, "portal_payment_method", "false")
     assert f"{place}/card" not in await visitor.get()
     await visitor.get(f"{place}/card", status=403)
@@ -130,7 +124,7 @@ async def test_a_card_is_removed_unless_a_subscription_needs_it(club: Club) -> N
 async def test_removing_cards_can_be_switched_off(club: Club) -> None:
     visitor, _, _, customer_id = await subscribed(club)
     other = await save_card(club, customer_id, GOOD_AGAIN)
-    token = (await visitor.get(f"cards/{other}/remove")).split('name="token" value="')[1].split('"')[0]
+    token = token_in(await visitor.get(f"cards/{other}/remove"))
     await setting(club, "portal_card_removal", "false")
     assert "/remove" not in await visitor.get()
     await visitor.get(f"cards/{other}/remove", status=403)
@@ -210,7 +204,7 @@ async def test_details_that_cannot_be_used_change_nothing(club: Club, fields: di
 
 async def test_details_can_be_switched_off(club: Club) -> None:
     visitor, _, _, customer_id = await subscribed(club)
-    token = (await visitor.get("details")).split('name="token" value="')[1].split('"')[0]
+    token = token_in(await visitor.get("details"))
     await setting(club, "portal_details", "false")
     await visitor.get("details", status=403)
     answer = await visitor.client.post(

@@ -6,18 +6,12 @@ import pytest
 
 from api.subscriptions.subscribing import Club
 from nicobar.core.customers.portal_session import form_token
-from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.customers.erase_customer import erase_customer
 from nicobar.storage.customers.portal_sessions import find_portal_session
-from orders import dump
-from pages.portal.portals import PAGE, Visitor, enter
+from orders import dump, token_in
+from pages.portal.portals import PAGE, Visitor, enter, setting
 
 BY_ANA = {"actor_type": "customer", "email": "ana@example.com", "name": "Ana"}
-
-
-async def setting(club: Club, name: str, value: str) -> None:
-    await change_setting(club.runtime, club.merchant.tenant, name, value)
-    club.clock.advance(seconds=6)
 
 
 async def member(club: Club, **changes: Any) -> tuple[Visitor, str, str]:
@@ -113,7 +107,7 @@ async def test_an_unknown_reason_is_none(club: Club) -> None:
 async def test_the_setting_says_who_cancels_when(club: Club, value: str, later: int, now: int) -> None:
     visitor, subscription_id, place = await member(club)
     form = await visitor.get(f"{place}/cancel")
-    token = form.split('name="token" value="')[1].split('"')[0]
+    token = token_in(form)
     await setting(club, "portal_cancellation", value)
     before = await club.read(subscription_id)
     assert (f"{place}/cancel" in await visitor.get()) is (value != "off")
@@ -131,7 +125,7 @@ async def test_the_setting_says_who_cancels_when(club: Club, value: str, later: 
 async def test_what_the_merchant_has_scheduled_the_customer_does_not_take_back(club: Club) -> None:
     visitor, subscription_id, place = await member(club)
     await visitor.send(f"{place}/cancel", when="later")
-    token = (await visitor.get()).split('name="token" value="')[1].split('"')[0]
+    token = token_in(await visitor.get())
     await club.call("PATCH", f"/subscriptions/{subscription_id}", {"cancel_at_next_billing_date": False})
     await club.call("PATCH", f"/subscriptions/{subscription_id}", {"cancel_at_next_billing_date": True})
     assert "Keep subscription" not in await visitor.get()
@@ -167,7 +161,7 @@ async def test_pausing_and_resuming_where_the_setting_allows_it(club: Club) -> N
 async def test_a_pause_is_refused_once_it_is_switched_off(club: Club) -> None:
     visitor, subscription_id, place = await member(club)
     await setting(club, "portal_pause", "true")
-    token = (await visitor.get()).split('name="token" value="')[1].split('"')[0]
+    token = token_in(await visitor.get())
     await setting(club, "portal_pause", "false")
     answer = await visitor.client.post(visitor.at(f"{place}/pause"), data={"token": token}, headers=PAGE)
     assert (answer.status_code, "This is not possible" in answer.text) == (403, True)
@@ -179,9 +173,9 @@ async def test_a_form_that_the_portal_did_not_make_changes_nothing(club: Club) -
     before = await club.read(subscription_id)
     bo = await club.subscribe(customer={"email": "bo@example.com", "name": "Bo"})
     other = await enter(club, bo["customer"]["customer_id"])
-    foreign = (await other.get("details")).split('name="token" value="')[1].split('"')[0]
-    of_details = (await visitor.get("details")).split('name="token" value="')[1].split('"')[0]
-    good = (await visitor.get(f"{place}/cancel")).split('name="token" value="')[1].split('"')[0]
+    foreign = token_in(await other.get("details"))
+    of_details = token_in(await visitor.get("details"))
+    good = token_in(await visitor.get(f"{place}/cancel"))
     for token, headers in (
         ("", {}),
         ("ä", {}),

@@ -5,12 +5,8 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-import pytest_asyncio
-from starlette.types import ASGIApp
 
 from api.sessions.opening import create_session, session_rows
-from harness import FakeClock, Merchant
-from nicobar.flows.runtime import Runtime
 from pages.session.filling import fields_of
 from proof import length
 from shop import Shop, item
@@ -38,11 +34,6 @@ NASTY = [
     "",
     " ",
 ]
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -6,11 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import ASGIApp
 
-from api.subscriptions.subscribing import Club, open_club
-from harness import FakeClock, Merchant
-from nicobar.flows.runtime import Runtime
+from api.subscriptions.subscribing import Club, open_session
 from nicobar.pages.texts.texts import load_texts, sentences_of
 from nicobar.reference import locales
 from orders import pay
@@ -21,27 +18,12 @@ TYPED = {"email": "kim@example.com", "customer_name": "Kim Park", "country": "US
 PLACE = {"street": "1 Main St", "zipcode": "94601", "city": "Oakland", "state": "CA"}
 
 
-@pytest.fixture
-def club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
-    return open_club(merchant, app, runtime, clock)
-
-
-@pytest.fixture
-def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
-
-
 def said(page: httpx.Response) -> list[str]:
     """Return what a page says below the heading of the subscriptions, without what it asks to allow."""
     found = re.search(r'<section class="renewals".*?</section>', page.text, re.DOTALL)
     if found is None:
         return []
     return [html.unescape(text) for text in re.findall(r"<(?:h3|p)>(.*?)</(?:h3|p)>", found[0])]
-
-
-async def open_session(club: Club, *items: dict[str, Any], language: str = "en", **fields: Any) -> httpx.Response:
-    created = await club.call("POST", "/checkouts", {"product_cart": list(items)} | fields)
-    return await club.browser.get(created["checkout_url"], params={"lang": language})
 
 
 MONTHLY = "Then $30.00 every month. Next payment: April 14, 2026."

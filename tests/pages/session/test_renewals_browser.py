@@ -5,21 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
-from starlette.types import ASGIApp
 
-from api.subscriptions.subscribing import Club, open_club
-from harness import FakeClock, Merchant
+from api.subscriptions.subscribing import Club
 from nicobar.flows.runtime import Runtime
 from pages.axe import obstacles
 from pages.browsing import online, visiting
 from shop import item
 
 MONTHLY = "Free until March 28, 2026, then $30.00 every month."
-
-
-@pytest.fixture
-def club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
-    return open_club(merchant, app, runtime, clock)
 
 
 @pytest_asyncio.fixture

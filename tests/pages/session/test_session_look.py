@@ -1,22 +1,13 @@
 """How a session's pages look and speak: theme, words, language, the way back."""
 
 import pytest
-import pytest_asyncio
-from starlette.types import ASGIApp
 
 from api.sessions.opening import ADDRESS, ANA, create_session
-from harness import FakeClock, Merchant
 from nicobar.core.sessions.theme import css_colour, css_length
-from nicobar.flows.runtime import Runtime
 from pages.session.filling import send
 from shop import Shop, item
 
 TYPED = {"email": "kim@example.com", "customer_name": "Kim Park", "country": "US", "state": "NY", "zipcode": "10118"}
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 async def test_colours_corners_and_words_reach_both_pages(shop: Shop) -> None:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from api.sessions.opening import ADDRESS, ANA, create_session
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
-from orders import dump, pay
+from orders import dump, pay, token_in, token_of
 from pages.session.filling import errors_of, fields_of, send, total_of
 from saved_cards import CONSENT
 from shop import EXAMPLE_RATES, Shop, item
@@ -76,7 +76,7 @@ async def test_what_the_session_has_is_not_asked(shop: Shop) -> None:
     assert payment["billing"] == ADDRESS
     link = payment["payment_link"]
     changed = await shop.browser.get(link)
-    token = changed.text.split('name="token" value="')[1].split('"')[0]
+    token = token_of(changed)
     await shop.browser.post(f"{link}/details", data={"token": token, "country": "US", "city": "Paris"})
     assert (await payment_of(shop, page))["billing"] == ADDRESS
 
@@ -224,7 +224,7 @@ async def test_fixed_codes_stay(shop: Shop) -> None:
     assert payment["total_amount"] == 1800
     link = payment["payment_link"]
     shown = await shop.browser.get(link)
-    token = shown.text.split('name="token" value="')[1].split('"')[0]
+    token = token_of(shown)
     assert 'name="code"' not in shown.text
     for change in ({"code": "HALF"}, {"remove": "TEN"}):
         await shop.browser.post(f"{link}/discount", data={"token": token} | change)
@@ -328,7 +328,7 @@ async def test_a_free_order_asks_for_a_contact_alone(shop: Shop) -> None:
     }
     onward = await send(shop.browser, page, email="kim@example.com", customer_name="Kim")
     assert onward.status_code == 303
-    token = (await shop.browser.get(onward.headers["location"])).text.split('name="token" value="')[1].split('"')[0]
+    token = token_in((await shop.browser.get(onward.headers["location"])).text)
     await shop.browser.post(onward.headers["location"], data={"token": token})
     assert (await payment_of(shop, page))["status"] == "succeeded"
 

@@ -5,24 +5,16 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-import pytest_asyncio
-from starlette.types import ASGIApp
 
 from api.sessions.opening import session_rows
-from harness import FakeClock, Merchant
+from harness import Merchant
 from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment_request import RequestedCustomer
 from nicobar.core.sessions.checkout_session import CheckoutSession, SessionItem
-from nicobar.flows.runtime import Runtime
 from nicobar.storage.sessions.sessions import find_session
 from orders import dump, pay
 from pages.session.filling import fields_of, send, total_of
 from shop import EXAMPLE_RATES, Shop
-
-
-@pytest_asyncio.fixture
-async def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -> Shop:
-    return Shop(runtime, app, clock, merchant)
 
 
 async def opened(shop: Shop, product_id: str, **query: str) -> tuple[httpx.Response, CheckoutSession]:

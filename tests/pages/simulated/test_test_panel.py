@@ -9,7 +9,7 @@ import pytest
 
 from harness import FakeClock
 from nicobar.core.business.tenant import Mode, Tenant, secret_hash
-from nicobar.core.payments.payment import Outcome, Payment, Succeeded
+from nicobar.core.payments.payment import Outcome, Succeeded
 from nicobar.core.problems import Problem
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.payments.confirm_payment import confirm_payment
@@ -22,7 +22,7 @@ from nicobar.processors.base import ChargeRequest, SimulatedCharge
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.reference import failures
 from nicobar.storage.simulator.simulator import SimulatorRecords
-from orders import attempts_of, card, dump, line, order, place, reload, token_of
+from orders import attempts_of, card, dump, line, order, place, reload, token_of, unchanged
 
 CODES = [failure.code for failure in failures.ALL]
 
@@ -43,10 +43,6 @@ async def press(client: httpx.AsyncClient, path: str, button: str, **fields: str
     """Press a button of the panel on a link's page."""
     token = token_of(await client.get(path))
     return await client.post(path, data={"token": token, "panel": button, "error_code": "GENERIC_DECLINE"} | fields)
-
-
-async def unchanged(runtime: Runtime, payment: Payment) -> bool:
-    return await reload(runtime, payment) == payment and await attempts_of(runtime, payment) == []
 
 
 async def test_the_panel_of_a_test_payment(runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient) -> None:

@@ -11,6 +11,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.picture import Picture
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.pictures import Awaited, insert_awaited, store_picture
+from nicobar.storage.database import UniqueViolation
 
 IMAGE_ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 TICKET = bytes(32)
@@ -78,5 +79,5 @@ async def test_an_id_is_of_one_picture_in_the_whole_server(
 ) -> None:
     """Everybody may ask for a picture by its id alone."""
     await store(runtime, merchant.tenant)
-    with pytest.raises(Exception, match="pictures_image_id"):
+    with pytest.raises(UniqueViolation, match="pictures_image_id"):
         await store(runtime, other_merchant.tenant)

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from starlette.types import ASGIApp
 
-from disputing import Disputing, open_dispute, paid
+from disputing import Disputing, open_dispute
 from harness import FakeClock, Merchant
 from nicobar.core.ledger.ledger import LedgerEntry, Posting
 from nicobar.core.payments.payment import Payment
@@ -27,7 +27,7 @@ from nicobar.storage.ledger.ledger_checks import (
     unbalanced_entries,
 )
 from nicobar.storage.ledger.seller_account import LineFilters, list_lines, mark_balances
-from orders import dump, line, order, place
+from orders import dump, line, order, paid, place
 from selling import refunded, sold
 from shop import EXAMPLE_RATES, Shop
 

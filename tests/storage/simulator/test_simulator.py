@@ -22,13 +22,6 @@ BUSINESS = Tenant("bus_1", "test")
 TABLES = ("charges", "refunds", "notices")
 
 
-@pytest.fixture
-def simulator(runtime: Runtime) -> Simulator:
-    found = runtime.processors[Simulator.name]
-    assert isinstance(found, Simulator)
-    return found
-
-
 @pytest_asyncio.fixture
 async def records(runtime: Runtime) -> SimulatorRecords:
     return SimulatorRecords(runtime.database)

@@ -11,15 +11,29 @@ from nicobar.api.documentation.schemas import Schema, component_name
 
 _ID: Final = "0CbKX2hT9vQ1mN4rZ7sLe"
 _PREFIXES: Final = {
+    "addon": "adn",
     "brand": "brd",
+    "checkout": "cks",
     "discount": "dsc",
     "dispute": "dp",
+    "endpoint": "ep",
+    "event": "evt",
+    "invoice": "pay",
+    "localized-price": "lcp",
+    "object": "pay",
+    "payment_method": "pm",
     "product": "pdt",
     "session": "cks",
+    "webhook": "ep",
 }
 """First part of ids, where it is not just the first three letters of the noun."""
 
 _VALUES: Final[dict[str, Any]] = {
+    "AddonRead.id": f"adn_{_ID}",
+    "BalanceLedgerEntry.id": f"led_{_ID}",
+    "CheckoutSessionRead.id": f"cks_{_ID}",
+    "LocalizedPriceRead.id": f"lcp_{_ID}",
+    "WebhookDetails.id": f"ep_{_ID}",
     "CountryCode": "US",
     "CurrencyCode": "USD",
     "IntentStatus": "succeeded",
@@ -39,7 +53,6 @@ _VALUES: Final[dict[str, Any]] = {
     "enabled": True,
     "image": "https://pay.example.com/images/3c90c3cc-0d44-4b50-8888-8dd25736052a",
     "image_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
-    "item_id": f"pdt_{_ID}",
     "items_id": f"pdt_{_ID}",
     "locales": [{"code": "en", "name": "English", "native_name": "English"}],
     "metadata": {"order": "A-1001"},
@@ -65,7 +78,7 @@ _VALUES: Final[dict[str, Any]] = {
     "url": "https://example.com/",
     "verification_status": "Success",
 }
-"""Values by the name of a field, of a component, or of the last segment of a path."""
+"""Values by the name of a field, of a component, of both, or of the last segment of a path."""
 
 _SHOWN: Final = frozenset({"email", "name", "payment_link", "return_url", "metadata"})
 """Optional fields of a request that its example shows."""
@@ -133,7 +146,11 @@ def _of_object(schema: Schema, components: dict[str, Schema], name: str, *, whol
         return _VALUES.get(name, {})
     shown = [field for field in properties if whole or field in schema.get("required", ()) or field in _SHOWN]
     shown = shown or list(properties)[:1]
-    return {field: example_of(properties[field], components, field, whole=whole) for field in shown}
+    owner = schema.get("title", "")
+    return {
+        field: _VALUES.get(f"{owner}.{field}") or example_of(properties[field], components, field, whole=whole)
+        for field in shown
+    }
 
 
 def _of_number(schema: Schema, name: str) -> int:

@@ -40,7 +40,8 @@ header, which the server's log knows."""
 
 _ABOUT_KEYS: Final = """\
 An API key of this server, such as `nicobar_test_...`. The key decides whether it is test money or real money. \
-A read-only key may only read."""
+A read-only key may only read, and a key with scopes may write only what they name. The secret of a webhook endpoint \
+is read only by keys that may write webhooks. A key may have an end, after which it opens nothing."""
 
 
 class _Refusal(NamedTuple):
@@ -64,12 +65,12 @@ def _body_refusal(status: int | None, when: str, detail: str, path: str = "") ->
 
 
 _ALWAYS: Final = (
-    _refusal("UNAUTHORIZED", when="No API key, or an unknown or revoked one."),
+    _refusal("UNAUTHORIZED", when="No API key, or an unknown, expired or revoked one."),
     _refusal("TOO_MANY_REQUESTS"),
     _refusal("INTERNAL_SERVER_ERROR"),
     _refusal("SERVICE_UNAVAILABLE"),
 )
-_WRITES: Final = (_refusal("UNAUTHORIZED", 403, "The API key is read-only."),)
+_WRITES: Final = (_refusal("UNAUTHORIZED", 403, "The API key is read-only, or its scopes do not cover this."),)
 _KEYED: Final = (
     _refusal("INVALID_REQUEST_PARAMETERS", message=f"Idempotency-Key: {KEY_DETAIL}"),
     _refusal("IDEMPOTENCY_KEY_REUSED"),
@@ -219,7 +220,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
             noun = name.removesuffix("_id") if name.endswith("_id") else before.removesuffix("s")
             parameter = {"name": name, "in": "path", "required": True, "schema": {"type": "string", "maxLength": 64}}
             if name == "id" or name.endswith("_id"):
-                parameter |= {"description": f"The id of the {noun.replace('_', ' ')}.", "example": example_id(noun)}
+                parameter |= {"description": f"The id of the {re.sub('[-_]', ' ', noun)}.", "example": example_id(noun)}
             found.append(parameter)
         before = segment
     return found
@@ -276,7 +277,7 @@ def _particular(operation: Operation) -> Iterable[_Refusal]:
 def _general(operation: Operation) -> Iterable[_Refusal]:
     """Yield the refusals that come from around a handler: the key, the body, the query, the server."""
     yield from _ALWAYS
-    if operation.method != "GET":
+    if operation.needs_write_access:
         yield from _WRITES
     if operation.body is not None:
         yield from _BODIES

@@ -1,14 +1,16 @@
 """Payments: create, read, list, line items."""
 
+from datetime import timedelta
 from typing import Final
 
-from nicobar.api.order_problems import ORDER_PROBLEMS
+from nicobar.api.order_problems import DUE_PROBLEMS, ORDER_PROBLEMS
 from nicobar.api.routing import Call, Operation
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import CreatedPayment
 from nicobar.core.pricing.pricing import recompute
 from nicobar.core.problems import Problem
-from nicobar.core.subscriptions.retry_ladder import MANUAL_SENDS
+from nicobar.core.subscriptions.retry_ladder import MANUAL_SENDS, retries_within
+from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.events.load_whole_payment import load_whole_payment
 from nicobar.flows.payments.create_payment import create_payment
 from nicobar.flows.payments.load_settled_lines import load_settled_lines
@@ -30,7 +32,7 @@ from nicobar.wire.payments.payment_reads import (
     PaymentRead,
     render_line_item,
     render_list_item,
-    render_whole_payment,
+    render_payment,
 )
 from nicobar.wire.payments.payments import PaymentCreate, PaymentCreated, read_payment, render_created
 from nicobar.wire.pricing.explanations import Explanation, render_explanation
@@ -51,7 +53,7 @@ async def retrieve(call: Call[None, NoQuery]) -> PaymentRead:
     """Return one payment."""
     async with call.runtime.database.snapshot() as read:
         whole = await load_whole_payment(call.runtime, read, await _payment(call, read))
-    return render_whole_payment(whole)
+    return render_payment(whole)
 
 
 async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
@@ -124,12 +126,17 @@ async def retry_state(call: Call[None, NoQuery]) -> ManualRetryState:
     state = await load_retry_state(call.runtime, call.tenant, call.path["payment_id"])
     if state.subscription is None:
         return ManualRetryState(reason=state.reason)
-    arrears = state.subscription.arrears
+    arrears, number, total = state.subscription.arrears, None, None
+    if arrears is not None and arrears.next_retry_at is not None:
+        settings = (await load_policy(call.runtime, call.tenant)).settings
+        number = arrears.automatic_tries + 1
+        total = max(number, retries_within(timedelta(days=settings.renewal_retry_days)))
     return ManualRetryState(
         can_retry=state.reason is None,
         sends_allowed=MANUAL_SENDS,
         sends_used=state.sends_used,
-        automatic_retry_number=None if arrears is None else arrears.automatic_tries,
+        automatic_retry_number=number,
+        automatic_retry_total=total,
         next_automatic_retry_at=None if arrears is None else arrears.next_retry_at,
         reason=state.reason,
     )
@@ -213,6 +220,7 @@ OPERATIONS: Final = [
             "PREVIOUS_PAYMENT_PENDING",
             "SUBSCRIPTION_PAYMENT_RETRY_LIMIT_EXCEEDED",
             "NO_ELIGIBLE_PAYMENT_METHODS",
+            *DUE_PROBLEMS,
         ),
     ),
 ]

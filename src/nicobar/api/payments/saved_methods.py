@@ -53,7 +53,7 @@ OPERATIONS: Final[list[Operation]] = [
         delete,
         None,
         summary="Delete a saved payment method",
-        problems=("NOT_FOUND",),
+        problems=("NOT_FOUND", ("UNSUPPORTED_ACTION", 409)),
     ),
     Operation(
         "POST",

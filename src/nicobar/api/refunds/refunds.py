@@ -79,6 +79,7 @@ _REFUSALS: Final = (
     "LINE_ITEM_REFUND_AMOUNT_TOO_HIGH",
     "REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT",
     "PARTIAL_REFUND_NOT_ALLOWED",
+    "AMOUNT_NOT_CHARGEABLE",
 )
 """In the order in which they are looked at."""
 

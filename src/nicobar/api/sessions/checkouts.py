@@ -10,7 +10,7 @@ from nicobar.flows.sessions.create_session import CreatedSession, create_session
 from nicobar.flows.sessions.preview_checkout import preview_checkout
 from nicobar.storage.sessions.sessions import get_session_status
 from nicobar.wire.common import NoQuery
-from nicobar.wire.sessions.checkouts import CheckoutPreview, CheckoutPreviewRequest, read_preview, render_preview
+from nicobar.wire.sessions.previews import CheckoutPreview, CheckoutPreviewRequest, read_preview, render_preview
 from nicobar.wire.sessions.session_answers import (
     CheckoutSessionCreated,
     CheckoutSessionRead,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from nicobar.api.order_problems import DUE_PROBLEMS
 from nicobar.api.routing import Call, Operation
 from nicobar.flows.events.load_whole_subscription import load_whole_subscription
 from nicobar.flows.runtime import Runtime
@@ -142,8 +143,7 @@ _PLAN_PROBLEMS: Final = (
     "MISSING_ADDON_IDS",
     "DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT",
     "INVALID_REQUEST_PARAMETERS",
-    "EXCHANGE_RATE_NOT_FOUND",
-    "INTEGER_CONVERSION_FAILURE",
+    *DUE_PROBLEMS,
 )
 
 _PLACE: Final = "/subscriptions/{subscription_id}"
@@ -194,7 +194,7 @@ OPERATIONS: Final = [
         delete_scheduled,
         None,
         summary="Delete a scheduled plan change",
-        problems=("NOT_FOUND", "SCHEDULED_PLAN_CHANGE_NOT_FOUND"),
+        problems=(("NOT_FOUND", 422), "SCHEDULED_PLAN_CHANGE_NOT_FOUND"),
         status=204,
     ),
     Operation(
@@ -212,8 +212,7 @@ OPERATIONS: Final = [
             "CHARGE_NOT_ALLOWED_FOR_SCHEDULED_CANCELLATION",
             "PREVIOUS_PAYMENT_PENDING",
             "NO_ELIGIBLE_PAYMENT_METHODS",
-            "EXCHANGE_RATE_NOT_FOUND",
-            "INTEGER_CONVERSION_FAILURE",
+            *DUE_PROBLEMS,
             "MAXIMUM_KEYS_REACHED",
         ),
     ),
@@ -230,7 +229,7 @@ OPERATIONS: Final = [
             "PREVIOUS_PAYMENT_PENDING",
             "NO_ELIGIBLE_PAYMENT_METHODS",
             "UNSUPPORTED_ACTION",
-            "EXCHANGE_RATE_NOT_FOUND",
+            *DUE_PROBLEMS,
         ),
     ),
     Operation(

@@ -74,7 +74,7 @@ async def update_headers(call: Call[WebhookHeadersUpdate, NoQuery]) -> None:
 
 
 async def retrieve_secret(call: Call[None, NoQuery]) -> WebhookSecret:
-    """Return the secret of an endpoint."""
+    """Return the secret of an endpoint, to a key that may write webhooks: who has it can forge events."""
     return WebhookSecret(secret=await reveal_secret(call.runtime, call.tenant, call.path["webhook_id"]))
 
 
@@ -153,6 +153,7 @@ OPERATIONS: Final[list[Operation]] = [
         WebhookSecret,
         summary="Read the signing secret of a webhook endpoint",
         problems=("NOT_FOUND",),
+        reveals_secret=True,
     ),
     Operation(
         "POST",

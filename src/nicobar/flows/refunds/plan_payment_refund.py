@@ -8,13 +8,13 @@ from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import RefundInstruction, RefundLine, RefundTerms
 from nicobar.core.refunds.refund_plan import plan_refund, refundable_lines
 from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.payments.load_disputed_amount import load_disputed_amount
 from nicobar.flows.payments.load_settled_lines import load_settled_lines
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor
 from nicobar.reference import currencies, methods
 from nicobar.reference.charge_steps import charge_step
 from nicobar.storage.database import Read
-from nicobar.storage.disputes.disputes import disputes_of
 from nicobar.storage.payments.attempts import paying_attempt
 from nicobar.storage.refunds.refunds import refund_history
 
@@ -43,7 +43,7 @@ async def plan_payment_refund(
         window_days=policy.settings.refund_window_days,
         refunds=history.refunds,
         returned_at_once=history.returned_at_once,
-        disputed=await _disputed(read, payment, attempt),
+        disputed=await load_disputed_amount(read, payment, attempt),
         partial_allowed=kind is None or methods.get(kind).partial_refund,
         exponents=currencies.exponents(),
         step=charge_step(None if attempt is None else attempt.processor, payment.currency),
@@ -57,16 +57,3 @@ async def plan_payment_refund(
         detail = f"This payment was taken by {attempt.processor}, which is not configured any more"
         raise Problem("UNSUPPORTED_ACTION", detail=detail)
     return RefundPlan(planned, attempt, processor)
-
-
-async def _disputed(read: Read, payment: Payment, attempt: Attempt | None) -> int:
-    """Return what disputes hold of a payment; one that counts in another currency holds all of it.
-
-    Only those about the charge that paid it: the money of another charge is given back whatever becomes of this one.
-    """
-    disputes = await disputes_of(read, payment.tenant, payment.payment_id)
-    return sum(
-        dispute.amount if dispute.currency == payment.currency else payment.total_amount
-        for dispute in disputes
-        if dispute.money_out and attempt is not None and dispute.attempt_id == attempt.attempt_id
-    )

@@ -18,6 +18,7 @@ from nicobar.core.subscriptions.proration import WHOLE, Proration, prorate
 from nicobar.core.subscriptions.subscription import Moved, PlanChange, Subscription
 from nicobar.core.tax.tax_id import CheckedTaxId
 from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.payments.load_given_back import load_given_back
 from nicobar.flows.plans.build_plan import build_plan
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
 from nicobar.flows.plans.load_attached_addons import load_attached_addons
@@ -68,12 +69,17 @@ async def decide_plan_change(
     tax_id = await check_tax_id_again(runtime, subscription, policy)
     terms = working_terms(codes)
     whole = price_due(subscription, WhatIsDue(plan, terms, 0, None, request.fees_inclusive), policy, tax_id, at)
+    gone = 0 if scheduled else await load_given_back(runtime, subscription)
     if scheduled:
         cost = prorate("full_immediately", subscription.period_price, whole.charge.price, WHOLE, restarts=True)
     else:
-        cost = change_cost(subscription, request.mode, plan, whole.charge.price, at)
+        kept = msgspec.structs.replace(subscription, period_price=max(0, subscription.period_price - gone))
+        cost = change_cost(kept, request.mode, plan, whole.charge.price, at)
     due = WhatIsDue(plan, terms, subscription.credit + cost.credit, cost.price, request.fees_inclusive)
     priced = price_due(subscription, due, policy, tax_id, at)
+    if priced.charge.quote.total == 0 or not cost.restarts:
+        # The next change looks at the same charges again, and what went back is counted by this one already.
+        cost = cost._replace(period_price=cost.period_price + gone)
     change = PlanChange(
         change_id=runtime.new_id("spc", at),
         plan=plan,

@@ -29,6 +29,16 @@ SELECT {_COLUMNS} FROM subscription_charges
 WHERE business_id = $1 AND mode = $2 AND subscription_id = $3 ORDER BY payment_id DESC LIMIT $4
 """
 
+# A period begins with the last paid charge that is not for a later moment than its beginning: one that begins a new
+# cycle is for the moment at which it was decided, and the cycle begins when it is paid.
+_OF_PERIOD: Final = f"""
+SELECT {_COLUMNS} FROM subscription_charges
+WHERE business_id = $1 AND mode = $2 AND subscription_id = $3 AND state = 'paid' AND starts_at >= (
+    SELECT max(starts_at) FROM subscription_charges
+    WHERE business_id = $1 AND mode = $2 AND subscription_id = $3 AND state = 'paid' AND starts_at <= $4)
+ORDER BY payment_id, position
+"""
+
 _END: Final = """
 UPDATE subscription_charges SET state = $5, starts_at = coalesce($6, starts_at), ends_at = coalesce($7, ends_at)
 WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND position = $4
@@ -84,4 +94,12 @@ async def charges_of_subscription(
 ) -> list[ChargeRecord]:
     """Return the newest charges of a subscription, the newest first."""
     rows = await read.fetch(_OF_SUBSCRIPTION, tenant.business_id, tenant.mode, subscription_id, limit)
+    return [msgspec.convert(dict(row), ChargeRecord) for row in rows]
+
+
+async def charges_of_period(
+    read: Read, tenant: Tenant, subscription_id: str, starts_at: datetime
+) -> list[ChargeRecord]:
+    """Return the paid charges of the period that begins at `starts_at`, those of its plan changes included."""
+    rows = await read.fetch(_OF_PERIOD, tenant.business_id, tenant.mode, subscription_id, starts_at)
     return [msgspec.convert(dict(row), ChargeRecord) for row in rows]

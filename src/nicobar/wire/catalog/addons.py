@@ -35,7 +35,6 @@ class AddonQuery(RequestBody, frozen=True, kw_only=True):
     """The query of GET /addons/{id}."""
 
     locale: str | None = None
-    """A language to translate texts into. Nothing is translated here, so every language gets the base text."""
 
 
 class AddonListQuery(PageQuery, frozen=True, kw_only=True):

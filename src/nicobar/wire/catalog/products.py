@@ -1,6 +1,6 @@
 """The wire types of products (contract, "Products"), and how a product is read and rendered.
 
-This server has no add-ons, meters, entitlements and licence keys. Products may name them all the same: what a
+This server has no meters, entitlements and licence keys. Products may name them all the same: what a
 merchant sends is stored and returned, so that a catalogue survives the move to this server and back.
 """
 
@@ -151,7 +151,6 @@ class ProductQuery(Struct, frozen=True, kw_only=True):
     """The query of GET /products/{id}."""
 
     locale: str | None = None
-    """A language to translate texts into. Nothing is translated here, so every language gets the base text."""
 
 
 class ProductListQuery(PageQuery, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from nicobar.core.refunds.refund import PaymentRefund
 from nicobar.core.subscriptions.whole_subscription import WholeSubscription
 from nicobar.wire.disputes.disputes import DisputeRead, render_dispute
 from nicobar.wire.events.canonical_json import canonical_json
-from nicobar.wire.payments.payment_reads import PaymentRead, render_whole_payment
+from nicobar.wire.payments.payment_reads import PaymentRead, render_payment
 from nicobar.wire.refunds.refunds import RefundRead, render_refund
 from nicobar.wire.subscriptions.subscriptions import SubscriptionEventData, render_subscription_event
 
@@ -30,7 +30,7 @@ def render_event(business_id: str, type: EventType, at: datetime, subject: Event
 def _payload(subject: EventSubject) -> tuple[str, PaymentRead | RefundRead | DisputeRead | SubscriptionEventData]:
     match subject:
         case WholePayment():
-            return "Payment", render_whole_payment(subject)
+            return "Payment", render_payment(subject)
         case PaymentRefund(refund, payment):
             return "Refund", render_refund(refund, payment)
         case DisputedPayment(dispute, payment):

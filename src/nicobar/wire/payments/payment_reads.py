@@ -75,7 +75,7 @@ class PaymentListItem(ResponseBody, frozen=True, kw_only=True):
 
 
 class PaymentRead(ResponseBody, frozen=True, kw_only=True):
-    """The whole payment. Keys of subscriptions are present with their empty values."""
+    """The whole payment, with its refunds, its disputes and the subscriptions that it charges."""
 
     billing: Address
     brand_id: str
@@ -169,15 +169,9 @@ class LineItemsQuery(RequestBody, frozen=True, kw_only=True):
     currency: CurrencyCode | None = None
 
 
-def render_payment(
-    payment: Payment,
-    link: str | None,
-    discounts: Sequence[DiscountDetail] = (),
-    disputes: Sequence[PaymentDispute] = (),
-    refunds: Sequence[RefundListItem] = (),
-    charges: Sequence[ChargeRecord] = (),
-) -> PaymentRead:
-    """Render the whole payment; `link` is the hosted page's URL."""
+def render_payment(whole: WholePayment) -> PaymentRead:
+    """Render a payment with all that belongs to it."""
+    payment = whole.payment
     return PaymentRead(
         billing=payment.billing,
         brand_id=payment.brand_id,
@@ -186,26 +180,26 @@ def render_payment(
         currency=payment.currency,
         customer=render_buyer(payment.customer),
         digital_products_delivered=False,
-        disputes=list(disputes),
+        disputes=[render_payment_dispute(dispute) for dispute in whole.disputes],
         includes_usage=False,
         is_update_payment_method=payment.options.updates_method,
         metadata=payment.metadata,
         payment_id=payment.payment_id,
         payment_provider="dodo",
-        refunds=list(refunds),
+        refunds=[render_refund_item(refund, payment.business_id) for refund in whole.refunds],
         settlement_amount=payment.settlement_amount,
         settlement_currency=payment.settlement_currency,
         total_amount=payment.total_amount,
         charge_type=payment.options.charge_type,
         checkout_session_id=payment.options.checkout_session_id,
         custom_field_responses=payment.options.custom_field_responses,
-        discount_id=discounts[0].discount_id if discounts else None,
-        discounts=list(discounts) or None,
+        discount_id=whole.discounts[0].discount_id if whole.discounts else None,
+        discounts=[render_discount_detail(discount) for discount in whole.discounts] or None,
         error_code=payment.error_code,
         error_message=payment.error_message,
         invoice_id=None,
         invoice_url=None,
-        payment_link=link,
+        payment_link=whole.link,
         payment_method=payment.payment_method,
         payment_method_id=payment.payment_method_id,
         payment_method_type=payment.payment_method_type,
@@ -217,7 +211,7 @@ def render_payment(
         status=payment.status,
         tax=payment.tax,
         updated_at=payment.updated_at,
-        **_subscription_fields(charges),
+        **_subscription_fields(whole.charges),
         **_card_fields(payment.card),
         **_three_ds_fields(payment.three_ds),
     )
@@ -264,18 +258,6 @@ def _three_ds_fields(three_ds: ThreeDs | None) -> dict[str, Any]:
         "three_ds_status": three_ds.status if three_ds else None,
         "three_ds_version": three_ds.version if three_ds else None,
     }
-
-
-def render_whole_payment(whole: WholePayment) -> PaymentRead:
-    """Render a payment with all that belongs to it."""
-    return render_payment(
-        whole.payment,
-        whole.link,
-        [render_discount_detail(discount) for discount in whole.discounts],
-        [render_payment_dispute(dispute) for dispute in whole.disputes],
-        [render_refund_item(refund, whole.payment.business_id) for refund in whole.refunds],
-        whole.charges,
-    )
 
 
 def render_list_item(
@@ -335,11 +317,14 @@ class ManualRetryState(ResponseBody, frozen=True, kw_only=True):
     sends_allowed: int = 0
     sends_used: int = 0
     automatic_retry_number: int | None = None
+    """Of the automatic retry that is queued, from 1; null when none is."""
     automatic_retry_total: int | None = None
+    """How many automatic retries the setting `renewal_retry_days` has room for; null when none is queued."""
     next_automatic_retry_at: datetime | None = None
     reason: str | None = "UNSUPPORTED_ACTION"
     """The code with which a retry would be refused."""
     retry_available_at: datetime | None = None
+    """Always null: a retry by hand need not wait for another."""
 
 
 class ManualRetry(ResponseBody, frozen=True, kw_only=True):
@@ -354,4 +339,5 @@ class ManualRetry(ResponseBody, frozen=True, kw_only=True):
     sends_used: int
     is_manual_retry: bool = True
     retry_available_at: datetime | None = None
+    """Always null: a retry by hand need not wait for another."""
     status: IntentStatus | None = None

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
 from nicobar.core.pricing.cart import RequestedItem
@@ -27,6 +26,7 @@ from nicobar.wire.common import (
     TaxIdText,
     Text250,
     Url,
+    read_address,
 )
 from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
 
@@ -102,10 +102,9 @@ class PaymentCreated(ResponseBody, frozen=True, kw_only=True):
 
 def read_payment(body: PaymentCreate) -> PaymentRequest:
     """Return the payment that a request asks for."""
-    billing = body.billing
     return PaymentRequest(
         items=[RequestedItem(item.product_id, item.quantity, item.amount) for item in body.product_cart],
-        billing=Address(billing.country, billing.city, billing.state, billing.street, billing.zipcode),
+        billing=read_address(body.billing),
         customer=read_requested_customer(body.customer),
         fees_inclusive=body.adaptive_currency_fees_inclusive,
         allowed_payment_method_types=body.allowed_payment_method_types,

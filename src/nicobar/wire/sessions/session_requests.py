@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Meta
 
 from nicobar.core.catalog.addon import RequestedAddon
-from nicobar.core.customers.buyer import Address
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import (
     CustomField,
@@ -34,6 +33,7 @@ from nicobar.wire.common import (
     Text100,
     Text250,
     Url,
+    read_address,
 )
 from nicobar.wire.payments.payments import MAXIMUM_QUANTITY, CustomerRequest, read_requested_customer
 from nicobar.wire.subscriptions.creation import OnDemandRequest, read_on_demand
@@ -195,14 +195,11 @@ def read_session(body: CheckoutSessionCreate) -> SessionRequest:
     product has any.
     """
     refuse_collection(body.product_collection_id)
-    billing = body.billing_address
     return SessionRequest(
         items=[read_item(item, index) for index, item in enumerate(body.product_cart)],
         subscription=read_terms(body.subscription_data),
         customer=None if body.customer is None else read_requested_customer(body.customer),
-        billing=None
-        if billing is None
-        else Address(billing.country, billing.city, billing.state, billing.street, billing.zipcode),
+        billing=None if body.billing_address is None else read_address(body.billing_address),
         tax_id=body.tax_id,
         customer_business_name=body.customer_business_name,
         billing_currency=body.billing_currency,

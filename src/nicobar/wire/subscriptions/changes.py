@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from nicobar.core.customers.buyer import Address
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.calendar import Interval
 from nicobar.core.subscriptions.change_request import SubscriptionChange
@@ -31,6 +30,7 @@ from nicobar.wire.common import (
     Text1000,
     Url,
     in_utc,
+    read_address,
 )
 from nicobar.wire.subscriptions.creation import AttachedAddons, SubscriptionQuantity, read_addons
 
@@ -179,10 +179,8 @@ def read_subscription_change(body: SubscriptionUpdate) -> SubscriptionChange:
     if body.credit_entitlement_cart:
         detail = "Subscriptions have no credit entitlements here"
         raise Problem("UNSUPPORTED_ACTION", detail=detail, path="credit_entitlement_cart")
-    billing = body.billing
-    address = None if billing is None else Address(*_parts(billing))
     return SubscriptionChange(
-        billing=UNSET if address is None else address,
+        billing=UNSET if body.billing is None else read_address(body.billing),
         customer_name=UNSET if body.customer_name is None else body.customer_name,
         customer_business_name=body.customer_business_name or None
         if body.customer_business_name is not UNSET
@@ -202,10 +200,6 @@ def read_subscription_change(body: SubscriptionUpdate) -> SubscriptionChange:
         comment=UNSET if body.cancellation_comment is None else body.cancellation_comment,
         status=UNSET if status not in ("cancelled", "paused", "active") else status,
     )
-
-
-def _parts(billing: BillingAddress) -> tuple[str, str | None, str | None, str | None, str | None]:
-    return billing.country, billing.city, billing.state, billing.street, billing.zipcode
 
 
 def _moment(at: datetime) -> datetime:

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from nicobar.core.catalog.addon import RequestedAddon
-from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment_request import PaymentRequest
 from nicobar.core.pricing.cart import RequestedItem
 from nicobar.core.subscriptions.subscription_request import (
@@ -32,6 +31,7 @@ from nicobar.wire.common import (
     Text250,
     Text1000,
     Url,
+    read_address,
 )
 from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
 from nicobar.wire.payments.payments import (
@@ -92,6 +92,7 @@ class SubscriptionCreate(RequestBody, frozen=True, kw_only=True):
     require_phone_number: bool | None = None
     return_url: Url | None = None
     short_link: bool | None = None
+    """Changes nothing: every payment link is as short as the checkout script allows, with an id of 8 characters."""
     show_saved_payment_methods: bool | None = None
     tax_id: TaxIdText | None = None
     trial_period_days: TrialDays | None = None
@@ -125,11 +126,11 @@ class SubscriptionCreated(ResponseBody, frozen=True, kw_only=True):
 
 def read_subscription(body: SubscriptionCreate) -> SubscriptionRequest:
     """Return the subscription that a request asks for."""
-    billing, demand = body.billing, body.on_demand
+    demand = body.on_demand
     return SubscriptionRequest(
         payment=PaymentRequest(
             items=[],
-            billing=Address(billing.country, billing.city, billing.state, billing.street, billing.zipcode),
+            billing=read_address(body.billing),
             customer=read_requested_customer(body.customer),
             fees_inclusive=None if demand is None else demand.adaptive_currency_fees_inclusive,
             allowed_payment_method_types=body.allowed_payment_method_types,

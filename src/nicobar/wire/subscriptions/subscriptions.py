@@ -132,7 +132,6 @@ class SubscriptionQuery(RequestBody, frozen=True, kw_only=True):
     """The query of GET /subscriptions/{id}."""
 
     locale: str | None = None
-    """A language to translate texts into. Nothing is translated here, so every language gets the base text."""
 
 
 class SubscriptionListQuery(PageQuery, frozen=True, kw_only=True):

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from nicobar.core.customers.buyer import Address
 from nicobar.core.discounts.discounts import DiscountTerms
 from nicobar.core.pricing.pricing import Quote, quote
 from nicobar.core.sessions.cart_preview import CartPreview
@@ -16,8 +15,9 @@ from nicobar.core.subscriptions.plan import RunningCode
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.core.tax.tax import MILLION
 from nicobar.reference import countries
-from nicobar.wire.codes import CountryCode, CurrencyCode
+from nicobar.wire.codes import CurrencyCode
 from nicobar.wire.common import (
+    BillingAddress,
     DiscountCodes,
     DiscountCodeText,
     ObjectId,
@@ -25,6 +25,7 @@ from nicobar.wire.common import (
     ResponseBody,
     TaxIdText,
     Text250,
+    read_address,
 )
 from nicobar.wire.payments.payments import CustomerRequest, read_requested_customer
 from nicobar.wire.sessions.session_requests import (
@@ -38,22 +39,12 @@ from nicobar.wire.sessions.session_requests import (
 )
 
 
-class PreviewAddress(RequestBody, frozen=True, kw_only=True):
-    """The billing address, as far as it is known; country, state, postal code and city can decide the tax."""
-
-    country: CountryCode
-    city: Text250 | None = None
-    state: Text250 | None = None
-    street: Text250 | None = None
-    zipcode: Annotated[str, Meta(max_length=32)] | None = None
-
-
 class CheckoutPreviewRequest(RequestBody, frozen=True, kw_only=True):
     """The body of POST /checkouts/preview. Fields of a checkout session that decide no price are ignored."""
 
     product_cart: Annotated[list[SessionItemRequest], Meta(max_length=20)]
     allowed_payment_method_types: SessionMethodTypes | None = None
-    billing_address: PreviewAddress | None = None
+    billing_address: BillingAddress | None = None
     billing_currency: CurrencyCode | None = None
     customer: CustomerRequest | None = None
     customer_business_name: Text250 | None = None
@@ -163,13 +154,10 @@ class CheckoutPreview(ResponseBody, frozen=True, kw_only=True):
 def read_preview(body: CheckoutPreviewRequest) -> SessionRequest:
     """Return the session whose cart a request wants to preview. Raises Problem as `read_session`."""
     refuse_collection(body.product_collection_id)
-    address = body.billing_address
     return SessionRequest(
         items=[read_item(item, index) for index, item in enumerate(body.product_cart)],
         subscription=read_terms(body.subscription_data),
-        billing=None
-        if address is None
-        else Address(address.country, city=address.city, state=address.state, zipcode=address.zipcode),
+        billing=None if body.billing_address is None else read_address(body.billing_address),
         customer=None if body.customer is None else read_requested_customer(body.customer),
         fees_inclusive=body.adaptive_currency_fees_inclusive,
         allowed_payment_method_types=known_types(body.allowed_payment_method_types),
