@@ -10,6 +10,17 @@ _DELAYS: Final = tuple(timedelta(hours=hours) for hours in (12, 24, 48, 72, 96, 
 """From each try to the next one; together they reach 29.5 days."""
 
 
+def retries_within(window: timedelta) -> int:
+    """Return how many automatic tries a window has room for."""
+    count, elapsed = 0, timedelta()
+    for delay in _DELAYS:
+        elapsed += delay
+        if elapsed > window:
+            break
+        count += 1
+    return count
+
+
 def next_retry(created_at: datetime, failed_at: datetime, tries: int, window: timedelta) -> datetime | None:
     """Return when the automatic try number `tries` + 1 is made, or None when there is no further one.
 
