@@ -102,14 +102,19 @@ class DetailsView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the form shows something that was typed and not stored, so that it has to be open."""
 
     @property
+    def fields(self) -> list[DetailField]:
+        """All fields of the form."""
+        return [*self.contact, *self.address, *self.business]
+
+    @property
     def errors(self) -> list[DetailField]:
         """The fields that need another look."""
-        return [field for field in [*self.contact, *self.address, *self.business] if field.error]
+        return [field for field in self.fields if field.error]
 
     @property
     def changeable(self) -> bool:
         """Whether the form has any field."""
-        return bool(self.contact or self.address or self.business)
+        return bool(self.fields)
 
     @property
     def business_open(self) -> bool:

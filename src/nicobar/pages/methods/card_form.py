@@ -22,7 +22,7 @@ from nicobar.pages.texts.texts import Reason
 from nicobar.processors.base import CardInput, MethodInput
 
 MAXIMUM_FORM: Final = 16 * 1024
-"""Bytes of a form; a filled one has a few hundred."""
+"""Bytes of a form; a filled one has a few hundred, and in a script of three bytes a letter a few thousand."""
 
 MAXIMUM_FIELDS: Final = 20
 MAXIMUM_NAME: Final = 100
@@ -69,8 +69,10 @@ class CheckedForm(NamedTuple):
     """The way to pay that was chosen: `card`, or a payment method type; None for none yet."""
 
 
-async def read_form(request: Request, maximum_fields: int = MAXIMUM_FIELDS) -> PostedForm:
-    """Read a form of at most `MAXIMUM_FORM` bytes and so many fields.
+async def read_form(
+    request: Request, maximum_fields: int = MAXIMUM_FIELDS, maximum_bytes: int = MAXIMUM_FORM
+) -> PostedForm:
+    """Read a form of at most so many fields and bytes.
 
     Raises Problem INVALID_REQUEST_BODY for another content type (415), too many bytes (413) or a broken form (400).
     """
@@ -81,9 +83,9 @@ async def read_form(request: Request, maximum_fields: int = MAXIMUM_FIELDS) -> P
     try:
         async for chunk in request.stream():
             raw += chunk
-            if len(raw) > MAXIMUM_FORM:
+            if len(raw) > maximum_bytes:
                 raw.clear()
-                raise Problem("INVALID_REQUEST_BODY", status=413, detail=f"It is larger than {MAXIMUM_FORM} bytes.")
+                raise Problem("INVALID_REQUEST_BODY", status=413, detail=f"It is larger than {maximum_bytes} bytes.")
     except ClientDisconnect:
         raise Problem("INVALID_REQUEST_BODY", status=400, detail="The connection ended too early.") from None
     try:

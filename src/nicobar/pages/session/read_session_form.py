@@ -103,7 +103,7 @@ def read_code(form: PostedForm, told: ToldDetails, reader: Reader) -> tuple[list
         return [code for code in kept if code != removed], None
     code = normalise_code(plain(form.text("code")))
     if not code:
-        return kept, None
+        return kept, reader.texts("discount.missing") if form.text("apply") else None
     if code in kept:
         return kept, reader.texts("discount.again")
     if len(kept) >= MAXIMUM_CODES:

@@ -11,6 +11,7 @@ from nicobar.core.sessions.told_details import ToldDetails, may_edit
 from nicobar.flows.sessions.draft_payment import DraftedPayment
 from nicobar.pages.details.details import Choice, DetailField, DetailsView, details_view
 from nicobar.pages.frame.view import amount_text
+from nicobar.pages.methods.card_form import holds_card_number
 from nicobar.pages.session.custom_fields import custom_field_view
 from nicobar.pages.session.price_entry import LONGEST, price_text
 from nicobar.pages.texts.texts import Reader
@@ -37,14 +38,18 @@ class SessionForm(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     code_error: str | None
     general_error: str | None
-    """Why the order cannot be made, when no field is to blame."""
+    """Why the order cannot be made, when no field of the form is to blame."""
 
     @property
     def errors(self) -> list[DetailField]:
         """The fields that need another look."""
-        details = [] if self.details is None else self.details.errors
-        own = [field for field in [*self.contact, *self.prices, *self.questions] if field.error]
-        return [*own, *details]
+        return [field for field in self.fields if field.error]
+
+    @property
+    def fields(self) -> list[DetailField]:
+        """All fields but the code's."""
+        details = [] if self.details is None else self.details.fields
+        return [*self.contact, *self.prices, *self.questions, *details]
 
 
 class Typed(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,13 +74,18 @@ def session_form(
     blocked: Collection[str],
     currencies: Sequence[str],
 ) -> SessionForm:
-    """Return the form; `currencies` are those that the buyer can choose from, none where none can be chosen."""
-    payment, texts = drafted.payment, reader.texts
-    errors, shown = typed.errors, typed.shown
+    """Return the form; `currencies` are those that the buyer can choose from, none where none can be chosen.
+
+    What was refused and holds a card number is never shown again.
+    """
+    payment, texts, errors = drafted.payment, reader.texts, typed.errors
+    kept = {name: text for name, text in typed.shown.items() if name not in errors or not holds_card_number(text)}
+    typed = msgspec.structs.replace(typed, shown=kept)
+    shown = typed.shown
     details = details_view(
         without_contact(drafted).payment, reader, action=action, token="", blocked=blocked, errors=errors, shown=shown
     )
-    return SessionForm(
+    form = SessionForm(
         action=action,
         hidden=[
             ("shown_country", payment.billing.country),
@@ -93,10 +103,13 @@ def session_form(
         currency=_currency(payment.currency, currencies, reader),
         codes=payment.options.discount_codes,
         codes_locked=not session.request.flags.allow_discount_code,
-        code=shown.get("code", ""),
+        code=shown.get("code", "") if "code" in errors else "",
         code_error=errors.get("code"),
-        general_error=errors.get(""),
+        general_error=None,
     )
+    named = {field.name for field in form.fields} | (set() if form.codes_locked else {"code"})
+    elsewhere = next((sentence for name, sentence in errors.items() if name not in named), None)
+    return msgspec.structs.replace(form, general_error=elsewhere)
 
 
 def without_contact(drafted: DraftedPayment) -> DraftedPayment:

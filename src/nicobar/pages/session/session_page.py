@@ -18,11 +18,13 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.sessions.draft_payment import DraftedPayment, draft_payment
 from nicobar.flows.sessions.foresee_renewals import foresee_renewals
 from nicobar.flows.sessions.start_payment import start_payment
+from nicobar.pages.changes.changes import MAXIMUM_CODE
 from nicobar.pages.details.details import missing_parts, tax_may_grow
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.embedding import Frame, frame_of, is_alone, session_frame_view, session_page
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
 from nicobar.pages.frame.renewals import renewal_views
+from nicobar.pages.frame.returns import form_action
 from nicobar.pages.frame.view import page_view
 from nicobar.pages.methods.card_form import PostedForm, read_form
 from nicobar.pages.session.blame import blamed
@@ -38,6 +40,9 @@ from nicobar.storage.sessions.sessions import find_session
 
 MAXIMUM_FIELDS: Final = 80
 """Fields of the form: the buyer's own, five questions, twenty lines and codes, and what the page knows itself."""
+
+MAXIMUM_FORM: Final = 64 * 1024
+"""Bytes of the form. Five answers of 500 letters, each of nine bytes as browsers send it, have 22 500 alone."""
 
 _SHEET_HEADERS: Final = {
     "cache-control": "no-store",
@@ -78,7 +83,7 @@ class SessionPage:
         visit = await self._visit(request)
         if (over := self._over(request, visit)) is not None:
             return over
-        form = await read_form(request, MAXIMUM_FIELDS)
+        form = await read_form(request, MAXIMUM_FIELDS, MAXIMUM_FORM)
         typed = await self._read(visit, form)
         if asks_for_price(form) or typed.errors or typed.unasked:
             return await self._form(request, visit, typed, status=422 if typed.errors else 200)
@@ -159,6 +164,7 @@ class SessionPage:
         return self._renderer.page(
             "session.html",
             status=status,
+            form_action=form_action(payment) if frame is None else "'self'",
             frame=None if frame is None else session_frame_view(frame, session.session_id, payment),
             languages=None if custom.force_language else language_view(here, reader),
             look=look_of(self._renderer, session.session_id, session.request),
@@ -206,7 +212,8 @@ class SessionPage:
         if limited and (form.text("code") or carried):
             codes, fault = list(before.discount_codes or ()), reader.texts("discount.guesses")
         if fault is not None:
-            errors["code"], shown["code"] = fault, form.text("code")[:64]
+            errors["code"] = fault
+        shown["code"] = form.text("code")[:MAXIMUM_CODE]
         return await self._priced(visit, base, told, codes, errors, shown)
 
     async def _priced(
@@ -223,8 +230,10 @@ class SessionPage:
         try:
             drafted = await draft_payment(self._runtime, visit.session, wanted)
         except Problem as problem:
-            self._limits.guesses.spend(visit.session.session_id, self._runtime.clock.elapsed())
-            errors = {**errors, **blamed(problem, wanted, visit.reader)}
+            blame = blamed(problem, wanted, visit.reader)
+            if blame.keys() & {"code", "tax_id"}:  # nobody guesses anything by another country or currency
+                self._limits.guesses.spend(visit.session.session_id, self._runtime.clock.elapsed())
+            errors = {**errors, **blame}
             return Typed(told=told if "code" in errors else wanted, errors=errors, shown=shown)
         payment = drafted.payment
         moved = payment.billing.country != base.payment.billing.country
