@@ -12,6 +12,7 @@ from nicobar.core.subscriptions.subscription import UNPAID, Subscription
 from nicobar.flows.subscriptions.update_payment_method import update_payment_method
 from nicobar.flows.subscriptions.update_subscription import update_subscription
 from nicobar.pages.frame.rendering import redirect
+from nicobar.pages.frame.view import decline_text
 from nicobar.pages.methods.card_form import PostedForm
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import Allowed, allowed, card_item
@@ -78,8 +79,8 @@ class BillingPages:
             payment = await get_payment(read, visit.tenant, placed.payment.payment_id)
         if payment is not None and payment.status == "failed":
             subscription, _ = await self._allowed(request, visit)
-            return await self._cards(visit, subscription, error=visit.reader.texts("error.decline_unknown"))
-        return self._portal.back(visit, done=True)
+            return await self._cards(visit, subscription, error=decline_text(payment.error_code, visit.reader.texts))
+        return self._portal.back(visit, done=payment is None or payment.status == "succeeded")
 
     async def _allowed(self, request: Request, visit: PortalVisit) -> tuple[Subscription, Allowed]:
         subscription = await own_subscription(self._portal, request, visit)

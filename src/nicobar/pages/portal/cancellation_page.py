@@ -42,7 +42,8 @@ class CancellationPage:
         may = allowed(subscription, visit.settings)
         when, reason, comment = form.text("when"), form.text("reason"), tidy(form.text("comment"))
         if (error := _comment_error(comment, visit.reader.texts)) is not None:
-            return self._form(visit, subscription, when=when, reason=reason, error=error)
+            shown = "" if holds_card_number(comment) else comment
+            return self._form(visit, subscription, when=when, reason=reason, comment=shown, error=error)
         if not {"later": may.cancel_later, "now": may.cancel_now}.get(when, False):
             raise switched_off()
         feedback: Feedback | UnsetType = next((each for each in FEEDBACKS if each == reason), UNSET)
@@ -63,6 +64,7 @@ class CancellationPage:
         *,
         when: str = "",
         reason: str = "",
+        comment: str = "",
         error: str | None = None,
     ) -> Response:
         texts = visit.reader.texts
@@ -80,6 +82,7 @@ class CancellationPage:
             ways=[(value, label, value == chosen) for value, label in ways],
             reasons=[(each, texts(f"portal.reason_{each}"), each == reason) for each in FEEDBACKS],
             maximum=MAXIMUM_COMMENT,
+            comment=comment,
             error=error,
         )
 

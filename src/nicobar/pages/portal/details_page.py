@@ -49,7 +49,10 @@ class DetailsPage:
         else:
             phone = read_phone(typed, _NOWHERE, errors, texts)
         if errors:
-            shown = {"customer_name": "" if holds_card_number(name) else name, "phone": typed}
+            again = {"customer_name": name, "phone": typed}
+            shown = {
+                field: "" if field in errors and holds_card_number(text) else text for field, text in again.items()
+            }
             return self._form(visit, shown, errors)
         change = CustomerChange(name=name, phone_number=phone)
         await update_customer(self._portal.runtime, visit.tenant, visit.customer.customer_id, change)
