@@ -41,6 +41,7 @@ class Allowed(NamedTuple):
     pause: bool
     resume: bool
     change_card: bool
+    change_address: bool
 
     @property
     def cancel(self) -> bool:
@@ -103,6 +104,7 @@ def allowed(subscription: Subscription, settings: PortalSettings) -> Allowed:
         pause=settings.portal_pause and status == "active" and idle and not scheduled,
         resume=settings.portal_pause and status == "paused",
         change_card=settings.portal_payment_method and live and (idle or status not in UNPAID),
+        change_address=settings.portal_details and live,
     )
 
 
