@@ -9,7 +9,12 @@ from starlette.types import ASGIApp
 
 from api.sessions.opening import ADDRESS, ANA, create_session
 from harness import FakeClock, Merchant
+from nicobar.core.payments.repricing import MAXIMUM_CODES
 from nicobar.flows.runtime import Runtime
+from nicobar.pages.changes.changes import MAXIMUM_CODE
+from nicobar.pages.details.details import LENGTHS
+from nicobar.pages.session.custom_fields import MAXIMUM_ANSWER, MAXIMUM_CUSTOM_FIELDS
+from nicobar.pages.session.session_page import MAXIMUM_FORM
 from orders import dump
 from pages.session.filling import errors_of, fields_of, send, total_of
 from shop import EXAMPLE_RATES, Shop, item
@@ -100,13 +105,42 @@ async def test_tax_ids_are_guesses(shop: Shop) -> None:
     assert errors_of(refused) == {"code": GUESSES}
 
 
-async def test_long_answers_in_any_script_fit(shop: Shop) -> None:
-    questions = [{"key": f"q{place}", "label": "Say", "field_type": "text"} for place in range(5)]
+async def test_the_longest_form_in_any_script_fits(shop: Shop) -> None:
+    letter = "\U00020000"  # four bytes in UTF-8, twelve as a form is sent
+    questions = [{"key": f"q{place}", "label": "Say", "field_type": "text"} for place in range(MAXIMUM_CUSTOM_FIELDS)]
     page = await open_page(shop, custom_fields=questions)
-    answers = {f"custom_{place}": "\u6c34" * 500 for place in range(5)}
-    too_large = await send(shop.browser, page, **TYPED, **PLACE, custom_0="\u6c34" * 8000)
+    answers = {f"custom_{place}": letter * MAXIMUM_ANSWER for place in range(MAXIMUM_CUSTOM_FIELDS)}
+    address = {name: letter * LENGTHS[name] for name in ("customer_name", "street", "city", "business_name")}
+    email = {"email": f"{'k' * 60}@{'x' * 60}.{'y' * 60}.{'z' * 60}.com"}
+    codes = {f"code_{place}": letter * MAXIMUM_CODE for place in range(MAXIMUM_CODES)} | {"code": letter * MAXIMUM_CODE}
+    refused = await send(shop.browser, page, **TYPED | PLACE | address | email | answers | codes)
+    assert (refused.status_code, list(errors_of(refused))) == (422, ["code"])
+    assert {name: fields_of(refused)[name] for name in answers | address} == answers | address
+    too_large = await shop.browser.post(str(page.url), data={"custom_0": "x" * MAXIMUM_FORM})
     assert too_large.status_code == 413
-    assert (await send(shop.browser, page, **TYPED, **PLACE, **answers)).status_code == 303
+    assert (await send(shop.browser, page, **TYPED | PLACE | address | answers)).status_code == 303
+
+
+async def test_a_tax_id_that_may_be_a_card_number_is_refused(shop: Shop) -> None:
+    """Nothing is known by which a tax id of Panama could be checked."""
+    page = await send(shop.browser, await open_page(shop), country="PA", update="yes")
+    before = await dump(shop.runtime)
+    refused = await send(shop.browser, page, **TYPED | {"country": "PA", "city": "Panama", "tax_id": CARD})
+    assert (refused.status_code, list(errors_of(refused)), CARD in refused.text) == (422, ["tax_id"], False)
+    assert await dump(shop.runtime) == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"), [({"tax_id": "DE1"}, "tax_id"), ({"code": "NOPE"}, "code"), ({"country": "AT"}, "country")]
+)
+async def test_what_was_typed_stays_with_a_refusal(shop: Shop, typed: dict[str, str], field: str) -> None:
+    await shop.settings(blocked_countries="AT")
+    page = await send(shop.browser, await open_page(shop), country="DE", update="yes")
+    refused = await send(shop.browser, page, **TYPED | PLACE | {"business_name": "Kim GmbH"} | typed)
+    assert (refused.status_code, list(errors_of(refused))) == (422, [field])
+    kept = ["email", "customer_name", "street", "city", "business_name"] + ["zipcode"] * (field != "country")
+    expected = TYPED | PLACE | {"business_name": "Kim GmbH"}
+    assert {name: fields_of(refused)[name] for name in kept} == {name: expected[name] for name in kept}
 
 
 async def test_the_form_may_lead_to_a_seller_who_wants_the_buyer_at_once(shop: Shop) -> None:

@@ -21,8 +21,8 @@ from nicobar.core.typed_text import compact, tidy, unusable, without_label
 from nicobar.pages.texts.texts import Reason
 from nicobar.processors.base import CardInput, MethodInput
 
-MAXIMUM_FORM: Final = 16 * 1024
-"""Bytes of a form; a filled one has a few hundred, and in a script of three bytes a letter a few thousand."""
+MAXIMUM_FORM: Final = 24 * 1024
+"""Bytes of a form. Five parts of an address with 250 letters each have 15 000, in a script of twelve bytes a letter."""
 
 MAXIMUM_FIELDS: Final = 20
 MAXIMUM_NAME: Final = 100

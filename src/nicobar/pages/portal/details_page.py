@@ -50,9 +50,7 @@ class DetailsPage:
             phone = read_phone(typed, _NOWHERE, errors, texts)
         if errors:
             again = {"customer_name": name, "phone": typed}
-            shown = {
-                field: "" if field in errors and holds_card_number(text) else text for field, text in again.items()
-            }
+            shown = {field: "" if holds_card_number(text) else text for field, text in again.items()}
             return self._form(visit, shown, errors)
         change = CustomerChange(name=name, phone_number=phone)
         await update_customer(self._portal.runtime, visit.tenant, visit.customer.customer_id, change)

@@ -15,6 +15,9 @@ from nicobar.pages.methods.card_form import PostedForm, holds_card_number
 from nicobar.pages.texts.texts import Texts
 from nicobar.reference.contacts import checked_email
 
+MAXIMUM_CUSTOM_FIELDS: Final = 5
+"""Questions of a session, as in the contract's request."""
+
 MAXIMUM_ANSWER: Final = 500
 """Characters of an answer."""
 

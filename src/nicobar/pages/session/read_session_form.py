@@ -180,10 +180,9 @@ def _chosen_currency(form: PostedForm) -> str | None:
 
 
 def _shown(session: CheckoutSession, form: PostedForm) -> dict[str, str]:
-    """Return what was typed, but for what may be a card number."""
+    """Return what was typed."""
     questions = [field_name(index) for index in range(len(session.request.custom_fields))]
     prices = [f"amount_{place}" for place in range(len(session.request.items)) if form.text(f"amount_{place}")]
-    names = [*contact_names(session), *questions, *prices, "tax_id", "business_name"]
+    names = [*contact_names(session), *questions, *prices, "street", "city", "tax_id", "business_name"]
     limits = dict.fromkeys(prices, LONGEST)
-    typed = {name: form.text(name)[: limits.get(name, _SHORT)] for name in names}
-    return {name: text for name, text in typed.items() if not holds_card_number(text) or name in ("phone", "tax_id")}
+    return {name: form.text(name)[: limits.get(name, _SHORT)] for name in names}

@@ -76,10 +76,10 @@ def session_form(
 ) -> SessionForm:
     """Return the form; `currencies` are those that the buyer can choose from, none where none can be chosen.
 
-    What was refused and holds a card number is never shown again.
+    What may be a card number is never shown again.
     """
     payment, texts, errors = drafted.payment, reader.texts, typed.errors
-    kept = {name: text for name, text in typed.shown.items() if name not in errors or not holds_card_number(text)}
+    kept = {name: text for name, text in typed.shown.items() if not holds_card_number(text)}
     typed = msgspec.structs.replace(typed, shown=kept)
     shown = typed.shown
     details = details_view(

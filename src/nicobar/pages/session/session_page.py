@@ -10,6 +10,7 @@ from starlette.responses import Response
 from nicobar.client_address import client_address
 from nicobar.core.ids import is_session_id
 from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.repricing import MAXIMUM_CODES
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import CheckoutSession, state_of
 from nicobar.core.sessions.told_details import ToldDetails
@@ -19,7 +20,8 @@ from nicobar.flows.sessions.draft_payment import DraftedPayment, draft_payment
 from nicobar.flows.sessions.foresee_renewals import foresee_renewals
 from nicobar.flows.sessions.start_payment import start_payment
 from nicobar.pages.changes.changes import MAXIMUM_CODE
-from nicobar.pages.details.details import missing_parts, tax_may_grow
+from nicobar.pages.details.address_parts import missing_parts
+from nicobar.pages.details.details import LENGTHS, tax_may_grow
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.embedding import Frame, frame_of, is_alone, session_frame_view, session_page
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
@@ -28,9 +30,10 @@ from nicobar.pages.frame.returns import form_action
 from nicobar.pages.frame.view import page_view
 from nicobar.pages.methods.card_form import PostedForm, read_form
 from nicobar.pages.session.blame import blamed
+from nicobar.pages.session.custom_fields import MAXIMUM_ANSWER, MAXIMUM_CUSTOM_FIELDS
 from nicobar.pages.session.look import look_of
 from nicobar.pages.session.read_session_form import asks_for_price, codes_of, read_code, read_session_form, told_before
-from nicobar.pages.session.session_form import Typed, session_form
+from nicobar.pages.session.session_form import EMAIL_LENGTH, Typed, session_form
 from nicobar.pages.session.theme_sheet import theme_sheet
 from nicobar.pages.texts.language import asked_language, language_view, reader_of, with_language
 from nicobar.pages.texts.texts import Reader
@@ -41,8 +44,14 @@ from nicobar.storage.sessions.sessions import find_session
 MAXIMUM_FIELDS: Final = 80
 """Fields of the form: the buyer's own, five questions, twenty lines and codes, and what the page knows itself."""
 
-MAXIMUM_FORM: Final = 64 * 1024
-"""Bytes of the form. Five answers of 500 letters, each of nine bytes as browsers send it, have 22 500 alone."""
+_LETTERS: Final = (
+    MAXIMUM_CUSTOM_FIELDS * MAXIMUM_ANSWER + sum(LENGTHS.values()) + EMAIL_LENGTH + (MAXIMUM_CODES + 1) * MAXIMUM_CODE
+)
+"""Letters of the longest form that is not refused."""
+
+MAXIMUM_FORM: Final = 12 * _LETTERS + 100 * MAXIMUM_FIELDS
+"""Bytes of the form. A letter has at most four in UTF-8, each of which browsers send as three; the rest is for the
+fields' names and for what is short: prices, country, currency."""
 
 _SHEET_HEADERS: Final = {
     "cache-control": "no-store",
@@ -182,7 +191,8 @@ class SessionPage:
         """Price the order; without what cannot be used of it, which is said at its field."""
         if typed.drafted is not None:
             return typed.drafted, typed
-        for told in (typed.told, ToldDetails(), ToldDetails(discount_codes=[])):
+        unproven = msgspec.structs.replace(typed.told, tax_id=None)
+        for told in (typed.told, unproven, ToldDetails(), ToldDetails(discount_codes=[])):
             try:
                 return await draft_payment(self._runtime, visit.session, told), typed
             except Problem as problem:
