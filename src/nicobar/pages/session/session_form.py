@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.quote import Quote
 from nicobar.core.sessions.checkout_session import CheckoutSession
 from nicobar.core.sessions.told_details import ToldDetails, may_edit
@@ -90,6 +91,7 @@ def session_form(
         hidden=[
             ("shown_country", payment.billing.country),
             ("shown_currency", payment.currency),
+            ("shown_total", total_shown(payment)),
             ("chosen_currency", typed.told.billing_currency or ""),
             *((f"code_{index}", code) for index, code in enumerate(payment.options.discount_codes)),
         ],
@@ -110,6 +112,11 @@ def session_form(
     named = {field.name for field in form.fields} | (set() if form.codes_locked else {"code"})
     elsewhere = next((sentence for name, sentence in errors.items() if name not in named), None)
     return msgspec.structs.replace(form, general_error=elsewhere)
+
+
+def total_shown(payment: Payment) -> str:
+    """Return the total as the form carries it: nobody pays another one than was shown."""
+    return f"{payment.total_amount} {payment.currency}"
 
 
 def without_contact(drafted: DraftedPayment) -> DraftedPayment:
