@@ -12,7 +12,7 @@ from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.methods.card_form import MAXIMUM_FORM
+from nicobar.pages.methods.posted_form import MAXIMUM_FORM
 from orders import attempts_of, order, pay, place, reload, token_of
 
 JSON = {"accept": "application/json"}

@@ -43,6 +43,7 @@ async def test_everything_is_told_and_paid_with_one_form(shop: Shop) -> None:
     questions = [{"key": "note", "label": "Note", "field_type": "text", "required": True}]
     page, session_id = await open_page(shop, custom_fields=questions)
     assert {"email", "country", "zipcode", "custom_0", "number", "expiry", "cvc", "name"} <= fields_of(page).keys()
+    assert fields_of(page).keys().isdisjoint({"street", "city"})
     assert page.text.count("<form") == 2  # the other one is for the languages
     onward = await send(shop.browser, page, **ALL, custom_0="Ring twice")
     assert onward.status_code == 303

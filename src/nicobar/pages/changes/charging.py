@@ -34,8 +34,7 @@ async def charge(
     """
     link_id = payment.link_id or ""
     failures, address, now = limits.failures, client_address(request), runtime.clock.elapsed()
-    failures.check(address, now)
-    failures.spend(address, now)
+    failures.take(address, now)
     return_url = f"{runtime.public_url}{path}"
     try:
         confirmation = await confirm_payment(

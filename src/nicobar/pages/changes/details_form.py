@@ -10,10 +10,10 @@ from msgspec import UNSET
 from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.repricing import PaymentChange
 from nicobar.core.tax.postal_code import written_code
-from nicobar.core.typed_text import plain, tidy, unusable
+from nicobar.core.typed_text import plain, tidy
 from nicobar.pages.details.address_parts import missing_parts, shown_parts, state_label, state_value
 from nicobar.pages.details.details import LENGTHS, Billed, contact_fields, is_unproven
-from nicobar.pages.methods.card_form import PostedForm, holds_card_number
+from nicobar.pages.methods.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.texts.texts import Texts
 from nicobar.reference import countries
 from nicobar.reference.codes import codes
@@ -79,15 +79,11 @@ def _typed(billed: Billed, form: PostedForm, errors: dict[str, str], texts: Text
     typed = {}
     for name in [name for name in names if name not in billed.options.locked]:
         text = plain(form.text(name)) if name in _NUMBERS else tidy(form.text(name))
-        strange = unusable(text)
-        if len(text) > LENGTHS[name]:
-            errors[name] = texts("details.too_long", count=LENGTHS[name])
-        elif strange is not None:
-            errors[name] = texts("details.unreadable", character=strange)
-        elif name not in _NUMBERS and holds_card_number(text):
-            errors[name] = texts("details.card_number")
-        else:
+        fault = text_fault(text, LENGTHS[name], texts, may_look_like_card=name in _NUMBERS)
+        if fault is None:
             typed[name] = text
+        else:
+            errors[name] = fault
     return typed
 
 

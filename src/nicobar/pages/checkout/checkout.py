@@ -27,8 +27,9 @@ from nicobar.pages.frame.embedding import is_alone
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
 from nicobar.pages.frame.returns import return_address
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.card_form import CheckedForm, PostedForm, moment_of_token, read_form
+from nicobar.pages.methods.card_form import CheckedForm, moment_of_token
 from nicobar.pages.methods.methods import read_method
+from nicobar.pages.methods.posted_form import PostedForm, read_form
 from nicobar.pages.methods.saved_methods import PARAMETER, exchange_proof
 from nicobar.pages.texts.texts import Reason
 from nicobar.processors.accounts.registry import brings_fields
@@ -94,8 +95,7 @@ class CheckoutPage:
         if seen != revision(payment):
             return self._overtaken(request, visit)
         if form.text(PANEL):  # nobody tries out a stolen card there, so it has an allowance of its own
-            self._limits.simulated_charges.check(payment.link_id or "", now)
-            self._limits.simulated_charges.spend(payment.link_id or "", now)
+            self._limits.simulated_charges.take(payment.link_id or "", now)
             return_url = f"{self._runtime.public_url}{visit.path}"
             return self._onward(visit, await use_panel(self._runtime, visit, form, seen, return_url))
         self._limits.attempts.check(payment.link_id or "", now)

@@ -17,7 +17,7 @@ from nicobar.pages.checkout.stripe_page import leads_to_fields
 from nicobar.pages.checkout.visit import Visit
 from nicobar.pages.details.details import DetailsView, tax_may_grow
 from nicobar.pages.frame.embedding import Frame, FrameView, frame_view, with_own_words
-from nicobar.pages.frame.rendering import Renderer, redirect, wants_json
+from nicobar.pages.frame.rendering import Renderer, keep_cookie, redirect, wants_json
 from nicobar.pages.frame.returns import form_action, return_address
 from nicobar.pages.frame.view import form_view, page_view, receipt_view
 from nicobar.pages.methods.card_form import CheckedForm, form_token
@@ -195,15 +195,8 @@ class StatePages:
 
     def _led_on(self, visit: Visit, response: Response) -> Response:
         """Let the browser remember that it was led on from this link."""
-        response.set_cookie(
-            LED_ON,
-            "yes",
-            max_age=int(timedelta(days=1).total_seconds()),
-            path=self._renderer.path(f"/{visit.payment.link_id}"),
-            secure=self._runtime.public_url.startswith("https:"),
-            httponly=True,
-            samesite="lax",
-        )
+        path = self._renderer.path(f"/{visit.payment.link_id}")
+        keep_cookie(response, LED_ON, "yes", timedelta(days=1), path, self._runtime.public_url)
         return response
 
 

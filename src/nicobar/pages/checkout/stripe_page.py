@@ -75,9 +75,7 @@ class StripePage:
             return redirect(self._renderer.path(visit._replace(frame=None).part(FIELDS)))
         if not is_fields_page(visit):
             return redirect(self._renderer.path(visit.path))
-        now = self._runtime.clock.elapsed()
-        self._limits.fields.check(visit.payment.link_id or "", now)
-        self._limits.fields.spend(visit.payment.link_id or "", now)
+        self._limits.fields.take(visit.payment.link_id or "", self._runtime.clock.elapsed())
         fields = await self._fields(visit)
         if fields is None:
             return redirect(self._renderer.path(visit.path))

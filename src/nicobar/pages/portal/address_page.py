@@ -21,7 +21,7 @@ from nicobar.flows.subscriptions.update_subscription import update_subscription
 from nicobar.pages.changes.details_form import ReadDetails, read_details
 from nicobar.pages.details.address_parts import shown_parts, state_label
 from nicobar.pages.details.details import asked_details, country_name
-from nicobar.pages.methods.card_form import PostedForm, holds_card_number
+from nicobar.pages.methods.posted_form import PostedForm, holds_card_number
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import allowed
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit
@@ -49,7 +49,7 @@ class AddressPage:
         """Show the form with what is known. Raises Problem NOT_FOUND."""
         subscription = await own_subscription(self._portal, request, visit)
         if not allowed(subscription, visit.settings).change_address:
-            return self._portal.refused(visit, 403)
+            raise switched_off()
         return self._form(visit, subscription, _bill(subscription), ReadDetails(PaymentChange(), {}, {}))
 
     async def save(self, request: Request, visit: PortalVisit, form: PostedForm) -> Response:

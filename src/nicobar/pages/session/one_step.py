@@ -26,8 +26,9 @@ from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.embedding import Frame, with_own_words
 from nicobar.pages.frame.rendering import Look, Renderer, redirect
 from nicobar.pages.frame.view import FieldView, FormView, form_view
-from nicobar.pages.methods.card_form import CheckedForm, PostedForm
+from nicobar.pages.methods.card_form import CheckedForm
 from nicobar.pages.methods.methods import MethodsView, methods_view, read_method
+from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.pages.methods.saved_methods import SavedView, saved_view
 from nicobar.pages.texts.texts import Reader, Reason
 from nicobar.processors.accounts.registry import is_simulated, processor_for

@@ -10,14 +10,20 @@ from nicobar.core.pricing.quote import Quote
 from nicobar.core.sessions.checkout_session import CheckoutSession
 from nicobar.core.sessions.told_details import ToldDetails, may_edit
 from nicobar.flows.sessions.draft_payment import DraftedPayment
-from nicobar.pages.details.details import Choice, DetailField, DetailsView, details_view
+from nicobar.pages.details.details import LENGTHS, Choice, DetailField, DetailsView, details_view
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.card_form import holds_card_number
+from nicobar.pages.methods.posted_form import holds_card_number
 from nicobar.pages.session.custom_fields import custom_field_view
 from nicobar.pages.session.price_entry import LONGEST, price_text
 from nicobar.pages.texts.texts import Reader
 
 EMAIL_LENGTH: Final = 254
+
+CONTACT_LENGTHS: Final[Mapping[str, int]] = {
+    "email": EMAIL_LENGTH,
+    **{name: LENGTHS[name] for name in ("customer_name", "phone")},
+}
+"""Characters that the fields of the contact take."""
 
 
 class SessionForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,13 +154,13 @@ def _contact(
     texts, customer, flags = reader.texts, session.request.customer, session.request.flags
     known = {} if customer is None else {"email": customer.email, "customer_name": customer.name}
     looks = {
-        "email": (texts("session.email"), "email", "email", EMAIL_LENGTH, True),
-        "customer_name": (texts("details.name"), "name", "text", 250, True),
-        "phone": (texts("details.phone"), "tel", "tel", 40, flags.require_phone_number),
+        "email": (texts("session.email"), "email", "email", True),
+        "customer_name": (texts("details.name"), "name", "text", True),
+        "phone": (texts("details.phone"), "tel", "tel", flags.require_phone_number),
     }
     fields = []
     for name in contact_names(session):
-        label, autocomplete, kind, maximum, required = looks[name]
+        label, autocomplete, kind, required = looks[name]
         fields.append(
             DetailField(
                 name=name,
@@ -163,7 +169,7 @@ def _contact(
                 value=shown.get(name, known.get(name) or ""),
                 required=required,
                 error=errors.get(name),
-                maximum=maximum,
+                maximum=CONTACT_LENGTHS[name],
                 kind=kind,
             )
         )

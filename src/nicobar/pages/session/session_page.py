@@ -7,7 +7,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nicobar.client_address import client_address
 from nicobar.core.ids import is_session_id
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import MAXIMUM_CODES
@@ -28,7 +27,8 @@ from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_for
 from nicobar.pages.frame.renewals import renewal_views
 from nicobar.pages.frame.returns import form_action
 from nicobar.pages.frame.view import PageView, amount_text, page_view
-from nicobar.pages.methods.card_form import CheckedForm, PostedForm, read_form
+from nicobar.pages.methods.card_form import CheckedForm
+from nicobar.pages.methods.posted_form import PostedForm, read_form
 from nicobar.pages.session.blame import blamed
 from nicobar.pages.session.custom_fields import MAXIMUM_ANSWER, MAXIMUM_CUSTOM_FIELDS
 from nicobar.pages.session.look import look_of
@@ -141,9 +141,7 @@ class SessionPage:
             if session is not None and session.payment_id is not None:
                 payment = await get_payment(read, session.tenant, session.payment_id)
         if session is None:
-            address, now = client_address(request), self._runtime.clock.elapsed()
-            self._limits.unknown_links.check(address, now)
-            self._limits.unknown_links.spend(address, now)
+            self._limits.miss(request, self._runtime.clock.elapsed())
             raise Problem("NOT_FOUND", what="Checkout session")
         forced = session.request.customization.force_language
         frame = request.state.frame = await frame_of(self._runtime, request, session.tenant)
@@ -221,8 +219,7 @@ class SessionPage:
     async def _view(self, visit: SessionVisit, drafted: DraftedPayment, facts: PageFacts, *, taxed: bool) -> PageView:
         payment, inputs = drafted.payment, drafted.quote.inputs
         foreseen = await foresee_renewals(self._runtime, payment, inputs, drafted.subscriptions)
-        tagged = visit.session.request.customization.show_on_demand_tag
-        renewals = renewal_views(foreseen, facts.seller, visit.reader, named=len(payment.lines) > 1, tagged=tagged)
+        renewals = renewal_views(foreseen, payment, visit.session.request, facts.seller, visit.reader)
         return page_view(payment, facts, visit.reader, renewals, tax_open=taxed and tax_may_grow(payment))
 
     async def _drafted(self, visit: SessionVisit, typed: Typed) -> tuple[DraftedPayment | None, Typed]:
