@@ -86,9 +86,10 @@ async def change_code(
     try:
         new = await reprice_payment(runtime, payment.tenant, payment.payment_id, change)
     except Problem as problem:
-        guesses.spend(link_id, now)
         key = f"discount.{problem.code.lower()}"
         added = change.add_code is not None and key in texts
+        if added:  # nobody guesses anything by removing a code, or where the order is being changed already
+            guesses.spend(link_id, now)
         return Changed(payment, {"code": texts(key if added else fallback)}, shown)
     return Changed(new, {}, {})
 
