@@ -41,6 +41,11 @@ class Allowance:
         if len(self._full_at) > self._remembered:
             self._full_at.popitem(last=False)
 
+    def take(self, key: str | None, now: timedelta) -> None:
+        """Spend a try of the key. Raises Problem TOO_MANY_REQUESTS, and takes none, when it has none left."""
+        self.check(key, now)
+        self.spend(key, now)
+
     def give_back(self, key: str | None) -> None:
         """Undo one `spend` of the key."""
         if key is not None and key in self._full_at:

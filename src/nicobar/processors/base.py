@@ -101,7 +101,7 @@ class CardRefused(InputRefused):
 
 
 class ChargeRequest:
-    """One order to a processor: take this amount from this instrument, once for this attempt id."""
+    """What a processor is asked to charge: this amount from this instrument, once for this attempt id."""
 
     __slots__ = (
         "amount",
@@ -161,7 +161,7 @@ class ChargeRequest:
 
 
 class RefundRequest(NamedTuple):
-    """One order to a processor: give this much of an attempt's charge back, once for this refund id."""
+    """What a processor is asked to refund: this much of an attempt's charge, once for this refund id."""
 
     refund_id: str
     attempt: Attempt
@@ -242,12 +242,12 @@ class Processor(Protocol):
         """
 
     async def find(self, attempt: Attempt) -> Outcome | None:
-        """Return what happened to an attempt, None when no order for it has ever arrived."""
+        """Return what happened to an attempt, None when no charge for it has ever arrived."""
 
     async def cancel(self, attempt: Attempt) -> Outcome | None:
         """Ensure that an attempt takes no money any more, and return what became of it.
 
-        None says that no order had arrived, and none that arrives later will be carried out. An attempt that has
+        None says that no charge had arrived, and none that arrives later will be carried out. An attempt that has
         taken the money answers Succeeded, and one that waited for its customer Abandoned. A debit that is under way
         cannot be called back: it answers Pending, and its end comes later.
         """
@@ -259,10 +259,10 @@ class Processor(Protocol):
         """
 
     async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
-        """Return what happened to a refund, None when no order for it has ever arrived.
+        """Return what happened to a refund, None when it has never arrived.
 
         A refund that succeeded and came back has failed. A RefundFailed from here has the processor's own id of it:
-        without one it is taken for the refusal of an order.
+        without one it is taken for the refusal of a refund.
         """
 
     async def find_dispute(self, reference: str) -> DisputeFacts | None:

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 import pytest_asyncio
+from starlette.types import ASGIApp
 
+from api.sessions.opening import ADDRESS, ANA, create_session
 from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe, connect, with_accounts
-from harness import PUBLIC_URL, FakeClock
+from harness import PUBLIC_URL, FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment, Succeeded
 from nicobar.core.payments.saved_method import SavedChoice
@@ -22,6 +24,8 @@ from nicobar.processors.stripe.stripe_account import StripeAccount
 from nicobar.storage.payments.saved_methods import list_methods
 from orders import attempts_of, dump, order, place, reload, token_of
 from pages.paying import payment_in
+from pages.session.filling import send
+from shop import Shop, item
 
 STRIPE = "https://js.stripe.com"
 
@@ -279,3 +283,23 @@ async def test_a_link_asks_stripe_a_bounded_number_of_times(
     page = (await choose(browser, payment)).headers["location"]
     answers = [(await browser.get(page)).status_code for _ in range(61)]
     assert answers == [200] * 60 + [429]
+
+
+async def test_a_session_keeps_its_look_and_language(
+    runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant, localstripe: LocalStripe
+) -> None:
+    await connect(runtime, merchant.tenant, localstripe)
+    shop = Shop(runtime, app, clock, merchant)
+    config = {"light": {"button_primary": "red"}, "radius": "4px", "pay_button_text": "Jetzt kaufen"}
+    custom = {"theme": "dark", "theme_config": config, "force_language": "de"}
+    filled = {"customer": ANA, "billing_address": ADDRESS, "customization": custom}
+    created = await create_session(shop, item(await shop.product(2000)), **filled)
+    onward = await send(shop.browser, await shop.browser.get(created["checkout_url"]))
+    link = onward.headers["location"]
+    form = {"token": token_of(await shop.browser.get(link)), "method": "card"}
+    page = await shop.browser.get((await shop.browser.post(link, data=form)).headers["location"])
+    assert page.status_code == 200 and 'lang="de"' in page.text and 'class="languages"' not in page.text
+    assert f'<link rel="stylesheet" href="/session/{created["session_id"]}/theme.css">' in page.text
+    assert "/static/checkout.dark." in page.text
+    assert (data_of(page, "theme"), data_of(page, "language")) == ("dark", "de")
+    assert ">Jetzt kaufen</button>" in page.text

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from harness import FakeClock, Merchant
 from nicobar.core.tax.tax_id import RegisterAnswer
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.details.details import state_label
+from nicobar.pages.details.address_parts import state_label
 from nicobar.pages.texts.texts import LANGUAGES, load_texts
 from nicobar.processors.tax import vies
 from nicobar.reference import countries

@@ -11,7 +11,7 @@ from harness import FakeClock, Merchant
 from nicobar.core.customers.buyer import Address
 from nicobar.core.payments.payment import PaymentOptions
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.details.details import address_parts, missing_parts
+from nicobar.pages.details.address_parts import address_parts, missing_parts
 from nicobar.pages.texts.texts import load_texts
 from nicobar.reference import countries
 from orders import attempts_of, dump, pay, token_of

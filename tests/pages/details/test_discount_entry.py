@@ -8,8 +8,9 @@ import pytest
 from starlette.types import ASGIApp
 
 from harness import FakeClock, Merchant
+from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
-from orders import attempts_of, dump, pay, token_in
+from orders import attempts_of, dump, pay, token_in, token_of
 from pages.changing import can_pay, error_of, link, nothing_changes, send_code, total_of
 from repricing import current
 from shop import Shop, item
@@ -52,6 +53,42 @@ async def test_codes_are_removed_one_by_one(shop: Shop, browser: httpx.AsyncClie
     await send_code(browser, payment, remove="TWO")
     assert total_of(await browser.get(f"/{payment.link_id}")) == "$20.00"
     assert await shop.uses(two) == (0, 0)
+
+
+async def test_only_codes_that_are_tried_are_guesses(
+    shop: Shop, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.percentage("HALF", 5000)
+    payment = await link(shop)
+
+    async def refuse(*_: object) -> None:
+        raise Problem("UNSUPPORTED_ACTION", status=409, detail="It is being changed.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("nicobar.pages.changes.changes.reprice_payment", refuse)
+        for _ in range(21):
+            assert (await send_code(browser, payment, remove="HALF")).status_code == 422
+            assert (await send_code(browser, payment, code="HALF")).status_code == 422
+    assert (await send_code(browser, payment, code="HALF")).status_code == 303
+    assert total_of(await browser.get(f"/{payment.link_id}")) == "$10.00"
+
+
+async def test_a_refusal_at_a_field_that_the_page_lacks_is_said(
+    shop: Shop, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an order of nothing no country is asked that could be marked."""
+    await shop.percentage("ALL", 10_000)
+    payment = await link(shop, discount_codes=["ALL"], customer={"email": "bo@example.com"})
+
+    async def refuse(*_: object) -> None:
+        raise Problem("UNSUPPORTED_ACTION", status=409, detail="It is being changed.")
+
+    monkeypatch.setattr("nicobar.pages.changes.changes.reprice_payment", refuse)
+    token = token_of(await browser.get(f"/{payment.link_id}"))
+    form = {"token": token, "customer_name": "Bo"}
+    refused = await browser.post(f"/{payment.link_id}/details", data=form)
+    assert refused.status_code == 422
+    assert "Your order was being changed at the same moment. Please try again." in refused.text
 
 
 REFUSALS = [

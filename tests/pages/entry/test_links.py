@@ -19,6 +19,7 @@ from harness import FakeClock
 from nicobar.allowance import Allowance
 from nicobar.client_address import client_address
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.entry.links import API_WORDS, qr_code
 from orders import attempts_of, dump, line, order, pay, place, reload, token_of
@@ -280,6 +281,9 @@ def test_an_allowance_refills_evenly_and_forgets_the_oldest() -> None:
         assert allowance.wait("a", start) == expected
         if expected == 0:
             allowance.spend("a", start)
+    with pytest.raises(Problem) as refused:
+        allowance.take("a", start)
+    assert (refused.value.code, refused.value.retry_after, allowance.wait("a", start)) == ("TOO_MANY_REQUESTS", 10, 10)
     later = start + timedelta(seconds=9.5)
     assert allowance.wait("a", later) == 1
     assert allowance.wait("a", start + timedelta(seconds=10)) == 0

@@ -286,7 +286,7 @@ async def test_a_failure_within_a_frame_is_told(
     assert f"frame-ancestors {SHOP};" in stale.headers["content-security-policy"]
     assert told(stale)["events"] == [["checkout.error", {"message": "This form is not valid here"}]]
     token = token_of(await browser.get(path))
-    monkeypatch.setattr("nicobar.pages.checkout.checkout.confirm_payment", broken)
+    monkeypatch.setattr("nicobar.pages.changes.charging.confirm_payment", broken)
     failed = await browser.post(path, data=GOOD | {"token": token})
     assert failed.status_code == 500
     assert told(failed)["events"] == [["checkout.error", {"message": "Something went wrong on our side"}]]

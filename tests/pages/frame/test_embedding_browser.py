@@ -100,6 +100,24 @@ async def test_the_overlay_closes(hosted: Runtime, tenant: Tenant, shop: Shop, m
     assert await reload(hosted, payment) == payment
 
 
+async def test_the_overlay_closes_in_another_language(
+    hosted: Runtime, tenant: Tenant, shop: Shop, mapped: Browser
+) -> None:
+    """What was typed stays, and the script of the frame goes on with the page."""
+    payment = await place(hosted, order(hosted, tenant))
+    async with shopping(mapped, shop) as page:
+        frame = await open_checkout(page, hosted, payment.link_id, "overlay")
+        await heard(page, "payment_page_opened")
+        await frame.locator("#number").fill("4242")
+        await frame.locator(".languages summary").click()
+        await frame.locator(".languages >> text=Deutsch").click()
+        await frame.locator("html[lang=de]").wait_for()
+        assert await frame.locator("#number").input_value() == "4242"
+        assert await frame.locator("main").count() == await frame.locator("footer").count() == 1
+        await frame.get_by_role("button", name="Zahlung schließen").click()
+        assert await heard(page, "closed") == [*OPENING, "closed"]
+
+
 async def test_the_inline_frame_is_as_high_as_its_page(
     hosted: Runtime, tenant: Tenant, shop: Shop, mapped: Browser
 ) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from starlette.types import ASGIApp
 
-from harness import FakeClock
+from api.sessions.opening import ADDRESS, ANA, create_session
+from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.payments.payment import CardDetails, Outcome
@@ -19,6 +21,8 @@ from nicobar.processors.base import CardInput, ChargeRequest
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import dump, order, pay, place, reload, token_of
+from pages.session.filling import send
+from shop import Shop, item
 
 PAYS = "4000000320000021"
 DECLINED = "4000000000009995"
@@ -195,7 +199,8 @@ PLACES = {
         "is_payable",
     ),
     "nicobar.flows.payments.record_payment_outcome": ("update_attempt", "move_payment", "redeem"),
-    "nicobar.pages.checkout.checkout": ("read_method", "confirm_payment", "redirect"),
+    "nicobar.pages.checkout.checkout": ("read_method", "charge", "redirect"),
+    "nicobar.pages.changes.charging": ("confirm_payment",),
     "nicobar.pages.methods.methods": ("check_card",),
     "nicobar.processors.simulator.simulator.Simulator": ("describe",),
 }
@@ -223,6 +228,36 @@ async def test_a_traceback_with_local_variables_hides_the_card(
     words = "simulator raised RuntimeError" if place_of_bug.endswith(".describe") else "a bug"  # a plug-in's are hidden
     assert "unexpected_error" in log.text and words in log.text and "locals" in log.text
     assert_hidden(PAYS, await dump(runtime), log.text, everything(response))
+
+
+@pytest.mark.parametrize(
+    "place_of_bug", ["", "start_payment", "total_shown", "OneStep.pay", "OneStep.read", "check_instrument", "charge"]
+)
+async def test_the_one_form_of_a_session_hides_the_card(
+    runtime: Runtime,
+    app: ASGIApp,
+    clock: FakeClock,
+    merchant: Merchant,
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
+    place_of_bug: str,
+) -> None:
+    def broken(*_arguments: Any, **_named: Any) -> None:
+        raise RuntimeError("a bug")
+
+    shop = Shop(runtime, app, clock, merchant)
+    single = {"feature_flags": {"single_page": True}, "customer": ANA, "billing_address": ADDRESS}
+    created = await create_session(shop, item(await shop.product(2000)), **single)
+    page = await shop.browser.get(created["checkout_url"])
+    card = {"method": "card", "number": PAYS, "expiry": "06/32", "cvc": CVC, "name": "Ana Lima"}
+    refused = await send(shop.browser, page, **card | {"expiry": ""})
+    room = "session_page" if place_of_bug in ("start_payment", "total_shown") else "one_step"
+    if place_of_bug:
+        monkeypatch.setattr(f"nicobar.pages.session.{room}.{place_of_bug}", broken)
+    response = await send(shop.browser, page, **card)
+    assert (refused.status_code, response.status_code) == (422, 500 if place_of_bug else 303)
+    assert not place_of_bug or ("a bug" in log.text and "locals" in log.text)
+    assert_hidden(PAYS, await dump(runtime), log.text, everything(refused), everything(response))
 
 
 async def test_the_page_shows_a_masked_address_only(

@@ -1,5 +1,6 @@
 """Cards, receipts and details in the portal."""
 
+import html
 from typing import Any
 
 import pytest
@@ -79,6 +80,29 @@ async def test_a_card_that_is_declined_changes_nothing(club: Club) -> None:
     assert "The payment was declined." in answer.text
     after = await club.read(subscription_id)
     assert (after["status"], after["payment_method_id"]) == ("on_hold", own["payment_method_id"])
+
+
+@pytest.mark.parametrize(
+    ("scenario", "status", "place", "error"),
+    [
+        ("late_success:120", 303, "", ""),
+        ("drop_after", 303, "", ""),
+        ("decline:INSUFFICIENT_FUNDS", 422, None, "There is not enough money available for this payment."),
+    ],
+)
+async def test_what_became_of_the_charge_is_said(
+    club: Club, scenario: str, status: int, place: str | None, error: str
+) -> None:
+    """A charge whose end nobody knows yet is no change that has been made."""
+    _, subscription_id, at, customer_id = await subscribed(club, RENEWALS_FAIL)
+    other = await save_card(club, customer_id, GOOD_AGAIN)
+    await club.work(days=31)
+    await club.call("PATCH", f"/subscriptions/{subscription_id}", {"metadata": {"nicobar_scenario": scenario}})
+    visitor = await enter(club, customer_id)
+    answer = await visitor.send(f"{at}/card", status=status, card=other)
+    assert answer.headers.get("location") == (None if place is None else visitor.at(place))
+    assert error in html.unescape(answer.text)
+    assert (await club.read(subscription_id))["status"] == "on_hold"
 
 
 @pytest.mark.parametrize("card", ["", "pm_nothing", "of bo"])
@@ -192,6 +216,7 @@ async def test_details_are_changed(club: Club) -> None:
         ({"customer_name": "A\x07", "phone": ""}, "cannot be used"),
         ({"customer_name": "Ana", "phone": "12"}, "Check the phone number."),
         ({"customer_name": "Ana", "phone": "0" * 41}, "at most 40 characters"),
+        ({"customer_name": "Ana", "phone": "4242 4242 4242 4242"}, "Check the phone number."),
     ],
 )
 async def test_details_that_cannot_be_used_change_nothing(club: Club, fields: dict[str, str], error: str) -> None:

@@ -65,6 +65,7 @@ async def test_nothing_is_in_the_way_of_anybody(
             "?lang=ar",
             f"/subscriptions/{subscription_id}/cancel",
             f"/subscriptions/{subscription_id}/card",
+            f"/subscriptions/{subscription_id}/address",
             *(f"/cards/{card['payment_method_id']}/remove" for card in cards),
             "/details",
             f"/payments/{payments[0]['payment_id']}",
@@ -114,6 +115,35 @@ async def test_a_subscription_is_cancelled_and_kept_by_keyboard(
         await page.keyboard.press("Enter")
         await page.wait_for_selector("a[href$='/cancel']")
     assert (await club.read(own["subscription_id"]))["cancel_at_next_billing_date"] is False
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_a_billing_address_moves_to_another_country(
+    club: Club, site: str, chromium: Browser, scripts: bool
+) -> None:
+    own = await club.subscribe(billing={"country": "DE", "street": "Torstr. 1", "zipcode": "10119", "city": "Berlin"})
+    viewport: Any = {"width": 360, "height": 800}
+    async with visiting(chromium, tolerated=["status of 422"], java_script_enabled=scripts, viewport=viewport) as page:
+        home = await opened(club, site, page, own["customer"]["customer_id"])
+        await page.click("a[href$='/address']")
+        await page.select_option("#country", "US")
+        await page.click("button.button")
+        await page.wait_for_selector("[role=status]")
+        assert not scripts or await obstacles(page) == []
+        for name, text in (("street", "1 Main St"), ("city", "Oakland"), ("zipcode", "9")):
+            await page.fill(f"#{name}", text)
+        await page.select_option("#state", "CA")
+        await page.keyboard.press("Tab")
+        await page.click("button.button")
+        await page.wait_for_selector("#zipcode-error")
+        assert not scripts or await obstacles(page) == []
+        assert await page.input_value("#street") == "1 Main St"
+        assert (await club.read(own["subscription_id"]))["billing"] == own["billing"]
+        await page.fill("#zipcode", "94601")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"{home}?done=1")
+    address = {"country": "US", "street": "1 Main St", "city": "Oakland", "state": "CA", "zipcode": "94601"}
+    assert (await club.read(own["subscription_id"]))["billing"] == address
 
 
 async def test_a_new_card_is_entered_and_the_way_leads_back(club: Club, site: str, chromium: Browser) -> None:

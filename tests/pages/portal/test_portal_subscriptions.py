@@ -1,5 +1,7 @@
 """What customers do with their subscriptions in the portal, and what they may not do."""
 
+import html
+import re
 from typing import Any
 
 import pytest
@@ -95,6 +97,14 @@ async def test_a_form_that_cannot_be_read_cancels_nothing(club: Club, fields: di
     answer = await visitor.send(f"{place}/cancel", status=status, **fields)
     assert "4242 4242" not in answer.text
     assert await club.read(subscription_id) == before
+
+
+async def test_a_refused_comment_is_not_lost(club: Club) -> None:
+    visitor, _, place = await member(club)
+    long = "\u6c34 & " * 126
+    answer = await visitor.send(f"{place}/cancel", status=422, when="now", reason="unused", comment=long)
+    assert html.unescape(re.findall(r"<textarea[^>]*>(.*?)</textarea>", answer.text, re.DOTALL)[0]) == long.strip()
+    assert '<option value="unused" selected>' in answer.text
 
 
 async def test_an_unknown_reason_is_none(club: Club) -> None:

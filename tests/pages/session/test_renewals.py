@@ -8,8 +8,10 @@ import httpx
 import pytest
 
 from api.subscriptions.subscribing import Club, open_session
+from nicobar.flows.business import load_policy as policy_loading
 from nicobar.pages.texts.texts import load_texts, sentences_of
 from nicobar.reference import locales
+from nicobar.reference.rate_seed import seed
 from orders import pay
 from pages.session.filling import send, total_of
 from shop import Shop, item
@@ -132,6 +134,36 @@ async def test_tax_is_part_of_what_is_renewed(club: Club, shop: Shop) -> None:
         "$35.70",
         ["Then $35.70 every month. Next payment: April 14, 2026."],
     )
+
+
+async def first_charge_in_euros(club: Club) -> tuple[list[str], str, dict[str, Any]]:
+    """Sell a plan in francs whose first charge on demand is 7 euros; return what the receipt says, and what began."""
+    terms = {"on_demand": {"mandate_only": False, "product_price": 700, "product_currency": "EUR"}}
+    page = await open_session(club, item(await club.product(currency="CHF")), subscription_data=terms)
+    assert (page.status_code, total_of(page)) == (200, "€7.00")
+    link = (await send(club.browser, page, **TYPED, **PLACE)).headers["location"]
+    assert (await pay(club.browser, link)).status_code == 303
+    receipt = await club.browser.get(link)
+    assert receipt.status_code == 200 and 'class="card receipt"' in receipt.text
+    (own,) = (await club.call("GET", "/subscriptions"))["items"]
+    return said(receipt), own["status"], own
+
+
+async def test_a_first_charge_in_another_currency_begins_the_subscription(club: Club, shop: Shop) -> None:
+    await shop.rates({"EUR": "0.92", "CHF": "0.8"})
+    sentences, status, own = await first_charge_in_euros(club)
+    on_demand = "Dodo Records charges it when something is due, without fixed dates."
+    assert (sentences, status, own["currency"]) == ([on_demand], "active", "EUR")
+    assert own["recurring_pre_tax_amount"] == 3450  # 30 francs x 0.92 / 0.8
+
+
+async def test_a_renewal_that_cannot_be_priced_is_not_foretold(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No rate leads from the plan's currency to that of the first charge: what was paid is recorded all the same."""
+    plain = seed()
+    rest = {code: rate for code, rate in plain.rates.items() if code != "CHF"}
+    monkeypatch.setattr(policy_loading, "seed", lambda: plain._replace(rates=rest))
+    sentences, status, own = await first_charge_in_euros(club)
+    assert (sentences, status, own["recurring_pre_tax_amount"]) == ([], "active", 700)
 
 
 async def test_several_are_named(club: Club, shop: Shop) -> None:

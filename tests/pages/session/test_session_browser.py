@@ -165,3 +165,33 @@ async def test_the_order_is_folded_where_the_seller_wants_it(
         await page.keyboard.press("Enter")
         await page.wait_for_selector("#number")
         assert await page.locator(".line-name").is_visible() is shown
+
+
+@pytest.mark.parametrize(("scripts", "scheme"), [(True, "light"), (True, "dark"), (False, "light")])
+async def test_a_single_page_is_filled_and_paid(
+    shop: Shop, site: str, chromium: Browser, scripts: bool, scheme: Any
+) -> None:
+    url = await address(shop, site, feature_flags={"single_page": True}, billing_address={"country": "DE"})
+    card = {"number": "5555555555554444", "expiry": "0632" if scripts else "06/32", "cvc": "12", "name": "Kim Park"}
+    viewport: Any = {"width": 360, "height": 740}
+    async with visiting(
+        chromium, tolerated=[REFUSED], java_script_enabled=scripts, viewport=viewport, color_scheme=scheme
+    ) as page:
+        await page.goto(url)
+        assert not scripts or await obstacles(page) == []
+        told = {"email": "kim@example.com", "customer_name": "Kim Park", "zipcode": "10119"}
+        for name, text in (told | card).items():
+            await page.fill(f"#{name}", text)
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("#detail-errors")
+        assert await page.inner_text("#detail-errors li") == "Check the security code: it has 3 or 4 digits."
+        for name, text in (told | {"number": "", "cvc": "", "expiry": "06 / 32", "name": "Kim Park"}).items():
+            assert await page.input_value(f"#{name}") == text
+        if scripts:
+            assert await obstacles(page) == []
+            assert await page.evaluate("document.documentElement.scrollWidth") == 360
+        await page.fill("#number", "5555 5555 5555 4444")
+        await page.fill("#cvc", "123")
+        await page.click("button.button:visible:has-text('Pay')")
+        await page.wait_for_selector(".receipt")
+        assert "Mastercard ending in 4444" in await page.inner_text(".receipt")

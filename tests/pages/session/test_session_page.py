@@ -113,7 +113,6 @@ async def test_what_flags_open_can_be_changed(shop: Shop) -> None:
         ({"allow_currency_selection": False}, {"currency"}),
         ({"allow_customer_editing_street": False}, {"street"}),
         ({"allow_customer_editing_name": False}, {"customer_name"}),
-        ({"single_page": True}, {"street", "city"}),
     ],
 )
 async def test_what_flags_close_is_not_asked(shop: Shop, flags: dict[str, bool], gone: set[str]) -> None:

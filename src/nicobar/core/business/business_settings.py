@@ -337,7 +337,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         Setting("portal_pause", "false", "true: customers pause subscriptions themselves.", _BOOLEAN),
         Setting("portal_payment_method", "true", "Customers change what a subscription is charged to.", _BOOLEAN),
         Setting("portal_card_removal", "true", "Customers remove their saved cards.", _BOOLEAN),
-        Setting("portal_details", "true", "Customers change their name and phone number.", _BOOLEAN),
+        Setting("portal_details", "true", "Customers change their name, phone number and billing addresses.", _BOOLEAN),
         Setting("portal_return_url", "", "Where the customer portal leads back to.", _ADDRESS),
     )
 }

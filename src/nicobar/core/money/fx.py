@@ -166,6 +166,10 @@ class ChargeTerms(msgspec.Struct, frozen=True, gc=False):
     charm: CharmKind | None = None
     """How the unit prices of converted lines are moved to a clean ending; None leaves them as they are."""
 
+    def converts(self, source: str) -> bool:
+        """Return whether amounts in this currency can be charged."""
+        return source == self.currency or any(each.source_currency == source for each in self.conversions)
+
     def conversion_from(self, currency: str) -> Conversion:
         """Return the conversion of a product currency. Raises Problem EXCHANGE_RATE_NOT_FOUND when there is none."""
         for conversion in self.conversions:

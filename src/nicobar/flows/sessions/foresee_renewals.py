@@ -1,6 +1,7 @@
 """Foresee what the subscriptions of a first payment will cost later, if it is paid now."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -10,6 +11,7 @@ from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.pricing.pricing import with_fee
 from nicobar.core.pricing.quote import CartLine, Quote, QuoteInputs
+from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import price_charge
 from nicobar.core.subscriptions.plan import working_terms
 from nicobar.core.subscriptions.renewal import Renewal
@@ -27,19 +29,21 @@ async def foresee_renewals(
 ) -> list[Renewal]:
     """Return what comes next, in the order of the subscriptions.
 
-    Nothing is foreseen of one that will not be renewed, or that has another plan than the one that was paid, by now or
-    from its next date on.
-    `inputs` are those of the payment, whose exchange rates and tax rates are used: a renewal takes those of its day.
+    Nothing is foreseen of one that will not be renewed, that has another plan than the one that was paid, by now or
+    from its next date on, or whose renewal cannot be priced today, for want of an exchange rate: that keeps nobody from
+    paying, or from a receipt. `inputs` are those of the payment, whose exchange rates and tax rates are used: a renewal
+    takes those of its day.
     """
     at, found, line = runtime.now(payment.tenant), [], 0
     for subscription in subscriptions:
         own, ids = subscription, [each.sold.product_id for each in subscription.plan.lines]
         paid_ids = [each.product_id for each in inputs.lines[line : line + len(ids)]]
         is_paid = paid_ids == ids and own.scheduled_change is None
-        if is_paid and own.status == "pending":
-            own = (await activate_subscription(runtime, own, payment, inputs, line, at)).subscription
-        if is_paid and own.status == "active" and not own.cancel_at_next_billing_date:
-            found.append(await _renewal(runtime, own, inputs, line))
+        with suppress(Problem):
+            if is_paid and own.status == "pending":
+                own = (await activate_subscription(runtime, own, payment, inputs, line, at)).subscription
+            if is_paid and own.status == "active" and not own.cancel_at_next_billing_date:
+                found.append(await _renewal(runtime, own, inputs, line))
         line += len(ids)
     return found
 
@@ -53,7 +57,7 @@ async def _renewal(runtime: Runtime, subscription: Subscription, inputs: QuoteIn
         for each, own in zip(plan_lines(subscription, plan, policy, day, None), paid, strict=True)
     ]
     charge = inputs.charge
-    if {each.currency for each in lines} - {charge.currency, *(each.source_currency for each in charge.conversions)}:
+    if not all(charge.converts(each.currency) for each in lines):
         due = WhatIsDue(plan, working_terms(subscription.codes), 0)  # a first charge on demand has its own currency
         charge = price_due(subscription, due, policy, None, subscription.previous_billing_date).terms
     priced = _priced(lines, charge, working_terms(subscription.codes), subscription.credit, policy)

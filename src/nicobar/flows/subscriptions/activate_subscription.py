@@ -3,20 +3,25 @@
 from datetime import datetime
 
 import msgspec
+import structlog
 
 from nicobar.core.discounts.discounts import keep_terms
 from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.pricing.pricing import recompute
 from nicobar.core.pricing.quote import QuoteInputs
+from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import net_prices
 from nicobar.core.subscriptions.lifecycle import activate
 from nicobar.core.subscriptions.plan import RunningCode
 from nicobar.core.subscriptions.subscription import Moved, Subscription
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.plan_lines import plan_lines
+from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
 from nicobar.reference import currencies
+
+_log = structlog.get_logger(__name__)
 
 
 async def activate_subscription(
@@ -44,14 +49,28 @@ async def activate_subscription(
         codes=_codes(subscription, payment, inputs, policy),
     )
     count = len(paid.plan.lines)
-    first = recompute(inputs).lines[first_line : first_line + count]
+    price = sum(line.net for line in recompute(inputs).lines[first_line : first_line + count])
     if paid.currency != subscription.currency or moved:
-        lines = plan_lines(paid, paid.plan, policy, at.date(), None)
-        recurring = sum(net_prices(lines, inputs.charge, []))
-        paid = msgspec.structs.replace(paid, recurring_pre_tax_amount=recurring)
-    paid = msgspec.structs.replace(paid, period_price=sum(line.net for line in first))
+        paid = msgspec.structs.replace(paid, recurring_pre_tax_amount=_recurring(paid, inputs, policy, at, price))
+    paid = msgspec.structs.replace(paid, period_price=price)
     method = payment.payment_method_id or payment.options.payment_method_id
     return activate(paid, method, at, charged=payment.total_amount > 0)
+
+
+def _recurring(paid: Subscription, inputs: QuoteInputs, policy: Policy, at: datetime, first: int) -> int:
+    """Return the net price of a cycle in the currency of the payment.
+
+    A first charge on demand has a currency of its own, whose payment knows no rate from that of the plan: it takes that
+    of the day. Money that was taken is recorded whatever is missing: without any rate it is `first`, what was paid.
+    """
+    lines, charge = plan_lines(paid, paid.plan, policy, at.date(), None), inputs.charge
+    if not all(charge.converts(line.currency) for line in lines):
+        try:
+            charge = price_due(paid, WhatIsDue(paid.plan, (), 0), policy, None, at).terms
+        except Problem as problem:
+            _log.warning("recurring_price_unknown", subscription_id=paid.subscription_id, why=problem.code)
+            return first
+    return sum(net_prices(lines, charge, []))
 
 
 def _codes(

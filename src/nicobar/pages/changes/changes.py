@@ -4,7 +4,7 @@ A change that is refused changes nothing and stands in nobody's way: its reason 
 stay, and the ways to pay are where they were.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -20,7 +20,7 @@ from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.details_form import read_details
 from nicobar.pages.details.details import country_name
-from nicobar.pages.methods.card_form import PostedForm, holds_card_number
+from nicobar.pages.methods.posted_form import PostedForm, holds_card_number
 from nicobar.pages.texts.texts import Reader
 from nicobar.reference.codes import codes
 
@@ -77,7 +77,7 @@ async def change_code(
     else:
         code = normalise_code(plain(form.text("code")))
         shown = {"code": "" if holds_card_number(form.text("code")) else form.text("code")[:MAXIMUM_CODE]}
-        reason = _code_fault(code, payment)
+        reason = code_fault(code, payment.options.discount_codes)
         if reason is None and guesses.wait(link_id, now):
             reason = "discount.guesses"
         if reason is not None:
@@ -86,9 +86,10 @@ async def change_code(
     try:
         new = await reprice_payment(runtime, payment.tenant, payment.payment_id, change)
     except Problem as problem:
-        guesses.spend(link_id, now)
         key = f"discount.{problem.code.lower()}"
         added = change.add_code is not None and key in texts
+        if added:  # nobody guesses anything by removing a code, or where the order is being changed already
+            guesses.spend(link_id, now)
         return Changed(payment, {"code": texts(key if added else fallback)}, shown)
     return Changed(new, {}, {})
 
@@ -123,16 +124,19 @@ def _without_tax_id(payment: Payment, change: PaymentChange) -> PaymentChange:
     return msgspec.structs.replace(change, tax_id=None if moved else UNSET, business_name=None if moved else UNSET)
 
 
-def _code_fault(code: str, payment: Payment) -> str | None:
-    """Return why a code need not even be looked up."""
-    codes = payment.options.discount_codes
+def code_fault(code: str, kept: Collection[str]) -> str | None:
+    """Return why a code need not even be looked up, as the name of its sentence; `kept` are those that the order has.
+
+    Nobody's code is a card number: one that is typed here goes no further.
+    """
     if not code:
         return "discount.missing"
-    if code in codes:
+    if code in kept:
         return "discount.again"
-    if len(codes) >= MAXIMUM_CODES:
+    if len(kept) >= MAXIMUM_CODES:
         return "discount.many"
-    return "discount.invalid_discount_code" if len(code) > MAXIMUM_CODE or not code.isprintable() else None
+    unreadable = len(code) > MAXIMUM_CODE or not code.isprintable() or holds_card_number(code)
+    return "discount.invalid_discount_code" if unreadable else None
 
 
 def _details_refusal(problem: Problem, country: str, reader: Reader) -> str:

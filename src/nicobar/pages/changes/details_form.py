@@ -8,29 +8,23 @@ import phonenumbers
 from msgspec import UNSET
 
 from nicobar.core.customers.buyer import Address
-from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import PaymentChange
 from nicobar.core.tax.postal_code import written_code
-from nicobar.core.typed_text import plain, tidy, unusable
-from nicobar.pages.details.details import (
-    LENGTHS,
-    contact_fields,
-    is_unproven,
-    missing_parts,
-    shown_parts,
-    state_label,
-    state_value,
-)
-from nicobar.pages.methods.card_form import PostedForm, holds_card_number
+from nicobar.core.typed_text import plain, tidy
+from nicobar.pages.details.address_parts import missing_parts, shown_parts, state_label, state_value
+from nicobar.pages.details.details import LENGTHS, Billed, contact_fields, is_unproven
+from nicobar.pages.methods.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.texts.texts import Texts
 from nicobar.reference import countries
 from nicobar.reference.codes import codes
 from nicobar.reference.countries import Country
 from nicobar.reference.states import find_state, states
+from nicobar.reference.tax_ids import is_checked
 from nicobar.reference.tax_regions import tax_regions
 
 _NUMBERS: Final = frozenset({"phone", "tax_id"})
-"""Fields of long numbers, which by chance may look like a card's. They have checks of their own."""
+"""Fields of long numbers, which by chance may look like a card's. They have checks of their own, but for the tax ids of
+some countries."""
 
 
 class ReadDetails(NamedTuple):
@@ -44,62 +38,59 @@ class ReadDetails(NamedTuple):
     """What was typed and is not in the change, to be shown again."""
 
 
-def read_details(payment: Payment, form: PostedForm, texts: Texts, *, insist: bool) -> ReadDetails:
-    """Read the details that were asked of this payment's customer.
+def read_details(billed: Billed, form: PostedForm, texts: Texts, *, insist: bool) -> ReadDetails:
+    """Read the details that were asked of this customer.
 
     With `insist` name and phone number are taken over, and an empty field that is needed is an error, too, unless the
     country is a new one, whose fields the form did not have. Without it only the price is asked for.
     """
     errors: dict[str, str] = {}
-    typed = _typed(payment, form, errors, texts)
-    address = _address(payment, form, typed, errors, texts)
-    asked = contact_fields(payment)
+    typed = _typed(billed, form, errors, texts)
+    address = _address(billed, form, typed, errors, texts)
+    if holds_card_number(typed.get("tax_id", "")) and not is_checked(address.country):
+        errors["tax_id"] = texts("details.card_number")
+        del typed["tax_id"]
+    asked = contact_fields(billed)
     phone = read_phone(typed.get("phone", ""), address.country, errors, texts)
-    if insist and address.country == payment.billing.country:
-        _miss(payment, address, typed, errors, texts)
-        refused = {part: getattr(payment.billing, part) for part in ("city", "state", "zipcode") if part in errors}
+    if insist and address.country == billed.billing.country:
+        _miss(billed, address, typed, errors, texts)
+        refused = {part: getattr(billed.billing, part) for part in ("city", "state", "zipcode") if part in errors}
         address = msgspec.structs.replace(address, **refused)
     change = PaymentChange(
-        billing=payment.billing if payment.is_free else address,
-        tax_id=typed["tax_id"] or None if _is_new(payment, typed) else UNSET,
+        billing=billed.billing if billed.is_free else address,
+        tax_id=typed["tax_id"] or None if _is_new(billed, typed) else UNSET,
         business_name=typed["business_name"] or None if "business_name" in typed else UNSET,
         name=typed["customer_name"] if insist and "customer_name" in typed else "",
         phone_number=phone if insist else None,
     )
     kept = asked if not insist else []
-    if address.country != payment.billing.country:  # what does not fit the new country is not stored, but not lost
+    if address.country != billed.billing.country:  # what does not fit the new country is not stored, but not lost
         kept += [part for part in ("state", "zipcode") if typed.get(part) and not getattr(address, part)]
     typed_again = {name: form.text(name) for name in [*errors, *kept] if name in LENGTHS}
     shown = {name: text for name, text in typed_again.items() if not holds_card_number(text)}
     return ReadDetails(change, errors, shown)
 
 
-def _typed(payment: Payment, form: PostedForm, errors: dict[str, str], texts: Texts) -> dict[str, str]:
+def _typed(billed: Billed, form: PostedForm, errors: dict[str, str], texts: Texts) -> dict[str, str]:
     """Return the fields that the form had and that can be read, with single blanks."""
-    names = contact_fields(payment)
-    if not payment.is_free:
-        names += [*shown_parts(payment.options, countries.get(payment.billing.country)), "tax_id", "business_name"]
+    names = contact_fields(billed)
+    if not billed.is_free:
+        names += [*shown_parts(billed.options, countries.get(billed.billing.country)), "tax_id", "business_name"]
     typed = {}
-    for name in [name for name in names if name not in payment.options.locked]:
+    for name in [name for name in names if name not in billed.options.locked]:
         text = plain(form.text(name)) if name in _NUMBERS else tidy(form.text(name))
-        strange = unusable(text)
-        if len(text) > LENGTHS[name]:
-            errors[name] = texts("details.too_long", count=LENGTHS[name])
-        elif strange is not None:
-            errors[name] = texts("details.unreadable", character=strange)
-        elif name not in _NUMBERS and holds_card_number(text):
-            errors[name] = texts("details.card_number")
-        else:
+        fault = text_fault(text, LENGTHS[name], texts, may_look_like_card=name in _NUMBERS)
+        if fault is None:
             typed[name] = text
+        else:
+            errors[name] = fault
     return typed
 
 
-def _address(
-    payment: Payment, form: PostedForm, typed: dict[str, str], errors: dict[str, str], texts: Texts
-) -> Address:
+def _address(billed: Billed, form: PostedForm, typed: dict[str, str], errors: dict[str, str], texts: Texts) -> Address:
     """Return the address that was typed; a part that cannot be used stays as it was, or goes with its country."""
-    old = payment.billing
-    code = ("" if "country" in payment.options.locked else form.text("country")) or old.country
+    old = billed.billing
+    code = ("" if "country" in billed.options.locked else form.text("country")) or old.country
     if code not in codes().countries:
         errors["country"] = texts("details.country_missing")
         code = old.country
@@ -163,23 +154,23 @@ def read_phone(typed: str, country: str, errors: dict[str, str], texts: Texts) -
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _is_new(payment: Payment, typed: dict[str, str]) -> bool:
+def _is_new(billed: Billed, typed: dict[str, str]) -> bool:
     """Return whether a tax id was typed that has to be checked: another one, or one that no register confirmed yet."""
     if "tax_id" not in typed:
         return False
-    return (typed["tax_id"] or None) != payment.options.tax_id or is_unproven(payment)
+    return (typed["tax_id"] or None) != billed.options.tax_id or is_unproven(billed)
 
 
-def _miss(payment: Payment, address: Address, typed: dict[str, str], errors: dict[str, str], texts: Texts) -> None:
+def _miss(billed: Billed, address: Address, typed: dict[str, str], errors: dict[str, str], texts: Texts) -> None:
     """Add an error for every field that is needed and was left empty."""
-    for name in contact_fields(payment):
+    for name in contact_fields(billed):
         if not typed.get(name):
             errors.setdefault(
                 name, texts("details.name_missing" if name == "customer_name" else "details.phone_missing")
             )
-    if payment.is_free:
+    if billed.is_free:
         return
     country = countries.get(address.country)
-    for part in missing_parts(payment.options, address):
+    for part in missing_parts(billed.options, address):
         key = f"zipcode_{country.postal_code_kind}" if part == "zipcode" else part
         errors.setdefault(part, texts(f"details.{key}_missing", field=state_label(country, texts)))

@@ -6,16 +6,16 @@ from typing import Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nicobar.client_address import client_address
 from nicobar.core.ids import is_object_id
 from nicobar.core.payments.paying import is_payable, revision
-from nicobar.core.payments.payment import Declined, NeedsAction, Outcome
+from nicobar.core.payments.payment import NeedsAction, Outcome
 from nicobar.core.payments.saved_method import SavedChoice
 from nicobar.core.problems import Problem
 from nicobar.flows.payments.abandon_attempt import abandon_attempt
-from nicobar.flows.payments.confirm_payment import Confirmation, confirm_payment
+from nicobar.flows.payments.confirm_payment import Confirmation
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.changes import Changed, change_code, change_details
+from nicobar.pages.changes.charging import ChosenMethod, charge
 from nicobar.pages.checkout.state_pages import StatePages
 from nicobar.pages.checkout.stripe_page import FIELDS, is_fields_page
 from nicobar.pages.checkout.test_panel import FIELD as PANEL
@@ -27,21 +27,18 @@ from nicobar.pages.frame.embedding import is_alone
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
 from nicobar.pages.frame.returns import return_address
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.card_form import CheckedForm, PostedForm, moment_of_token, read_form
+from nicobar.pages.methods.card_form import CheckedForm, moment_of_token
 from nicobar.pages.methods.methods import read_method
+from nicobar.pages.methods.posted_form import PostedForm, read_form
 from nicobar.pages.methods.saved_methods import PARAMETER, exchange_proof
 from nicobar.pages.texts.texts import Reason
 from nicobar.processors.accounts.registry import brings_fields
-from nicobar.processors.base import CardInput, InputRefused, MethodInput, SimulatedCharge
+from nicobar.processors.base import InputRefused
 from nicobar.storage.business.businesses import tenant_of
 from nicobar.storage.payments.payments import get_payment
 
 CHECK_AGAIN: Final = 3
 """Seconds after which the page asks the bank once more that was asked too often just now."""
-
-
-ChosenMethod = CardInput | MethodInput | SimulatedCharge | None
-"""What a form pays with; nothing for an order of nothing."""
 
 
 class _Posted(NamedTuple):
@@ -98,8 +95,7 @@ class CheckoutPage:
         if seen != revision(payment):
             return self._overtaken(request, visit)
         if form.text(PANEL):  # nobody tries out a stolen card there, so it has an allowance of its own
-            self._limits.simulated_charges.check(payment.link_id or "", now)
-            self._limits.simulated_charges.spend(payment.link_id or "", now)
+            self._limits.simulated_charges.take(payment.link_id or "", now)
             return_url = f"{self._runtime.public_url}{visit.path}"
             return self._onward(visit, await use_panel(self._runtime, visit, form, seen, return_url))
         self._limits.attempts.check(payment.link_id or "", now)
@@ -191,27 +187,8 @@ class CheckoutPage:
     async def _charge(
         self, request: Request, visit: Visit, method: ChosenMethod | SavedChoice, seen: datetime, *, save: bool = False
     ) -> Confirmation:
-        """Confirm the payment, and count the attempt against its link. A page of the processor leads back here.
-
-        A try counts against the client's address as well, and is given back unless it failed.
-        """
-        payment, link_id = visit.payment, visit.payment.link_id or ""
-        failures, address, now = self._limits.failures, client_address(request), self._runtime.clock.elapsed()
-        failures.check(address, now)
-        failures.spend(address, now)
-        return_url = f"{self._runtime.public_url}{visit.path}"
-        try:
-            confirmation = await confirm_payment(
-                self._runtime, payment.tenant, payment.payment_id, method, seen, save=save, return_url=return_url
-            )
-        except InputRefused:
-            self._limits.attempts.spend(link_id, now)
-            raise
-        if confirmation.outcome is not None:
-            self._limits.attempts.spend(link_id, now)
-        if not isinstance(confirmation.outcome, Declined):
-            failures.give_back(address)
-        return confirmation
+        """Confirm the payment. A page of the processor leads back here."""
+        return await charge(self._runtime, self._limits, request, visit.payment, method, seen, visit.path, save=save)
 
     def _overtaken(self, request: Request, visit: Visit) -> Response:
         """Answer a form that was made before the last change: nobody pays a total that they have not seen.

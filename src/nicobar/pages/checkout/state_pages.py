@@ -12,19 +12,19 @@ from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.changes import Changed
 from nicobar.pages.checkout.changeable import changeable_parts
+from nicobar.pages.checkout.session_wishes import offered_languages, wished_look
 from nicobar.pages.checkout.stripe_page import leads_to_fields
 from nicobar.pages.checkout.visit import Visit
 from nicobar.pages.details.details import DetailsView, tax_may_grow
 from nicobar.pages.frame.embedding import Frame, FrameView, frame_view, with_own_words
-from nicobar.pages.frame.rendering import Look, Renderer, redirect, wants_json
+from nicobar.pages.frame.rendering import Renderer, keep_cookie, redirect, wants_json
 from nicobar.pages.frame.returns import form_action, return_address
 from nicobar.pages.frame.view import form_view, page_view, receipt_view
 from nicobar.pages.methods.card_form import CheckedForm, form_token
 from nicobar.pages.methods.methods import CARD, methods_view
 from nicobar.pages.methods.pending import pending_view
 from nicobar.pages.methods.saved_methods import saved_view
-from nicobar.pages.session.look import look_of
-from nicobar.pages.texts.language import LanguageView, TypedForm, language_view, with_language
+from nicobar.pages.texts.language import TypedForm, with_language
 from nicobar.pages.texts.method_names import method_name
 from nicobar.processors.accounts.registry import brings_fields, is_simulated
 
@@ -63,7 +63,7 @@ class StatePages:
             return self._page("pay.html", visit, status=status, form=None, back=None, panel=None)
         token = form_token(payment, visit.facts.form_key)
         form = form_view(payment, visit.reader, token, checked.errors, checked.shown)
-        look = self._look(visit)
+        look = wished_look(self._renderer, visit)
         if look is not None and look.pay_button_text is not None:
             form = msgspec.structs.replace(form, submit=look.pay_button_text)
         form = with_own_words(form, visit.frame)
@@ -168,8 +168,8 @@ class StatePages:
             form_action=form_action(visit.payment) if frame is None else "'self'",
             frame=frame,
             here=None if frame is None else self._renderer.path(with_language(frame.again, visit.asked)),
-            languages=self._languages(visit, typed),
-            look=self._look(visit),
+            languages=offered_languages(self._renderer, visit, visit.action, typed),
+            look=wished_look(self._renderer, visit),
             open_order=visit.session is not None and visit.session.customization.show_order_details,
             folds_order=visit.session is not None and not visit.session.customization.show_order_details,
             page=view,
@@ -179,16 +179,6 @@ class StatePages:
             test_mode=view.test_mode,
             **values,
         )
-
-    def _look(self, visit: Visit) -> Look | None:
-        session_id = visit.payment.options.checkout_session_id
-        return None if visit.session is None else look_of(self._renderer, session_id, visit.session)
-
-    def _languages(self, visit: Visit, typed: TypedForm | None) -> LanguageView | None:
-        """Return the selector of languages; a session can force one."""
-        if visit.session is not None and visit.session.customization.force_language is not None:
-            return None
-        return language_view(self._renderer.path(visit.action), visit.reader, typed)
 
     def _frame_view(self, frame: Frame, visit: Visit, values: dict[str, Any]) -> FrameView:
         """Return what the page of this state, with the values that it shows, tells the seller's page."""
@@ -205,15 +195,8 @@ class StatePages:
 
     def _led_on(self, visit: Visit, response: Response) -> Response:
         """Let the browser remember that it was led on from this link."""
-        response.set_cookie(
-            LED_ON,
-            "yes",
-            max_age=int(timedelta(days=1).total_seconds()),
-            path=self._renderer.path(f"/{visit.payment.link_id}"),
-            secure=self._runtime.public_url.startswith("https:"),
-            httponly=True,
-            samesite="lax",
-        )
+        path = self._renderer.path(f"/{visit.payment.link_id}")
+        keep_cookie(response, LED_ON, "yes", timedelta(days=1), path, self._runtime.public_url)
         return response
 
 

@@ -17,6 +17,7 @@ from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, ask_about_attempt
 from nicobar.flows.runtime import Runtime
+from nicobar.pages.checkout.session_wishes import offered_languages, wished_look
 from nicobar.pages.checkout.visit import Visit, load_visit
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.embedding import is_alone, silent_view
@@ -24,7 +25,6 @@ from nicobar.pages.frame.rendering import Renderer, redirect
 from nicobar.pages.frame.returns import form_action
 from nicobar.pages.frame.view import amount_text, page_view
 from nicobar.pages.methods.methods import CARD
-from nicobar.pages.texts.language import language_view
 from nicobar.pages.texts.method_names import method_name
 from nicobar.processors.accounts.registry import brings_fields
 from nicobar.processors.base import OwnFields
@@ -75,9 +75,7 @@ class StripePage:
             return redirect(self._renderer.path(visit._replace(frame=None).part(FIELDS)))
         if not is_fields_page(visit):
             return redirect(self._renderer.path(visit.path))
-        now = self._runtime.clock.elapsed()
-        self._limits.fields.check(visit.payment.link_id or "", now)
-        self._limits.fields.spend(visit.payment.link_id or "", now)
+        self._limits.fields.take(visit.payment.link_id or "", self._runtime.clock.elapsed())
         fields = await self._fields(visit)
         if fields is None:
             return redirect(self._renderer.path(visit.path))
@@ -112,11 +110,17 @@ class StripePage:
         name = method_name(payment.payment_method_type or "", payment.billing.country, reader.texts)
         is_card = payment.payment_method == CARD
         frame = None if visit.frame is None else silent_view(visit.frame, payment)
+        look, amount = (
+            wished_look(self._renderer, visit),
+            amount_text(payment.total_amount, payment.currency, reader.locale),
+        )
+        own_words = None if look is None else look.pay_button_text
         return self._renderer.page(
             "fields.html",
             form_action=form_action(payment) if frame is None else "'self'",
             frame=frame,
-            languages=language_view(self._renderer.path(visit.part(FIELDS)), reader),
+            languages=offered_languages(self._renderer, visit, visit.part(FIELDS)),
+            look=look,
             page=view,
             texts=view.texts,
             seller=view.seller,
@@ -125,9 +129,7 @@ class StripePage:
             script=SCRIPT,
             fields=fields,
             heading=reader.texts("form.heading") if is_card else reader.texts("methods.heading_only", name=name),
-            submit=reader.texts(
-                "form.submit", amount=amount_text(payment.total_amount, payment.currency, reader.locale)
-            ),
+            submit=own_words or reader.texts("form.submit", amount=amount),
             language="auto" if reader.texts.language in _UNSPOKEN else reader.texts.language,
             wallets=" ".join(await self._wallets(visit)),
             here=self._renderer.path(visit.part(FIELDS)),

@@ -67,9 +67,7 @@ class Visit(NamedTuple):
 
     def renewal_views(self) -> list[RenewalView]:
         """Return what the page says of the subscriptions."""
-        tagged = self.session is None or self.session.customization.show_on_demand_tag
-        named = len(self.payment.lines) > 1
-        return renewal_views(self.renewals, self.facts.seller, self.reader, named=named, tagged=tagged)
+        return renewal_views(self.renewals, self.payment, self.session, self.facts.seller, self.reader)
 
     @property
     def action_url(self) -> str | None:

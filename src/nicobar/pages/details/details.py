@@ -8,17 +8,26 @@ first; once all is known, the form is folded.
 import unicodedata
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from babel import Locale
 
-from nicobar.core.customers.buyer import Address
+from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.payments.payment import Payment, PaymentOptions
+from nicobar.pages.details.address_parts import (
+    address_parts,
+    missing_parts,
+    paired_parts,
+    required_parts,
+    shown_parts,
+    state_label,
+    state_value,
+)
 from nicobar.pages.texts.texts import Reader, Texts
 from nicobar.reference import countries
 from nicobar.reference.countries import Country
-from nicobar.reference.states import find_state, states
+from nicobar.reference.states import states
 from nicobar.reference.tax_regions import tax_regions
 
 LENGTHS: Final[Mapping[str, int]] = {
@@ -43,6 +52,26 @@ _AUTOCOMPLETE: Final[Mapping[str, str]] = {
     "tax_id": "off",
     "business_name": "billing organization",
 }
+
+
+class Billed(Protocol):
+    """Whose details are asked: a payment, or what a subscription is billed with."""
+
+    @property
+    def billing(self) -> Address:
+        """The address as it is known."""
+
+    @property
+    def options(self) -> PaymentOptions:
+        """What is asked of it, and the tax id."""
+
+    @property
+    def customer(self) -> Buyer:
+        """Who is billed."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no bill is made out, so that no address is needed."""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -82,6 +111,15 @@ class DetailField(msgspec.Struct, frozen=True, kw_only=True):
         return " ".join(ids) or None
 
 
+class AskedDetails(NamedTuple):
+    """The fields of the details."""
+
+    contact: list[DetailField]
+    address: list[DetailField]
+    """Country first; empty for an order of nothing, and where nothing of it can be changed."""
+    business: list[DetailField]
+
+
 class DetailsView(msgspec.Struct, frozen=True, kw_only=True):
     """The form of the details, and what is known already."""
 
@@ -98,18 +136,25 @@ class DetailsView(msgspec.Struct, frozen=True, kw_only=True):
     business_summary: str | None
     business_note: str | None
     """Why the tax id lowers no tax, when the reason may pass."""
+    general_error: str | None = None
+    """Why a change was not made, when no field of the form is to blame."""
     retyped: bool = False
     """Whether the form shows something that was typed and not stored, so that it has to be open."""
 
     @property
+    def fields(self) -> list[DetailField]:
+        """All fields of the form."""
+        return [*self.contact, *self.address, *self.business]
+
+    @property
     def errors(self) -> list[DetailField]:
         """The fields that need another look."""
-        return [field for field in [*self.contact, *self.address, *self.business] if field.error]
+        return [field for field in self.fields if field.error]
 
     @property
     def changeable(self) -> bool:
         """Whether the form has any field."""
-        return bool(self.contact or self.address or self.business)
+        return bool(self.fields)
 
     @property
     def business_open(self) -> bool:
@@ -132,45 +177,54 @@ def details_view(
     `errors` maps fields to sentences, `shown` to what was typed and could not be stored. `blocked` are the countries
     that the seller does not sell to.
     """
-    texts, country = reader.texts, countries.get(payment.billing.country)
-    known = {"customer_name": payment.customer.name, "phone": payment.customer.phone_number or ""}
-    contact = [
-        _text_field(name, texts, errors, shown, required=True, value=known[name]) for name in contact_fields(payment)
-    ]
-    if payment.is_free and not contact:
+    asked = asked_details(payment, reader, blocked=blocked, errors=errors, shown=shown)
+    if payment.is_free and not asked.contact:
         return None
-    address, business = [], []
-    if not payment.is_free:
-        address = _address_fields(payment, country, texts, errors, shown)
-        if "country" not in payment.options.locked:
-            address.insert(0, _country_field(payment, reader, blocked, errors))
-        business = _business_fields(payment, country, reader, errors, shown)
+    named = {field.name for group in asked for field in group}
     return DetailsView(
         action=action,
         token=token,
         complete=is_complete(payment),
-        contact=contact,
-        address=address,
-        business=business,
+        contact=asked.contact,
+        address=asked.address,
+        business=asked.business,
         summary=address_line(payment.billing, reader) if payment.total_amount else None,
         business_summary=_business_summary(payment),
         business_note=reader.texts("details.tax_id_unproven") if payment.tax and is_unproven(payment) else None,
+        general_error=next((errors[name] for name in errors if name not in {*named, "code"}), None),
         retyped=bool(shown),
     )
 
 
-def asked_of(payment: Payment) -> list[str]:
+def asked_details(
+    billed: Billed, reader: Reader, *, blocked: Collection[str], errors: Mapping[str, str], shown: Mapping[str, str]
+) -> AskedDetails:
+    """Return the fields of the details, with `errors`, `shown` and `blocked` as in `details_view`."""
+    texts, country = reader.texts, countries.get(billed.billing.country)
+    known = {"customer_name": billed.customer.name, "phone": billed.customer.phone_number or ""}
+    contact = [
+        _text_field(name, texts, errors, shown, required=True, value=known[name]) for name in contact_fields(billed)
+    ]
+    if billed.is_free:
+        return AskedDetails(contact, [], [])
+    address = _address_fields(billed, country, texts, errors, shown)
+    if "country" not in billed.options.locked:
+        address.insert(0, _country_field(billed, reader, blocked, errors))
+    return AskedDetails(contact, address, _business_fields(billed, country, reader, errors, shown))
+
+
+def asked_of(billed: Billed) -> list[str]:
     """Return what the page asks of the customer besides the address: what nobody knows yet."""
-    buyer = payment.customer
-    asked = [] if buyer.name or "customer_name" in payment.options.locked else ["customer_name"]
-    return asked + (["phone"] if payment.options.require_phone_number and not buyer.phone_number else [])
+    buyer = billed.customer
+    asked = [] if buyer.name or "customer_name" in billed.options.locked else ["customer_name"]
+    return asked + (["phone"] if billed.options.require_phone_number and not buyer.phone_number else [])
 
 
-def contact_fields(payment: Payment) -> list[str]:
+def contact_fields(billed: Billed) -> list[str]:
     """Return the fields of the contact: what is asked for, and what was entered here and can be corrected until
     paying."""
-    told = payment.options.told_on_page
-    asked = asked_of(payment)
+    told = billed.options.told_on_page
+    asked = asked_of(billed)
     fields = (("customer_name", "name"), ("phone", "phone_number"))
     return [field for field, part in fields if field in asked or part in told]
 
@@ -178,38 +232,6 @@ def contact_fields(payment: Payment) -> list[str]:
 def is_complete(payment: Payment) -> bool:
     """Return whether everything is known that the order needs; an order of nothing needs no address."""
     return not asked_of(payment) and (payment.is_free or not missing_parts(payment.options, payment.billing))
-
-
-def missing_parts(options: PaymentOptions, address: Address) -> list[str]:
-    """Return the fields without which an address is incomplete, of those that the page can ask for."""
-    country = countries.get(address.country)
-    known = {"city": address.city, "zipcode": address.zipcode, "state": _has_state(country, address)}
-    needed = _required(country, options)
-    return [name for name in shown_parts(options, country) if needed.get(name) and not known[name]]
-
-
-def shown_parts(options: PaymentOptions, country: Country) -> list[str]:
-    """Return the fields of an address that the page of a payment has, in the order of `address_parts`."""
-    parts = address_parts(country)
-    if options.minimal_address:
-        parts = [part for part in parts if part == "zipcode" or (part == "state" and country.state_required)]
-    return [part for part in parts if part not in options.locked]
-
-
-def _required(country: Country, options: PaymentOptions) -> dict[str, bool]:
-    """Return which parts of an address are needed: by the post, or because the postal code can decide the tax."""
-    return {
-        "city": country.city_required and not options.minimal_address,
-        "zipcode": country.postal_code_required or tax_regions().asks_for_code(country.alpha2),
-        "state": country.state_required,
-    }
-
-
-def _has_state(country: Country, address: Address) -> bool:
-    """Return whether the state is known; one that the list lacks is, when a good postal code leaves no doubt."""
-    if country.alpha2 not in states() or find_state(country.alpha2, address.state or "") is not None:
-        return bool(address.state)
-    return bool(address.state) and tax_regions().find(address).by_code
 
 
 def tax_may_grow(payment: Payment) -> bool:
@@ -222,37 +244,10 @@ def tax_may_grow(payment: Payment) -> bool:
     )
 
 
-def address_parts(country: Country) -> list[str]:
-    """Return the fields of an address, in the order in which people of the country write them."""
-    zipcode = ["zipcode"] if country.postal_code_used else []
-    state = ["state"] if country.state_kind is not None or country.alpha2 in states() else []
-    if country.postal_code_kind in ("zip", "pin"):
-        return ["street", "city", *state, *zipcode]
-    return ["street", *zipcode, "city", *state]
-
-
-def _pair(country: Country) -> list[str]:
-    """Return the two short fields that share a row; none where there is only one."""
-    parts = address_parts(country)
-    pair = ["state", "zipcode"] if country.postal_code_kind in ("zip", "pin") else ["zipcode", "city"]
-    return pair if set(pair) <= set(parts) else []
-
-
-def state_value(country: Country, state: str | None) -> str:
-    """Return a state as the form has it: as the list writes it, or as it was written when no list has it."""
-    found = find_state(country.alpha2, state or "")
-    return (state or "") if found is None else found.value
-
-
-def state_label(country: Country, texts: Texts) -> str:
-    """Return what the state is called in this country."""
-    return texts("details.state" if country.state_kind is None else f"details.state_{country.state_kind}")
-
-
-def is_unproven(payment: Payment) -> bool:
+def is_unproven(billed: Billed) -> bool:
     """Return whether a register that was queried for the tax id has not answered."""
-    register = payment.options.tax_id_register
-    return payment.options.tax_id is not None and register is not None and register.answer == "unavailable"
+    register = billed.options.tax_id_register
+    return billed.options.tax_id is not None and register is not None and register.answer == "unavailable"
 
 
 @lru_cache(maxsize=64)
@@ -301,10 +296,8 @@ def _text_field(
     )
 
 
-def _country_field(
-    payment: Payment, reader: Reader, blocked: Collection[str], errors: Mapping[str, str]
-) -> DetailField:
-    current = payment.billing.country
+def _country_field(billed: Billed, reader: Reader, blocked: Collection[str], errors: Mapping[str, str]) -> DetailField:
+    current = billed.billing.country
     names = country_names(str(reader.locale))
     choices = [Choice(code, name, code == current) for code, name in names if code == current or code not in blocked]
     return DetailField(
@@ -319,15 +312,15 @@ def _country_field(
 
 
 def _address_fields(
-    payment: Payment, country: Country, texts: Texts, errors: Mapping[str, str], shown: Mapping[str, str]
+    billed: Billed, country: Country, texts: Texts, errors: Mapping[str, str], shown: Mapping[str, str]
 ) -> list[DetailField]:
-    address = payment.billing
+    address = billed.billing
     values = {"street": address.street, "city": address.city, "zipcode": address.zipcode, "state": address.state}
-    required, code = _required(country, payment.options), country.alpha2
+    required, code = required_parts(country, billed.options), country.alpha2
     labels = {"zipcode": texts(f"details.zipcode_{country.postal_code_kind}"), "state": state_label(country, texts)}
     prices = {"state", "zipcode", "city"} if tax_regions().asks_for_code(code) else {"state"}
-    fields = []
-    for name in shown_parts(payment.options, country):
+    parts, pair, fields = shown_parts(billed.options, country), paired_parts(country), []
+    for name in parts:
         field = _text_field(
             name,
             texts,
@@ -337,7 +330,7 @@ def _address_fields(
             label=labels.get(name) or texts(f"details.{name}"),
             value=values[name] or "",
         )
-        half = name in _pair(country) and set(_pair(country)) <= set(shown_parts(payment.options, country))
+        half = name in pair and set(pair) <= set(parts)
         field = msgspec.structs.replace(field, half=half, prices=name in prices)
         if name == "state" and code in states():
             field = msgspec.structs.replace(field, choices=_state_choices(country, field.value, texts))
@@ -356,9 +349,9 @@ def _state_choices(country: Country, state: str, texts: Texts) -> list[Choice]:
 
 
 def _business_fields(
-    payment: Payment, country: Country, reader: Reader, errors: Mapping[str, str], shown: Mapping[str, str]
+    billed: Billed, country: Country, reader: Reader, errors: Mapping[str, str], shown: Mapping[str, str]
 ) -> list[DetailField]:
-    texts, options = reader.texts, payment.options
+    texts, options = reader.texts, billed.options
     hint = texts("details.tax_id_hint_plain")
     if country.tax_id_name is not None:
         name = country_name(country.alpha2, reader.locale)

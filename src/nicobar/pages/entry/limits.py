@@ -7,7 +7,10 @@ much in each of them, and a restart forgets. What must never happen twice is hel
 
 from datetime import timedelta
 
+from starlette.requests import Request
+
 from nicobar.allowance import Allowance
+from nicobar.client_address import client_address
 
 
 class PageLimits:
@@ -35,3 +38,7 @@ class PageLimits:
         """Links that do not exist, by the client's address; one that exists opens whatever else was asked for."""
         self.opened_links = Allowance(120, timedelta(minutes=1))
         """Static and short links that are opened, by the client's address: each opening stores a session."""
+
+    def miss(self, request: Request, now: timedelta) -> None:
+        """Count a link that does not exist against its sender. Raises Problem TOO_MANY_REQUESTS for too many."""
+        self.unknown_links.take(client_address(request), now)

@@ -9,7 +9,6 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nicobar.client_address import client_address
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.entry.limits import PageLimits
@@ -86,9 +85,7 @@ async def find_link(
     async with runtime.database.snapshot() as read:
         found = await load(read, request.path_params["link_id"])
     if found is None:
-        address, now = client_address(request), runtime.clock.elapsed()
-        limits.unknown_links.check(address, now)
-        limits.unknown_links.spend(address, now)
+        limits.miss(request, runtime.clock.elapsed())
         raise Problem("NOT_FOUND", what="Payment link")
     return found
 

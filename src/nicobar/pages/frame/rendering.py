@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -137,6 +138,19 @@ def redirect(address: str) -> Response:
     """Send the browser on with GET, whatever the method was. An address leaves in ASCII, whatever it was made of."""
     address = quote(address, safe="!#$%&'()*+,/:;=?@[]~")
     return Response(status_code=303, headers={**_HEADERS, "location": address})
+
+
+def keep_cookie(response: Response, name: str, value: str, lifetime: timedelta, path: str, public_url: str) -> None:
+    """Let the browser keep a cookie for addresses below `path`, out of reach of scripts and of other sites' forms."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=int(lifetime.total_seconds()),
+        path=path,
+        secure=public_url.startswith("https:"),
+        httponly=True,
+        samesite="lax",
+    )
 
 
 def with_query_of(request: Request, path: str) -> str:

@@ -1,27 +1,29 @@
 """What the pages say of subscriptions: what is due today, and what is renewed when."""
 
 from collections.abc import Sequence
-from datetime import UTC
 from typing import Final
 
-from babel.dates import format_date
 from babel.units import format_unit
 
+from nicobar.core.payments.payment import Payment
+from nicobar.core.sessions.checkout_session import SessionRequest
 from nicobar.core.subscriptions.calendar import Interval, Span
 from nicobar.core.subscriptions.renewal import Renewal
-from nicobar.pages.frame.view import RenewalView, amount_text
+from nicobar.pages.frame.view import RenewalView, amount_text, day_text
 from nicobar.pages.texts.texts import Reader
 
 _NAMES: Final[dict[Interval, str]] = {"Day": "day", "Week": "week", "Month": "month", "Year": "year"}
 
 
 def renewal_views(
-    renewals: Sequence[Renewal], seller: str, reader: Reader, *, named: bool, tagged: bool
+    renewals: Sequence[Renewal], payment: Payment, session: SessionRequest | None, seller: str, reader: Reader
 ) -> list[RenewalView]:
-    """Return what is said of each subscription.
+    """Return what is said of each subscription that a payment starts; `session` is the one that it is made of.
 
-    `named` means that the order has other lines, too, and `tagged` that a charge on demand is called so.
+    Where the order has other lines, too, each has its name. A session may not want a charge on demand to be called so.
     """
+    named = len(payment.lines) > 1
+    tagged = session is None or session.customization.show_on_demand_tag
     return [
         RenewalView(
             each.name if named else None,
@@ -36,7 +38,7 @@ def _sentences(renewal: Renewal, seller: str, reader: Reader) -> list[str]:
     texts, locale = reader.texts, reader.locale
     if renewal.on_demand:
         return [texts("renewal.on_demand", seller=seller)]
-    date, cycle = format_date(renewal.at.astimezone(UTC), "long", locale), cycle_text(renewal.cycle, reader)
+    date, cycle = day_text(renewal.at, locale), cycle_text(renewal.cycle, reader)
     if renewal.ends:
         return [texts("renewal.once", date=date)]
     amount = amount_text(renewal.amount, renewal.currency, locale)

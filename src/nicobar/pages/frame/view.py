@@ -14,7 +14,7 @@ from babel.dates import format_date, format_time, get_datetime_format
 from babel.numbers import NumberPattern
 
 from nicobar.core.business.tenant import Mode
-from nicobar.core.payments.payment import Payment, PaymentLine
+from nicobar.core.payments.payment import CardDetails, Payment, PaymentLine
 from nicobar.pages.texts.method_names import method_name
 from nicobar.pages.texts.texts import Reader, Reason, Texts
 from nicobar.reference import currencies, failures
@@ -164,7 +164,7 @@ def page_view(
     return PageView(
         texts=reader.texts,
         seller=facts.seller,
-        monogram=next((letter for letter in facts.seller if letter.isalnum()), "•").upper(),
+        monogram=monogram(facts.seller),
         picture=facts.image_id,
         support_email=facts.support_email,
         test_mode=payment.mode == "test",
@@ -172,6 +172,11 @@ def page_view(
         order=_order(payment, facts.pictures, reader, tax_open=tax_open),
         renewals=renewals,
     )
+
+
+def monogram(seller: str) -> str:
+    """Return the letter that stands for a seller without a picture."""
+    return next((letter for letter in seller if letter.isalnum()), "•").upper()
 
 
 def form_view(
@@ -193,7 +198,7 @@ def receipt_view(payment: Payment, reader: Reader) -> ReceiptView:
     card, method_type = payment.card, payment.payment_method_type
     method = None if method_type is None else method_name(method_type, payment.billing.country, reader.texts)
     if card is not None:
-        method = reader.texts("receipt.card", network=network_name(card.network), last_four=card.last_four)
+        method = card_name(card, reader.texts)
     return ReceiptView(
         free=payment.total_amount == 0,
         date=date_text(paid_at, reader.locale),
@@ -203,9 +208,20 @@ def receipt_view(payment: Payment, reader: Reader) -> ReceiptView:
     )
 
 
-def network_name(network: str) -> str:
-    """Return a card network's name as people know it."""
-    return _NETWORK_NAMES.get(network, network.title())
+def card_name(card: CardDetails, texts: Texts) -> str:
+    """Return a card's network, as people know it, and its last four digits."""
+    network = _NETWORK_NAMES.get(card.network, card.network.title())
+    return texts("receipt.card", network=network, last_four=card.last_four)
+
+
+def expiry_text(card: CardDetails, texts: Texts) -> str:
+    """Return when a saved card expires."""
+    return texts("form.saved_expires", month=card.exp_month, year=card.exp_year[-2:])
+
+
+def day_text(moment: datetime, locale: Locale) -> str:
+    """Return a moment's day in UTC, as people of this locale write it."""
+    return str(format_date(moment.astimezone(UTC), "long", locale))
 
 
 def amount_text(minor: int, currency: str, locale: Locale) -> str:

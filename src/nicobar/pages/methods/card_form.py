@@ -1,4 +1,4 @@
-"""The card form: reading it, checking it, and the token that ties it to one payment in one state.
+"""The card form: checking it, and the token that ties it to one payment in one state.
 
 The number and the security code go from the request's bytes into a `CardInput`, which hides them, and into nothing
 else: no error, log line, address or re-rendered field ever holds them.
@@ -8,23 +8,15 @@ import hmac
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl
-
-from starlette.requests import ClientDisconnect, Request
-from stdnum import luhn
 
 from nicobar.core.payments.paying import revision
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.saved_method import last_day
-from nicobar.core.problems import Problem
 from nicobar.core.typed_text import compact, tidy, unusable, without_label
+from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.pages.texts.texts import Reason
 from nicobar.processors.base import CardInput, MethodInput
 
-MAXIMUM_FORM: Final = 16 * 1024
-"""Bytes of a form; a filled one has a few hundred."""
-
-MAXIMUM_FIELDS: Final = 20
 MAXIMUM_NAME: Final = 100
 MAXIMUM_YEARS: Final = 20
 """How far in the future a card may expire."""
@@ -40,23 +32,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class PostedForm:
-    """The fields of a posted form. Its text form shows none of them."""
-
-    __slots__ = ("_fields",)
-
-    def __init__(self, fields: dict[str, str]) -> None:
-        self._fields = fields
-
-    def __repr__(self) -> str:
-        """Show that there is a form, and nothing of it."""
-        return "Form(<hidden>)"
-
-    def text(self, name: str) -> str:
-        """Return a field without surrounding blanks; empty when it was not sent."""
-        return self._fields.get(name, "").strip()
-
-
 class CheckedForm(NamedTuple):
     """What came of a form: a card or another method to pay with, or what is wrong with it."""
 
@@ -67,33 +42,6 @@ class CheckedForm(NamedTuple):
     """What may be put back into the form: name and expiry where they are nothing else. Never a card number."""
     chosen: str | None = None
     """The way to pay that was chosen: `card`, or a payment method type; None for none yet."""
-
-
-async def read_form(request: Request, maximum_fields: int = MAXIMUM_FIELDS) -> PostedForm:
-    """Read a form of at most `MAXIMUM_FORM` bytes and so many fields.
-
-    Raises Problem INVALID_REQUEST_BODY for another content type (415), too many bytes (413) or a broken form (400).
-    """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/x-www-form-urlencoded":
-        raise Problem("INVALID_REQUEST_BODY", status=415, detail="Send it as application/x-www-form-urlencoded.")
-    raw = bytearray()
-    try:
-        async for chunk in request.stream():
-            raw += chunk
-            if len(raw) > MAXIMUM_FORM:
-                raw.clear()
-                raise Problem("INVALID_REQUEST_BODY", status=413, detail=f"It is larger than {MAXIMUM_FORM} bytes.")
-    except ClientDisconnect:
-        raise Problem("INVALID_REQUEST_BODY", status=400, detail="The connection ended too early.") from None
-    try:
-        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=maximum_fields)
-    except ValueError:
-        pairs = None
-    raw.clear()
-    if pairs is None:  # raised outside the handler, so that no exception with the form's bytes hangs on to it
-        raise Problem("INVALID_REQUEST_BODY", status=400, detail="It is not a readable form.")
-    return PostedForm(dict(pairs))
 
 
 def check_card(form: PostedForm, now: datetime) -> CheckedForm:
@@ -122,11 +70,6 @@ def check_card(form: PostedForm, now: datetime) -> CheckedForm:
     if isinstance(number, Reason) or isinstance(expiry, Reason) or errors:
         return CheckedForm(None, errors, shown)
     return CheckedForm(CardInput(number, expiry[0], expiry[1], cvc, name), errors, shown)
-
-
-def holds_card_number(text: str) -> bool:
-    """Return whether a card number was typed where it does not belong, so that it is neither stored nor shown again."""
-    return any(luhn.is_valid(run) or luhn.is_valid(run[:16]) for run in re.findall(r"\d{13,}", compact(text)))
 
 
 def form_token(payment: Payment, form_key: bytes) -> str:

@@ -22,8 +22,8 @@ from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.saved_method import SavedMethod, can_pay
 from nicobar.flows.customers.load_proof_key import load_proof_key
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.frame.rendering import Renderer, redirect
-from nicobar.pages.frame.view import network_name
+from nicobar.pages.frame.rendering import Renderer, keep_cookie, redirect
+from nicobar.pages.frame.view import card_name, expiry_text
 from nicobar.pages.texts.texts import Texts
 from nicobar.storage.database import Read
 from nicobar.storage.payments.saved_methods import list_methods
@@ -74,15 +74,8 @@ async def exchange_proof(runtime: Runtime, renderer: Renderer, request: Request,
     proof = request.query_params[PARAMETER]
     customer_id = payment.customer.customer_id
     if key is not None and proof_holds(key, "link", payment.tenant, customer_id, proof, now):
-        response.set_cookie(
-            COOKIE,
-            sign_proof(key, "page", payment.tenant, customer_id, now + LIFETIME, payment.link_id or ""),
-            max_age=int(LIFETIME.total_seconds()),
-            path=path,
-            secure=runtime.public_url.startswith("https:"),
-            httponly=True,
-            samesite="lax",
-        )
+        proven = sign_proof(key, "page", payment.tenant, customer_id, now + LIFETIME, payment.link_id or "")
+        keep_cookie(response, COOKIE, proven, LIFETIME, path, runtime.public_url)
     return response
 
 
@@ -114,8 +107,8 @@ def saved_view(methods: Sequence[SavedMethod], texts: Texts, *, failed: bool, co
     items = [
         SavedItem(
             method.payment_method_id,
-            texts("receipt.card", network=network_name(method.card.network), last_four=method.card.last_four),
-            texts("form.saved_expires", month=method.card.exp_month, year=method.card.exp_year[-2:]),
+            card_name(method.card, texts),
+            expiry_text(method.card, texts),
             index == 0,
         )
         for index, method in enumerate(methods)

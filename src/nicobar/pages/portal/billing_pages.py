@@ -12,7 +12,8 @@ from nicobar.core.subscriptions.subscription import UNPAID, Subscription
 from nicobar.flows.subscriptions.update_payment_method import update_payment_method
 from nicobar.flows.subscriptions.update_subscription import update_subscription
 from nicobar.pages.frame.rendering import redirect
-from nicobar.pages.methods.card_form import PostedForm
+from nicobar.pages.frame.view import decline_text
+from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import Allowed, allowed, card_item
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit
@@ -48,7 +49,9 @@ class BillingPages:
     async def show_cards(self, request: Request, visit: PortalVisit) -> Response:
         """Ask which card is to be charged. Raises Problem NOT_FOUND."""
         subscription, may = await self._allowed(request, visit)
-        return await self._cards(visit, subscription) if may.change_card else self._portal.refused(visit, 403)
+        if not may.change_card:
+            raise switched_off()
+        return await self._cards(visit, subscription)
 
     async def change_card(self, request: Request, visit: PortalVisit, form: PostedForm) -> Response:
         """Charge a saved card from now on, or lead to the page where another one is entered.
@@ -62,8 +65,7 @@ class BillingPages:
         own = await self._methods(visit)
         if choice != NEW_CARD and choice not in {method.payment_method_id for method in own}:
             return await self._cards(visit, subscription, error=visit.reader.texts("error.saved_gone"))
-        attempts.check(subscription.subscription_id, runtime.clock.elapsed())
-        attempts.spend(subscription.subscription_id, runtime.clock.elapsed())
+        attempts.take(subscription.subscription_id, runtime.clock.elapsed())
         update = MethodUpdate(
             payment_method_id=None if choice == NEW_CARD else choice,
             return_url=f"{runtime.public_url}{visit.path()}",
@@ -78,8 +80,8 @@ class BillingPages:
             payment = await get_payment(read, visit.tenant, placed.payment.payment_id)
         if payment is not None and payment.status == "failed":
             subscription, _ = await self._allowed(request, visit)
-            return await self._cards(visit, subscription, error=visit.reader.texts("error.decline_unknown"))
-        return self._portal.back(visit, done=True)
+            return await self._cards(visit, subscription, error=decline_text(payment.error_code, visit.reader.texts))
+        return self._portal.back(visit, done=payment is None or payment.status == "succeeded")
 
     async def _allowed(self, request: Request, visit: PortalVisit) -> tuple[Subscription, Allowed]:
         subscription = await own_subscription(self._portal, request, visit)

@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from nicobar.core.subscriptions.change_request import SubscriptionChange
 from nicobar.core.subscriptions.subscription import CancelledBy, Feedback, Subscription
-from nicobar.core.typed_text import tidy, unusable
+from nicobar.core.typed_text import tidy
 from nicobar.flows.subscriptions.update_subscription import update_subscription
-from nicobar.pages.methods.card_form import PostedForm, holds_card_number
+from nicobar.pages.frame.view import day_text
+from nicobar.pages.methods.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.portal.overview import own_subscription, switched_off
-from nicobar.pages.portal.portal_views import allowed, day_text
+from nicobar.pages.portal.portal_views import allowed
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit
-from nicobar.pages.texts.texts import Texts
 
 MAXIMUM_COMMENT: Final = 500
 """Characters of the customer's own words."""
@@ -32,7 +32,7 @@ class CancellationPage:
         """Ask when it ends. Raises Problem NOT_FOUND."""
         subscription = await own_subscription(self._portal, request, visit)
         if not allowed(subscription, visit.settings).cancel:
-            return self._portal.refused(visit, 403)
+            raise switched_off()
         return self._form(visit, subscription)
 
     async def cancel(self, request: Request, visit: PortalVisit, form: PostedForm) -> Response:
@@ -41,8 +41,9 @@ class CancellationPage:
         subscription = await own_subscription(self._portal, request, visit)
         may = allowed(subscription, visit.settings)
         when, reason, comment = form.text("when"), form.text("reason"), tidy(form.text("comment"))
-        if (error := _comment_error(comment, visit.reader.texts)) is not None:
-            return self._form(visit, subscription, when=when, reason=reason, error=error)
+        if (error := text_fault(comment, MAXIMUM_COMMENT, visit.reader.texts)) is not None:
+            shown = "" if holds_card_number(comment) else comment
+            return self._form(visit, subscription, when=when, reason=reason, comment=shown, error=error)
         if not {"later": may.cancel_later, "now": may.cancel_now}.get(when, False):
             raise switched_off()
         feedback: Feedback | UnsetType = next((each for each in FEEDBACKS if each == reason), UNSET)
@@ -63,6 +64,7 @@ class CancellationPage:
         *,
         when: str = "",
         reason: str = "",
+        comment: str = "",
         error: str | None = None,
     ) -> Response:
         texts = visit.reader.texts
@@ -80,13 +82,6 @@ class CancellationPage:
             ways=[(value, label, value == chosen) for value, label in ways],
             reasons=[(each, texts(f"portal.reason_{each}"), each == reason) for each in FEEDBACKS],
             maximum=MAXIMUM_COMMENT,
+            comment=comment,
             error=error,
         )
-
-
-def _comment_error(comment: str, texts: Texts) -> str | None:
-    if len(comment) > MAXIMUM_COMMENT:
-        return texts("details.too_long", count=MAXIMUM_COMMENT)
-    if (strange := unusable(comment)) is not None:
-        return texts("details.unreadable", character=strange)
-    return texts("details.card_number") if holds_card_number(comment) else None

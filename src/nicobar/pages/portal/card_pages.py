@@ -6,9 +6,9 @@ from starlette.responses import Response
 from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.core.problems import Problem
 from nicobar.flows.payments.delete_saved_method import delete_saved_method
-from nicobar.pages.methods.card_form import PostedForm
+from nicobar.pages.frame.view import card_name
+from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.pages.portal.overview import switched_off
-from nicobar.pages.portal.portal_views import card_name
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit
 from nicobar.storage.payments.saved_methods import get_method
 from nicobar.storage.subscriptions.subscriptions import subscription_using
@@ -24,7 +24,7 @@ class CardPages:
         """Ask whether the card is to go; one that a subscription is charged to cannot. Raises Problem NOT_FOUND."""
         method = await self._own_card(request, visit)
         if not visit.settings.portal_card_removal:
-            return self._portal.refused(visit, 403)
+            raise switched_off()
         async with self._portal.runtime.database.read() as read:
             used = await subscription_using(read, visit.tenant, method.payment_method_id) is not None
         texts = visit.reader.texts
@@ -32,7 +32,7 @@ class CardPages:
             visit,
             "portal_remove.html",
             place=f"cards/{method.payment_method_id}/remove",
-            heading=texts("portal.remove_card", card=card_name(method, texts)),
+            heading=texts("portal.remove_card", card=card_name(method.card, texts)),
             text=texts("portal.remove_used" if used else "portal.remove_text"),
             used=used,
         )

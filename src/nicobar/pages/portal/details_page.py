@@ -7,14 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nicobar.core.customers.customer import CustomerChange
-from nicobar.core.typed_text import plain, tidy, unusable
+from nicobar.core.typed_text import plain, tidy
 from nicobar.flows.customers.update_customer import update_customer
 from nicobar.pages.changes.details_form import read_phone
 from nicobar.pages.details.details import LENGTHS, DetailField
-from nicobar.pages.methods.card_form import PostedForm, holds_card_number
+from nicobar.pages.methods.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.portal.overview import switched_off
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit
-from nicobar.pages.texts.texts import Texts
 
 _NOWHERE: Final = "ZZ"
 """No country in particular: a phone number has to say its own."""
@@ -29,7 +28,7 @@ class DetailsPage:
     async def show(self, _request: Request, visit: PortalVisit) -> Response:
         """Show the form with what is known."""
         if not visit.settings.portal_details:
-            return self._portal.refused(visit, 403)
+            raise switched_off()
         known = {"customer_name": visit.customer.name, "phone": visit.customer.phone_number or ""}
         return self._form(visit, known, {})
 
@@ -39,17 +38,17 @@ class DetailsPage:
             raise switched_off()
         texts, errors = visit.reader.texts, dict[str, str]()
         name, typed = tidy(form.text("customer_name")), plain(form.text("phone"))
-        if (error := _name_error(name, texts)) is not None:
-            errors["customer_name"] = error
+        fault = text_fault(name, LENGTHS["customer_name"], texts) if name else texts("details.name_missing")
+        if fault is not None:
+            errors["customer_name"] = fault
         phone = None
-        if len(typed) > LENGTHS["phone"]:
-            errors["phone"] = texts("details.too_long", count=LENGTHS["phone"])
-        elif (strange := unusable(typed)) is not None:
-            errors["phone"] = texts("details.unreadable", character=strange)
+        if (fault := text_fault(typed, LENGTHS["phone"], texts, may_look_like_card=True)) is not None:
+            errors["phone"] = fault
         else:
             phone = read_phone(typed, _NOWHERE, errors, texts)
         if errors:
-            shown = {"customer_name": "" if holds_card_number(name) else name, "phone": typed}
+            again = {"customer_name": name, "phone": typed}
+            shown = {field: "" if holds_card_number(text) else text for field, text in again.items()}
             return self._form(visit, shown, errors)
         change = CustomerChange(name=name, phone_number=phone)
         await update_customer(self._portal.runtime, visit.tenant, visit.customer.customer_id, change)
@@ -75,13 +74,3 @@ class DetailsPage:
         ]
         status = 422 if errors else 200
         return self._portal.page(visit, "portal_details.html", place="details", status=status, fields=fields)
-
-
-def _name_error(name: str, texts: Texts) -> str | None:
-    if not name:
-        return texts("details.name_missing")
-    if len(name) > LENGTHS["customer_name"]:
-        return texts("details.too_long", count=LENGTHS["customer_name"])
-    if (strange := unusable(name)) is not None:
-        return texts("details.unreadable", character=strange)
-    return texts("details.card_number") if holds_card_number(name) else None

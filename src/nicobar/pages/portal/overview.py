@@ -13,7 +13,7 @@ from nicobar.flows.subscriptions.require_subscription import require_subscriptio
 from nicobar.pages.frame.view import mask_email, page_view, receipt_view
 from nicobar.pages.portal.portal_views import card_item, payment_item, subscription_item
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit
-from nicobar.pages.texts.language import with_language
+from nicobar.pages.texts.language import with_language, with_parameter
 from nicobar.storage.payments.hosted_pages import page_facts
 from nicobar.storage.payments.payments import PaymentFilters, get_payment, list_payments
 from nicobar.storage.payments.saved_methods import list_methods
@@ -45,7 +45,7 @@ class Overview:
             methods = await list_methods(read, tenant, customer_id)
         live_first = sorted(found, key=lambda subscription: subscription.status in FINAL)
         now = runtime.now(tenant)
-        older = f"{visit.path()}{'&' if visit.language else '?'}page={page + 1}"
+        older = with_parameter(visit.path(), "page", str(page + 1))
         return self._portal.page(
             visit,
             "portal.html",

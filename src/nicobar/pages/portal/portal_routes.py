@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute, Route
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.rendering import Handler, PageEndpoint, Renderer
+from nicobar.pages.portal.address_page import AddressPage
 from nicobar.pages.portal.billing_pages import BillingPages
 from nicobar.pages.portal.cancellation_page import CancellationPage
 from nicobar.pages.portal.card_pages import CardPages
@@ -17,7 +18,7 @@ def portal_routes(runtime: Runtime, renderer: Renderer, limits: PageLimits) -> l
     """Return the routes of the portal."""
     portal = Portal(runtime, renderer, limits)
     overview, cancellation, billing = Overview(portal), CancellationPage(portal), BillingPages(portal)
-    cards, details = CardPages(portal), DetailsPage(portal)
+    cards, details, address = CardPages(portal), DetailsPage(portal), AddressPage(portal)
     back = portal.shown(overview.lead_back)
     places: dict[str, dict[str, Handler]] = {
         "": {"GET": portal.shown(overview.show)},
@@ -33,6 +34,10 @@ def portal_routes(runtime: Runtime, renderer: Renderer, limits: PageLimits) -> l
         "/subscriptions/{subscription_id}/card": {
             "GET": portal.shown(billing.show_cards),
             "POST": portal.posted(billing.change_card),
+        },
+        "/subscriptions/{subscription_id}/address": {
+            "GET": portal.shown(address.show),
+            "POST": portal.posted(address.save),
         },
         "/cards/{payment_method_id}/remove": {
             "GET": portal.shown(cards.show),

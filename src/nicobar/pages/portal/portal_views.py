@@ -1,12 +1,10 @@
 """What the pages of the portal show: every text finished, every amount formatted."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import msgspec
-from babel import Locale
-from babel.dates import format_date
 
 from nicobar.core.business.portal_settings import PortalSettings
 from nicobar.core.payments.paying import is_payable
@@ -15,7 +13,7 @@ from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.core.subscriptions.subscription import UNPAID, Subscription, SubscriptionStatus
 from nicobar.flows.plans.foresee_renewal import Foreseen
 from nicobar.pages.details.details import address_line
-from nicobar.pages.frame.view import amount_text, network_name
+from nicobar.pages.frame.view import amount_text, card_name, day_text, expiry_text
 from nicobar.pages.texts.texts import Reader, Texts
 
 _STATUS: Final[dict[SubscriptionStatus, str]] = {
@@ -41,6 +39,7 @@ class Allowed(NamedTuple):
     pause: bool
     resume: bool
     change_card: bool
+    change_address: bool
 
     @property
     def cancel(self) -> bool:
@@ -103,6 +102,7 @@ def allowed(subscription: Subscription, settings: PortalSettings) -> Allowed:
         pause=settings.portal_pause and status == "active" and idle and not scheduled,
         resume=settings.portal_pause and status == "paused",
         change_card=settings.portal_payment_method and live and (idle or status not in UNPAID),
+        change_address=settings.portal_details and live,
     )
 
 
@@ -116,9 +116,9 @@ def subscription_item(
     """Return the view of a subscription; `methods` are its customer's saved ones."""
     texts, product = reader.texts, subscription.plan.product
     facts = [_next_date(subscription, foreseen, reader)]
-    charged = [card_name(each, texts) for each in methods if each.payment_method_id == subscription.payment_method_id]
+    charged = [each.card for each in methods if each.payment_method_id == subscription.payment_method_id]
     if charged and subscription.status in _LIVE:
-        facts.append(texts("portal.card", card=charged[0]))
+        facts.append(texts("portal.card", card=card_name(charged[0], texts)))
     if subscription.status in _LIVE:
         facts.append(texts("portal.address", address=address_line(subscription.billing, reader)))
     return SubscriptionItem(
@@ -180,19 +180,8 @@ def _payment_status(payment: Payment) -> str:
 
 def card_item(method: SavedMethod, texts: Texts) -> CardItem:
     """Return the view of a saved card."""
-    card = method.card
     return CardItem(
         payment_method_id=method.payment_method_id,
-        name=card_name(method, texts),
-        expires=texts("form.saved_expires", month=card.exp_month, year=card.exp_year[-2:]),
+        name=card_name(method.card, texts),
+        expires=expiry_text(method.card, texts),
     )
-
-
-def card_name(method: SavedMethod, texts: Texts) -> str:
-    """Return a card's network and last four digits."""
-    return texts("receipt.card", network=network_name(method.card.network), last_four=method.card.last_four)
-
-
-def day_text(moment: datetime, locale: Locale) -> str:
-    """Return a moment's day in UTC, as people of this locale write it."""
-    return str(format_date(moment.astimezone(UTC), "long", locale))

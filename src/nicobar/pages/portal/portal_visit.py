@@ -27,9 +27,10 @@ from nicobar.core.problems import Problem
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime, acting
 from nicobar.pages.entry.limits import PageLimits
-from nicobar.pages.frame.rendering import Handler, Renderer, redirect, refuse_foreign_forms, wants_json
-from nicobar.pages.methods.card_form import PostedForm, read_form
-from nicobar.pages.texts.language import asked_language, language_view, reader_of, with_language
+from nicobar.pages.frame.rendering import Handler, Renderer, keep_cookie, redirect, refuse_foreign_forms, wants_json
+from nicobar.pages.frame.view import monogram
+from nicobar.pages.methods.posted_form import PostedForm, read_form
+from nicobar.pages.texts.language import asked_language, language_view, reader_of, with_language, with_parameter
 from nicobar.pages.texts.texts import Reader
 from nicobar.storage.customers.customers import get_customer
 from nicobar.storage.customers.portal_sessions import find_portal_session
@@ -88,15 +89,7 @@ class Portal:
             return self._closed(request)
         path = f"/portal/{session.session_id}"
         response = redirect(self.renderer.path(with_language(path, asked_language(request))))
-        response.set_cookie(
-            COOKIE,
-            secret,
-            max_age=int(LIFETIME.total_seconds()),
-            path=self.renderer.path(path),
-            secure=self.runtime.public_url.startswith("https:"),
-            httponly=True,
-            samesite="lax",
-        )
+        keep_cookie(response, COOKIE, secret, LIFETIME, self.renderer.path(path), self.runtime.public_url)
         return response
 
     def shown(self, handler: PortalHandler) -> Handler:
@@ -104,7 +97,12 @@ class Portal:
 
         async def show(request: Request) -> Response:
             visit = await self._visit(request)
-            return self._closed(request) if visit is None else await handler(request, visit)
+            if visit is None:
+                return self._closed(request)
+            try:
+                return await handler(request, visit)
+            except Problem as problem:
+                return self._refused(request, visit, problem)
 
         return show
 
@@ -116,8 +114,7 @@ class Portal:
             visit = await self._visit(request)
             if visit is None:
                 return self._closed(request)
-            self.limits.portal_changes.check(visit.session.session_id, self.runtime.clock.elapsed())
-            self.limits.portal_changes.spend(visit.session.session_id, self.runtime.clock.elapsed())
+            self.limits.portal_changes.take(visit.session.session_id, self.runtime.clock.elapsed())
             whoever = acting.set(Actor("page", visit.customer.customer_id, client_address(request)))
             try:
                 form = await read_form(request)
@@ -126,9 +123,7 @@ class Portal:
                     raise Problem("UNAUTHORIZED", status=403, message="This form does not belong to this session")
                 return await handler(request, visit, form)
             except Problem as problem:
-                if wants_json(request) or problem.status not in _SHOWN_REFUSALS:
-                    raise
-                return self.refused(visit, problem.status)
+                return self._refused(request, visit, problem)
             finally:
                 acting.reset(whoever)
 
@@ -142,7 +137,7 @@ class Portal:
             status=status,
             languages=language_view(self.renderer.path(visit.path(place)), visit.reader),
             texts=texts,
-            page=SellerView(facts.seller, _monogram(facts.seller), facts.image_id),
+            page=SellerView(facts.seller, monogram(facts.seller), facts.image_id),
             seller=facts.seller,
             support_email=facts.support_email,
             test_mode=visit.session.mode == "test",
@@ -155,13 +150,15 @@ class Portal:
     def back(self, visit: PortalVisit, *, done: bool = False) -> Response:
         """Lead back to the overview; `done` says there that something was changed."""
         path = visit.path()
-        return redirect(self.renderer.path(f"{path}{'&' if '?' in path else '?'}done=1" if done else path))
+        return redirect(self.renderer.path(with_parameter(path, "done", "1") if done else path))
 
-    def refused(self, visit: PortalVisit, status: int) -> Response:
-        """Show that something is not possible, or not any more."""
+    def _refused(self, request: Request, visit: PortalVisit, problem: Problem) -> Response:
+        """Show that something is not possible, or not any more. Raises what is not told on a page of the portal."""
+        if wants_json(request) or problem.status not in _SHOWN_REFUSALS:
+            raise problem
         texts, seller = visit.reader.texts, visit.facts.seller
         heading, text = texts("portal.off_heading"), texts("portal.off_text", seller=seller)
-        return self.page(visit, "portal_message.html", status=status, heading=heading, text=text)
+        return self.page(visit, "portal_message.html", status=problem.status, heading=heading, text=text)
 
     async def _session(self, request: Request, secret: str) -> PortalSession | None:
         session_id = request.path_params["session_id"]
@@ -190,9 +187,7 @@ class Portal:
 
     def _closed(self, request: Request) -> Response:
         """Answer what opens nothing, for whatever reason. Raises Problem TOO_MANY_REQUESTS for too many of it."""
-        address, now = client_address(request), self.runtime.clock.elapsed()
-        self.limits.unknown_links.check(address, now)
-        self.limits.unknown_links.spend(address, now)
+        self.limits.miss(request, self.runtime.clock.elapsed())
         if wants_json(request):
             raise Problem("NOT_FOUND", what="Portal session")
         texts = reader_of(request).texts
@@ -216,7 +211,3 @@ class SellerView(NamedTuple):
     monogram: str
     picture: str | None
     """The id of the picture that is shown in place of the monogram."""
-
-
-def _monogram(seller: str) -> str:
-    return next((letter for letter in seller if letter.isalnum()), "•").upper()

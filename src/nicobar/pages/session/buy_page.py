@@ -39,8 +39,7 @@ class BuyPage:
         """
         name = request.path_params["name"]
         address, now = client_address(request), self._runtime.clock.elapsed()
-        self._limits.opened_links.check(address, now)
-        self._limits.opened_links.spend(address, now)
+        self._limits.opened_links.take(address, now)
         if not name.startswith(PRODUCT_PREFIX):
             return await self._lead_on(request, name)
         async with self._runtime.database.snapshot() as read:

@@ -9,11 +9,14 @@ from nicobar.core.fields import checked_web_address
 from nicobar.core.payments.payment import CustomFieldResponse
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import CustomField
-from nicobar.core.typed_text import plain, tidy, unusable
+from nicobar.core.typed_text import plain, tidy
 from nicobar.pages.details.details import Choice, DetailField
-from nicobar.pages.methods.card_form import PostedForm, holds_card_number
+from nicobar.pages.methods.posted_form import PostedForm, text_fault
 from nicobar.pages.texts.texts import Texts
 from nicobar.reference.contacts import checked_email
+
+MAXIMUM_CUSTOM_FIELDS: Final = 5
+"""Questions of a session, as in the contract's request."""
 
 MAXIMUM_ANSWER: Final = 500
 """Characters of an answer."""
@@ -66,12 +69,9 @@ def read_custom_field(
         if field.required:
             errors[name] = texts("details.state_missing", field=field.label)
         return None
-    if (strange := unusable(text)) is not None:
-        errors[name] = texts("details.unreadable", character=strange)
-    elif len(text) > MAXIMUM_ANSWER:
-        errors[name] = texts("details.too_long", count=MAXIMUM_ANSWER)
-    elif field.field_type != "number" and holds_card_number(text):
-        errors[name] = texts("details.card_number")
+    fault = text_fault(text, MAXIMUM_ANSWER, texts, may_look_like_card=field.field_type == "number")
+    if fault is not None:
+        errors[name] = fault
     elif (answer := _answer(field, text)) is not None:
         return CustomFieldResponse(field.key, answer)
     else:

@@ -11,16 +11,21 @@ from nicobar.core.payments.repricing import MAXIMUM_CODES
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import CheckoutSession, SessionRequest
 from nicobar.core.sessions.told_details import ToldDetails
-from nicobar.core.typed_text import plain, tidy, unusable
+from nicobar.core.typed_text import plain, tidy
 from nicobar.flows.sessions.draft_payment import DraftedPayment
-from nicobar.pages.changes.changes import MAXIMUM_CODE
+from nicobar.pages.changes.changes import MAXIMUM_CODE, code_fault
 from nicobar.pages.changes.details_form import read_details, read_phone
-from nicobar.pages.details.details import LENGTHS
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.card_form import PostedForm, holds_card_number
+from nicobar.pages.methods.posted_form import PostedForm, text_fault
 from nicobar.pages.session.custom_fields import field_name, read_custom_field
 from nicobar.pages.session.price_entry import LONGEST, read_price
-from nicobar.pages.session.session_form import contact_names, least_price, priced_items, without_contact
+from nicobar.pages.session.session_form import (
+    CONTACT_LENGTHS,
+    contact_names,
+    least_price,
+    priced_items,
+    without_contact,
+)
 from nicobar.pages.texts.texts import Reader
 from nicobar.reference.codes import codes
 from nicobar.reference.contacts import checked_email
@@ -102,15 +107,10 @@ def read_code(form: PostedForm, told: ToldDetails, reader: Reader) -> tuple[list
     if removed := normalise_code(form.text("remove")):
         return [code for code in kept if code != removed], None
     code = normalise_code(plain(form.text("code")))
-    if not code:
+    if not code and not form.text("apply"):
         return kept, None
-    if code in kept:
-        return kept, reader.texts("discount.again")
-    if len(kept) >= MAXIMUM_CODES:
-        return kept, reader.texts("discount.many", count=MAXIMUM_CODES)
-    if len(code) > MAXIMUM_CODE or not code.isprintable() or holds_card_number(code):
-        return kept, reader.texts("discount.invalid_discount_code")
-    return [*kept, code], None
+    fault = code_fault(code, kept)
+    return ([*kept, code], None) if fault is None else (kept, reader.texts(fault, count=MAXIMUM_CODES))
 
 
 def _read_contact(
@@ -124,12 +124,8 @@ def _read_contact(
             if name != "phone" or session.request.flags.require_phone_number:
                 missing = {"email": "session.email_missing", "customer_name": "details.name_missing"}
                 errors[name] = texts(missing.get(name, "details.phone_missing"))
-        elif (strange := unusable(text)) is not None:
-            errors[name] = texts("details.unreadable", character=strange)
-        elif name != "phone" and holds_card_number(text):
-            errors[name] = texts("details.card_number")
-        elif name == "customer_name" and len(text) > LENGTHS[name]:
-            errors[name] = texts("details.too_long", count=LENGTHS[name])
+        elif (fault := text_fault(text, CONTACT_LENGTHS[name], texts, may_look_like_card=name == "phone")) is not None:
+            errors[name] = fault
         elif (read := _contact_text(name, text, country, errors, reader)) is not None:
             found[name] = read
     return found
@@ -180,10 +176,9 @@ def _chosen_currency(form: PostedForm) -> str | None:
 
 
 def _shown(session: CheckoutSession, form: PostedForm) -> dict[str, str]:
-    """Return what was typed, but for what may be a card number."""
+    """Return what was typed."""
     questions = [field_name(index) for index in range(len(session.request.custom_fields))]
     prices = [f"amount_{place}" for place in range(len(session.request.items)) if form.text(f"amount_{place}")]
-    names = [*contact_names(session), *questions, *prices, "tax_id", "business_name"]
+    names = [*contact_names(session), *questions, *prices, "street", "city", "tax_id", "business_name"]
     limits = dict.fromkeys(prices, LONGEST)
-    typed = {name: form.text(name)[: limits.get(name, _SHORT)] for name in names}
-    return {name: text for name, text in typed.items() if not holds_card_number(text) or name in ("phone", "tax_id")}
+    return {name: form.text(name)[: limits.get(name, _SHORT)] for name in names}

@@ -5,17 +5,25 @@ from typing import Final
 
 import msgspec
 
+from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.quote import Quote
 from nicobar.core.sessions.checkout_session import CheckoutSession
 from nicobar.core.sessions.told_details import ToldDetails, may_edit
 from nicobar.flows.sessions.draft_payment import DraftedPayment
-from nicobar.pages.details.details import Choice, DetailField, DetailsView, details_view
+from nicobar.pages.details.details import LENGTHS, Choice, DetailField, DetailsView, details_view
 from nicobar.pages.frame.view import amount_text
+from nicobar.pages.methods.posted_form import holds_card_number
 from nicobar.pages.session.custom_fields import custom_field_view
 from nicobar.pages.session.price_entry import LONGEST, price_text
 from nicobar.pages.texts.texts import Reader
 
 EMAIL_LENGTH: Final = 254
+
+CONTACT_LENGTHS: Final[Mapping[str, int]] = {
+    "email": EMAIL_LENGTH,
+    **{name: LENGTHS[name] for name in ("customer_name", "phone")},
+}
+"""Characters that the fields of the contact take."""
 
 
 class SessionForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,14 +45,18 @@ class SessionForm(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     code_error: str | None
     general_error: str | None
-    """Why the order cannot be made, when no field is to blame."""
+    """Why the order cannot be made, when no field of the form is to blame."""
 
     @property
     def errors(self) -> list[DetailField]:
         """The fields that need another look."""
-        details = [] if self.details is None else self.details.errors
-        own = [field for field in [*self.contact, *self.prices, *self.questions] if field.error]
-        return [*own, *details]
+        return [field for field in self.fields if field.error]
+
+    @property
+    def fields(self) -> list[DetailField]:
+        """All fields but the code's."""
+        details = [] if self.details is None else self.details.fields
+        return [*self.contact, *self.prices, *self.questions, *details]
 
 
 class Typed(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,17 +81,23 @@ def session_form(
     blocked: Collection[str],
     currencies: Sequence[str],
 ) -> SessionForm:
-    """Return the form; `currencies` are those that the buyer can choose from, none where none can be chosen."""
-    payment, texts = drafted.payment, reader.texts
-    errors, shown = typed.errors, typed.shown
+    """Return the form; `currencies` are those that the buyer can choose from, none where none can be chosen.
+
+    What may be a card number is never shown again.
+    """
+    payment, texts, errors = drafted.payment, reader.texts, typed.errors
+    kept = {name: text for name, text in typed.shown.items() if not holds_card_number(text)}
+    typed = msgspec.structs.replace(typed, shown=kept)
+    shown = typed.shown
     details = details_view(
         without_contact(drafted).payment, reader, action=action, token="", blocked=blocked, errors=errors, shown=shown
     )
-    return SessionForm(
+    form = SessionForm(
         action=action,
         hidden=[
             ("shown_country", payment.billing.country),
             ("shown_currency", payment.currency),
+            ("shown_total", total_shown(payment)),
             ("chosen_currency", typed.told.billing_currency or ""),
             *((f"code_{index}", code) for index, code in enumerate(payment.options.discount_codes)),
         ],
@@ -93,10 +111,18 @@ def session_form(
         currency=_currency(payment.currency, currencies, reader),
         codes=payment.options.discount_codes,
         codes_locked=not session.request.flags.allow_discount_code,
-        code=shown.get("code", ""),
+        code=shown.get("code", "") if "code" in errors else "",
         code_error=errors.get("code"),
-        general_error=errors.get(""),
+        general_error=None,
     )
+    named = {field.name for field in form.fields} | (set() if form.codes_locked else {"code"})
+    elsewhere = next((sentence for name, sentence in errors.items() if name not in named), None)
+    return msgspec.structs.replace(form, general_error=elsewhere)
+
+
+def total_shown(payment: Payment) -> str:
+    """Return the total as the form carries it: nobody pays another one than was shown."""
+    return f"{payment.total_amount} {payment.currency}"
 
 
 def without_contact(drafted: DraftedPayment) -> DraftedPayment:
@@ -128,13 +154,13 @@ def _contact(
     texts, customer, flags = reader.texts, session.request.customer, session.request.flags
     known = {} if customer is None else {"email": customer.email, "customer_name": customer.name}
     looks = {
-        "email": (texts("session.email"), "email", "email", EMAIL_LENGTH, True),
-        "customer_name": (texts("details.name"), "name", "text", 250, True),
-        "phone": (texts("details.phone"), "tel", "tel", 40, flags.require_phone_number),
+        "email": (texts("session.email"), "email", "email", True),
+        "customer_name": (texts("details.name"), "name", "text", True),
+        "phone": (texts("details.phone"), "tel", "tel", flags.require_phone_number),
     }
     fields = []
     for name in contact_names(session):
-        label, autocomplete, kind, maximum, required = looks[name]
+        label, autocomplete, kind, required = looks[name]
         fields.append(
             DetailField(
                 name=name,
@@ -143,7 +169,7 @@ def _contact(
                 value=shown.get(name, known.get(name) or ""),
                 required=required,
                 error=errors.get(name),
-                maximum=maximum,
+                maximum=CONTACT_LENGTHS[name],
                 kind=kind,
             )
         )

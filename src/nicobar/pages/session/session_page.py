@@ -7,9 +7,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nicobar.client_address import client_address
 from nicobar.core.ids import is_session_id
 from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.repricing import MAXIMUM_CODES
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import CheckoutSession, state_of
 from nicobar.core.sessions.told_details import ToldDetails
@@ -18,17 +18,23 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.sessions.draft_payment import DraftedPayment, draft_payment
 from nicobar.flows.sessions.foresee_renewals import foresee_renewals
 from nicobar.flows.sessions.start_payment import start_payment
-from nicobar.pages.details.details import missing_parts, tax_may_grow
+from nicobar.pages.changes.changes import MAXIMUM_CODE
+from nicobar.pages.details.address_parts import missing_parts
+from nicobar.pages.details.details import LENGTHS, tax_may_grow
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.embedding import Frame, frame_of, is_alone, session_frame_view, session_page
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
 from nicobar.pages.frame.renewals import renewal_views
-from nicobar.pages.frame.view import page_view
-from nicobar.pages.methods.card_form import PostedForm, read_form
+from nicobar.pages.frame.returns import form_action
+from nicobar.pages.frame.view import PageView, amount_text, page_view
+from nicobar.pages.methods.card_form import CheckedForm
+from nicobar.pages.methods.posted_form import PostedForm, read_form
 from nicobar.pages.session.blame import blamed
+from nicobar.pages.session.custom_fields import MAXIMUM_ANSWER, MAXIMUM_CUSTOM_FIELDS
 from nicobar.pages.session.look import look_of
+from nicobar.pages.session.one_step import UNREAD, OneStep
 from nicobar.pages.session.read_session_form import asks_for_price, codes_of, read_code, read_session_form, told_before
-from nicobar.pages.session.session_form import Typed, session_form
+from nicobar.pages.session.session_form import EMAIL_LENGTH, Typed, session_form, total_shown
 from nicobar.pages.session.theme_sheet import theme_sheet
 from nicobar.pages.texts.language import asked_language, language_view, reader_of, with_language
 from nicobar.pages.texts.texts import Reader
@@ -38,6 +44,15 @@ from nicobar.storage.sessions.sessions import find_session
 
 MAXIMUM_FIELDS: Final = 80
 """Fields of the form: the buyer's own, five questions, twenty lines and codes, and what the page knows itself."""
+
+_LETTERS: Final = (
+    MAXIMUM_CUSTOM_FIELDS * MAXIMUM_ANSWER + sum(LENGTHS.values()) + EMAIL_LENGTH + (MAXIMUM_CODES + 1) * MAXIMUM_CODE
+)
+"""Letters of the longest form that is not refused."""
+
+MAXIMUM_FORM: Final = 12 * _LETTERS + 100 * MAXIMUM_FIELDS
+"""Bytes of the form. A letter has at most four in UTF-8, each of which browsers send as three; the rest is for the
+fields' names and for what is short: prices, country, currency."""
 
 _SHEET_HEADERS: Final = {
     "cache-control": "no-store",
@@ -63,6 +78,7 @@ class SessionPage:
         self._runtime = runtime
         self._renderer = renderer
         self._limits = limits
+        self._one_step = OneStep(runtime, renderer, limits)
 
     async def show(self, request: Request) -> Response:
         """Answer GET: the form while there is no payment, and then the way to the payment's page."""
@@ -78,18 +94,33 @@ class SessionPage:
         visit = await self._visit(request)
         if (over := self._over(request, visit)) is not None:
             return over
-        form = await read_form(request, MAXIMUM_FIELDS)
-        typed = await self._read(visit, form)
-        if asks_for_price(form) or typed.errors or typed.unasked:
-            return await self._form(request, visit, typed, status=422 if typed.errors else 200)
+        form = await read_form(request, MAXIMUM_FIELDS, MAXIMUM_FORM)
+        drafted, typed = await self._drafted(visit, await self._read(visit, form))
+        if drafted is None:
+            return self._message(visit, "session.gone_heading", "session.gone_text", status=410)
+        typed, due = msgspec.structs.replace(typed, drafted=drafted), drafted.payment
+        ways = await self._one_step.ways(visit.session, due)
+        checked = UNREAD if ways is None else await self._one_step.read(form, due, ways)
+        stale = ways is not None and form.text("shown_total") != total_shown(due)
+        if asks_for_price(form) or (typed.unasked and not typed.errors):
+            return await self._form(request, visit, typed, checked._replace(errors={}), 422 if typed.errors else 200)
+        if typed.errors or checked.errors or stale:
+            wrong = bool(typed.errors or checked.errors)
+            return await self._form(request, visit, typed, checked, 422 if wrong else 409, stale=stale)
+        if ways is not None:
+            self._one_step.check_limits(request)
         try:
             started = (await start_payment(self._runtime, visit.session, typed.told)).payment
         except Problem as problem:
             if problem.code == "CHECKOUT_SESSION_CONSUMED":
                 return redirect(self._renderer.path(self._path(request, visit)))
             errors = {**typed.errors, **blamed(problem, typed.told, visit.reader)}
-            return await self._form(request, visit, msgspec.structs.replace(typed, errors=errors), status=422)
-        return self._onward(request, visit, started)
+            return await self._form(request, visit, msgspec.structs.replace(typed, errors=errors), checked, 422)
+        if ways is None or total_shown(started) != total_shown(due):  # or its page shows the new total first
+            return self._onward(request, visit, started)
+        link_id, frame = started.link_id or "", visit.frame
+        path = with_language(f"/{link_id}" if frame is None else frame.path(link_id), asked_language(request))
+        return await self._one_step.pay(request, started, checked, path, framed=frame is not None)
 
     async def sheet(self, request: Request) -> Response:
         """Answer GET of the style sheet that a session brings."""
@@ -110,9 +141,7 @@ class SessionPage:
             if session is not None and session.payment_id is not None:
                 payment = await get_payment(read, session.tenant, session.payment_id)
         if session is None:
-            address, now = client_address(request), self._runtime.clock.elapsed()
-            self._limits.unknown_links.check(address, now)
-            self._limits.unknown_links.spend(address, now)
+            self._limits.miss(request, self._runtime.clock.elapsed())
             raise Problem("NOT_FOUND", what="Checkout session")
         forced = session.request.customization.force_language
         frame = request.state.frame = await frame_of(self._runtime, request, session.tenant)
@@ -130,8 +159,20 @@ class SessionPage:
             raise Problem("NOT_FOUND", status=410, message="This checkout session has ended")
         return self._message(visit, "session.ended_heading", "session.ended_text", status=410)
 
-    async def _form(self, request: Request, visit: SessionVisit, typed: Typed, status: int = 200) -> Response:
-        """Show the form; what cannot be sold any more is said instead of it."""
+    async def _form(
+        self,
+        request: Request,
+        visit: SessionVisit,
+        typed: Typed,
+        checked: CheckedForm = UNREAD,
+        status: int = 200,
+        *,
+        stale: bool = False,
+    ) -> Response:
+        """Show the form; what cannot be sold any more is said instead of it.
+
+        `checked` is what came of the part that pays, `stale` says that the total is another one than was shown.
+        """
         drafted, typed = await self._drafted(visit, typed)
         if drafted is None:
             return self._message(visit, "session.gone_heading", "session.gone_text", status=410)
@@ -149,19 +190,22 @@ class SessionPage:
             currencies=sorted(settings.currencies) if chooses and not payment.is_free else [],
         )
         facts = await self._facts(visit, payment)
-        foreseen = await foresee_renewals(self._runtime, payment, drafted.quote.inputs, drafted.subscriptions)
         custom, frame = session.request.customization, visit.frame
-        renewals = renewal_views(
-            foreseen, facts.seller, reader, named=len(payment.lines) > 1, tagged=custom.show_on_demand_tag
-        )
-        open_tax = settings.tax != "off" and tax_may_grow(payment)
-        view = page_view(payment, facts, reader, renewals, tax_open=open_tax)
+        view = await self._view(visit, drafted, facts, taxed=settings.tax != "off")
+        look = look_of(self._renderer, session.session_id, session.request)
+        ways, paying = await self._one_step.ways(session, payment), None
+        if ways is not None:
+            paying = self._one_step.part(payment, ways, facts.seller, checked, reader, look, frame)
+        amount = amount_text(payment.total_amount, payment.currency, reader.locale)
         return self._renderer.page(
             "session.html",
             status=status,
+            form_action=form_action(payment) if frame is None else "'self'",
             frame=None if frame is None else session_frame_view(frame, session.session_id, payment),
             languages=None if custom.force_language else language_view(here, reader),
-            look=look_of(self._renderer, session.session_id, session.request),
+            look=look,
+            paying=paying,
+            stale=reader.texts("details.stale_text", amount=amount) if stale else None,
             page=view,
             form=form,
             texts=view.texts,
@@ -172,11 +216,18 @@ class SessionPage:
             open_order=custom.show_order_details,
         )
 
+    async def _view(self, visit: SessionVisit, drafted: DraftedPayment, facts: PageFacts, *, taxed: bool) -> PageView:
+        payment, inputs = drafted.payment, drafted.quote.inputs
+        foreseen = await foresee_renewals(self._runtime, payment, inputs, drafted.subscriptions)
+        renewals = renewal_views(foreseen, payment, visit.session.request, facts.seller, visit.reader)
+        return page_view(payment, facts, visit.reader, renewals, tax_open=taxed and tax_may_grow(payment))
+
     async def _drafted(self, visit: SessionVisit, typed: Typed) -> tuple[DraftedPayment | None, Typed]:
         """Price the order; without what cannot be used of it, which is said at its field."""
         if typed.drafted is not None:
             return typed.drafted, typed
-        for told in (typed.told, ToldDetails(), ToldDetails(discount_codes=[])):
+        unproven = msgspec.structs.replace(typed.told, tax_id=None)
+        for told in (typed.told, unproven, ToldDetails(), ToldDetails(discount_codes=[])):
             try:
                 return await draft_payment(self._runtime, visit.session, told), typed
             except Problem as problem:
@@ -206,7 +257,8 @@ class SessionPage:
         if limited and (form.text("code") or carried):
             codes, fault = list(before.discount_codes or ()), reader.texts("discount.guesses")
         if fault is not None:
-            errors["code"], shown["code"] = fault, form.text("code")[:64]
+            errors["code"] = fault
+        shown["code"] = form.text("code")[:MAXIMUM_CODE]
         return await self._priced(visit, base, told, codes, errors, shown)
 
     async def _priced(
@@ -223,8 +275,10 @@ class SessionPage:
         try:
             drafted = await draft_payment(self._runtime, visit.session, wanted)
         except Problem as problem:
-            self._limits.guesses.spend(visit.session.session_id, self._runtime.clock.elapsed())
-            errors = {**errors, **blamed(problem, wanted, visit.reader)}
+            blame = blamed(problem, wanted, visit.reader)
+            if blame.keys() & {"code", "tax_id"}:  # nobody guesses anything by another country or currency
+                self._limits.guesses.spend(visit.session.session_id, self._runtime.clock.elapsed())
+            errors = {**errors, **blame}
             return Typed(told=told if "code" in errors else wanted, errors=errors, shown=shown)
         payment = drafted.payment
         moved = payment.billing.country != base.payment.billing.country

@@ -400,6 +400,8 @@ document.addEventListener("submit", (event) => {
   }
 });
 
+const PIECES = [".test-mode", ".skip", ".panel", "main", ".foot"];
+
 // Shows the page in another language, with all that was typed.
 async function speak(address) {
   const page = await parse(await fetch(address, { headers: { accept: "text/html" } }));
@@ -412,7 +414,10 @@ async function speak(address) {
   document.documentElement.lang = page.documentElement.lang;
   document.documentElement.dir = page.documentElement.dir;
   document.title = page.title;
-  document.body.replaceWith(next);
+  // The body stays: the script of a frame measures it, and knows its button.
+  for (const piece of PIECES) document.querySelector(piece)?.replaceWith(next.querySelector(piece) ?? "");
+  const close = document.querySelector("[data-close]");
+  close?.setAttribute("aria-label", next.querySelector("[data-close]").getAttribute("aria-label"));
   partsOf(page).forEach((part) => served.set(part.dataset.part, shape(part)));
   history.replaceState(null, "", address);
   start(document);

@@ -14,10 +14,11 @@ form.addEventListener("change", (event) => {
 
 // After the first press no other one counts.
 form.addEventListener("submit", (event) => {
+  const button = event.submitter;
   if (sent) event.preventDefault();
+  else if ("pays" in form.dataset && !button?.name) document.dispatchEvent(new CustomEvent("paying"));
   sent = true;
   clearTimeout(waiting);
-  const button = event.submitter;
   if (button?.dataset.busy) setTimeout(() => { button.textContent = button.dataset.busy; });
 });
 window.addEventListener("pageshow", () => { sent = false; });

@@ -80,9 +80,12 @@ def language_in(address: str) -> str | None:
 
 def with_language(path: str, language: str | None) -> str:
     """Return a path that goes on asking for this language; None changes nothing."""
-    if language is None:
-        return path
-    return f"{path}{'&' if '?' in path else '?'}{PARAMETER}={language}"
+    return path if language is None else with_parameter(path, PARAMETER, language)
+
+
+def with_parameter(path: str, name: str, value: str) -> str:
+    """Return a path of ours with one parameter more."""
+    return f"{path}{'&' if '?' in path else '?'}{name}={value}"
 
 
 def language_view(address: str, reader: Reader, typed: TypedForm | None = None) -> LanguageView:
