@@ -25,7 +25,7 @@ from nicobar.flows.subscriptions.place_charge import ChargeOrder
 from nicobar.storage.catalog.addons import get_addons
 from nicobar.storage.catalog.localized_prices import load_localized_prices
 from nicobar.storage.catalog.products import get_product
-from nicobar.storage.pricing.cart import load_cart_facts
+from nicobar.storage.pricing.cart import CartLookup, load_cart_facts
 
 
 class DecidedChange(NamedTuple):
@@ -102,7 +102,7 @@ async def _plan(runtime: Runtime, subscription: Subscription, request: PlanChang
     tenant = subscription.tenant
     buyer_id, ids = subscription.customer.customer_id, [request.product_id]
     async with runtime.database.snapshot() as read:
-        cart = await load_cart_facts(read, tenant, customer_id=buyer_id, email_key=None, product_ids=ids)
+        (cart,) = await load_cart_facts(read, [CartLookup(tenant.business_id, tenant.mode, buyer_id, None, ids)])
         stored = await get_product(read, tenant, request.product_id)
         localized = await load_localized_prices(read, tenant, [request.product_id])
         attached = set() if stored is None else set(stored.extras.get("addons") or [])
