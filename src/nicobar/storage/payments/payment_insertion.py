@@ -140,7 +140,7 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 async def insert_payments(tx: Tx, new: Sequence[NewPayment]) -> list[Buyer]:
-    """Store payments in one statement: all of them, or none. No two of them may store the same customer.
+    """Store payments in one statement: all of them, or none. It refuses two that store the same customer.
 
     Return the customers that they belong to: one to be stored may be one that a simultaneous creation with the same
     e-mail made first. Raises UniqueViolation when another request with the same idempotency key was faster.
