@@ -11,28 +11,42 @@ from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
 
-_COLUMNS: Final = """
+PAYMENT_COLUMNS: Final = """
     p.business_id, p.mode, p.payment_id, p.brand_id, p.status, p.currency, p.subtotal, p.discount, p.tax,
     p.total_amount, p.settlement_currency, p.settlement_amount, p.settlement_tax, p.billing, p.metadata, p.options,
     p.link_id, p.expires_on, p.payment_method, p.payment_method_type, p.card, p.error_code, p.error_message,
     p.created_at, p.updated_at, p.payment_method_id, p.three_ds, p.refund_reserved_amount, p.refund_succeeded_amount,
     c.customer_id, c.email, c.name AS customer_name, c.phone_number, c.metadata AS customer_metadata
-    FROM payments p JOIN customers c USING (business_id, mode, customer_id)
+"""
+WITH_CUSTOMER: Final = "FROM payments p JOIN customers c USING (business_id, mode, customer_id)"
+_COLUMNS: Final = f"{PAYMENT_COLUMNS} {WITH_CUSTOMER}"
+
+_LINE_COLUMNS: Final = """
+position, product_id, name, description, quantity, amount, unit_price, tax_category, tax_inclusive,
+subtotal, discount, tax, total, refund_reserved_amount, refund_reserved_tax, refund_reserved_settlement_amount,
+refund_reserved_settlement_tax
 """
 
-_GET: Final = f"SELECT {_COLUMNS} WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3"
-_BY_LINK: Final = f"SELECT {_COLUMNS} WHERE p.link_id = $1"
-_LOCK: Final = _GET + " FOR UPDATE OF p"
+LINES: Final = f"""
+(SELECT json_agg(line) FROM (
+    SELECT {_LINE_COLUMNS} FROM payment_lines l
+    WHERE (l.business_id, l.mode, l.payment_id) = (p.business_id, p.mode, p.payment_id) ORDER BY position) line
+) AS lines
+"""
+
+_WITH_LINES: Final = f"SELECT {PAYMENT_COLUMNS}, {LINES} {WITH_CUSTOMER}"
+_GET: Final = f"{_WITH_LINES} WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3"
+_BY_LINK: Final = f"{_WITH_LINES} WHERE p.link_id = $1"
+
+# A row that somebody else held is read as it is when its lock is had, its lines are not: they take their own query.
+_LOCK: Final = f"SELECT {_COLUMNS} WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3 FOR UPDATE OF p"
 
 _LOCK_IDLE: Final = _LOCK + " SKIP LOCKED"
 
 _PRICING: Final = "SELECT pricing FROM payments WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
 
-_LINES: Final = """
-SELECT position, product_id, name, description, quantity, amount, unit_price, tax_category, tax_inclusive,
-       subtotal, discount, tax, total, refund_reserved_amount, refund_reserved_tax, refund_reserved_settlement_amount,
-       refund_reserved_settlement_tax
-FROM payment_lines WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY position
+_LINES: Final = f"""
+SELECT {_LINE_COLUMNS} FROM payment_lines WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY position
 """
 
 _KEY: Final = "p.payment_id"
@@ -69,7 +83,8 @@ class PaymentFilters(CreatedBetween, frozen=True, kw_only=True):
 
 async def get_payment(read: Read, tenant: Tenant, payment_id: str) -> Payment | None:
     """Return one payment with its lines."""
-    return await _with_lines(read, await read.fetchrow(_GET, tenant.business_id, tenant.mode, payment_id))
+    row = await read.fetchrow(_GET, tenant.business_id, tenant.mode, payment_id)
+    return None if row is None else payment_of_row(row)
 
 
 async def get_pricing(read: Read, tenant: Tenant, payment_id: str) -> QuoteInputs | None:
@@ -80,7 +95,8 @@ async def get_pricing(read: Read, tenant: Tenant, payment_id: str) -> QuoteInput
 
 async def find_payment_by_link(read: Read, link_id: str) -> Payment | None:
     """Return the payment behind a link id: the link itself is the customer's permission, so no tenant is asked."""
-    return await _with_lines(read, await read.fetchrow(_BY_LINK, link_id))
+    row = await read.fetchrow(_BY_LINK, link_id)
+    return None if row is None else payment_of_row(row)
 
 
 async def lock_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | None:
@@ -101,11 +117,16 @@ async def list_payments(
     return [_payment(row, []) for row in rows]
 
 
-async def _with_lines(read: Read, row: Record | None) -> Payment | None:
+async def _with_lines(tx: Tx, row: Record | None) -> Payment | None:
     if row is None:
         return None
-    lines = await read.fetch(_LINES, row["business_id"], row["mode"], row["payment_id"])
+    lines = await tx.fetch(_LINES, row["business_id"], row["mode"], row["payment_id"])
     return _payment(row, [msgspec.convert(line, PaymentLine) for line in lines])
+
+
+def payment_of_row(row: Record) -> Payment:
+    """Return the payment of a row with `PAYMENT_COLUMNS` and `LINES`."""
+    return _payment(row, msgspec.convert(row["lines"] or [], list[PaymentLine]))
 
 
 def _payment(row: Record, lines: list[PaymentLine]) -> Payment:
