@@ -108,6 +108,13 @@ def cpu_seconds(processes: list[psutil.Process]) -> float:
     return total
 
 
+def postgres_seconds(data: Path) -> float:
+    """Return the processor time of the embedded PostgreSQL so far: of what runs, and of what has ended."""
+    postmaster = psutil.Process(int((data / "postgres" / "postmaster.pid").read_text().split()[0]))
+    ended = postmaster.cpu_times()
+    return cpu_seconds([postmaster, *postmaster.children()]) + ended.children_user + ended.children_system
+
+
 def load(port: int, request: str, connections: int, seconds: float) -> dict[str, float]:
     """Run the load client in a process of its own."""
     job = json.dumps({"port": port, "request": request, "connections": connections, "seconds": seconds})
@@ -215,11 +222,9 @@ def measure(server: Server, dsn: str, script: Path, request: str, options: argpa
         load(server.port, request, connections, 1)
         rows = []
         for _ in range(options.rounds):
-            postmaster = psutil.Process(int((server.data / "postgres" / "postmaster.pid").read_text().split()[0]))
-            postgres = [postmaster, *postmaster.children()]
-            before = cpu_seconds([itself]), cpu_seconds(postgres)
+            before = cpu_seconds([itself]), postgres_seconds(server.data)
             figures = load(server.port, request, connections, options.seconds)
-            after = cpu_seconds([itself]), cpu_seconds(postgres)
+            after = cpu_seconds([itself]), postgres_seconds(server.data)
             tps = pgbench(dsn, script, connections, options.seconds)
             spent = [(late - early) / figures["count"] * 1e6 for early, late in zip(before, after, strict=True)]
             rows.append((figures["rate"], figures["p50_ms"], figures["p99_ms"], *spent, tps, figures["rate"] / tps))

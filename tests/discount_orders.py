@@ -17,8 +17,9 @@ from nicobar.flows.discounts.create_discount import create_discount
 from nicobar.flows.discounts.reserve_codes import reserve_codes
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.discounts.redemptions import discount_counter_differences, redeem, release
+from nicobar.storage.payments.payment_insertion import insert_payment
 from nicobar.storage.payments.payment_moves import move_payment
-from nicobar.storage.payments.payments import insert_payment, lock_payment
+from nicobar.storage.payments.payments import lock_payment
 from orders import order
 
 

@@ -18,7 +18,8 @@ from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.base import CardInput
 from nicobar.reference import currencies
-from nicobar.storage.payments.payments import get_payment, insert_payment
+from nicobar.storage.payments.payment_insertion import insert_payment
+from nicobar.storage.payments.payments import get_payment
 from nicobar.storage.simulator.simulator import SimulatorRecords
 
 EMAIL = "ana.lima@example.com"

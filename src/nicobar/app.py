@@ -28,7 +28,7 @@ from nicobar.api.notices.notices import notice_routes
 from nicobar.api.payments import payment_methods, payments, saved_methods
 from nicobar.api.rate_limits import RateLimits
 from nicobar.api.refunds import refunds
-from nicobar.api.routing import Operation, build_routes
+from nicobar.api.routing import ExactPaths, Operation, build_routes
 from nicobar.api.sessions import checkouts, short_links
 from nicobar.api.subscriptions import changes, subscriptions
 from nicobar.api.surface import missing_headers, standard_headers
@@ -89,8 +89,9 @@ def create_app(
     """
     limits = None if rate is None else RateLimits(runtime, rate)
     renderer = Renderer(runtime.public_url)
+    operations = build_routes(OPERATIONS, runtime, KeyRing(limits))
     routes = [
-        *build_routes(OPERATIONS, runtime, KeyRing(limits)),
+        *operations,
         *health_routes(runtime),
         Route("/", _home),
         *notice_routes(runtime),
@@ -99,7 +100,8 @@ def create_app(
         *page_routes(runtime, renderer),
     ]
     handlers = {**errors.HANDLERS, HTTPException: _show_missing(renderer)}
-    app = ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers=handlers)
+    router = ExactPaths(operations, Router(routes, redirect_slashes=False))
+    app = ExceptionMiddleware(router, handlers=handlers)
     return RequestLog(app, runtime, trusted)
 
 

@@ -1,6 +1,5 @@
 """Whom a request counts for."""
 
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
@@ -13,8 +12,8 @@ def settle_client(scope: Scope, trusted: TrustedProxies) -> str | None:
     `scope["client"]` is the other end of the connection before, and the client afterwards.
     """
     peer = scope["client"]
-    headers = Headers(scope=scope)
-    listed, elements = headers.getlist("x-forwarded-for"), headers.getlist("forwarded")
+    listed = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    elements = [value.decode("latin-1") for name, value in scope["headers"] if name == b"forwarded"]
     client = client_of(None if peer is None else peer[0] or None, listed, elements, trusted)
     scope["client"] = None if client is None else (client, 0)
     return client

@@ -3,7 +3,7 @@
 Everything below the edges takes time and random bytes as arguments, so that tests repeat and time can travel.
 """
 
-import secrets
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -41,8 +41,8 @@ class SystemClock:
 
     def random_bits(self, count: int) -> int:
         """Return random bits from the operating system."""
-        return secrets.randbits(count)
+        return int.from_bytes(os.urandom((count + 7) // 8), "big") >> -count % 8
 
     def random_bytes(self, count: int) -> bytes:
         """Return random bytes from the operating system."""
-        return secrets.token_bytes(count)
+        return os.urandom(count)

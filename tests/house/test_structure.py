@@ -176,12 +176,12 @@ def test_a_status_is_written_in_one_place_of_storage() -> None:
         for statement in SQL_OF_A_STATUS.finditer(path.read_text(encoding="utf-8")):
             found.add((path.relative_to(ROOT / "src" / "nicobar").as_posix(), statement[1] or statement[2]))
     assert found == {
-        ("storage/payments/payments.py", "payments"),  # the row of a new payment
+        ("storage/payments/payment_insertion.py", "payments"),
         ("storage/payments/payment_moves.py", "payments"),
         ("storage/refunds/refunds.py", "refunds"),
         ("storage/disputes/disputes.py", "disputes"),
     }
-    payments = (ROOT / "src" / "nicobar" / "storage" / "payments" / "payments.py").read_text(encoding="utf-8")
+    payments = (ROOT / "src" / "nicobar" / "storage" / "payments" / "payment_insertion.py").read_text(encoding="utf-8")
     assert [found[0].split()[0] for found in SQL_OF_A_STATUS.finditer(payments)] == ["INSERT"]
 
 

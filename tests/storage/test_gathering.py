@@ -44,6 +44,19 @@ async def test_the_first_is_served_at_once_and_what_comes_meanwhile_together() -
     assert doubling.calls == [[1], [2, 3, 4], [5, 6]]
 
 
+async def test_with_two_lanes_the_next_group_begins_while_the_first_is_under_way() -> None:
+    gathering: Gathering[int, int] = Gathering(3, lanes=2)
+    doubling = Doubling()
+    tasks = await asked(gathering, doubling, 1)
+    tasks += await asked(gathering, doubling, 2, 3)
+    assert doubling.calls == [[1], [2, 3]]
+    tasks += await asked(gathering, doubling, 4, 5)
+    assert doubling.calls == [[1], [2, 3]]
+    doubling.may_end.set()
+    assert await asyncio.gather(*tasks) == [2, 4, 6, 8, 10]
+    assert doubling.calls == [[1], [2, 3], [4, 5]]
+
+
 async def test_those_who_come_at_one_moment_share_the_first_statement() -> None:
     gathering: Gathering[int, int] = Gathering(20)
     doubling = Doubling()

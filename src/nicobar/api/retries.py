@@ -60,7 +60,7 @@ def fingerprint(request: Request, key: ApiKey, raw: bytes, body: Any) -> Fingerp
 
     `raw` are the bytes of `body`. Raises Problem INVALID_REQUEST_PARAMETERS for a malformed key.
     """
-    path: str = request.url.path
+    path: str = request.scope["path"]
     query: bytes = request.scope["query_string"]
     idempotency_key = checked_key(request.headers.getlist("idempotency-key"))
     if idempotency_key is not None:

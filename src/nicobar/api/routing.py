@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nicobar.api.allowed_values import list_values
 from nicobar.api.auth import KeyRing
@@ -82,6 +83,28 @@ def build_routes(operations: list[Operation], runtime: Runtime, keys: KeyRing) -
         )
         by_path.setdefault(operation.path, {})[operation.method] = endpoint
     return [_route(path, endpoints) for path, endpoints in by_path.items()]
+
+
+class ExactPaths:
+    """Finds the routes of paths without parameters by one look-up, and leaves all others to the router.
+
+    The router compares a path with one pattern after the other and wraps what it finds twice.
+    """
+
+    def __init__(self, routes: list[Route], router: ASGIApp) -> None:
+        """Take routes of `build_routes`, which take every method."""
+        self._routes = {route.path: route for route in routes if "{" not in route.path}
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        route = self._routes.get(scope["path"])
+        if route is None:
+            await self._router(scope, receive, send)
+            return
+        scope["route"], scope["path_params"] = route, {}
+        response = await route.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def _route(path: str, endpoints: dict[str, RouteEndpoint]) -> Route:

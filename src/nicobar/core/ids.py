@@ -30,6 +30,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _PAIRS: Final = [a + b for a in ALPHABET for b in ALPHABET]
 
+_CHARACTERS: Final = bytes(ord(LINK_ALPHABET[byte % len(LINK_ALPHABET)]) for byte in range(256))
+_UNEVEN: Final = bytes(range(256 - 256 % len(LINK_ALPHABET), 256))
+
 
 def object_id(prefix: str, moment: datetime, random_bits: int) -> str:
     """Return `prefix` + `_` + 21 characters, ordered by `moment` to the millisecond.
@@ -43,20 +46,19 @@ def object_id(prefix: str, moment: datetime, random_bits: int) -> str:
     return f"{prefix}_{head}" + "".join([pairs[value >> shift & 4095] for shift in range(108, -1, -12)])
 
 
-def text_secret(random: bytes, length: int) -> str:
-    """Return `length` characters of `LINK_ALPHABET`, evenly distributed, from random bytes.
+def bytes_for_text(length: int) -> int:
+    """Return how many random bytes `text_secret` needs: one in 32 cannot be used, and this many never run short."""
+    return 2 * length + 24
 
-    `random` must hold at least `length` + 8 bytes: the whole is read as one number, whose excess of 64 bits makes
-    the unevenness of the division remainder smaller than one in 10^19.
+
+def text_secret(random: bytes, length: int) -> str:
+    """Return `length` characters of `LINK_ALPHABET`, evenly distributed, from `bytes_for_text(length)` random bytes.
+
+    Bytes beyond the last multiple of 62 are left out, so each character is exactly as likely as every other.
     """
-    if len(random) < length + 8:
-        raise ValueError(f"{length} characters need {length + 8} random bytes, got {len(random)}")
-    value = int.from_bytes(random, "big")
-    characters = []
-    for _ in range(length):
-        value, index = divmod(value, len(LINK_ALPHABET))
-        characters.append(LINK_ALPHABET[index])
-    return "".join(characters)
+    if len(random) < bytes_for_text(length):
+        raise ValueError(f"{length} characters need {bytes_for_text(length)} random bytes, got {len(random)}")
+    return random.translate(_CHARACTERS, _UNEVEN)[:length].decode("ascii")
 
 
 def is_session_id(text: str) -> bool:

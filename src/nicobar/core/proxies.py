@@ -72,6 +72,7 @@ def client_of(
     return found.pop() if len(found) == 1 else _plain(peer)
 
 
+@lru_cache(maxsize=1024)
 def limit_key(client: str | None) -> str | None:
     """Return what a limit counts a client by: an IPv6 address stands for its network; None when it is unknown."""
     address = None if client is None else _address(client)
@@ -80,6 +81,7 @@ def limit_key(client: str | None) -> str | None:
     return client
 
 
+@lru_cache(maxsize=1024)
 def told_client(client: str | None) -> str | None:
     """Return a client for the log and the audit log: an address or network, or a proxy's name for one that it hides.
 

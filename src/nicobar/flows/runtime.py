@@ -13,7 +13,15 @@ from nicobar.clock import Clock
 from nicobar.core.audit.entry import PROGRAM, Actor
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.events.moves import FollowedMove
-from nicobar.core.ids import LINK_LENGTH, RANDOM_BITS, SECRET_LENGTH, SESSION_LENGTH, object_id, text_secret
+from nicobar.core.ids import (
+    LINK_LENGTH,
+    RANDOM_BITS,
+    SECRET_LENGTH,
+    SESSION_LENGTH,
+    bytes_for_text,
+    object_id,
+    text_secret,
+)
 from nicobar.core.retries.fingerprint import Fingerprint, KeptAnswer, place_of_answer
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import Processor
@@ -147,7 +155,7 @@ class Runtime(NamedTuple):
 
     def new_secret(self, length: int = SECRET_LENGTH) -> str:
         """Return a fresh random text for a key or a client secret."""
-        return text_secret(self.clock.random_bytes(length + 8), length)
+        return text_secret(self.clock.random_bytes(bytes_for_text(length)), length)
 
     def new_link_id(self) -> str:
         """Return a fresh id of a payment link: 8 characters, about 47 bits."""

@@ -84,7 +84,7 @@ class Database:
                 self.dsn,
                 timeout=CONNECT_TIMEOUT,
                 command_timeout=self._command_timeout,
-                server_settings={"application_name": self.application_name},
+                server_settings={"application_name": self.application_name, "timezone": "UTC"},  # for times in JSON
             )
             await connection.set_type_codec(
                 "json", encoder=msgspec.json.encode, decoder=msgspec.json.decode, schema="pg_catalog", format="binary"

@@ -5,10 +5,12 @@ statements and commits.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
 
-from nicobar.storage.database import DatabaseUnavailable
+from nicobar.storage.database import Database, DatabaseUnavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -17,13 +19,25 @@ CarryOut = Callable[[list[Item]], Awaitable[Sequence[Result]]]
 """Does something for all items, or for none of them, and returns a result for each, in their order."""
 
 
+class _Queue(Generic[Item, Result]):
+    """What waits under one key, and how many tasks are serving it."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self.lanes = 0
+
+
 class Gathering(Generic[Item, Result]):
     """Queues of what is to be done together, one for each key."""
 
-    def __init__(self, at_most: int) -> None:
-        """Take how many items are carried out together at most."""
+    def __init__(self, at_most: int, lanes: int = 1) -> None:
+        """Take how many items are carried out together at most, and how many such groups of one key side by side.
+
+        With one lane everybody waits for the slowest of the group before; each further one takes a connection.
+        """
         self._at_most = at_most
-        self._waiting: dict[Hashable, list[tuple[Item, asyncio.Future[Result]]]] = {}
+        self._lanes = lanes
+        self._queues: dict[Hashable, _Queue[Item, Result]] = {}
         self._serving: set[asyncio.Task[None]] = set()
 
     async def ask(self, key: Hashable, item: Item, carry_out: CarryOut[Item, Result]) -> Result:
@@ -32,29 +46,50 @@ class Gathering(Generic[Item, Result]):
         Raises what carrying it out raises. An item that fails spoils no other: when several fail together, each is
         carried out alone, unless the database is away. Who is cancelled before the turn of its item takes it back.
         """
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = _Queue()
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        if (waiting := self._waiting.get(key)) is not None:
-            waiting.append((item, future))
-        else:
-            self._waiting[key] = [(item, future)]
-            task = asyncio.create_task(self._serve(key, carry_out))
+        queue.waiting.append((item, future))
+        if queue.lanes < self._lanes and len(queue.waiting) == 1:
+            queue.lanes += 1
+            task = asyncio.create_task(self._serve(key, queue, carry_out))
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
         return await future
 
-    async def _serve(self, key: Hashable, carry_out: CarryOut[Item, Result]) -> None:
+    async def _serve(self, key: Hashable, queue: _Queue[Item, Result], carry_out: CarryOut[Item, Result]) -> None:
         """Carry out what waits until nothing does."""
-        waiting = self._waiting[key]
-        taken: list[tuple[Item, asyncio.Future[Result]]] = []
+        waiting, taken = queue.waiting, []
         try:
             while waiting:
-                taken = [asked for asked in waiting[: self._at_most] if not asked[1].done()]
-                del waiting[: self._at_most]
-                await _answer_each(taken, carry_out)
-        finally:
-            del self._waiting[key]
-            for _, future in (*taken, *waiting):  # some are left only where this task itself is cancelled
+                taken = [waiting.popleft() for _ in range(min(len(waiting), self._at_most))]
+                await _answer_each([asked for asked in taken if not asked[1].done()], carry_out)
+        except asyncio.CancelledError:
+            for _, future in (*taken, *waiting):
                 future.cancel()
+            raise
+        finally:
+            queue.lanes -= 1
+            if not queue.lanes:
+                del self._queues[key]
+
+
+class Gatherings(Generic[Item, Result]):
+    """One gathering for each database, because a process may work on several."""
+
+    def __init__(self, at_most: int, lanes: int = 1) -> None:
+        """Take the bounds of each, as `Gathering` does."""
+        self._bounds = at_most, lanes
+        self._of: WeakKeyDictionary[Database, Gathering[Item, Result]] = WeakKeyDictionary()
+
+    def of(self, database: Database) -> Gathering[Item, Result]:
+        """Return the one of a database."""
+        shared = database.shared
+        found = self._of.get(shared)
+        if found is None:
+            found = self._of[shared] = Gathering(*self._bounds)
+        return found
 
 
 async def _answer_each(taken: list[tuple[Item, "asyncio.Future[Result]"]], carry_out: CarryOut[Item, Result]) -> None:

@@ -11,9 +11,9 @@ from nicobar.core.pricing.pricing import recompute
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.retry_ladder import MANUAL_SENDS, retries_within
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.events.load_whole_payment import load_whole_payment
 from nicobar.flows.payments.create_payment import create_payment
 from nicobar.flows.payments.load_settled_lines import load_settled_lines
+from nicobar.flows.payments.show_payment import show_payment
 from nicobar.flows.subscriptions.load_retry_state import load_retry_state
 from nicobar.flows.subscriptions.retry_payment import retry_payment
 from nicobar.reference import methods
@@ -51,9 +51,7 @@ async def create(call: Call[PaymentCreate, NoQuery]) -> PaymentCreated:
 
 async def retrieve(call: Call[None, NoQuery]) -> PaymentRead:
     """Return one payment."""
-    async with call.runtime.database.snapshot() as read:
-        whole = await load_whole_payment(call.runtime, read, await _payment(call, read))
-    return render_payment(whole)
+    return render_payment(await show_payment(call.runtime, call.tenant, call.path["payment_id"]))
 
 
 async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:

@@ -19,11 +19,12 @@ from nicobar.flows.payments.charge_saved_method import charge_saved_method
 from nicobar.flows.payments.check_payment_request import CheckedRequest, check_payment_request
 from nicobar.flows.payments.decide_creation import DecidedCreation, PaymentIds, decide_creation
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
+from nicobar.flows.payments.store_payment import store_payment
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.pricing.load_pricing_facts import load_pricing_facts
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
-from nicobar.storage.payments.payments import insert_payment
+from nicobar.storage.payments.payment_insertion import NewPayment, insert_payment
 
 
 async def create_payment(
@@ -96,8 +97,7 @@ async def _record(
     if bare and payment.options.payment_method_id is None:
         know(payment.customer)
         kept = None if runtime.first_commit is None else runtime.first_commit.row()
-        async with runtime.database.statement(writes_companion=True) as tx:
-            return await insert_payment(tx, payment, hashed, quote.inputs, decided.customer, kept)
+        return await store_payment(runtime, NewPayment(payment, hashed, quote.inputs, decided.customer, kept))
 
     async def write(tx: Tx) -> Buyer:
         buyer = await insert_payment(tx, payment, hashed, quote.inputs, decided.customer)

@@ -22,7 +22,7 @@ from nicobar.flows.subscriptions.decide_subscription import DecidedSubscriptions
 from nicobar.flows.subscriptions.draft_subscription import draft_subscription
 from nicobar.storage.catalog.brands import lock_brand
 from nicobar.storage.database import Tx
-from nicobar.storage.payments.payments import insert_payment
+from nicobar.storage.payments.payment_insertion import insert_payment
 from nicobar.storage.payments.saved_methods import get_method
 from nicobar.storage.subscriptions.charges import insert_charge
 from nicobar.storage.subscriptions.subscriptions import has_live_subscription, insert_subscription

@@ -27,7 +27,7 @@ from nicobar.flows.plans.require_recurring import require_recurring
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.place_charge import ChargeOrder
 from nicobar.storage.catalog.localized_prices import load_localized_prices
-from nicobar.storage.pricing.cart import load_cart_facts
+from nicobar.storage.pricing.cart import CartLookup, load_cart_facts
 
 CHANGED_PLAN: Final = "subscription.change_plan"
 """What the audit log calls a plan change."""
@@ -117,7 +117,7 @@ async def _plan(runtime: Runtime, subscription: Subscription, request: PlanChang
     tenant = subscription.tenant
     buyer_id, ids = subscription.customer.customer_id, [request.product_id]
     async with runtime.database.snapshot() as read:
-        cart = await load_cart_facts(read, tenant, customer_id=buyer_id, email_key=None, product_ids=ids)
+        (cart,) = await load_cart_facts(read, [CartLookup(tenant.business_id, tenant.mode, buyer_id, None, ids)])
         localized = await load_localized_prices(read, tenant, [request.product_id])
         addons = await load_attached_addons(read, tenant, request.product_id, request.addons)
     product, price = require_recurring(cart.products, request.product_id, "product_id")

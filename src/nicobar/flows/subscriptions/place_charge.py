@@ -25,7 +25,7 @@ from nicobar.flows.plans.price_due import PricedDue
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.database import Tx
-from nicobar.storage.payments.payments import insert_payment
+from nicobar.storage.payments.payment_insertion import insert_payment
 from nicobar.storage.subscriptions.charges import insert_charge
 from nicobar.storage.subscriptions.subscriptions import lock_subscription
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from weakref import WeakKeyDictionary
+from typing import Final
 
 import structlog
 
@@ -16,16 +16,15 @@ from nicobar.core.webhooks.signature import sign
 from nicobar.flows.events.render_event_now import render_event_now
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.webhooks.webhooks import Webhooks
-from nicobar.storage.database import Database
-from nicobar.storage.gathering import Gathering
+from nicobar.storage.gathering import Gatherings
 from nicobar.storage.webhooks.deliveries import PLACES, Try, give_up, load_due, record_tries, stop_deliveries
 from nicobar.storage.webhooks.endpoints import lock_endpoints
 
 _log = structlog.get_logger(__name__)
 
-_gathered: "WeakKeyDictionary[Database, tuple[Gathering[str, DueDelivery | None], Gathering[Try, None]]]"
-_gathered = WeakKeyDictionary()
-"""By database, because a process may work on several."""
+# Deliveries to one endpoint that begin, or end, side by side share their statements.
+_LOADS: Final = Gatherings[str, DueDelivery | None](PLACES)
+_RECORDS: Final = Gatherings[Try, None](PLACES)
 
 
 async def deliver_webhook(runtime: Runtime, tenant: Tenant, event_id: str, endpoint_id: str) -> bool:
@@ -40,7 +39,7 @@ async def deliver_webhook(runtime: Runtime, tenant: Tenant, event_id: str, endpo
     """
     webhooks = runtime.webhooks
     assert webhooks is not None  # noqa: S101 - only some tests go without
-    loads, _ = _gatherings(runtime)
+    loads = _LOADS.of(runtime.database)
     due = await loads.ask((tenant, endpoint_id), event_id, partial(_load, runtime, tenant, endpoint_id))
     if due is None:
         return True
@@ -55,14 +54,6 @@ async def deliver_webhook(runtime: Runtime, tenant: Tenant, event_id: str, endpo
     answer = await webhooks.post(due.url, own | sign(secrets, due.message_id, at, body), body)
     await _record(runtime, tenant, endpoint_id, due, answer, at)
     return True
-
-
-def _gatherings(runtime: Runtime) -> "tuple[Gathering[str, DueDelivery | None], Gathering[Try, None]]":
-    """Return where deliveries to one endpoint that begin, or end, side by side share their statements."""
-    database = runtime.database.shared
-    if database not in _gathered:
-        _gathered[database] = (Gathering(PLACES), Gathering(PLACES))
-    return _gathered[database]
 
 
 async def _load(
@@ -102,9 +93,8 @@ async def _record(
         reason=answer.failure,
         next_at=next_at,
     )
-    _, records = _gatherings(runtime)
     made = Try(due.event.event_id, due.tries, attempt)
-    await records.ask((tenant, endpoint_id), made, partial(_store, runtime, tenant, endpoint_id))
+    await _RECORDS.of(runtime.database).ask((tenant, endpoint_id), made, partial(_store, runtime, tenant, endpoint_id))
     if answer.failure is not None and is_given_up(due.failing_since, now):
         await _give_up(runtime, tenant, endpoint_id, now)
 

@@ -178,7 +178,7 @@ _EXPIRED: Final = """
 """
 _MOVE_EXPIRED: Final = _MOVE.format(due=_EXPIRED)
 
-_APPLIED: Final = """
+DISCOUNTS_OF_PAYMENT: Final = """
 SELECT r.business_id, r.discount_id, r.position, r.code, d.name, r.type, r.amount, r.deducted, r.state,
        d.restricted_to, d.usage_limit, d.expires_at, d.subscription_cycles, d.preserve_on_plan_change, d.metadata,
        d.times_used, d.created_at
@@ -339,7 +339,7 @@ async def release_expired(tx: Tx, now: datetime, limit: int) -> int:
 
 async def applied_discounts(read: Read, tenant: Tenant, payment_id: str) -> list[AppliedDiscount]:
     """Return the discounts of a payment in the order in which they were applied, deleted ones included."""
-    rows = await read.fetch(_APPLIED, tenant.business_id, tenant.mode, payment_id)
+    rows = await read.fetch(DISCOUNTS_OF_PAYMENT, tenant.business_id, tenant.mode, payment_id)
     return [msgspec.convert(row, AppliedDiscount) for row in rows]
 
 

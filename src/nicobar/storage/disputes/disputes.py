@@ -38,7 +38,7 @@ _FIND: Final = (
     " WHERE d.business_id = $1 AND d.mode = $2 AND d.processor = $3 AND d.reference = $4"
 )
 
-_OF_PAYMENT: Final = (
+DISPUTES_OF_PAYMENT: Final = (
     f"SELECT {_COLUMNS} FROM disputes d"
     " WHERE d.business_id = $1 AND d.mode = $2 AND d.payment_id = $3 ORDER BY d.dispute_id"
 )
@@ -131,7 +131,7 @@ async def find_dispute(read: Read, tenant: Tenant, processor: str, reference: st
 
 async def disputes_of(read: Read, tenant: Tenant, payment_id: str) -> list[Dispute]:
     """Return a payment's disputes, the oldest first."""
-    rows = await read.fetch(_OF_PAYMENT, tenant.business_id, tenant.mode, payment_id)
+    rows = await read.fetch(DISPUTES_OF_PAYMENT, tenant.business_id, tenant.mode, payment_id)
     return [_dispute(row) for row in rows]
 
 

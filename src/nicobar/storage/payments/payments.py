@@ -6,82 +6,48 @@ from typing import Any, Final
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.customers.buyer import Buyer
-from nicobar.core.customers.customer import CustomerUpsert
 from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
-from nicobar.storage.retries.kept_answers import AnswerToKeep, keep_beside
 
-_COLUMNS: Final = """
+PAYMENT_COLUMNS: Final = """
     p.business_id, p.mode, p.payment_id, p.brand_id, p.status, p.currency, p.subtotal, p.discount, p.tax,
     p.total_amount, p.settlement_currency, p.settlement_amount, p.settlement_tax, p.billing, p.metadata, p.options,
     p.link_id, p.expires_on, p.payment_method, p.payment_method_type, p.card, p.error_code, p.error_message,
     p.created_at, p.updated_at, p.payment_method_id, p.three_ds, p.refund_reserved_amount, p.refund_succeeded_amount,
     c.customer_id, c.email, c.name AS customer_name, c.phone_number, c.metadata AS customer_metadata
-    FROM payments p JOIN customers c USING (business_id, mode, customer_id)
+"""
+WITH_CUSTOMER: Final = "FROM payments p JOIN customers c USING (business_id, mode, customer_id)"
+_COLUMNS: Final = f"{PAYMENT_COLUMNS} {WITH_CUSTOMER}"
+
+_LINE_COLUMNS: Final = """
+position, product_id, name, description, quantity, amount, unit_price, tax_category, tax_inclusive,
+subtotal, discount, tax, total, refund_reserved_amount, refund_reserved_tax, refund_reserved_settlement_amount,
+refund_reserved_settlement_tax
 """
 
-_GET: Final = f"SELECT {_COLUMNS} WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3"
-_BY_LINK: Final = f"SELECT {_COLUMNS} WHERE p.link_id = $1"
-_LOCK: Final = _GET + " FOR UPDATE OF p"
+LINES: Final = f"""
+(SELECT json_agg(line) FROM (
+    SELECT {_LINE_COLUMNS} FROM payment_lines l
+    WHERE (l.business_id, l.mode, l.payment_id) = (p.business_id, p.mode, p.payment_id) ORDER BY position) line
+) AS lines
+"""
+
+_WITH_LINES: Final = f"SELECT {PAYMENT_COLUMNS}, {LINES} {WITH_CUSTOMER}"
+_GET: Final = f"{_WITH_LINES} WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3"
+_BY_LINK: Final = f"{_WITH_LINES} WHERE p.link_id = $1"
+
+# A row that somebody else held is read as it is when its lock is had, its lines are not: they take their own query.
+_LOCK: Final = f"SELECT {_COLUMNS} WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3 FOR UPDATE OF p"
 
 _LOCK_IDLE: Final = _LOCK + " SKIP LOCKED"
 
 _PRICING: Final = "SELECT pricing FROM payments WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
 
-_LINES: Final = """
-SELECT position, product_id, name, description, quantity, amount, unit_price, tax_category, tax_inclusive,
-       subtotal, discount, tax, total, refund_reserved_amount, refund_reserved_tax, refund_reserved_settlement_amount,
-       refund_reserved_settlement_tax
-FROM payment_lines WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY position
+_LINES: Final = f"""
+SELECT {_LINE_COLUMNS} FROM payment_lines WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY position
 """
-
-# One statement, so one round trip and one transaction of its own. $1 to $21 are the payment, the arrays from $22 its
-# lines, $35 the customer's id and from $36 the rest of a customer to store. When one with this e-mail exists by now,
-# it is the payment's customer and only gets what it lacked: a stored name or phone number is never overwritten.
-_PAYMENT_AND_LINES: Final = """
-payment AS (
-    INSERT INTO payments (
-        business_id, mode, payment_id, brand_id, status, currency, subtotal, discount, tax, total_amount,
-        settlement_currency, settlement_amount, settlement_tax, billing, metadata, options, link_id, expires_on,
-        client_secret_hash, created_at, pricing, customer_id)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, customer_id
-    FROM buyer
-), lines AS (
-    INSERT INTO payment_lines (
-        business_id, mode, payment_id, position, product_id, name, description, quantity, amount, unit_price,
-        tax_category, tax_inclusive, subtotal, discount, tax, total)
-    SELECT $1, $2, $3, * FROM unnest(
-        $22::smallint[], $23::text[], $24::text[], $25::text[], $26::integer[], $27::bigint[], $28::bigint[],
-        $29::text[], $30::boolean[], $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[])
-)
-"""
-
-_KNOWN: Final = f"WITH buyer AS (SELECT $35::text AS customer_id), {_PAYMENT_AND_LINES}"
-_BUYER: Final = "SELECT customer_id FROM buyer"
-
-_INSERT: Final = f"{_KNOWN} {_BUYER}"
-_INSERT_AND_KEEP: Final = f"{_KNOWN}, {keep_beside(36, 'buyer', 'true')} {_BUYER}"
-
-_UPSERT: Final = f"""
-WITH buyer AS (
-    INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, phone_number, metadata,
-                           created_at, updated_at)
-    VALUES ($1, $2, $35, $36, $37, $38, $39, '{{}}', $20, $20)
-    ON CONFLICT (business_id, mode, email_key) DO UPDATE SET
-        name = CASE customers.name WHEN '' THEN excluded.name ELSE customers.name END,
-        phone_number = coalesce(customers.phone_number, excluded.phone_number),
-        updated_at = excluded.updated_at
-    RETURNING customer_id, email, name, phone_number, metadata
-), {_PAYMENT_AND_LINES}
-"""
-_WHOLE_BUYER: Final = "SELECT customer_id, email, name, phone_number, metadata FROM buyer"
-
-_INSERT_WITH_CUSTOMER: Final = f"{_UPSERT} {_WHOLE_BUYER}"
-_INSERT_WITH_CUSTOMER_AND_KEEP: Final = f"{_UPSERT}, {keep_beside(40, 'buyer', 'customer_id = $35')} {_WHOLE_BUYER}"
-
 
 _KEY: Final = "p.payment_id"
 
@@ -115,82 +81,10 @@ class PaymentFilters(CreatedBetween, frozen=True, kw_only=True):
         return found
 
 
-async def insert_payment(
-    tx: Tx,
-    payment: Payment,
-    client_secret_hash: bytes,
-    pricing: QuoteInputs,
-    customer: CustomerUpsert | None,
-    kept: AnswerToKeep | None = None,
-) -> Buyer:
-    """Store a payment with its lines, and its customer if it is new, in one statement.
-
-    Return the customer that the payment belongs to: with `customer` it may be one that a simultaneous creation
-    with the same e-mail made first. `kept` is the answer to the request, which the statement keeps besides; raises
-    UniqueViolation when another request with the same idempotency key was faster.
-    """
-    values = _payment_values(payment, client_secret_hash, pricing)
-    besides = [] if kept is None else kept.values()
-    if customer is None:
-        statement = _INSERT if kept is None else _INSERT_AND_KEEP
-        await tx.fetchrow(statement, *values, payment.customer.customer_id, *besides)
-        return payment.customer
-    row = await tx.fetchrow(
-        _INSERT_WITH_CUSTOMER if kept is None else _INSERT_WITH_CUSTOMER_AND_KEEP,
-        *values,
-        customer.customer_id,
-        customer.email,
-        customer.email_key,
-        customer.name,
-        customer.phone_number,
-        *besides,
-    )
-    return msgspec.convert(row, Buyer, from_attributes=False)
-
-
-def _payment_values(payment: Payment, client_secret_hash: bytes, pricing: QuoteInputs) -> list[Any]:
-    lines = payment.lines
-    return [
-        payment.business_id,
-        payment.mode,
-        payment.payment_id,
-        payment.brand_id,
-        payment.status,
-        payment.currency,
-        payment.subtotal,
-        payment.discount,
-        payment.tax,
-        payment.total_amount,
-        payment.settlement_currency,
-        payment.settlement_amount,
-        payment.settlement_tax,
-        payment.billing,
-        payment.metadata,
-        payment.options,
-        payment.link_id,
-        payment.expires_on,
-        client_secret_hash,
-        payment.created_at,
-        pricing,
-        [line.position for line in lines],
-        [line.product_id for line in lines],
-        [line.name for line in lines],
-        [line.description for line in lines],
-        [line.quantity for line in lines],
-        [line.amount for line in lines],
-        [line.unit_price for line in lines],
-        [line.tax_category for line in lines],
-        [line.tax_inclusive for line in lines],
-        [line.subtotal for line in lines],
-        [line.discount for line in lines],
-        [line.tax for line in lines],
-        [line.total for line in lines],
-    ]
-
-
 async def get_payment(read: Read, tenant: Tenant, payment_id: str) -> Payment | None:
     """Return one payment with its lines."""
-    return await _with_lines(read, await read.fetchrow(_GET, tenant.business_id, tenant.mode, payment_id))
+    row = await read.fetchrow(_GET, tenant.business_id, tenant.mode, payment_id)
+    return None if row is None else payment_of_row(row)
 
 
 async def get_pricing(read: Read, tenant: Tenant, payment_id: str) -> QuoteInputs | None:
@@ -201,7 +95,8 @@ async def get_pricing(read: Read, tenant: Tenant, payment_id: str) -> QuoteInput
 
 async def find_payment_by_link(read: Read, link_id: str) -> Payment | None:
     """Return the payment behind a link id: the link itself is the customer's permission, so no tenant is asked."""
-    return await _with_lines(read, await read.fetchrow(_BY_LINK, link_id))
+    row = await read.fetchrow(_BY_LINK, link_id)
+    return None if row is None else payment_of_row(row)
 
 
 async def lock_payment(tx: Tx, tenant: Tenant, payment_id: str) -> Payment | None:
@@ -222,11 +117,16 @@ async def list_payments(
     return [_payment(row, []) for row in rows]
 
 
-async def _with_lines(read: Read, row: Record | None) -> Payment | None:
+async def _with_lines(tx: Tx, row: Record | None) -> Payment | None:
     if row is None:
         return None
-    lines = await read.fetch(_LINES, row["business_id"], row["mode"], row["payment_id"])
+    lines = await tx.fetch(_LINES, row["business_id"], row["mode"], row["payment_id"])
     return _payment(row, [msgspec.convert(line, PaymentLine) for line in lines])
+
+
+def payment_of_row(row: Record) -> Payment:
+    """Return the payment of a row with `PAYMENT_COLUMNS` and `LINES`."""
+    return _payment(row, msgspec.convert(row["lines"] or [], list[PaymentLine]))
 
 
 def _payment(row: Record, lines: list[PaymentLine]) -> Payment:

@@ -123,7 +123,7 @@ _LINES: Final = f"""
 SELECT {_LINE_COLUMNS} FROM refund_lines WHERE business_id = $1 AND mode = $2 AND refund_id = $3 ORDER BY position
 """
 
-_OF_PAYMENT: Final = f"""
+REFUNDS_OF_PAYMENT: Final = f"""
 SELECT {_COLUMNS} FROM refunds r WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY refund_id
 """
 
@@ -211,7 +211,9 @@ async def get_refund(read: Read, tenant: Tenant, refund_id: str) -> Refund | Non
 
 async def refunds_of(read: Read, tenant: Tenant, payment_id: str) -> list[Refund]:
     """Return a payment's refunds without their lines, the oldest first."""
-    return [_refund(row, []) for row in await read.fetch(_OF_PAYMENT, tenant.business_id, tenant.mode, payment_id)]
+    return [
+        _refund(row, []) for row in await read.fetch(REFUNDS_OF_PAYMENT, tenant.business_id, tenant.mode, payment_id)
+    ]
 
 
 async def refund_history(read: Read, tenant: Tenant, payment_id: str) -> RefundHistory:

@@ -24,6 +24,11 @@ SELECT {_COLUMNS} FROM subscription_charges
 WHERE business_id = $1 AND mode = $2 AND payment_id = ANY($3::text[]) ORDER BY payment_id, position
 """
 
+CHARGES_OF_PAYMENT: Final = f"""
+SELECT {_COLUMNS} FROM subscription_charges
+WHERE business_id = $1 AND mode = $2 AND payment_id = $3 ORDER BY position
+"""
+
 _OF_SUBSCRIPTION: Final = f"""
 SELECT {_COLUMNS} FROM subscription_charges
 WHERE business_id = $1 AND mode = $2 AND subscription_id = $3 ORDER BY payment_id DESC LIMIT $4

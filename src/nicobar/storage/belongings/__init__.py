@@ -1,0 +1,1 @@
+"""What belongs to an object, read with one query across the contexts below."""
