@@ -11,6 +11,7 @@ from nicobar.clock import SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME
 from nicobar.core.webhooks.endpoint import listener_place
 from nicobar.flows.business.create_business import create_business
+from nicobar.flows.business_time.recall_clocks import recall_clocks
 from nicobar.flows.runtime import Follower, Runtime
 from nicobar.flows.subscriptions.follow_payment import follow_payment
 from nicobar.processors.accounts.accounts import Accounts
@@ -74,9 +75,11 @@ async def open_runtime(
             await migrate(database)
         processors = built_in_processors(clock, public_url, SimulatorRecords(database))
         seal = open_audit_seal(configuration)
-        yield Runtime(
+        runtime = Runtime(
             database, clock, public_url, processors, accounts, webhooks, FOLLOWERS, audit_seal=seal, vault=vault
         )
+        await recall_clocks(runtime)
+        yield runtime
     finally:
         webhooks.close()
         await accounts.close()

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from nicobar.flows.business_time.list_reckonings import list_reckonings
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.customers import portal_sessions
 
@@ -14,8 +15,9 @@ _ROUNDS: Final = 20
 
 async def purge_portal_sessions(runtime: Runtime) -> None:
     """Delete what has ended, as far as one round goes."""
-    for _ in range(_ROUNDS):
-        async with runtime.database.statement() as tx:
-            deleted = await portal_sessions.purge_portal_sessions(tx, runtime.real_now(), _AT_ONCE)
-        if deleted < _AT_ONCE:
-            return
+    for reckoning in await list_reckonings(runtime):
+        for _ in range(_ROUNDS):
+            async with runtime.database.statement() as tx:
+                deleted = await portal_sessions.purge_portal_sessions(tx, reckoning, _AT_ONCE)
+            if deleted < _AT_ONCE:
+                break

@@ -3,6 +3,7 @@
 from typing import Final
 
 from nicobar.core.sessions.checkout_session import KEPT_UNPAID
+from nicobar.flows.business_time.list_reckonings import list_reckonings
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.sessions import sessions
 
@@ -15,8 +16,9 @@ _ROUNDS: Final = 20
 
 async def purge_sessions(runtime: Runtime) -> None:
     """Delete what nobody can read any more, as far as one round goes. A session with a payment stays as that does."""
-    for _ in range(_ROUNDS):
-        async with runtime.database.statement() as tx:
-            deleted = await sessions.purge_sessions(tx, runtime.real_now() - KEPT_UNPAID, _AT_ONCE)
-        if deleted < _AT_ONCE:
-            return
+    for reckoning in await list_reckonings(runtime):
+        for _ in range(_ROUNDS):
+            async with runtime.database.statement() as tx:
+                deleted = await sessions.purge_sessions(tx, reckoning, KEPT_UNPAID, _AT_ONCE)
+            if deleted < _AT_ONCE:
+                break
