@@ -1,6 +1,6 @@
 """A year of many subscriptions in test mode, 5 % of them with failing cards: each period is paid once, and books agree.
 
-`make prove` does it with 2,000; `NICOBAR_YEAR_SUBSCRIPTIONS` sets how many.
+`make prove` does it with 10,000; `NICOBAR_YEAR_SUBSCRIPTIONS` sets how many.
 """
 
 import os
@@ -20,7 +20,7 @@ from nicobar.flows.test_mode import advance_clock as module
 from nicobar.flows.test_mode.advance_clock import advance_clock
 from proof import PROVING
 
-SUBSCRIPTIONS = int(os.environ.get("NICOBAR_YEAR_SUBSCRIPTIONS", 2000 if PROVING else 40))
+SUBSCRIPTIONS = int(os.environ.get("NICOBAR_YEAR_SUBSCRIPTIONS", 10_000 if PROVING else 40))
 
 
 @pytest.fixture
