@@ -27,7 +27,8 @@ _BEGIN: Final = f"""
 INSERT INTO test_clocks (business_id, moving_to, began_at, began_after, moved_at, complete_until)
 VALUES ($1, $2, $3, (SELECT coalesce(max(number), 0) FROM events WHERE business_id = $1 AND mode = 'test'), $4, $5)
 ON CONFLICT (business_id) DO UPDATE SET moving_to = excluded.moving_to, began_at = excluded.began_at,
-    began_after = excluded.began_after, moved_at = excluded.moved_at, complete_until = excluded.complete_until
+    began_after = excluded.began_after, ended_at = NULL, moved_at = excluded.moved_at,
+    complete_until = excluded.complete_until
     WHERE test_clocks.moving_to IS NULL
 RETURNING {_COLUMNS}
 """
@@ -41,7 +42,7 @@ RETURNING {_COLUMNS}
 """
 
 _RUN: Final = f"""
-UPDATE test_clocks SET ahead = greatest(ahead, moving_to - $2), stands_at = NULL, moved_at = $2
+UPDATE test_clocks SET ahead = greatest(ahead, moving_to - $2), stands_at = NULL, ended_at = moving_to, moved_at = $2
 WHERE business_id = $1 AND stands_at = moving_to RETURNING {_COLUMNS}
 """
 
@@ -50,7 +51,7 @@ _END: Final = f"UPDATE test_clocks SET moving_to = NULL, moved_at = $2 WHERE bus
 _RESET: Final = f"""
 INSERT INTO test_clocks (business_id, moved_at, resets) VALUES ($1, $2, 1)
 ON CONFLICT (business_id) DO UPDATE SET ahead = '0', stands_at = NULL, moving_to = NULL, began_at = NULL,
-    began_after = 0, moved_at = $2, complete_until = NULL, resets = test_clocks.resets + 1
+    began_after = 0, ended_at = NULL, moved_at = $2, complete_until = NULL, resets = test_clocks.resets + 1
 RETURNING {_COLUMNS}
 """
 

@@ -59,6 +59,11 @@ async def test_a_month_is_answered_with_what_happened(club: Club) -> None:
         "happened_count": 3,
     }
     assert await club.call("GET", "/test/clock") == moved
+    club.clock.advance(seconds=5)
+    assert (await club.read(subscription))["status"] == "active"
+    await club.call("PATCH", f"/subscriptions/{subscription}", {"cancel_at_next_billing_date": True})
+    told = await club.call("GET", "/test/clock")
+    assert told == moved | {"now": "2026-04-14T15:09:31.535897Z"}  # what is done by hand afterwards is no part of it
     later = await club.call("POST", "/test/clock", {"to": "2026-04-15T00:00:00Z"})
     assert (later["now"], later["happened_count"]) == ("2026-04-15T00:00:00Z", 0)
     made = await club.call("POST", "/customers", {"email": "new@example.com", "name": "New"})

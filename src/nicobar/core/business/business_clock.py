@@ -20,6 +20,8 @@ class BusinessClock(msgspec.Struct, frozen=True, kw_only=True):
     """Where the latest move began."""
     began_after: int = 0
     """The number of the newest event when the latest move began."""
+    ended_at: datetime | None = None
+    """Where the latest move ended; None as long as it has not."""
     moved_at: datetime | None = None
     """When it was moved last, in real time."""
     complete_until: datetime | None = None

@@ -26,12 +26,15 @@ class ClockGoal(NamedTuple):
     def target(self, now: datetime, real: datetime) -> datetime:
         """Return the moment that is meant, in a test mode where it is `now`.
 
-        Raises Problem INVALID_REQUEST_PARAMETERS for one that is not later, and for one beyond `FURTHEST`.
+        Raises Problem INVALID_REQUEST_PARAMETERS for none, one that is not later, and one beyond `FURTHEST`.
         """
         if self.by is not None and self.by > FURTHEST:
             raise _too_far(real)
         moment = now + self.by if self.by is not None else self.to
-        if moment is None or moment <= now:
+        if moment is None:
+            detail = "Say how far: by `advance`, such as 30d, or to a moment, `to`."
+            raise Problem("INVALID_REQUEST_PARAMETERS", path="advance", detail=detail)
+        if moment <= now:
             detail = f"The clock only moves forward, and it is {now:%Y-%m-%d %H:%M:%S} UTC there."
             raise Problem("INVALID_REQUEST_PARAMETERS", path="to", detail=detail)
         if moment > real + FURTHEST:

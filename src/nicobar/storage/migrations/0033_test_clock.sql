@@ -10,6 +10,8 @@ CREATE TABLE test_clocks (
     -- The latest move: where it began, and after which event.
     began_at       timestamptz,
     began_after    bigint NOT NULL DEFAULT 0,
+    -- Where the latest move has ended; null as long as it has not.
+    ended_at       timestamptz,
     -- When it was moved last, in real time, and until when the books were complete then, in its own.
     moved_at       timestamptz NOT NULL,
     complete_until timestamptz,

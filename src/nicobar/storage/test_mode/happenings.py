@@ -10,7 +10,7 @@ from nicobar.storage.database import Read
 _HAPPENINGS: Final = """
 WITH happened AS (
     SELECT created_at AS at, 1 AS rank, number, type, object_id FROM events
-    WHERE business_id = $1 AND mode = 'test' AND number > $2
+    WHERE business_id = $1 AND mode = 'test' AND number > $2 AND created_at <= $4
     UNION ALL
     SELECT updated_at, 2, 0, 'discount.released', discount_id FROM discount_redemptions
     WHERE business_id = $1 AND mode = 'test' AND state = 'released' AND updated_at BETWEEN $3 AND $4
@@ -31,10 +31,10 @@ ORDER BY at, rank, number, object_id LIMIT $5
 
 
 async def list_happenings(read: Read, clock: BusinessClock, now: datetime, limit: int) -> tuple[list[Happening], int]:
-    """Return what has happened since the latest move of a clock began, the first `limit`; and how many there are."""
+    """Return what the latest move of a clock has brought about so far, the first `limit`; and how many there are."""
     if clock.began_at is None:
         return [], 0
-    values = (clock.business_id, clock.began_after, clock.began_at, now, limit)
+    values = (clock.business_id, clock.began_after, clock.began_at, clock.ended_at or now, limit)
     rows = [dict(row) for row in await read.fetch(_HAPPENINGS, *values)]
     count = rows[0]["count"] if rows else 0
     return [Happening(at=row["at"], type=row["type"], object_id=row["object_id"]) for row in rows], count
