@@ -2,7 +2,8 @@
 
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.put_off_work import put_off_work
-from nicobar.worker.kinds import KINDS, pause_after
+from nicobar.storage.due_work import pause_after
+from nicobar.worker.kinds import KINDS
 
 
 async def run_due(runtime: Runtime) -> int:

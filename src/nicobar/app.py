@@ -32,6 +32,7 @@ from nicobar.api.routing import ExactPaths, Operation, build_routes
 from nicobar.api.sessions import checkouts, short_links
 from nicobar.api.subscriptions import changes, subscriptions
 from nicobar.api.surface import missing_headers, standard_headers
+from nicobar.api.test_mode import test_clock
 from nicobar.api.webhooks import endpoints, events
 from nicobar.client_address import client_address, settle_client
 from nicobar.core.audit.entry import Actor
@@ -67,6 +68,7 @@ OPERATIONS: Final[list[Operation]] = [
     *subscriptions.OPERATIONS,
     *changes.OPERATIONS,
     *addons.OPERATIONS,
+    *test_clock.OPERATIONS,
 ]
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 

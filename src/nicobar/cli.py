@@ -88,6 +88,15 @@ A payment of 19.00 USD is made, and charged by the simulator; then it is
 declined, refunded, disputed or whatever leads to the event. Nothing is
 invented, so the books agree.""",
 )
+app.command(
+    "nicobar.commands.test_mode.clock:app",
+    name="clock",
+    help="""Show and move the time of test mode.
+
+Test mode can live ahead of real time: renewals, retries, expiries and webhook
+retries of months happen in seconds. The clock only moves forward, and live
+mode is never moved.""",
+)
 app.command("nicobar.commands.backup:backup_app", name="backup", help="Write the whole database into a file.")
 app.command("nicobar.commands.backup:restore_app", name="restore", help="Load a backup into an empty database.")
 app.command("nicobar.commands.sql:app", name="sql", help="Ask the database with SQL.")

@@ -1,4 +1,4 @@
-"""Numbers for Prometheus. They are counted only while `program/metrics_port.py` shows them.
+"""Numbers for Prometheus. They are counted only while `program/ports.py` shows them.
 
 No label names a payment, a customer, a business or a key: routes are labelled by their pattern. The library is imported
 on first need, because it takes as long as a third of a start.

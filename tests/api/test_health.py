@@ -12,8 +12,7 @@ from harness import Databases, Merchant, client_for
 from nicobar.app import create_app
 from nicobar.flows.runtime import Runtime
 from nicobar.metrics import current
-from nicobar.program.metrics_port import exposed
-from nicobar.program.ports import PortError
+from nicobar.program.ports import PortError, exposed
 from nicobar.storage.database import Database
 from orders import dump
 

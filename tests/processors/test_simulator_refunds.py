@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from harness import FakeClock
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.disputes.dispute import DisputeFacts
 from nicobar.core.payments.payment import NeedsAction, Pending, Succeeded
 from nicobar.core.refunds.refund import RefundFailed, RefundPending, RefundSucceeded
@@ -61,7 +62,7 @@ async def test_a_refund_comes_back(simulator: Simulator, clock: FakeClock, pendi
     back = RefundFailed("The customer's bank has sent it back.", "simre_ref_1")
     assert await simulator.find_refund(refund_of(amount=2400)) == back
     assert await simulator.refund(refund_of(amount=2400)) == back
-    assert len(await simulator.notices_due()) == (2 if pending else 1)
+    assert len(await simulator.notices_due(Reckoning(clock.now()))) == (2 if pending else 1)
 
 
 async def test_more_than_is_left_is_refused_for_good(simulator: Simulator) -> None:

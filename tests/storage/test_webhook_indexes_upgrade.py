@@ -1,12 +1,14 @@
 """The upgrade to indexes that serve one condition each: what was scheduled is kept, linked and delivered as before."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
 from harness import START, Databases
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.storage import migrate as module
 from nicobar.storage.database import Database
@@ -68,7 +70,7 @@ async def test_what_was_scheduled_before_is_kept_and_sent(before: Database) -> N
         ("msg_2", "delivered", 1),
     ]
     async with before.transaction() as tx:
-        (claim,) = await claim_deliveries(tx, START, START, {})
+        (claim,) = await claim_deliveries(tx, [Reckoning(START)], timedelta(minutes=1), {})
         (due,) = await load_due(tx, TENANT, "ep_1", ["evt_1"])
     assert (claim.tenant, claim.key, claim.tries) == (TENANT, ("evt_1", "ep_1"), 1)
     assert due is not None

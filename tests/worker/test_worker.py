@@ -11,10 +11,10 @@ from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Database, DatabaseUnavailable
-from nicobar.storage.due_work import DELIVERIES, NOTICES, RETURNS, SUBSCRIPTIONS
+from nicobar.storage.due_work import DELIVERIES, NOTICES, RETURNS, SUBSCRIPTIONS, pause_after
 from nicobar.storage.notices.notices import insert_notice, mark_handled
 from nicobar.worker import worker as module
-from nicobar.worker.kinds import AT_ONCE, KINDS, Kind, pause_after
+from nicobar.worker.kinds import AT_ONCE, KINDS, Kind
 from nicobar.worker.worker import work
 
 PATIENCE = 30.0

@@ -48,6 +48,7 @@ SCOPE_OF: Final[dict[str, Scope]] = {
     "discounts": "catalog",
     "webhooks": "webhooks",
     "events": "webhooks",
+    "test": "payments",
 }
 """What a key must be allowed to write for an operation that changes something or reveals a secret, by the first word of
 its path."""

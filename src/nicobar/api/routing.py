@@ -22,6 +22,7 @@ from nicobar.api.retries import Retries, Work, fingerprint, respond
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.core.retries.fingerprint import KeptAnswer
+from nicobar.flows.business_time.recall_clocks import recall_clocks
 from nicobar.flows.runtime import Runtime
 from nicobar.wire.common import NoQuery
 
@@ -127,6 +128,8 @@ def _reading(operation: Operation, runtime: Runtime, keys: KeyRing) -> RouteEndp
 
     async def endpoint(request: Request) -> Response:
         key = await keys.authenticate(request, runtime, writes=operation.needs_write_access)
+        if key.tenant.mode == "test":
+            await recall_clocks(runtime, key.tenant.business_id)
         query = decode_query(request, operation.query)
         response = await operation.handler(Call(runtime, key.tenant, _path(request), None, query))
         return respond(b"" if operation.response is None else encoder.encode(response), operation.status)
@@ -143,6 +146,8 @@ def _writing(
 
     async def endpoint(request: Request) -> Response:
         key = await keys.authenticate(request, runtime, writes=True)
+        if key.tenant.mode == "test":
+            await recall_clocks(runtime, key.tenant.business_id)
         raw = b"" if decoder is None else await read_body(request)
         body = None if decoder is None else decode_body(raw, decoder)
         query = decode_query(request, operation.query)

@@ -59,6 +59,11 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
         "The first request of this kind is still running; ask again for its answer",
         "A request came again before it was answered. `retry-after-ms` says when to ask again.",
     ),
+    "TEST_CLOCK_MOVING": CatalogueEntry(
+        409,
+        "The clock of test mode is being moved; ask again when that is done",
+        "One moves the test clock of the business, and another wants to.",
+    ),
     "IDEMPOTENT_ANSWER_LOST": CatalogueEntry(
         409,
         "The request was carried out, and its answer was lost. What it made: {object_id}",

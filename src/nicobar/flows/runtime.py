@@ -28,6 +28,7 @@ from nicobar.processors.base import Processor
 from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.storage.database import Database, Tx
 from nicobar.storage.retries.kept_answers import AnswerToKeep, insert_answer
+from nicobar.storage.test_clocks import remembered_clocks
 from nicobar.vault import NONCE_BYTES, Vault
 
 acting: Final[ContextVar[Actor]] = ContextVar("acting", default=PROGRAM)
@@ -127,9 +128,11 @@ class Runtime(NamedTuple):
         """Return the moment at which something happens in the business of a tenant.
 
         Payments, refunds, disputes, expiry, the dates that decide taxes, and events are dated by it, and ids that are
-        ordered by them are made of it.
+        ordered by them are made of it. Test mode may live ahead of real time (docs/clock.md): then it is as this
+        process remembers (`flows/business_time/recall_clocks.py`).
         """
-        return self.clock.now()
+        real = self.clock.now()
+        return real if tenant.mode == "live" else remembered_clocks(self.database).now(tenant.business_id, real)
 
     def real_now(self) -> datetime:
         """Return the moment at which it happens in this world.

@@ -17,7 +17,7 @@ from nicobar.metrics import MEASURED_SECONDS, Metrics, current
 from nicobar.program.banner import say
 from nicobar.program.configuration import Configuration
 from nicobar.program.installation import check_secrets, run_until_stopped
-from nicobar.program.metrics_port import exposed
+from nicobar.program.ports import exposed
 from nicobar.program.postgres import Postgres, data_folder
 from nicobar.storage.database import DatabaseUnavailable
 from nicobar.storage.embedded.embedded import EmbeddedError

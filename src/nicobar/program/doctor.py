@@ -23,6 +23,7 @@ from nicobar.program.demo import DEMO_FILE
 from nicobar.program.finding import Finding
 from nicobar.program.installation import InstallationError, explained, open_webhook_secrets
 from nicobar.program.postgres import Postgres, data_folder, has_database, key_file, open_audit_seal
+from nicobar.program.test_clock_check import check_test_clock
 from nicobar.reference.codes import codes
 from nicobar.storage.accounts.processor_accounts import all_accounts, list_accounts
 from nicobar.storage.business.businesses import first_business
@@ -381,8 +382,7 @@ async def _examine_database(configuration: Configuration, postgres: Postgres, cl
                 after = clock.now()
                 difference = max(before - facts.now, facts.now - after, timedelta(0))
                 examined = Examined(configuration, postgres.place, read, facts, difference)
-                findings = [await check(examined) for check in DATABASE_CHECKS]
-                return findings + await _audit(examined, after)
+                return [*[await check(examined) for check in DATABASE_CHECKS], *await _audit(examined, after)]
     finally:
         await database.close()
 
@@ -393,7 +393,7 @@ async def _audit(examined: Examined, now: datetime) -> list[Finding]:
         return [Finding(None, "The books cannot be proved without the newest schema.")]
     with step("Counting payments", sys.stderr):
         when, counts = await prepare_audit(examined.read, now)
-    findings = []
+    findings = [await check_test_clock(examined.configuration, examined.read, now)]
     for part in PARTS:
         with step(f"Checking {part.subject[0].lower()}{part.subject[1:]}", sys.stderr):
             findings.append(await part.examine(examined.read, counts, when))

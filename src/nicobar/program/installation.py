@@ -11,6 +11,7 @@ from nicobar.clock import SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME
 from nicobar.core.webhooks.endpoint import listener_place
 from nicobar.flows.business.create_business import create_business
+from nicobar.flows.business_time.recall_clocks import recall_clocks
 from nicobar.flows.runtime import Follower, Runtime
 from nicobar.flows.subscriptions.follow_payment import follow_payment
 from nicobar.processors.accounts.accounts import Accounts
@@ -24,7 +25,14 @@ from nicobar.program.stop import Stop
 from nicobar.storage.accounts.processor_accounts import all_accounts
 from nicobar.storage.business.businesses import first_business
 from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable, Read
-from nicobar.storage.inspection import FIRST_BUSINESS, SERVER_NAME, advisory_lock, server_addresses
+from nicobar.storage.inspection import (
+    FIRST_BUSINESS,
+    PRIVATE,
+    SERVER_NAME,
+    advisory_lock,
+    server_addresses,
+    serves_privately,
+)
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from nicobar.storage.webhooks.endpoints import all_endpoints
@@ -63,7 +71,9 @@ async def open_runtime(
     """
     database, clock, public_url = Database(postgres.dsn), SystemClock(), configuration.base_url(port)
     if serving:
-        database.application_name = f"{SERVER_NAME}{local_url(configuration.host, port)}"
+        database.application_name = "".join(
+            (SERVER_NAME, PRIVATE * configuration.allow_private_webhooks, local_url(configuration.host, port))
+        )
     vault = Vault(configuration.encryption_keys, key_file(configuration))
     accounts, webhooks = (
         Accounts(vault, clock),
@@ -74,9 +84,11 @@ async def open_runtime(
             await migrate(database)
         processors = built_in_processors(clock, public_url, SimulatorRecords(database))
         seal = open_audit_seal(configuration)
-        yield Runtime(
+        runtime = Runtime(
             database, clock, public_url, processors, accounts, webhooks, FOLLOWERS, audit_seal=seal, vault=vault
         )
+        await recall_clocks(runtime)
+        yield runtime
     finally:
         webhooks.close()
         await accounts.close()
@@ -151,15 +163,16 @@ def _sentence(configuration: Configuration, words: str, state: str | None) -> st
 
 
 async def beside_its_server(runtime: Runtime, configuration: Configuration) -> Runtime:
-    """Return the runtime of a command that makes payments or shows them: links begin as those of the running server.
+    """Return the runtime of a command that does a server's work: links begin as those of the server that runs.
 
-    NICOBAR_PUBLIC_URL goes before it, as in the server; without a server the usual address stays.
+    NICOBAR_PUBLIC_URL goes before it, as in the server; without a server the usual address stays. Webhooks go where
+    that server sends them, into its own network, too.
     """
-    if configuration.public_url is not None:
-        return runtime
     async with runtime.database.read() as read:
         addresses = await server_addresses(read)
-    return runtime._replace(public_url=addresses[0]) if addresses else runtime
+        if runtime.webhooks is not None and await serves_privately(read):
+            runtime.webhooks.allow_private = True
+    return runtime._replace(public_url=addresses[0]) if addresses and configuration.public_url is None else runtime
 
 
 async def own_business(runtime: Runtime) -> str:

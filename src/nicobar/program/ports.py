@@ -1,12 +1,18 @@
-"""The TCP port that the server listens on: taking it, and saying who has it when it is taken."""
+"""The TCP ports of the server and of its metrics: taking them, and saying who has one that is taken."""
 
 import errno
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
+from nicobar.metrics import counting
 from nicobar.program.configuration import DEFAULT_PORT
+
+METRICS_HOST: Final = "127.0.0.1"
+"""Where Prometheus reads the numbers of `metrics.py`, at `/metrics`."""
 
 
 class PortError(Exception):
@@ -76,3 +82,27 @@ def _holder(port: int) -> str:
                 name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
                 return f"the program {name!r} (process {process.name})"
     return "another program"
+
+
+@contextmanager
+def exposed(port: int | None) -> Iterator[None]:
+    """Answer Prometheus while the block runs, unless there is no port. Raises PortError when the port is taken."""
+    if port is None:
+        yield
+        return
+    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
+
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    try:
+        server, thread = start_http_server(port, addr=METRICS_HOST, registry=registry)
+    except OSError as error:
+        raise port_error(METRICS_HOST, port, error, "NICOBAR_METRICS_PORT") from error
+    try:
+        with counting(registry):
+            yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from nicobar.program.banner import say, step
 from nicobar.program.configuration import Configuration
-from nicobar.program.metrics_port import exposed
-from nicobar.program.ports import claim_port
+from nicobar.program.ports import claim_port, exposed
 from nicobar.program.postgres import Postgres
 from nicobar.program.stop import Stop
 

@@ -1,17 +1,19 @@
 """Work that is due: rows that any number of workers take in turn, each for as long as a lease.
 
-A table takes part with a column that says when a row is due, null when nothing is left to do, a column that counts
+A table takes part with a column that says when a row is due in its tenant's time, null for never, a column that counts
 tries, and a partial index on the former. Taking a row moves its time on, so a row whose worker has died is simply due
 again, and nothing has to be found out about workers.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.storage.database import Tx
+from nicobar.storage.test_clocks import reckoned, reckoned_values
 
 
 class DueRows(msgspec.Struct, frozen=True):
@@ -36,6 +38,9 @@ class Claim(msgspec.Struct, frozen=True):
     """How often it was taken, this time included."""
 
 
+LONGEST_PAUSE: Final = timedelta(minutes=30)
+"""The longest time between two tries."""
+
 NOTICES: Final = DueRows("notices", ("processor", "notice_id"), "due_at", "tries")
 """Notices of processors that are not handled."""
 
@@ -54,7 +59,8 @@ ALL_DUE: Final = (NOTICES, RETURNS, DELIVERIES, SUBSCRIPTIONS)
 # Rows that another worker is just taking are passed over, not waited for.
 _CLAIM: Final = """
 WITH taken AS (
-    SELECT {key}, {due} AS due FROM {table} WHERE {due} <= $1 ORDER BY {due} LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT {key}, {due} AS due FROM {table} d WHERE {due} <= $1 AND {reckoned} ORDER BY {due} LIMIT $2
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE {table} t SET {due} = $3, {tries} = t.{tries} + 1 FROM taken
 WHERE ({row}) = ({taken})
@@ -68,18 +74,19 @@ WHERE ({key}) = ({values}) AND {tries} = ${tried}
 """
 
 
-async def claim_due(tx: Tx, rows: DueRows, now: datetime, lease_until: datetime, limit: int) -> list[Claim]:
+async def claim_due(tx: Tx, rows: DueRows, reckoning: Reckoning, lease_until: datetime, limit: int) -> list[Claim]:
     """Take up to `limit` rows that are due, the longest due first; nobody else gets them before `lease_until`."""
     columns = ("business_id", "mode", *rows.key)
     query = _CLAIM.format(
         table=rows.table,
         key=", ".join(columns),
         due=rows.due,
+        reckoned=reckoned(reckoning, "d", 4),
         tries=rows.tries,
         row=", ".join(f"t.{column}" for column in columns),
         taken=", ".join(f"taken.{column}" for column in columns),
     )
-    found = await tx.fetch(query, now, limit, lease_until)
+    found = await tx.fetch(query, reckoning.now, limit, lease_until, *reckoned_values(reckoning))
     found.sort(key=lambda row: (row["due"], *(row[column] for column in columns)))
     return [
         Claim(Tenant(row["business_id"], row["mode"]), tuple(row[column] for column in rows.key), row["tries"])
@@ -100,3 +107,8 @@ async def put_off(tx: Tx, rows: DueRows, claim: Claim, until: datetime) -> None:
         at=len(values) + 2,
     )
     await tx.execute(query, *values, claim.tries, until)
+
+
+def pause_after(tries: int) -> timedelta:
+    """Return how long to wait after so many tries that failed: 2, 4, 8 ... seconds, at most half an hour."""
+    return min(timedelta(seconds=2 ** min(tries, 12)), LONGEST_PAUSE)

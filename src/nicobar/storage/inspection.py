@@ -28,6 +28,9 @@ WHERE datname = current_database() AND starts_with(application_name, $1) ORDER B
 SERVER_NAME: Final = "nicobar serve "
 """How the name of a server's connections begins; its own address follows, so that commands find it on any port."""
 
+PRIVATE: Final = "private "
+"""Stands before the address of a server that sends webhooks into its own network."""
+
 FIRST_BUSINESS: Final = 0x6E69636F62757331
 """Key of the advisory lock around making the first business: the letters "nicobus1" as a number."""
 
@@ -58,6 +61,15 @@ async def schema_version(read: Read) -> int:
 
 async def server_addresses(read: Read) -> list[str]:
     """Return the addresses, such as `http://127.0.0.1:9000`, of the servers that use this database."""
+    return sorted({address.removeprefix(PRIVATE) for address in await _servers(read)})
+
+
+async def serves_privately(read: Read) -> bool:
+    """Return whether one of the servers that use this database sends webhooks into its own network."""
+    return any(address.startswith(PRIVATE) for address in await _servers(read))
+
+
+async def _servers(read: Read) -> list[str]:
     return [row["address"] for row in await read.fetch(_SERVERS, SERVER_NAME)]
 
 

@@ -1,7 +1,6 @@
 """The kinds of work that is due: where the rows of each are, and the flow that works on one."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
 from typing import Final, NamedTuple
 
 from nicobar.flows.notices.handle_notice import handle_notice
@@ -13,10 +12,6 @@ from nicobar.flows.upkeep.claim_due_work import claim_due_work
 from nicobar.flows.webhooks.deliver_webhook import deliver_webhook
 from nicobar.storage.due_work import DELIVERIES, NOTICES, RETURNS, SUBSCRIPTIONS, Claim, DueRows
 from nicobar.storage.webhooks.deliveries import PLACES
-
-LONGEST_PAUSE: Final = timedelta(minutes=30)
-"""The longest time between two tries."""
-
 
 AT_ONCE: Final = 20
 """Rows of one kind that one worker works on side by side. Each kind has its own places: none keeps another waiting."""
@@ -67,8 +62,3 @@ KINDS: Final[list[Kind]] = [
     Kind("deliver_webhook", DELIVERIES, deliver_webhook, _claim_deliveries, _endpoint, PLACES),
 ]
 """Every kind."""
-
-
-def pause_after(tries: int) -> timedelta:
-    """Return how long to wait after so many tries that failed: 2, 4, 8 ... seconds, at most half an hour."""
-    return min(timedelta(seconds=2 ** min(tries, 12)), LONGEST_PAUSE)

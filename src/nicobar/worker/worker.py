@@ -18,8 +18,8 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.put_off_work import put_off_work
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.storage.database import DatabaseUnavailable
-from nicobar.storage.due_work import Claim
-from nicobar.worker.kinds import KINDS, Kind, pause_after
+from nicobar.storage.due_work import Claim, pause_after
+from nicobar.worker.kinds import KINDS, Kind
 
 _log = structlog.get_logger("nicobar.worker")
 

@@ -43,6 +43,7 @@ def samples(names: dict[str, str]) -> dict[str, Sample]:
         "POST /products/{id}/short_links": Sample(
             f"/products/{product}/short_links", {"slug": "guide"}, as_it_is=False
         ),
+        "POST /test/clock": Sample("/test/clock", {"advance": "1s"}, as_it_is=False),
         "POST /customers": Sample("/customers", {"email": "bo@example.com", "name": "Bo"}),
         "PATCH /customers/{customer_id}": Sample(f"/customers/{customer}", {"name": "Ann"}),
         "DELETE /customers/{customer_id}/payment-methods/{payment_method_id}": Sample(

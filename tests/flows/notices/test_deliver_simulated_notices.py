@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness import FakeClock
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Succeeded
 from nicobar.core.problems import Problem
@@ -252,7 +253,7 @@ async def test_a_notice_of_another_time_or_hand_is_refused(
 ) -> None:
     await buy(runtime, tenant, "late_success:1")
     clock.advance(seconds=1)
-    (notice,) = await simulator.notices_due()
+    (notice,) = await simulator.notices_due(Reckoning(clock.now()))
     sent_at: datetime = clock.now()
     for seconds in (301, -301):
         clock.moment = sent_at

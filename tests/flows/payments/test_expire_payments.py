@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from harness import FakeClock
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment, Succeeded
 from nicobar.flows.business.create_business import create_business
@@ -52,7 +53,10 @@ async def test_the_longest_ended_comes_first(runtime: Runtime, tenant: Tenant, c
     payments = [await place(runtime, order(runtime, tenant, expires_on=end)) for end in ends]
     clock.advance(days=1)
     async with runtime.database.transaction() as tx:
-        cancelled = [await cancel_expired(tx, clock.now(), 3), await cancel_expired(tx, clock.now(), 3)]
+        cancelled = [
+            await cancel_expired(tx, Reckoning(clock.now()), 3),
+            await cancel_expired(tx, Reckoning(clock.now()), 3),
+        ]
     assert cancelled == [[(tenant, payments[index].payment_id) for index in indexes] for indexes in ((3, 1, 4), (0, 2))]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from discount_orders import buy, counters, discount, give_back, order_of, succeed
 from harness import FakeClock, Merchant
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.discounts.discount_record import DiscountChange, DiscountRecord
 from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
@@ -51,7 +52,7 @@ async def payments_stored(runtime: Runtime) -> int:
 
 async def sweep(runtime: Runtime, limit: int = 100) -> int:
     async with runtime.database.statement() as tx:
-        return await release_expired(tx, runtime.clock.now(), limit)
+        return await release_expired(tx, Reckoning(runtime.clock.now()), limit)
 
 
 async def test_64_at_once_get_the_ten_uses_of_a_code(runtime: Runtime, merchant: Merchant) -> None:

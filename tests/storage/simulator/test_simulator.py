@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from harness import FakeClock
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import NeedsAction, Succeeded
 from nicobar.core.refunds.refund import RefundFailed, RefundSucceeded
@@ -204,7 +205,7 @@ async def test_a_notice_that_another_process_claims_is_passed_over(
         await simulator.charge(charge_of("notice_twice", f"att_{number}"))
     async with runtime.database.transaction() as tx:
         await tx.execute("SELECT FROM simulator.notices WHERE attempt_id = 'att_1' FOR UPDATE")
-        claimed = await asyncio.wait_for(records.claim_notices(clock.now(), clock.now(), 10), 5)
+        claimed = await asyncio.wait_for(records.claim_notices(Reckoning(clock.now()), timedelta(0), 10), 5)
     assert [notice.reference for notice in claimed] == ["att_2"]
 
 
@@ -215,16 +216,16 @@ async def test_notices_are_claimed_in_order_and_a_bounded_number_of_times(
         await simulator.charge(charge_of(f"late_success:{seconds}", f"att_{number}"))
     clock.advance(seconds=29)
     later = clock.now() + timedelta(seconds=30)
-    claimed = await records.claim_notices(clock.now(), later, 10)
+    claimed = await records.claim_notices(Reckoning(clock.now()), timedelta(seconds=30), 10)
     assert [notice.reference for notice in claimed] == ["att_2", "att_3"]
-    assert await records.claim_notices(clock.now(), later, 10) == []
+    assert await records.claim_notices(Reckoning(clock.now()), timedelta(seconds=30), 10) == []
     await records.mark_sent(claimed[0].notice_id, clock.now())
     assert (await records.has_told("att_2"), await records.has_told("att_3")) == (True, False)
-    tries = 1
-    while [notice.reference for notice in await records.claim_notices(later, later, 10)].count("att_3"):
+    tries, late = 1, Reckoning(later)
+    while "att_3" in [notice.reference for notice in await records.claim_notices(late, timedelta(0), 10)]:
         tries += 1
     assert tries == 10
-    assert await records.claim_notices(later, later, 10) == []
+    assert await records.claim_notices(late, timedelta(0), 10) == []
 
 
 async def test_what_is_old_is_forgotten_with_all_that_belongs_to_it(

@@ -26,7 +26,7 @@ class OpenedPortal(NamedTuple):
 async def open_portal_session(
     runtime: Runtime, tenant: Tenant, customer_id: str, return_url: str | None
 ) -> OpenedPortal:
-    """Store a session of the portal and return it with its secret. It ends after `LIFETIME` of real time.
+    """Store a session of the portal and return it with its secret. It ends after `LIFETIME` in the time of its mode.
 
     Raises Problem INVALID_QUERY_PARAMS for a return address that is none, and NOT_FOUND for an unknown customer.
     """
@@ -39,7 +39,7 @@ async def open_portal_session(
         customer = await get_customer(read, tenant, customer_id)
     if customer is None:
         raise Problem("NOT_FOUND", what="Customer")
-    now, secret = runtime.real_now(), runtime.new_secret(SECRET_LENGTH)
+    now, secret = runtime.now(tenant), runtime.new_secret(SECRET_LENGTH)
     session = PortalSession(
         business_id=tenant.business_id,
         mode=tenant.mode,

@@ -23,7 +23,7 @@ async def write_event(
     """Store the event with its body as of now, schedule its deliveries, and return it."""
     payload = render_event(tenant.business_id, type, at, subject)
     event = Event(runtime.new_id("evt", at), type, _object_id(subject), payload, at)
-    if await insert_event(tx, tenant, event, runtime.real_now()):
+    if await insert_event(tx, tenant, event, runtime.now(tenant)):
         runtime.database.announce_work(tx)
     return event
 

@@ -1,7 +1,7 @@
 """Read the seller's account with its worth in dollars, and leave marks where adding up took long."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from nicobar.core.business.tenant import Tenant
@@ -15,6 +15,7 @@ from nicobar.reference.rate_seed import seed
 from nicobar.storage.database import Read
 from nicobar.storage.ledger.seller_account import MARK_EVERY, LineFilters, list_lines, mark_balances
 from nicobar.storage.rates.rates import quotes_at
+from nicobar.storage.test_clocks import get_clock
 
 COMPLETE_AFTER: Final = timedelta(minutes=10)
 """After this time no transaction can still add an entry: each of its few statements ends within 30 seconds."""
@@ -33,12 +34,26 @@ async def read_ledger(
     async with runtime.database.snapshot() as read:
         lines, unmarked = await list_lines(read, tenant, filters, limit, offset)
         cents = await _in_dollars(read, lines)
-    until = runtime.now(tenant) - COMPLETE_AFTER
-    for currency, entries in unmarked.items():
-        if entries > LONG:
+    long = [currency for currency, entries in unmarked.items() if entries > LONG]
+    until = await _complete_until(runtime, tenant) if long else None
+    if until is not None:
+        for currency in long:
             async with runtime.database.statement() as tx:
                 await mark_balances(tx, tenant, currency, until)
     return list(zip(lines, cents, strict=True))
+
+
+async def _complete_until(runtime: Runtime, tenant: Tenant) -> datetime | None:
+    """Return before which moment no transaction can still add an entry.
+
+    Just after a test clock was moved, what others had begun may be dated before the move: then it is as before.
+    """
+    if tenant.mode == "test":
+        async with runtime.database.read() as read:
+            clock = await get_clock(read, tenant.business_id)
+        if clock.moved_at is not None and runtime.real_now() - clock.moved_at < COMPLETE_AFTER:
+            return clock.complete_until
+    return runtime.now(tenant) - COMPLETE_AFTER
 
 
 async def _in_dollars(read: Read, lines: Sequence[SellerLine]) -> list[int]:

@@ -23,7 +23,7 @@ async def handle_notice(runtime: Runtime, tenant: Tenant, processor: str, notice
     if not await _ask(runtime, tenant, processor, notice):
         return False
     async with runtime.database.statement() as tx:
-        await mark_handled(tx, tenant, processor, notice_id, runtime.real_now())
+        await mark_handled(tx, tenant, processor, notice_id, runtime.now(tenant))
     return True
 
 

@@ -36,7 +36,7 @@ async def receive_notice(
         return
     async with runtime.database.transaction() as tx:
         new = await insert_notice(
-            tx, tenant, processor_name, notice.notice_id, notice.subject, notice.reference, runtime.real_now()
+            tx, tenant, processor_name, notice.notice_id, notice.subject, notice.reference, runtime.now(tenant)
         )
         if new:
             runtime.database.announce_work(tx)

@@ -34,7 +34,7 @@ async def ask_about_attempt(runtime: Runtime, tenant: Tenant, attempt: Attempt) 
     A failure to answer is Unknown, which changes nothing. An attempt that the processor has never heard of is closed
     there once it has been silent for `SILENCE`, so that it cannot take money later, and counts as declined.
     """
-    outcome = await _ask(runtime, tenant, attempt, runtime.real_now())
+    outcome = await _ask(runtime, tenant, attempt, runtime.now(tenant))
     async with runtime.database.transaction() as tx:
         payment = await lock_payment(tx, tenant, attempt.payment_id)
         stored = await get_attempt(tx, tenant, attempt.attempt_id)

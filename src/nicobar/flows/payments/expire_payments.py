@@ -1,11 +1,12 @@
 """End the payments whose link has expired unpaid."""
 
-from datetime import datetime
 from typing import Final
 
 import structlog
 
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.events.moves import PaymentMove
+from nicobar.flows.business_time.list_reckonings import list_reckonings
 from nicobar.flows.events.load_whole_payment import load_whole_payment
 from nicobar.flows.events.tell_followers import tell_followers
 from nicobar.flows.events.write_event import write_event
@@ -24,29 +25,37 @@ ROUNDS: Final = 100
 """Transactions of one sweep; what is left then waits for the next."""
 
 
-async def expire_payments(runtime: Runtime) -> int:
+async def expire_payments(runtime: Runtime, only: Reckoning | None = None) -> int:
     """Cancel unpaid payments that nobody can pay any more, and write an event for each; return how many.
 
-    One query finds those of all tenants by the real time: the time of every tenant is the real one.
+    One query finds those of all that live in real time, and one those of each test mode with a clock of its own;
+    `only` limits it to one of them.
 
     Only `requires_payment_method` without a live attempt is cancelled. A failed payment stays failed: the contract
     knows no way from there to cancelled, and its reason is worth keeping.
     """
     cancelled = 0
-    for _ in range(ROUNDS):
-        async with runtime.database.transaction() as tx:
-            batch = await _cancel_some(runtime, tx, runtime.real_now())
-        cancelled += batch
-        if batch < BATCH:
-            break
+    for reckoning in await list_reckonings(runtime) if only is None else [only]:
+        cancelled += await _expire(runtime, reckoning)
     if cancelled:
         _log.info("payments_expired", count=cancelled)
     return cancelled
 
 
-async def _cancel_some(runtime: Runtime, tx: Tx, at: datetime) -> int:
+async def _expire(runtime: Runtime, reckoning: Reckoning) -> int:
+    cancelled = 0
+    for _ in range(ROUNDS):
+        async with runtime.database.transaction() as tx:
+            batch = await _cancel_some(runtime, tx, reckoning)
+        cancelled += batch
+        if batch < BATCH:
+            break
+    return cancelled
+
+
+async def _cancel_some(runtime: Runtime, tx: Tx, reckoning: Reckoning) -> int:
     """Cancel at most `BATCH` payments and give their codes back, each with its event; return how many."""
-    batch = await cancel_expired(tx, at, BATCH)
+    at, batch = reckoning.now, await cancel_expired(tx, reckoning, BATCH)
     if batch:
         await release(tx, batch, at)
     for tenant, payment_id in batch:

@@ -20,7 +20,7 @@ async def resolve_attempt(runtime: Runtime, tenant: Tenant, payment_id: str, *, 
     unless it was asked just now (`PAUSE`); otherwise only after `SILENCE`, and by one of all that ask at that moment.
     Return False when the processor would have had to be asked again and was spared: its answer may have changed.
     """
-    now = runtime.real_now()
+    now = runtime.now(tenant)
     async with runtime.database.read() as read:
         attempt = await live_attempt(read, tenant, payment_id)
     if attempt is None:

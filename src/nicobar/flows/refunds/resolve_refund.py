@@ -34,7 +34,7 @@ async def resolve_refund(
     An order that the processor has never heard of is placed again once the refund has been silent for `SILENCE`: the
     same id gives money back once, however often it is ordered. A failure to answer is Unknown, which changes nothing.
     """
-    now = runtime.real_now()
+    now = runtime.now(tenant)
     async with runtime.database.snapshot() as read:
         refund = await get_refund(read, tenant, refund_id)
         attempt = None if refund is None else await get_attempt(read, tenant, refund.attempt_id)

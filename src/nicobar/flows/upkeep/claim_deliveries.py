@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from nicobar.flows.business_time.list_reckonings import list_reckonings
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.claim_due_work import LEASE
 from nicobar.storage.due_work import Claim
@@ -13,6 +14,6 @@ async def claim_deliveries(runtime: Runtime, running: Mapping[str, int]) -> list
 
     They belong to the caller for `LEASE`. `running` is how many deliveries to each endpoint the caller is working on.
     """
-    now = runtime.real_now()
+    reckoned = await list_reckonings(runtime)
     async with runtime.database.statement() as tx:
-        return await deliveries.claim_deliveries(tx, now, now + LEASE, running)
+        return await deliveries.claim_deliveries(tx, reckoned, LEASE, running)

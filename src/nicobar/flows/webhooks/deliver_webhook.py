@@ -32,8 +32,9 @@ async def deliver_webhook(runtime: Runtime, tenant: Tenant, event_id: str, endpo
 
     The body is the one that was frozen with the event as long as nothing newer was told about its object; then the
     object is shown as it is now, so that a late delivery never rolls a receiver's records back. Each try has a time
-    and a signature of its own; the id stays. Nothing is locked while the receiver is waited for, so a worker that dies
-    in the middle leaves a row that is due again when its lease has run out: the receiver may then get it twice.
+    and a signature of its own, by real time as receivers check it; the id stays. Nothing is locked while the receiver
+    is waited for, so a worker that dies in the middle leaves a row that is due again when its lease has run out: the
+    receiver may then get it twice.
 
     Raises VaultError, and sends nothing, when secret or headers cannot be decrypted, or are not meant for the address.
     """
@@ -47,11 +48,11 @@ async def deliver_webhook(runtime: Runtime, tenant: Tenant, event_id: str, endpo
     if not due.is_newest:
         async with runtime.database.snapshot() as read:
             body = await render_event_now(runtime, read, tenant, due.event)
-    at = runtime.real_now()
+    at, real = runtime.now(tenant), runtime.real_now()
     place = sealed_place(tenant, endpoint_id, due.url)
     own = webhooks.open_headers(place, due.headers)
-    secrets = _secrets(webhooks, place, due, at)
-    answer = await webhooks.post(due.url, own | sign(secrets, due.message_id, at, body), body)
+    secrets = _secrets(webhooks, place, due, real)
+    answer = await webhooks.post(due.url, own | sign(secrets, due.message_id, real, body), body)
     await _record(runtime, tenant, endpoint_id, due, answer, at)
     return True
 
@@ -80,7 +81,7 @@ def _secrets(webhooks: Webhooks, place: str, due: DueDelivery, at: datetime) -> 
 async def _record(
     runtime: Runtime, tenant: Tenant, endpoint_id: str, due: DueDelivery, answer: Answer, at: datetime
 ) -> None:
-    now = runtime.real_now()
+    now = runtime.now(tenant)
     next_at = None
     if answer.failure is not None:
         next_at = next_attempt_at(due.step + 1, now, answer.retry_after, runtime.clock.random_bits(RANDOM_BITS))

@@ -18,7 +18,7 @@ async def purge_deliveries(runtime: Runtime) -> None:
         tenants = await tenants_with_endpoints(read)
     for tenant in tenants:
         policy = await load_policy(runtime, tenant)
-        before = runtime.real_now() - timedelta(days=policy.settings.webhook_log_days)
+        before = runtime.now(tenant) - timedelta(days=policy.settings.webhook_log_days)
         async with runtime.database.transaction() as tx:
             await delivery_log.purge_deliveries(tx, tenant, before, _AT_ONCE)
             await delivery_log.purge_endpoints(tx, tenant, before)

@@ -45,7 +45,7 @@ async def replay_events(runtime: Runtime, tenant: Tenant, replay: Replay) -> int
         if len(pairs) > MAXIMUM_REPLAYED:
             detail = f"These are more than {MAXIMUM_REPLAYED} deliveries. Narrow the range, the types or the endpoint."
             raise Problem("INVALID_REQUEST_PARAMETERS", path="until", detail=detail)
-        await schedule(tx, tenant, pairs, runtime.real_now())
+        await schedule(tx, tenant, pairs, runtime.now(tenant))
         if pairs:
             runtime.database.announce_work(tx)
     return len(pairs)

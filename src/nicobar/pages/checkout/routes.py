@@ -1,5 +1,7 @@
 """The addresses of the hosted pages."""
 
+from functools import partial
+
 from starlette.routing import BaseRoute, Route
 
 from nicobar.flows.runtime import Runtime
@@ -19,40 +21,40 @@ from nicobar.processors.simulator.methods import DECISION_PATH, QR_PATH
 
 def page_routes(runtime: Runtime, renderer: Renderer) -> list[BaseRoute]:
     """Return the routes of the hosted pages. They match after the API's: a link id looks like `/payments`."""
-    limits = PageLimits()
+    page, limits = partial(PageEndpoint, runtime, renderer), PageLimits()
     checkout = CheckoutPage(runtime, renderer, limits)
     qr_codes = QrCodes(runtime, limits)
     challenge = ChallengePage(runtime, renderer)
     simulator = SimulatorPages(runtime, renderer)
     stripe = StripePage(runtime, renderer, limits)
-    fields = PageEndpoint(renderer, {"GET": stripe.show, "POST": checkout.leave})
+    fields = page({"GET": stripe.show, "POST": checkout.leave})
     forms = ["GET", "POST"]
-    leave = PageEndpoint(renderer, {"GET": checkout.show_link, "POST": checkout.leave})
-    link = PageEndpoint(renderer, {"GET": checkout.show, "POST": checkout.pay})
-    change = PageEndpoint(renderer, {"GET": checkout.show_link, "POST": checkout.change})
+    leave = page({"GET": checkout.show_link, "POST": checkout.leave})
+    link = page({"GET": checkout.show, "POST": checkout.pay})
+    change = page({"GET": checkout.show_link, "POST": checkout.change})
     session = SessionPage(runtime, renderer, limits)
-    session_page = PageEndpoint(renderer, {"GET": session.show, "POST": session.submit})
-    buy = PageEndpoint(renderer, {"GET": BuyPage(runtime, renderer, limits).show})
-    clean = PageEndpoint(renderer, {"GET": checkout.show_clean})
+    session_page = page({"GET": session.show, "POST": session.submit})
+    buy = page({"GET": BuyPage(runtime, renderer, limits).show})
+    clean = page({"GET": checkout.show_clean})
     return [
         Route("/static/{name}", renderer.static.serve),
-        Route("/return/{payment_id}", PageEndpoint(renderer, {"GET": checkout.send_back}), methods=["GET"]),
+        Route("/return/{payment_id}", page({"GET": checkout.send_back}), methods=["GET"]),
         Route(
             "/simulator/challenge/{reference}",
-            PageEndpoint(renderer, {"GET": challenge.show, "POST": challenge.answer}),
+            page({"GET": challenge.show, "POST": challenge.answer}),
             methods=forms,
         ),
         Route(
             f"{DECISION_PATH}/{{reference}}",
-            PageEndpoint(renderer, {"GET": simulator.show, "POST": simulator.decide}),
+            page({"GET": simulator.show, "POST": simulator.decide}),
             methods=forms,
         ),
-        Route(f"{QR_PATH}/{{reference}}", PageEndpoint(renderer, {"GET": simulator.show_code}), methods=["GET"]),
+        Route(f"{QR_PATH}/{{reference}}", page({"GET": simulator.show_code}), methods=["GET"]),
         Route("/{frame:frame}/buy/{name}", buy, methods=["GET"]),
         Route("/buy/{name}", buy, methods=["GET"]),
         Route("/{frame:frame}/session/{session_id}", session_page, methods=forms),
         Route("/session/{session_id}", session_page, methods=forms),
-        Route("/session/{session_id}/theme.css", PageEndpoint(renderer, {"GET": session.sheet}), methods=["GET"]),
+        Route("/session/{session_id}/theme.css", page({"GET": session.sheet}), methods=["GET"]),
         *portal_routes(runtime, renderer, limits),
         Route("/{frame:frame}/{link_id:link}", link, methods=forms),
         Route("/{link_id:link}", link, methods=forms),
@@ -63,6 +65,6 @@ def page_routes(runtime: Runtime, renderer: Renderer) -> list[BaseRoute]:
         Route("/{frame:frame}/{link_id:link}/{part:change}", change, methods=forms),
         Route("/{link_id:link}/{part:change}", change, methods=forms),
         Route("/{link_id:link}{clinging:clinging}", clean, methods=["GET"]),
-        Route("/{link_id:link}/qr.svg", PageEndpoint(renderer, {"GET": qr_codes.svg}), methods=["GET"]),
-        Route("/{link_id:link}/qr.png", PageEndpoint(renderer, {"GET": qr_codes.png}), methods=["GET"]),
+        Route("/{link_id:link}/qr.svg", page({"GET": qr_codes.svg}), methods=["GET"]),
+        Route("/{link_id:link}/qr.png", page({"GET": qr_codes.png}), methods=["GET"]),
     ]

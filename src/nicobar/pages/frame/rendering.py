@@ -15,6 +15,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from nicobar.core.problems import Problem
+from nicobar.flows.business_time.recall_clocks import recall_clocks
+from nicobar.flows.runtime import Runtime
 from nicobar.pages.frame.embedding import FrameView, error_view
 from nicobar.pages.frame.static_files import StaticFiles, takes_gzip
 from nicobar.pages.texts.language import LanguageView, reader_of
@@ -201,7 +203,8 @@ def _host_of(origin: str) -> str | None:
 class PageEndpoint:
     """One address of the pages. It shows people a page whatever happens, and leaves JSON errors to the edge."""
 
-    def __init__(self, renderer: Renderer, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, runtime: Runtime, renderer: Renderer, handlers: Mapping[str, Handler]) -> None:
+        self._runtime = runtime
         self._renderer = renderer
         self._handlers = handlers
 
@@ -212,6 +215,7 @@ class PageEndpoint:
         try:
             if "\x00" in scope["path"]:  # nothing has it in its name, and PostgreSQL cannot look it up
                 raise Problem("NOT_FOUND", what="Page")
+            await recall_clocks(self._runtime)
             response = await handler(request)
         except Problem as problem:
             if wants_json(request):

@@ -46,6 +46,6 @@ def portal_routes(runtime: Runtime, renderer: Renderer, limits: PageLimits) -> l
         "/details": {"GET": portal.shown(details.show), "POST": portal.posted(details.save)},
     }
     return [
-        Route(f"/portal/{{session_id}}{place}", PageEndpoint(renderer, handlers), methods=list(handlers))
+        Route(f"/portal/{{session_id}}{place}", PageEndpoint(runtime, renderer, handlers), methods=list(handlers))
         for place, handlers in places.items()
     ]

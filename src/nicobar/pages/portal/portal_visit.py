@@ -166,7 +166,7 @@ class Portal:
             return None
         async with self.runtime.database.read() as read:
             session = await find_portal_session(read, session_id)
-        if session is None or not session.opens_with(secret, self.runtime.real_now()):
+        if session is None or not session.opens_with(secret, self.runtime.now(session.tenant)):
             return None
         return session
 

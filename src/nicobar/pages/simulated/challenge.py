@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.bank_charge import BankCharge
 from nicobar.flows.payments.abandon_attempt import abandon_attempt
@@ -43,7 +44,7 @@ class ChallengePage:
             frame=frame,
             texts=reader.texts,
             amount=amount_text(charge.amount, charge.currency, reader.locale) if charge else None,
-            is_open=charge is not None and charge.is_open(self._runtime.real_now()),
+            is_open=charge is not None and charge.is_open(self._runtime.now(Tenant(charge.business_id, "test"))),
             return_url=charge.return_url if charge else None,
             back=back,
             seller=seller,

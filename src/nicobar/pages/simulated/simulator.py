@@ -10,6 +10,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import NeedsAction
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.bank_charge import BankCharge, CustomerDecision
@@ -40,7 +41,7 @@ class SimulatorPages:
     async def show_code(self, request: Request) -> Response:
         """Answer GET: show the QR code, as long as its payment waits; after that, lead back to the payment."""
         charge = await self._charge(request)
-        if charge is not None and not charge.is_open(self._runtime.real_now()):
+        if charge is not None and not charge.is_open(self._runtime.now(Tenant(charge.business_id, "test"))):
             return redirect(charge.return_url)
         return await self._page(request, "simulated_qr.html")
 
@@ -83,7 +84,7 @@ class SimulatorPages:
             kind="" if charge is None else methods.get(charge.type).family,
             amount=amount,
             found=charge is not None,
-            is_open=charge is not None and charge.is_open(self._runtime.real_now()),
+            is_open=charge is not None and charge.is_open(self._runtime.now(Tenant(charge.business_id, "test"))),
             waits_for_money=charge is not None and not isinstance(charge.outcome, NeedsAction),
             return_url=charge.return_url if charge else None,
             here=here,

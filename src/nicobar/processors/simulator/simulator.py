@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from nicobar.clock import Clock
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Mode
 from nicobar.core.disputes.dispute import DisputeFacts
 from nicobar.core.ids import RANDOM_BITS, object_id
@@ -80,7 +81,7 @@ class Simulator:
         Raises ValueError when an attempt id comes back with another amount, InputRefused for an input that nobody
         published, KeyError for a type that is not run here, and what the scenario asks for.
         """
-        now = self._clock.now()
+        now = self._now(request.business_id)
         try:
             charge = self._new_charge(request, _scenario(request), now)
         except Problem:
@@ -101,7 +102,7 @@ class Simulator:
         await _fail("after", scenario)
         if scenario.notices == "first":
             await self._wait_for_notice(charge.attempt_id)
-        return placed.as_of(self._clock.now()).outcome
+        return placed.as_of(self._now(placed.business_id)).outcome
 
     async def find(self, attempt: Attempt) -> Outcome | None:
         """Return what became of an attempt; None when it never arrived here, or was forgotten.
@@ -113,15 +114,14 @@ class Simulator:
             return None
         if (charge.amount, charge.currency) != (attempt.amount, attempt.currency):
             raise ValueError(f"{attempt.attempt_id} was ordered with another amount")
-        return charge.as_of(self._clock.now()).outcome
+        return charge.as_of(self._now(charge.business_id)).outcome
 
     async def cancel(self, attempt: Attempt) -> Outcome | None:
         """End an attempt that waits for its customer, and refuse a charge that has not come yet."""
-        now = self._clock.now()
-        if await self._store.cancel(attempt.attempt_id, now):
+        if await self._store.cancel(attempt.attempt_id, self._clock.now()):
             return None
         charge = await self._store.charge(attempt.attempt_id)
-        if charge is not None and charge.is_open(now):
+        if charge is not None and charge.is_open(now := self._now(charge.business_id)):
             ended = charge.ended(Abandoned(charge.reference), now)
             await self._store.record_decision(ended, [], now)
         return await self.find(attempt)
@@ -131,8 +131,8 @@ class Simulator:
 
         Raises ValueError when a refund id comes back with another amount, and what the scenario asks for.
         """
-        now = self._clock.now()
         charge = await self._store.charge(request.attempt.attempt_id)
+        now = self._clock.now() if charge is None else self._now(charge.business_id)
         if charge is None or not isinstance(charge.as_of(now).outcome, Succeeded):
             return RefundFailed("There is no such charge.")
         refund = _new_refund(request, charge.scenario, now)
@@ -160,7 +160,8 @@ class Simulator:
             return None
         if (refund.attempt_id, refund.amount) != (request.attempt.attempt_id, request.amount):
             raise ValueError(f"{request.refund_id} was ordered with another amount")
-        return refund.as_of(self._clock.now())
+        charge = await self._store.charge(refund.attempt_id)
+        return refund.as_of(self._clock.now() if charge is None else self._now(charge.business_id))
 
     async def find_dispute(self, reference: str) -> DisputeFacts | None:
         """Return how a dispute stands; None when there is none with this id (yet)."""
@@ -168,16 +169,18 @@ class Simulator:
         known = charge is not None and charge.dispute_reference == reference
         if charge is None or not known or charge.disputed_at is None:
             return None
-        return charge.dispute(self._clock.now(), await self._store.given_back(charge.attempt_id, charge.disputed_at))
+        return charge.dispute(
+            self._now(charge.business_id), await self._store.given_back(charge.attempt_id, charge.disputed_at)
+        )
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         """Return what a notice is about. Raises NoticeRefused for one that this simulator has not signed."""
         return read_signed_notice(headers, body, self._secret, self._clock.now())
 
-    async def notices_due(self) -> list[SignedNotice]:
+    async def notices_due(self, reckoning: Reckoning) -> list[SignedNotice]:
         """Return notices that have to be sent now; those that nobody reports as `sent` come again."""
         now = self._clock.now()
-        notices = await self._store.claim_notices(now, now + _RESEND_AFTER, _BATCH)
+        notices = await self._store.claim_notices(reckoning, _RESEND_AFTER, _BATCH)
         return [sign_notice(notice, self._secret, now) for notice in notices]
 
     async def sent(self, notice_id: str) -> None:
@@ -200,9 +203,8 @@ class Simulator:
 
     async def decide(self, reference: str, answer: CustomerDecision) -> None:
         """End a charge by the customer's answer. One that is decided, too old or unknown stays as it is."""
-        now = self._clock.now()
         charge = await self._asked(reference)
-        if charge is None or not charge.is_open(now):
+        if charge is None or not charge.is_open(now := self._now(charge.business_id)):
             return
         end = charge.choices[answer]
         decided = charge.ending(end, now) if answer == "approve" else charge.ended(end, now)
@@ -210,9 +212,13 @@ class Simulator:
             decided, self._notices(decided, news_of_charge(decided, now, answered=False)), now
         )
 
+    def _now(self, business_id: str) -> datetime:
+        """Return the time of a business's test mode: the bank lives in it, but for its signatures."""
+        return self._store.now(business_id, self._clock.now())
+
     async def _asked(self, reference: str) -> BankCharge | None:
         charge = await self._store.charge_behind(reference)
-        return None if charge is None or charge.decide_until is None else charge.as_of(self._clock.now())
+        return None if charge is None or charge.decide_until is None else charge.as_of(self._now(charge.business_id))
 
     def _new_charge(self, request: ChargeRequest, scenario: SimulatedScenario, now: datetime) -> BankCharge:
         reference = object_id("sim", now, self._clock.random_bits(RANDOM_BITS))
@@ -231,7 +237,7 @@ class Simulator:
         )
 
     def _notices(self, charge: BankCharge, news: list[NewsItem]) -> list[SimulatedNotice]:
-        now = self._clock.now()
+        now = self._now(charge.business_id)
         ids = [object_id("simnt", now, self._clock.random_bits(RANDOM_BITS)) for _ in news]
         return plan_notices(charge, news, ids)
 

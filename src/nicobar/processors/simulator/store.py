@@ -1,8 +1,9 @@
 """Where the simulator keeps what it knows: it is a party of its own, and every call is one act, done whole or not."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.simulator.bank_charge import BankCharge, SimulatedNotice, SimulatedRefund
 
 
@@ -47,8 +48,11 @@ class SimulatorStore(Protocol):
     async def given_back(self, attempt_id: str, at: datetime) -> int:
         """Return what refunds ordered before a moment give back of a charge, unless they had come back by then."""
 
-    async def claim_notices(self, now: datetime, again_at: datetime, limit: int) -> list[SimulatedNotice]:
-        """Return notices that are due, the longest due first; should nobody send them, they are due `again_at`."""
+    def now(self, business_id: str, real: datetime) -> datetime:
+        """Return the time of a business's test mode at a moment of real time."""
+
+    async def claim_notices(self, reckoning: Reckoning, again: timedelta, limit: int) -> list[SimulatedNotice]:
+        """Return notices that are due, the longest due first; should nobody send them, they are due `again` later."""
 
     async def mark_sent(self, notice_id: str, now: datetime) -> None:
         """Note that a notice was sent and taken."""

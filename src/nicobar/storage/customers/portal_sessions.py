@@ -1,12 +1,13 @@
 """Sessions of the customer portal."""
 
-from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.customers.portal_session import PortalSession
 from nicobar.storage.database import Read, Tx
+from nicobar.storage.test_clocks import reckoned, reckoned_values
 
 _COLUMNS: Final = "business_id, mode, session_id, customer_id, secret_hash, return_url, created_at, expires_at"
 
@@ -16,7 +17,7 @@ _FIND: Final = f"SELECT {_COLUMNS} FROM portal_sessions WHERE session_id = $1"
 
 _PURGE: Final = """
 DELETE FROM portal_sessions WHERE session_id IN (
-    SELECT session_id FROM portal_sessions WHERE expires_at <= $1
+    SELECT session_id FROM portal_sessions s WHERE expires_at <= $1 AND {reckoned}
     ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 """
 
@@ -42,7 +43,8 @@ async def find_portal_session(read: Read, session_id: str) -> PortalSession | No
     return None if row is None else msgspec.convert(dict(row), PortalSession)
 
 
-async def purge_portal_sessions(tx: Tx, now: datetime, limit: int) -> int:
+async def purge_portal_sessions(tx: Tx, reckoning: Reckoning, limit: int) -> int:
     """Delete at most `limit` sessions that have ended, and return how many there were."""
-    deleted: str = await tx.execute(_PURGE, now, limit)
+    query = _PURGE.format(reckoned=reckoned(reckoning, "s", 3))
+    deleted: str = await tx.execute(query, reckoning.now, limit, *reckoned_values(reckoning))
     return int(deleted.rpartition(" ")[2])

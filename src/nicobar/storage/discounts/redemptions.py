@@ -20,10 +20,12 @@ from typing import Final, NamedTuple
 import asyncpg
 import msgspec
 
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.core.discounts.discount_record import AppliedDiscount, CodeLimits, CodeUse
 from nicobar.core.discounts.discounts import CodeHistory, CustomerStanding, DiscountCode
 from nicobar.storage.database import Read, Tx
+from nicobar.storage.test_clocks import reckoned, reckoned_values
 
 LOCK_TIMEOUT: Final = "5s"
 """How long a reservation waits for a code that other payments hold."""
@@ -173,10 +175,9 @@ _MOVE_OF_PAYMENTS: Final = _MOVE.format(due=_OF_PAYMENTS)
 _EXPIRED: Final = """
     SELECT r.business_id, r.mode, r.payment_id, r.position, r.state
     FROM discount_redemptions r JOIN payments p USING (business_id, mode, payment_id)
-    WHERE r.state = 'reserved' AND r.reserved_until <= $2 AND p.status IN ('failed', 'cancelled')
+    WHERE r.state = 'reserved' AND r.reserved_until <= $2 AND p.status IN ('failed', 'cancelled') AND {reckoned}
     ORDER BY r.reserved_until LIMIT $3 FOR NO KEY UPDATE OF r, p SKIP LOCKED
 """
-_MOVE_EXPIRED: Final = _MOVE.format(due=_EXPIRED)
 
 DISCOUNTS_OF_PAYMENT: Final = """
 SELECT r.business_id, r.discount_id, r.position, r.code, d.name, r.type, r.amount, r.deducted, r.state,
@@ -327,13 +328,15 @@ async def _move_of_payments(
     return moved
 
 
-async def release_expired(tx: Tx, now: datetime, limit: int) -> int:
+async def release_expired(tx: Tx, reckoning: Reckoning, limit: int) -> int:
     """Give back at most `limit` expired reservations whose payment is failed or cancelled.
 
     Return how many. A payment that somebody is working on at this moment, or whose end is not known yet, keeps its
-    uses. It is one statement, the longest ended first, over the payments of all tenants.
+    uses. It is one statement, the longest ended first, over the payments of a reckoning.
     """
-    released: int = await tx.fetchval(_MOVE_EXPIRED, "released", now, limit)
+    query = _MOVE.format(due=_EXPIRED.format(reckoned=reckoned(reckoning, "r", 4)))
+    values = ("released", reckoning.now, limit, *reckoned_values(reckoning))
+    released: int = await tx.fetchval(query, *values)
     return released
 
 

@@ -51,7 +51,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def insert_event(tx: Tx, tenant: Tenant, event: Event, at: datetime) -> int:
-    """Store an event with its deliveries, which are due at `at` (real time); return how many endpoints want it."""
+    """Store an event with its deliveries, due at `at` in the tenant's time; return how many endpoints want it."""
     payload = msgspec.Raw(event.payload)
     row = (tenant.business_id, tenant.mode, event.event_id, event.type, event.object_id, payload, event.created_at)
     return int(await tx.fetchval(_INSERT, *row, at))

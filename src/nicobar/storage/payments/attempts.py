@@ -5,9 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Outcome, Succeeded
 from nicobar.storage.database import Read, Record, Tx
+from nicobar.storage.test_clocks import reckoned, reckoned_values
 
 _COLUMNS: Final = (
     "attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at, save_method"
@@ -70,8 +72,8 @@ RETURNING true
 
 # Live attempts are few, and only they are in the partial index that guards against two at once.
 _SILENT: Final = f"""
-SELECT business_id, mode, payment_id FROM attempts
-WHERE resolved_at IS NULL AND updated_at + {SPARED} <= $1 ORDER BY updated_at LIMIT $2
+SELECT business_id, mode, payment_id FROM attempts a
+WHERE resolved_at IS NULL AND updated_at + {SPARED} <= $1 AND {{reckoned}} ORDER BY updated_at LIMIT $2
 """
 
 
@@ -150,9 +152,14 @@ async def claim_question(tx: Tx, tenant: Tenant, attempt_id: str, at: datetime, 
     return claimed is not None
 
 
-async def silent_payments(read: Read, silent_since: datetime, limit: int) -> list[tuple[Tenant, str]]:
-    """Return payments with a live attempt that may be queried (`claim_attempt`), the longest silent first."""
-    rows = await read.fetch(_SILENT, silent_since, limit)
+async def silent_payments(read: Read, reckoning: Reckoning, silence: timedelta, limit: int) -> list[tuple[Tenant, str]]:
+    """Return payments whose live attempt has had no news during `silence`, the longest silent first."""
+    rows = await read.fetch(
+        _SILENT.format(reckoned=reckoned(reckoning, "a", 3)),
+        reckoning.now - silence,
+        limit,
+        *reckoned_values(reckoning),
+    )
     return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]
 
 

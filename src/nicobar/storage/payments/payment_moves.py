@@ -8,10 +8,12 @@ from typing import Final
 
 import msgspec
 
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import CardDetails, Payment, PaymentStatus, origins
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.storage.database import Tx
+from nicobar.storage.test_clocks import reckoned, reckoned_values
 
 # A move that names a method ($8) begins an attempt: what the one before left (card, saved method, authentication) goes.
 _MOVE: Final = """
@@ -33,6 +35,7 @@ WITH due AS MATERIALIZED (
     WHERE status = 'requires_payment_method' AND expires_on <= $1 AND NOT EXISTS (
         SELECT FROM attempts a
         WHERE (a.business_id, a.mode, a.payment_id) = (d.business_id, d.mode, d.payment_id) AND resolved_at IS NULL)
+        AND {reckoned}
     ORDER BY expires_on LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE payments p SET status = 'cancelled', updated_at = $1
@@ -82,11 +85,12 @@ async def move_payment(
     return None if row is None else msgspec.convert(msgspec.structs.asdict(payment) | dict(row), Payment)
 
 
-async def cancel_expired(tx: Tx, at: datetime, limit: int) -> list[tuple[Tenant, str]]:
+async def cancel_expired(tx: Tx, reckoning: Reckoning, limit: int) -> list[tuple[Tenant, str]]:
     """Cancel at most `limit` unpaid payments whose link has ended, the longest ended first; return them in this order.
 
     A payment that somebody is working on at this moment is left for the next round.
     """
-    rows = await tx.fetch(_CANCEL_EXPIRED, at, limit, origins("cancelled"))
+    query = _CANCEL_EXPIRED.format(reckoned=reckoned(reckoning, "d", 4))
+    rows = await tx.fetch(query, reckoning.now, limit, origins("cancelled"), *reckoned_values(reckoning))
     rows.sort(key=lambda row: (row["expires_on"], row["payment_id"]))  # an UPDATE returns rows in any order
     return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]

@@ -1,11 +1,12 @@
 """Refunds: each is committed with what it takes of its payment, before the processor is asked."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.refunds.refund import (
     Refund,
@@ -18,6 +19,7 @@ from nicobar.core.refunds.refund import (
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
 from nicobar.storage.payments.attempts import SPARED
+from nicobar.storage.test_clocks import reckoned, reckoned_values
 
 _COLUMNS: Final = """
     r.refund_id, r.payment_id, r.attempt_id, r.status, r.amount, r.tax, r.currency, r.settlement_amount,
@@ -133,8 +135,8 @@ FROM refunds WHERE business_id = $1 AND mode = $2 AND payment_id = $3
 """
 
 _SILENT: Final = f"""
-SELECT business_id, mode, refund_id FROM refunds
-WHERE status = 'pending' AND updated_at + {SPARED} <= $1 ORDER BY updated_at LIMIT $2
+SELECT business_id, mode, refund_id FROM refunds a
+WHERE status = 'pending' AND updated_at + {SPARED} <= $1 AND {{reckoned}} ORDER BY updated_at LIMIT $2
 """
 
 
@@ -290,9 +292,14 @@ async def claim_refund(tx: Tx, tenant: Tenant, refund_id: str, silent_since: dat
     return claimed is not None
 
 
-async def silent_refunds(read: Read, silent_since: datetime, limit: int) -> list[tuple[Tenant, str]]:
-    """Return pending refunds without news since then, the longest silent first."""
-    rows = await read.fetch(_SILENT, silent_since, limit)
+async def silent_refunds(read: Read, reckoning: Reckoning, silence: timedelta, limit: int) -> list[tuple[Tenant, str]]:
+    """Return pending refunds without news during `silence`, the longest silent first."""
+    rows = await read.fetch(
+        _SILENT.format(reckoned=reckoned(reckoning, "a", 3)),
+        reckoning.now - silence,
+        limit,
+        *reckoned_values(reckoning),
+    )
     return [(Tenant(row["business_id"], row["mode"]), row["refund_id"]) for row in rows]
 
 

@@ -1,16 +1,18 @@
 """Checkout sessions."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.customer import email_key
 from nicobar.core.sessions.checkout_session import CheckoutSession, SessionStatus
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.retries.kept_answers import AnswerToKeep, keep_beside
+from nicobar.storage.test_clocks import reckoned, reckoned_values
 
 _MADE: Final = """
 WITH made AS (
@@ -48,7 +50,7 @@ _NEWEST: Final = f"{_STATUS} ORDER BY s.created_at DESC, s.session_id LIMIT $3"
 
 _PURGE: Final = """
 DELETE FROM checkout_sessions WHERE session_id IN (
-    SELECT session_id FROM checkout_sessions WHERE payment_id IS NULL AND expires_at < $1
+    SELECT session_id FROM checkout_sessions s WHERE payment_id IS NULL AND expires_at < $1 AND {reckoned}
     ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 """
 
@@ -104,9 +106,10 @@ async def list_session_statuses(read: Read, tenant: Tenant, limit: int) -> Seque
     return [msgspec.convert(dict(row), SessionStatus) for row in rows]
 
 
-async def purge_sessions(tx: Tx, before: datetime, limit: int) -> int:
-    """Delete at most `limit` sessions without a payment whose deadline is older, and return how many there were."""
-    deleted: str = await tx.execute(_PURGE, before, limit)
+async def purge_sessions(tx: Tx, reckoning: Reckoning, kept: timedelta, limit: int) -> int:
+    """Delete at most `limit` sessions without a payment whose deadline is older than `kept`; return how many."""
+    query = _PURGE.format(reckoned=reckoned(reckoning, "s", 3))
+    deleted: str = await tx.execute(query, reckoning.now - kept, limit, *reckoned_values(reckoning))
     return int(deleted.rpartition(" ")[2])
 
 

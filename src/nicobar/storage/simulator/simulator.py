@@ -5,15 +5,17 @@ own, and never within a transaction of ours: so it can know of a charge that we 
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
 import msgspec
 
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.simulator.bank_charge import BankCharge, SimulatedNotice, SimulatedRefund
 from nicobar.storage.database import Database, Read, Record
+from nicobar.storage.test_clocks import reckoned, reckoned_values, remembered_clocks
 
 LARGEST_TRIES: Final = 10
 """How often a notice is tried; a simulator does not nag for ever."""
@@ -101,8 +103,8 @@ WHERE attempt_id = $1 AND created_at < $2 AND given_at IS NOT NULL AND (returned
 
 _CLAIM_NOTICES: Final = """
 WITH due AS (
-    SELECT notice_id, due_at FROM simulator.notices
-    WHERE sent_at IS NULL AND due_at <= $1 AND tries < $2
+    SELECT notice_id, due_at FROM (SELECT *, 'test' AS mode FROM simulator.notices) n
+    WHERE sent_at IS NULL AND due_at <= $1 AND tries < $2 AND {reckoned}
     ORDER BY due_at, notice_id LIMIT $3 FOR UPDATE SKIP LOCKED
 )
 UPDATE simulator.notices n SET tries = n.tries + 1, due_at = $4 FROM due WHERE n.notice_id = due.notice_id
@@ -208,10 +210,16 @@ class SimulatorRecords:
             amount: int = await read.fetchval(_GIVEN_BACK, attempt_id, at)
         return amount
 
-    async def claim_notices(self, now: datetime, again_at: datetime, limit: int) -> list[SimulatedNotice]:
+    def now(self, business_id: str, real: datetime) -> datetime:
+        """Return the time of a business's test mode, as this process remembers it."""
+        return remembered_clocks(self._database).now(business_id, real)
+
+    async def claim_notices(self, reckoning: Reckoning, again: timedelta, limit: int) -> list[SimulatedNotice]:
         """Return notices that are due."""
+        query = _CLAIM_NOTICES.format(reckoned=reckoned(reckoning, "n", 5))
+        values = (reckoning.now, LARGEST_TRIES, limit, reckoning.now + again, *reckoned_values(reckoning))
         async with self._database.statement() as tx:
-            rows = await tx.fetch(_CLAIM_NOTICES, now, LARGEST_TRIES, limit, again_at)
+            rows = await tx.fetch(query, *values)
         notices = [msgspec.convert(dict(row), SimulatedNotice) for row in rows]
         return sorted(notices, key=lambda notice: (notice.due_at, notice.notice_id))
 

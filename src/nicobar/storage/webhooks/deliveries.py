@@ -1,11 +1,12 @@
 """Deliveries: rows that are due until they have arrived or failed permanently, and the record of every try."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.events.event import Event
 from nicobar.core.webhooks.delivery import DeliveryAttempt, DueDelivery
@@ -25,27 +26,33 @@ PLACES_WHILE_FAILING: Final = 2
 _CLAIM: Final = """
 WITH busy AS (
     SELECT * FROM unnest($3::text[], $4::integer[]) AS b (endpoint_id, running)
+), own AS (
+    SELECT * FROM unnest($7::text[], $8::timestamptz[]) AS o (business_id, now)
 ), limited AS (
     SELECT business_id, mode, endpoint_id,
         rate_limit - CASE WHEN second = date_trunc('second', $1::timestamptz) THEN second_count ELSE 0 END AS allowed
     FROM webhook_endpoints WHERE rate_limit > 0 AND deleted_at IS NULL AND NOT disabled FOR NO KEY UPDATE SKIP LOCKED
 ), free AS (
-    SELECT e.business_id, e.mode, e.endpoint_id, least(
+    SELECT e.business_id, e.mode, e.endpoint_id, coalesce(o.now, $1) AS now, least(
         CASE WHEN e.failing_since IS NULL THEN $5::integer ELSE $6::integer END - coalesce(b.running, 0), l.allowed
     ) AS places
     FROM webhook_endpoints e LEFT JOIN busy b USING (endpoint_id)
     LEFT JOIN limited l USING (business_id, mode, endpoint_id)
+    LEFT JOIN own o ON o.business_id = e.business_id AND e.mode = 'test'
     WHERE e.deleted_at IS NULL AND NOT e.disabled
+      AND (o.now IS NOT NULL OR NOT (e.mode = 'test' AND e.business_id = ANY($9::text[])))
       AND (coalesce(e.rate_limit, 0) = 0 OR l.endpoint_id IS NOT NULL)
 ), taken AS (
     SELECT d.* FROM free f CROSS JOIN LATERAL (
         SELECT w.ctid AS place, w.business_id, w.mode, w.event_id, w.endpoint_id, w.due_at AS due
         FROM webhook_deliveries w
-        WHERE w.business_id = f.business_id AND w.mode = f.mode AND w.endpoint_id = f.endpoint_id AND w.due_at <= $1
+        WHERE w.business_id = f.business_id AND w.mode = f.mode AND w.endpoint_id = f.endpoint_id AND w.due_at <= f.now
         ORDER BY w.due_at LIMIT greatest(f.places, 0) FOR UPDATE SKIP LOCKED
     ) d
 ), claimed AS (
-    UPDATE webhook_deliveries SET due_at = $2, tries = tries + 1 WHERE ctid = ANY (ARRAY(SELECT place FROM taken))
+    UPDATE webhook_deliveries w SET tries = tries + 1, due_at = $2::interval
+        + coalesce((SELECT o.now FROM own o WHERE o.business_id = w.business_id AND w.mode = 'test'), $1)
+    WHERE ctid = ANY (ARRAY(SELECT place FROM taken))
     RETURNING business_id, mode, event_id, endpoint_id, tries
 ), counted AS (
     UPDATE webhook_endpoints e SET second = date_trunc('second', $1::timestamptz),
@@ -132,11 +139,17 @@ RETURNING true
 """
 
 
-async def claim_deliveries(tx: Tx, now: datetime, lease_until: datetime, running: Mapping[str, int]) -> list[Claim]:
-    """Take what is due, at most `PLACES` for each endpoint less what is `running` there; the longest due first."""
-    found = await tx.fetch(
-        _CLAIM, now, lease_until, list(running), list(running.values()), PLACES, PLACES_WHILE_FAILING
-    )
+async def claim_deliveries(
+    tx: Tx, reckoned: Sequence[Reckoning], lease: timedelta, running: Mapping[str, int]
+) -> list[Claim]:
+    """Take what is due, at most `PLACES` for each endpoint less what is `running` there; the longest due first.
+
+    The first of `reckoned` is that in real time. The lease is minutes at most: an interval without days.
+    """
+    real, *own = reckoned
+    businesses, nows = [each.business_id for each in own], [each.now for each in own]
+    places = (list(running), list(running.values()), PLACES, PLACES_WHILE_FAILING)
+    found = await tx.fetch(_CLAIM, real.now, lease, *places, businesses, nows, list(real.others))
     found.sort(key=lambda row: row["due"])
     return [
         Claim(Tenant(row["business_id"], row["mode"]), (row["event_id"], row["endpoint_id"]), row["tries"])

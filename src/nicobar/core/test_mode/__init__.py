@@ -1,0 +1,1 @@
+"""Rules of moving the clock of a test mode."""

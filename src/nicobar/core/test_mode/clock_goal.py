@@ -1,0 +1,59 @@
+"""Where the clock of a test mode is to be moved to."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from nicobar.core.problems import Problem
+
+FURTHEST: Final = timedelta(days=3653)
+"""How far a test mode may be ahead of real time: ten years."""
+
+LIVE_HAS_NO_CLOCK: Final = "Live mode goes by real time. Only test mode has a clock: use a test key."
+"""What is told to whoever wants to see or move the clock of live mode."""
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+
+
+class ClockGoal(NamedTuple):
+    """A duration from the present of the test mode, or a moment."""
+
+    by: timedelta | None = None
+    to: datetime | None = None
+
+    def target(self, now: datetime, real: datetime) -> datetime:
+        """Return the moment that is meant, in a test mode where it is `now`.
+
+        Raises Problem INVALID_REQUEST_PARAMETERS for none, one that is not later, and one beyond `FURTHEST`.
+        """
+        if self.by is not None and self.by > FURTHEST:
+            raise _too_far(real)
+        moment = now + self.by if self.by is not None else self.to
+        if moment is None:
+            detail = "Say how far: by `advance`, such as 30d, or to a moment, `to`."
+            raise Problem("INVALID_REQUEST_PARAMETERS", path="advance", detail=detail)
+        if moment <= now:
+            detail = f"The clock only moves forward, and it is {now:%Y-%m-%d %H:%M:%S} UTC there."
+            raise Problem("INVALID_REQUEST_PARAMETERS", path="to", detail=detail)
+        if moment > real + FURTHEST:
+            raise _too_far(real)
+        return moment
+
+
+def read_duration(text: str) -> timedelta:
+    """Return a duration such as `30d`, `12h` or `90m`. Raises Problem INVALID_REQUEST_PARAMETERS for anything else."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        detail = "It is a whole number with a unit: 45s, 90m, 12h, 30d or 4w."
+        raise Problem("INVALID_REQUEST_PARAMETERS", path="advance", detail=detail)
+    try:
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        return timedelta.max
+
+
+def _too_far(real: datetime) -> Problem:
+    detail = f"Test mode can be ten years ahead at most: until {real + FURTHEST:%Y-%m-%d}."
+    return Problem("INVALID_REQUEST_PARAMETERS", path="to", detail=detail)

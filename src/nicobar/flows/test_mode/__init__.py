@@ -1,0 +1,1 @@
+"""Moving the clock of a test mode, and emptying it."""
