@@ -5,6 +5,7 @@ from typing import Final
 
 from nicobar.api.order_problems import DUE_PROBLEMS, ORDER_PROBLEMS
 from nicobar.api.routing import Call, Operation
+from nicobar.core.events.whole_payment import WholePayment
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import CreatedPayment
 from nicobar.core.pricing.pricing import recompute
@@ -13,10 +14,10 @@ from nicobar.core.subscriptions.retry_ladder import MANUAL_SENDS, retries_within
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.create_payment import create_payment
 from nicobar.flows.payments.load_settled_lines import load_settled_lines
-from nicobar.flows.payments.show_payment import show_payment
 from nicobar.flows.subscriptions.load_retry_state import load_retry_state
 from nicobar.flows.subscriptions.retry_payment import retry_payment
 from nicobar.reference import methods
+from nicobar.storage.belongings.payment_belongings import get_payment_with_belongings
 from nicobar.storage.database import Read
 from nicobar.storage.disputes.disputes import latest_statuses
 from nicobar.storage.payments.payments import PaymentFilters, get_payment, get_pricing, list_payments
@@ -51,7 +52,13 @@ async def create(call: Call[PaymentCreate, NoQuery]) -> PaymentCreated:
 
 async def retrieve(call: Call[None, NoQuery]) -> PaymentRead:
     """Return one payment."""
-    return render_payment(await show_payment(call.runtime, call.tenant, call.path["payment_id"]))
+    async with call.runtime.database.read() as read:
+        found = await get_payment_with_belongings(read, call.tenant, call.path["payment_id"])
+    if found is None:
+        raise Problem("NOT_FOUND", what="Payment")
+    payment, belongings = found
+    link = None if payment.link_id is None else call.runtime.link_url(payment.link_id)
+    return render_payment(WholePayment(payment, link, *belongings))
 
 
 async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:

@@ -18,12 +18,12 @@ from nicobar.core.subscriptions.proration import WHOLE, Proration, prorate
 from nicobar.core.subscriptions.subscription import Moved, PlanChange, Subscription
 from nicobar.core.tax.tax_id import CheckedTaxId
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.payments.load_given_back import load_given_back
 from nicobar.flows.plans.build_plan import build_plan
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
 from nicobar.flows.plans.load_attached_addons import load_attached_addons
 from nicobar.flows.plans.price_due import PricedDue, WhatIsDue, price_due
 from nicobar.flows.plans.require_recurring import require_recurring
+from nicobar.flows.refunds.load_given_back import load_given_back
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.place_charge import ChargeOrder
 from nicobar.storage.catalog.localized_prices import load_localized_prices
