@@ -112,7 +112,7 @@ async def test_no_form_of_another_site_is_taken_anywhere(site: Site) -> None:
     form = {"number": "4242424242424242", "expiry": "06/32", "cvc": "123", "name": "Ana Lima", "token": token}
     form |= {"method": "card", "code": "X", "country": "DE", "answer": "confirm", "panel": "pay"}
     paths = posting_paths(site.runtime, payment.link_id)
-    assert len(paths) == 21
+    assert len(paths) == 22
     foreign = [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}]
     foreign += [{"origin": "http://pay.test.evil.example"}, {"origin": "http://pay.test:8000"}, {"origin": "file://"}]
     for path in paths:
@@ -258,7 +258,7 @@ INNERMOST = {
     "nicobar.pages.methods.card_form._number": "RuntimeError: a bug",
     "nicobar.pages.methods.card_form._expiry": "RuntimeError: a bug",
     "nicobar.pages.methods.card_form._name_error": "RuntimeError: a bug",
-    "nicobar.pages.methods.card_form.parse_qsl": "RuntimeError: a bug",
+    "nicobar.pages.methods.posted_form.parse_qsl": "RuntimeError: a bug",
     "nicobar.reference.cards.by_number": "ProcessorBroken: simulator raised RuntimeError in ",
 }
 """Where a text of the form is held as it is, so that a bug has it at hand; and what the log says of the bug."""
