@@ -4,13 +4,15 @@ How long the customer's requests took is a property of its report, and decides n
 for longer.
 """
 
+import json
 import re
 import shutil
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import suppress
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any, NamedTuple
 
 import httpx
@@ -20,7 +22,6 @@ from cli.program import Serving, new_folder, run
 from edge import test_floods
 from edge.test_floods import FLOODS, MOST_MIB, flood, memory_mib
 from nicobar.program.http_limits import allow_many_connections
-from orders import token_in
 from proof import PROVING
 
 pytestmark = pytest.mark.skipif(
@@ -28,8 +29,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 SECONDS, CONNECTIONS = (5.0, 1000) if PROVING else (0.5, 200)
-
-CARD = {"number": "4242 4242 4242 4242", "expiry": "06 / 32", "cvc": "123", "name": "Ana Lima"}
 
 
 class Shop(NamedTuple):
@@ -57,37 +56,27 @@ def shop() -> Iterator[Shop]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-class Customer(threading.Thread):
-    """Orders and pays over and over, with a connection for each request, and notes how long each takes."""
+@contextmanager
+def paying(shop: Shop) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Let a customer pay over and over, and yield what ends that and returns what the customer met."""
+    key = shop.headers["authorization"].removeprefix("Bearer ")
+    command = [sys.executable, str(Path(__file__).with_name("paying_customer.py")), shop.serving.base_url]
+    with subprocess.Popen([*command, shop.product_id], stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as customer:
+        assert customer.stdin is not None and customer.stdout is not None
+        customer.stdin.write(f"{key}\n")
+        customer.stdin.flush()
+        customer.stdout.readline()
 
-    def __init__(self, shop: Shop) -> None:
-        super().__init__()
-        self._shop = shop
-        self.seconds: list[float] = []
-        self.statuses: set[int] = set()
-        self.paid = 0
-        self.ended = threading.Event()
+        def end() -> dict[str, Any]:
+            told, wrong = customer.communicate(timeout=120)
+            assert customer.returncode == 0, wrong
+            met: dict[str, Any] = json.loads(told)
+            return met
 
-    def run(self) -> None:
-        while not self.ended.is_set():
-            self._pay()
-
-    def _pay(self) -> None:
-        shop = self._shop
-        order = {"billing": {"country": "US"}, "customer": {"email": "ana@example.com"}, "payment_link": True}
-        cart = [{"product_id": shop.product_id, "quantity": 1}]
-        made = self._ask("POST", f"{shop.serving.base_url}/payments", json=order | {"product_cart": cart})
-        link = made.json()["payment_link"]
-        token = token_in(self._ask("GET", link).text)
-        self.paid += self._ask("POST", link, data=CARD | {"token": token}).status_code == 303
-
-    def _ask(self, method: str, url: str, **body: Any) -> httpx.Response:
-        began = time.monotonic()
-        headers = self._shop.headers if "json" in body else {"accept": "text/html"}
-        answer = httpx.request(method, url, headers=headers, timeout=20, **body)
-        self.seconds.append(time.monotonic() - began)
-        self.statuses.add(answer.status_code)
-        return answer
+        try:
+            yield end
+        finally:
+            customer.kill()
 
 
 @pytest.mark.parametrize("name", FLOODS)
@@ -96,22 +85,18 @@ def test_a_customer_pays_meanwhile(
 ) -> None:
     monkeypatch.setattr(test_floods, "SECONDS", SECONDS)
     monkeypatch.setattr(test_floods, "CONNECTIONS", CONNECTIONS)
-    customer = Customer(shop)
     most = 0
 
     def meanwhile() -> None:
         nonlocal most
         most = max(most, memory_mib(shop.serving.process.pid))
 
-    customer.start()
-    try:
+    with paying(shop) as end:
         with suppress(BlockingIOError):
             flood(shop.serving.port, *FLOODS[name], meanwhile)
-    finally:
-        customer.ended.set()
-        customer.join()
-    assert customer.statuses == {200, 303}
-    assert customer.paid > 0
+        met = end()
+    assert met["statuses"] == [200, 303]
+    assert met["paid"] > 0
     assert 0 < most < MOST_MIB
-    slowest = sorted(customer.seconds)[int(len(customer.seconds) * 0.99)]
-    record_property(f"payments, {most} MiB, p99 {slowest * 1000:.0f} ms", customer.paid)
+    slowest = sorted(met["seconds"])[int(len(met["seconds"]) * 0.99)]
+    record_property(f"payments, {most} MiB, p99 {slowest * 1000:.0f} ms", met["paid"])
