@@ -53,7 +53,7 @@ def line(position: int = 0, subtotal: int = 2000, discount: int = 0, tax: int = 
 def order(runtime: Runtime, tenant: Tenant, lines: list[PaymentLine] | None = None, **changes: Any) -> Payment:
     """Return an unpaid payment of 24.00 dollars with a link that works for a day; `options` takes a dictionary."""
     lines = [line()] if lines is None else lines
-    now = runtime.clock.now()
+    now = runtime.now(tenant)
     total = sum(item.total for item in lines)
     values: dict[str, Any] = {
         "business_id": tenant.business_id,

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from api.subscriptions.subscribing import Club, open_club
 from harness import START, FakeClock, Merchant, client_for
+from nicobar.core.sessions.checkout_session import KEPT_UNPAID
 from nicobar.core.test_mode.clock_goal import LIVE_HAS_NO_CLOCK
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.test_mode import advance_clock as module
@@ -191,6 +192,24 @@ async def test_a_link_to_the_portal_ends_by_the_time_of_test_mode(club: Club, ap
     assert (await browser.get(place)).status_code == 404
     await sweep(club.runtime)
     assert await club.counted("portal_sessions") == 0
+
+
+async def test_sessions_are_forgotten_by_the_time_of_their_test_mode(
+    club: Club, other_merchant: Merchant, app: ASGIApp, clock: FakeClock, runtime: Runtime
+) -> None:
+    other = open_club(other_merchant, app, runtime, clock)
+    made = []
+    for each in (club, other):
+        cart = [{"product_id": await each.product(), "quantity": 1}]
+        made.append((await each.call("POST", "/checkouts", {"product_cart": cart}))["session_id"])
+    kept = timedelta(hours=24) + KEPT_UNPAID
+    await club.call("POST", "/test/clock", {"advance": f"{kept.total_seconds():.0f}s"})
+    await sweep(runtime)
+    assert (await club.call("GET", f"/checkouts/{made[0]}"))["id"] == made[0]
+    await club.call("POST", "/test/clock", {"advance": "1s"})
+    await sweep(runtime)
+    await club.call("GET", f"/checkouts/{made[0]}", status=404)
+    assert (await other.call("GET", f"/checkouts/{made[1]}"))["id"] == made[1]
 
 
 async def test_entries_of_the_books_are_kept_otherwise(club: Club) -> None:

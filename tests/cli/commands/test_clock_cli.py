@@ -105,6 +105,9 @@ def test_a_server_goes_by_the_time_that_a_command_has_set(
         ).json()["created_at"]
         ahead = datetime.fromisoformat(later) - datetime.fromisoformat(real)
         assert timedelta(days=30) - timedelta(seconds=5) < ahead < timedelta(days=30, minutes=2)
+        assert run("trigger", "payment.succeeded", "--data", folder).returncode == 0
+        triggered = client.get("/payments").json()["items"][0]["created_at"]
+        assert datetime.fromisoformat(later) < datetime.fromisoformat(triggered)
         assert "✓ Test mode is 30 days ahead." in run("doctor", "--data", folder).stdout
         emptied = run("clock", "reset", "--yes", "--data", folder)
         assert emptied.returncode == 0 and emptied.stdout.startswith("Test mode is empty")

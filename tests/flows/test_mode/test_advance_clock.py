@@ -19,6 +19,7 @@ from nicobar.flows.business_time.recall_clocks import recall_clocks
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.test_mode import advance_clock as module
 from nicobar.flows.test_mode.advance_clock import advance_clock
+from nicobar.flows.test_mode.reset_test_mode import reset_test_mode
 from nicobar.program.configuration import Configuration
 from nicobar.program.test_clock_check import check_test_clock
 from nicobar.storage.database import Database
@@ -174,6 +175,25 @@ async def test_webhooks_are_retried_on_the_way(club: Club) -> None:
     async with runtime.database.read() as read:
         states = await read.fetch("SELECT DISTINCT state FROM webhook_deliveries")
     assert [tuple(row) for row in states] == [("failed",)]
+
+
+async def test_an_endpoint_that_was_given_up_is_enabled_by_emptying(club: Club) -> None:
+    runtime, tenant = club.runtime, club.merchant.tenant
+    async with receiving(answer(500)) as receiver:
+        await endpoint_at(runtime, tenant, receiver.url)
+        off = await endpoint_at(runtime, tenant, f"{receiver.url}/off")
+        await club.call("PATCH", f"/webhooks/{off.endpoint_id}", {"disabled": True})
+        await club.subscribe()
+        move = await advance(club, days=40)
+    (given_up,) = [one.object_id for one in move.happened if one.type == "webhook.disabled"]
+    state = "SELECT endpoint_id, disabled, given_up_at, failing_since FROM webhook_endpoints ORDER BY disabled"
+    async with runtime.database.read() as read:
+        before = {row["endpoint_id"]: row["given_up_at"] for row in await read.fetch(state)}
+    assert before == {given_up: datetime(2026, 4, 14, 15, 9, 26, 535897, tzinfo=UTC), off.endpoint_id: None}
+    await reset_test_mode(runtime, tenant)
+    async with runtime.database.read() as read:
+        after = [tuple(row) for row in await read.fetch(state)]
+    assert after == [(given_up, False, None, None), (off.endpoint_id, True, None, None)]
 
 
 async def test_signatures_keep_real_time_and_receivers_see_the_moment(club: Club) -> None:

@@ -16,11 +16,14 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Buyer
 from nicobar.core.customers.customer_proof import place_of_key, sign_proof
 from nicobar.core.payments.payment import Payment
+from nicobar.core.test_mode.clock_goal import ClockGoal
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.customers.prove_customer import prove_customer
 from nicobar.flows.payments.delete_saved_method import delete_saved_method
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.test_mode import advance_clock as moving
+from nicobar.flows.test_mode.advance_clock import advance_clock
 from nicobar.pages.checkout.routes import page_routes
 from nicobar.pages.frame.rendering import Renderer
 from nicobar.storage.customers.proof_keys import make_proof_key
@@ -239,6 +242,19 @@ async def test_what_cannot_pay_this_order_is_not_offered(
     without = await opened(browser, await link(runtime, tenant), await proof_of(runtime, tenant))
     assert without.text.count('name="saved" value=') == 1
     assert debit not in without.text
+
+
+async def test_a_card_has_expired_by_the_time_of_test_mode_and_a_proof_by_real_time(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, saved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "SETTLING_SECONDS", 0)
+    await save(runtime, tenant, browser, ANA, number="5555555555554444", expiry="03/26")
+    proof = await proof_of(runtime, tenant)
+    assert "Mastercard ending" in (await opened(browser, await link(runtime, tenant), proof)).text
+    await advance_clock(runtime, tenant, ClockGoal(by=timedelta(days=20)))
+    later = (await opened(browser, await link(runtime, tenant), proof)).text
+    assert "Mastercard ending" not in later
+    assert "Visa ending in 4242" in later
 
 
 async def choose(browser: httpx.AsyncClient, payment: Payment, page: httpx.Response, method_id: str) -> httpx.Response:

@@ -99,7 +99,8 @@ async def proven_methods(
             return []
         methods = await list_methods(read, payment.tenant, customer_id)
     usable = [method for method in methods if method.payment_method_type in offered and can_pay(method, payment)]
-    return [method for method in usable if not method.is_expired(now)][:MAXIMUM_SHOWN]
+    today = runtime.now(payment.tenant)
+    return [method for method in usable if not method.is_expired(today)][:MAXIMUM_SHOWN]
 
 
 def saved_view(methods: Sequence[SavedMethod], texts: Texts, *, failed: bool, consent: bool) -> SavedView:

@@ -57,13 +57,22 @@ KEPT: Final = (
 
 _BRANDS: Final = "DELETE FROM brands WHERE business_id = $1 AND mode = 'test' AND brand_id <> business_id"
 
+# What was found out about receivers is dated by the clock that is set back.
+_ENDPOINTS: Final = """
+UPDATE webhook_endpoints SET failing_since = NULL, disabled = disabled AND given_up_at IS NULL, given_up_at = NULL
+WHERE business_id = $1 AND mode = 'test' AND (failing_since IS NOT NULL OR given_up_at IS NOT NULL)
+"""
+
 _SIMULATOR: Final = "DELETE FROM simulator.charges WHERE business_id = $1"
 
 
 async def empty_tables(tx: Tx, business_id: str) -> int:
-    """Delete all objects of a test mode, the simulator's books of it too; return how many rows that were."""
+    """Delete all objects of a test mode, the simulator's books of it too; return how many rows that were.
+
+    Webhook endpoints that were given up are enabled again.
+    """
     await tx.fetchval(_NAME, business_id)
-    for statement in _LET_PICTURES_GO:
+    for statement in (*_LET_PICTURES_GO, _ENDPOINTS):
         await tx.execute(statement, business_id)
     statements = [f"DELETE FROM {table} WHERE business_id = $1 AND mode = 'test'" for table in EMPTIED]
     done = [await tx.execute(statement, business_id) for statement in (*statements, _BRANDS, _SIMULATOR)]
