@@ -14,7 +14,7 @@ from nicobar.cli import run
 from nicobar.flows.notices import deliver_simulated_notices, handle_notice, receive_notice
 from nicobar.flows.payments import confirm_payment
 from nicobar.flows.refunds import refund_payment
-from nicobar.pages.checkout import checkout
+from nicobar.pages.changes import charging
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.worker import kinds, worker
 
@@ -66,7 +66,7 @@ POINTS: dict[str, tuple[Any, str, Callable[[Async], Async]]] = {
     "after the call": (confirm_payment, "_charge", after),
     "before the outcome": (confirm_payment, "record_payment_outcome", before),
     "within the outcome": (confirm_payment, "record_payment_outcome", after),
-    "after the outcome": (checkout, "confirm_payment", after),
+    "after the outcome": (charging, "confirm_payment", after),
     "before the refund's intent": (refund_payment, "_record_intent", before),
     "within the refund's intent": (refund_payment, "_record_intent", after),
     "after the refund's intent": (refund_payment, "_refund", before),

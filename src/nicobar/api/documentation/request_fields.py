@@ -263,6 +263,9 @@ REQUEST_FIELDS: Final[dict[str, str]] = {
     "GET /events.type": "Lists only events of this type.",
     "GET /payments/{payment_id}/line-items.currency": "The currency that was paid; without it the "
     "amounts are in the settlement currency.",
+    # the clock of test mode
+    "ClockAdvance.advance": "How far: a duration such as 45s, 90m, 12h, 30d or 4w. Null for `to`.",
+    "ClockAdvance.to": "Where to: a moment that is still to come in test mode. Null for `advance`.",
 }
 """By name, by component and name, or by operation and parameter."""
 

@@ -14,8 +14,8 @@ from nicobar.wire.common import RequestBody, ResponseBody, in_utc
 class ClockAdvance(RequestBody, frozen=True, kw_only=True):
     """The body of POST /test/clock: one of the two. With neither, a move that was broken off goes on."""
 
-    advance: Annotated[str, Meta(max_length=12, description="A duration: 45s, 90m, 12h, 30d or 4w")] | None = None
-    to: Annotated[datetime, Meta(description="A moment that is still to come in test mode")] | None = None
+    advance: Annotated[str, Meta(max_length=12)] | None = None
+    to: datetime | None = None
 
 
 class ClockHappening(ResponseBody, frozen=True, kw_only=True):
