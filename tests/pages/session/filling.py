@@ -35,7 +35,7 @@ async def send(browser: httpx.AsyncClient, page: httpx.Response, **typed: Any) -
 
 def errors_of(page: httpx.Response) -> dict[str, str]:
     """Return the sentences at fields, by the fields' names."""
-    found = re.findall(r'<p class="field-error" id="([a-z_0-9]+)-error"[^>]*>([^<]+)</p>', page.text)
+    found = re.findall(r'<p class="field-error" id="([\w-]+?)-error"[^>]*>([^<]+)</p>', page.text)
     return {name: html.unescape(text) for name, text in found}
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from nicobar.core.catalog.addon import RequestedAddon
 from nicobar.core.customers.buyer import Address
 from nicobar.core.fields import blank_to_none
 from nicobar.core.payments.payment import CustomFieldResponse
@@ -29,6 +30,8 @@ class ToldDetails(msgspec.Struct, frozen=True, kw_only=True):
     """All codes of the order, in their order; None leaves those of the session."""
     amounts: Mapping[int, int] = {}
     """What a pay-what-you-want line costs a unit, by its place in the cart."""
+    addons: Mapping[int, Sequence[RequestedAddon]] = {}
+    """All add-ons of a subscription line, by its place in the cart; a line that is left out keeps its own."""
     responses: Sequence[CustomFieldResponse] = ()
 
 
@@ -85,7 +88,7 @@ def payment_request(
     tax_id, business_name = _business(request, told)
     codes = told.discount_codes if told.discount_codes is not None and flags.allow_discount_code else None
     return PaymentRequest(
-        items=_items(request, told),
+        items=told_items(request, told),
         billing=told_address(request, told.billing) or Address(otherwise),
         customer=_customer(request, told, draft=draft),
         fees_inclusive=request.fees_inclusive,
@@ -121,10 +124,18 @@ def locked_fields(request: SessionRequest) -> list[str]:
     return locked if request.flags.allow_discount_code else [*locked, "discount"]
 
 
-def _items(request: SessionRequest, told: ToldDetails) -> list[SessionItem]:
-    """Return the lines; an amount of the merchant's stays, and the buyer names the others."""
+def told_items(request: SessionRequest, told: ToldDetails) -> list[SessionItem]:
+    """Return the lines of the cart as the buyer wants them.
+
+    An amount of the merchant's stays, and the buyer names the others; add-ons change where a flag allows it.
+    """
+    addons = told.addons if request.flags.allow_editing_addons else {}
     return [
-        item if item.amount is not None else msgspec.structs.replace(item, amount=told.amounts.get(place))
+        msgspec.structs.replace(
+            item,
+            amount=told.amounts.get(place) if item.amount is None else item.amount,
+            addons=addons.get(place, item.addons),
+        )
         for place, item in enumerate(request.items)
     ]
 

@@ -4,16 +4,16 @@ Price changes of a product do not touch running subscriptions (contract, "Renewa
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
 from nicobar.core.catalog.localized_price import LocalizedPrice
-from nicobar.core.catalog.product import OneTimePrice
+from nicobar.core.catalog.product import OneTimePrice, RecurringPrice
 from nicobar.core.discounts.discounts import DiscountTerms
 from nicobar.core.pricing.cart import RequestedItem, SellableProduct
 from nicobar.core.pricing.quote import KeptProduct
-from nicobar.core.subscriptions.calendar import Span
+from nicobar.core.subscriptions.calendar import Interval, Span
 from nicobar.core.tax.tax import Category
 
 MAXIMUM_ADDONS: Final = 10
@@ -82,6 +82,11 @@ class RunningCode(msgspec.Struct, frozen=True, kw_only=True):
     def works(self) -> bool:
         """Whether the next charged cycle gets it."""
         return self.cycles_remaining != 0
+
+
+def frequency_of(price: RecurringPrice) -> Span:
+    """Return the billing cycle of a price."""
+    return Span(price.payment_frequency_count, cast(Interval, price.payment_frequency_interval))
 
 
 def sellable(line: PlanLine, brand_id: str) -> SellableProduct:

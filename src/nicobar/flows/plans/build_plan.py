@@ -10,7 +10,7 @@ from nicobar.core.pricing.cart import SellableProduct
 from nicobar.core.pricing.quote import KeptProduct
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.calendar import Interval, Span
-from nicobar.core.subscriptions.plan import MAXIMUM_ADDONS, Plan, PlanLine
+from nicobar.core.subscriptions.plan import MAXIMUM_ADDONS, Plan, PlanLine, frequency_of
 from nicobar.core.tax.tax import Category
 
 
@@ -62,8 +62,8 @@ def build_plan(
             quantity=quantity,
         ),
         addons=tuple(_addon_line(known_addons[each.addon_id], each.quantity, inclusive) for each in addons),
-        frequency=Span(price.payment_frequency_count, _interval(price.payment_frequency_interval)),
-        term=Span(price.subscription_period_count, _interval(price.subscription_period_interval)),
+        frequency=frequency_of(price),
+        term=Span(price.subscription_period_count, cast(Interval, price.subscription_period_interval)),
     )
 
 
@@ -76,7 +76,3 @@ def _addon_line(addon: Addon, quantity: int, inclusive: bool) -> PlanLine:
         tax_category=cast(Category, addon.tax_category),
         quantity=quantity,
     )
-
-
-def _interval(text: str) -> Interval:
-    return cast(Interval, text)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.quote import Quote
 from nicobar.core.sessions.checkout_session import CheckoutSession
-from nicobar.core.sessions.told_details import ToldDetails, payment_request
+from nicobar.core.sessions.told_details import ToldDetails, payment_request, told_items
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.check_payment_request import check_payment_request
@@ -42,7 +42,7 @@ async def draft_payment(runtime: Runtime, session: CheckoutSession, told: ToldDe
     policy = await load_policy(runtime, tenant)
     otherwise = policy.settings.seller_country or DEFAULT_COUNTRY
     wanted = payment_request(session, told, otherwise=otherwise, draft=True)
-    cart = await sort_cart(runtime, tenant, session.request)
+    cart = await sort_cart(runtime, tenant, told_items(session.request, told))
     if cart is not None:
         with cart.blaming_items():
             drafted = await draft_subscription(runtime, tenant, cart.request(session.request, wanted))

@@ -7,7 +7,7 @@ import msgspec
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import CreatedPayment
 from nicobar.core.sessions.checkout_session import CheckoutSession
-from nicobar.core.sessions.told_details import ToldDetails, payment_request
+from nicobar.core.sessions.told_details import ToldDetails, payment_request, told_items
 from nicobar.core.subscriptions.subscription_request import CreatedSubscription
 from nicobar.flows.payments.create_payment import create_payment
 from nicobar.flows.runtime import Runtime
@@ -31,7 +31,7 @@ async def place_order(
     `create_payment` and `create_subscription`; nothing is stored then.
     """
     wanted = payment_request(session, told, otherwise=otherwise)
-    cart = await sort_cart(runtime, session.tenant, session.request)
+    cart = await sort_cart(runtime, session.tenant, told_items(session.request, told))
     if cart is None:
         return await create_payment(runtime, session.tenant, wanted, answer, also_record)
 

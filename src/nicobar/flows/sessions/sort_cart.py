@@ -50,13 +50,12 @@ class SortedCart(NamedTuple):
             raise
 
 
-async def sort_cart(runtime: Runtime, tenant: Tenant, session: SessionRequest) -> SortedCart | None:
-    """Return the sorted cart; None when nothing in it is subscribed to.
+async def sort_cart(runtime: Runtime, tenant: Tenant, items: Sequence[SessionItem]) -> SortedCart | None:
+    """Return the cart of these items of a session, sorted; None when nothing in it is subscribed to.
 
     Raises Problem MISSING_ADDON_IDS for an add-on of what is sold once, and INVALID_REQUEST_BODY for a subscription to
     no unit, and for two to the same product.
     """
-    items = session.items
     async with runtime.database.read() as read:
         products = await get_products(read, tenant, list({item.product_id for item in items}))
     recurring = {each.product_id for each in products if not isinstance(each.price, OneTimePrice)}

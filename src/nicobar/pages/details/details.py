@@ -100,7 +100,7 @@ class DetailField(msgspec.Struct, frozen=True, kw_only=True):
     prices: bool = False
     """Whether it can change the total, so that the page asks for a new one when it is left."""
     kind: str = "text"
-    """What is typed: the `type` of an input, or `decimal`; `box` is ticked."""
+    """What is typed: the `type` of an input, or `decimal` or `count`; `box` is ticked."""
     placeholder: str | None = None
 
     @property

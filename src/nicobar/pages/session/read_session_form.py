@@ -1,5 +1,6 @@
 """Reading the form of a session's page: what its buyer has told, and what is wrong with it."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from msgspec import UNSET
@@ -13,10 +14,13 @@ from nicobar.core.sessions.checkout_session import CheckoutSession, SessionReque
 from nicobar.core.sessions.told_details import ToldDetails
 from nicobar.core.typed_text import plain, tidy
 from nicobar.flows.sessions.draft_payment import DraftedPayment
+from nicobar.flows.sessions.offer_addons import OfferedAddon
 from nicobar.pages.changes.changes import MAXIMUM_CODE, code_fault
 from nicobar.pages.changes.details_form import read_details, read_phone
 from nicobar.pages.frame.view import amount_text
 from nicobar.pages.methods.posted_form import PostedForm, text_fault
+from nicobar.pages.session.addon_entry import LONGEST as LONGEST_COUNT
+from nicobar.pages.session.addon_entry import addon_field, read_addons
 from nicobar.pages.session.custom_fields import field_name, read_custom_field
 from nicobar.pages.session.price_entry import LONGEST, read_price
 from nicobar.pages.session.session_form import (
@@ -58,8 +62,15 @@ def told_before(form: PostedForm) -> ToldDetails:
     )
 
 
-def read_session_form(session: CheckoutSession, base: DraftedPayment, form: PostedForm, reader: Reader) -> ReadSession:
-    """Read everything at once, so that all errors show together. `base` is the draft that the form was made for.
+def read_session_form(
+    session: CheckoutSession,
+    base: DraftedPayment,
+    offers: Sequence[OfferedAddon],
+    form: PostedForm,
+    reader: Reader,
+) -> ReadSession:
+    """Read everything at once, so that all errors show together. `base` is the draft that the form was made for,
+    `offers` are the add-ons that it lists.
 
     Where only the price is asked for nobody complains about what is missing.
     """
@@ -70,6 +81,7 @@ def read_session_form(session: CheckoutSession, base: DraftedPayment, form: Post
     billing = base.payment.billing if change.billing is UNSET else change.billing
     contact = _read_contact(session, form, billing.country, reader, errors)
     amounts = _read_prices(session, base, form, reader, errors)
+    addons = read_addons(offers, form, texts, errors)
     responses: list[CustomFieldResponse] = []
     for index, field in enumerate(session.request.custom_fields):
         answer = read_custom_field(field, index, form, texts, errors)
@@ -90,9 +102,10 @@ def read_session_form(session: CheckoutSession, base: DraftedPayment, form: Post
         billing_currency=_chosen_currency(form),
         discount_codes=_codes(form),
         amounts=amounts,
+        addons=addons,
         responses=responses,
     )
-    return ReadSession(told, errors, {**_shown(session, form), **details.shown})
+    return ReadSession(told, errors, {**_shown(session, offers, form), **details.shown})
 
 
 def codes_of(request: SessionRequest) -> list[str]:
@@ -175,10 +188,11 @@ def _chosen_currency(form: PostedForm) -> str | None:
     return _currency(form.text("chosen_currency"))
 
 
-def _shown(session: CheckoutSession, form: PostedForm) -> dict[str, str]:
+def _shown(session: CheckoutSession, offers: Sequence[OfferedAddon], form: PostedForm) -> dict[str, str]:
     """Return what was typed."""
     questions = [field_name(index) for index in range(len(session.request.custom_fields))]
     prices = [f"amount_{place}" for place in range(len(session.request.items)) if form.text(f"amount_{place}")]
-    names = [*contact_names(session), *questions, *prices, "street", "city", "tax_id", "business_name"]
-    limits = dict.fromkeys(prices, LONGEST)
+    addons = [addon_field(offered) for offered in offers]
+    names = [*contact_names(session), *questions, *prices, *addons, "street", "city", "tax_id", "business_name"]
+    limits = dict.fromkeys(prices, LONGEST) | dict.fromkeys(addons, LONGEST_COUNT)
     return {name: form.text(name)[: limits.get(name, _SHORT)] for name in names}

@@ -10,9 +10,11 @@ from nicobar.core.pricing.quote import Quote
 from nicobar.core.sessions.checkout_session import CheckoutSession
 from nicobar.core.sessions.told_details import ToldDetails, may_edit
 from nicobar.flows.sessions.draft_payment import DraftedPayment
+from nicobar.flows.sessions.offer_addons import OfferedAddon
 from nicobar.pages.details.details import LENGTHS, Choice, DetailField, DetailsView, details_view
 from nicobar.pages.frame.view import amount_text
 from nicobar.pages.methods.posted_form import holds_card_number
+from nicobar.pages.session.addon_entry import addon_views
 from nicobar.pages.session.custom_fields import custom_field_view
 from nicobar.pages.session.price_entry import LONGEST, price_text
 from nicobar.pages.texts.texts import Reader
@@ -37,6 +39,8 @@ class SessionForm(msgspec.Struct, frozen=True, kw_only=True):
     """Address and business; None for an order of nothing."""
     prices: list[DetailField]
     """Lines whose price the buyer names."""
+    addons: list[DetailField]
+    """Add-ons whose number the buyer chooses."""
     questions: list[DetailField]
     """The merchant's own fields."""
     currency: DetailField | None
@@ -56,7 +60,7 @@ class SessionForm(msgspec.Struct, frozen=True, kw_only=True):
     def fields(self) -> list[DetailField]:
         """All fields but the code's."""
         details = [] if self.details is None else self.details.fields
-        return [*self.contact, *self.prices, *self.questions, *details]
+        return [*self.prices, *self.addons, *self.contact, *self.questions, *details]
 
 
 class Typed(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,11 +81,13 @@ def session_form(
     typed: Typed,
     reader: Reader,
     *,
+    offers: Sequence[OfferedAddon],
     action: str,
     blocked: Collection[str],
     currencies: Sequence[str],
 ) -> SessionForm:
-    """Return the form; `currencies` are those that the buyer can choose from, none where none can be chosen.
+    """Return the form; `offers` are the add-ons that the buyer may take, `currencies` those that the buyer can choose
+    from, none where none can be chosen.
 
     What may be a card number is never shown again.
     """
@@ -104,6 +110,7 @@ def session_form(
         contact=_contact(session, reader, errors, shown),
         details=details,
         prices=_prices(session, drafted, typed, reader),
+        addons=addon_views(offers, reader, errors, shown),
         questions=[
             custom_field_view(field, index, texts, errors, shown)
             for index, field in enumerate(session.request.custom_fields)

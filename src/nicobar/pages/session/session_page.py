@@ -17,6 +17,7 @@ from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.sessions.draft_payment import DraftedPayment, draft_payment
 from nicobar.flows.sessions.foresee_renewals import foresee_renewals
+from nicobar.flows.sessions.offer_addons import offer_addons
 from nicobar.flows.sessions.start_payment import start_payment
 from nicobar.pages.changes.changes import MAXIMUM_CODE
 from nicobar.pages.details.address_parts import missing_parts
@@ -42,8 +43,9 @@ from nicobar.storage.payments.hosted_pages import PageFacts, offer_facts
 from nicobar.storage.payments.payments import get_payment
 from nicobar.storage.sessions.sessions import find_session
 
-MAXIMUM_FIELDS: Final = 80
-"""Fields of the form: the buyer's own, five questions, twenty lines and codes, and what the page knows itself."""
+MAXIMUM_FIELDS: Final = 80 + 20 * 50
+"""Fields of the form: the buyer's own, five questions, twenty lines and codes, and what the page knows itself; and for
+each of twenty lines the add-ons that its product can have."""
 
 _LETTERS: Final = (
     MAXIMUM_CUSTOM_FIELDS * MAXIMUM_ANSWER + sum(LENGTHS.values()) + EMAIL_LENGTH + (MAXIMUM_CODES + 1) * MAXIMUM_CODE
@@ -185,6 +187,7 @@ class SessionPage:
             drafted,
             typed,
             reader,
+            offers=await offer_addons(self._runtime, session),
             action=here,
             blocked=settings.blocked_countries,
             currencies=sorted(settings.currencies) if chooses and not payment.is_free else [],
@@ -249,7 +252,8 @@ class SessionPage:
             return Typed(told=before)
         if carried and base.payment.options.discount_codes != before.discount_codes:
             self._limits.guesses.spend(session.session_id, now)  # the form held what this page never gave it
-        told, errors, shown = read_session_form(session, base, form, reader)
+        offers = await offer_addons(self._runtime, session)
+        told, errors, shown = read_session_form(session, base, offers, form, reader)
         told = msgspec.structs.replace(told, discount_codes=before.discount_codes)
         codes, fault = read_code(form, told, reader) if session.request.flags.allow_discount_code else ([], None)
         if limited and told.tax_id:

@@ -1,4 +1,4 @@
-// Comforts for the page of a session, which works without them: a new total when country or currency has changed.
+// Comforts for the page of a session, which works without them: a new total when country, currency or the number of an add-on has changed.
 "use strict";
 
 const form = document.querySelector("[data-session]");
@@ -7,7 +7,7 @@ let sent = false;
 
 // Whoever walks through a list with the keys passes others: only where they stop is asked for a price.
 form.addEventListener("change", (event) => {
-  if (!event.target.matches("select[data-prices]")) return;
+  if (!event.target.matches("select[data-prices], [inputmode=numeric][data-prices]")) return;
   clearTimeout(waiting);
   waiting = setTimeout(() => { if (!sent) form.querySelector("button[name=update]").click(); }, 700);
 });
