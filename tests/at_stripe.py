@@ -66,8 +66,18 @@ class LocalStripe:
     def intent(self, reference: str) -> dict[str, object]:
         return dict(self.client.get(f"/v1/payment_intents/{reference}").json())
 
+    def setup(self, reference: str) -> dict[str, object]:
+        return dict(self.client.get(f"/v1/setup_intents/{reference}").json())
+
+    def setups(self) -> list[dict[str, object]]:
+        return list(self.client.get("/v1/setup_intents", params={"limit": 100}).json()["data"])
+
+    def keep(self, reference: str, number: str = "4242424242424242") -> dict[str, object]:
+        """Do what Stripe's fields do in a browser: confirm the SetupIntent with a card."""
+        return self.post(f"setup_intents/{reference}/confirm", payment_method=self.card(number))
+
     def ordered(self, reference: str) -> dict[str, object]:
-        """Return what a PaymentIntent was made with."""
+        """Return what an intent was made with."""
         return dict(self.client.get(f"/_config/orders/{reference}").json())
 
     def intents(self) -> list[dict[str, object]]:

@@ -53,13 +53,13 @@ class Subject:
     secrets: list[str] = field(default_factory=list)
     """What no text form of the processor may show."""
 
-    def attempt(self, attempt_id: str, outcome: Outcome | None = None) -> Attempt:
+    def attempt(self, attempt_id: str, outcome: Outcome | None = None, amount: int = AMOUNT) -> Attempt:
         """Return the attempt as our books have it."""
         return Attempt(
             attempt_id=attempt_id,
             payment_id=f"pay_{attempt_id[4:]}",
             processor=self.processor.name,
-            amount=AMOUNT,
+            amount=amount,
             currency=CURRENCY,
             card=None,
             outcome=outcome,
@@ -67,7 +67,7 @@ class Subject:
             resolved_at=None,
         )
 
-    async def charge(self, attempt_id: str, card: Input, amount: int = AMOUNT) -> Outcome:
+    async def charge(self, attempt_id: str, card: Input, amount: int = AMOUNT, *, keep_card: bool = False) -> Outcome:
         """Order a charge."""
         request = ChargeRequest(
             attempt_id,
@@ -75,6 +75,7 @@ class Subject:
             CURRENCY,
             card,
             "http://pay.test/Ab3dE6gH",
+            keep_card=keep_card,
             email="ana@example.com",
             business_id="bus_contract",
             payment_id=f"pay_{attempt_id[4:]}",
@@ -163,6 +164,15 @@ class ProcessorContract:
         assert outcome.error_code in {failure.code for failure in failures.ALL}
         assert outcome.error_message
         assert gist(await subject.processor.find(subject.attempt(attempt_id, outcome))) == gist(outcome)
+        assert await subject.taken(attempt_id) == 0
+
+    async def test_a_card_is_kept_without_taking_money(self, subject: Subject) -> None:
+        attempt_id, card = new_id(), await subject.pays()
+        kept = await subject.charge(attempt_id, card, 0, keep_card=True)
+        assert isinstance(kept, Succeeded) and kept.kept is not None
+        assert gist(await subject.charge(attempt_id, card, 0, keep_card=True)) == gist(kept)
+        for known in (None, kept):
+            assert gist(await subject.processor.find(subject.attempt(attempt_id, known, 0))) == gist(kept)
         assert await subject.taken(attempt_id) == 0
 
     async def test_a_customer_is_sent_somewhere_and_can_be_closed_out(self, subject: Subject) -> None:

@@ -55,6 +55,32 @@ def confirm(self: Any, on_failure_now: Any) -> Any:
         raise
 
 
+_create_setup = resources.SetupIntent._api_create.__func__
+_attach = resources.SetupIntent._attach_pm
+
+
+def create_setup(cls: Any, /, **data: Any) -> Any:
+    """Stripe confirms a SetupIntent with the order that makes it, too."""
+    confirmed, method = data.get("confirm"), data.get("payment_method")
+    more = ("confirm", "payment_method", "payment_method_options")
+    made = _create_setup(cls, **{name: value for name, value in _without(data).items() if name not in more})
+    _orders[made.id] = data
+    if confirmed:
+        made._attach_pm(resources.PaymentMethod._api_retrieve(method))
+    return made
+
+
+def attach(self: Any, method: Any) -> None:
+    """A decline is told with the SetupIntent, which waits for another card."""
+    try:
+        _attach(self, method)
+    except server.UserError as error:
+        self.status, self.payment_method = "requires_payment_method", None
+        self.last_setup_error = {"code": "card_declined", "decline_code": "generic_decline"}
+        error.body["error"] |= {"type": "card_error", "setup_intent": self._export()}
+        raise
+
+
 def list_intents(cls: Any, url: str, created: Any = None, limit: Any = None, starting_after: Any = None) -> Any:
     """Stripe lists the newest first, and takes a range of time."""
     bounds = {name: int(value) for name, value in (created or {}).items()}
@@ -62,7 +88,7 @@ def list_intents(cls: Any, url: str, created: Any = None, limit: Any = None, sta
     found._list = [
         value
         for name, value in reversed(list(resources.store.items()))
-        if name.startswith("payment_intent:")
+        if name.startswith(f"{cls.object}:")
         and bounds.get("gte", 0) <= value.created <= bounds.get("lte", value.created)
     ]
     return found
@@ -86,6 +112,11 @@ def card_of_charge(charge: Any) -> Any:
 resources.PaymentIntent._api_create = classmethod(create)
 resources.PaymentIntent._confirm = confirm
 resources.PaymentIntent._api_list_all = classmethod(list_intents)
+resources.SetupIntent._api_create = classmethod(create_setup)
+resources.SetupIntent._attach_pm = attach
+resources.SetupIntent._api_list_all = classmethod(list_intents)
+resources.SetupIntent.latest_attempt = None
+resources.SetupIntent.last_setup_error = None
 resources.Refund._api_create = classmethod(refund)
 resources.Charge.payment_method_details = property(card_of_charge)
 resources.Charge.billing_details = property(lambda charge: {"name": "Ada Lovelace"})

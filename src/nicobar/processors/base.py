@@ -237,6 +237,7 @@ class Processor(Protocol):
     async def charge(self, request: ChargeRequest) -> Outcome:
         """Charge once per attempt id: the same id again gets the same answer and takes no more money.
 
+        An amount of 0 takes nothing: it keeps the card for later charges, or confirms one that was kept.
         A charge without `customer_present` never needs an action: when the bank insists on one, it is declined with
         AUTHENTICATION_REQUIRED. Any exception means that nobody knows whether the money was taken.
         """

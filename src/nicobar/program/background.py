@@ -19,7 +19,7 @@ from nicobar.program.configuration import Configuration
 from nicobar.program.installation import check_secrets, run_until_stopped
 from nicobar.program.ports import exposed
 from nicobar.program.postgres import Postgres, data_folder
-from nicobar.storage.database import DatabaseUnavailable
+from nicobar.storage.database import DatabaseUnavailable, end_if_cancelled
 from nicobar.storage.embedded.embedded import EmbeddedError
 from nicobar.storage.embedded.privileges import give_up_root
 from nicobar.storage.readiness import waiting_jobs
@@ -108,6 +108,7 @@ async def _measure(runtime: Runtime, metrics: Metrics) -> None:
         busy, idle = runtime.database.connections
         metrics.connections.labels("busy").set(busy)
         metrics.connections.labels("idle").set(idle)
+        end_if_cancelled()
         await asyncio.sleep(MEASURED_SECONDS)
 
 
@@ -116,6 +117,7 @@ async def _keep_key_uses(runtime: Runtime) -> None:
     while True:
         await asyncio.sleep(KEY_USE_SECONDS)
         await _store_key_uses(runtime)
+        end_if_cancelled()
 
 
 async def _store_key_uses(runtime: Runtime) -> None:
@@ -134,8 +136,10 @@ async def _watch(runtime: Runtime, postgres: Postgres) -> None:
             async with runtime.database.read() as read:
                 await read.fetchval("SELECT 1")
         except DatabaseUnavailable as error:
+            end_if_cancelled()
             _log.warning("database_lost", why=str(error))
             await _revive(runtime, postgres)
+        end_if_cancelled()
 
 
 async def _revive(runtime: Runtime, postgres: Postgres) -> None:

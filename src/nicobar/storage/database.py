@@ -218,6 +218,18 @@ class Database:
             await self._idle.pop().close(timeout=CONNECT_TIMEOUT)
 
 
+def end_if_cancelled() -> None:
+    """Raise CancelledError when the running task has been told to end, and did not notice.
+
+    A statement in a transaction that is cancelled is rolled back; when the connection breaks just then, the caller gets
+    DatabaseUnavailable instead of the cancellation. Python 3.11's `asyncio.wait_for` loses one, too, when what it waits
+    for ends in the same moment. A loop that goes on after errors asks here after each round.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def _encode_jsonb(value: Any) -> bytes:
     """Encode for the binary wire format of jsonb: a version byte 1, then the JSON text."""
     return b"\x01" + msgspec.json.encode(value)

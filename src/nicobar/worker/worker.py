@@ -17,7 +17,7 @@ import structlog
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.put_off_work import put_off_work
 from nicobar.flows.upkeep.sweep import sweep
-from nicobar.storage.database import DatabaseUnavailable
+from nicobar.storage.database import DatabaseUnavailable, end_if_cancelled
 from nicobar.storage.due_work import Claim, pause_after
 from nicobar.worker.kinds import KINDS, Kind
 
@@ -120,13 +120,17 @@ class _Places:
 
 
 async def _guarded(event: str, act: Callable[[], Coroutine[object, object, None]], **known: object) -> None:
-    """Do something whose failure is logged and ends nothing: whatever it was, the next time gets its chance."""
+    """Do something whose failure is logged and ends nothing: whatever it was, the next time gets its chance.
+
+    A cancellation ends the task even when what was done has lost it.
+    """
     try:
         await act()
     except DatabaseUnavailable as error:
         _log.warning(event, why=str(error), **known)
     except Exception:  # noqa: BLE001 - nothing is lost because of a bug: it is tried again, and the log says why
         _log.exception(event, **known)
+    end_if_cancelled()
 
 
 async def _drain(running: set[asyncio.Task[None]]) -> None:

@@ -16,7 +16,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
-from orders import attempts_of, order, place, reload
+from orders import attempts_of, line, order, place, reload
 from pages.axe import obstacles
 from pages.browsing import free_socket, port_of, serving, visiting
 
@@ -38,6 +38,13 @@ window.Stripe = (key, options) => ({
     const answer = await window.payAtStripe(typed);
     const declined = answer.status === "requires_payment_method";
     if (declined) return { error: { type: "card_error", payment_intent: { last_payment_error: { code: "x" } } } };
+    location.assign(confirmParams.return_url);
+    return {};
+  },
+  confirmSetup: async ({ confirmParams }) => {
+    const answer = await window.keepAtStripe(document.getElementById("typed").value);
+    const declined = answer.status === "requires_payment_method";
+    if (declined) return { error: { type: "card_error", setup_intent: { last_setup_error: { code: "x" } } } };
     location.assign(confirmParams.return_url);
     return {};
   },
@@ -78,11 +85,18 @@ async def choosing_card(
         localstripe.pay(reference, number)
         return localstripe.intent(reference)
 
+    async def keep(number: str) -> dict[str, object]:
+        reference = str((await attempts_of(site, payment))[-1]["outcome"]["reference"])
+        localstripe.keep(reference, number)
+        return localstripe.setup(reference)
+
     async with visiting(chromium, **options) as page:
         await page.context.route("https://js.stripe.com/**", answer)
         await page.expose_function("payAtStripe", pay)
+        await page.expose_function("keepAtStripe", keep)
         await page.goto(site.link_url(payment.link_id or ""))
-        await page.get_by_role("radio", name="Card").check()
+        if await (choice := page.get_by_role("radio", name="Card")).count():  # a card that is kept is the only way
+            await choice.check()
         await page.get_by_role("button", name="Continue to payment").click()
         await page.wait_for_url("**/stripe")
         if options.get("java_script_enabled", True):
@@ -120,6 +134,29 @@ async def test_a_declined_card_leads_back_to_the_choice(
         await page.get_by_role("heading", name="Your payment was not made").wait_for()
         assert await page.get_by_role("button", name="Continue to payment").first.is_visible()
     assert (await reload(site, payment)).status == "failed"
+
+
+async def test_a_card_is_kept_without_a_charge(
+    site: Runtime, payment: Payment, chromium: Browser, localstripe: LocalStripe
+) -> None:
+    """A card that is declined leads back to the choice, and another one is kept."""
+    kept = order(
+        site,
+        payment.tenant,
+        [line(subtotal=0, tax=0)],
+        options={"keeps_method": True},
+    )
+    await place(site, kept)
+    async with choosing_card(chromium, site, kept, localstripe) as page:
+        await page.get_by_label("Card", exact=True).fill("4000000000000002")
+        await page.get_by_role("button", name="Use this card").click()
+        await page.get_by_role("heading", name="Your payment was not made").wait_for()
+        await page.get_by_role("button", name="Continue to payment").first.click()
+        await page.wait_for_url("**/stripe")
+        await page.get_by_label("Card", exact=True).fill("4242424242424242")
+        await page.get_by_role("button", name="Use this card").click()
+        await page.get_by_role("heading", name="Order complete").wait_for()
+    assert (await reload(site, kept)).status == "succeeded"
 
 
 async def test_another_way_to_pay(site: Runtime, payment: Payment, chromium: Browser, localstripe: LocalStripe) -> None:

@@ -23,7 +23,6 @@ from nicobar.core.subscriptions.subscription_request import OnDemand, RequestedP
 from nicobar.flows.payments.check_payment_request import CheckedRequest
 from nicobar.flows.payments.decide_creation import DecidedCreation, PaymentIds, decide_creation
 from nicobar.flows.plans.build_plan import build_plan
-from nicobar.flows.plans.check_can_set_up import check_can_set_up
 from nicobar.flows.plans.require_recurring import require_recurring
 from nicobar.flows.pricing.quote_cart import quote_cart
 
@@ -99,8 +98,6 @@ def decide_subscription(
     first = first._replace(options=msgspec.structs.replace(first.options, starts=list(subscription_ids)))
     decided = decide_creation(tenant, first, _facts_of(sold, first_plans, facts.pricing), runnable, ids, at)
     asks = any(_asks_for_card(each.price, decided, trial=bool(each.trial_days)) for each in sold)
-    if asks and not decided.quote.total:
-        check_can_set_up(facts.pricing.policy, decided.payment.options)
     payment = msgspec.structs.replace(
         decided.payment, options=msgspec.structs.replace(decided.payment.options, keeps_method=asks)
     )

@@ -6,7 +6,6 @@ import msgspec
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import CARD_TYPES
-from nicobar.core.payments.payment import PaymentOptions
 from nicobar.core.payments.return_url import checked_return_url
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import price_left
@@ -17,7 +16,6 @@ from nicobar.core.subscriptions.plan_change_request import MethodUpdate
 from nicobar.core.subscriptions.subscription import UNPAID, Subscription
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.plans.check_can_set_up import check_can_set_up
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
@@ -37,8 +35,7 @@ async def update_payment_method(
     Where something is owed, it is charged: to the saved method at once, or on the page. A decline is no refusal.
     Raises Problem INVALID_REQUEST_BODY for the return address, NOT_FOUND for the subscription or the method,
     SUBSCRIPTION_INACTIVE for what has ended or not begun, PREVIOUS_PAYMENT_PENDING while a charge is open,
-    NO_ELIGIBLE_PAYMENT_METHODS, and UNSUPPORTED_ACTION where a card cannot be kept without a charge; nothing is
-    changed then.
+    and NO_ELIGIBLE_PAYMENT_METHODS; nothing is changed then.
     """
     update = msgspec.structs.replace(update, return_url=checked_return_url(update.return_url))
     subscription = await require_subscription(runtime, tenant, subscription_id)
@@ -108,6 +105,4 @@ async def _by_page(
         allowed_types=tuple(sorted(allowed)),
         action=CHANGED_METHOD,
     )
-    if not priced.charge.quote.total:
-        check_can_set_up(policy, PaymentOptions())
     return await place_charge(runtime, subscription, order, tax_id, at)

@@ -9,7 +9,7 @@ import structlog
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.webhooks.forward_event import Forwarded, forward_event
 from nicobar.flows.webhooks.open_listener import LATE_NUMBERS, Listener
-from nicobar.storage.database import DatabaseUnavailable
+from nicobar.storage.database import DatabaseUnavailable, end_if_cancelled
 from nicobar.storage.webhooks.listeners import events_after
 
 _log = structlog.get_logger(__name__)
@@ -37,11 +37,13 @@ async def forward_events(runtime: Runtime, listener: Listener, report: Callable[
                 await _forward(runtime, listener, found[number], report)
                 seen.add(number)
         except DatabaseUnavailable as error:
+            end_if_cancelled()
             _log.warning("events_not_read", why=str(error))
             await asyncio.sleep(PAUSE_SECONDS)
             continue
         after = max(after, max(seen, default=0) - LATE_NUMBERS)
         seen = {number for number in seen if number > after}
+        end_if_cancelled()
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -114,6 +114,8 @@ class StripePage:
             wished_look(self._renderer, visit),
             amount_text(payment.total_amount, payment.currency, reader.locale),
         )
+        keeps = visit.attempt is not None and visit.attempt.amount == 0  # nothing is charged: the card is kept
+        submit = reader.texts("portal.use_card") if keeps else reader.texts("form.submit", amount=amount)
         own_words = None if look is None else look.pay_button_text
         return self._renderer.page(
             "fields.html",
@@ -128,8 +130,9 @@ class StripePage:
             test_mode=view.test_mode,
             script=SCRIPT,
             fields=fields,
+            keeps=keeps,
             heading=reader.texts("form.heading") if is_card else reader.texts("methods.heading_only", name=name),
-            submit=own_words or reader.texts("form.submit", amount=amount),
+            submit=own_words or submit,
             language="auto" if reader.texts.language in _UNSPOKEN else reader.texts.language,
             wallets=" ".join(await self._wallets(visit)),
             here=self._renderer.path(visit.part(FIELDS)),

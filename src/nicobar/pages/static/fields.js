@@ -53,11 +53,13 @@ function start() {
     if (button.disabled) return;
     busy(true);
     problem.hidden = true;
-    const { error } = await stripe.confirmPayment({ elements, confirmParams: { return_url: form.dataset.return } });
+    const confirm = form.dataset.keeps ? "confirmSetup" : "confirmPayment";
+    const { error } = await stripe[confirm]({ elements, confirmParams: { return_url: form.dataset.return } });
     if (!error) return; // the browser is on its way
     // A decline ends this attempt, and the payment's page says why. A mistake in a field can be mended here.
-    const intent = error.payment_intent;
-    if (intent && (intent.last_payment_error || intent.status !== "requires_payment_method")) {
+    const intent = error.payment_intent || error.setup_intent;
+    const declined = intent && (intent.last_payment_error || intent.last_setup_error);
+    if (intent && (declined || intent.status !== "requires_payment_method")) {
       location.assign(form.dataset.return);
     } else {
       busy(false);

@@ -1,4 +1,4 @@
-"""Stripe as a processor: one PaymentIntent for each attempt, in one account.
+"""Stripe as a processor: one PaymentIntent for each attempt, in one account; a SetupIntent where nothing is charged.
 
 No card number comes by here. A card, and most other methods, is typed into Stripe's own fields on a page of ours; the
 charge answers NeedsAction with that page. What the customer does there is between the browser and Stripe, and `find`
@@ -6,12 +6,11 @@ learns it. One attempt is one try: a decline ends it, and its PaymentIntent is c
 more. docs/decisions/0015-stripe.md says why.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-import msgspec
 import stripe
 import structlog
 
@@ -31,6 +30,7 @@ from nicobar.processors.base import (
     RefundRequest,
 )
 from nicobar.processors.stripe.stripe_account import NAME, StripeAccount
+from nicobar.processors.stripe.stripe_intents import Intents, read, search
 from nicobar.processors.stripe.stripe_matching import checked_intent, checked_refund, reference_of
 from nicobar.processors.stripe.stripe_notices import read_notice
 from nicobar.processors.stripe.stripe_outcomes import (
@@ -63,19 +63,11 @@ BEFORE: Final = timedelta(minutes=5)
 AFTER: Final = timedelta(minutes=15)
 """Around the start of an attempt: when its PaymentIntent can have been made, whatever the two clocks differ."""
 
-PAGE_SIZE: Final = 100
-PAGES: Final = 20
-"""How much of a list is read at most; beyond that nobody knows."""
-
 FIELDS_PATH: Final = "/stripe"
 """The path of the page with Stripe's fields below the page of a payment link."""
 
-_LATEST: Final = ["latest_charge"]
-
 _IMPOSSIBLE_AMOUNTS: Final = frozenset({"amount_too_small", "amount_too_large"})
 """Stripe's words for an amount of which it takes no order at all."""
-
-StructT = TypeVar("StructT")
 
 
 class Stripe:
@@ -116,14 +108,13 @@ class Stripe:
             failure = failures.get("INVALID_AMOUNT")
             return Declined(failure.code, f"{failure.error_message} {error}")
         try:
-            order = {**self._order(request, amount), **await self._how(request)}
-            key = {"idempotency_key": request.attempt_id}
-            made = await self._api.payment_intents.create_async(cast(Any, order), cast(Any, key))
+            order = {"metadata": _metadata(request), **await self._how(request)}
+            made = await self._intents(amount, request.currency).create(order, request.attempt_id)
         except stripe.StripeError as error:
             if not _is_refusal(error) or (isinstance(request.instrument, SavedMethod) and _is_too_often(error)):
                 raise
             return await self._refused(error, request)
-        intent = checked_intent(_read(made, PaymentIntent), request.attempt_id, request.amount, request.currency)
+        intent = checked_intent(made, request.attempt_id, request.amount, request.currency)
         if not request.customer_present and intent.status == "requires_action":
             return await self._end(intent, declined(PaymentError("authentication_required"), intent.id))
         return await self._read_and_end(intent, self._clock.now())
@@ -147,20 +138,14 @@ class Stripe:
             amount = to_stripe(attempt.amount, attempt.currency)
         except ValueError:
             return None  # `charge` sends no order of such an amount
-        order = {
-            "amount": amount,
-            "currency": attempt.currency.lower(),
-            "metadata": {ATTEMPT: attempt.attempt_id, CLOSED: "yes"},
-            "payment_method_types": ["card"],
-        }
-        key = {"idempotency_key": attempt.attempt_id}
+        order = {"metadata": {ATTEMPT: attempt.attempt_id, CLOSED: "yes"}, "payment_method_types": ["card"]}
         try:
-            taken = await self._api.payment_intents.create_async(cast(Any, order), cast(Any, key))
+            taken = await self._intents(amount, attempt.currency).create(order, attempt.attempt_id)
         except stripe.InvalidRequestError as error:
             if error.code not in _IMPOSSIBLE_AMOUNTS:
                 raise
             return None
-        made = checked_intent(_read(taken, PaymentIntent), attempt.attempt_id, attempt.amount, attempt.currency)
+        made = checked_intent(taken, attempt.attempt_id, attempt.amount, attempt.currency)
         await self._end(made, Abandoned(made.id))
         return None
 
@@ -181,15 +166,15 @@ class Stripe:
             made = await self._api.refunds.create_async(cast(Any, order), {"idempotency_key": request.refund_id})
         except stripe.StripeError as error:
             return _refused_refund(error, request)
-        return refund_of(checked_refund(_read(made, StripeRefund), request, reference))
+        return refund_of(checked_refund(read(made, StripeRefund), request, reference))
 
     async def find_refund(self, request: RefundRequest) -> RefundOutcome | None:
         """Return what happened to a refund, None when no order for it has ever arrived."""
         reference = reference_of(request.attempt)
         if reference is None:
             return None
-        found = await _search(self._api.refunds.list_async, {"payment_intent": reference}, REFUND, request.refund_id)
-        return None if found is None else refund_of(checked_refund(_read(found, StripeRefund), request, reference))
+        found = await search(self._api.refunds.list_async, {"payment_intent": reference}, REFUND, request.refund_id)
+        return None if found is None else refund_of(checked_refund(read(found, StripeRefund), request, reference))
 
     async def find_dispute(self, reference: str) -> DisputeFacts | None:
         """Return how a dispute stands; None for one that this account does not know, or that is not about us."""
@@ -199,7 +184,7 @@ class Stripe:
             if error.http_status != 404:
                 raise
             return None
-        return dispute_of(_read(found, StripeDispute))
+        return dispute_of(read(found, StripeDispute))
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         """Return what a notice is about; None for one that concerns nothing of ours. Raises NoticeRefused."""
@@ -226,27 +211,22 @@ class Stripe:
         except stripe.StripeError as error:
             raise ValueError(f"Stripe does not take the secret key: {_words(error)}.") from error
 
-    def _order(self, request: ChargeRequest, amount: int) -> dict[str, Any]:
-        """Return what every PaymentIntent has."""
-        return {
-            "amount": amount,
-            "currency": request.currency.lower(),
-            "metadata": _metadata(request),
-            "expand": _LATEST,
-        }
+    def _intents(self, amount: int, currency: str) -> Intents:
+        return Intents(self._api, amount, currency)
 
     async def _how(self, request: ChargeRequest) -> dict[str, Any]:
         """Return what a PaymentIntent has because of the way to pay."""
         three_ds = {"request_three_d_secure": "any"} if request.force_3ds else {}
         if isinstance(request.instrument, SavedMethod):
             customer, _, method = request.instrument.token.partition("/")
+            absent = {"off_session": True} if request.amount else {}
             return {
                 "customer": customer,
                 "payment_method": method,
                 "payment_method_types": ["card"],
                 "confirm": True,
                 **({"payment_method_options": {"card": three_ds}} if three_ds else {}),
-                **({"return_url": request.return_url} if request.customer_present else {"off_session": True}),
+                **({"return_url": request.return_url} if request.customer_present else absent),
             }
         if not isinstance(request.instrument, MethodInput):
             raise TypeError("a card is never sent to Stripe from here")
@@ -258,20 +238,23 @@ class Stripe:
         kind["metadata"] = {**_metadata(request), PAGE: self.fields_page(request.return_url)}
         if known.stripe_type != "card":
             return kind
-        if request.keep_card:
+        if request.keep_card or not request.amount:
             owner = await self._api.customers.create_async(
                 {**({"email": request.email} if request.email else {}), "metadata": {ATTEMPT: request.attempt_id}},
                 {"idempotency_key": f"{request.attempt_id}-customer"},
             )
             kind["customer"] = owner.id
-            three_ds = {**three_ds, "setup_future_usage": "off_session"}
+            if request.amount:  # a SetupIntent is for that, and does not take the word
+                three_ds = {**three_ds, "setup_future_usage": "off_session"}
         return {**kind, "payment_method_options": {"card": three_ds}} if three_ds else kind
 
     async def _refused(self, error: stripe.StripeError, request: ChargeRequest) -> Outcome:
         """Return the decline for an explicit no of Stripe; nothing was charged, and nothing will be."""
-        intent = None if error.error is None else getattr(error.error, "payment_intent", None)
+        name = "payment_intent" if request.amount else "setup_intent"
+        intent = None if error.error is None else getattr(error.error, name, None)
         if intent is not None:
-            told = checked_intent(_read(intent, PaymentIntent), request.attempt_id, request.amount, request.currency)
+            read_intent = self._intents(request.amount, request.currency).read(intent)
+            told = checked_intent(read_intent, request.attempt_id, request.amount, request.currency)
             return await self._read_and_end(told, self._clock.now())
         _log.warning("stripe_refused", what="charge", attempt_id=request.attempt_id, **_facts(error))
         if isinstance(error, stripe.CardError):
@@ -287,20 +270,16 @@ class Stripe:
         Raises StripeError when one that was there cannot be read, which is no evidence that it is not there.
         """
         reference = reference_of(attempt)
+        intents = self._intents(attempt.amount, attempt.currency)
         if reference is not None:
-            found: Any = await self._api.payment_intents.retrieve_async(reference, {"expand": _LATEST})
+            found: PaymentIntent | None = await intents.retrieve(reference)
         else:
             since, until = attempt.created_at - BEFORE, attempt.created_at + AFTER
             created = {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
-            found = await _search(
-                self._api.payment_intents.list_async,
-                {"created": created, "expand": [f"data.{name}" for name in _LATEST]},
-                ATTEMPT,
-                attempt.attempt_id,
-            )
+            found = await intents.search(created, attempt.attempt_id)
         if found is None:
             return None
-        intent = checked_intent(_read(found, PaymentIntent), attempt.attempt_id, attempt.amount, attempt.currency)
+        intent = checked_intent(found, attempt.attempt_id, attempt.amount, attempt.currency)
         return None if CLOSED in intent.metadata else intent
 
     async def _read_and_end(self, intent: PaymentIntent, began: datetime) -> Outcome:
@@ -316,39 +295,17 @@ class Stripe:
         """
         if intent.status in ("succeeded", "canceled", "processing"):
             return outcome
+        intents = self._intents(intent.amount, intent.currency)
         try:
-            await self._api.payment_intents.cancel_async(intent.id)
+            await intents.cancel(intent.id)
         except stripe.InvalidRequestError:
-            now = _read(await self._api.payment_intents.retrieve_async(intent.id, {"expand": _LATEST}), PaymentIntent)
+            now = await intents.retrieve(intent.id)
             if now.status not in ("succeeded", "canceled", "processing"):
                 raise
             if (now.amount, now.currency) != (intent.amount, intent.currency):
                 raise ValueError(f"{intent.id} has another amount now") from None
             return outcome_of(now)
         return outcome if isinstance(outcome, Declined) else Abandoned(intent.id)
-
-
-async def _search(list_async: Any, filters: dict[str, Any], key: str, value: str) -> Any | None:
-    """Return the object of a list whose metadata has this value; None when the whole list has none.
-
-    Raises LookupError when the list goes on beyond what is read.
-    """
-    after: dict[str, Any] = {}
-    for _ in range(PAGES):
-        page = await list_async({**filters, "limit": PAGE_SIZE, **after})
-        items: Sequence[Any] = page.data
-        for item in items:
-            if (item.to_dict().get("metadata") or {}).get(key) == value:
-                return item
-        if not items or not page.has_more:
-            return None
-        after = {"starting_after": items[-1].id}
-    raise LookupError(f"more than {PAGES * PAGE_SIZE} objects at Stripe, none of them for {value}")
-
-
-def _read(found: Any, shape: type[StructT]) -> StructT:
-    """Return an object of the library as a struct of ours. Raises msgspec.ValidationError."""
-    return msgspec.convert(found.to_dict(), shape)
 
 
 def _refused_refund(error: stripe.StripeError, request: RefundRequest) -> RefundFailed:

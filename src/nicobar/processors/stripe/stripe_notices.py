@@ -22,6 +22,9 @@ EVENTS: Final = (
     "payment_intent.processing",
     "payment_intent.payment_failed",
     "payment_intent.canceled",
+    "setup_intent.succeeded",
+    "setup_intent.setup_failed",
+    "setup_intent.canceled",
     "refund.updated",
     "refund.failed",
     "charge.dispute.created",
@@ -63,7 +66,7 @@ def read_notice(headers: Mapping[str, str], body: bytes, signing_secret: str) ->
     except msgspec.DecodeError as error:
         raise NoticeRefused("it cannot be read") from error
     found, metadata = event.data.object, event.data.object.metadata or {}
-    if event.type.startswith("payment_intent."):
+    if event.type.startswith(("payment_intent.", "setup_intent.")):
         attempt_id = metadata.get(ATTEMPT)
         if isinstance(attempt_id, str) and is_object_id(attempt_id, "att"):
             return Notice(event.id, "attempt", attempt_id)
