@@ -29,7 +29,7 @@ def page(found: Results) -> str:
             *_paragraph(
                 "Client, server and PostgreSQL share the machine. The database is the embedded PostgreSQL with fsync "
                 "on, the server is one process with its worker, and its rate limit is off. Costs are processor time "
-                "for each request, of the server and of PostgreSQL. What limits a rate is told by who was busy meanwhile."
+                "for each request, of the server and of PostgreSQL. What limits a rate is told by who was busy."
             ),
             "![Rates and costs](performance.svg)",
             "",
