@@ -42,8 +42,8 @@ check: .venv/development.stamp ## Check style, types and import contracts
 	@contracts=$$($(BIN)/lint-imports 2>&1) || { echo "$$contracts"; exit 1; }
 	@echo "Import contracts hold."
 
-bench: .venv/development.stamp ## Measure payments per second beside pgbench
-	@$(BIN)/python bench/run.py $(ARGS)
+bench: .venv/development.stamp ## Measure everything beside pgbench, and write docs/performance.md (ten minutes); ARGS=--quick for a look
+	@$(BIN)/python -m bench.run $(ARGS)
 
 fix: .venv/development.stamp ## Put style in order
 	@$(BIN)/ruff check --fix

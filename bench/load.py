@@ -1,82 +1,223 @@
-"""A small closed-loop HTTP client: each connection sends its next request when the last answer has come.
+"""HTTP load from a process of its own, which speaks just enough HTTP/1.1 to stay far cheaper than what it measures.
 
-It speaks just enough HTTP/1.1 (keep-alive, Content-Length) to stay far cheaper than the server it measures.
+Closed: each connection takes its next turn when the last one has ended, so that a slow server is asked less often.
+Open: turns begin at a constant rate, whatever the server does, and last from the moment at which they were to begin: a
+turn that waits for a free connection has that in its latency.
+
+A turn is one request, or a purchase: a payment is created, its page opened, its form sent.
+
+It reads a `Job` as JSON from standard input and writes `Figures`.
 """
 
 import asyncio
-import json
+import re
 import sys
+import threading
 import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import cast
+from itertools import cycle
+from typing import NamedTuple, cast
+from urllib.parse import urlencode
 
+import msgspec
 import uvloop
+
+TOKEN = re.compile(rb'name="token" value="([^"]+)"')
+LINK = re.compile(rb'"payment_link":"https?://[^/"]+(/[^"]+)"')
+CARD = {"number": "4242424242424242", "expiry": "12 / 34", "cvc": "123", "name": "Ana Lima"}
+
+
+class Job(msgspec.Struct):
+    """What to do to a server on this computer."""
+
+    port: int
+    requests: list[str]
+    """Whole HTTP requests that take turns."""
+    connections: int
+    seconds: float
+    rate: float = 0.0
+    """Turns a second of an open load; 0 for a closed one."""
+    buys: bool = False
+    """Whether each request creates a payment, which is then paid on its page."""
+
+
+class Figures(msgspec.Struct):
+    """What came of it."""
+
+    count: int
+    rate: float
+    """Turns a second."""
+    p50_ms: float
+    p99_ms: float
+    client_us: float
+    """Processor time of the client for each turn."""
+    refused: str
+    """The first answer that is neither 200 nor 303; empty for none."""
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+
+
+Turn = Generator[bytes, Answer, None]
+"""Yields requests, and is given their answers."""
+
+
+def asking(request: bytes) -> Turn:
+    """Send one request."""
+    yield request
+
+
+def buying(request: bytes) -> Turn:
+    """Create a payment, open its page, send the form with a card."""
+    created = yield request
+    link = LINK.search(created.body)
+    assert link is not None, created.body
+    page = yield b"GET %b HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" % link[1]
+    token = TOKEN.search(page.body)
+    assert token is not None, page.body
+    form = urlencode(CARD | {"token": token[1].decode()}).encode()
+    yield (
+        b"POST %b HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/x-www-form-urlencoded\r\n"
+        b"content-length: %d\r\n\r\n%b" % (link[1], len(form), form)
+    )
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection that repeats one request and records how long each answer took."""
+    """One keep-alive connection, which takes a turn at a time."""
 
-    def __init__(self, request: bytes, until: float, latencies: list[float], done: asyncio.Future[None]) -> None:
-        self.request, self.until, self.latencies, self.done = request, until, latencies, done
-        self.buffer = b""
-        self.failures = 0
+    def __init__(self, rested: Callable[["Connection"], None]) -> None:
+        self._rested = rested
+        self._buffer = b""
+        self.latencies: list[float] = []
+        self.refused = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its class
-        self._send()
 
-    def _send(self) -> None:
-        self.started = time.perf_counter()
-        self.transport.write(self.request)
+    def begin(self, turn: Turn, since: float) -> None:
+        """Take a turn that was to begin at a moment."""
+        self._turn, self._since = turn, since
+        self.transport.write(next(turn))
 
     def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        head, separator, body = self.buffer.partition(b"\r\n\r\n")
+        self._buffer += data
+        head, separator, body = self._buffer.partition(b"\r\n\r\n")
         if not separator:
             return
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         if len(body) < length:
             return
-        now = time.perf_counter()
-        self.latencies.append(now - self.started)
-        self.failures += not head.startswith(b"HTTP/1.1 200")
-        self.buffer = b""
-        if now < self.until:
-            self._send()
-        else:
-            self.transport.close()
+        self._buffer = b""
+        status = int(head[9:12])
+        if status not in (200, 303):
+            self.refused = self.refused or (head + body)[:600].decode(errors="replace")
+            self._end()
+            return
+        try:
+            self.transport.write(self._turn.send(Answer(status, body)))
+        except StopIteration:
+            self._end()
+
+    def _end(self) -> None:
+        self.latencies.append(time.perf_counter() - self._since)
+        self._rested(self)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
+        if error is not None:
+            self.refused = self.refused or repr(error)
 
 
-async def run(port: int, request: bytes, connections: int, seconds: float) -> dict[str, float]:
-    """Load 127.0.0.1:port and return rate, p50 and p99 in milliseconds, and the number of refused requests."""
-    loop = asyncio.get_running_loop()
-    latencies: list[float] = []
-    started = time.perf_counter()
-    protocols, waits = [], []
-    for _ in range(connections):
-        done: asyncio.Future[None] = loop.create_future()
-        connect = partial(Connection, request, started + seconds, latencies, done)
-        _, protocol = await loop.create_connection(connect, "127.0.0.1", port)
-        protocols.append(protocol)
-        waits.append(done)
-    await asyncio.wait_for(asyncio.gather(*waits), seconds + 30)
-    elapsed = time.perf_counter() - started
-    latencies.sort()
-    count = len(latencies)
-    return {
-        "count": count,
-        "rate": count / elapsed,
-        "p50_ms": latencies[count // 2] * 1000,
-        "p99_ms": latencies[min(count - 1, count * 99 // 100)] * 1000,
-        "failures": sum(protocol.failures for protocol in protocols),
-    }
+class Load:
+    """A load while it goes on."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._requests: Iterator[bytes] = cycle([text.encode() for text in job.requests])
+        self._idle: list[Connection] = []
+        self._waiting: deque[float] = deque()
+        """Moments at which turns were to begin that no connection was free for."""
+        self._running = 0
+        self._over = asyncio.Event()
+
+    def _turn(self) -> Turn:
+        request = next(self._requests)
+        return buying(request) if self._job.buys else asking(request)
+
+    def _rested(self, connection: Connection) -> None:
+        """Let a connection that is free go on, or rest."""
+        self._running -= 1
+        now = time.perf_counter()
+        if self._job.rate:
+            if self._waiting:
+                self._begin(connection, self._waiting.popleft())
+            else:
+                self._idle.append(connection)
+        elif now < self._until:
+            self._begin(connection, now)
+        if self._running == 0 and now >= self._until:
+            self._over.set()
+
+    def _begin(self, connection: Connection, since: float) -> None:
+        self._running += 1
+        connection.begin(self._turn(), since)
+
+    def _arrive(self, moment: float) -> None:
+        if self._idle:
+            self._begin(self._idle.pop(), moment)
+        else:
+            self._waiting.append(moment)
+
+    def _time_arrivals(self, loop: asyncio.AbstractEventLoop, started: float) -> None:
+        """Announce each turn at its moment, from a thread: the timers of an event loop are a millisecond coarse."""
+        for number in range(int(self._job.seconds * self._job.rate)):
+            moment = started + number / self._job.rate
+            time.sleep(max(0.0, moment - time.perf_counter()))
+            loop.call_soon_threadsafe(self._arrive, moment)
+
+    async def run(self) -> Figures:
+        """Load the server, and wait for the last answer."""
+        loop, job = asyncio.get_running_loop(), self._job
+        connections: list[Connection] = []
+        for _ in range(job.connections):
+            _, made = await loop.create_connection(partial(Connection, self._rested), "127.0.0.1", job.port)
+            connections.append(made)
+        spent, started = time.process_time(), time.perf_counter()
+        self._until = started + job.seconds
+        if job.rate:
+            self._idle = list(connections)
+            thread = threading.Thread(target=self._time_arrivals, args=(loop, started), daemon=True)
+            thread.start()
+            await asyncio.sleep(job.seconds)
+            await asyncio.to_thread(thread.join)
+            await asyncio.sleep(0)  # what the thread announced last
+        else:
+            for connection in connections:
+                self._begin(connection, time.perf_counter())
+        if self._running or self._waiting:
+            await asyncio.wait_for(self._over.wait(), job.seconds + 60)
+        elapsed, spent = time.perf_counter() - started, time.process_time() - spent
+        for connection in connections:
+            connection.transport.close()
+        latencies = sorted(one for connection in connections for one in connection.latencies)
+        count = len(latencies)
+        return Figures(
+            count,
+            count / elapsed,
+            latencies[count // 2] * 1000,
+            latencies[min(count - 1, count * 99 // 100)] * 1000,
+            spent / count * 1e6,
+            next((connection.refused for connection in connections if connection.refused), ""),
+        )
+
+
+async def main() -> None:
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    sys.stdout.buffer.write(msgspec.json.encode(await Load(job).run()))
 
 
 if __name__ == "__main__":
-    # Read from standard input: {"port", "request" (text), "connections", "seconds"}; write the figures as JSON.
-    job = json.load(sys.stdin)
-    print(json.dumps(uvloop.run(run(job["port"], job["request"].encode(), job["connections"], job["seconds"]))))
+    uvloop.run(main())

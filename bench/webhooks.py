@@ -1,7 +1,7 @@
 """How many webhooks a second can a worker deliver, and what does an endpoint cost those who pay?
 
-`python bench/webhooks.py drain` lets one worker drain a queue to a receiver on this computer, and prints the rate
-and the processor time of each part. `python bench/webhooks.py cost` creates and confirms payments in rounds without
+`python -m bench.webhooks drain` lets one worker drain a queue to a receiver on this computer, and prints the rate
+and the processor time of each part. `python -m bench.webhooks cost` creates and confirms payments in rounds without
 an endpoint, with one while the worker is elsewhere, and with one while it is in the same process, in turn. Processor
 time tells more than the rate where something else runs. The database is the embedded PostgreSQL with fsync on. Figures
 belong to the machine.
@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import psutil
 import uvloop
 
@@ -47,6 +48,21 @@ from nicobar.worker.worker import work
 HERE = Path(__file__).resolve()
 BUYERS = 16
 """Payments that are made side by side."""
+
+
+class Worked(msgspec.Struct):
+    """How fast a worker was."""
+
+    rate: float
+    """A second."""
+    worker_us: float
+    """Processor time of the worker for each, in microseconds."""
+    postgres_us: float
+
+    def sentence(self, what: str) -> str:
+        """Say it, for a terminal."""
+        spent = f"processor time for each: worker {self.worker_us:.0f} us, PostgreSQL {self.postgres_us:.0f} us"
+        return f"{self.rate:.0f} {what} a second; {spent}"
 
 
 class Taking(asyncio.Protocol):
@@ -138,7 +154,7 @@ async def analyze(runtime: Runtime) -> None:
         await read.execute("ANALYZE")
 
 
-async def drain(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, count: int) -> None:
+async def drain(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, count: int) -> Worked:
     with process(str(HERE), "receive") as receiver:
         url = f"http://127.0.0.1:{read_line(receiver)}/hook"
         await create_endpoint(runtime, tenant, NewEndpoint(url=url))
@@ -156,10 +172,7 @@ async def drain(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, c
             worker_seconds = processor_seconds(worker.pid) - worked
         database_seconds = processor_seconds(postmaster, children=True) - before
     sent = taken - skipped
-    print(
-        f"{sent / seconds:.0f} deliveries a second ({sent} in {seconds:.1f} s); processor time for each: worker "
-        f"{worker_seconds / sent * 1e6:.0f} us, PostgreSQL {database_seconds / sent * 1e6:.0f} us"
-    )
+    return Worked(sent / seconds, worker_seconds / sent * 1e6, database_seconds / sent * 1e6)
 
 
 async def cost(runtime: Runtime, tenant: Tenant, product_id: str, data: Path, rounds: int, seconds: float) -> None:
@@ -219,7 +232,8 @@ async def measure(arguments: argparse.Namespace, data: Path) -> None:
             new = NewProduct(name="Guide", price=OneTimePrice("USD", 1900), tax_category="e_book")
             product_id = (await create_product(runtime, tenant, new)).product_id
             if arguments.what == "drain":
-                await drain(runtime, tenant, product_id, data, arguments.count)
+                worked = await drain(runtime, tenant, product_id, data, arguments.count)
+                print(msgspec.json.encode(worked).decode() if arguments.json else worked.sentence("deliveries"))
             else:
                 await cost(runtime, tenant, product_id, data, arguments.rounds, arguments.seconds)
     finally:
@@ -230,6 +244,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["drain", "cost", "receive"])
     parser.add_argument("--count", type=int, default=3000, help="deliveries to drain")
+    parser.add_argument("--json", action="store_true", help="print what drain found as JSON")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0)
     arguments = parser.parse_args()
