@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from nicobar.core.problems import Problem
 from nicobar.flows.business_time.recall_clocks import recall_clocks
 from nicobar.flows.runtime import Runtime
+from nicobar.pages.details.details import options
 from nicobar.pages.frame.embedding import FrameView, error_view
 from nicobar.pages.frame.static_files import StaticFiles, takes_gzip
 from nicobar.pages.texts.language import LanguageView, reader_of
@@ -66,6 +67,7 @@ def _environment(prefix: str) -> Environment:
     static = _static_files()
     environment.globals["asset"] = lambda name: f"{prefix}/static/{static.name(name)}"
     environment.globals["picture"] = lambda image_id: f"{prefix}/images/{image_id}/small"
+    environment.filters["options"] = options
     environment.globals["integrity"] = static.integrity
     return environment
 

@@ -224,6 +224,7 @@ def day_text(moment: datetime, locale: Locale) -> str:
     return str(format_date(moment.astimezone(UTC), "long", locale))
 
 
+@lru_cache(maxsize=1024)  # a page names its total once for each way to pay
 def amount_text(minor: int, currency: str, locale: Locale) -> str:
     """Write an amount as people of this locale do, with exactly the currency's own number of decimals.
 
