@@ -117,7 +117,7 @@ def paid(customer: httpx.Client, link: str, number: str = CARD["number"]) -> Non
 def cancelled_in_the_portal(customer: httpx.Client, link: str, subscription_id: str) -> None:
     """Open the portal and cancel at the end of the period, with a reason."""
     home = customer.get(link).headers["location"]
-    place = re.search(rf"{re.escape(home)}/([\w/]*)/cancel", customer.get(home).text)
+    place = re.search(rf"{re.escape(home)}/([\w/-]*)/cancel", customer.get(home).text)
     assert place is not None
     path = f"{home}/{place[1]}/cancel"
     fields = {"token": token_for(customer.get(path).text, path), "when": "later", "reason": "too_expensive"}
