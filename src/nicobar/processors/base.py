@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 from nicobar.core.business.tenant import Mode
 from nicobar.core.disputes.dispute import DisputeFacts
 from nicobar.core.payments.payment import Attempt, CardDetails, Outcome
+from nicobar.core.payments.renewal_try import RenewalTry
 from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.core.refunds.refund import RefundOutcome
 
@@ -114,6 +115,7 @@ class ChargeRequest:
         "instrument",
         "keep_card",
         "payment_id",
+        "renewal",
         "return_url",
         "scenario",
     )
@@ -133,6 +135,7 @@ class ChargeRequest:
         business_id: str = "",
         payment_id: str = "",
         scenario: object = None,
+        renewal: RenewalTry | None = None,
     ) -> None:
         """Take minor units of `currency`; `return_url` is where a page of the processor sends the customer back to.
 
@@ -140,7 +143,8 @@ class ChargeRequest:
         to confirm anything. `force_3ds` asks for 3-D Secure (True) or to leave it out (False); None leaves it to the
         card's bank, which has the last word in any case. `email` is the customer's address, which some methods ask for.
         `business_id` says who sells and `payment_id` what, for the processor's own records. `scenario` is what the
-        payment's metadata tells the simulator to do wrong (docs/simulator.md); for every other processor it is None.
+        payment's metadata tells the simulator to do wrong (docs/simulator.md), and `renewal` says which renewal that is
+        about; for every other processor they are None.
         """
         self.attempt_id = attempt_id
         self.amount = amount
@@ -154,6 +158,7 @@ class ChargeRequest:
         self.business_id = business_id
         self.payment_id = payment_id
         self.scenario = scenario
+        self.renewal = renewal
 
     def __repr__(self) -> str:
         """Name the attempt and the amount; the instrument hides itself."""

@@ -8,7 +8,14 @@ import msgspec
 import pytest
 
 from nicobar.core.problems import Problem
-from nicobar.core.simulator.simulated_scenario import METADATA_KEY, WORDS, SimulatedScenario, chance, read_scenario
+from nicobar.core.simulator.simulated_scenario import (
+    METADATA_KEY,
+    WORDS,
+    RenewalDecline,
+    SimulatedScenario,
+    chance,
+    read_scenario,
+)
 from nicobar.reference import failures
 
 
@@ -52,6 +59,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "refund_pending:60; refund_bounce:0": {"refund_pending": seconds(60), "refund_bounce": seconds(0)},
     "refund_drop_before": {"refund_answer": "drop_before"},
     "refund_drop_after": {"refund_answer": "drop_after"},
+    "renewal_decline:2": {"renewal_decline": RenewalDecline(2, "GENERIC_DECLINE", 1)},
+    "renewal_decline:1:LOST_CARD": {"renewal_decline": RenewalDecline(1, "LOST_CARD", 1)},
+    "renewal_decline:10000:INSUFFICIENT_FUNDS:3": {"renewal_decline": RenewalDecline(10000, "INSUFFICIENT_FUNDS", 3)},
+    "mandate_expires:12": {"mandate_renewals": 12},
+    "card_replaced:3": {"card_replaced": 3},
     "seed:42": {"seed": 42},
     " decline : LOST_CARD ;notice_late: 5 ": {"decline": "LOST_CARD", "notice_late": seconds(5)},
     "notice_twice;notice_late:5": {"notices": "twice", "notice_late": seconds(5)},
@@ -97,6 +109,14 @@ def test_every_word_is_tried() -> None:
         ("seed:2147483648", "seed takes a whole number from 0 to 2147483647"),
         ("seed", "seed takes a whole number"),
         ("chaos:42", "chaos takes no argument"),
+        ("renewal_decline", "renewal_decline takes a number from 1 to 10000"),
+        ("renewal_decline:0", "renewal_decline takes a number from 1 to 10000"),
+        ("renewal_decline:1:NONE", "renewal_decline takes a failure code"),
+        ("renewal_decline:1:LOST_CARD:0", "renewal_decline takes a number from 1 to 10000"),
+        ("renewal_decline:1:LOST_CARD:2:3", "renewal_decline takes a number, a failure code and a number of tries"),
+        ("mandate_expires:10001", "mandate_expires takes a number from 1 to 10000"),
+        ("mandate_expires:1d", "mandate_expires takes a whole number from 0 to"),
+        ("card_replaced", "card_replaced takes a number from 1 to 10000"),
         ("decline;decline:LOST_CARD", "decline is there twice"),
         ("drop_after;timeout_after", "timeout_after contradicts another word"),
         ("late_success:5;decline", "decline contradicts another word"),

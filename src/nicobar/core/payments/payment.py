@@ -11,6 +11,7 @@ import msgspec
 
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.core.customers.buyer import Address, Buyer
+from nicobar.core.payments.renewal_try import RenewalTry
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.core.tax.tax_id import RegisterAnswer
 
@@ -218,6 +219,8 @@ class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     corrected there until paying; what the merchant knew cannot."""
     checkout_session_id: str | None = None
     """The session that the payment was made of."""
+    renewal: RenewalTry | None = None
+    """Which renewal it is, for the simulator; None where no scenario asks."""
     custom_field_responses: list[CustomFieldResponse] | None = None
     starts: list[str] = []
     """The subscriptions that begin when it is paid."""

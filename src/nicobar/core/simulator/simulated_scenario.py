@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from nicobar.core.business.tenant import Mode
+from nicobar.core.payments.renewal_try import RenewalTry
 from nicobar.core.problems import Problem
 
 METADATA_KEY: Final = "nicobar_scenario"
@@ -27,6 +28,9 @@ LONGEST_DELAY: Final = timedelta(days=90)
 
 LARGEST_SEED: Final = 2**31 - 1
 
+MOST_RENEWALS: Final = 10_000
+"""The largest number of a renewal, or of its tries, that a scenario can name."""
+
 AnswerFault = Literal["timeout_before", "timeout_after", "drop_before", "drop_after"]
 """What becomes of the answer to a charge: never given, or a connection that breaks, before or after the money moves."""
 
@@ -35,6 +39,15 @@ NoticeFault = Literal["twice", "first", "lost", "shuffled"]
 
 Verdict = Literal["won", "lost", "cancelled", "accepted", "expired", "challenged"]
 """How a dispute goes on after it was opened."""
+
+
+class RenewalDecline(msgspec.Struct, frozen=True):
+    """A renewal that is declined while its customer is not there."""
+
+    number: int
+    error_code: str
+    tries: int
+    """How many tries of it are declined."""
 
 
 class SimulatedScenario(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,8 +80,22 @@ class SimulatedScenario(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """How long after its success a refund comes back; None for never."""
     refund_answer: Literal["drop_before", "drop_after"] | None = None
     """What becomes of the answer to the first request of each refund."""
+    renewal_decline: RenewalDecline | None = None
+    mandate_renewals: int | None = None
+    """How many renewals the mandate is good for; None for all. It is given again whenever the customer is there."""
+    card_replaced: int | None = None
+    """The renewal before which the bank has sent its customer a new card, which is charged in place of the old one."""
     seed: int = 0
     """What decides wherever something is left to chance."""
+
+    def for_renewal(self, renewal: RenewalTry | None) -> "SimulatedScenario":
+        """Return what is to happen to a charge without its customer: declined, where the renewal is to be."""
+        wanted, code = self.renewal_decline, None
+        if renewal is not None and wanted is not None and renewal.number == wanted.number:
+            code = wanted.error_code if renewal.retry_attempt < wanted.tries else None
+        if renewal is not None and self.mandate_renewals is not None and renewal.number == self.mandate_renewals + 1:
+            code = "MANDATE_INVALID"
+        return self if code is None else msgspec.structs.replace(self, decline=code)
 
 
 def read_scenario(text: object, codes: Sequence[str]) -> SimulatedScenario:
@@ -175,6 +202,27 @@ def _verdict(argument: str, word: str, _codes: Sequence[str]) -> _Fields:
     return {"verdict": verdict, "verdict_after": _duration(after, word, LONGEST_DELAY)}
 
 
+def _counted(argument: str, word: str) -> int:
+    number = _whole(argument, word) if argument else -1
+    if not 1 <= number <= MOST_RENEWALS:
+        raise _refused(f"{word} takes a number from 1 to {MOST_RENEWALS}.")
+    return number
+
+
+def _renewal_decline(argument: str, word: str, codes: Sequence[str]) -> _Fields:
+    number, *more = argument.split(":")
+    if len(more) > 2:
+        raise _refused(f"{word} takes a number, a failure code and a number of tries, such as 2:INSUFFICIENT_FUNDS:3.")
+    code, tries = [*more, "", ""][:2]
+    declined = str(_decline(code, word, codes)["decline"])
+    return {"renewal_decline": RenewalDecline(_counted(number, word), declined, _counted(tries or "1", word))}
+
+
+def _number(name: str) -> _Reader:
+    """Return the reader of a word whose argument is the number of a renewal."""
+    return lambda argument, word, _codes: {name: _counted(argument, word)}
+
+
 _WORDS: Final[dict[str, _Reader]] = {
     "decline": _decline,
     "challenge": _flag(challenge=True),
@@ -198,6 +246,9 @@ _WORDS: Final[dict[str, _Reader]] = {
     "refund_bounce": _time("refund_bounce", refund_fail=False),
     "refund_drop_before": _flag(refund_answer="drop_before"),
     "refund_drop_after": _flag(refund_answer="drop_after"),
+    "renewal_decline": _renewal_decline,
+    "mandate_expires": _number("mandate_renewals"),
+    "card_replaced": _number("card_replaced"),
     "seed": _flag(),
     "chaos": _flag(),
 }

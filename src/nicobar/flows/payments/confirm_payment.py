@@ -218,6 +218,7 @@ def _charge_request(
 ) -> ChargeRequest:
     """Return what the processor is asked for an attempt."""
     link_url = runtime.public_url if payment.link_id is None else runtime.link_url(payment.link_id)
+    simulated = is_simulated(processor, payment.mode)
     return ChargeRequest(
         attempt.attempt_id,
         attempt.amount,
@@ -230,7 +231,8 @@ def _charge_request(
         email=payment.customer.email,
         business_id=payment.business_id,
         payment_id=payment.payment_id,
-        scenario=payment.metadata.get(METADATA_KEY) if is_simulated(processor, payment.mode) else None,
+        scenario=payment.metadata.get(METADATA_KEY) if simulated else None,
+        renewal=payment.options.renewal if simulated else None,
     )
 
 

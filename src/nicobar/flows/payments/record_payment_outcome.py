@@ -134,7 +134,7 @@ async def _saved(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Out
     if attempt is None or not isinstance(outcome, Succeeded):
         return None
     if payment.payment_method_id is not None:
-        await touch_method(tx, payment.tenant, payment.payment_method_id, at)
+        await touch_method(tx, payment.tenant, payment.payment_method_id, at, outcome.card)
     card = outcome.card or attempt.card
     if not attempt.save_method or outcome.kept is None or card is None:
         return payment.payment_method_id

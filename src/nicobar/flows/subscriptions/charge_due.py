@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import Final
 
+from nicobar.core.payments.renewal_try import RenewalTry
 from nicobar.core.problems import Problem
+from nicobar.core.simulator.simulated_scenario import METADATA_KEY
 from nicobar.core.subscriptions.due import ChargeDue
 from nicobar.core.subscriptions.lifecycle import hold_without_method
 from nicobar.core.subscriptions.plan import working_terms
@@ -15,6 +17,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.place_charge import CHANGED_METHOD, ChargeOrder, Overtaken, PlacedCharge, place_charge
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.payments.saved_methods import get_method
+from nicobar.storage.subscriptions.charges import count_renewals
 from nicobar.storage.subscriptions.subscriptions import lock_subscription
 
 _METHOD_IS_OF_NO_USE: Final = ("NO_ELIGIBLE_PAYMENT_METHODS", "NOT_FOUND")
@@ -67,6 +70,8 @@ async def charge_due(
         replaces_method=replaces,
         action=CHANGED_METHOD if replaces else None,
     )
+    if subscription.mode == "test" and METADATA_KEY in order.metadata and due.charge_type == "renewal":
+        order = order._replace(renewal=await _renewal(runtime, subscription, due.retry_attempt))
     try:
         return await place_charge(runtime, subscription, order, tax_id, at)
     except Problem as problem:
@@ -74,6 +79,13 @@ async def charge_due(
             raise
     await _hold(runtime, subscription, at)
     return None
+
+
+async def _renewal(runtime: Runtime, subscription: Subscription, retry_attempt: int) -> RenewalTry:
+    """Return which renewal is charged: a retry is one more try of the last."""
+    async with runtime.database.read() as read:
+        begun = await count_renewals(read, subscription.tenant, subscription.subscription_id)
+    return RenewalTry(begun if retry_attempt else begun + 1, retry_attempt)
 
 
 async def _exists(runtime: Runtime, subscription: Subscription, method: str | None) -> bool:

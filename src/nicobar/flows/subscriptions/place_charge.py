@@ -8,6 +8,7 @@ import msgspec
 from nicobar.core.business.tenant import secret_hash
 from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.core.payments.payment import ChargeType, Payment, PaymentOptions, Succeeded
+from nicobar.core.payments.renewal_try import RenewalTry
 from nicobar.core.payments.repricing import priced_lines
 from nicobar.core.pricing.cart import RequestedItem
 from nicobar.core.pricing.quote import KeptProduct
@@ -57,6 +58,8 @@ class ChargeOrder(NamedTuple):
     change: PlanChange | None = None
     factor: str = "1"
     retry_attempt: int = 0
+    renewal: RenewalTry | None = None
+    """Which renewal it is, where a scenario of test mode asks."""
     is_manual: bool = False
     replaces_method: bool = False
     link_lifetime: timedelta | None = None
@@ -219,4 +222,5 @@ def _options(subscription: Subscription, order: ChargeOrder, tax_id: CheckedTaxI
         charge_type=order.charge_type,
         updates_method=order.charge_type is None,
         keeps_method=order.link_lifetime is not None,
+        renewal=order.renewal,
     )

@@ -71,14 +71,15 @@ def charge_card(
         raise CardRefused("number", "not_a_test_card")
     known, charge = _staged(known, charge)
     now, reference = charge.created_at, charge.reference
-    if isinstance(card, SavedMethod) and card.is_expired(now):
+    new_card = _new_card(card, request, charge) if isinstance(card, SavedMethod) else None
+    if isinstance(card, SavedMethod) and new_card is None and card.is_expired(now):
         return charge.ending(declined("EXPIRED_CARD", reference), now)
     renewal = not request.customer_present  # the nearest that this server has to one
     if known.outcome == "decline" or (renewal and known.outcome == "succeed_renewals_fail"):
         return charge.ending(declined(known.error_code, reference), now)
     kept = _kept(known) if request.keep_card else None
     if not _challenges(known, request):
-        return charge.ending(Succeeded(reference, _unchallenged(known, request), kept), now)
+        return charge.ending(Succeeded(reference, _unchallenged(known, request), kept, new_card), now)
     if renewal:
         return charge.ending(declined("AUTHENTICATION_REQUIRED", reference), now)
     passed, begun = authenticated("challenge"), ThreeDs("challenge", version=VERSION)
@@ -94,6 +95,21 @@ def charge_card(
             later_at=now + CHALLENGE_LIFETIME,
         ),
         decide_until=now + CHALLENGE_LIFETIME,
+    )
+
+
+def _new_card(card: SavedMethod, request: ChargeRequest, charge: BankCharge) -> CardDetails | None:
+    """Return the card that the bank has sent in place of the saved one; None for none.
+
+    The token stands for the account, so the new card is charged by it, as the networks' updating services have it.
+    """
+    renewal = request.renewal
+    if request.customer_present or renewal is None or renewal.number != charge.scenario.card_replaced:
+        return None
+    return msgspec.structs.replace(
+        card.card,
+        last_four=f"{(int(card.card.last_four) + 1) % 10_000:04}",
+        exp_year=str(max(int(card.card.exp_year), charge.created_at.year) + 4),
     )
 
 

@@ -253,7 +253,10 @@ class Simulator:
 def _scenario(request: ChargeRequest) -> SimulatedScenario:
     """Return what is to go wrong: by the payment's metadata, or as somebody chose on the test panel."""
     if not isinstance(request.instrument, SimulatedCharge):
-        return SimulatedScenario() if request.scenario is None else read_scenario(request.scenario, failures.CODES)
+        if request.scenario is None:
+            return SimulatedScenario()
+        scenario = read_scenario(request.scenario, failures.CODES)
+        return scenario if request.customer_present else scenario.for_renewal(request.renewal)
     match request.instrument.scenario:
         case "decline":
             return SimulatedScenario(decline=request.instrument.error_code or "GENERIC_DECLINE")

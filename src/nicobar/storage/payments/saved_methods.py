@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.payments.payment import CardDetails
 from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.storage.database import Read, Record, Tx
 
@@ -27,7 +28,7 @@ RETURNING payment_method_id
 """
 
 _TOUCH: Final = """
-UPDATE saved_methods SET last_used_at = greatest(last_used_at, $4)
+UPDATE saved_methods SET last_used_at = greatest(last_used_at, $4), card = coalesce($5, card)
 WHERE business_id = $1 AND mode = $2 AND payment_method_id = $3
 """
 
@@ -57,9 +58,12 @@ async def keep_method(tx: Tx, tenant: Tenant, method: SavedMethod) -> str:
     return kept
 
 
-async def touch_method(tx: Tx, tenant: Tenant, payment_method_id: str, at: datetime) -> None:
-    """Note that a saved method has paid; one that was deleted meanwhile stays deleted."""
-    await tx.execute(_TOUCH, tenant.business_id, tenant.mode, payment_method_id, at)
+async def touch_method(tx: Tx, tenant: Tenant, payment_method_id: str, at: datetime, card: CardDetails | None) -> None:
+    """Note that a saved method has paid; one that was deleted meanwhile stays deleted.
+
+    `card` is what the processor told of the card that paid: banks replace cards, and networks pass the new ones on.
+    """
+    await tx.execute(_TOUCH, tenant.business_id, tenant.mode, payment_method_id, at, card)
 
 
 async def list_methods(read: Read, tenant: Tenant, customer_id: str) -> list[SavedMethod]:

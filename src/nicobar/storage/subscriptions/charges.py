@@ -44,6 +44,11 @@ WHERE business_id = $1 AND mode = $2 AND subscription_id = $3 AND state = 'paid'
 ORDER BY payment_id, position
 """
 
+_RENEWALS: Final = """
+SELECT count(*) FROM subscription_charges
+WHERE business_id = $1 AND mode = $2 AND subscription_id = $3 AND charge_type = 'renewal' AND retry_attempt = 0
+"""
+
 _END: Final = """
 UPDATE subscription_charges SET state = $5, starts_at = coalesce($6, starts_at), ends_at = coalesce($7, ends_at)
 WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND position = $4
@@ -100,6 +105,12 @@ async def charges_of_subscription(
     """Return the newest charges of a subscription, the newest first."""
     rows = await read.fetch(_OF_SUBSCRIPTION, tenant.business_id, tenant.mode, subscription_id, limit)
     return [msgspec.convert(dict(row), ChargeRecord) for row in rows]
+
+
+async def count_renewals(read: Read, tenant: Tenant, subscription_id: str) -> int:
+    """Return how many renewals of a subscription were charged so far, whatever became of them; retries are none."""
+    counted: int = await read.fetchval(_RENEWALS, tenant.business_id, tenant.mode, subscription_id)
+    return counted
 
 
 async def charges_of_period(
