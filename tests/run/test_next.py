@@ -1,4 +1,4 @@
-"""The shop of docs/guide.md in Next.js itself, with routes for every kind of checkout beside it, and no edit.
+"""The shop of docs/guide.md in Next.js itself, and routes for every kind of checkout, without an edit.
 
 Next.js asks the outside by itself whether there is a newer one, so where every connection goes is watched in
 `test_adapters.py`; here the requests to the hosted service are counted.
