@@ -27,7 +27,7 @@ serve: $(if $(RELOAD),.venv/development.stamp,.venv/program.stamp) ## Serve a de
 test: setup check ## Run every check and every test
 	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" $(BIN)/python -m pytest -n 2 $(ARGS)
 
-prove: setup ## Run what draws at random in full, not for the tenth or less of `make test`, and write docs/proof.md (minutes)
+prove: setup build/next/node_modules/next ## Run what draws at random in full, not for the tenth or less of `make test`, and write docs/proof.md (minutes)
 	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" NICOBAR_PROVE=1 $(BIN)/python -m pytest -n 2 -m proof $(ARGS)
 
 coverage: setup ## Run every test and show what of src/ none of them reaches; fails below the floor
@@ -82,3 +82,6 @@ build/proxies.stamp: .ci/install-proxies
 
 build/node/node_modules/$(SDK): .ci/install-node-sdk
 	@.ci/install-node-sdk build/node
+
+build/next/node_modules/next: .ci/install-next
+	@.ci/install-next build/next
