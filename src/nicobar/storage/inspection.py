@@ -58,7 +58,7 @@ async def database_facts(read: Read) -> DatabaseFacts:
 
 
 async def allowed_connections(database: Database) -> int:
-    """Return how many connections all users of PostgreSQL may have together, without those that only its superuser may."""
+    """Return how many connections all users together may have to PostgreSQL, without those kept for its superuser."""
     connection = await database.connect()
     try:
         allowed: int = await connection.fetchval(_ALLOWED_CONNECTIONS)
