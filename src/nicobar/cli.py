@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from nicobar.commands.terminal.parts import WHERE, Data, DatabaseUrl, Json, print_json
@@ -111,13 +111,15 @@ More configuration from the environment:
                       starts with it (default: http://HOST:PORT)
   NICOBAR_LOG         what is logged: debug, info or warning (default: info)
   NICOBAR_METRICS_PORT  port on 127.0.0.1 for Prometheus: /metrics
-                      (default: none)
+                      (default: none); of several processes the first has it,
+                      the second the next one, and so on
   NICOBAR_ALLOW_PRIVATE_WEBHOOKS=1
                       send webhooks into the own network, too (on with --demo)
 
 Examples:
   nicobar serve --demo
   nicobar serve --port 9000 --data ./data
+  nicobar serve --workers 4
   NICOBAR_PUBLIC_URL=https://pay.example.com nicobar serve --host 0.0.0.0
   NICOBAR_DATABASE_URL=postgresql://me:secret@db/nicobar nicobar serve"""
 )
@@ -135,17 +137,25 @@ def serve(
     no_worker: Annotated[
         bool, Parameter(help="Leave jobs and regular work to `nicobar worker`, which runs beside this server.")
     ] = False,
+    workers: Annotated[
+        int,
+        Parameter(
+            help="How many server processes share the port, up to 64 [default: 1].",
+            validator=validators.Number(gte=1, lte=64),
+        ),
+    ] = 1,
 ) -> int:
     """Serve the API and the payment pages until Ctrl-C, and process jobs meanwhile.
 
-    The embedded database is made at the first start, and stops together with the server.
+    The embedded database is made at the first start, and stops together with
+    the server. Several processes use several cores; one that dies is replaced.
     """
     configuration = read_configuration(host=host, port=port, data=data, database_url=database_url)
     from nicobar.program import startup
 
     if demo:
         configuration = msgspec.structs.replace(configuration, allow_private_webhooks=True)
-    startup.serve(configuration, demo=demo, jobs=not no_worker)
+    startup.serve(configuration, demo=demo, jobs=not no_worker, processes=workers)
     return 0
 
 

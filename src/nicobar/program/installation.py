@@ -24,12 +24,13 @@ from nicobar.program.postgres import Postgres, data_folder, key_file, open_audit
 from nicobar.program.stop import Stop
 from nicobar.storage.accounts.processor_accounts import all_accounts
 from nicobar.storage.business.businesses import first_business
-from nicobar.storage.database import CONNECT_TIMEOUT, Database, DatabaseUnavailable, Read
+from nicobar.storage.database import CONNECT_TIMEOUT, POOL_SIZE, Database, DatabaseUnavailable, Read
 from nicobar.storage.inspection import (
     FIRST_BUSINESS,
     PRIVATE,
     SERVER_NAME,
     advisory_lock,
+    allowed_connections,
     server_addresses,
     serves_privately,
 )
@@ -55,19 +56,26 @@ FOLLOWERS: Final[tuple[Follower, ...]] = (follow_payment,)
 """What is above payments and has its part in their moves, in this order."""
 
 
+SPARED_CONNECTIONS: Final = 12
+"""Connections of PostgreSQL that several processes leave to commands, backups and workers of their own."""
+
+LEAST_CONNECTIONS: Final = 4
+"""Connections that one process needs: those who hold one may ask for a second."""
+
+
 class InstallationError(Exception):
     """The database of this installation cannot be used; the message says why and gives advice."""
 
 
 @asynccontextmanager
 async def open_runtime(
-    postgres: Postgres, configuration: Configuration, port: int, *, serving: bool = False
+    postgres: Postgres, configuration: Configuration, port: int, *, serving: bool = False, processes: int = 1
 ) -> AsyncIterator[Runtime]:
     """Yield a runtime on a database whose schema is up to date.
 
     `port` is where the server listens, or would: it is part of every payment link. A server that is `serving` tells
-    the database its address, so that commands find it. Raises InstallationError or
-    MigrationError.
+    the database its address, so that commands find it; several `processes` that serve together share the connections
+    that PostgreSQL allows. Raises InstallationError or MigrationError.
     """
     database, clock, public_url = Database(postgres.dsn), SystemClock(), configuration.base_url(port)
     if serving:
@@ -81,6 +89,8 @@ async def open_runtime(
     )
     try:
         with explained(configuration):
+            if processes > 1:
+                database.bound(share_of_connections(await allowed_connections(database), processes))
             await migrate(database)
         processors = built_in_processors(clock, public_url, SimulatorRecords(database))
         seal = open_audit_seal(configuration)
@@ -93,6 +103,21 @@ async def open_runtime(
         webhooks.close()
         await accounts.close()
         await database.close()
+
+
+def share_of_connections(allowed: int, processes: int) -> int:
+    """Return how many connections each process may have, so that some are left for commands and backups.
+
+    Raises InstallationError when those that PostgreSQL allows are too few.
+    """
+    share = (allowed - SPARED_CONNECTIONS) // processes
+    if share < LEAST_CONNECTIONS:
+        needed = SPARED_CONNECTIONS + processes * LEAST_CONNECTIONS
+        raise InstallationError(
+            f"PostgreSQL allows {allowed} connections, and {processes} server processes need {needed}. "
+            f"Take fewer with --workers, or raise max_connections of that PostgreSQL."
+        )
+    return min(POOL_SIZE, share)
 
 
 async def check_secrets(runtime: Runtime) -> None:

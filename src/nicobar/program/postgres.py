@@ -40,6 +40,11 @@ class Postgres:
             self.dsn = self.embedded.dsn
             before.release()
 
+    def leave_to_parent(self) -> None:
+        """Give up what this process has inherited of a use, which stays that of the process it was forked from."""
+        if self.embedded is not None:
+            self.embedded.leave_to_parent()
+
     def release(self) -> None:
         """Give up our use; the embedded server stops when nobody else uses it. Raises EmbeddedError."""
         if self.embedded is not None:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, suppress
 from functools import partial
 from typing import Final, cast
 
@@ -33,21 +33,45 @@ DRAIN_SECONDS: Final = 10
 """How long running requests may take to finish after the first request to stop."""
 
 
-def run_server(
-    configuration: Configuration, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
-) -> None:
-    """Serve on a bound socket until told to stop, and process `jobs` meanwhile.
+def _show(banner: str) -> None:
+    say(banner, coloured=True)
 
-    Raises PortError, InstallationError or MigrationError.
+
+def run_server(
+    configuration: Configuration,
+    postgres: Postgres,
+    listener: socket.socket,
+    stop: Stop,
+    *,
+    demo: bool,
+    jobs: bool,
+    processes: int = 1,
+    announce: Callable[[str], None] = _show,
+    tell: Callable[[str], None] = say,
+) -> None:
+    """Serve on a bound socket until told to stop, and process `jobs` meanwhile, as one of so many `processes`.
+
+    `announce` gets the banner when the server is ready, `tell` what an operator should know. Raises PortError,
+    InstallationError or MigrationError.
     """
     configure_logs(configuration.log)
     allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
-        runner.run(_serve(configuration, postgres, listener, stop, demo=demo, jobs=jobs))
+        opening = partial(open_runtime, postgres, configuration, serving=True, processes=processes)
+        runner.run(_serve(configuration, postgres, listener, stop, opening, announce, tell, demo=demo, jobs=jobs))
 
 
 async def _serve(
-    configuration: Configuration, postgres: Postgres, listener: socket.socket, stop: Stop, *, demo: bool, jobs: bool
+    configuration: Configuration,
+    postgres: Postgres,
+    listener: socket.socket,
+    stop: Stop,
+    opening: Callable[[int], AbstractAsyncContextManager[Runtime]],
+    announce: Callable[[str], None],
+    tell: Callable[[str], None],
+    *,
+    demo: bool,
+    jobs: bool,
 ) -> None:
     server: _Server | None = None
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
@@ -63,14 +87,14 @@ async def _serve(
         async with AsyncExitStack() as opened:
             with step("Preparing the database"):
                 port = listener.getsockname()[1]
-                runtime = await opened.enter_async_context(open_runtime(postgres, configuration, port, serving=True))
+                runtime = await opened.enter_async_context(opening(port))
                 banner = await _prepare(runtime, configuration, postgres, demo=demo)
             for notice in give_up_root(data_folder(configuration), is_embedded=postgres.embedded is not None):
-                say(notice)
+                tell(notice)
             app = create_app(runtime, None if demo else configuration.rate_limit, configuration.trusted_proxies)
             listen(listener, configuration.host)
             running = await opened.enter_async_context(in_background(runtime, postgres, jobs=jobs))
-            server = _Server(server_config(app), lambda: say(banner, coloured=True), running)
+            server = _Server(server_config(app), lambda: announce(banner), running)
             await server.serve([listener])
 
 

@@ -25,6 +25,9 @@ Tx = NewType("Tx", Read)
 
 Record: TypeAlias = asyncpg.Record
 
+POOL_SIZE: Final = 16
+"""Connections that one process has at most, unless it is told otherwise."""
+
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds to wait for a new connection, or for one of the pool to come free."""
 
@@ -57,7 +60,7 @@ class Companion(Protocol):
 class Database:
     """A pool of at most `size` connections to one database."""
 
-    def __init__(self, dsn: str, size: int = 16, command_timeout: float = COMMAND_TIMEOUT) -> None:
+    def __init__(self, dsn: str, size: int = POOL_SIZE, command_timeout: float = COMMAND_TIMEOUT) -> None:
         """Take the address, and the seconds that one statement may take."""
         self.dsn = dsn
         self.application_name = "nicobar"
@@ -71,6 +74,10 @@ class Database:
         self._shared: Database | None = None
         self.work_announced = asyncio.Event()
         """Set when a transaction of this process has committed work that is due at once (`announce_work`)."""
+
+    def bound(self, size: int) -> None:
+        """Have at most so many connections from now on. To be called before the pool is used."""
+        self._slots = asyncio.Semaphore(size)
 
     @property
     def connections(self) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from nicobar.storage.database import Read
+from nicobar.storage.database import Database, Read
 
 _FACTS: Final = """
 SELECT current_setting('server_version') AS version,
@@ -18,6 +18,10 @@ SELECT current_setting('server_version') AS version,
        EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'checksum')
            AS has_schema,
        clock_timestamp() AS now
+"""
+
+_ALLOWED_CONNECTIONS: Final = """
+SELECT current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
 """
 
 _SERVERS: Final = """
@@ -51,6 +55,16 @@ class DatabaseFacts(msgspec.Struct, frozen=True):
 async def database_facts(read: Read) -> DatabaseFacts:
     """Return what the server says about itself."""
     return msgspec.convert(await read.fetchrow(_FACTS), DatabaseFacts)
+
+
+async def allowed_connections(database: Database) -> int:
+    """Return how many connections all users together may have to PostgreSQL, without those kept for its superuser."""
+    connection = await database.connect()
+    try:
+        allowed: int = await connection.fetchval(_ALLOWED_CONNECTIONS)
+    finally:
+        await connection.close()
+    return allowed
 
 
 async def schema_version(read: Read) -> int:

@@ -67,6 +67,29 @@ async def fetch_page(
     return await read.fetch(query, *values)
 
 
+async def fetch_joined_page(
+    read: Read,
+    select: str,
+    table: str,
+    key: str,
+    tenant: Tenant,
+    conditions: Iterable[Condition],
+    limit: int,
+    offset: int,
+) -> Sequence[Record]:
+    """Return rows as `fetch_page` does, where `select` is joined from several tables: its FROM begins with `table`.
+
+    The rows of the page are found in that table alone, so that nothing is joined to those before the page.
+    """
+    joined, values = where(key, tenant, conditions)
+    alias, column = key.split(".")
+    identity = f"{alias}.business_id, {alias}.mode, {alias}.{column}"
+    found = f"SELECT {identity} FROM {table} {alias} WHERE {joined}"
+    page = f"{found} ORDER BY {key} DESC LIMIT {limit:d} OFFSET {offset:d}"
+    query = f"SELECT {select} JOIN ({page}) page USING (business_id, mode, {column}) ORDER BY {column} DESC"
+    return await read.fetch(query, *values)
+
+
 def _qualifier(key: str) -> str:
     """Return what precedes the column of a key: the alias of its table and a dot, or nothing."""
     return key[: key.rfind(".") + 1]

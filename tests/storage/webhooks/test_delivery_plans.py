@@ -6,12 +6,10 @@ explained on an empty database and on a large one, before and after ANALYZE, as 
 for those that they were run with.
 """
 
-import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
 import pytest_asyncio
 
 from due_work import run_due
@@ -26,11 +24,12 @@ from nicobar.flows.webhooks.forward_event import forward_event
 from nicobar.flows.webhooks.open_listener import open_listener
 from nicobar.flows.webhooks.update_endpoint import update_endpoint
 from nicobar.processors.webhooks.webhooks import Webhooks
-from nicobar.storage.database import Database, Read
+from nicobar.storage.database import Read
 from nicobar.storage.due_work import DELIVERIES, Claim
 from nicobar.storage.events.events import EventFilter, list_events
 from nicobar.storage.webhooks.listeners import events_after
 from orders import card, order, place, with_processors
+from plans import Heard, Listening, explained, never_analysed
 from receiver import answer, endpoint_at, receiving
 
 MANY: Final = 50_000
@@ -92,40 +91,11 @@ FROM generate_series(1, {rows}) i;
 RESET session_replication_role;
 """
 
-Heard = dict[str, tuple[Any, ...]]
-"""Statements with the values that they were run with."""
-
-
-class Listening(Database):
-    """A database that remembers its statements."""
-
-    def __init__(self, dsn: str) -> None:
-        super().__init__(dsn, size=4)
-        self.heard: Heard = {}
-
-    async def connect(self) -> Read:
-        connection = await super().connect()
-        connection.add_query_logger(self._hear)
-        return connection
-
-    def _hear(self, record: asyncpg.connection.LoggedQuery) -> None:
-        many = bool(record.args) and isinstance(record.args, list)
-        self.heard[record.query] = tuple(record.args[0] if many else record.args)
-
 
 @pytest_asyncio.fixture
 async def database(databases: Databases) -> AsyncIterator[Listening]:
-    """A database that nobody analyzes unasked."""
-    database = Listening(await databases.create("nicobar_plans"))
-    async with database.read() as read:
-        for row in await read.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
-            await read.execute(f"ALTER TABLE {row['tablename']} SET (autovacuum_enabled = false)")
-    yield database
-    await database.close()
-    maintenance = Database(databases.dsn("postgres"), size=1)
-    async with maintenance.read() as read:
-        await read.execute("DROP DATABASE nicobar_plans")
-    await maintenance.close()
+    async with never_analysed(databases, "nicobar_plans") as database:
+        yield database
 
 
 async def run_the_path(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> str:
@@ -148,31 +118,6 @@ async def run_the_path(runtime: Runtime, tenant: Tenant, clock: FakeClock) -> st
     await update_endpoint(runtime, tenant, endpoint.endpoint_id, EndpointChange(disabled=False))
     clock.advance(hours=1)
     return endpoint.endpoint_id
-
-
-def scans(plan: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what reads each table: an index, or the kind of scan that uses none."""
-    found = []
-    if "Index Name" in plan:
-        found.append((plan.get("Relation Name", ""), plan["Index Name"]))
-    elif "Relation Name" in plan and "Scan" in plan["Node Type"] and plan["Node Type"] != "Bitmap Heap Scan":
-        found.append((plan["Relation Name"], plan["Node Type"]))
-    return found + [one for part in plan.get("Plans", []) for one in scans(part)]
-
-
-async def explained(read: Read, query: str, values: tuple[Any, ...]) -> list[tuple[str, str]]:
-    """Return how the tables are read by the plan for all values, and by the plan for these."""
-    await read.execute("SET plan_cache_mode = force_generic_plan")
-    await read.execute(f"PREPARE explained AS {query}")
-    nothing = ", ".join(["NULL"] * len(values))
-    generic = await read.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE explained ({nothing})")
-    await read.execute("DEALLOCATE explained; RESET plan_cache_mode")
-    custom = await read.fetchval(f"EXPLAIN (FORMAT JSON) {query}", *values)
-    return [
-        one
-        for plan in (generic, custom)
-        for one in scans((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
-    ]
 
 
 async def check_plans(read: Read, statements: Heard) -> None:

@@ -85,6 +85,10 @@ class EmbeddedPostgres:
         finally:
             self._use.close()
 
+    def leave_to_parent(self) -> None:
+        """Forget this use in a process that inherited it by a fork; it stays the parent's."""
+        self._use.close()
+
     def __enter__(self) -> Self:
         """Return this use."""
         return self

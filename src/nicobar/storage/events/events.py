@@ -81,9 +81,9 @@ async def list_events(
         if event_id is not None:
             number = await read.fetchval(_NUMBER, tenant.business_id, tenant.mode, event_id)
             conditions.append((f"number {sign} {{}}", number))
-    if narrowed.object_id is None:
-        conditions.append(("number > {}", 0))  # what the index of all events asks for
     joined, values = where("number", tenant, conditions)
+    if narrowed.object_id is None:
+        joined += " AND number > 0"  # what the index of all events asks for, which has to see it in the text
     order = "ASC" if after is not None else "DESC"
     query = f"SELECT {_COLUMNS} FROM events WHERE {joined} ORDER BY number {order} LIMIT {limit:d}"
     rows = await read.fetch(query, *values)

@@ -9,7 +9,7 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.storage.database import Read, Record, Tx
-from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
+from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_joined_page
 
 _COLUMNS: Final = """
     s.details, s.brand_id, c.customer_id, c.email, c.name, c.phone_number, c.metadata
@@ -138,7 +138,7 @@ async def list_subscriptions(
     read: Read, tenant: Tenant, filters: SubscriptionFilters, limit: int, offset: int
 ) -> Sequence[Subscription]:
     """Return a page of subscriptions, newest first."""
-    rows = await fetch_page(read, _COLUMNS, _KEY, tenant, filters.conditions(), limit, offset)
+    rows = await fetch_joined_page(read, _COLUMNS, "subscriptions", _KEY, tenant, filters.conditions(), limit, offset)
     return [_subscription(row) for row in rows]
 
 
