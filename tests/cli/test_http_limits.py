@@ -6,7 +6,7 @@ from typing import Any
 
 from cli.program import Serving, run
 from edge.raw import exchange, statuses
-from nicobar.program.http_framing import MAXIMUM_HEAD
+from nicobar.program.http.http_framing import MAXIMUM_HEAD
 
 
 def test_a_head_without_end_is_refused(served: Serving, data: Path) -> None:

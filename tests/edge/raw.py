@@ -12,8 +12,8 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from nicobar.program.http_connections import Connections
-from nicobar.program.http_limits import allow_many_connections
+from nicobar.program.http.http_connections import Connections
+from nicobar.program.http.http_limits import allow_many_connections
 from nicobar.program.server import server_config
 
 PATIENCE = 20.0

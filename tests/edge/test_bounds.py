@@ -9,8 +9,8 @@ import pytest
 from cli.program import eventually
 from edge.corpus import post
 from edge.raw import RawServer, exchange, received, statuses
-from nicobar.program import http_limits
-from nicobar.program.http_connections import Connections, counted_address
+from nicobar.program.http import http_limits
+from nicobar.program.http.http_connections import Connections, counted_address
 
 ASKED = b"GET /outer HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -153,7 +153,7 @@ def test_a_proxy_on_this_computer_or_a_private_network_is_not_one_client(address
 
 
 def test_one_address_has_only_so_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nicobar.program.http_connections.counted_address", lambda address: address)
+    monkeypatch.setattr("nicobar.program.http.http_connections.counted_address", lambda address: address)
     server = RawServer(Connections(per_address=2))
     server.start()
     try:

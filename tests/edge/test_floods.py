@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from edge.raw import exchange, statuses
-from nicobar.program.http_limits import allow_many_connections
+from nicobar.program.http.http_limits import allow_many_connections
 
 SECONDS = float(os.environ.get("NICOBAR_EDGE_SECONDS", "0.7"))
 CONNECTIONS = int(os.environ.get("NICOBAR_EDGE_CONNECTIONS", "200"))

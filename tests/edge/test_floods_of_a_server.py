@@ -21,7 +21,7 @@ import pytest
 from cli.program import Serving, new_folder, run
 from edge import test_floods
 from edge.test_floods import FLOODS, MOST_MIB, flood, memory_mib
-from nicobar.program.http_limits import allow_many_connections
+from nicobar.program.http.http_limits import allow_many_connections
 from proof import PROVING
 
 pytestmark = pytest.mark.skipif(

@@ -19,8 +19,8 @@ from nicobar.program.background import in_background, telling
 from nicobar.program.banner import ready, say, step
 from nicobar.program.configuration import Configuration
 from nicobar.program.demo import prepare_demo
-from nicobar.program.http_connections import Connections
-from nicobar.program.http_limits import BoundedProtocol, allow_many_connections
+from nicobar.program.http.http_connections import Connections
+from nicobar.program.http.http_limits import BoundedProtocol, allow_many_connections
 from nicobar.program.installation import check_secrets, explained, open_runtime, own_business
 from nicobar.program.logs import configure_logs
 from nicobar.program.ports import listen

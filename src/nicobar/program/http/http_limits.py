@@ -21,8 +21,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from nicobar.api.errors import ErrorEnvelope
 from nicobar.api.surface import ALWAYS, missing_headers
-from nicobar.program.http_connections import Connections
-from nicobar.program.http_framing import FramingError, RequestFraming
+from nicobar.program.http.http_connections import Connections
+from nicobar.program.http.http_framing import FramingError, RequestFraming
 
 REQUEST_SECONDS: Final = 30.0
 """How long a connection may take from its first byte, or from being opened, until its request is complete."""
