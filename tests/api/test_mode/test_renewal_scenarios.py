@@ -56,6 +56,7 @@ RENEWED = ["payment.succeeded", "subscription.renewed", "subscription.updated"]
 
 async def pay_on_page(club: Club, subscription_id: str, number: str = "4242424242424242") -> None:
     """Let the customer pay what is owed, with another card or the same."""
+    club.clock.advance(seconds=1)
     made = await club.call("POST", f"/subscriptions/{subscription_id}/update-payment-method", {"type": "new"})
     await club.pay(made, number)
     assert (await club.read(subscription_id))["status"] == "active"

@@ -94,6 +94,7 @@ async def test_a_bank_that_wants_its_customer_declines_softly_until_the_customer
     ]
     assert (await club.read(own))["status"] == "on_hold"
 
+    club.clock.advance(seconds=1)
     again = await club.call("POST", f"/subscriptions/{own}/update-payment-method", {"type": "new"})
     path = "/" + again["payment_link"].rpartition("/")[2]
     chosen = await club.browser.post(path, data={"token": token_of(await club.browser.get(path)), "method": "card"})
