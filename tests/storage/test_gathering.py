@@ -125,3 +125,19 @@ async def test_nobody_waits_for_ever_when_the_serving_itself_is_cancelled() -> N
             await task
     doubling.may_end.set()
     assert await gathering.ask("a", 4, doubling) == 8
+
+
+async def test_who_is_cancelled_while_a_group_fails_takes_back_what_would_be_tried_alone() -> None:
+    gathering: Gathering[int, int] = Gathering(20)
+    doubling = Doubling()
+    tasks = [asyncio.create_task(gathering.ask("a", number, doubling)) for number in (101, 2, 3)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert doubling.calls == [[101, 2, 3]]
+    tasks[1].cancel()
+    await asyncio.gather(tasks[1], return_exceptions=True)
+    doubling.may_end.set()
+    assert await tasks[2] == 6
+    assert doubling.calls == [[101, 2, 3], [101], [3]]
+    with pytest.raises(ValueError, match="odd"):
+        await tasks[0]

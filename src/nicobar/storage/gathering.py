@@ -101,7 +101,8 @@ async def _answer_each(taken: list[tuple[Item, "asyncio.Future[Result]"]], carry
     except Exception as error:  # noqa: BLE001 - whoever asked gets it
         if len(taken) > 1 and not isinstance(error, DatabaseUnavailable):
             for asked in taken:
-                await _answer_each([asked], carry_out)
+                if not asked[1].done():
+                    await _answer_each([asked], carry_out)
             return
         for _, future in taken:
             if not future.done():

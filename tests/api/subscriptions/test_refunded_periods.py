@@ -1,5 +1,6 @@
 """A plan change gives back a share of what the seller kept of the period, and nothing of what went back before."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -144,3 +145,21 @@ async def test_what_a_dispute_holds_was_not_kept(club: Club) -> None:
     assert await due() == 4000
     await open_dispute(club.runtime, processor, payment, amount=2000, status="dispute_won")
     assert await due() == 4000 - 1000
+
+
+@pytest.mark.parametrize("refunded", [None, 2000, 5000])
+@pytest.mark.parametrize(("mode", "due"), [("prorated_immediately", 1000), ("difference_immediately", 2000)])
+async def test_what_was_charged_on_demand_is_no_part_of_a_period(
+    club: Club, refunded: int | None, mode: str, due: int
+) -> None:
+    own = await club.subscribe(await plan(club, 3000), on_demand={"mandate_only": False, "product_price": 5000})
+    (first,) = await club.payments(own["subscription_id"])
+    if refunded is not None:
+        await refund(club, first["payment_id"], refunded)
+    until = (club.clock.now() + timedelta(days=30)).isoformat()
+    await club.call(
+        "PATCH", f"/subscriptions/{own['subscription_id']}", {"disable_on_demand": {"next_billing_date": until}}
+    )
+    club.clock.advance(days=15)
+    assert await change(club, own, 2000, mode) == (due, 0)
+    await club.books_agree()

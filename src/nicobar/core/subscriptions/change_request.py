@@ -136,8 +136,10 @@ def _with_dates(subscription: Subscription, change: SubscriptionChange, at: date
     if subscription.expires_at is not None and wanted > subscription.expires_at:
         raise _contradiction("next_billing_date", "The subscription ends before that")
     result = move_next_date(subscription, wanted, at)
-    own = msgspec.structs.replace(result.subscription, on_demand=subscription.on_demand and first is UNSET)
-    return Moved(own, result.events)
+    if first is UNSET:
+        return result
+    # What was charged on demand paid for no period: a plan change gives nothing of it back.
+    return Moved(msgspec.structs.replace(result.subscription, on_demand=False, period_price=0), result.events)
 
 
 def _with_term(subscription: Subscription, change: SubscriptionChange, at: datetime, _by: CancelledBy) -> Moved:

@@ -126,7 +126,7 @@ def _period_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -
 
 def _plan_change_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -> Moved:
     if charge.change is not None:
-        return apply_change(subscription, charge.change, charge.price, at)
+        return apply_change(subscription, charge.change, charge.price, _not_before(charge, at))
     # What was owed of a change that was applied when its charge failed; the dates were set then.
     number = first_after(subscription.anchor, subscription.plan.frequency, subscription.number, at)
     return moved(
@@ -218,7 +218,7 @@ def _owed_change(subscription: Subscription, charge: OpenCharge, change: PlanCha
     """Apply a change that was not paid: the old plan's part becomes credit, and the new plan's is owed."""
     assert charge.period is not None  # noqa: S101 - a change has a period
     proration = change.proration
-    applied = apply_change(subscription, change, charge.price, at)
+    applied = apply_change(subscription, change, charge.price, _not_before(charge, at))
     changed = applied.subscription
     credit = changed.credit + (0 if proration is None else proration.credit)
     arrears = Arrears(
@@ -232,6 +232,11 @@ def _owed_change(subscription: Subscription, charge: OpenCharge, change: PlanCha
     )
     held = moved(changed, "on_hold", at, credit=credit, arrears=arrears).subscription
     return Moved(held, ("subscription.plan_changed", "subscription.on_hold", "subscription.updated"))
+
+
+def _not_before(charge: OpenCharge, at: datetime) -> datetime:
+    """Return when a change applies: not before what its charge pays for begins, even if the clock stands."""
+    return at if charge.period is None else max(at, charge.period.starts_at)
 
 
 def _arrears(

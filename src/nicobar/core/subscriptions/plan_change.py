@@ -48,10 +48,16 @@ def change_cost(subscription: Subscription, mode: ProrationMode, plan: Plan, pri
     """Return what changing to `plan` costs at `at`; `price` is a whole period of it after codes.
 
     Whatever ends a trial or changes the billing interval begins a new cycle (corrections, "cycle on plan change").
+
+    Raises Problem PREVIOUS_PAYMENT_PENDING for a price of the current period when that is over and its renewal has not
+    been charged yet: nothing is left of it to be paid for.
     """
     left = remaining(subscription.period, subscription.paused_seconds, at)
     restarts = subscription.in_trial or plan.frequency != subscription.plan.frequency
-    return prorate(mode, subscription.period_price, price, left, restarts=restarts)
+    cost = prorate(mode, subscription.period_price, price, left, restarts=restarts)
+    if cost.price and not cost.restarts and at >= subscription.next_billing_date:
+        raise Problem("PREVIOUS_PAYMENT_PENDING")
+    return cost
 
 
 def changed_period(subscription: Subscription, plan: Plan, cost: Proration, at: datetime) -> ServicePeriod:

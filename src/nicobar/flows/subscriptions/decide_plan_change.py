@@ -28,6 +28,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.place_charge import ChargeOrder
 from nicobar.storage.catalog.localized_prices import load_localized_prices
 from nicobar.storage.pricing.cart import CartLookup, load_cart_facts
+from nicobar.storage.subscriptions.charges import free_moment
 
 CHANGED_PLAN: Final = "subscription.change_plan"
 """What the audit log calls a plan change."""
@@ -46,7 +47,8 @@ class DecidedChange(NamedTuple):
     def after(self, subscription: Subscription, at: datetime) -> Moved:
         """Return the subscription on its new plan, with its credit as if the charge were paid."""
         credited = msgspec.structs.replace(subscription, credit=subscription.credit + self.order.credit_use.movement)
-        return apply_change(credited, self.change, self.order.priced.charge.price, at)
+        begins = at if self.order.period is None else max(at, self.order.period.starts_at)
+        return apply_change(credited, self.change, self.order.priced.charge.price, begins)
 
 
 async def decide_plan_change(
@@ -56,7 +58,7 @@ async def decide_plan_change(
 
     Raises Problem as `check_changeable` does, UNSUPPORTED_ACTION for a link, what `require_recurring` refuses,
     BRAND_MISMATCH, UNSUPPORTED_CURRENCY, what `build_plan` refuses, UNSUPPORTED_ACTION for codes that the subscription
-    does not have, DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT, and what `price_due` refuses.
+    does not have, DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT, and what `change_cost` and `price_due` refuse.
     """
     scheduled = request.effective_at == "next_billing_date"
     check_changeable(subscription, request.mode, request.effective_at, replaces_scheduled=request.replaces_scheduled)
@@ -91,18 +93,20 @@ async def decide_plan_change(
         created_at=at,
         proration=None if scheduled else cost,
     )
-    return DecidedChange(change, cost, _order(subscription, change, cost, priced, at), tax_id, scheduled)
+    async with runtime.database.read() as read:
+        begins = await free_moment(read, subscription.tenant, subscription.subscription_id, at)
+    return DecidedChange(change, cost, _order(subscription, change, cost, priced, begins), tax_id, scheduled)
 
 
 def _order(
-    subscription: Subscription, change: PlanChange, cost: Proration, priced: PricedDue, at: datetime
+    subscription: Subscription, change: PlanChange, cost: Proration, priced: PricedDue, begins: datetime
 ) -> ChargeOrder:
     use = priced.charge.credit_use
     return ChargeOrder(
         charge_type="plan_change",
         plan=change.plan,
         priced=priced,
-        period=changed_period(subscription, change.plan, cost, at),
+        period=changed_period(subscription, change.plan, cost, begins),
         number=subscription.number,
         credit_use=use._replace(used=use.used - cost.credit),  # what the change gives back was no credit before
         payment_method_id=subscription.payment_method_id,

@@ -1,7 +1,7 @@
 """The charges of subscriptions: which payment pays for which period."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -47,6 +47,11 @@ ORDER BY payment_id, position
 _RENEWALS: Final = """
 SELECT count(*) FROM subscription_charges
 WHERE business_id = $1 AND mode = $2 AND subscription_id = $3 AND charge_type = 'renewal' AND retry_attempt = 0
+"""
+
+_LATEST_START: Final = """
+SELECT max(starts_at) FROM subscription_charges
+WHERE business_id = $1 AND mode = $2 AND subscription_id = $3 AND state = 'paid' AND starts_at >= $4
 """
 
 _END: Final = """
@@ -119,3 +124,13 @@ async def charges_of_period(
     """Return the paid charges of the period that begins at `starts_at`, those of its plan changes included."""
     rows = await read.fetch(_OF_PERIOD, tenant.business_id, tenant.mode, subscription_id, starts_at)
     return [msgspec.convert(dict(row), ChargeRecord) for row in rows]
+
+
+async def free_moment(read: Read, tenant: Tenant, subscription_id: str, at: datetime) -> datetime:
+    """Return when the period of a charge may begin: at `at`, or a microsecond after the last that is paid.
+
+    The clock of a test mode may stand while a subscription is charged several times, and two charges whose periods
+    begin at one moment are charges of one period.
+    """
+    latest: datetime | None = await read.fetchval(_LATEST_START, tenant.business_id, tenant.mode, subscription_id, at)
+    return at if latest is None else latest + timedelta(microseconds=1)
