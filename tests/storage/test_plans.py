@@ -24,7 +24,7 @@ from nicobar.storage.payments.payments import PaymentFilters, find_payment_by_li
 from nicobar.storage.refunds.refunds import RefundFilters, list_refunds
 from nicobar.storage.subscriptions.subscriptions import SubscriptionFilters, list_subscriptions
 from orders import card, with_processors
-from plans import Heard, Listening, Plan, never_analysed, nodes, plans_of
+from storage.plans import Heard, Listening, Plan, never_analysed, nodes, plans_of
 
 MANY: Final = 50_000
 

@@ -1,4 +1,4 @@
-"""Rows of one tenant can be kept apart from those of others: every key of theirs holds the tenant.
+"""Rows of one tenant can be kept apart from those of others: each of their keys holds the tenant.
 
 What is looked up without knowing whose it is, is named here, and so is what belongs to no tenant, or to a whole
 business in both modes. docs/scaling.md builds on it.

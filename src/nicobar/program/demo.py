@@ -26,8 +26,8 @@ from nicobar.flows.customers.create_customer import create_customer
 from nicobar.flows.payments.create_payment import create_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.program.banner import DemoGoods
-from nicobar.program.demo_pictures import KIWI, PIGEON, SONGBIRD, draw
 from nicobar.program.installation import InstallationError
+from nicobar.program.pictures.demo_pictures import KIWI, PIGEON, SONGBIRD, draw
 from nicobar.storage.business.keys import find_key
 from nicobar.storage.catalog.brands import get_brand
 from nicobar.storage.payments.payments import get_payment
