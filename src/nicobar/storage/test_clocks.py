@@ -137,6 +137,10 @@ class RememberedClocks:
         asked = self._clocks.values() if business_id is None else [self._clocks.get(business_id)]
         return all(clock is None or clock.moving_to is None for clock in asked)
 
+    def is_read_between(self, asked: timedelta, now: timedelta) -> bool:
+        """Return whether the last reading began after somebody asked: it saw whatever was committed before that."""
+        return self._read_at is not None and asked < self._read_at <= now
+
     def reckonings(self, real: datetime) -> list[Reckoning]:
         """Return whose rows are due by which time, for workers: a clock that is being moved has its own worker."""
         own = [

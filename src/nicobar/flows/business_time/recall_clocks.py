@@ -9,13 +9,13 @@ async def recall_clocks(runtime: Runtime, business_id: str | None = None) -> Non
 
     `business_id` limits that to the clock of one business. `Runtime.now` goes by what is remembered after it.
     """
-    clocks = remembered_clocks(runtime.database)
-    if clocks.is_fresh(runtime.clock.elapsed(), business_id):
+    clocks, asked = remembered_clocks(runtime.database), runtime.clock.elapsed()
+    if clocks.is_fresh(asked, business_id):
         return
     async with clocks.reading:
         began = runtime.clock.elapsed()
-        if clocks.is_fresh(began, business_id):
-            return  # another has read them meanwhile
+        if clocks.is_read_between(asked, began) or clocks.is_fresh(began, business_id):
+            return  # another has read them meanwhile, for all who waited
         async with runtime.database.shared.read() as read:
             found = await read_clocks(read)
         clocks.take(found, began, runtime.real_now())

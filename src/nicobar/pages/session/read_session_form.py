@@ -18,7 +18,7 @@ from nicobar.flows.sessions.offer_addons import OfferedAddon
 from nicobar.pages.changes.changes import MAXIMUM_CODE, code_fault
 from nicobar.pages.changes.details_form import read_details, read_phone
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.posted_form import PostedForm, text_fault
+from nicobar.pages.methods.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.session.addon_entry import LONGEST as LONGEST_COUNT
 from nicobar.pages.session.addon_entry import addon_field, read_addons
 from nicobar.pages.session.custom_fields import field_name, read_custom_field
@@ -189,10 +189,11 @@ def _chosen_currency(form: PostedForm) -> str | None:
 
 
 def _shown(session: CheckoutSession, offers: Sequence[OfferedAddon], form: PostedForm) -> dict[str, str]:
-    """Return what was typed."""
+    """Return what was typed, cut to what its field takes; nothing of what may be a card number."""
     questions = [field_name(index) for index in range(len(session.request.custom_fields))]
     prices = [f"amount_{place}" for place in range(len(session.request.items)) if form.text(f"amount_{place}")]
     addons = [addon_field(offered) for offered in offers]
     names = [*contact_names(session), *questions, *prices, *addons, "street", "city", "tax_id", "business_name"]
     limits = dict.fromkeys(prices, LONGEST) | dict.fromkeys(addons, LONGEST_COUNT)
-    return {name: form.text(name)[: limits.get(name, _SHORT)] for name in names}
+    typed = {name: form.text(name) for name in names if not holds_card_number(form.text(name))}
+    return {name: text[: limits.get(name, _SHORT)] for name, text in typed.items()}

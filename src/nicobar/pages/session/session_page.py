@@ -29,7 +29,7 @@ from nicobar.pages.frame.renewals import renewal_views
 from nicobar.pages.frame.returns import form_action
 from nicobar.pages.frame.view import PageView, amount_text, page_view
 from nicobar.pages.methods.card_form import CheckedForm
-from nicobar.pages.methods.posted_form import PostedForm, read_form
+from nicobar.pages.methods.posted_form import PostedForm, holds_card_number, read_form
 from nicobar.pages.session.blame import blamed
 from nicobar.pages.session.custom_fields import MAXIMUM_ANSWER, MAXIMUM_CUSTOM_FIELDS
 from nicobar.pages.session.look import look_of
@@ -262,7 +262,7 @@ class SessionPage:
             codes, fault = list(before.discount_codes or ()), reader.texts("discount.guesses")
         if fault is not None:
             errors["code"] = fault
-        shown["code"] = form.text("code")[:MAXIMUM_CODE]
+        shown["code"] = "" if holds_card_number(form.text("code")) else form.text("code")[:MAXIMUM_CODE]
         return await self._priced(visit, base, told, codes, errors, shown)
 
     async def _priced(

@@ -1,0 +1,45 @@
+"""The clocks are read by as few as possible, and nobody goes by a reading that began before the question."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from harness import FakeClock, Merchant
+from nicobar.core.business.business_clock import BusinessClock
+from nicobar.flows.business_time import recall_clocks as module
+from nicobar.flows.business_time.recall_clocks import recall_clocks
+from nicobar.flows.runtime import Runtime
+from nicobar.storage.database import Read
+from nicobar.storage.test_clocks import begin_move, read_clocks
+
+
+@pytest.mark.parametrize("moves", [False, True])
+async def test_those_who_wait_share_the_next_reading(
+    runtime: Runtime, clock: FakeClock, merchant: Merchant, monkeypatch: pytest.MonkeyPatch, moves: bool
+) -> None:
+    """Also while a clock is moved, when what is remembered counts for nothing: it may be another business's."""
+    target, now = clock.now() + timedelta(days=1), clock.now()
+    if moves:
+        async with runtime.database.transaction() as tx:
+            assert await begin_move(tx, merchant.tenant.business_id, target, now, now, now)
+    may_end, begun = asyncio.Event(), 0
+
+    async def slowly(read: Read) -> list[BusinessClock]:
+        nonlocal begun
+        begun += 1
+        found = await read_clocks(read)
+        await may_end.wait()
+        return found
+
+    monkeypatch.setattr(module, "read_clocks", slowly)
+    clock._elapsed += timedelta(hours=1 + moves)  # what another test has read is old
+    first = asyncio.create_task(recall_clocks(runtime))
+    await asyncio.sleep(0.05)
+    clock._elapsed += timedelta(milliseconds=1)
+    others = [asyncio.create_task(recall_clocks(runtime)) for _ in range(20)]
+    await asyncio.sleep(0)
+    clock._elapsed += timedelta(milliseconds=1)
+    may_end.set()
+    await asyncio.gather(first, *others)
+    assert begun == (2 if moves else 1), "the reading that was under way may have missed what came before the question"
