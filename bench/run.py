@@ -12,6 +12,7 @@ same again with many stored payments. Absolute figures belong to the machine, ra
 import argparse
 import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -34,6 +35,9 @@ from bench.results import Results, about
 from bench.server import Server
 
 from nicobar.storage.embedded.embedded import open_embedded
+
+LONGEST = 45 * 60
+"""Seconds after which something hangs, and the run gives up."""
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -77,6 +81,10 @@ def measure(server: Server, dsn: str, options: argparse.Namespace, starts: tuple
     )
 
 
+def give_up(*_: object) -> None:
+    raise TimeoutError(f"not done after {LONGEST // 60} minutes")
+
+
 def main() -> None:
     """Measure, print, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -90,6 +98,8 @@ def main() -> None:
     options.rounds = options.rounds or (1 if options.quick else 3)
     if options.payments is None:
         options.payments = [10_000] if options.quick else [1_000_000]
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(LONGEST)
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="nicobar-bench-"))
     folder.chmod(0o711)
