@@ -2,15 +2,22 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from api.subscriptions.subscribing import RENEWALS_FAIL, Club
-from nicobar.core.payments.payment import Succeeded
+from nicobar.core.events.event import Event
+from nicobar.core.events.moves import RefundMove
+from nicobar.core.payments.payment import Payment, Succeeded
+from nicobar.core.refunds.refund import Refund, RefundLine
+from nicobar.core.subscriptions.subscription import moved
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
+from nicobar.flows.subscriptions.follow_payment import follow_payment
+from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.payments.attempts import get_attempt
 from nicobar.storage.payments.payments import lock_payment
-from nicobar.storage.subscriptions.subscriptions import get_subscription
+from nicobar.storage.subscriptions.subscriptions import get_subscription, lock_subscription
 from orders import pay
 from shop import item
 
@@ -75,6 +82,27 @@ async def test_a_renewal_pays_the_same_period_as_credit(club: Club, inclusive: b
     await club.books_agree()
 
 
+@pytest.mark.parametrize(("used", "left"), [(0, 2000), (2500, 0)])
+async def test_a_refund_of_what_became_credit_takes_the_credit_back(club: Club, used: int, left: int) -> None:
+    await with_taxes(club)
+    own = await club.subscribe(await club.product(tax_inclusive=False), RENEWALS_FAIL, billing={"country": "DE"})
+    await club.work(days=31)
+    failed = (await club.payments(own["subscription_id"]))[-1]
+    await pay_after_all(club, failed["payment_id"])
+    async with club.runtime.database.transaction() as tx:
+        payment = await lock_payment(tx, club.merchant.tenant, failed["payment_id"])
+        subscription = await lock_subscription(tx, club.merchant.tenant, own["subscription_id"])
+        assert payment is not None and subscription is not None and subscription.credit == 3000
+        rest = moved(subscription, subscription.status, club.clock.now(), credit=3000 - used)
+        await save_move(club.runtime, tx, rest, club.clock.now())
+        refund = _refund_of(payment, RefundLine(0, 1190, 190, 1190, 190))
+        event = Event("evt_1", "refund.succeeded", refund.refund_id, b"{}", club.clock.now())
+        for status in ("succeeded", "failed"):
+            done = msgspec.structs.replace(refund, status=status)
+            await follow_payment(club.runtime, tx, RefundMove(done, payment, "pending", event))
+    assert await credit_of(club, own["subscription_id"]) == left
+
+
 async def test_a_first_payment_of_several_credits_each_with_its_own_lines(club: Club) -> None:
     await with_taxes(club)
     with_tax = await club.product(price=3570, tax_inclusive=True)
@@ -121,6 +149,31 @@ async def test_a_plan_change_with_more_lines_than_the_plan_credits_all_of_them(c
     assert (after["product_id"], after["status"]) == (own["product_id"], "active")
     assert await credit_of(club, own["subscription_id"]) == 11000
     await club.books_agree()
+
+
+def _refund_of(payment: Payment, line: RefundLine) -> Refund:
+    return Refund(
+        refund_id="ref_1",
+        payment_id=payment.payment_id,
+        attempt_id="att_1",
+        status="pending",
+        amount=line.amount,
+        tax=line.tax,
+        currency=payment.currency,
+        settlement_amount=line.settlement_amount,
+        settlement_tax=line.settlement_tax,
+        settlement_currency=payment.settlement_currency,
+        is_partial=True,
+        reason=None,
+        metadata={},
+        outcome=None,
+        network_reference=None,
+        network_reference_type=None,
+        network_reference_updated_at=None,
+        created_at=payment.created_at,
+        resolved_at=None,
+        lines=[line],
+    )
 
 
 async def _sold_once(club: Club) -> str:

@@ -147,6 +147,22 @@ async def test_what_a_dispute_holds_was_not_kept(club: Club) -> None:
     assert await due() == 4000 - 1000
 
 
+async def test_money_that_comes_back_is_no_credit_that_nobody_paid(club: Club) -> None:
+    """A dispute of more than the period cost, counted by a change, is won."""
+    own = await halfway(club, 8000)
+    assert await change(club, own, 700, payment_frequency_count=7) == (None, 4000 - 700)
+    processor = Disputing(club.runtime)
+    async with club.runtime.database.read() as read:
+        payment_id = (await club.payments(own["subscription_id"]))[0]["payment_id"]
+        payment = await get_payment(read, club.merchant.tenant, payment_id)
+    assert payment is not None
+    club.clock.advance(days=1)
+    await open_dispute(club.runtime, processor, payment, amount=8000)
+    assert await change(club, own, 800, "do_not_bill", payment_frequency_count=7) == (None, 0)
+    await open_dispute(club.runtime, processor, payment, amount=8000, status="dispute_won")
+    assert await change(club, own, 100, "difference_immediately", payment_frequency_count=7) == (None, 700 - 100)
+
+
 @pytest.mark.parametrize("refunded", [None, 2000, 5000])
 @pytest.mark.parametrize(("mode", "due"), [("prorated_immediately", 1000), ("difference_immediately", 2000)])
 async def test_what_was_charged_on_demand_is_no_part_of_a_period(

@@ -80,8 +80,9 @@ async def decide_plan_change(
     due = WhatIsDue(plan, terms, subscription.credit + cost.credit, cost.price, request.fees_inclusive)
     priced = price_due(subscription, due, policy, tax_id, at)
     if priced.charge.quote.total == 0 or not cost.restarts:
-        # The next change looks at the same charges again, and what went back is counted by this one already.
-        cost = cost._replace(period_price=cost.period_price + gone)
+        # The next change looks at the same charges again, and what went back is counted by this one already: no more
+        # than there was to count, or money that comes back would become credit that nobody ever paid.
+        cost = cost._replace(period_price=cost.period_price + min(gone, subscription.period_price))
     change = PlanChange(
         change_id=runtime.new_id("spc", at),
         plan=plan,

@@ -1,11 +1,12 @@
 """Do a subscription's part when one of its payments moves, in the transaction that moves the payment."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
-from nicobar.core.events.moves import FollowedMove, PaymentMove
-from nicobar.core.payments.payment import Payment
+from nicobar.core.events.moves import FollowedMove, PaymentMove, RefundMove
+from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.core.subscriptions.lifecycle import (
     RecoveryRules,
@@ -15,6 +16,7 @@ from nicobar.core.subscriptions.lifecycle import (
     credit_late,
     give_up,
     replace_method,
+    take_back_credit,
 )
 from nicobar.core.subscriptions.subscription import FINAL, Subscription
 from nicobar.flows.business.load_policy import load_policy
@@ -36,7 +38,11 @@ async def follow_payment(runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
     A payment is locked before its subscriptions, everywhere. A declined first payment with a link ends nothing: its
     customer may try again until the link ends.
     """
-    if not isinstance(move, PaymentMove) or not move.payment.options.charges_subscription:
+    if not move.payment.options.charges_subscription:
+        return
+    if isinstance(move, RefundMove):
+        await _refunded(runtime, tx, move)
+    if not isinstance(move, PaymentMove):
         return
     payment = move.payment
     if payment.status not in ("succeeded", "failed", "cancelled"):
@@ -94,10 +100,40 @@ async def _succeeded(
 
 def _paid_for(payment: Payment, charge: ChargeRecord, subscription: Subscription, first_line: int) -> int:
     """Return what the payment took for this subscription, as credit counts: with tax if the price contains it."""
-    lines = payment.lines
-    if charge.charge_type == "new":  # a first payment may start several, and pay for what is sold once
-        lines = lines[first_line : first_line + len(subscription.plan.lines)]
+    lines = _lines_of(payment, charge, subscription, first_line)
     return sum(line.total if subscription.tax_inclusive else line.subtotal - line.discount for line in lines)
+
+
+def _lines_of(
+    payment: Payment, charge: ChargeRecord, subscription: Subscription, first_line: int
+) -> Sequence[PaymentLine]:
+    if charge.charge_type == "new":  # a first payment may start several, and pay for what is sold once
+        return payment.lines[first_line : first_line + len(subscription.plan.lines)]
+    return payment.lines
+
+
+async def _refunded(runtime: Runtime, tx: Tx, move: RefundMove) -> None:
+    """Take the credit back that was given for a late payment, as far as a refund gives the money itself back.
+
+    A refund that bounces afterwards gives no credit again: what was left of it then, nobody remembers.
+    """
+    payment, refund = move.payment, move.refund
+    if refund.status != "succeeded":
+        return
+    at, first_line = runtime.now(payment.tenant), 0
+    for charge in await charges_of_payments(tx, payment.tenant, [payment.payment_id]):
+        subscription = await lock_subscription(tx, payment.tenant, charge.subscription_id)
+        if subscription is None:
+            raise LookupError(charge.subscription_id)
+        own = {line.position for line in _lines_of(payment, charge, subscription, first_line)}
+        first_line += len(subscription.plan.lines)
+        if charge.state != "credited":
+            continue
+        lines = [line for line in refund.lines if line.position in own]
+        amount = sum(line.amount if subscription.tax_inclusive else line.amount - line.tax for line in lines)
+        taken = take_back_credit(subscription, amount, at)
+        if taken is not None:
+            await save_move(runtime, tx, taken, at)
 
 
 async def _failed(
