@@ -25,15 +25,23 @@ ORDER = {
 
 
 def processes(serving: Serving) -> list[psutil.Process]:
-    """Return the server processes, without the supervisor."""
-    found = psutil.Process(serving.process.pid).children()
-    return [each for each in found if "postgres" not in each.name()]
+    """Return the server processes, without the supervisor and what has just died."""
+    found = []
+    for each in psutil.Process(serving.process.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if each.status() != psutil.STATUS_ZOMBIE and "postgres" not in each.name():
+                found.append(each)
+    return found
 
 
 def listeners(serving: Serving) -> set[int]:
     """Return who can accept connections on the port."""
-    ports = {each.pid: {one.laddr.port for one in each.net_connections()} for each in processes(serving)}
-    return {pid for pid, its_ports in ports.items() if serving.port in its_ports}
+    found = set()
+    for each in processes(serving):
+        with suppress(psutil.NoSuchProcess):  # it may die at any moment
+            if serving.port in {one.laddr.port for one in each.net_connections()}:
+                found.add(each.pid)
+    return found
 
 
 def free_pair() -> int:
