@@ -68,6 +68,7 @@ async def _inbox(dsn: str, *statements: str) -> int:
     try:
         if "add" in statements:
             async with database.transaction() as tx:
+                await tx.execute("DELETE FROM notices")  # one may have been handled after the last look
                 await tx.execute(_ADD)
         async with database.read() as read:
             await read.execute("DELETE FROM notices WHERE handled_at IS NOT NULL")
