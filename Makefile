@@ -25,14 +25,14 @@ serve: $(if $(RELOAD),.venv/development.stamp,.venv/program.stamp) ## Serve a de
 	@exec $(if $(RELOAD),$(WATCHED),$(SERVE))
 
 test: setup check ## Run every check and every test
-	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" $(BIN)/python -m pytest -n 2 $(ARGS)
+	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" $(BIN)/python -m pytest -n 3 $(ARGS)
 
 prove: setup build/next/node_modules/next ## Run what draws at random in full, not for the tenth or less of `make test`, and write docs/proof.md (minutes)
 	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" NICOBAR_PROVE=1 $(BIN)/python -m pytest -n 2 -m proof $(ARGS)
 
 coverage: setup ## Run every test and show what of src/ none of them reaches; fails below the floor
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" $(BIN)/coverage run -m pytest -n 2 $(ARGS)
+	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" $(BIN)/coverage run -m pytest -n 3 $(ARGS)
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 check: .venv/development.stamp ## Check style, types and import contracts

@@ -155,10 +155,13 @@ async def _make(runtime: Runtime, tenant: Tenant, kept: _Kept | None) -> _Kept:
         if brand is not None and brand.name == DEFAULT_NAME:
             await change_setting(runtime, tenant, "business_name", BUSINESS_NAME)
     api_key = kept.api_key if kept is not None else (await create_key(runtime, tenant, False))[1]
-    products = [await create_product(runtime, tenant, msgspec.convert(product, NewProduct)) for product, _ in _SHELF]
-    for product, bird in zip(products, (KIWI, PIGEON, SONGBIRD), strict=True):
+    products = []
+    for (goods, _), bird in zip(_SHELF, (KIWI, PIGEON, SONGBIRD), strict=True):
+        # The picture first, then the next product: two of one millisecond would be listed in any order.
+        product = await create_product(runtime, tenant, msgspec.convert(goods, NewProduct))
         offer = await offer_upload(runtime, tenant, product_id=product.product_id, at_once=True)
         await receive_picture(runtime, offer.image_id, offer.ticket, draw(bird))
+        products.append(product)
     customer = await create_customer(runtime, tenant, _CUSTOMER)
     stocked = _Kept(api_key, [product.product_id for product in products], customer.customer_id, "")
     return await _with_payment(runtime, tenant, stocked)

@@ -289,23 +289,6 @@ def replace_method(subscription: Subscription, payment_method_id: str, at: datet
     )
 
 
-def credit_late(subscription: Subscription, amount: int, at: datetime) -> Moved:
-    """Give credit for a charge that was paid after all, when the subscription had gone on without it."""
-    credit = subscription.credit + amount
-    return moved(subscription, subscription.status, at, "subscription.updated", credit=credit)
-
-
-def take_back_credit(subscription: Subscription, amount: int, at: datetime) -> Moved | None:
-    """Take credit back that was given for a payment which is refunded, as far as it is still there.
-
-    None when nothing is.
-    """
-    taken = min(amount, subscription.credit)
-    if taken <= 0:
-        return None
-    return moved(subscription, subscription.status, at, "subscription.updated", credit=subscription.credit - taken)
-
-
 def hold_without_method(subscription: Subscription, at: datetime) -> Moved:
     """Put a subscription on hold that has no method to charge; one that owes already stops retrying by itself."""
     if subscription.arrears is not None:

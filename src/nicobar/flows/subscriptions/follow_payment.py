@@ -8,15 +8,14 @@ import structlog
 from nicobar.core.events.moves import FollowedMove, PaymentMove, RefundMove
 from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.core.subscriptions.charge_record import ChargeRecord
+from nicobar.core.subscriptions.late_credit import credit_late, take_back_credit
 from nicobar.core.subscriptions.lifecycle import (
     RecoveryRules,
     charge_failed,
     charge_paid,
     close_link,
-    credit_late,
     give_up,
     replace_method,
-    take_back_credit,
 )
 from nicobar.core.subscriptions.subscription import FINAL, Subscription
 from nicobar.flows.business.load_policy import load_policy
