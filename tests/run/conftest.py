@@ -2,10 +2,12 @@
 
 import json
 import re
+import secrets
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,10 +81,14 @@ def sightings(file: Path) -> list[dict[str, Any]]:
 
 
 def free_port() -> int:
-    """Return a port of this computer on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        free: int = found.getsockname()[1]
-    return free
+    """Return a port of this computer on which nothing listens.
+
+    It is none of those that connections begin at: another test's would take it, or a look at it would find itself.
+    """
+    while True:
+        port = secrets.choice(range(20_000, 32_000))
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @pytest.fixture
