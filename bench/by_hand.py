@@ -20,7 +20,7 @@ from nicobar.storage.embedded.embedded import binary
 NEW: Final = {
     "payments": {
         "payment_id": "'pay_' || {id}",
-        "link_id": "left({random}, 8)",
+        "link_id": "left(translate(encode(decode({random}, 'hex'), 'base64'), '+/', 'xy'), 8)",
         "client_secret_hash": "sha256({random}::bytea)",
         "created_at": "now()",
         "expires_on": "now() + interval '1 day'",
@@ -73,7 +73,7 @@ def columns(dsn: str, table: str) -> list[str]:
 
 def by_hand(dsn: str, payment_id: str) -> ByHand:
     """Return what writes payments like this one."""
-    statements, values = ["\\set r random(0, 1099511627775)", "BEGIN;"], {}
+    statements, values = ["\\set r random(0, 1000000000000000000)", "BEGIN;"], {}
     made = {"id": ID, "random": RANDOM}
     for table, rows in pattern(dsn, payment_id).items():
         names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
