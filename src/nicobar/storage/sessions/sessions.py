@@ -22,7 +22,7 @@ WITH made AS (
 )
 """
 _INSERT: Final = f"{_MADE} SELECT session_id FROM made"
-_INSERT_AND_KEEP: Final = f"{_MADE}, {keep_beside(10, 'made', 'true')} SELECT session_id FROM made"
+_INSERT_AND_KEEP: Final = f"{_MADE}, {keep_beside(10, 'made')} SELECT session_id FROM made"
 
 _COLUMNS: Final = "business_id, mode, session_id, request, payment_id, created_at, expires_at"
 _FIND: Final = f"SELECT {_COLUMNS} FROM checkout_sessions WHERE session_id = $1"
