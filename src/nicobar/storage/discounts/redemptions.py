@@ -25,7 +25,7 @@ from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.core.discounts.discount_record import AppliedDiscount, CodeLimits, CodeUse
 from nicobar.core.discounts.discounts import CodeHistory, CustomerStanding, DiscountCode
 from nicobar.storage.database import Read, Tx
-from nicobar.storage.test_clocks import reckoned, reckoned_values
+from nicobar.storage.test_clocks import reckoned, reckoned_value
 
 LOCK_TIMEOUT: Final = "5s"
 """How long a reservation waits for a code that other payments hold."""
@@ -335,7 +335,7 @@ async def release_expired(tx: Tx, reckoning: Reckoning, limit: int) -> int:
     uses. It is one statement, the longest ended first, over the payments of a reckoning.
     """
     query = _MOVE.format(due=_EXPIRED.format(reckoned=reckoned(reckoning, "r", 4)))
-    values = ("released", reckoning.now, limit, *reckoned_values(reckoning))
+    values = ("released", reckoning.now, limit, reckoned_value(reckoning))
     released: int = await tx.fetchval(query, *values)
     return released
 

@@ -12,7 +12,7 @@ from nicobar.core.customers.customer import email_key
 from nicobar.core.sessions.checkout_session import CheckoutSession, SessionStatus
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.retries.kept_answers import AnswerToKeep, keep_beside
-from nicobar.storage.test_clocks import reckoned, reckoned_values
+from nicobar.storage.test_clocks import reckoned, reckoned_value
 
 _MADE: Final = """
 WITH made AS (
@@ -109,7 +109,7 @@ async def list_session_statuses(read: Read, tenant: Tenant, limit: int) -> Seque
 async def purge_sessions(tx: Tx, reckoning: Reckoning, kept: timedelta, limit: int) -> int:
     """Delete at most `limit` sessions without a payment whose deadline is older than `kept`; return how many."""
     query = _PURGE.format(reckoned=reckoned(reckoning, "s", 3))
-    deleted: str = await tx.execute(query, reckoning.now - kept, limit, *reckoned_values(reckoning))
+    deleted: str = await tx.execute(query, reckoning.now - kept, limit, reckoned_value(reckoning))
     return int(deleted.rpartition(" ")[2])
 
 
