@@ -8,7 +8,8 @@ from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import PaymentChange
 from nicobar.core.problems import Problem
 from nicobar.flows.payments.reprice_payment import reprice_payment
-from nicobar.storage.discounts.redemptions import applied_discounts, discount_counter_differences
+from nicobar.storage.belongings.payment_belongings import load_belongings
+from nicobar.storage.discounts.redemptions import discount_counter_differences
 from nicobar.storage.payments.payments import get_payment
 from orders import dump
 from shop import Shop, order_request
@@ -54,6 +55,6 @@ def amounts(payment: Payment) -> tuple[str, int, int, int, int]:
 async def codes_of(shop: Shop, payment: Payment) -> list[tuple[str, int, int]]:
     """Return code, position and deduction of every use that the payment holds."""
     async with shop.runtime.database.read() as read:
-        applied = await applied_discounts(read, payment.tenant, payment.payment_id)
+        applied = (await load_belongings(read, payment.tenant, payment.payment_id)).discounts
     assert {use.state for use in applied} <= {"reserved"}
     return [(use.code, use.position, use.deducted) for use in applied]

@@ -120,8 +120,8 @@ class SteppedDatabase(Database):
         await self._point("after a commit", None)
 
     @asynccontextmanager
-    async def statement(self, *, writes_companion: bool = False) -> AsyncIterator[Tx]:
-        async with super().statement(writes_companion=writes_companion) as tx:
+    async def statement(self) -> AsyncIterator[Tx]:
+        async with super().statement() as tx:
             yield tx
         await self._point("after a commit", None)
 

@@ -127,9 +127,9 @@ class Runtime(NamedTuple):
     def now(self, tenant: Tenant) -> datetime:
         """Return the moment at which something happens in the business of a tenant.
 
-        Payments, refunds, disputes, expiry, the dates that decide taxes, and events are dated by it, and ids that are
-        ordered by them are made of it. Test mode may live ahead of real time (docs/clock.md): then it is as this
-        process remembers (`flows/business_time/recall_clocks.py`).
+        Payments, refunds, disputes, expiry, the dates that decide taxes, events, due work and its leases are dated by
+        it, and ids that are ordered by them are made of it. Test mode may live ahead of real time (docs/clock.md):
+        then it is as this process remembers (`flows/business_time/recall_clocks.py`).
         """
         real = self.clock.now()
         return real if tenant.mode == "live" else remembered_clocks(self.database).now(tenant.business_id, real)
@@ -137,8 +137,8 @@ class Runtime(NamedTuple):
     def real_now(self) -> datetime:
         """Return the moment at which it happens in this world.
 
-        Signatures, leases, caches, limits of requests, keys, what an operator sets, and questions to others (when a
-        processor or a register was asked) are dated by it.
+        Signatures, caches, limits of requests, keys, what an operator sets, and questions to others (when a processor
+        or a register was asked) are dated by it.
         """
         return self.clock.now()
 

@@ -155,21 +155,18 @@ class Database:
         self._announcing.add(tx)
 
     @asynccontextmanager
-    async def statement(self, *, writes_companion: bool = False) -> AsyncIterator[Tx]:
+    async def statement(self) -> AsyncIterator[Tx]:
         """Yield a connection for exactly one writing statement, which PostgreSQL commits or rolls back by itself.
 
         It saves the two round trips of BEGIN and COMMIT on the hot path. A companion that has not been written takes a
-        transaction after all, unless the statement writes it, as `writes_companion` promises.
+        transaction after all: who writes it in the statement itself asks the `shared` pool, and notes that.
         """
-        companion = self._waiting_companion()
-        if companion is not None and not writes_companion:
+        if self._waiting_companion() is not None:
             async with self.transaction() as tx:
                 yield tx
             return
         async with self._lend() as connection:
             yield Tx(connection)
-        if companion is not None:
-            companion.written = True
 
     def _waiting_companion(self) -> Companion | None:
         return None if self._companion is None or self._companion.written else self._companion

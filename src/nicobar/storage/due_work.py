@@ -13,7 +13,7 @@ import msgspec
 from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.storage.database import Tx
-from nicobar.storage.test_clocks import reckoned, reckoned_values
+from nicobar.storage.test_clocks import reckoned, reckoned_value
 
 
 class DueRows(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ async def claim_due(tx: Tx, rows: DueRows, reckoning: Reckoning, lease_until: da
         row=", ".join(f"t.{column}" for column in columns),
         taken=", ".join(f"taken.{column}" for column in columns),
     )
-    found = await tx.fetch(query, reckoning.now, limit, lease_until, *reckoned_values(reckoning))
+    found = await tx.fetch(query, reckoning.now, limit, lease_until, reckoned_value(reckoning))
     found.sort(key=lambda row: (row["due"], *(row[column] for column in columns)))
     return [
         Claim(Tenant(row["business_id"], row["mode"]), tuple(row[column] for column in rows.key), row["tries"])

@@ -164,14 +164,12 @@ def remembered_clocks(database: Database) -> RememberedClocks:
 
 
 def reckoned(reckoning: Reckoning, alias: str, number: int) -> str:
-    """Return the SQL condition for the rows of a reckoning; `reckoned_values` are its parameters from `number` on."""
+    """Return the SQL condition for the rows of a reckoning; `reckoned_value` is its parameter $`number`."""
     if reckoning.business_id is None:
-        other = f"{alias}.mode = 'test' AND {alias}.business_id = ANY(${number + 1}::text[])"
-        return f"(${number}::text IS NULL AND NOT ({other}))"
-    own = f"{alias}.mode = 'test' AND {alias}.business_id = ${number}"
-    return f"({own} AND ${number + 1}::text[] IS NOT NULL)"
+        return f"NOT ({alias}.mode = 'test' AND {alias}.business_id = ANY(${number}::text[]))"
+    return f"({alias}.mode = 'test' AND {alias}.business_id = ${number}::text)"
 
 
-def reckoned_values(reckoning: Reckoning) -> tuple[str | None, list[str]]:
-    """Return the parameters of the condition."""
-    return reckoning.business_id, list(reckoning.others)
+def reckoned_value(reckoning: Reckoning) -> str | list[str]:
+    """Return the parameter of the condition."""
+    return list(reckoning.others) if reckoning.business_id is None else reckoning.business_id

@@ -14,8 +14,8 @@ from api.answers import has_every_key
 from discount_orders import buy, order_of
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
+from nicobar.storage.belongings.payment_belongings import load_belongings
 from nicobar.storage.discounts.discounts import get_discount
-from nicobar.storage.discounts.redemptions import applied_discounts
 from nicobar.wire.discounts.discounts import render_discount_detail
 
 
@@ -69,7 +69,7 @@ async def test_a_discount_of_a_payment_is_what_the_library_expects(runtime: Runt
         assert record is not None
     payment = await buy(runtime, order_of(runtime, merchant.tenant, "ana"), [record])
     async with runtime.database.read() as read:
-        (applied,) = await applied_discounts(read, merchant.tenant, payment.payment_id)
+        (applied,) = (await load_belongings(read, merchant.tenant, payment.payment_id)).discounts
     raw = msgspec.json.decode(msgspec.json.encode(render_discount_detail(applied)))
     has_every_key(raw, DiscountDetail)
     shared = raw.keys() & response.json().keys()

@@ -69,6 +69,16 @@ async def test_a_bad_return_address_opens_no_page(club: Club, url: str) -> None:
     assert await club.counted("payments") == 1
 
 
+@pytest.mark.parametrize("url", ["", "  "])
+async def test_a_blank_return_address_is_none(club: Club, url: str) -> None:
+    own = await club.subscribe()
+    path = f"/subscriptions/{own['subscription_id']}/update-payment-method"
+    made = await club.call("POST", path, {"type": "new", "return_url": url})
+    async with club.runtime.database.read() as read:
+        query = "SELECT options -> 'return_url' IS NULL FROM payments WHERE payment_id = $1"
+        assert await read.fetchval(query, made["payment_id"]) is True
+
+
 async def test_a_change_is_held_to_the_rules_of_the_creation(club: Club) -> None:
     own = await club.subscribe()
     path = f"/subscriptions/{own['subscription_id']}"

@@ -11,9 +11,9 @@ from nicobar.flows.discounts.allow_customers import allow_customers
 from nicobar.flows.discounts.delete_discount import delete_discount
 from nicobar.flows.discounts.update_discount import update_discount
 from nicobar.flows.runtime import Runtime
+from nicobar.storage.belongings.payment_belongings import load_belongings
 from nicobar.storage.discounts.redemptions import (
     CounterDifference,
-    applied_discounts,
     discount_counter_differences,
     load_codes,
 )
@@ -109,9 +109,9 @@ async def test_a_payment_keeps_the_terms_that_it_was_made_with(runtime: Runtime,
     await delete_discount(runtime, tenant, extra.discount_id)
     await succeed(runtime, payment)
     async with runtime.database.read() as read:
-        first, second = await applied_discounts(read, tenant, payment.payment_id)
-        assert await applied_discounts(read, tenant, plain.payment_id) == []
-        assert await applied_discounts(read, merchant.live_tenant, payment.payment_id) == []
+        first, second = (await load_belongings(read, tenant, payment.payment_id)).discounts
+        assert (await load_belongings(read, tenant, plain.payment_id)).discounts == []
+        assert (await load_belongings(read, merchant.live_tenant, payment.payment_id)).discounts == []
     assert (first.position, first.code, first.amount, first.deducted, first.state) == (
         0,
         "SPRING",

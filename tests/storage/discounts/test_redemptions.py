@@ -15,6 +15,7 @@ from nicobar.core.problems import Problem
 from nicobar.flows.discounts.delete_discount import delete_discount
 from nicobar.flows.discounts.update_discount import update_discount
 from nicobar.flows.runtime import Runtime
+from nicobar.storage.belongings.payment_belongings import load_belongings
 from nicobar.storage.discounts import redemptions
 from nicobar.storage.discounts.discounts import get_discount
 from nicobar.storage.discounts.redemptions import release_expired
@@ -40,7 +41,7 @@ async def over_limit(runtime: Runtime, code: DiscountRecord) -> bool:
 
 async def states(runtime: Runtime, payment: Payment) -> list[str]:
     async with runtime.database.read() as read:
-        applied = await redemptions.applied_discounts(read, payment.tenant, payment.payment_id)
+        applied = (await load_belongings(read, payment.tenant, payment.payment_id)).discounts
     return [item.state for item in applied]
 
 

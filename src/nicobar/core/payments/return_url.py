@@ -3,6 +3,7 @@
 from typing import Final
 from urllib.parse import urlsplit
 
+from nicobar.core.fields import blank_to_none
 from nicobar.core.payments.return_schemes import may_return_to
 from nicobar.core.problems import Problem
 from nicobar.core.web_address import ascii_address
@@ -12,11 +13,12 @@ MAXIMUM_RETURN_URL: Final = 4096
 
 
 def checked_return_url(url: str | None) -> str | None:
-    """Return the address that customers are sent to as a header can carry it.
+    """Return the address that customers are sent to as a header can carry it; a blank one is none.
 
     Apps may use a scheme of their own (`myapp://paid`). Whoever reads addresses has to read this one in the same way:
     no brackets but around an IPv6 address, no backslash. Raises Problem INVALID_REQUEST_BODY.
     """
+    url = blank_to_none(url)
     if url is None:
         return None
     if "\\" in url:

@@ -1,13 +1,17 @@
 """What is stored about each charge of a subscription."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
-from nicobar.core.payments.payment import ChargeType
+from nicobar.core.payments.payment import ChargeType, Payment, PaymentLine
 
 ChargeState = Literal["open", "paid", "failed", "credited"]
+
+_ADDON: Final = "adn_"
+"""How the ids of add-ons begin. A plan's lines are its product and the add-ons behind it."""
 
 
 class ChargeRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,3 +32,13 @@ class ChargeRecord(msgspec.Struct, frozen=True, kw_only=True):
     state: ChargeState
     """`credited`: paid after the subscription had gone on without it."""
     created_at: datetime
+
+
+def lines_of_charge(charge: ChargeRecord, payment: Payment) -> Sequence[PaymentLine]:
+    """Return the lines of its payment that a charge is for.
+
+    A first payment may start several subscriptions, in the order of their plans; what is sold once comes behind all.
+    """
+    starts = [index for index, line in enumerate(payment.lines) if not line.product_id.startswith(_ADDON)]
+    starts.append(len(payment.lines))
+    return payment.lines[starts[charge.position] : starts[charge.position + 1]]

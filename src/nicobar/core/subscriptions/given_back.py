@@ -1,17 +1,13 @@
 """What refunds and disputes took back of what a period cost: a plan change credits only what the seller kept."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from nicobar.core.money.money import round_half_up
 from nicobar.core.payments.payment import Payment, PaymentLine
-from nicobar.core.subscriptions.charge_record import ChargeRecord
+from nicobar.core.subscriptions.charge_record import ChargeRecord, lines_of_charge
 
 _DECIMALS: Final = 8
 """Of the factor of a charge, at most."""
-
-_ADDON: Final = "adn_"
-"""How the ids of add-ons begin. A plan's lines are its product and the add-ons behind it."""
 
 
 def given_back(charge: ChargeRecord, payment: Payment, disputed: int) -> int:
@@ -21,7 +17,7 @@ def given_back(charge: ChargeRecord, payment: Payment, disputed: int) -> int:
     so it counts for each. Pending refunds count, too. A charge for a part of a period (`factor`) made the whole period
     cost more by a multiple of what was paid, and what goes back counts as often. Rounded half-up.
     """
-    lines = _lines_of(payment, charge.position)
+    lines = lines_of_charge(charge, payment)
     total = sum(line.total for line in lines)
     refunded = sum(line.refund_reserved_amount for line in lines)
     net = sum(_net(line, line.refund_reserved_amount, line.refund_reserved_tax) for line in lines)
@@ -29,13 +25,6 @@ def given_back(charge: ChargeRecord, payment: Payment, disputed: int) -> int:
         net += round_half_up(held * sum(_net(line, line.total, line.tax) for line in lines), total)
     whole, _, fraction = charge.factor.partition(".")
     return round_half_up(net * 10**_DECIMALS, max(1, int(whole + fraction.ljust(_DECIMALS, "0"))))
-
-
-def _lines_of(payment: Payment, position: int) -> Sequence[PaymentLine]:
-    """Return the lines of the plan at a position; what is sold once comes behind all plans."""
-    starts = [index for index, line in enumerate(payment.lines) if not line.product_id.startswith(_ADDON)]
-    starts.append(len(payment.lines))
-    return payment.lines[starts[position] : starts[position + 1]]
 
 
 def _net(line: PaymentLine, amount: int, tax: int) -> int:

@@ -1,6 +1,6 @@
 """The types of events that an endpoint may ask for (contract, "The 48 event types")."""
 
-from typing import Final, Literal, get_args
+from typing import Literal
 
 WebhookEventType = Literal[
     "payment.succeeded",
@@ -54,6 +54,3 @@ WebhookEventType = Literal[
 ]
 """Every type of the contract. Those that this server writes are `core.events.event.EventType`; the others can be asked
 for and are never sent."""
-
-WEBHOOK_EVENT_TYPES: Final[tuple[WebhookEventType, ...]] = get_args(WebhookEventType)
-"""In the contract's order."""

@@ -66,7 +66,7 @@ def _options(request: PaymentRequest) -> PaymentOptions:
     return PaymentOptions(
         payment_link=request.payment_link,
         short_link=request.short_link,
-        return_url=checked_return_url(blank_to_none(request.return_url)),
+        return_url=checked_return_url(request.return_url),
         redirect_immediately=request.redirect_immediately,
         require_phone_number=request.require_phone_number,
         show_saved_payment_methods=request.show_saved_payment_methods,

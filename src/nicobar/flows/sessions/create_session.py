@@ -57,8 +57,10 @@ async def create_session(
         if answer is not None:
             runtime.first_commit.answer_with(answer(created))
         kept = runtime.first_commit.row()
-    async with runtime.database.statement(writes_companion=True) as tx:
+    async with runtime.database.shared.statement() as tx:
         await insert_session(tx, session, kept)
+    if runtime.first_commit is not None:
+        runtime.first_commit.written = True
     return created
 
 

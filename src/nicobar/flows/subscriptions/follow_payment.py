@@ -1,13 +1,12 @@
 """Do a subscription's part when one of its payments moves, in the transaction that moves the payment."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
 from nicobar.core.events.moves import FollowedMove, PaymentMove, RefundMove
-from nicobar.core.payments.payment import Payment, PaymentLine
-from nicobar.core.subscriptions.charge_record import ChargeRecord
+from nicobar.core.payments.payment import Payment
+from nicobar.core.subscriptions.charge_record import ChargeRecord, lines_of_charge
 from nicobar.core.subscriptions.late_credit import credit_late, take_back_credit
 from nicobar.core.subscriptions.lifecycle import (
     RecoveryRules,
@@ -93,22 +92,14 @@ async def _succeeded(
         # The bank accepted the charge after it had been given up: what was paid becomes credit.
         _log.error("charge_paid_late", payment_id=payment.payment_id, subscription_id=subscription.subscription_id)
         await end_charge(tx, tenant, charge, "credited")
-        paid = _paid_for(payment, charge, subscription, first_line)
+        paid = _paid_for(payment, charge, subscription)
         await save_move(runtime, tx, credit_late(subscription, paid, at), at)
 
 
-def _paid_for(payment: Payment, charge: ChargeRecord, subscription: Subscription, first_line: int) -> int:
+def _paid_for(payment: Payment, charge: ChargeRecord, subscription: Subscription) -> int:
     """Return what the payment took for this subscription, as credit counts: with tax if the price contains it."""
-    lines = _lines_of(payment, charge, subscription, first_line)
+    lines = lines_of_charge(charge, payment)
     return sum(line.total if subscription.tax_inclusive else line.subtotal - line.discount for line in lines)
-
-
-def _lines_of(
-    payment: Payment, charge: ChargeRecord, subscription: Subscription, first_line: int
-) -> Sequence[PaymentLine]:
-    if charge.charge_type == "new":  # a first payment may start several, and pay for what is sold once
-        return payment.lines[first_line : first_line + len(subscription.plan.lines)]
-    return payment.lines
 
 
 async def _refunded(runtime: Runtime, tx: Tx, move: RefundMove) -> None:
@@ -119,15 +110,14 @@ async def _refunded(runtime: Runtime, tx: Tx, move: RefundMove) -> None:
     payment, refund = move.payment, move.refund
     if refund.status != "succeeded":
         return
-    at, first_line = runtime.now(payment.tenant), 0
+    at = runtime.now(payment.tenant)
     for charge in await charges_of_payments(tx, payment.tenant, [payment.payment_id]):
+        if charge.state != "credited":
+            continue
         subscription = await lock_subscription(tx, payment.tenant, charge.subscription_id)
         if subscription is None:
             raise LookupError(charge.subscription_id)
-        own = {line.position for line in _lines_of(payment, charge, subscription, first_line)}
-        first_line += len(subscription.plan.lines)
-        if charge.state != "credited":
-            continue
+        own = {line.position for line in lines_of_charge(charge, payment)}
         lines = [line for line in refund.lines if line.position in own]
         amount = sum(line.amount if subscription.tax_inclusive else line.amount - line.tax for line in lines)
         taken = take_back_credit(subscription, amount, at)

@@ -7,7 +7,7 @@ import msgspec
 from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.customers.portal_session import PortalSession
 from nicobar.storage.database import Read, Tx
-from nicobar.storage.test_clocks import reckoned, reckoned_values
+from nicobar.storage.test_clocks import reckoned, reckoned_value
 
 _COLUMNS: Final = "business_id, mode, session_id, customer_id, secret_hash, return_url, created_at, expires_at"
 
@@ -46,5 +46,5 @@ async def find_portal_session(read: Read, session_id: str) -> PortalSession | No
 async def purge_portal_sessions(tx: Tx, reckoning: Reckoning, limit: int) -> int:
     """Delete at most `limit` sessions that have ended, and return how many there were."""
     query = _PURGE.format(reckoned=reckoned(reckoning, "s", 3))
-    deleted: str = await tx.execute(query, reckoning.now, limit, *reckoned_values(reckoning))
+    deleted: str = await tx.execute(query, reckoning.now, limit, reckoned_value(reckoning))
     return int(deleted.rpartition(" ")[2])

@@ -22,10 +22,10 @@ import msgspec
 
 from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Mode, Tenant
-from nicobar.core.discounts.discount_record import AppliedDiscount, CodeLimits, CodeUse
+from nicobar.core.discounts.discount_record import CodeLimits, CodeUse
 from nicobar.core.discounts.discounts import CodeHistory, CustomerStanding, DiscountCode
 from nicobar.storage.database import Read, Tx
-from nicobar.storage.test_clocks import reckoned, reckoned_values
+from nicobar.storage.test_clocks import reckoned, reckoned_value
 
 LOCK_TIMEOUT: Final = "5s"
 """How long a reservation waits for a code that other payments hold."""
@@ -335,15 +335,9 @@ async def release_expired(tx: Tx, reckoning: Reckoning, limit: int) -> int:
     uses. It is one statement, the longest ended first, over the payments of a reckoning.
     """
     query = _MOVE.format(due=_EXPIRED.format(reckoned=reckoned(reckoning, "r", 4)))
-    values = ("released", reckoning.now, limit, *reckoned_values(reckoning))
+    values = ("released", reckoning.now, limit, reckoned_value(reckoning))
     released: int = await tx.fetchval(query, *values)
     return released
-
-
-async def applied_discounts(read: Read, tenant: Tenant, payment_id: str) -> list[AppliedDiscount]:
-    """Return the discounts of a payment in the order in which they were applied, deleted ones included."""
-    rows = await read.fetch(DISCOUNTS_OF_PAYMENT, tenant.business_id, tenant.mode, payment_id)
-    return [msgspec.convert(row, AppliedDiscount) for row in rows]
 
 
 async def discount_counter_differences(read: Read) -> list[CounterDifference]:

@@ -9,7 +9,7 @@ from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Outcome, Succeeded
 from nicobar.storage.database import Read, Record, Tx
-from nicobar.storage.test_clocks import reckoned, reckoned_values
+from nicobar.storage.test_clocks import reckoned, reckoned_value
 
 _COLUMNS: Final = (
     "attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at, save_method"
@@ -158,7 +158,7 @@ async def silent_payments(read: Read, reckoning: Reckoning, silence: timedelta, 
         _SILENT.format(reckoned=reckoned(reckoning, "a", 3)),
         reckoning.now - silence,
         limit,
-        *reckoned_values(reckoning),
+        reckoned_value(reckoning),
     )
     return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]
 

@@ -40,7 +40,6 @@ LEFT JOIN brands own ON (own.business_id, own.mode, own.brand_id) = ($1, $2, $1)
 WHERE bu.business_id = $1
 """
 
-# The mode is asked for once more here: no mistake above may end a live link.
 _END_LINK: Final = """
 UPDATE payments SET expires_on = $4, updated_at = $4
 WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND status = ANY($5::text[])

@@ -129,7 +129,7 @@ class _Row(msgspec.Struct, frozen=True):
     name: str | None = None
     phone_number: str | None = None
     request: bytes | None = None
-    """Of an answer to keep; None for none, and so are the next ones."""
+    """Of an answer to keep (`AnswerToKeep.values`); None for none, and so are the next ones."""
     answer_id: str | None = None
     content: bytes | None = None
     object_id: str | None = None
@@ -191,15 +191,8 @@ def _row(new: NewPayment) -> _Row:
         payment.lines,
         payment.customer.customer_id if customer is None else customer.customer_id,
         *(_NOBODY if customer is None else (customer.email_key, customer.email, customer.name, customer.phone_number)),
-        *(() if kept is None else _kept(kept)),
+        *(() if kept is None else kept.values()),
     )
 
 
 _NOBODY: Final = (None, None, None, None)
-
-
-def _kept(kept: AnswerToKeep) -> tuple[Any, ...]:
-    fingerprint, answer = kept.fingerprint, kept.answer
-    retries = [fingerprint.retry] if fingerprint.retry else []
-    kept_as = (answer.answer_id, answer.content, answer.object_id, answer.status, answer.sealed)
-    return fingerprint.request, *kept_as, retries, kept.expires_at

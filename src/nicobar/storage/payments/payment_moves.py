@@ -13,7 +13,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import CardDetails, Payment, PaymentStatus, origins
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.storage.database import Tx
-from nicobar.storage.test_clocks import reckoned, reckoned_values
+from nicobar.storage.test_clocks import reckoned, reckoned_value
 
 # A move that names a method ($8) begins an attempt: what the one before left (card, saved method, authentication) goes.
 _MOVE: Final = """
@@ -91,6 +91,6 @@ async def cancel_expired(tx: Tx, reckoning: Reckoning, limit: int) -> list[tuple
     A payment that somebody is working on at this moment is left for the next round.
     """
     query = _CANCEL_EXPIRED.format(reckoned=reckoned(reckoning, "d", 4))
-    rows = await tx.fetch(query, reckoning.now, limit, origins("cancelled"), *reckoned_values(reckoning))
+    rows = await tx.fetch(query, reckoning.now, limit, origins("cancelled"), reckoned_value(reckoning))
     rows.sort(key=lambda row: (row["expires_on"], row["payment_id"]))  # an UPDATE returns rows in any order
     return [(Tenant(row["business_id"], row["mode"]), row["payment_id"]) for row in rows]

@@ -19,7 +19,7 @@ from nicobar.core.refunds.refund import (
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.listing import Condition, CreatedBetween, equal, fetch_page
 from nicobar.storage.payments.attempts import SPARED
-from nicobar.storage.test_clocks import reckoned, reckoned_values
+from nicobar.storage.test_clocks import reckoned, reckoned_value
 
 _COLUMNS: Final = """
     r.refund_id, r.payment_id, r.attempt_id, r.status, r.amount, r.tax, r.currency, r.settlement_amount,
@@ -298,7 +298,7 @@ async def silent_refunds(read: Read, reckoning: Reckoning, silence: timedelta, l
         _SILENT.format(reckoned=reckoned(reckoning, "a", 3)),
         reckoning.now - silence,
         limit,
-        *reckoned_values(reckoning),
+        reckoned_value(reckoning),
     )
     return [(Tenant(row["business_id"], row["mode"]), row["refund_id"]) for row in rows]
 

@@ -65,16 +65,14 @@ class AnswerToKeep(NamedTuple):
         ]
 
 
-def keep_beside(first: int, source: str, holds: str) -> str:
+def keep_beside(first: int, source: str) -> str:
     """Return the part of a statement that writes `AnswerToKeep.values` from the parameter $`first` on.
 
-    $1 and $2 of that statement are the tenant. The answer is kept where the condition `holds` on the row of `source`;
-    otherwise it is not the one that was foreseen.
+    $1 and $2 of that statement are the tenant; `source` is its part whose one row comes with the answer.
     """
     kinds = ("bytea", "text", "bytea", "text", "smallint", "bytea", "smallint[]", "timestamptz")
-    values = [f"${first + index}::{kind}" for index, kind in enumerate(kinds)]
-    values[4:6] = [f"CASE WHEN {holds} THEN {value} END" for value in values[4:6]]
-    return f"kept AS (INSERT INTO kept_answers ({_COLUMNS}) SELECT $1, $2, {', '.join(values)} FROM {source})"
+    values = ", ".join(f"${first + index}::{kind}" for index, kind in enumerate(kinds))
+    return f"kept AS (INSERT INTO kept_answers ({_COLUMNS}) SELECT $1, $2, {values} FROM {source})"
 
 
 async def insert_answer(tx: Tx, row: AnswerToKeep) -> None:

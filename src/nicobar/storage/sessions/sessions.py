@@ -12,7 +12,7 @@ from nicobar.core.customers.customer import email_key
 from nicobar.core.sessions.checkout_session import CheckoutSession, SessionStatus
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.retries.kept_answers import AnswerToKeep, keep_beside
-from nicobar.storage.test_clocks import reckoned, reckoned_values
+from nicobar.storage.test_clocks import reckoned, reckoned_value
 
 _MADE: Final = """
 WITH made AS (
@@ -22,7 +22,7 @@ WITH made AS (
 )
 """
 _INSERT: Final = f"{_MADE} SELECT session_id FROM made"
-_INSERT_AND_KEEP: Final = f"{_MADE}, {keep_beside(10, 'made', 'true')} SELECT session_id FROM made"
+_INSERT_AND_KEEP: Final = f"{_MADE}, {keep_beside(10, 'made')} SELECT session_id FROM made"
 
 _COLUMNS: Final = "business_id, mode, session_id, request, payment_id, created_at, expires_at"
 _FIND: Final = f"SELECT {_COLUMNS} FROM checkout_sessions WHERE session_id = $1"
@@ -109,7 +109,7 @@ async def list_session_statuses(read: Read, tenant: Tenant, limit: int) -> Seque
 async def purge_sessions(tx: Tx, reckoning: Reckoning, kept: timedelta, limit: int) -> int:
     """Delete at most `limit` sessions without a payment whose deadline is older than `kept`; return how many."""
     query = _PURGE.format(reckoned=reckoned(reckoning, "s", 3))
-    deleted: str = await tx.execute(query, reckoning.now - kept, limit, *reckoned_values(reckoning))
+    deleted: str = await tx.execute(query, reckoning.now - kept, limit, reckoned_value(reckoning))
     return int(deleted.rpartition(" ")[2])
 
 

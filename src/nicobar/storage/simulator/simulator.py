@@ -15,7 +15,7 @@ from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.simulator.bank_charge import BankCharge, SimulatedNotice, SimulatedRefund
 from nicobar.storage.database import Database, Read, Record
-from nicobar.storage.test_clocks import reckoned, reckoned_values, remembered_clocks
+from nicobar.storage.test_clocks import reckoned, reckoned_value, remembered_clocks
 
 LARGEST_TRIES: Final = 10
 """How often a notice is tried; a simulator does not nag for ever."""
@@ -217,7 +217,7 @@ class SimulatorRecords:
     async def claim_notices(self, reckoning: Reckoning, again: timedelta, limit: int) -> list[SimulatedNotice]:
         """Return notices that are due."""
         query = _CLAIM_NOTICES.format(reckoned=reckoned(reckoning, "n", 5))
-        values = (reckoning.now, LARGEST_TRIES, limit, reckoning.now + again, *reckoned_values(reckoning))
+        values = (reckoning.now, LARGEST_TRIES, limit, reckoning.now + again, reckoned_value(reckoning))
         async with self._database.statement() as tx:
             rows = await tx.fetch(query, *values)
         notices = [msgspec.convert(dict(row), SimulatedNotice) for row in rows]

@@ -40,22 +40,23 @@ SELECT EXISTS (SELECT FROM subscriptions WHERE business_id = $1 AND mode = $2 AN
     AND status IN ('active', 'past_due', 'on_hold', 'paused'))
 """
 
-_USES_METHOD: Final = """
+_NOT_ENDED: Final = "status NOT IN ('cancelled', 'failed', 'expired')"
+
+_USES_METHOD: Final = f"""
 SELECT subscription_id FROM subscriptions WHERE business_id = $1 AND mode = $2 AND payment_method_id = $3
-    AND status NOT IN ('cancelled', 'failed', 'expired') ORDER BY subscription_id LIMIT 1
+    AND {_NOT_ENDED} ORDER BY subscription_id LIMIT 1
 """
 
-
-_OF_BRAND: Final = """
+_OF_BRAND: Final = f"""
 SELECT EXISTS (SELECT FROM subscriptions WHERE business_id = $1 AND mode = $2 AND brand_id = $3
-    AND status NOT IN ('cancelled', 'failed', 'expired'))
+    AND {_NOT_ENDED})
 """
 
 # Rows are locked in the order of their ids, as a payment that starts several locks them.
-_MOVE: Final = """
+_MOVE: Final = f"""
 WITH held AS (
     SELECT subscription_id FROM subscriptions WHERE business_id = $1 AND mode = $2 AND brand_id = $3
-        AND status NOT IN ('cancelled', 'failed', 'expired') ORDER BY subscription_id FOR UPDATE
+        AND {_NOT_ENDED} ORDER BY subscription_id FOR UPDATE
 ), moved AS (
     UPDATE subscriptions s SET brand_id = $4 FROM held
     WHERE s.business_id = $1 AND s.mode = $2 AND s.subscription_id = held.subscription_id RETURNING true
