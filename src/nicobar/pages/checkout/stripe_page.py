@@ -110,10 +110,8 @@ class StripePage:
         name = method_name(payment.payment_method_type or "", payment.billing.country, reader.texts)
         is_card = payment.payment_method == CARD
         frame = None if visit.frame is None else silent_view(visit.frame, payment)
-        look, amount = (
-            wished_look(self._renderer, visit),
-            amount_text(payment.total_amount, payment.currency, reader.locale),
-        )
+        look = wished_look(self._renderer, visit)
+        amount = amount_text(payment.total_amount, payment.currency, reader.locale)
         keeps = visit.attempt is not None and visit.attempt.amount == 0  # nothing is charged: the card is kept
         submit = reader.texts("portal.use_card") if keeps else reader.texts("form.submit", amount=amount)
         own_words = None if look is None else look.pay_button_text
