@@ -9,9 +9,9 @@ from nicobar.core.subscriptions.plan import frequency_of
 from nicobar.core.typed_text import plain
 from nicobar.flows.sessions.offer_addons import OfferedAddon
 from nicobar.pages.details.details import DetailField
+from nicobar.pages.frame.posted_form import PostedForm
 from nicobar.pages.frame.renewals import cycle_text
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.pages.texts.texts import Reader, Texts
 
 MAXIMUM_QUANTITY: Final = 10_000

@@ -12,7 +12,7 @@ from nicobar.core.sessions.checkout_session import CustomField
 from nicobar.core.typed_text import plain, tidy
 from nicobar.pages.details.choices import Choice
 from nicobar.pages.details.details import DetailField
-from nicobar.pages.methods.posted_form import PostedForm, text_fault
+from nicobar.pages.frame.posted_form import PostedForm, text_fault
 from nicobar.pages.texts.texts import Texts
 from nicobar.reference.contacts import checked_email
 

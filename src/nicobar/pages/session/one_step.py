@@ -23,11 +23,11 @@ from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.charging import charge
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.embedding import Frame
+from nicobar.pages.frame.posted_form import PostedForm
 from nicobar.pages.frame.rendering import Look, Renderer, redirect
 from nicobar.pages.frame.view import FieldView, FormView, form_view
 from nicobar.pages.methods.card_form import CheckedForm
 from nicobar.pages.methods.methods import MethodsView, methods_view, read_method
-from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.pages.methods.saved_methods import SavedView, saved_view
 from nicobar.pages.session.look import own_words
 from nicobar.pages.texts.texts import Reader, Reason

@@ -13,8 +13,8 @@ from nicobar.flows.sessions.draft_payment import DraftedPayment
 from nicobar.flows.sessions.offer_addons import OfferedAddon
 from nicobar.pages.details.choices import Choice
 from nicobar.pages.details.details import LENGTHS, DetailField, DetailsView, details_view
+from nicobar.pages.frame.posted_form import holds_card_number
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.posted_form import holds_card_number
 from nicobar.pages.session.addon_entry import addon_views
 from nicobar.pages.session.custom_fields import custom_field_view
 from nicobar.pages.session.price_entry import LONGEST, price_text

@@ -16,7 +16,7 @@ from nicobar.core.sessions.checkout_session import Customization, FeatureFlags, 
 from nicobar.core.sessions.theme import Theme
 from nicobar.core.typed_text import tidy, unusable
 from nicobar.pages.details.details import LENGTHS
-from nicobar.pages.methods.posted_form import holds_card_number
+from nicobar.pages.frame.posted_form import holds_card_number
 from nicobar.pages.session.price_entry import read_price
 from nicobar.reference import currencies
 from nicobar.reference.codes import codes
