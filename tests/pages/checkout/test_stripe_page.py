@@ -246,6 +246,20 @@ async def test_a_frame_shows_the_fields_of_a_card_and_leaves_for_others(
             assert f"/inline/{payment.link_id}/stripe" in html.unescape(framed.text)
 
 
+@pytest.mark.parametrize("kind", ["inline", "overlay"])
+async def test_the_fields_in_a_frame_have_the_button_that_the_sellers_page_chose(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, kind: str
+) -> None:
+    payment = await payment_in(runtime, tenant, "AT", "EUR")
+    link = f"/{kind}/{payment.link_id}?payButtonText=Buy+%3Cnow%3E"
+    shown = await browser.get(link)
+    posted = await browser.post(link, data={"token": token_of(shown), "method": "card"})
+    onward = await browser.get(posted.headers["location"])
+    page = await browser.get(onward.headers["location"])
+    assert page.status_code == 200 and data_of(page, "return").startswith(PUBLIC_URL)
+    assert ">Buy &lt;now&gt;</button>" in page.text and ">Pay €" not in page.text
+
+
 async def test_stripe_does_not_answer(
     runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.methods.posted_form import MAXIMUM_FORM
+from nicobar.pages.frame.posted_form import MAXIMUM_FORM
 from orders import order, pay, place, token_of, unchanged
 
 JSON = {"accept": "application/json"}

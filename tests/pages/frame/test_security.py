@@ -258,7 +258,7 @@ INNERMOST = {
     "nicobar.pages.methods.card_form._number": "RuntimeError: a bug",
     "nicobar.pages.methods.card_form._expiry": "RuntimeError: a bug",
     "nicobar.pages.methods.card_form._name_error": "RuntimeError: a bug",
-    "nicobar.pages.methods.posted_form.parse_qsl": "RuntimeError: a bug",
+    "nicobar.pages.frame.posted_form.parse_qsl": "RuntimeError: a bug",
     "nicobar.reference.cards.by_number": "ProcessorBroken: simulator raised RuntimeError in ",
 }
 """Where a text of the form is held as it is, so that a bug has it at hand; and what the log says of the bug."""

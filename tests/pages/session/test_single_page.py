@@ -153,6 +153,18 @@ async def test_another_way_to_pay(shop: Shop) -> None:
     assert (await payment_of(shop, session_id))["payment_method_type"] == "sepa"
 
 
+@pytest.mark.parametrize("types", [["credit", "debit"], ["credit", "debit", "google_pay"]])
+async def test_a_way_to_pay_that_is_not_offered_any_more_is_named(shop: Shop, types: list[str]) -> None:
+    page, session_id = await open_page(shop, customer=ANA, billing_address=ADDRESS, allowed_payment_method_types=types)
+    before = await dump(shop.runtime)
+    refused = await send(shop.browser, page, method="pix", tax_number="123.456.789-09")
+    notice = html.unescape(refused.text.partition('id="detail-errors"')[2].partition("<ul>")[0])
+    assert refused.status_code == 422
+    assert "<p>This way to pay is not available any more. Please choose another one.</p>" in notice
+    assert await dump(shop.runtime) == before
+    assert (await shop.read(f"/checkouts/{session_id}"))["payment_id"] is None
+
+
 async def test_an_order_of_nothing_is_completed(shop: Shop) -> None:
     created = await create_session(shop, item(await shop.product(0)), **SINGLE)
     page = await shop.browser.get(created["checkout_url"])

@@ -17,8 +17,8 @@ from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.test_panel import panel_view, use_panel
+from nicobar.pages.frame.posted_form import PostedForm
 from nicobar.pages.methods.card_form import form_token
-from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.processors.base import ChargeRequest, SimulatedCharge
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.reference import failures

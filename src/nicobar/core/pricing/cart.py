@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -15,6 +16,9 @@ from nicobar.core.pricing.pricing import buyer_price
 from nicobar.core.pricing.quote import UNCHANGED, CartLine
 from nicobar.core.problems import Problem
 from nicobar.core.tax.tax import Category, TaxDecision
+
+MAXIMUM_QUANTITY: Final = 10_000
+"""Units of one cart line."""
 
 
 class RequestedItem(msgspec.Struct, frozen=True):

@@ -1,1 +1,1 @@
-"""What a customer changes before paying."""
+"""What a customer changes before paying, and the charge itself."""

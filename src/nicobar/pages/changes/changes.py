@@ -20,7 +20,7 @@ from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.details_form import read_details
 from nicobar.pages.details.details import country_name
-from nicobar.pages.methods.posted_form import PostedForm, holds_card_number
+from nicobar.pages.frame.posted_form import PostedForm, holds_card_number
 from nicobar.pages.texts.texts import Reader
 from nicobar.reference.codes import codes
 

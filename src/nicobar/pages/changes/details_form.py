@@ -13,7 +13,7 @@ from nicobar.core.tax.postal_code import written_code
 from nicobar.core.typed_text import plain, tidy
 from nicobar.pages.details.address_parts import missing_parts, shown_parts, state_label, state_value
 from nicobar.pages.details.details import LENGTHS, Billed, contact_fields, is_unproven
-from nicobar.pages.methods.posted_form import PostedForm, holds_card_number, text_fault
+from nicobar.pages.frame.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.texts.texts import Texts
 from nicobar.reference import countries
 from nicobar.reference.codes import codes

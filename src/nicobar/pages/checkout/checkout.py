@@ -24,12 +24,12 @@ from nicobar.pages.checkout.visit import Visit, load_visit, visit_after
 from nicobar.pages.details.details import asked_of
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.embedding import is_alone
+from nicobar.pages.frame.posted_form import PostedForm, read_form
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
 from nicobar.pages.frame.returns import return_address
 from nicobar.pages.frame.view import amount_text
 from nicobar.pages.methods.card_form import CheckedForm, moment_of_token
 from nicobar.pages.methods.methods import read_method
-from nicobar.pages.methods.posted_form import PostedForm, read_form
 from nicobar.pages.methods.saved_methods import PARAMETER, exchange_proof
 from nicobar.pages.texts.texts import Reason
 from nicobar.processors.accounts.registry import brings_fields

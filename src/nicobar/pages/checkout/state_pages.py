@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any, Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,7 +15,7 @@ from nicobar.pages.checkout.session_wishes import offered_languages, wished_look
 from nicobar.pages.checkout.stripe_page import leads_to_fields
 from nicobar.pages.checkout.visit import Visit
 from nicobar.pages.details.details import DetailsView, tax_may_grow
-from nicobar.pages.frame.embedding import Frame, FrameView, frame_view, with_own_words
+from nicobar.pages.frame.embedding import Frame, FrameView, frame_view
 from nicobar.pages.frame.rendering import Renderer, keep_cookie, redirect, wants_json
 from nicobar.pages.frame.returns import form_action, return_address
 from nicobar.pages.frame.view import form_view, page_view, receipt_view
@@ -24,6 +23,7 @@ from nicobar.pages.methods.card_form import CheckedForm, form_token
 from nicobar.pages.methods.methods import CARD, methods_view
 from nicobar.pages.methods.pending import pending_view
 from nicobar.pages.methods.saved_methods import saved_view
+from nicobar.pages.session.look import own_words
 from nicobar.pages.texts.language import TypedForm, with_language
 from nicobar.pages.texts.method_names import method_name
 from nicobar.processors.accounts.registry import brings_fields, is_simulated
@@ -62,11 +62,8 @@ class StatePages:
         if not self.can_charge(visit):
             return self._page("pay.html", visit, status=status, form=None, back=None, panel=None)
         token = form_token(payment, visit.facts.form_key)
-        form = form_view(payment, visit.reader, token, checked.errors, checked.shown)
-        look = wished_look(self._renderer, visit)
-        if look is not None and look.pay_button_text is not None:
-            form = msgspec.structs.replace(form, submit=look.pay_button_text)
-        form = with_own_words(form, visit.frame)
+        words = own_words(wished_look(self._renderer, visit), visit.frame)
+        form = form_view(payment, visit.reader, token, checked.errors, checked.shown, words)
         back = return_address(payment, with_email=True) if payment.status == "failed" else None
         if back is None and visit.session is not None and visit.frame is None:
             back = visit.session.cancel_url

@@ -25,6 +25,7 @@ from nicobar.pages.frame.rendering import Renderer, redirect
 from nicobar.pages.frame.returns import form_action
 from nicobar.pages.frame.view import amount_text, page_view
 from nicobar.pages.methods.methods import CARD
+from nicobar.pages.session.look import own_words
 from nicobar.pages.texts.method_names import method_name
 from nicobar.processors.accounts.registry import brings_fields
 from nicobar.processors.base import OwnFields
@@ -110,13 +111,10 @@ class StripePage:
         name = method_name(payment.payment_method_type or "", payment.billing.country, reader.texts)
         is_card = payment.payment_method == CARD
         frame = None if visit.frame is None else silent_view(visit.frame, payment)
-        look, amount = (
-            wished_look(self._renderer, visit),
-            amount_text(payment.total_amount, payment.currency, reader.locale),
-        )
+        look = wished_look(self._renderer, visit)
+        amount = amount_text(payment.total_amount, payment.currency, reader.locale)
         keeps = visit.attempt is not None and visit.attempt.amount == 0  # nothing is charged: the card is kept
         submit = reader.texts("portal.use_card") if keeps else reader.texts("form.submit", amount=amount)
-        own_words = None if look is None else look.pay_button_text
         return self._renderer.page(
             "fields.html",
             form_action=form_action(payment) if frame is None else "'self'",
@@ -132,7 +130,7 @@ class StripePage:
             fields=fields,
             keeps=keeps,
             heading=reader.texts("form.heading") if is_card else reader.texts("methods.heading_only", name=name),
-            submit=own_words or submit,
+            submit=own_words(look, visit.frame) or submit,
             language="auto" if reader.texts.language in _UNSPOKEN else reader.texts.language,
             wallets=" ".join(await self._wallets(visit)),
             here=self._renderer.path(visit.part(FIELDS)),

@@ -17,7 +17,7 @@ from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.end_link import end_link
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.visit import Visit
-from nicobar.pages.methods.posted_form import PostedForm
+from nicobar.pages.frame.posted_form import PostedForm
 from nicobar.processors.accounts.registry import is_simulated
 from nicobar.processors.base import CardInput, Scenario, SimulatedCharge
 from nicobar.reference import failures

@@ -6,13 +6,12 @@ first; once all is known, the form is folded.
 """
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from babel import Locale
-from markupsafe import Markup, escape
 
 from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.payments.payment import Payment, PaymentOptions
@@ -25,6 +24,7 @@ from nicobar.pages.details.address_parts import (
     state_label,
     state_value,
 )
+from nicobar.pages.details.choices import Choice
 from nicobar.pages.texts.texts import Reader, Texts
 from nicobar.reference import countries
 from nicobar.reference.countries import Country
@@ -73,25 +73,6 @@ class Billed(Protocol):
     @property
     def is_free(self) -> bool:
         """Whether no bill is made out, so that no address is needed."""
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """One entry of a list."""
-
-    value: str
-    name: str
-    chosen: bool
-
-
-def options(choices: Iterable[Choice]) -> Markup:
-    """Return the entries of a list as HTML. There are 250 countries: a template would take half of a page's time."""
-    return Markup("\n".join([_option(choice) for choice in choices]))  # noqa: S704 - of escaped texts
-
-
-@lru_cache(maxsize=8192)
-def _option(choice: Choice) -> str:
-    selected = " selected" if choice.chosen else ""
-    return f'<option value="{escape(choice.value)}"{selected}>{escape(choice.name)}</option>'
 
 
 class DetailField(msgspec.Struct, frozen=True, kw_only=True):

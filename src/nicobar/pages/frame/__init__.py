@@ -1,1 +1,1 @@
-"""What all pages share: templates, headers, static files, the frame on other sites."""
+"""What all pages share: templates, headers, static files, posted forms, the frame on other sites."""

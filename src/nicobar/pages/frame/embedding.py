@@ -22,7 +22,6 @@ from nicobar.core.payments.payment import Payment
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.details.details import is_complete
-from nicobar.pages.frame.view import FormView
 from nicobar.storage.payments.payments import find_payment_by_link
 
 FrameKind = Literal["overlay", "inline"]
@@ -234,13 +233,6 @@ def session_frame_view(frame: Frame, session_id: str, drafted: Payment | None) -
 def session_page(session_id: str) -> str:
     """Return the path of a session's page without the slash before it: what a frame shows of it."""
     return f"session/{session_id}"
-
-
-def with_own_words(form: FormView, frame: Frame | None) -> FormView:
-    """Return the form with the pay button's text that the seller's page chose, if it did."""
-    if frame is None or frame.pay_button_text is None:
-        return form
-    return msgspec.structs.replace(form, submit=frame.pay_button_text)
 
 
 def silent_view(frame: Frame, payment: Payment) -> FrameView:

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from nicobar.core.problems import Problem
 from nicobar.flows.business_time.recall_clocks import recall_clocks
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.details.details import options
+from nicobar.pages.details.choices import options
 from nicobar.pages.frame.embedding import FrameView, error_view
 from nicobar.pages.frame.static_files import StaticFiles, takes_gzip
 from nicobar.pages.texts.language import LanguageView, reader_of

@@ -180,13 +180,22 @@ def monogram(seller: str) -> str:
 
 
 def form_view(
-    payment: Payment, reader: Reader, token: str, errors: Mapping[str, Reason], shown: Mapping[str, str]
+    payment: Payment,
+    reader: Reader,
+    token: str,
+    errors: Mapping[str, Reason],
+    shown: Mapping[str, str],
+    own_words: str | None,
 ) -> FormView:
-    """Return the payable form; `errors` maps fields to reasons and `shown` to what may be filled in again."""
+    """Return the payable form; `errors` maps fields to reasons and `shown` to what may be filled in again.
+
+    `own_words` are the seller's for its button, if there are any.
+    """
     texts = reader.texts
     if payment.is_free:
-        return FormView(token, [], texts("form.free_submit"), None)
-    submit = texts("form.submit", amount=amount_text(payment.total_amount, payment.currency, reader.locale))
+        return FormView(token, [], own_words or texts("form.free_submit"), None)
+    amount = amount_text(payment.total_amount, payment.currency, reader.locale)
+    submit = own_words or texts("form.submit", amount=amount)
     fields = [_field(texts, name, errors.get(name), shown.get(name, ""), payment.mode) for name in _FIELDS]
     declined = payment.status == "failed" and not errors
     return FormView(token, fields, submit, decline_text(payment.error_code, texts) if declined else None)

@@ -13,7 +13,7 @@ from nicobar.core.payments.paying import revision
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.saved_method import last_day
 from nicobar.core.typed_text import compact, tidy, unusable, without_label
-from nicobar.pages.methods.posted_form import PostedForm
+from nicobar.pages.frame.posted_form import PostedForm
 from nicobar.pages.texts.texts import Reason
 from nicobar.processors.base import CardInput, MethodInput
 

@@ -17,9 +17,9 @@ from stdnum.us import rtn
 from nicobar.core.payments.methods import CARD_TYPES, Decision
 from nicobar.core.payments.payment import Payment
 from nicobar.core.typed_text import compact, plain, without_label
+from nicobar.pages.frame.posted_form import PostedForm
 from nicobar.pages.frame.view import FieldView, FormView, amount_text
 from nicobar.pages.methods.card_form import CheckedForm, check_card
-from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.pages.texts.method_names import method_name
 from nicobar.pages.texts.texts import Reader, Reason, Texts
 from nicobar.processors.base import MethodInput

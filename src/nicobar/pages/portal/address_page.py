@@ -21,7 +21,7 @@ from nicobar.flows.subscriptions.update_subscription import update_subscription
 from nicobar.pages.changes.details_form import ReadDetails, read_details
 from nicobar.pages.details.address_parts import shown_parts, state_label
 from nicobar.pages.details.details import asked_details, country_name
-from nicobar.pages.methods.posted_form import PostedForm, holds_card_number
+from nicobar.pages.frame.posted_form import PostedForm, holds_card_number
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import allowed
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit

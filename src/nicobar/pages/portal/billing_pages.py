@@ -11,9 +11,9 @@ from nicobar.core.subscriptions.plan_change_request import MethodUpdate
 from nicobar.core.subscriptions.subscription import UNPAID, Subscription
 from nicobar.flows.subscriptions.update_payment_method import update_payment_method
 from nicobar.flows.subscriptions.update_subscription import update_subscription
+from nicobar.pages.frame.posted_form import PostedForm
 from nicobar.pages.frame.rendering import redirect
 from nicobar.pages.frame.view import decline_text
-from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import Allowed, allowed, card_item
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit

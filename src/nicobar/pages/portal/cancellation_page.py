@@ -10,8 +10,8 @@ from nicobar.core.subscriptions.change_request import SubscriptionChange
 from nicobar.core.subscriptions.subscription import CancelledBy, Feedback, Subscription
 from nicobar.core.typed_text import tidy
 from nicobar.flows.subscriptions.update_subscription import update_subscription
+from nicobar.pages.frame.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.frame.view import day_text
-from nicobar.pages.methods.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import allowed
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit

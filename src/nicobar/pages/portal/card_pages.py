@@ -6,8 +6,8 @@ from starlette.responses import Response
 from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.core.problems import Problem
 from nicobar.flows.payments.delete_saved_method import delete_saved_method
+from nicobar.pages.frame.posted_form import PostedForm
 from nicobar.pages.frame.view import card_name
-from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.pages.portal.overview import switched_off
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit
 from nicobar.storage.payments.saved_methods import get_method

@@ -11,7 +11,7 @@ from nicobar.core.typed_text import plain, tidy
 from nicobar.flows.customers.update_customer import update_customer
 from nicobar.pages.changes.details_form import read_phone
 from nicobar.pages.details.details import LENGTHS, DetailField
-from nicobar.pages.methods.posted_form import PostedForm, holds_card_number, text_fault
+from nicobar.pages.frame.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.portal.overview import switched_off
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit
 

@@ -27,9 +27,9 @@ from nicobar.core.problems import Problem
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime, acting
 from nicobar.pages.entry.limits import PageLimits
+from nicobar.pages.frame.posted_form import PostedForm, read_form
 from nicobar.pages.frame.rendering import Handler, Renderer, keep_cookie, redirect, refuse_foreign_forms, wants_json
 from nicobar.pages.frame.view import monogram
-from nicobar.pages.methods.posted_form import PostedForm, read_form
 from nicobar.pages.texts.language import asked_language, language_view, reader_of, with_language, with_parameter
 from nicobar.pages.texts.texts import Reader
 from nicobar.storage.customers.customers import get_customer

@@ -5,17 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from nicobar.core.catalog.addon import RequestedAddon
+from nicobar.core.pricing.cart import MAXIMUM_QUANTITY
 from nicobar.core.subscriptions.plan import frequency_of
 from nicobar.core.typed_text import plain
 from nicobar.flows.sessions.offer_addons import OfferedAddon
 from nicobar.pages.details.details import DetailField
+from nicobar.pages.frame.posted_form import PostedForm
 from nicobar.pages.frame.renewals import cycle_text
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.pages.texts.texts import Reader, Texts
-
-MAXIMUM_QUANTITY: Final = 10_000
-"""How many of an add-on a buyer can take, where the session has no more. The same as of a product."""
 
 LONGEST: Final = 12
 """Characters of a number."""
@@ -56,7 +54,10 @@ def addon_views(
 def read_addons(
     offers: Sequence[OfferedAddon], form: PostedForm, texts: Texts, errors: dict[str, str]
 ) -> dict[int, list[RequestedAddon]]:
-    """Return the add-ons that the buyer takes, by the place of their items; an empty field is none of it."""
+    """Return the add-ons that the buyer takes, by the place of their items; an empty field is none of it.
+
+    Of each a buyer can take as many as of a product, or what the session has, if that is more.
+    """
     taken: dict[int, list[RequestedAddon]] = {}
     for offered in offers:
         name, most = addon_field(offered), max(MAXIMUM_QUANTITY, offered.quantity)

@@ -10,8 +10,9 @@ from nicobar.core.payments.payment import CustomFieldResponse
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import CustomField
 from nicobar.core.typed_text import plain, tidy
-from nicobar.pages.details.details import Choice, DetailField
-from nicobar.pages.methods.posted_form import PostedForm, text_fault
+from nicobar.pages.details.choices import Choice
+from nicobar.pages.details.details import DetailField
+from nicobar.pages.frame.posted_form import PostedForm, text_fault
 from nicobar.pages.texts.texts import Texts
 from nicobar.reference.contacts import checked_email
 

@@ -7,7 +7,6 @@ there, and where nobody can charge, the page of the payment comes second as for 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,13 +22,14 @@ from nicobar.flows.pricing.offer_methods import offer_methods
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.charging import charge
 from nicobar.pages.entry.limits import PageLimits
-from nicobar.pages.frame.embedding import Frame, with_own_words
+from nicobar.pages.frame.embedding import Frame
+from nicobar.pages.frame.posted_form import PostedForm
 from nicobar.pages.frame.rendering import Look, Renderer, redirect
 from nicobar.pages.frame.view import FieldView, FormView, form_view
 from nicobar.pages.methods.card_form import CheckedForm
 from nicobar.pages.methods.methods import MethodsView, methods_view, read_method
-from nicobar.pages.methods.posted_form import PostedForm
 from nicobar.pages.methods.saved_methods import SavedView, saved_view
+from nicobar.pages.session.look import own_words
 from nicobar.pages.texts.texts import Reader, Reason
 from nicobar.processors.accounts.registry import is_simulated, processor_for
 from nicobar.processors.base import InputRefused
@@ -80,10 +80,7 @@ class OneStep:
         frame: Frame | None,
     ) -> PayingPart:
         """Return the part of the form that pays, with what came of the last try."""
-        form = form_view(payment, reader, "", checked.errors, checked.shown)
-        if look.pay_button_text is not None:
-            form = msgspec.structs.replace(form, submit=look.pay_button_text)
-        form = with_own_words(form, frame)
+        form = form_view(payment, reader, "", checked.errors, checked.shown, own_words(look, frame))
         saved = saved_view([], reader.texts, failed=False, consent="save" in checked.shown)
         return PayingPart(form, methods_view(payment, ways, seller, form, checked, reader), saved)
 

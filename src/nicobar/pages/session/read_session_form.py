@@ -17,8 +17,8 @@ from nicobar.flows.sessions.draft_payment import DraftedPayment
 from nicobar.flows.sessions.offer_addons import OfferedAddon
 from nicobar.pages.changes.changes import MAXIMUM_CODE, code_fault
 from nicobar.pages.changes.details_form import read_details, read_phone
+from nicobar.pages.frame.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.session.addon_entry import LONGEST as LONGEST_COUNT
 from nicobar.pages.session.addon_entry import addon_field, read_addons
 from nicobar.pages.session.custom_fields import field_name, read_custom_field

@@ -11,9 +11,10 @@ from nicobar.core.sessions.checkout_session import CheckoutSession
 from nicobar.core.sessions.told_details import ToldDetails, may_edit
 from nicobar.flows.sessions.draft_payment import DraftedPayment
 from nicobar.flows.sessions.offer_addons import OfferedAddon
-from nicobar.pages.details.details import LENGTHS, Choice, DetailField, DetailsView, details_view
+from nicobar.pages.details.choices import Choice
+from nicobar.pages.details.details import LENGTHS, DetailField, DetailsView, details_view
+from nicobar.pages.frame.posted_form import holds_card_number
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.posted_form import holds_card_number
 from nicobar.pages.session.addon_entry import addon_views
 from nicobar.pages.session.custom_fields import custom_field_view
 from nicobar.pages.session.price_entry import LONGEST, price_text

@@ -24,12 +24,12 @@ from nicobar.pages.details.address_parts import missing_parts
 from nicobar.pages.details.details import LENGTHS, tax_may_grow
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.embedding import Frame, frame_of, is_alone, session_frame_view, session_page
+from nicobar.pages.frame.posted_form import PostedForm, holds_card_number, read_form
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms, wants_json, with_query_of
 from nicobar.pages.frame.renewals import renewal_views
 from nicobar.pages.frame.returns import form_action
 from nicobar.pages.frame.view import PageView, amount_text, page_view
 from nicobar.pages.methods.card_form import CheckedForm
-from nicobar.pages.methods.posted_form import PostedForm, holds_card_number, read_form
 from nicobar.pages.session.blame import blamed
 from nicobar.pages.session.custom_fields import MAXIMUM_ANSWER, MAXIMUM_CUSTOM_FIELDS
 from nicobar.pages.session.look import look_of

@@ -11,18 +11,18 @@ from nicobar.core.catalog.product import OneTimePrice, Price
 from nicobar.core.customers.buyer import Address
 from nicobar.core.fields import MAXIMUM_METADATA_PAIRS, checked_web_address
 from nicobar.core.payments.payment_request import RequestedCustomer
+from nicobar.core.pricing.cart import MAXIMUM_QUANTITY
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import Customization, FeatureFlags, SessionItem, SessionRequest
 from nicobar.core.sessions.theme import Theme
 from nicobar.core.typed_text import tidy, unusable
 from nicobar.pages.details.details import LENGTHS
-from nicobar.pages.methods.posted_form import holds_card_number
+from nicobar.pages.frame.posted_form import holds_card_number
 from nicobar.pages.session.price_entry import read_price
 from nicobar.reference import currencies
 from nicobar.reference.codes import codes
 from nicobar.reference.contacts import checked_email
 
-MAXIMUM_QUANTITY: Final = 10_000
 MAXIMUM_PRICE: Final = 2_147_483_647
 _METADATA: Final = "metadata_"
 _METADATA_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")

@@ -9,10 +9,10 @@ from nicobar.core.simulator.bank_charge import BankCharge
 from nicobar.flows.payments.abandon_attempt import abandon_attempt
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.frame.embedding import payment_behind
+from nicobar.pages.frame.posted_form import read_form
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms
 from nicobar.pages.frame.returns import form_action, return_address
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.posted_form import read_form
 from nicobar.pages.texts.language import language_in, reader_for
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.storage.payments.hosted_pages import page_facts

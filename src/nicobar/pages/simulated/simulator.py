@@ -16,10 +16,10 @@ from nicobar.core.problems import Problem
 from nicobar.core.simulator.bank_charge import BankCharge, CustomerDecision
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.frame.embedding import payment_behind
+from nicobar.pages.frame.posted_form import read_form
 from nicobar.pages.frame.rendering import Renderer, redirect, refuse_foreign_forms
 from nicobar.pages.frame.returns import form_action
 from nicobar.pages.frame.view import amount_text
-from nicobar.pages.methods.posted_form import read_form
 from nicobar.pages.texts.language import language_in, reader_for
 from nicobar.pages.texts.method_names import method_name
 from nicobar.processors.simulator.methods import DECISION_PATH

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer
-from nicobar.core.pricing.cart import RequestedItem
+from nicobar.core.pricing.cart import MAXIMUM_QUANTITY, RequestedItem
 from nicobar.wire.codes import CurrencyCode
 from nicobar.wire.common import (
     INT32_MAX,
@@ -29,9 +29,6 @@ from nicobar.wire.common import (
     read_address,
 )
 from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
-
-MAXIMUM_QUANTITY = 10_000
-"""Units of one cart line."""
 
 
 class CustomerRequest(RequestBody, frozen=True, kw_only=True):

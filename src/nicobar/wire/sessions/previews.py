@@ -234,51 +234,48 @@ def _render_items(preview: CartPreview) -> list[PreviewedItem]:
 
 
 def _render_item(preview: CartPreview, line: int, subscription: Subscription | None) -> PreviewedItem:
-    sold, inputs, amounts = preview.payment.lines[line], preview.quote.inputs.lines[line], preview.quote.lines[line]
+    product_id = preview.payment.lines[line].product_id
     addons = [] if subscription is None else [line + 1 + index for index in range(len(subscription.plan.addons))]
     return PreviewedItem(
-        product_id=sold.product_id,
-        name=sold.name,
-        description=sold.description,
-        quantity=sold.quantity,
-        currency=preview.quote.currency,
-        og_currency=inputs.currency,
-        og_price=inputs.unit_price,
-        discounted_price=amounts.net,
-        discount_amount=_percentage(_terms(preview, subscription), sold.product_id),
-        discount_cycle=None if subscription is None else _cycles(subscription.codes, sold.product_id),
-        tax=amounts.tax,
-        tax_rate=inputs.tax_rate_ppm * 10_000 // MILLION,
-        tax_category=sold.tax_category,
-        tax_inclusive=inputs.tax_inclusive,
+        product_id=product_id,
+        discount_cycle=None if subscription is None else _cycles(subscription.codes, product_id),
         is_subscription=subscription is not None,
         is_usage_based=False,
         addons=[_render_addon(preview, each, subscription) for each in addons] or None,
         meters=[],
         credit_entitlements=[],
         monthly_equivalent=None,
+        **_line_fields(preview, line, subscription),
     )
 
 
 def _render_addon(preview: CartPreview, line: int, subscription: Subscription | None) -> PreviewedAddon:
-    sold, inputs, amounts = preview.payment.lines[line], preview.quote.inputs.lines[line], preview.quote.lines[line]
-    one = quote([msgspec.structs.replace(inputs, quantity=1, discount_bps=0)], preview.quote.inputs.charge)
+    inputs = preview.quote.inputs
+    single = msgspec.structs.replace(inputs.lines[line], quantity=1, discount_bps=0)
     return PreviewedAddon(
-        addon_id=sold.product_id,
-        name=sold.name,
-        description=sold.description,
-        quantity=sold.quantity,
-        currency=preview.quote.currency,
-        og_currency=inputs.currency,
-        og_price=inputs.unit_price,
-        discounted_price=amounts.net,
-        single_quantity_price=one.subtotal,
-        discount_amount=_percentage(_terms(preview, subscription), sold.product_id),
-        tax=amounts.tax,
-        tax_rate=inputs.tax_rate_ppm * 10_000 // MILLION,
-        tax_category=sold.tax_category,
-        tax_inclusive=inputs.tax_inclusive,
+        addon_id=preview.payment.lines[line].product_id,
+        single_quantity_price=quote([single], inputs.charge).subtotal,
+        **_line_fields(preview, line, subscription),
     )
+
+
+def _line_fields(preview: CartPreview, line: int, subscription: Subscription | None) -> dict[str, Any]:
+    """Return what an item and an add-on tell of their line."""
+    sold, inputs, amounts = preview.payment.lines[line], preview.quote.inputs.lines[line], preview.quote.lines[line]
+    return {
+        "name": sold.name,
+        "description": sold.description,
+        "quantity": sold.quantity,
+        "currency": preview.quote.currency,
+        "og_currency": inputs.currency,
+        "og_price": inputs.unit_price,
+        "discounted_price": amounts.net,
+        "discount_amount": _percentage(_terms(preview, subscription), sold.product_id),
+        "tax": amounts.tax,
+        "tax_rate": inputs.tax_rate_ppm * 10_000 // MILLION,
+        "tax_category": sold.tax_category,
+        "tax_inclusive": inputs.tax_inclusive,
+    }
 
 
 def _terms(preview: CartPreview, subscription: Subscription | None) -> Sequence[DiscountTerms]:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from nicobar.core.catalog.addon import RequestedAddon
+from nicobar.core.pricing.cart import MAXIMUM_QUANTITY
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import (
     CustomField,
@@ -35,7 +36,7 @@ from nicobar.wire.common import (
     Url,
     read_address,
 )
-from nicobar.wire.payments.payments import MAXIMUM_QUANTITY, CustomerRequest, read_requested_customer
+from nicobar.wire.payments.payments import CustomerRequest, read_requested_customer
 from nicobar.wire.subscriptions.creation import OnDemandRequest, read_on_demand
 
 CssText = Annotated[str, Meta(max_length=100)]

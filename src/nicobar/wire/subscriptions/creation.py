@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from nicobar.core.catalog.addon import RequestedAddon
 from nicobar.core.payments.payment_request import PaymentRequest
-from nicobar.core.pricing.cart import RequestedItem
+from nicobar.core.pricing.cart import MAXIMUM_QUANTITY, RequestedItem
 from nicobar.core.subscriptions.subscription_request import (
     CreatedSubscription,
     OnDemand,
@@ -35,7 +35,6 @@ from nicobar.wire.common import (
 )
 from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
 from nicobar.wire.payments.payments import (
-    MAXIMUM_QUANTITY,
     CartItem,
     CustomerRequest,
     read_requested_customer,
