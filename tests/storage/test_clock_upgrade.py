@@ -12,7 +12,6 @@ from nicobar.core.business.business_clock import BusinessClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.test_mode.clock_goal import ClockGoal
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.test_mode import advance_clock as moving
 from nicobar.flows.test_mode.advance_clock import advance_clock
 from nicobar.flows.test_mode.reset_test_mode import reset_test_mode
 from nicobar.program.books_audit import audit_books
@@ -52,10 +51,10 @@ async def before(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Async
     await maintenance.close()
 
 
+@pytest.mark.usefixtures("settled")
 async def test_a_test_mode_of_before_can_be_moved_and_emptied(
-    before: Database, runtime: Runtime, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    before: Database, runtime: Runtime, clock: FakeClock
 ) -> None:
-    monkeypatch.setattr(moving, "SETTLING_SECONDS", 0)
     clock.advance(days=32)
     assert "test_clock" in [migration.name for migration in await migrate(before)]
     own = with_processors(runtime._replace(database=before))
