@@ -37,6 +37,7 @@ from nicobar.clock import SystemClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.test_mode import advance_clock
 from nicobar.processors.accounts.registry import built_in_processors
 from nicobar.processors.base import Processor
 from nicobar.processors.simulator.simulator import Simulator
@@ -161,6 +162,12 @@ def shop(runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant) -
 def club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
     """The merchant, who sells subscriptions."""
     return open_club(merchant, app, runtime, clock)
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one process: nobody has to learn of a change of a test clock."""
+    monkeypatch.setattr(advance_clock, "SETTLING_SECONDS", 0)
 
 
 @pytest.fixture

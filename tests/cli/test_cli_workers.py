@@ -4,6 +4,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +18,8 @@ import pytest
 from cli.program import PATIENCE, Serving, eventually, is_alive, postmaster, run
 from nicobar.program.installation import InstallationError, share_of_connections
 from nicobar.program.processes import FIRST_PAUSE, LONGEST_PAUSE, pause
+
+FIRST_DIES = Path(__file__).parents[1] / "faults" / "first_process_dies.py"
 
 ORDER = {
     "billing": {"country": "US"},
@@ -122,6 +126,25 @@ def test_a_killed_process_comes_back_and_no_acknowledged_payment_is_lost(
     assert serving.stop(signal.SIGINT) == 0
     examined = run("doctor", "--data", own_data)
     assert examined.returncode == 0, examined.stdout
+
+
+def test_a_first_process_that_dies_while_others_start_is_replaced(tmp_path: Path) -> None:
+    supervisor = subprocess.Popen(
+        [sys.executable, str(FIRST_DIES), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        eventually((tmp_path / "replaced").exists)
+        assert supervisor.stdout is not None
+        told = [supervisor.stdout.readline() for _ in range(2)]
+    finally:
+        supervisor.terminate()
+        supervisor.communicate(timeout=PATIENCE)
+    assert "killed by SIGKILL" in told[0]
+    assert told[1] == "nicobar-2 is ready.\n"
+    assert supervisor.returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -32,9 +32,11 @@ def where(runtime: Runtime) -> dict[str, str]:
 def servers(where: dict[str, str], merchant: Merchant) -> Iterator[list[Serving]]:
     """Two servers of the merchant's business."""
     started = [Serving(**where) for _ in range(2)]
-    yield [serving.ready() for serving in started]
-    for serving in started:
-        serving.close()
+    try:
+        yield [serving.ready() for serving in started]
+    finally:
+        for serving in started:
+            serving.close()
 
 
 @pytest_asyncio.fixture

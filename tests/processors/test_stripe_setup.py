@@ -17,7 +17,6 @@ from harness import FakeClock
 from nicobar.core.payments.payment import (
     Abandoned,
     Attempt,
-    CardDetails,
     Declined,
     KeptCard,
     NeedsAction,
@@ -33,7 +32,7 @@ from nicobar.processors.stripe.stripe_account import StripeAccount
 from nicobar.processors.stripe.stripe_http import StripeHTTP
 from processors.test_stripe import PAGE, VISA, attempt, reference, request
 from processors.test_stripe_answers import ATTEMPT, RETURN_URL, error, processor
-from processors.test_stripe_outcomes import CARD, action
+from processors.test_stripe_outcomes import CARD, DETAILS, action
 
 
 @pytest_asyncio.fixture
@@ -217,15 +216,6 @@ async def test_what_stripe_is_sent() -> None:
     }
 
 
-KEPT = CardDetails(
-    last_four="4444",
-    network="mastercard",
-    funding="debit",
-    issuing_country="IE",
-    holder_name="Ada Lovelace",
-    exp_month="04",
-    exp_year="2031",
-)
 CHALLENGED = ThreeDs("challenge", "authenticated", "2.2.0")
 
 
@@ -234,11 +224,11 @@ CHALLENGED = ThreeDs("challenge", "authenticated", "2.2.0")
     [
         (
             setup("succeeded", payment_method=METHOD, latest_attempt=TRIED),
-            Succeeded("seti_1", CHALLENGED, KeptCard("cus_9/pm_7", "Xt5EWLLDS7FJjR1c"), KEPT),
+            Succeeded("seti_1", CHALLENGED, KeptCard("cus_9/pm_7", "Xt5EWLLDS7FJjR1c"), DETAILS),
         ),
         (
             setup("succeeded", payment_method=METHOD),
-            Succeeded("seti_1", None, KeptCard("cus_9/pm_7", "Xt5EWLLDS7FJjR1c"), KEPT),
+            Succeeded("seti_1", None, KeptCard("cus_9/pm_7", "Xt5EWLLDS7FJjR1c"), DETAILS),
         ),
         (setup("processing", payment_method=METHOD), Pending("seti_1")),
         (setup("requires_confirmation", payment_method="pm_7"), NeedsAction("seti_1", PAGE)),
@@ -281,7 +271,7 @@ async def test_a_failed_authentication_ends_the_attempt() -> None:
         processor="stripe",
         token="cus_9/pm_7",
         fingerprint="f",
-        card=KEPT,
+        card=DETAILS,
         last_used_at=FakeClock("stripe").now(),
     )
     outcome = await subject.charge(_order(instrument=saved, keep_card=False))
@@ -294,7 +284,9 @@ async def test_what_is_kept_in_the_moment_of_the_cancelling_is_kept() -> None:
     refused = error("invalid_request_error", "setup_intent_unexpected_state")
     kept = setup("succeeded", payment_method=METHOD)
     subject, _ = processor((200, setup("requires_payment_method")), (400, refused), (200, kept))
-    assert await subject.cancel(_asked()) == Succeeded("seti_1", None, KeptCard("cus_9/pm_7", "Xt5EWLLDS7FJjR1c"), KEPT)
+    assert await subject.cancel(_asked()) == Succeeded(
+        "seti_1", None, KeptCard("cus_9/pm_7", "Xt5EWLLDS7FJjR1c"), DETAILS
+    )
 
 
 @pytest.mark.parametrize("type", ["setup_intent.succeeded", "setup_intent.setup_failed", "setup_intent.canceled"])

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,8 +56,9 @@ class DemoShop(NamedTuple):
         )
 
 
-@pytest.fixture(scope="session")
-def shop() -> Iterator[DemoShop]:
+@contextmanager
+def demo_shop() -> Iterator[DemoShop]:
+    """Serve a demo while the block runs."""
     folder = new_folder()
     serving = Serving("--demo", "--data", folder / "data")
     try:
@@ -67,6 +68,12 @@ def shop() -> Iterator[DemoShop]:
     finally:
         serving.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[DemoShop]:
+    with demo_shop() as found:
+        yield found
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import httpx
 import pytest
 from dodopayments import DodoPayments
 
-from cli.program import PATIENCE, PROGRAM, Serving, eventually, new_folder, run
+from cli.program import PATIENCE, PROGRAM, eventually, run
 from orders import token_in
 from pages.portal.portals import token_for
 from pages.session.filling import fields_of
-from run.conftest import CLIENTS, NODE_MODULES, DemoShop, listens, needs_node
+from run.conftest import CLIENTS, NODE_MODULES, DemoShop, demo_shop, listens, needs_node
 
 pytestmark = needs_node
 
@@ -39,15 +39,8 @@ RENEWED = ["payment.succeeded", "subscription.renewed", "subscription.updated"]
 @pytest.fixture
 def own_shop() -> Iterator[DemoShop]:
     """A server of its own: months pass there."""
-    folder = new_folder()
-    serving = Serving("--demo", "--data", folder / "data")
-    try:
-        banner = serving.ready().banner
-        key, product_id = re.findall(r"nicobar_test_\w+", banner)[0], re.findall(r"pdt_[\w-]+", banner)[0]
-        yield DemoShop(serving.base_url, key, product_id, folder / "data")
-    finally:
-        serving.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with demo_shop() as found:
+        yield found
 
 
 @pytest.fixture

@@ -10,29 +10,19 @@ from datetime import timedelta
 from time import perf_counter
 
 import pytest
-from starlette.types import ASGIApp
 
-from api.subscriptions.subscribing import GOOD_CARD, RENEWALS_FAIL, Club, open_club
-from harness import START, FakeClock, Merchant
+from api.subscriptions.subscribing import GOOD_CARD, RENEWALS_FAIL, Club
+from harness import START
 from nicobar.core.test_mode.clock_goal import ClockGoal
-from nicobar.flows.runtime import Runtime
-from nicobar.flows.test_mode import advance_clock as module
 from nicobar.flows.test_mode.advance_clock import advance_clock
 from proof import PROVING
 
 SUBSCRIPTIONS = int(os.environ.get("NICOBAR_YEAR_SUBSCRIPTIONS", 10_000 if PROVING else 40))
 
 
-@pytest.fixture
-def club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
-    return open_club(merchant, app, runtime, clock)
-
-
 @pytest.mark.proof
-async def test_a_year_of_subscriptions(
-    club: Club, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
-) -> None:
-    monkeypatch.setattr(module, "SETTLING_SECONDS", 0)
+@pytest.mark.usefixtures("settled")
+async def test_a_year_of_subscriptions(club: Club, record_property: Callable[[str, object], None]) -> None:
     product, failing = await club.product(), SUBSCRIPTIONS // 20
     for number in range(SUBSCRIPTIONS):
         club.clock.advance(seconds=1)

@@ -12,16 +12,15 @@ from nicobar.core.business.business_clock import BusinessClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.test_mode.clock_goal import ClockGoal
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.test_mode import advance_clock as moving
 from nicobar.flows.test_mode.advance_clock import advance_clock
 from nicobar.flows.test_mode.reset_test_mode import reset_test_mode
 from nicobar.program.books_audit import audit_books
-from nicobar.storage import migrate as module
 from nicobar.storage.database import Database
-from nicobar.storage.migrate import load_migrations, migrate
+from nicobar.storage.migrate import migrate
 from nicobar.storage.test_clocks import get_clock, read_clocks
 from nicobar.storage.test_mode.emptying import EMPTIED
 from orders import with_processors
+from storage.older import left_before
 
 TENANT = Tenant("bus_OngtHP6j_pPjNAvNrk93q", "test")
 SUBSCRIPTION = "sub_OngtHP6EfzVApe6K0kK8c"
@@ -30,32 +29,20 @@ DUMPED_AT = START + timedelta(days=32)
 
 
 @pytest_asyncio.fixture
-async def before(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+async def before(databases: Databases) -> AsyncIterator[Database]:
     """A database that a program without clocks has left."""
-    maintenance = Database(databases.dsn("postgres"), size=1)
-    async with maintenance.read() as read:
-        await read.execute("CREATE DATABASE before_test_clock TEMPLATE template0")
-    database = Database(databases.dsn("before_test_clock"), size=4)
-    known = load_migrations()
-    (newer,) = (migration.number for migration in known if migration.name == "test_clock")
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "load_migrations", lambda: [each for each in known if each.number < newer])
-        await migrate(database)
-    async with database.read() as read:
-        await read.execute("SET session_replication_role = replica")
-        await read.execute(DUMP.read_text(encoding="utf-8"))
-        await read.execute("RESET session_replication_role")
-    yield database
-    await database.close()
-    async with maintenance.read() as read:
-        await read.execute("DROP DATABASE before_test_clock")
-    await maintenance.close()
+    async with left_before(databases, "test_clock", size=4) as database:
+        async with database.read() as read:
+            await read.execute("SET session_replication_role = replica")
+            await read.execute(DUMP.read_text(encoding="utf-8"))
+            await read.execute("RESET session_replication_role")
+        yield database
 
 
+@pytest.mark.usefixtures("settled")
 async def test_a_test_mode_of_before_can_be_moved_and_emptied(
-    before: Database, runtime: Runtime, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    before: Database, runtime: Runtime, clock: FakeClock
 ) -> None:
-    monkeypatch.setattr(moving, "SETTLING_SECONDS", 0)
     clock.advance(days=32)
     assert "test_clock" in [migration.name for migration in await migrate(before)]
     own = with_processors(runtime._replace(database=before))

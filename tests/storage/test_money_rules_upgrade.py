@@ -8,33 +8,21 @@ import pytest
 import pytest_asyncio
 
 from harness import Databases
-from nicobar.storage import migrate as module
 from nicobar.storage.database import Database
 from nicobar.storage.ledger.ledger_checks import payments_given_back_beyond, unbalanced_entries
-from nicobar.storage.migrate import load_migrations, migrate
+from nicobar.storage.migrate import migrate
+from storage.older import left_before
 
 
 @pytest_asyncio.fixture
-async def before(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+async def before(databases: Databases) -> AsyncIterator[Database]:
     """A database as the program before `money_rules` has left it: a converted sale, refunded in part, with a code."""
-    maintenance = Database(databases.dsn("postgres"), size=1)
-    async with maintenance.read() as read:
-        await read.execute("CREATE DATABASE before_money_rules TEMPLATE template0")
-    database = Database(databases.dsn("before_money_rules"), size=1)
-    with monkeypatch.context() as patch:
-        known = load_migrations()
-        (newer,) = (migration.number for migration in known if migration.name == "money_rules")
-        patch.setattr(module, "load_migrations", lambda: [migration for migration in known if migration.number < newer])
-        await migrate(database)
-    async with database.read() as read:
-        await read.execute("SET session_replication_role = replica")
-        await read.execute((Path(__file__).parent / "dumps" / "0020_sale.sql").read_text(encoding="utf-8"))
-        await read.execute("RESET session_replication_role")
-    yield database
-    await database.close()
-    async with maintenance.read() as read:
-        await read.execute("DROP DATABASE before_money_rules")
-    await maintenance.close()
+    async with left_before(databases, "money_rules", size=1) as database:
+        async with database.read() as read:
+            await read.execute("SET session_replication_role = replica")
+            await read.execute((Path(__file__).parent / "dumps" / "0020_sale.sql").read_text(encoding="utf-8"))
+            await read.execute("RESET session_replication_role")
+        yield database
 
 
 async def test_codes_of_64_characters_can_be_stored(before: Database) -> None:

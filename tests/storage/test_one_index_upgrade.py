@@ -8,10 +8,10 @@ import pytest_asyncio
 
 from harness import Databases
 from nicobar.core.business.tenant import Tenant
-from nicobar.storage import migrate as module
 from nicobar.storage.database import Database
-from nicobar.storage.migrate import load_migrations, migrate
+from nicobar.storage.migrate import migrate
 from nicobar.storage.payments.payments import PaymentFilters, list_payments
+from storage.older import left_before
 
 TENANT = Tenant("bus_1", "test")
 
@@ -41,25 +41,13 @@ PAYMENTS = [
 
 
 @pytest_asyncio.fixture
-async def before(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+async def before(databases: Databases) -> AsyncIterator[Database]:
     """A database as the program before the migration has left it, with payments of three tenants."""
-    maintenance = Database(databases.dsn("postgres"), size=1)
-    async with maintenance.read() as read:
-        await read.execute("CREATE DATABASE before_one_index TEMPLATE template0")
-    database = Database(databases.dsn("before_one_index"), size=2)
-    with monkeypatch.context() as patch:
-        known = load_migrations()
-        (newer,) = (each.number for each in known if each.name == "one_index_for_each_condition")
-        patch.setattr(module, "load_migrations", lambda: [each for each in known if each.number < newer])
-        await migrate(database)
-    async with database.read() as read:
-        await read.execute(OLD_ROWS)
-        await read.executemany(OLD_PAYMENT, PAYMENTS)
-    yield database
-    await database.close()
-    async with maintenance.read() as read:
-        await read.execute("DROP DATABASE before_one_index")
-    await maintenance.close()
+    async with left_before(databases, "one_index_for_each_condition") as database:
+        async with database.read() as read:
+            await read.execute(OLD_ROWS)
+            await read.executemany(OLD_PAYMENT, PAYMENTS)
+        yield database
 
 
 async def test_rows_stay_and_lists_find_them(before: Database) -> None:

@@ -2,59 +2,46 @@
 
 from datetime import timedelta
 
-import pytest
-
 from harness import START, Databases
 from nicobar.core.business.tenant import Tenant, secret_hash
 from nicobar.core.customers.portal_session import PortalSession
-from nicobar.storage import migrate as module
 from nicobar.storage.customers.customers import get_customer
 from nicobar.storage.customers.portal_sessions import find_portal_session, insert_portal_session
-from nicobar.storage.database import Database
-from nicobar.storage.migrate import load_migrations, migrate
+from nicobar.storage.migrate import migrate
+from storage.older import left_before
 
 TENANT = Tenant("bus_OngtHP67H9lcLvQujx1nW", "test")
 CUSTOMER = "cus_OngtW2b6zDPg7_ncFijUv"
 SESSION = "cps_OngtW2b6zDPg7_ncFijUw"
 
 
-async def test_a_customer_of_before_can_have_a_session(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
-    maintenance = Database(databases.dsn("postgres"), size=1)
-    async with maintenance.read() as read:
-        await read.execute("CREATE DATABASE before_portal TEMPLATE template0")
-    database = Database(databases.dsn("before_portal"), size=1)
-    known = load_migrations()
-    (newer,) = (migration.number for migration in known if migration.name == "portal_sessions")
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "load_migrations", lambda: [each for each in known if each.number < newer])
-        await migrate(database)
-    async with database.transaction() as tx:
-        await tx.execute(
-            "INSERT INTO businesses (business_id, name, created_at) VALUES ($1, 'Shop', $2)", TENANT.business_id, START
+async def test_a_customer_of_before_can_have_a_session(databases: Databases) -> None:
+    async with left_before(databases, "portal_sessions", size=1) as database:
+        async with database.transaction() as tx:
+            await tx.execute(
+                "INSERT INTO businesses (business_id, name, created_at) VALUES ($1, 'Shop', $2)",
+                TENANT.business_id,
+                START,
+            )
+            await tx.execute(
+                "INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, metadata, created_at,"
+                " updated_at) VALUES ($1, $2, $3, 'a@example.com', 'a@example.com', 'Ana', '{}', $4, $4)",
+                *(TENANT.business_id, TENANT.mode, CUSTOMER, START),
+            )
+        assert "portal_sessions" in [migration.name for migration in await migrate(database)]
+        session = PortalSession(
+            business_id=TENANT.business_id,
+            mode=TENANT.mode,
+            session_id=SESSION,
+            customer_id=CUSTOMER,
+            secret_hash=secret_hash("secret"),
+            return_url=None,
+            created_at=START,
+            expires_at=START + timedelta(hours=24),
         )
-        await tx.execute(
-            "INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, metadata, created_at,"
-            " updated_at) VALUES ($1, $2, $3, 'a@example.com', 'a@example.com', 'Ana', '{}', $4, $4)",
-            *(TENANT.business_id, TENANT.mode, CUSTOMER, START),
-        )
-    assert "portal_sessions" in [migration.name for migration in await migrate(database)]
-    session = PortalSession(
-        business_id=TENANT.business_id,
-        mode=TENANT.mode,
-        session_id=SESSION,
-        customer_id=CUSTOMER,
-        secret_hash=secret_hash("secret"),
-        return_url=None,
-        created_at=START,
-        expires_at=START + timedelta(hours=24),
-    )
-    async with database.transaction() as tx:
-        assert await find_portal_session(tx, SESSION) is None
-        await insert_portal_session(tx, session)
-    async with database.read() as read:
-        assert await find_portal_session(read, SESSION) == session
-        assert await get_customer(read, TENANT, CUSTOMER) is not None
-    await database.close()
-    async with maintenance.read() as read:
-        await read.execute("DROP DATABASE before_portal")
-    await maintenance.close()
+        async with database.transaction() as tx:
+            assert await find_portal_session(tx, SESSION) is None
+            await insert_portal_session(tx, session)
+        async with database.read() as read:
+            assert await find_portal_session(read, SESSION) == session
+            assert await get_customer(read, TENANT, CUSTOMER) is not None

@@ -15,12 +15,12 @@ from nicobar.core.payments.payment import Payment
 from nicobar.core.refunds.refund import RefundSucceeded
 from nicobar.core.refunds.refund_plan import refundable_lines
 from nicobar.flows.payments.load_settled_lines import load_settled_lines
-from nicobar.storage import migrate as module
 from nicobar.storage.database import Database
-from nicobar.storage.migrate import load_migrations, migrate
+from nicobar.storage.migrate import migrate
 from nicobar.storage.payments.payments import get_payment
 from nicobar.storage.refunds.refund_audit import refund_differences
 from nicobar.storage.refunds.refunds import get_refund, move_refund
+from storage.older import left_before
 
 DUMPS = Path(__file__).parent / "dumps"
 TENANT = Tenant("bus_OngtHP67H9lcLvQujx1nW", "test")
@@ -32,27 +32,14 @@ STATEMENTS = dict(
 
 
 @pytest_asyncio.fixture
-async def of_before(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+async def of_before(databases: Databases) -> AsyncIterator[Database]:
     """A database as the program before `refund_words` has left it, with a pending refund."""
-    maintenance = Database(databases.dsn("postgres"), size=1)
-    async with maintenance.read() as read:
-        await read.execute("CREATE DATABASE before_refund_words TEMPLATE template0")
-        await read.execute("ALTER DATABASE before_refund_words SET synchronous_commit = off")
-    database = Database(databases.dsn("before_refund_words"), size=2)
-    with monkeypatch.context() as patch:
-        known = load_migrations()
-        (newer,) = (migration.number for migration in known if migration.name == "refund_words")
-        patch.setattr(module, "load_migrations", lambda: [migration for migration in known if migration.number < newer])
-        await migrate(database)
-    async with database.read() as read:
-        await read.execute("SET session_replication_role = replica")
-        await read.execute((DUMPS / "0023_refunds.sql").read_text(encoding="utf-8"))
-        await read.execute("RESET session_replication_role")
-    yield database
-    await database.close()
-    async with maintenance.read() as read:
-        await read.execute("DROP DATABASE before_refund_words")
-    await maintenance.close()
+    async with left_before(databases, "refund_words") as database:
+        async with database.read() as read:
+            await read.execute("SET session_replication_role = replica")
+            await read.execute((DUMPS / "0023_refunds.sql").read_text(encoding="utf-8"))
+            await read.execute("RESET session_replication_role")
+        yield database
 
 
 async def stored(database: Database, payment_id: str) -> Payment:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 
 from harness import PUBLIC_URL, START, VAULT, Databases, FakeClock
@@ -11,40 +10,29 @@ from nicobar.core.customers.customer_proof import LIFETIME, place_of_key, sign_p
 from nicobar.flows.customers.load_proof_key import load_proof_key
 from nicobar.flows.customers.prove_customer import prove_customer
 from nicobar.flows.runtime import Runtime
-from nicobar.storage import migrate as module
 from nicobar.storage.customers.proof_keys import sealed_proof_key
 from nicobar.storage.database import Database
-from nicobar.storage.migrate import load_migrations, migrate
+from nicobar.storage.migrate import migrate
+from storage.older import left_before
 
 OLD_KEYS: dict[Mode, bytes] = {"test": bytes(range(32)), "live": bytes(range(32, 64))}
 
 
 @pytest_asyncio.fixture
-async def before(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+async def before(databases: Databases) -> AsyncIterator[Database]:
     """A database as the program before `sealed_proof_keys` has left it, with a key and a customer in each mode."""
-    maintenance = Database(databases.dsn("postgres"), size=1)
-    async with maintenance.read() as read:
-        await read.execute("CREATE DATABASE before_sealed_proof_keys TEMPLATE template0")
-    database = Database(databases.dsn("before_sealed_proof_keys"), size=2)
-    with monkeypatch.context() as patch:
-        known = load_migrations()
-        (newer,) = (migration.number for migration in known if migration.name == "sealed_proof_keys")
-        patch.setattr(module, "load_migrations", lambda: [migration for migration in known if migration.number < newer])
-        await migrate(database)
-    async with database.read() as read:
-        await read.execute("INSERT INTO businesses (business_id, name, created_at) VALUES ('bus_1', 'A', now())")
-        for mode, key in OLD_KEYS.items():
-            await read.execute("INSERT INTO proof_keys VALUES ('bus_1', $1, $2, now())", mode, key)
-            await read.execute(
-                "INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, metadata, created_at,"
-                " updated_at) VALUES ('bus_1', $1, 'cus_1', 'a@b.example', 'a@b.example', 'A', '{}', now(), now())",
-                mode,
-            )
-    yield database
-    await database.close()
-    async with maintenance.read() as read:
-        await read.execute("DROP DATABASE before_sealed_proof_keys")
-    await maintenance.close()
+    async with left_before(databases, "sealed_proof_keys") as database:
+        async with database.read() as read:
+            await read.execute("INSERT INTO businesses (business_id, name, created_at) VALUES ('bus_1', 'A', now())")
+            for mode, key in OLD_KEYS.items():
+                await read.execute("INSERT INTO proof_keys VALUES ('bus_1', $1, $2, now())", mode, key)
+                await read.execute(
+                    "INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, metadata,"
+                    " created_at, updated_at)"
+                    " VALUES ('bus_1', $1, 'cus_1', 'a@b.example', 'a@b.example', 'A', '{}', now(), now())",
+                    mode,
+                )
+        yield database
 
 
 async def test_keys_in_clear_are_gone_and_the_next_proof_makes_encrypted_ones(

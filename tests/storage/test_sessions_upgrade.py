@@ -4,18 +4,17 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 
 from harness import START, Databases
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.sessions.checkout_session import CheckoutSession, SessionItem, SessionRequest
-from nicobar.storage import migrate as module
 from nicobar.storage.database import Database
-from nicobar.storage.migrate import load_migrations, migrate
+from nicobar.storage.migrate import migrate
 from nicobar.storage.payments.payments import get_payment
 from nicobar.storage.sessions.session_checks import sessions_that_disagree
 from nicobar.storage.sessions.sessions import claim_session, get_session_status, insert_session
+from storage.older import left_before, migrate_before
 
 TENANT = Tenant("bus_OngtHP67H9lcLvQujx1nW", "test")
 PAYMENT = "pay_OngtW2b6zDPg7_ncFijUv"
@@ -23,34 +22,20 @@ DUMP = Path(__file__).parent / "dumps" / "0023_refunds.sql"
 
 
 @pytest_asyncio.fixture
-async def before(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+async def before(databases: Databases) -> AsyncIterator[Database]:
     """A database that a program without sessions has left."""
-    maintenance = Database(databases.dsn("postgres"), size=1)
-    async with maintenance.read() as read:
-        await read.execute("CREATE DATABASE before_sessions TEMPLATE template0")
-    database = Database(databases.dsn("before_sessions"), size=1)
-    known = load_migrations()
-    for name in ("refund_words", "sessions"):
-        with monkeypatch.context() as patch:
-            (newer,) = (migration.number for migration in known if migration.name == name)
-            older = [migration for migration in known if migration.number < newer]
-            patch.setattr(module, "load_migrations", lambda older=older: older)
-            await migrate(database)
-        if name == "refund_words":
-            async with database.read() as read:
-                await read.execute("SET session_replication_role = replica")
-                await read.execute(DUMP.read_text(encoding="utf-8"))
-                await read.execute(
-                    "INSERT INTO businesses (business_id, name, created_at) VALUES ($1, 'Shop', now())"
-                    " ON CONFLICT DO NOTHING",
-                    TENANT.business_id,
-                )
-                await read.execute("RESET session_replication_role")
-    yield database
-    await database.close()
-    async with maintenance.read() as read:
-        await read.execute("DROP DATABASE before_sessions")
-    await maintenance.close()
+    async with left_before(databases, "refund_words", size=1) as database:
+        async with database.read() as read:
+            await read.execute("SET session_replication_role = replica")
+            await read.execute(DUMP.read_text(encoding="utf-8"))
+            await read.execute(
+                "INSERT INTO businesses (business_id, name, created_at) VALUES ($1, 'Shop', now())"
+                " ON CONFLICT DO NOTHING",
+                TENANT.business_id,
+            )
+            await read.execute("RESET session_replication_role")
+        await migrate_before(database, "sessions")
+        yield database
 
 
 async def test_payments_of_before_belong_to_no_session(before: Database) -> None:

@@ -10,12 +10,12 @@ import pytest_asyncio
 from harness import START, Databases
 from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
-from nicobar.storage import migrate as module
 from nicobar.storage.database import Database
 from nicobar.storage.events.events import EventFilter, list_events
-from nicobar.storage.migrate import load_migrations, migrate
+from nicobar.storage.migrate import migrate
 from nicobar.storage.webhooks.deliveries import claim_deliveries, load_due
 from nicobar.storage.webhooks.delivery_log import count_deliveries, deliveries_of, purge_deliveries
+from storage.older import left_before
 
 TENANT = Tenant("bus_1", "test")
 
@@ -38,24 +38,12 @@ VALUES ('bus_1', 'test', 'evt_2', 'ep_1', 1, now(), 5);
 
 
 @pytest_asyncio.fixture
-async def before(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+async def before(databases: Databases) -> AsyncIterator[Database]:
     """A database as the program before `webhook_indexes` has left it, with a delivery that waits and one that ended."""
-    maintenance = Database(databases.dsn("postgres"), size=1)
-    async with maintenance.read() as read:
-        await read.execute("CREATE DATABASE before_webhook_indexes TEMPLATE template0")
-    database = Database(databases.dsn("before_webhook_indexes"), size=2)
-    with monkeypatch.context() as patch:
-        known = load_migrations()
-        (newer,) = (migration.number for migration in known if migration.name == "webhook_indexes")
-        patch.setattr(module, "load_migrations", lambda: [migration for migration in known if migration.number < newer])
-        await migrate(database)
-    async with database.read() as read:
-        await read.execute(OLD_ROWS)
-    yield database
-    await database.close()
-    async with maintenance.read() as read:
-        await read.execute("DROP DATABASE before_webhook_indexes")
-    await maintenance.close()
+    async with left_before(databases, "webhook_indexes") as database:
+        async with database.read() as read:
+            await read.execute(OLD_ROWS)
+        yield database
 
 
 async def test_what_was_scheduled_before_is_kept_and_sent(before: Database) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 
 from harness import PUBLIC_URL, VAULT, Databases, FakeClock
@@ -11,39 +10,28 @@ from nicobar.core.webhooks.endpoint import listener_place
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.webhooks.open_listener import open_listener
 from nicobar.processors.webhooks.webhooks import Webhooks
-from nicobar.storage import migrate as module
 from nicobar.storage.database import Database
-from nicobar.storage.migrate import load_migrations, migrate
+from nicobar.storage.migrate import migrate
 from nicobar.storage.webhooks.listeners import all_listen_secrets
+from storage.older import left_before
 
 URL = "http://127.0.0.1:1/"
 
 
 @pytest_asyncio.fixture
-async def before(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+async def before(databases: Databases) -> AsyncIterator[Database]:
     """A database as the program before `webhook_listeners` has left it, with two businesses and an event of one."""
-    maintenance = Database(databases.dsn("postgres"), size=1)
-    async with maintenance.read() as read:
-        await read.execute("CREATE DATABASE before_webhook_listeners TEMPLATE template0")
-    database = Database(databases.dsn("before_webhook_listeners"), size=2)
-    with monkeypatch.context() as patch:
-        known = load_migrations()
-        (newer,) = (migration.number for migration in known if migration.name == "webhook_listeners")
-        patch.setattr(module, "load_migrations", lambda: [migration for migration in known if migration.number < newer])
-        await migrate(database)
-    async with database.read() as read:
-        await read.execute(
-            "INSERT INTO businesses (business_id, name, created_at) VALUES ('bus_1', 'A', now()), ('bus_2', 'B', now())"
-        )
-        await read.execute(
-            "INSERT INTO events (business_id, mode, event_id, type, object_id, payload, created_at)"
-            " VALUES ('bus_1', 'test', 'evt_1', 'payment.succeeded', 'pay_1', '{}', now())"
-        )
-    yield database
-    await database.close()
-    async with maintenance.read() as read:
-        await read.execute("DROP DATABASE before_webhook_listeners")
-    await maintenance.close()
+    async with left_before(databases, "webhook_listeners") as database:
+        async with database.read() as read:
+            await read.execute(
+                "INSERT INTO businesses (business_id, name, created_at)"
+                " VALUES ('bus_1', 'A', now()), ('bus_2', 'B', now())"
+            )
+            await read.execute(
+                "INSERT INTO events (business_id, mode, event_id, type, object_id, payload, created_at)"
+                " VALUES ('bus_1', 'test', 'evt_1', 'payment.succeeded', 'pay_1', '{}', now())"
+            )
+        yield database
 
 
 async def test_each_business_gets_a_secret_of_its_own_and_keeps_it(before: Database, clock: FakeClock) -> None:

@@ -121,6 +121,9 @@ class _Supervisor:
         self._asked = asked
         """A pipe with a byte for each request to stop."""
         self._places = [_Place(number) for number in range(1, serving.processes + 1)]
+        self._is_prepared = False
+        """Whether the first process was ready once: the database is in order, and what an operator should know is said.
+        """
         self._announced = False
 
     def run(self) -> None:
@@ -136,14 +139,10 @@ class _Supervisor:
     def _start_what_is_due(self) -> None:
         now = time.monotonic()
         for place in self._places:
-            if place.number > 1 and not self._first_is_prepared:
+            if place.number > 1 and not self._is_prepared:
                 return
             if place.process is None and place.starts_at <= now:
                 self._start(place)
-
-    @property
-    def _first_is_prepared(self) -> bool:
-        return self._announced or self._places[0].banner is not None
 
     def _start(self, place: _Place) -> None:
         """Start a process, whose own handlers of signals are in place before any signal reaches it."""
@@ -152,7 +151,7 @@ class _Supervisor:
         process = context.Process(
             target=_serve_in_process,
             args=(self._serving, self._postgres, os.getpid(), place.number, sending),
-            kwargs={"is_first": place.number == 1 and not self._announced},
+            kwargs={"is_first": not self._is_prepared},
             name=f"nicobar-{place.number}",
         )
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -166,7 +165,7 @@ class _Supervisor:
     def _wait(self) -> None:
         """Wait for a report, an end, a request to stop, or the moment at which a process is due."""
         due = [place.starts_at for place in self._places if place.process is None]
-        seconds = max(0.0, min(due) - time.monotonic()) if due and self._first_is_prepared else None
+        seconds = max(0.0, min(due) - time.monotonic()) if due and self._is_prepared else None
         reports = {place.report: place for place in self._places if place.report is not None and place.banner is None}
         ends = {place.process.sentinel: place for place in self._places if place.process is not None}
         happened = wait([*reports, *ends, self._asked], seconds)
@@ -188,6 +187,7 @@ class _Supervisor:
             _log.error("process_cannot_start", number=place.number, why=told.text)
             return
         place.banner = told.text
+        self._is_prepared = True
         if not self._announced and all(each.banner is not None for each in self._places):
             self._announced = True
             say(told.text, coloured=True)
@@ -199,7 +199,7 @@ class _Supervisor:
         if place.report is not None and place.banner is None and place.report.poll():
             self._hear(place, place.report)  # why it could not start
         process.join()
-        if not self._first_is_prepared:
+        if not self._is_prepared:
             raise InstallationError(f"The server ended while it started: {_cause(process)}.")
         place.died(time.monotonic())
         _log.error(

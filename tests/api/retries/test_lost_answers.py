@@ -8,11 +8,9 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -49,16 +47,6 @@ class Made(NamedTuple):
     customer_id: str
     payment_id: str
     refund_id: str
-
-
-@pytest.fixture
-def proxy(server: Server) -> Iterator[LosingProxy]:
-    port = urlsplit(server.base_url).port
-    assert port is not None
-    proxy = LosingProxy(port)
-    proxy.begin()
-    yield proxy
-    proxy.stop()
 
 
 async def prepare(server: Server, *, keyed: bool) -> list[Try]:

@@ -1,9 +1,7 @@
 """The official SDK behind a proxy that loses answers: each wish for a subscription makes one, which is charged once."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -19,16 +17,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 TRIES = 10
 PATIENCE = 5.0
 """Seconds that a client waits for an answer: more than the server ever needs, because a third loss is an error."""
-
-
-@pytest.fixture
-def proxy(server: Server) -> Iterator[LosingProxy]:
-    port = urlsplit(server.base_url).port
-    assert port is not None
-    proxy = LosingProxy(port)
-    proxy.begin()
-    yield proxy
-    proxy.stop()
 
 
 async def member(server: Server) -> tuple[str, str, str]:

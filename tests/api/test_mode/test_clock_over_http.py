@@ -9,27 +9,18 @@ import pytest
 from starlette.types import ASGIApp
 
 from api.subscriptions.subscribing import Club, open_club
+from api.test_mode.held_walk import HeldWalk
 from harness import START, FakeClock, Merchant, client_for
 from nicobar.core.sessions.checkout_session import KEPT_UNPAID
 from nicobar.core.test_mode.clock_goal import LIVE_HAS_NO_CLOCK
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.test_mode import advance_clock as module
 from nicobar.flows.test_mode.reset_test_mode import reset_test_mode
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.storage.test_mode.emptying import EMPTIED, KEPT
 from orders import dump
 from saved_cards import CONSENT, open_shop
 
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one process: nobody has to learn of a change."""
-    monkeypatch.setattr(module, "SETTLING_SECONDS", 0)
-
-
-@pytest.fixture
-def club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
-    return open_club(merchant, app, runtime, clock)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 async def test_a_month_is_answered_with_what_happened(club: Club) -> None:
@@ -104,11 +95,12 @@ async def test_live_keys_and_readers_get_nowhere(club: Club) -> None:
 
 
 async def test_a_second_mover_is_told_to_wait(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SETTLING_SECONDS", 0.3)
+    walk = HeldWalk(monkeypatch)
     first = asyncio.create_task(club.call("POST", "/test/clock", {"advance": "2d"}))
-    await asyncio.sleep(0.1)
+    await walk.begun.wait()
     refused = await club.call("POST", "/test/clock", {"advance": "1d"}, 409)
     assert refused["code"] == "TEST_CLOCK_MOVING"
+    walk.goes_on.set()
     assert (await first)["ahead_seconds"] == 2 * 86400
 
 

@@ -9,13 +9,8 @@ from api.subscriptions.subscribing import RENEWALS_FAIL, Club, open_club
 from harness import FakeClock, Merchant
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.test_mode import advance_clock as module
 
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one process: nobody has to learn of a change."""
-    monkeypatch.setattr(module, "SETTLING_SECONDS", 0)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from api.subscriptions.subscribing import RENEWALS_FAIL, Club, open_club
+from api.test_mode.held_walk import HeldWalk
 from harness import START, FakeClock, Merchant, client_for
 from nicobar.app import create_app
 from nicobar.core.problems import Problem
@@ -16,7 +17,6 @@ from nicobar.core.test_mode.clock_goal import ClockGoal
 from nicobar.core.test_mode.happening import ClockMove
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.business_time.recall_clocks import recall_clocks
-from nicobar.flows.runtime import Runtime
 from nicobar.flows.test_mode import advance_clock as module
 from nicobar.flows.test_mode.advance_clock import advance_clock
 from nicobar.flows.test_mode.reset_test_mode import reset_test_mode
@@ -27,16 +27,7 @@ from nicobar.storage.test_mode.due_moments import clock_held
 from orders import with_processors
 from receiver import answer, endpoint_at, receiving
 
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one process in most of these tests: nobody has to learn of a change."""
-    monkeypatch.setattr(module, "SETTLING_SECONDS", 0)
-
-
-@pytest.fixture
-def club(merchant: Merchant, app: ASGIApp, runtime: Runtime, clock: FakeClock) -> Club:
-    return open_club(merchant, app, runtime, clock)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 async def advance(club: Club, **duration: float) -> ClockMove:
@@ -211,11 +202,12 @@ async def test_signatures_keep_real_time_and_receivers_see_the_moment(club: Club
 
 
 async def test_one_advance_at_a_time(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SETTLING_SECONDS", 0.3)
+    walk = HeldWalk(monkeypatch)
     first = asyncio.create_task(advance(club, days=5))
-    await asyncio.sleep(0.1)
+    await walk.begun.wait()
     with pytest.raises(Problem, match="is being moved"):
         await advance(club, days=5)
+    walk.goes_on.set()
     assert (await first).now == START + timedelta(days=5)
     assert (await advance(club, days=1)).now == START + timedelta(days=6)
 

@@ -22,7 +22,6 @@ from nicobar.flows.business.create_business import create_business
 from nicobar.flows.customers.prove_customer import prove_customer
 from nicobar.flows.payments.delete_saved_method import delete_saved_method
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.test_mode import advance_clock as moving
 from nicobar.flows.test_mode.advance_clock import advance_clock
 from nicobar.pages.checkout.routes import page_routes
 from nicobar.pages.frame.rendering import Renderer
@@ -244,10 +243,10 @@ async def test_what_cannot_pay_this_order_is_not_offered(
     assert debit not in without.text
 
 
+@pytest.mark.usefixtures("settled")
 async def test_a_card_has_expired_by_the_time_of_test_mode_and_a_proof_by_real_time(
-    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, saved: str, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, saved: str
 ) -> None:
-    monkeypatch.setattr(moving, "SETTLING_SECONDS", 0)
     await save(runtime, tenant, browser, ANA, number="5555555555554444", expiry="03/26")
     proof = await proof_of(runtime, tenant)
     assert "Mastercard ending" in (await opened(browser, await link(runtime, tenant), proof)).text

@@ -59,6 +59,7 @@ async def _order_again(runtime: Runtime, payment: Payment, attempt: Attempt) -> 
         business_id=payment.business_id,
         payment_id=payment.payment_id,
         scenario=payment.metadata.get(METADATA_KEY),
+        renewal=payment.options.renewal,
     )
     outcome = await ask_processor(
         simulator,
