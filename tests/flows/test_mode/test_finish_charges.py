@@ -48,3 +48,23 @@ async def test_a_renewal_ends_as_its_scenario_says(
     renewal = (await club.payments(own["subscription_id"]))[2]
     assert (renewal["status"], renewal["error_code"], renewal["card_last_four"]) == renewed
     await club.books_agree()
+
+
+async def test_dying_again_while_it_is_gone_on_with_changes_nothing(
+    club: Club, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = await club.subscribe()
+    tenant, month = club.merchant.tenant, ClockGoal(by=timedelta(days=31))
+
+    async def die(_simulator: Simulator, _request: ChargeRequest) -> Outcome:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Simulator, "charge", die)
+        for _ in range(3):
+            with pytest.raises(Died):
+                await advance_clock(club.runtime, tenant, month)
+    await advance_clock(club.runtime, tenant, month)
+    renewal = (await club.payments(own["subscription_id"]))[1]
+    assert (renewal["status"], renewal["created_at"]) == ("succeeded", own["next_billing_date"])
+    assert renewal["updated_at"] == renewal["created_at"]

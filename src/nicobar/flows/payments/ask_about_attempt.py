@@ -35,6 +35,8 @@ async def ask_about_attempt(runtime: Runtime, tenant: Tenant, attempt: Attempt) 
     there once it has been silent for `SILENCE`, so that it cannot take money later, and counts as declined.
     """
     outcome = await _ask(runtime, tenant, attempt, runtime.now(tenant))
+    if isinstance(outcome, Unknown):
+        return outcome
     async with runtime.database.transaction() as tx:
         payment = await lock_payment(tx, tenant, attempt.payment_id)
         stored = await get_attempt(tx, tenant, attempt.attempt_id)

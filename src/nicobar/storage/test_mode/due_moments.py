@@ -73,7 +73,7 @@ ORDER BY d.due_at, v.number, d.endpoint_id LIMIT $3
 _UNANSWERED: Final = """
 SELECT attempt_id FROM attempts
 WHERE business_id = $1 AND mode = 'test' AND resolved_at IS NULL AND outcome IS NULL
-    AND ($2::timestamptz IS NULL OR updated_at > $2) ORDER BY attempt_id
+    AND ($2::timestamptz IS NULL OR created_at > $2) ORDER BY attempt_id
 """
 
 _HOLD: Final = "SELECT pg_try_advisory_lock(hashtextextended('nicobar test clock ' || $1, 0))"
