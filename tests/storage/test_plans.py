@@ -17,6 +17,7 @@ from nicobar.app import create_app
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
+from nicobar.storage.belongings.hosted_page import find_hosted_page
 from nicobar.storage.customers.customers import CustomerFilters, list_customers
 from nicobar.storage.database import Read
 from nicobar.storage.events.events import EventFilter, list_events
@@ -147,6 +148,7 @@ async def run_the_path(runtime: Runtime) -> Tenant:
     await confirm_payment(runtime, merchant.tenant, made["payment_id"], card())
     async with runtime.database.read() as read:
         assert await find_payment_by_link(read, link_id) is not None
+        assert await find_hosted_page(read, link_id) is not None
         for filters in FILTERS["payments"]:
             await list_payments(read, merchant.tenant, PaymentFilters(**filters), 10, 0)
         for filters in FILTERS["refunds"]:

@@ -27,11 +27,9 @@ from nicobar.pages.texts.language import asked_language, reader_of, with_languag
 from nicobar.pages.texts.texts import Reader
 from nicobar.processors.accounts.registry import processor_for
 from nicobar.processors.base import Processor
-from nicobar.storage.database import Read
-from nicobar.storage.payments.attempts import live_attempt
-from nicobar.storage.payments.hosted_pages import PageFacts, page_facts
-from nicobar.storage.payments.payments import find_payment_by_link, get_pricing
-from nicobar.storage.sessions.sessions import get_session
+from nicobar.storage.belongings.hosted_page import HostedPage, find_hosted_page
+from nicobar.storage.payments.hosted_pages import PageFacts
+from nicobar.storage.payments.payments import get_pricing
 from nicobar.storage.subscriptions.subscriptions import get_subscription
 
 
@@ -98,45 +96,26 @@ class Visit(NamedTuple):
         return f"{path}/{name}{mark}{query}"
 
 
-class _Found(NamedTuple):
-    """What is stored about a link."""
-
-    payment: Payment
-    facts: PageFacts
-    attempt: Attempt | None
-    session: SessionRequest | None
-
-
 async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> Visit:
     """Load everything that a page shows. Raises Problem as `find_link` does.
 
     A payment that is under way is queried first, so that nobody waits for the background sweep alone. Only then is it
     read a second time: the answer may have changed it.
     """
-    found, fresh = await find_link(runtime, limits, request, _load), True
+    found, fresh = await find_link(runtime, limits, request, find_hosted_page), True
     if found.payment.status in ("processing", "requires_customer_action"):
         fresh = await resolve_attempt(runtime, found.payment.tenant, found.payment.payment_id, came_back=True)
-        found = await find_link(runtime, limits, request, _load)
+        found = await find_link(runtime, limits, request, find_hosted_page)
     return await _visit(runtime, request, found, fresh=fresh)
 
 
 async def visit_after(runtime: Runtime, request: Request, visit: Visit, payment: Payment) -> Visit:
     """Return the visit as it is after a change, which left `payment`."""
-    found = _Found(payment, visit.facts, visit.attempt, visit.session)
+    found = HostedPage(payment, visit.facts, visit.attempt, visit.session)
     return await _visit(runtime, request, found, fresh=visit.fresh)
 
 
-async def _load(read: Read, link_id: str) -> _Found | None:
-    payment = await find_payment_by_link(read, link_id)
-    if payment is None:
-        return None
-    attempt = await live_attempt(read, payment.tenant, payment.payment_id)
-    facts, session_id = await page_facts(read, payment), payment.options.checkout_session_id
-    session = None if session_id is None else await get_session(read, payment.tenant, session_id)
-    return _Found(payment, facts, attempt, None if session is None else session.request)
-
-
-async def _visit(runtime: Runtime, request: Request, found: _Found, *, fresh: bool) -> Visit:
+async def _visit(runtime: Runtime, request: Request, found: HostedPage, *, fresh: bool) -> Visit:
     payment, now = found.payment, runtime.now(found.payment.tenant)
     decisions = await offer_methods(runtime, payment) if is_payable(payment, now) else []
     policy = await load_policy(runtime, payment.tenant)

@@ -76,13 +76,13 @@ async def find_link(
     request: Request,
     load: Callable[[Read, str], Awaitable[FoundT | None]],
 ) -> FoundT:
-    """Return what `load` finds behind the link in the request's path, all of it in one snapshot.
+    """Return what `load` finds behind the link in the request's path, with one query.
 
     Raises Problem NOT_FOUND for an unknown link, and TOO_MANY_REQUESTS for an unknown one from an address that asked
     for too many of them. A link that exists always opens: behind a proxy that does not tell whom it speaks for, all
     customers share one address, and nobody may lock them out. What keeps links from being guessed is their length.
     """
-    async with runtime.database.snapshot() as read:
+    async with runtime.database.read() as read:
         found = await load(read, request.path_params["link_id"])
     if found is None:
         limits.miss(request, runtime.clock.elapsed())

@@ -11,7 +11,7 @@ from nicobar.core.payments.payment import Attempt, Outcome, Succeeded
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.test_clocks import reckoned, reckoned_value
 
-_COLUMNS: Final = (
+ATTEMPT_COLUMNS: Final = (
     "attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at, save_method"
 )
 
@@ -21,14 +21,12 @@ INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, amou
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
 """
 
-_GET: Final = f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND attempt_id = $3"
+_GET: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND attempt_id = $3"
 
-_LIVE: Final = (
-    f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND resolved_at IS NULL"
-)
+_LIVE: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND resolved_at IS NULL"
 
 _PAID_BY: Final = (
-    f"SELECT {_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
+    f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
     " AND outcome ->> 'type' = 'succeeded' AND NOT is_surplus"
 )
 

@@ -9,20 +9,26 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import PAYABLE, Payment
 from nicobar.storage.database import Read, Tx
+from nicobar.storage.payments.payments import WITH_CUSTOMER
 
-_FACTS: Final = """
-SELECT coalesce(br.name, own.name, bu.name) AS seller, br.support_email, p.client_secret_hash AS form_key,
-       cu.preferred_locale, br.image_id,
-       coalesce((
-           SELECT jsonb_object_agg(product_id, image_id) FROM products
-           WHERE business_id = $1 AND mode = $2 AND product_id = ANY($4::text[]) AND image_id IS NOT NULL
-       ), '{}') AS pictures
-FROM payments p
+FACTS_COLUMNS: Final = """
+    coalesce(br.name, own.name, bu.name) AS seller, br.support_email, p.client_secret_hash AS form_key,
+    c.preferred_locale, br.image_id,
+    coalesce((
+        SELECT jsonb_object_agg(l.product_id, g.image_id)
+        FROM payment_lines l JOIN products g USING (business_id, mode, product_id)
+        WHERE (l.business_id, l.mode, l.payment_id) = (p.business_id, p.mode, p.payment_id) AND g.image_id IS NOT NULL
+    ), '{}') AS pictures
+"""
+WITH_SELLER: Final = f"""
+{WITH_CUSTOMER}
 JOIN businesses bu ON bu.business_id = p.business_id
 LEFT JOIN brands br ON (br.business_id, br.mode, br.brand_id) = (p.business_id, p.mode, p.brand_id)
 LEFT JOIN brands own ON (own.business_id, own.mode, own.brand_id) = (p.business_id, p.mode, p.business_id)
-LEFT JOIN customers cu ON (cu.business_id, cu.mode, cu.customer_id) = (p.business_id, p.mode, p.customer_id)
-WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3
+"""
+
+_FACTS: Final = f"""
+SELECT {FACTS_COLUMNS} {WITH_SELLER} WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3
 """
 
 # What is not paid for yet has no payment and so no form key of its own.
@@ -66,8 +72,7 @@ class PageFacts(msgspec.Struct, frozen=True):
 
 async def page_facts(read: Read, payment: Payment) -> PageFacts:
     """Return the facts for the page of a payment that exists."""
-    product_ids = [line.product_id for line in payment.lines]
-    row = await read.fetchrow(_FACTS, payment.business_id, payment.mode, payment.payment_id, product_ids)
+    row = await read.fetchrow(_FACTS, payment.business_id, payment.mode, payment.payment_id)
     return msgspec.convert(dict(row or {}), PageFacts)
 
 

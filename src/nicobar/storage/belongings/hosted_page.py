@@ -1,0 +1,47 @@
+"""All that the page of a payment link shows, in one query."""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from nicobar.core.payments.payment import Attempt, Payment
+from nicobar.core.sessions.checkout_session import SessionRequest
+from nicobar.storage.database import Read
+from nicobar.storage.payments.attempts import ATTEMPT_COLUMNS
+from nicobar.storage.payments.hosted_pages import FACTS_COLUMNS, WITH_SELLER, PageFacts
+from nicobar.storage.payments.payments import LINES, PAYMENT_COLUMNS, payment_of_row
+
+_FIND: Final = f"""
+SELECT {PAYMENT_COLUMNS}, {LINES}, {FACTS_COLUMNS},
+    (SELECT to_json(a) FROM (
+        SELECT {ATTEMPT_COLUMNS} FROM attempts t
+        WHERE (t.business_id, t.mode, t.payment_id) = (p.business_id, p.mode, p.payment_id) AND t.resolved_at IS NULL
+    ) a) AS attempt,
+    (SELECT s.request FROM checkout_sessions s
+    WHERE (s.business_id, s.mode, s.session_id) = (p.business_id, p.mode, p.options ->> 'checkout_session_id')
+    ) AS session
+{WITH_SELLER} WHERE p.link_id = $1
+"""
+
+_FACTS: Final = PageFacts.__struct_fields__
+
+
+class HostedPage(NamedTuple):
+    """What is stored about a link."""
+
+    payment: Payment
+    facts: PageFacts
+    attempt: Attempt | None
+    """The attempt whose end is not known, if there is one."""
+    session: SessionRequest | None
+    """What the checkout session asked for that the payment was made of."""
+
+
+async def find_hosted_page(read: Read, link_id: str) -> HostedPage | None:
+    """Return what is behind a link: the link itself is the customer's permission, so no tenant is asked."""
+    row = await read.fetchrow(_FIND, link_id)
+    if row is None:
+        return None
+    facts = msgspec.convert({name: row[name] for name in _FACTS}, PageFacts)
+    attempt = msgspec.convert(row["attempt"], Attempt | None)
+    return HostedPage(payment_of_row(row), facts, attempt, msgspec.convert(row["session"], SessionRequest | None))
