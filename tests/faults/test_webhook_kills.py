@@ -35,7 +35,7 @@ SEED = int(os.environ.get("NICOBAR_KILLS_SEED", secrets.randbelow(10**6)))
 SHOPPERS = 6
 FAILURES = 4
 """Tries of one event that may fail: less than there are on the ladder of retries."""
-ALLOWED = {"NICOBAR_ALLOW_PRIVATE_WEBHOOKS": "1"}
+SETTINGS = {"NICOBAR_ALLOW_PRIVATE_WEBHOOKS": "1", "NICOBAR_RATE_LIMIT": "off"}
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def _buy(shop: Shop, product_id: str, chance: random.Random, stop: asyncio
 
 async def _killed(data: Path, key: str, product_id: str, journal: Journal, more: int, chance: random.Random) -> None:
     """Serve while people buy, and kill when so many more payments have been created."""
-    serving, stop = Serving("--data", data, **ALLOWED), asyncio.Event()
+    serving, stop = Serving("--data", data, **SETTINGS), asyncio.Event()
     try:
         await asyncio.to_thread(serving.ready)
         async with AsyncExitStack() as shops:
@@ -114,7 +114,7 @@ async def _arrived(data: Path, endpoints: int) -> dict[str, tuple[str, str]]:
         database = Database(postgres.dsn, size=2)
         try:
             while True:
-                serving = Serving("--data", data, **ALLOWED)
+                serving = Serving("--data", data, **SETTINGS)
                 try:
                     await asyncio.to_thread(serving.ready)
                     async with asyncio.timeout(PATIENCE + PAYMENTS), database.read() as read:
@@ -190,7 +190,7 @@ async def test_every_event_reaches_each_endpoint_and_none_is_invented(
         return chosen
 
     async with receiving(by=well) as first, receiving(by=half) as second:
-        serving = Serving("--data", data, **ALLOWED)
+        serving = Serving("--data", data, **SETTINGS)
         try:
             await asyncio.to_thread(serving.ready)
             for checked, receiver in ((steady, first), (shaky, second)):
