@@ -138,17 +138,24 @@ def decide(method: MethodFacts, context: MethodContext) -> Decision:
 
 def _rule_before_amount(method: MethodFacts, context: MethodContext) -> Rule | None:
     """Return the first rule that excludes the method whatever the amount is, None when there is none."""
-    checks: tuple[tuple[Rule, bool], ...] = (
-        ("not_in_service", not method.offered),
-        ("processor", method.type not in context.runnable),
-        ("disabled", method.type in context.disabled),
-        ("allow_list", context.allowed is not None and method.type not in context.allowed),
-        ("zero_total", context.total == 0 and method.type not in CARD_TYPES),
-        ("business_only", method.type in BUSINESS_ONLY and not context.for_business),
-        ("country", not _takes_country(method, context.country)),
-        ("currency", not _takes_currency(method, context.currency, context.country)),
-    )
-    return next((rule for rule, excludes in checks if excludes), None)
+    rule: Rule | None = None
+    if not method.offered:
+        rule = "not_in_service"
+    elif method.type not in context.runnable:
+        rule = "processor"
+    elif method.type in context.disabled:
+        rule = "disabled"
+    elif context.allowed is not None and method.type not in context.allowed:
+        rule = "allow_list"
+    elif context.total == 0 and method.type not in CARD_TYPES:
+        rule = "zero_total"
+    elif method.type in BUSINESS_ONLY and not context.for_business:
+        rule = "business_only"
+    elif not _takes_country(method, context.country):
+        rule = "country"
+    elif not _takes_currency(method, context.currency, context.country):
+        rule = "currency"
+    return rule
 
 
 def _takes_country(method: MethodFacts, country: str) -> bool:

@@ -109,7 +109,8 @@ async def _move(
     if moved is None:
         raise RuntimeError(f"{payment.payment_id} cannot move from {payment.status} to {target}")
     if target == "succeeded":
-        await redeem(tx, payment.tenant, payment.payment_id, at)
+        if payment.options.discount_codes or payment.options.starts:  # a trial's codes are the subscription's
+            await redeem(tx, payment.tenant, payment.payment_id, at)
         await book_payment(runtime, tx, moved, at)
     elif target == "failed" and payment.options.discount_codes:
         await release(tx, [(payment.tenant, payment.payment_id)], at)

@@ -23,12 +23,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
 
 _GET: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND attempt_id = $3"
 
-_LIVE: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND resolved_at IS NULL"
-
-_PAID_BY: Final = (
-    f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
-    " AND outcome ->> 'type' = 'succeeded' AND NOT is_surplus"
-)
+_OF_PAYMENT: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
+_LIVE: Final = f"{_OF_PAYMENT} AND resolved_at IS NULL"
+_PAID_BY: Final = f"{_OF_PAYMENT} AND outcome ->> 'type' = 'succeeded' AND NOT is_surplus"
 
 _UPDATE: Final = """
 UPDATE attempts SET outcome = $4, updated_at = $5, resolved_at = $6

@@ -32,21 +32,21 @@ def canonical_json(value: Any) -> bytes:
 
 
 def _canonical(value: Any) -> Any:
+    if value is None or isinstance(value, str | bool):
+        return value
     if isinstance(value, dict):
-        names = sorted((name for name in value if _is_index(name)), key=int) if any(map(_is_index, value)) else []
-        ordered = dict.fromkeys(names) | value
+        indexes = [name for name in value if _is_index(name)]
+        ordered = dict.fromkeys(sorted(indexes, key=int)) | value if indexes else value
         return {name: _canonical(item) for name, item in ordered.items()}
     if isinstance(value, list):
         return [_canonical(item) for item in value]
-    if isinstance(value, float) or (
-        isinstance(value, int) and not isinstance(value, bool) and abs(value) > _SAFE_INTEGER
-    ):
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) > _SAFE_INTEGER):
         return msgspec.Raw(javascript_number(float(value)).encode())
     return value
 
 
 def _is_index(name: str) -> bool:
-    return _INDEX.fullmatch(name) is not None and int(name) <= _LARGEST_INDEX
+    return name[:1].isdigit() and _INDEX.fullmatch(name) is not None and int(name) <= _LARGEST_INDEX
 
 
 def javascript_number(number: float) -> str:
