@@ -8,6 +8,8 @@ import pytest
 from api.subscriptions.subscribing import Club, halfway, plan
 from disputing import Disputing, open_dispute
 from nicobar.flows.business.change_setting import change_setting
+from nicobar.flows.subscriptions import change_plan as module
+from nicobar.flows.subscriptions.decide_plan_change import DecidedChange, decide_plan_change
 from nicobar.storage.payments.payments import get_payment
 
 
@@ -178,4 +180,28 @@ async def test_what_was_charged_on_demand_is_no_part_of_a_period(
     )
     club.clock.advance(days=15)
     assert await change(club, own, 2000, mode) == (due, 0)
+    await club.books_agree()
+
+
+@pytest.mark.parametrize("price", [8000, 1000])
+async def test_a_refund_at_the_same_moment_is_not_overlooked(
+    club: Club, monkeypatch: pytest.MonkeyPatch, price: int
+) -> None:
+    own = await halfway(club)
+    (first,) = await club.payments(own["subscription_id"])
+
+    async def refunded_meanwhile(*arguments: Any) -> DecidedChange:
+        decided = await decide_plan_change(*arguments)
+        await refund(club, first["payment_id"])
+        return decided
+
+    path = f"/subscriptions/{own['subscription_id']}/change-plan"
+    body = {"product_id": await plan(club, price), "quantity": 1, "proration_billing_mode": "prorated_immediately"}
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "decide_plan_change", refunded_meanwhile)
+        refused = await club.call("POST", path, body, 409)
+    assert refused["code"] == "PREVIOUS_PAYMENT_PENDING"
+    assert await club.read(own["subscription_id"]) == own
+    assert len(await club.payments(own["subscription_id"])) == 1
+    assert await change(club, own, price) == ((4000, 0) if price == 8000 else (500, 0))
     await club.books_agree()

@@ -28,17 +28,18 @@ class ClockGoal(NamedTuple):
 
         Raises Problem INVALID_REQUEST_PARAMETERS for none, one that is not later, and one beyond `FURTHEST`.
         """
+        path = "to" if self.by is None else "advance"
         if self.by is not None and self.by > FURTHEST:
-            raise _too_far(real)
+            raise _too_far(real, path)
         moment = now + self.by if self.by is not None else self.to
         if moment is None:
             detail = "Say how far: by `advance`, such as 30d, or to a moment, `to`."
             raise Problem("INVALID_REQUEST_PARAMETERS", path="advance", detail=detail)
         if moment <= now:
             detail = f"The clock only moves forward, and it is {now:%Y-%m-%d %H:%M:%S} UTC there."
-            raise Problem("INVALID_REQUEST_PARAMETERS", path="to", detail=detail)
+            raise Problem("INVALID_REQUEST_PARAMETERS", path=path, detail=detail)
         if moment > real + FURTHEST:
-            raise _too_far(real)
+            raise _too_far(real, path)
         return moment
 
 
@@ -54,6 +55,6 @@ def read_duration(text: str) -> timedelta:
         return timedelta.max
 
 
-def _too_far(real: datetime) -> Problem:
+def _too_far(real: datetime, path: str) -> Problem:
     detail = f"Test mode can be ten years ahead at most: until {real + FURTHEST:%Y-%m-%d}."
-    return Problem("INVALID_REQUEST_PARAMETERS", path="to", detail=detail)
+    return Problem("INVALID_REQUEST_PARAMETERS", path=path, detail=detail)

@@ -3,21 +3,20 @@
 from nicobar.core.subscriptions.given_back import given_back
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.flows.payments.load_disputed_amount import load_disputed_amount
-from nicobar.flows.runtime import Runtime
+from nicobar.storage.database import Read
 from nicobar.storage.payments.attempts import paying_attempt
 from nicobar.storage.payments.payments import get_payment
 from nicobar.storage.subscriptions.charges import charges_of_period
 
 
-async def load_given_back(runtime: Runtime, subscription: Subscription) -> int:
+async def load_given_back(read: Read, subscription: Subscription) -> int:
     """Return by how much less the period cost than `period_price` says, before tax; the charges of changes count."""
     tenant, amount = subscription.tenant, 0
-    async with runtime.database.snapshot() as read:
-        starts_at = subscription.previous_billing_date
-        for charge in await charges_of_period(read, tenant, subscription.subscription_id, starts_at):
-            payment = await get_payment(read, tenant, charge.payment_id)
-            if payment is None:
-                raise LookupError(charge.payment_id)
-            attempt = await paying_attempt(read, tenant, charge.payment_id)
-            amount += given_back(charge, payment, await load_disputed_amount(read, payment, attempt))
+    starts_at = subscription.previous_billing_date
+    for charge in await charges_of_period(read, tenant, subscription.subscription_id, starts_at):
+        payment = await get_payment(read, tenant, charge.payment_id)
+        if payment is None:
+            raise LookupError(charge.payment_id)
+        attempt = await paying_attempt(read, tenant, charge.payment_id)
+        amount += given_back(charge, payment, await load_disputed_amount(read, payment, attempt))
     return amount

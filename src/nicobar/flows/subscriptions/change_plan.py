@@ -8,6 +8,7 @@ from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.plan_change_request import PlanChangeRequest
 from nicobar.core.subscriptions.subscription import Subscription, moved
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
+from nicobar.flows.refunds.load_given_back import load_given_back
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.decide_plan_change import CHANGED_PLAN, DecidedChange, decide_plan_change
 from nicobar.flows.subscriptions.place_charge import Overtaken, place_charge
@@ -46,6 +47,9 @@ async def _at_no_cost(runtime: Runtime, subscription: Subscription, decided: Dec
     tenant, at = subscription.tenant, runtime.now(subscription.tenant)
     async with runtime.database.transaction() as tx:
         if await lock_subscription(tx, tenant, subscription.subscription_id) != subscription:
+            raise Overtaken
+        counted = decided.order.given_back
+        if counted is not None and await load_given_back(tx, subscription) != counted:
             raise Overtaken
         if decided.scheduled:
             fields = {"scheduled_change": decided.change}

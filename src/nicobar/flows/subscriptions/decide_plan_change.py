@@ -71,10 +71,12 @@ async def decide_plan_change(
     tax_id = await check_tax_id_again(runtime, subscription, policy)
     terms = working_terms(codes)
     whole = price_due(subscription, WhatIsDue(plan, terms, 0, None, request.fees_inclusive), policy, tax_id, at)
-    gone = 0 if scheduled else await load_given_back(runtime, subscription)
+    gone: int | None = None
     if scheduled:
         cost = prorate("full_immediately", subscription.period_price, whole.charge.price, WHOLE, restarts=True)
     else:
+        async with runtime.database.snapshot() as read:
+            gone = await load_given_back(read, subscription)
         kept = msgspec.structs.replace(subscription, period_price=max(0, subscription.period_price - gone))
         cost = change_cost(kept, request.mode, plan, whole.charge.price, at)
     due = WhatIsDue(plan, terms, subscription.credit + cost.credit, cost.price, request.fees_inclusive)
@@ -82,7 +84,7 @@ async def decide_plan_change(
     if priced.charge.quote.total == 0 or not cost.restarts:
         # The next change looks at the same charges again, and what went back is counted by this one already: no more
         # than there was to count, or money that comes back would become credit that nobody ever paid.
-        cost = cost._replace(period_price=cost.period_price + min(gone, subscription.period_price))
+        cost = cost._replace(period_price=cost.period_price + min(gone or 0, subscription.period_price))
     change = PlanChange(
         change_id=runtime.new_id("spc", at),
         plan=plan,
@@ -96,7 +98,8 @@ async def decide_plan_change(
     )
     async with runtime.database.read() as read:
         begins = await free_moment(read, subscription.tenant, subscription.subscription_id, at)
-    return DecidedChange(change, cost, _order(subscription, change, cost, priced, begins), tax_id, scheduled)
+    order = _order(subscription, change, cost, priced, begins)._replace(given_back=gone)
+    return DecidedChange(change, cost, order, tax_id, scheduled)
 
 
 def _order(

@@ -23,6 +23,7 @@ from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.payments.charge_saved_method import charge_saved_method
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.plans.price_due import PricedDue
+from nicobar.flows.refunds.load_given_back import load_given_back
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.database import Tx
@@ -68,6 +69,9 @@ class ChargeOrder(NamedTuple):
     allowed_types: tuple[str, ...] | None = None
     description: str | None = None
     """What the line says in place of the product's description."""
+    given_back: int | None = None
+    """What refunds and disputes had taken back of the period when the price was decided; None where that is no part of
+    it."""
     action: str | None = None
     """What the audit log calls the change that it is charged for; None where nobody changes anything."""
 
@@ -97,6 +101,8 @@ async def place_charge(
 
     async def store(tx: Tx) -> None:
         if await lock_subscription(tx, subscription.tenant, subscription.subscription_id) != subscription:
+            raise Overtaken
+        if order.given_back is not None and await load_given_back(tx, subscription) != order.given_back:
             raise Overtaken
         await insert_payment(tx, payment, secret_hash(secret), inputs, None)
         await _store_charge(runtime, tx, subscription, order, payment.payment_id, at)
