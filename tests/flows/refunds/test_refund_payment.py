@@ -11,7 +11,7 @@ import pytest
 from disputing import facts_of
 from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import Attempt, Declined, Succeeded, Unknown
+from nicobar.core.payments.payment import Declined, Succeeded, Unknown
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import (
     NewRefund,
@@ -30,7 +30,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import UniqueViolation
 from nicobar.storage.events.events import events_of
 from nicobar.storage.ledger.ledger import entries_of
-from nicobar.storage.payments.attempts import insert_attempt, paying_attempt
+from nicobar.storage.payments.attempts import paying_attempt
 from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.refunds.refund_audit import refund_differences, refunds_that_ended_otherwise
 from nicobar.storage.refunds.refunds import get_refund, insert_refund
@@ -280,9 +280,13 @@ async def test_a_surplus_charge_is_not_what_paid(
 ) -> None:
     payment = await paid(runtime, tenant)
     (row,) = await attempts_of(runtime, payment)
-    second = {name: row[name] for name in Attempt.__struct_fields__} | {"attempt_id": "att_2", "outcome": None}
     async with runtime.database.transaction() as tx:
-        await insert_attempt(tx, tenant, msgspec.convert(second | {"created_at": clock.advance(seconds=1)}, Attempt))
+        await tx.execute(
+            "INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, amount, currency, card,"
+            " created_at, updated_at) SELECT business_id, mode, 'att_2', payment_id, processor, amount, currency, card,"
+            " $2, $2 FROM attempts WHERE attempt_id = $1",
+            *(row["attempt_id"], clock.advance(seconds=1)),
+        )
         resolved = """
             UPDATE attempts SET resolved_at = created_at, outcome = $1, is_surplus = $2,
                 return_due_at = CASE WHEN $2 THEN created_at END

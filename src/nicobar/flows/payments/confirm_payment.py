@@ -41,8 +41,8 @@ from nicobar.processors.base import (
 )
 from nicobar.reference import methods
 from nicobar.storage.database import DatabaseUnavailable, Tx, UniqueViolation
-from nicobar.storage.payments.attempts import get_attempt, insert_attempt
-from nicobar.storage.payments.payment_moves import move_payment
+from nicobar.storage.payments.attempts import get_attempt
+from nicobar.storage.payments.payment_moves import begin_attempt
 from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.payments.saved_methods import get_method
 
@@ -199,15 +199,12 @@ async def _record_intent(
         and accepted.family == "card"
         and isinstance(accepted.instrument, CardInput | MethodInput | SimulatedCharge),
     )
-    await insert_attempt(tx, tenant, attempt)
-    await move_payment(
+    await begin_attempt(
         tx,
         payment,
-        "processing",
-        at,
+        attempt,
         payment_method=accepted.family,
         payment_method_type=accepted.type,
-        card=accepted.details,
         payment_method_id=saved,
     )
     return _ProcessorCall(processor, _charge_request(runtime, processor, payment, attempt, accepted, wish))

@@ -15,12 +15,6 @@ ATTEMPT_COLUMNS: Final = (
     "attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at, save_method"
 )
 
-_INSERT: Final = """
-INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, amount, currency, card,
-                      created_at, updated_at, save_method)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
-"""
-
 _GET: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND attempt_id = $3"
 
 _OF_PAYMENT: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
@@ -70,26 +64,6 @@ _SILENT: Final = f"""
 SELECT business_id, mode, payment_id FROM attempts a
 WHERE resolved_at IS NULL AND updated_at + {SPARED} <= $1 AND {{reckoned}} ORDER BY updated_at LIMIT $2
 """
-
-
-async def insert_attempt(tx: Tx, tenant: Tenant, attempt: Attempt) -> None:
-    """Store a new attempt, whose outcome is not known yet.
-
-    Raises UniqueViolation `attempts_one_live` at the end of the block when the payment has a live attempt already.
-    """
-    await tx.execute(
-        _INSERT,
-        tenant.business_id,
-        tenant.mode,
-        attempt.attempt_id,
-        attempt.payment_id,
-        attempt.processor,
-        attempt.amount,
-        attempt.currency,
-        attempt.card,
-        attempt.created_at,
-        attempt.save_method,
-    )
 
 
 async def get_attempt(read: Read, tenant: Tenant, attempt_id: str) -> Attempt | None:

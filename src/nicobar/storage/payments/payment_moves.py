@@ -10,12 +10,25 @@ import msgspec
 
 from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.payments.payment import CardDetails, Payment, PaymentStatus, origins
+from nicobar.core.payments.payment import Attempt, CardDetails, Payment, PaymentStatus, origins
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.storage.database import Tx
 from nicobar.storage.test_clocks import reckoned, reckoned_value
 
-# A move that names a method ($8) begins an attempt: what the one before left (card, saved method, authentication) goes.
+# What the attempt before has left (card, saved method, authentication, errors) goes.
+_BEGIN: Final = """
+WITH begun AS (
+    INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, amount, currency, card,
+                          created_at, updated_at, save_method)
+    VALUES ($1, $2, $4, $3, $5, $6, $7, $8, $9, $9, $10)
+)
+UPDATE payments SET status = 'processing', updated_at = $9, error_code = NULL, error_message = NULL,
+    payment_method = $11, payment_method_type = $12, card = $8, payment_method_id = $13, three_ds = NULL
+WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND status = ANY($14::text[])
+RETURNING true
+"""
+
+# A move that names a method ($8) is of another attempt than the last: what that one has left goes.
 _MOVE: Final = """
 UPDATE payments SET status = $4, updated_at = $5, error_code = $6, error_message = $7,
     payment_method = coalesce($8, payment_method), payment_method_type = coalesce($9, payment_method_type),
@@ -46,6 +59,41 @@ RETURNING p.business_id, p.mode, p.payment_id, p.expires_on
 """
 
 
+async def begin_attempt(
+    tx: Tx,
+    payment: Payment,
+    attempt: Attempt,
+    *,
+    payment_method: str,
+    payment_method_type: str,
+    payment_method_id: str | None,
+) -> None:
+    """Store a new attempt, whose outcome is not known yet, and move its payment to `processing`.
+
+    Raises UniqueViolation `attempts_one_live` at the end of the block when the payment has a live attempt already, and
+    RuntimeError when the transition table refuses the move, which rolls everything back: a bug of ours.
+    """
+    begun = await tx.fetchval(
+        _BEGIN,
+        payment.business_id,
+        payment.mode,
+        payment.payment_id,
+        attempt.attempt_id,
+        attempt.processor,
+        attempt.amount,
+        attempt.currency,
+        attempt.card,
+        attempt.created_at,
+        attempt.save_method,
+        payment_method,
+        payment_method_type,
+        payment_method_id,
+        origins("processing"),
+    )
+    if begun is None:
+        raise RuntimeError(f"{payment.payment_id} cannot move from {payment.status} to processing")
+
+
 async def move_payment(
     tx: Tx,
     payment: Payment,
@@ -64,7 +112,7 @@ async def move_payment(
 
     The table is applied to the status that the payment has now, whatever `payment` says. The error fields become what
     is given, so they are cleared by every move that names none. `card`, `payment_method_id` and `three_ds` stay when
-    none is given, except that a move with a `payment_method` begins an attempt and clears them.
+    none is given, except that a move with a `payment_method` clears them.
     """
     row = await tx.fetchrow(
         _MOVE,
