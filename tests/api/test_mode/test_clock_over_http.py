@@ -147,6 +147,17 @@ async def test_resetting_empties_one_test_mode_and_nothing_else(
     await other.books_agree()
 
 
+async def test_what_was_under_way_while_it_was_reset_is_gone(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def commit_late(_seconds: float) -> None:
+        await club.product()
+
+    await club.call("POST", "/test/clock", {"advance": "40d"})
+    with monkeypatch.context() as patch:
+        patch.setattr("nicobar.flows.test_mode.reset_test_mode.asyncio.sleep", commit_late)
+        assert await reset_test_mode(club.runtime, club.merchant.tenant) == 1
+    assert await club.counted("products") == 0
+
+
 async def test_every_table_with_a_mode_is_emptied_or_kept_on_purpose(club: Club) -> None:
     """A new table has to be put on one of the two lists; PostgreSQL knows which there are, and what names what."""
     async with club.runtime.database.read() as read:
