@@ -51,7 +51,9 @@ async def before(databases: Databases) -> AsyncIterator[Database]:
 
 
 async def test_rows_stay_and_lists_find_them(before: Database) -> None:
-    rows = "SELECT (SELECT json_agg(p) FROM payments p)::text || (SELECT json_agg(c) FROM customers c)::text"
+    payments = "SELECT json_agg(p) FROM payments p"
+    customers = "SELECT json_agg(to_jsonb(c) - 'additional_id') FROM customers c"  # which came after it
+    rows = f"SELECT ({payments})::text || ({customers})::text"
     async with before.read() as read:
         old = await read.fetchval(rows)
     await migrate(before)

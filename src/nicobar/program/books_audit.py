@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from nicobar.program.finding import Finding
+from nicobar.storage.customers.additional_customers import addresses_without_first
 from nicobar.storage.database import Read
 from nicobar.storage.discounts.redemptions import discount_counter_differences
 from nicobar.storage.ledger.ledger_checks import (
@@ -258,6 +259,13 @@ PARTS: Final[list[Part]] = [
         "each counts exactly the uses that its payments have",
         "some count other uses than their payments have",
         lambda read, _when: _discounts(read),
+    ),
+    Part(
+        "Customers",
+        lambda counts: counts.customers,
+        "each e-mail address has a first one",
+        "some addresses have no first one",
+        lambda read, _when: addresses_without_first(read),
     ),
     Part(
         "Checkout sessions",

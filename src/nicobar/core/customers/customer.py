@@ -11,7 +11,11 @@ from nicobar.core.web_address import domain_in_unicode
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True):
-    """A person or firm that buys; one e-mail address (compared in lower case) is one customer of a business."""
+    """A person or firm that buys.
+
+    Whoever buys with a known e-mail address (compared in lower case) is its customer, unless a session asks for a new
+    one. Of an address's customers one is the first, with whom all others are matched.
+    """
 
     business_id: str
     customer_id: str
@@ -56,6 +60,8 @@ class CustomerUpsert(msgspec.Struct, frozen=True):
     email_key: str
     name: str
     phone_number: str | None
+    always_new: bool = False
+    """Whether it is made in any case: an additional customer where the address has one already."""
 
 
 def email_key(email: str) -> str:

@@ -57,6 +57,8 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True):
     """When it can be paid no longer; None: as the business's setting has it."""
     confirmed: bool = False
     """Whether nobody has to visit a page for it, so that one of nothing succeeds at once."""
+    always_new_customer: bool = False
+    """Whether an e-mail address stands for somebody new, even where it is a customer's already."""
     draft: bool = False
     """Whether it is only priced: lines without a price of the buyer's cost what the product suggests."""
 

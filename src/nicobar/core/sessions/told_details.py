@@ -111,6 +111,7 @@ def payment_request(
         locked=locked_fields(request),
         minimal_address=request.is_minimal,
         expires_on=session.expires_at,
+        always_new_customer=flags.always_create_new_customer,
         draft=draft,
         confirmed=request.confirm,
     )

@@ -5,13 +5,14 @@ from msgspec import UNSET
 
 from nicobar.core.audit.entry import changed_fields
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.customers.customer import Customer, CustomerChange
+from nicobar.core.customers.customer import Customer, CustomerChange, email_key
 from nicobar.core.fields import checked_metadata, checked_name, given
 from nicobar.core.problems import Problem
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.reference.contacts import checked_email, checked_phone
 from nicobar.storage.customers import customers
+from nicobar.storage.customers.additional_customers import appoint_first
 from nicobar.storage.database import UniqueViolation
 
 
@@ -31,6 +32,8 @@ async def update_customer(runtime: Runtime, tenant: Tenant, customer_id: str, ch
                 return stored
             changed = msgspec.structs.replace(changed, updated_at=runtime.now(tenant))
             await customers.update_customer(tx, tenant, changed)
+            if (left := email_key(stored.email)) != email_key(changed.email):
+                await appoint_first(tx, tenant, left)
             fields = changed_fields(stored, changed)
             await write_audit_entry(runtime, tx, tenant, "customer.update", [customer_id], fields)
             return changed

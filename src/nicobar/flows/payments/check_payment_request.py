@@ -30,8 +30,9 @@ class CheckedRequest(NamedTuple):
     options: PaymentOptions
     metadata: dict[str, Any]
     expires_on: datetime | None = None
-    """As in `PaymentRequest`, and so is the next."""
+    """As in `PaymentRequest`, and so are the next."""
     confirmed: bool = False
+    always_new_customer: bool = False
 
 
 def check_payment_request(mode: Mode, request: PaymentRequest) -> CheckedRequest:
@@ -40,16 +41,18 @@ def check_payment_request(mode: Mode, request: PaymentRequest) -> CheckedRequest
     metadata = checked_metadata(request.metadata)
     check_scenario(mode, metadata, failures.CODES)
     customer = _NOBODY if request.customer is None and request.draft else _customer(request.customer)
+    matched = customer.email and not request.always_new_customer
     cart = cart_request(
         request.items,
         _address(request.billing),
         options,
         customer_id=customer.customer_id or None,
-        email_key=email_key(customer.email) if customer.email else None,
+        email_key=email_key(customer.email) if matched else None,
         single_code=request.discount_codes is None,
         suggest_amounts=request.draft,
     )
-    return CheckedRequest(cart, customer, options, metadata, request.expires_on, request.confirmed)
+    always_new = request.always_new_customer
+    return CheckedRequest(cart, customer, options, metadata, request.expires_on, request.confirmed, always_new)
 
 
 def _options(request: PaymentRequest) -> PaymentOptions:

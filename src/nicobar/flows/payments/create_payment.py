@@ -93,7 +93,8 @@ async def _record(
     customer that it is expected to be.
     """
     payment, quote, hashed = decided.payment, decided.quote, secret_hash(secret)
-    bare = also_record is None and not quote.inputs.codes and not decided.succeeds_at_once
+    always_new = decided.customer is not None and decided.customer.always_new
+    bare = also_record is None and not always_new and not quote.inputs.codes and not decided.succeeds_at_once
     if bare and payment.options.payment_method_id is None:
         know(payment.customer)
         kept = None if runtime.first_commit is None else runtime.first_commit.row()

@@ -19,17 +19,20 @@ _INSERT_OR_FIND: Final = f"""
 INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, phone_number, metadata,
                        preferred_locale, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-ON CONFLICT (business_id, mode, email_key) DO UPDATE SET email_key = customers.email_key
+ON CONFLICT (business_id, mode, email_key, additional_id) DO UPDATE SET email_key = customers.email_key
 RETURNING {_COLUMNS}
 """
 
 _GET: Final = f"SELECT {_COLUMNS} FROM customers WHERE business_id = $1 AND mode = $2 AND customer_id = $3"
 _LOCK: Final = f"{_GET} FOR NO KEY UPDATE"
-_BY_EMAIL: Final = f"SELECT {_COLUMNS} FROM customers WHERE business_id = $1 AND mode = $2 AND email_key = $3"
+_BY_EMAIL: Final = f"""
+SELECT {_COLUMNS} FROM customers WHERE business_id = $1 AND mode = $2 AND email_key = $3 AND additional_id = ''
+"""
 
+# Whoever moves to another address is its first customer, or the index refuses.
 _UPDATE: Final = """
-UPDATE customers SET email = $4, email_key = $5, name = $6, phone_number = $7, metadata = $8, preferred_locale = $9,
-                     updated_at = $10
+UPDATE customers SET email = $4, email_key = $5, additional_id = CASE email_key WHEN $5 THEN additional_id ELSE '' END,
+                     name = $6, phone_number = $7, metadata = $8, preferred_locale = $9, updated_at = $10
 WHERE business_id = $1 AND mode = $2 AND customer_id = $3
 """
 
@@ -85,13 +88,16 @@ async def lock_customer(tx: Tx, tenant: Tenant, customer_id: str) -> Customer | 
 
 
 async def find_by_email(read: Read, tenant: Tenant, key: str) -> Customer | None:
-    """Return the customer whose address has this key (see `core.customers.customer.email_key`), or None."""
+    """Return the first customer of the address with this key (`core.customers.customer.email_key`), or None."""
     row = await read.fetchrow(_BY_EMAIL, tenant.business_id, tenant.mode, key)
     return None if row is None else msgspec.convert(row, Customer)
 
 
 async def update_customer(tx: Tx, tenant: Tenant, customer: Customer) -> None:
-    """Store every changeable field. Raises UniqueViolation `customers_email` when another has the address."""
+    """Store every changeable field. Raises UniqueViolation `customers_email` when another has the address.
+
+    Whoever changes the address tells `additional_customers.appoint_first` of the old one.
+    """
     await tx.execute(
         _UPDATE,
         tenant.business_id,

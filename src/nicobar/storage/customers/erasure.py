@@ -37,7 +37,7 @@ SELECT payment_id FROM payments WHERE business_id = $1 AND mode = $2 AND custome
 """
 
 _CUSTOMER: Final = """
-UPDATE customers SET email = $4, email_key = $4, name = $5, phone_number = NULL, metadata = '{}',
+UPDATE customers SET email = $4, email_key = $4, additional_id = '', name = $5, phone_number = NULL, metadata = '{}',
     preferred_locale = NULL, updated_at = $6
 WHERE business_id = $1 AND mode = $2 AND customer_id = $3
 """

@@ -45,6 +45,7 @@ class Counts(msgspec.Struct, frozen=True):
     subscriptions: int
     charges: int
     """Charges of subscriptions."""
+    customers: int
 
 
 _EVENTS_SINCE: Final = "SELECT applied_at FROM schema_migrations WHERE number = $1"
@@ -55,7 +56,8 @@ SELECT p.*, a.*, r.*, (SELECT count(*) FROM disputes) AS disputes, (SELECT count
     (SELECT count(*) FROM attempts WHERE return_due_at IS NOT NULL) AS returns,
     (SELECT count(*) FROM webhook_deliveries WHERE due_at IS NOT NULL) AS deliveries,
     (SELECT count(*) FROM discounts) AS discounts, (SELECT count(*) FROM checkout_sessions) AS sessions,
-    (SELECT count(*) FROM subscriptions) AS subscriptions, (SELECT count(*) FROM subscription_charges) AS charges
+    (SELECT count(*) FROM subscriptions) AS subscriptions, (SELECT count(*) FROM subscription_charges) AS charges,
+    (SELECT count(*) FROM customers) AS customers
 FROM (
     SELECT count(*) FILTER (WHERE status IN ('succeeded', 'failed', 'cancelled')
                                   AND coalesce(updated_at, created_at) >= $1) AS ended,

@@ -10,6 +10,7 @@ from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.customers.customer import CustomerUpsert
 from nicobar.core.payments.payment import Payment, PaymentLine, PaymentOptions
 from nicobar.core.pricing.pricing import QuoteInputs
+from nicobar.storage.customers.additional_customers import insert_additional_customer
 from nicobar.storage.database import Tx
 from nicobar.storage.retries.kept_answers import AnswerToKeep
 
@@ -62,7 +63,7 @@ buyers AS (
                            created_at, updated_at)
     SELECT business_id, mode, customer_id, email, email_key, name, phone_number, '{}', created_at, created_at
     FROM given WHERE email_key IS NOT NULL ORDER BY business_id, mode, email_key
-    ON CONFLICT (business_id, mode, email_key) DO UPDATE SET
+    ON CONFLICT (business_id, mode, email_key, additional_id) DO UPDATE SET
         name = CASE customers.name WHEN '' THEN excluded.name ELSE customers.name END,
         phone_number = coalesce(customers.phone_number, excluded.phone_number),
         updated_at = excluded.updated_at
@@ -92,7 +93,7 @@ class NewPayment(NamedTuple):
     pricing: QuoteInputs
     """What its amounts were computed from."""
     customer: CustomerUpsert | None = None
-    """Its customer, if that has to be stored: somebody new, or somebody who is completed."""
+    """Its customer, if that has to be stored: somebody new, unless the address has one by now, or completed."""
     kept: AnswerToKeep | None = None
     """The answer to the request."""
 
@@ -159,7 +160,10 @@ async def insert_payments(tx: Tx, new: Sequence[NewPayment]) -> list[Buyer]:
 async def insert_payment(
     tx: Tx, payment: Payment, client_secret_hash: bytes, pricing: QuoteInputs, customer: CustomerUpsert | None
 ) -> Buyer:
-    """Store one payment, as `insert_payments` does."""
+    """Store one payment, as `insert_payments` does, and before it the customer who is new in any case."""
+    if customer is not None and customer.always_new:
+        await insert_additional_customer(tx, payment.tenant, customer, payment.created_at)
+        customer = None
     (buyer,) = await insert_payments(tx, [NewPayment(payment, client_secret_hash, pricing, customer)])
     return buyer
 

@@ -24,7 +24,7 @@ LEFT JOIN LATERAL (
     WHERE (k.business_id, k.mode, k.customer_id) = (a.business_id, a.mode, a.customer_id)
     UNION ALL
     SELECT * FROM customers k
-    WHERE (k.business_id, k.mode, k.email_key) = (a.business_id, a.mode, a.email_key)
+    WHERE (k.business_id, k.mode, k.email_key, k.additional_id) = (a.business_id, a.mode, a.email_key, '')
     LIMIT 1) c ON true
 LEFT JOIN LATERAL unnest(a.product_ids) AS wanted(product_id) ON true
 LEFT JOIN LATERAL (
