@@ -63,8 +63,10 @@ def _environment(prefix: str) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # it would ask for the time of each file for each page
     )
     static = _static_files()
+    environment.globals.clear()  # an import in a template looks at each of them
     environment.globals["asset"] = lambda name: f"{prefix}/static/{static.name(name)}"
     environment.globals["picture"] = lambda image_id: f"{prefix}/images/{image_id}/small"
     environment.filters["options"] = options
