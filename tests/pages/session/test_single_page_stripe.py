@@ -163,11 +163,16 @@ async def test_consent_is_ordered_of_stripe(shop: Shop, localstripe: LocalStripe
     assert (ordered["setup_future_usage"], ordered["payment_method_types"]) == ("off_session", ["card"])
 
 
-async def test_a_frame_asks_in_two_steps(shop: Shop) -> None:
+async def test_a_frame_stays_the_sellers_alone(shop: Shop) -> None:
+    await shop.settings(allowed_origins="https://shop.example")
     created = await create_session(shop, item(await shop.product(2000)), **SINGLE)
     framed = await shop.browser.get(f"/inline/session/{created['session_id']}", headers={"sec-fetch-dest": "iframe"})
-    assert framed.status_code == 200 and "data-session" in framed.text
-    assert "data-mount" not in framed.text and STRIPE not in framed.headers["content-security-policy"]
+    assert framed.status_code == 200 and mount_of(framed)["amount"] == "2000"
+    policy = framed.headers["content-security-policy"]
+    assert STRIPE in policy and "frame-ancestors https://shop.example;" in policy
+    answer = await scripted(shop, framed, **TYPED, **IN_PLACE)
+    link = (await payment_of(shop, created["session_id"]))["payment_link"].removeprefix(PUBLIC_URL)
+    assert answer.json()["return_url"].startswith(f"{PUBLIC_URL}/inline{link}")
 
 
 async def test_another_business_keeps_the_simulators_fields(

@@ -39,7 +39,9 @@ window.Stripe = (key, options) => {
     if (typed() === "broken") return { error: { type: "api_connection_error", message: "No connection." } };
     const answer = await window.payAtStripe(clientSecret, typed());
     if (answer.status === "requires_payment_method") return { error: { type: "card_error" } };
-    location.assign(confirmParams.return_url + "?payment_intent=" + answer.id + "&redirect_status=succeeded");
+    const back = new URL(confirmParams.return_url);
+    back.searchParams.set("payment_intent", answer.id);
+    location.assign(back);
     return new Promise(() => {});
   };
   return {
@@ -350,3 +352,36 @@ async def test_a_total_of_nothing_needs_no_fields(shop: Shop, chromium: Browser,
         await page.wait_for_selector(".receipt")
     assert [paid["total_amount"] for paid in await payments_of(shop)] == [0]
     assert len(localstripe.intents()) == before
+
+
+async def test_a_frame_tells_the_sellers_page(shop: Shop, chromium: Browser, localstripe: LocalStripe) -> None:
+    await shop.settings(allowed_origins="http://localhost:7")
+    async with at_the_form(shop, chromium, localstripe) as (page, session_id):
+        address = f"{shop.runtime.public_url}/overlay/session/{session_id}"
+
+        async def answer(route: Route) -> None:
+            heard = "window.heard = []; addEventListener('message', (event) => heard.push(event.data.event_type));"
+            body = f"<script>{heard}</script><iframe src='{address}' width=340 height=700></iframe>"
+            await route.fulfill(content_type="text/html", body=f"<!doctype html><title>Shop</title>{body}")
+
+        await page.context.route("http://localhost:7/", answer)
+        await page.context.grant_permissions(["local-network-access"])
+        await page.goto("http://localhost:7/")
+        frame = page.frame_locator("iframe")
+        for name, text in TOLD.items():
+            await frame.locator(f"#{name}").fill(text)
+        await frame.frame_locator("[data-mount] iframe").locator("#typed").fill("4242424242424242")
+        await frame.locator("#country").select_option("FR")
+        await frame.get_by_role("button", name="Pay $120.00").click()
+        await frame.locator(".receipt").wait_for()
+        heard = await page.evaluate("window.heard")
+    assert [name.removeprefix("checkout.") for name in heard] == [
+        "opened",
+        "form_ready",
+        "breakdown",
+        "breakdown",
+        "customer_details_submitted",
+        "pay_button_clicked",
+    ]
+    (paid,) = await payments_of(shop)
+    assert (paid["status"], paid["total_amount"]) == ("succeeded", 12_000)

@@ -2,8 +2,8 @@
 
 The ways to pay are fields of ours, or for a card those that the processor brings (`pages/methods/stripe_fields.py`):
 the script sends the form without leaving the page, and what was typed goes from the browser to the processor when the
-payment exists. Without the script, in a frame, by another method of such a processor, and where nobody can charge, the
-page of the payment comes second as for every other session.
+payment exists. Without the script, by another method of such a processor, and where nobody can charge, the page of the
+payment comes second as for every other session.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ class OneStep:
         self._renderer = renderer
         self._limits = limits
 
-    async def ways(self, session: CheckoutSession, payment: Payment, *, framed: bool) -> Ways | None:
+    async def ways(self, session: CheckoutSession, payment: Payment) -> Ways | None:
         """Return the ways to pay what the order costs as it is; None where the payment's page asks for one."""
         if not session.request.flags.single_page:
             return None
@@ -86,7 +86,7 @@ class OneStep:
         processor = processor_for(find_processors(self._runtime, policy), session.mode)
         if is_simulated(processor, session.mode):
             return Ways(await offer_methods(self._runtime, payment))
-        if framed or not brings_fields(processor):
+        if not brings_fields(processor):
             return None
         decisions = await offer_methods(self._runtime, payment)
         by_card = any(each.offered and each.type in CARD_TYPES for each in decisions)

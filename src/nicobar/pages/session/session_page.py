@@ -102,7 +102,7 @@ class SessionPage:
         if drafted is None:
             return self._message(visit, "session.gone_heading", "session.gone_text", status=410)
         typed, due = msgspec.structs.replace(typed, drafted=drafted), drafted.payment
-        ways = await self._one_step.ways(visit.session, due, framed=visit.frame is not None)
+        ways = await self._one_step.ways(visit.session, due)
         checked = UNREAD if ways is None else await self._one_step.read(form, due, ways)
         stale = ways is not None and form.text("shown_total") != total_shown(due)
         if asks_for_price(form) or (typed.unasked and not typed.errors):
@@ -198,7 +198,7 @@ class SessionPage:
         custom, frame = session.request.customization, visit.frame
         view = await self._view(visit, drafted, facts, taxed=settings.tax != "off")
         look = look_of(self._renderer, session.session_id, session.request)
-        ways, paying = await self._one_step.ways(session, payment, framed=frame is not None), None
+        ways, paying = await self._one_step.ways(session, payment), None
         if ways is not None:
             paying = await self._one_step.part(payment, ways, facts.seller, checked, reader, look, frame)
         amount = amount_text(payment.total_amount, payment.currency, reader.locale)

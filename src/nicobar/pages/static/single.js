@@ -112,6 +112,8 @@
       renewPart(document.querySelector(name), page.querySelector(name), sent);
     }
     elements.update(terms());
+    const frame = page.querySelector("script[data-frame]");
+    if (frame) document.dispatchEvent(new CustomEvent("repriced", { detail: frame.dataset.frame }));
     if (total() !== before) document.querySelector("[data-announce]").textContent = total();
     return true;
   }
@@ -151,7 +153,7 @@
 
   // The payment's page says what became of it, and has the fields once more where nothing did.
   async function confirm({ client_secret: clientSecret, return_url: returnUrl }) {
-    document.dispatchEvent(new CustomEvent("paying"));
+    for (const name of ["told", "paying"]) document.dispatchEvent(new CustomEvent(name));
     const how = terms().mode === "setup" ? "confirmSetup" : "confirmPayment";
     const { error } = await stripe[how]({ elements, clientSecret, confirmParams: { return_url: returnUrl } });
     return error ? go(returnUrl) : "gone";
