@@ -10,9 +10,11 @@ import pytest_asyncio
 from starlette.types import ASGIApp
 
 from api.sessions.opening import create_session
-from at_stripe import PUBLISHABLE_KEY, LocalStripe, connect, with_accounts
+from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe, connect, with_accounts
 from harness import PUBLIC_URL, FakeClock, Merchant
+from nicobar.flows.accounts.set_processor_account import set_processor_account
 from nicobar.flows.runtime import Runtime
+from nicobar.processors.stripe.stripe_account import StripeAccount
 from orders import dump
 from pages.session.filling import attributes, errors_of, send
 from pages.session.test_single_page import SINGLE, TYPED
@@ -183,3 +185,21 @@ async def test_another_business_keeps_the_simulators_fields(
     page = await other.browser.get(created["checkout_url"])
     assert 'name="number"' in page.text and "data-mount" not in page.text
     assert STRIPE not in page.headers["content-security-policy"]
+
+
+async def test_a_live_session_is_paid_with_the_live_account(
+    shop: Shop, runtime: Runtime, merchant: Merchant, localstripe: LocalStripe
+) -> None:
+    secret, publishable = (key.replace("_test_", "_live_") for key in (SECRET_KEY, PUBLISHABLE_KEY))
+    account = StripeAccount(secret, publishable, SIGNING_SECRET, localstripe.base)
+    await set_processor_account(runtime, merchant.live_tenant, account, check=True)
+    shop.client = merchant.live_client
+    page, session_id = await open_page(shop)
+    assert (mount_of(page)["key"], mount_of(page)["amount"]) == (publishable, "2000")
+    answer = await scripted(shop, page, **TYPED, **IN_PLACE)
+    reference = str(answer.json()["client_secret"]).partition("_secret")[0]
+    localstripe.pay(reference)
+    assert "Payment received" in (await shop.browser.get(answer.json()["return_url"])).text
+    assert (await payment_of(shop, session_id))["status"] == "succeeded"
+    shop.client = merchant.client
+    assert (await shop.read("/payments"))["items"] == []
