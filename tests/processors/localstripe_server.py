@@ -19,7 +19,7 @@ from localstripe import resources, server
 _one_by_one = asyncio.Lock()
 _answers: dict[str, tuple[str, int, bytes]] = {}
 
-_UNKNOWN = ("return_url", "payment_method_data")
+_UNKNOWN = ("return_url", "payment_method_data", "setup_future_usage")
 
 
 def _without(data: Any) -> Any:

@@ -294,6 +294,16 @@ class OwnFields(NamedTuple):
         return "OwnFields(<hidden>)"
 
 
+class FieldsAhead(NamedTuple):
+    """What a browser needs to show a processor's own fields for a card before there is an attempt."""
+
+    publishable_key: str
+    amount: int
+    """As the processor counts it; 0 where a card is only kept."""
+    currency: str
+    """As the processor writes it."""
+
+
 @runtime_checkable
 class BringsFields(Processor, Protocol):
     """A processor into whose own fields cards and accounts are typed, on a page of ours; none comes by here.
@@ -303,6 +313,9 @@ class BringsFields(Processor, Protocol):
 
     async def fields(self, attempt: Attempt) -> OwnFields | None:
         """Return what its fields need for an attempt that waits for its customer; None for one that does not."""
+
+    def fields_ahead(self, amount: int, currency: str) -> FieldsAhead | None:
+        """Return what its fields need for an amount in minor units; None for one that it does not take."""
 
     def fields_page(self, return_url: str) -> str:
         """Return the address of the page with its fields, given the page that the customer comes back to."""

@@ -139,3 +139,16 @@ def test_no_parameter_is_forgotten() -> None:
     for theirs, ours in pairs:
         extra = {"adaptive_currency_fees_inclusive"} if ours is CheckoutSessionCreate else set()
         assert set(ours.__struct_fields__) - extra == set(theirs.__annotations__), ours
+
+
+async def test_a_new_customer_of_a_known_address(sdk: dodopayments.AsyncDodoPayments) -> None:
+    product_id = await sell(sdk)
+    known = await sdk.customers.create(email="ana@example.com", name="Ana")
+    body: dict[str, Any] = {"product_cart": [{"product_id": product_id, "quantity": 1}], "customer": ANA}
+    body |= {"billing_address": ADDRESS, "confirm": True, "feature_flags": {"always_create_new_customer": True}}
+    confirmed = await sdk.checkout_sessions.create(**body)
+    payment = await sdk.payments.retrieve(typing.cast(str, confirmed.payment_id))
+    listed = await sdk.customers.list(email="Ana@Example.com")
+    assert {each.customer_id for each in listed.items} == {known.customer_id, payment.customer.customer_id}
+    assert len(listed.items) == 2
+    assert await sdk.customers.create(email="ana@example.com", name="Somebody") == known

@@ -218,7 +218,9 @@ async def test_a_card_is_kept_with_consent(
     payment = await place(runtime, order(runtime, tenant))
     await choose(browser, payment, save="yes")
     reference = await reference_of(runtime, payment)
-    assert localstripe.ordered(reference)["payment_method_options"] == {"card": {"setup_future_usage": "off_session"}}
+    ordered = localstripe.ordered(reference)
+    assert (ordered["setup_future_usage"], ordered["payment_method_types"]) == ("off_session", ["card"])
+    assert "payment_method_options" not in ordered
     localstripe.pay(reference)
     await browser.get(f"/{payment.link_id}")
     async with runtime.database.read() as read:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -11,6 +11,9 @@ from nicobar.processors.base import Processor
 from nicobar.processors.open_calls import open_call
 
 _log = structlog.get_logger(__name__)
+
+ANSWER_TIMEOUT: Final = 10.0
+"""Seconds that a processor may take to answer a question; a charge has a limit of its own."""
 
 AnswerT = TypeVar("AnswerT")
 ProcessorT = TypeVar("ProcessorT", bound=Processor)

@@ -5,11 +5,11 @@ import structlog
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.disputes.dispute import DisputeFacts
 from nicobar.core.payments.payment import Attempt, Succeeded, Unknown
-from nicobar.flows.accounts.ask_processor import ask_processor
+from nicobar.flows.accounts.ask_processor import ANSWER_TIMEOUT, ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.disputes.record_dispute import record_dispute
-from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, ask_about_attempt
+from nicobar.flows.payments.ask_about_attempt import ask_about_attempt
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.payments.attempts import get_attempt
 

@@ -2,10 +2,9 @@
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import NeedsAction, Unknown
-from nicobar.flows.accounts.ask_processor import ask_processor
+from nicobar.flows.accounts.ask_processor import ANSWER_TIMEOUT, ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.payments.attempts import get_attempt, live_attempt

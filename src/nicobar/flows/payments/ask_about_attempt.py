@@ -8,7 +8,7 @@ import structlog
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Declined, NeedsAction, Outcome, Unknown
 from nicobar.core.payments.three_ds import failed
-from nicobar.flows.accounts.ask_processor import ask_processor
+from nicobar.flows.accounts.ask_processor import ANSWER_TIMEOUT, ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
@@ -23,9 +23,6 @@ _log = structlog.get_logger(__name__)
 SILENCE: Final = timedelta(seconds=60)
 """How long an attempt may be silent before it is given up. It is longer than a charge may take (`CHARGE_TIMEOUT`),
 so "never heard of it" then means that the order will not arrive any more."""
-
-ANSWER_TIMEOUT: Final = 10.0
-"""Seconds that a processor may take to answer a question."""
 
 
 async def ask_about_attempt(runtime: Runtime, tenant: Tenant, attempt: Attempt) -> Outcome:

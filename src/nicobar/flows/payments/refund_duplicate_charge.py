@@ -5,10 +5,9 @@ import structlog
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Unknown
 from nicobar.core.refunds.refund import RefundOutcome, RefundSucceeded
-from nicobar.flows.accounts.ask_processor import ask_processor
+from nicobar.flows.accounts.ask_processor import ANSWER_TIMEOUT, ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor, RefundRequest
 from nicobar.storage.payments.attempts import get_attempt, mark_returned

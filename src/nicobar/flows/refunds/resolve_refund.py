@@ -7,10 +7,10 @@ import structlog
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Unknown
 from nicobar.core.refunds.refund import Refund, RefundOutcome
-from nicobar.flows.accounts.ask_processor import ask_processor
+from nicobar.flows.accounts.ask_processor import ANSWER_TIMEOUT, ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, SILENCE
+from nicobar.flows.payments.ask_about_attempt import SILENCE
 from nicobar.flows.refunds.record_refund_outcome import record_refund_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor, RefundRequest

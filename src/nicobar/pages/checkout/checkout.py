@@ -17,7 +17,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.changes import Changed, change_code, change_details
 from nicobar.pages.changes.charging import ChosenMethod, charge
 from nicobar.pages.checkout.state_pages import StatePages
-from nicobar.pages.checkout.stripe_page import FIELDS, is_fields_page
+from nicobar.pages.checkout.stripe_page import is_fields_page
 from nicobar.pages.checkout.test_panel import FIELD as PANEL
 from nicobar.pages.checkout.test_panel import use_panel
 from nicobar.pages.checkout.visit import Visit, load_visit, visit_after
@@ -31,6 +31,7 @@ from nicobar.pages.frame.view import amount_text
 from nicobar.pages.methods.card_form import CheckedForm, moment_of_token
 from nicobar.pages.methods.methods import read_method
 from nicobar.pages.methods.saved_methods import PARAMETER, exchange_proof
+from nicobar.pages.methods.stripe_fields import FIELDS
 from nicobar.pages.texts.texts import Reason
 from nicobar.processors.accounts.registry import brings_fields
 from nicobar.processors.base import InputRefused

@@ -7,10 +7,11 @@ from starlette.routing import BaseRoute, Route
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.checkout import CheckoutPage
 from nicobar.pages.checkout.state_pages import LEAVE
-from nicobar.pages.checkout.stripe_page import FIELDS, StripePage
+from nicobar.pages.checkout.stripe_page import StripePage
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.entry.links import QrCodes
 from nicobar.pages.frame.rendering import PageEndpoint, Renderer
+from nicobar.pages.methods.stripe_fields import FIELDS
 from nicobar.pages.portal.portal_routes import portal_routes
 from nicobar.pages.session.buy_page import BuyPage
 from nicobar.pages.session.session_page import SessionPage

@@ -12,7 +12,6 @@ from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.changes import Changed
 from nicobar.pages.checkout.changeable import changeable_parts
 from nicobar.pages.checkout.session_wishes import offered_languages, wished_look
-from nicobar.pages.checkout.stripe_page import leads_to_fields
 from nicobar.pages.checkout.visit import Visit
 from nicobar.pages.details.details import DetailsView, tax_may_grow
 from nicobar.pages.frame.embedding import Frame, FrameView, frame_view
@@ -23,6 +22,7 @@ from nicobar.pages.methods.card_form import CheckedForm, form_token
 from nicobar.pages.methods.methods import CARD, methods_view
 from nicobar.pages.methods.pending import pending_view
 from nicobar.pages.methods.saved_methods import saved_view
+from nicobar.pages.methods.stripe_fields import leads_to_fields
 from nicobar.pages.session.look import own_words
 from nicobar.pages.texts.language import TypedForm, with_language
 from nicobar.pages.texts.method_names import method_name

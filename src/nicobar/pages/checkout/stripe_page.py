@@ -1,21 +1,13 @@
-"""The page with Stripe's own fields: what is typed there goes from the browser to Stripe and never comes by here.
-
-It is the only page that lets a script of somebody else's run, because Stripe demands that its script comes from its
-own server. The policy of this page allows Stripe's addresses for that, and the policies of all others stay as they are.
-"""
-
-from typing import Final
-from urllib.parse import urlsplit
+"""The page with Stripe's own fields, for a payment that waits there (`pages/methods/stripe_fields.py`)."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from nicobar.core.payments.payment import NeedsAction, Unknown
 from nicobar.core.problems import Problem
-from nicobar.flows.accounts.ask_processor import ask_processor
-from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.accounts.ask_for_fields import ask_for_fields
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.payments.ask_about_attempt import ANSWER_TIMEOUT, ask_about_attempt
+from nicobar.flows.payments.ask_about_attempt import ask_about_attempt
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.session_wishes import offered_languages, wished_look
 from nicobar.pages.checkout.visit import Visit, load_visit
@@ -25,27 +17,17 @@ from nicobar.pages.frame.rendering import Renderer, redirect
 from nicobar.pages.frame.returns import form_action
 from nicobar.pages.frame.view import amount_text, page_view
 from nicobar.pages.methods.methods import CARD
+from nicobar.pages.methods.stripe_fields import (
+    FIELDS,
+    SCRIPT,
+    allow_stripe,
+    fields_language,
+    leads_to_fields,
+    wallets,
+)
 from nicobar.pages.session.look import own_words
 from nicobar.pages.texts.method_names import method_name
-from nicobar.processors.accounts.registry import brings_fields
 from nicobar.processors.base import OwnFields
-from nicobar.reference import methods
-
-FIELDS: Final = "stripe"
-"""The last part of the page's address, after the link's (`processors/stripe/stripe.py:FIELDS_PATH`)."""
-
-SCRIPT: Final = "https://js.stripe.com/v3/"
-
-_UNSPOKEN: Final = frozenset({"ca", "ka"})
-"""Languages of ours that Stripe's fields do not speak; they take the browser's then."""
-
-_WALLETS: Final = {"apple_pay": "applePay", "google_pay": "googlePay"}
-"""Wallets that Stripe's fields for a card can show, by the contract's type."""
-
-
-def leads_to_fields(url: str) -> bool:
-    """Return whether an address is that of the page with Stripe's fields."""
-    return urlsplit(url).path.endswith(f"/{FIELDS}")
 
 
 def is_fields_page(visit: Visit) -> bool:
@@ -80,25 +62,14 @@ class StripePage:
         fields = await self._fields(visit)
         if fields is None:
             return redirect(self._renderer.path(visit.path))
-        return _allow_stripe(await self._page(visit, fields))
+        return allow_stripe(await self._page(visit, fields))
 
     async def _fields(self, visit: Visit) -> OwnFields | None:
         """Return what the fields need. When Stripe knows already how the attempt ended, that is recorded instead."""
         tenant, attempt = visit.payment.tenant, visit.attempt
         if attempt is None or not isinstance(attempt.outcome, NeedsAction):
             return None
-        processor = find_processors(self._runtime, await load_policy(self._runtime, tenant)).get(attempt.processor)
-        if not brings_fields(processor):
-            raise Problem("SERVICE_UNAVAILABLE")
-        fields = await ask_processor(
-            processor,
-            lambda asked: asked.fields(attempt),
-            ANSWER_TIMEOUT,
-            "fields_unavailable",
-            attempt_id=attempt.attempt_id,
-        )
-        if isinstance(fields, Unknown):
-            raise Problem("SERVICE_UNAVAILABLE")
+        fields = await ask_for_fields(self._runtime, tenant, attempt)
         if fields is None and isinstance(
             await ask_about_attempt(self._runtime, tenant, attempt), Unknown | NeedsAction
         ):
@@ -107,6 +78,7 @@ class StripePage:
 
     async def _page(self, visit: Visit, fields: OwnFields) -> Response:
         payment, reader = visit.payment, visit.reader
+        policy = await load_policy(self._runtime, payment.tenant)
         view = page_view(payment, visit.facts, reader, visit.renewal_views())
         name = method_name(payment.payment_method_type or "", payment.billing.country, reader.texts)
         is_card = payment.payment_method == CARD
@@ -131,41 +103,8 @@ class StripePage:
             keeps=keeps,
             heading=reader.texts("form.heading") if is_card else reader.texts("methods.heading_only", name=name),
             submit=own_words(look, visit.frame) or submit,
-            language="auto" if reader.texts.language in _UNSPOKEN else reader.texts.language,
-            wallets=" ".join(await self._wallets(visit)),
+            language=fields_language(reader.texts),
+            wallets=" ".join(wallets(payment, policy)),
             here=self._renderer.path(visit.part(FIELDS)),
             return_url=f"{self._runtime.public_url}{visit.path}",
         )
-
-    async def _wallets(self, visit: Visit) -> list[str]:
-        """Return the wallets that may be shown alongside the fields of a card, in Stripe's names."""
-        payment = visit.payment
-        policy = await load_policy(self._runtime, payment.tenant)
-        allowed, country = payment.options.allowed_payment_method_types, payment.billing.country
-        return [
-            name
-            for type, name in _WALLETS.items()
-            if type not in policy.settings.disabled_payment_methods
-            and (allowed is None or type in allowed)
-            and methods.get(type).accepts(country, payment.currency)
-        ]
-
-
-def _allow_stripe(response: Response) -> Response:
-    """Open the policy of one response for Stripe's script, its frames and its API (Stripe's page on security)."""
-    sources = {
-        "script-src 'self'": "script-src 'self' https://js.stripe.com https://*.js.stripe.com",
-        "connect-src 'self'": "connect-src 'self' https://api.stripe.com",
-        "base-uri": "frame-src https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com; base-uri",
-    }
-    policy = response.headers["content-security-policy"]
-    for ours, theirs in sources.items():
-        policy = policy.replace(ours, theirs, 1)
-    response.headers["content-security-policy"] = policy
-    # Wallets and some banks open a window of their own, which tells this page how it went.
-    response.headers["cross-origin-opener-policy"] = "same-origin-allow-popups"
-    permissions = response.headers["permissions-policy"]
-    response.headers["permissions-policy"] = permissions.replace(
-        "payment=()", 'payment=(self "https://js.stripe.com" "https://hooks.stripe.com")'
-    )
-    return response

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
+import msgspec
 import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -144,6 +145,11 @@ def redirect(address: str) -> Response:
     """Send the browser on with GET, whatever the method was. An address leaves in ASCII, whatever it was made of."""
     address = quote(address, safe="!#$%&'()*+,/:;=?@[]~")
     return Response(status_code=303, headers={**_HEADERS, "location": address})
+
+
+def tell_script(values: Mapping[str, str]) -> Response:
+    """Answer the page's own script, which sent a form and goes on from there."""
+    return Response(msgspec.json.encode(values), headers=_HEADERS, media_type="application/json")
 
 
 def keep_cookie(response: Response, name: str, value: str, lifetime: timedelta, path: str, public_url: str) -> None:

@@ -30,6 +30,7 @@ from nicobar.pages.frame.renewals import renewal_views
 from nicobar.pages.frame.returns import form_action
 from nicobar.pages.frame.view import PageView, amount_text, page_view
 from nicobar.pages.methods.card_form import CheckedForm
+from nicobar.pages.methods.stripe_fields import SCRIPT, allow_stripe
 from nicobar.pages.session.blame import blamed
 from nicobar.pages.session.custom_fields import MAXIMUM_ANSWER, MAXIMUM_CUSTOM_FIELDS
 from nicobar.pages.session.look import look_of
@@ -122,7 +123,8 @@ class SessionPage:
             return self._onward(request, visit, started)
         link_id, frame = started.link_id or "", visit.frame
         path = with_language(f"/{link_id}" if frame is None else frame.path(link_id), asked_language(request))
-        return await self._one_step.pay(request, started, checked, path, framed=frame is not None)
+        in_place = ways.ahead is not None and form.text("in_place") == "yes"
+        return await self._one_step.pay(request, started, checked, path, framed=frame is not None, in_place=in_place)
 
     async def sheet(self, request: Request) -> Response:
         """Answer GET of the style sheet that a session brings."""
@@ -198,9 +200,9 @@ class SessionPage:
         look = look_of(self._renderer, session.session_id, session.request)
         ways, paying = await self._one_step.ways(session, payment), None
         if ways is not None:
-            paying = self._one_step.part(payment, ways, facts.seller, checked, reader, look, frame)
+            paying = await self._one_step.part(payment, ways, facts.seller, checked, reader, look, frame)
         amount = amount_text(payment.total_amount, payment.currency, reader.locale)
-        return self._renderer.page(
+        page = self._renderer.page(
             "session.html",
             status=status,
             form_action=form_action(payment) if frame is None else "'self'",
@@ -208,6 +210,7 @@ class SessionPage:
             languages=None if custom.force_language else language_view(here, reader),
             look=look,
             paying=paying,
+            script=SCRIPT,
             stale=reader.texts("details.stale_text", amount=amount) if stale else None,
             page=view,
             form=form,
@@ -218,6 +221,7 @@ class SessionPage:
             back=session.request.cancel_url if frame is None else None,
             open_order=custom.show_order_details,
         )
+        return page if paying is None or paying.fields is None else allow_stripe(page)
 
     async def _view(self, visit: SessionVisit, drafted: DraftedPayment, facts: PageFacts, *, taxed: bool) -> PageView:
         payment, inputs = drafted.payment, drafted.quote.inputs

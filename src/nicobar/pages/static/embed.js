@@ -63,7 +63,11 @@ function leaveThroughParent(event) {
 function tellOfForm(event) {
   const { change, session } = event.target.dataset;
   const goesOn = session !== undefined && !event.submitter?.name && !event.defaultPrevented;
-  if (change === "details" || goesOn) tell(["checkout.customer_details_submitted", {}]);
+  if (change === "details" || goesOn) tellOfDetails();
+}
+
+function tellOfDetails() {
+  tell(["checkout.customer_details_submitted", {}]);
 }
 
 if (targets.length > 0) {
@@ -71,6 +75,7 @@ if (targets.length > 0) {
   else offerToClose();
   frame.events.forEach(tell);
   document.addEventListener("submit", tellOfForm);
+  document.addEventListener("told", tellOfDetails);
   document.addEventListener("paying", () => tell(["checkout.pay_button_clicked", {}]));
   document.addEventListener("repriced", (event) => JSON.parse(event.detail).events.forEach(tell));
   document.addEventListener("click", leaveThroughParent);

@@ -17,30 +17,10 @@ function busy(yes) {
   button.textContent = yes ? button.dataset.busy : label;
 }
 
-// Stripe's fields are frames of Stripe's: they learn our colours from the page.
-function appearance() {
-  const dark = form.dataset.theme ? form.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  return {
-    theme: dark ? "night" : "stripe",
-    variables: {
-      colorPrimary: style("--brand"),
-      colorBackground: style("--field"),
-      colorText: style("--ink"),
-      colorDanger: style("--bad"),
-      borderRadius: style("--radius"),
-    },
-  };
-}
-
 function start() {
   const stripe = window.Stripe(form.dataset.key, { locale: form.dataset.language });
-  const elements = stripe.elements({ clientSecret: form.dataset.secret, appearance: appearance() });
-  const wallets = form.dataset.wallets.split(" ");
-  const offered = (name) => (wallets.includes(name) ? "auto" : "never");
-  const fields = elements.create("payment", {
-    wallets: { applePay: offered("applePay"), googlePay: offered("googlePay") },
-  });
+  const elements = stripe.elements({ clientSecret: form.dataset.secret, appearance: stripeAppearance(form.dataset.theme) });
+  const fields = elements.create("payment", { wallets: stripeWallets(form.dataset.wallets) });
   fields.on("ready", () => busy(false));
   fields.on("loaderror", () => {
     form.hidden = true;

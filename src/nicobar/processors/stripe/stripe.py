@@ -24,6 +24,7 @@ from nicobar.processors.base import (
     CardInput,
     CardRefused,
     ChargeRequest,
+    FieldsAhead,
     MethodInput,
     Notice,
     OwnFields,
@@ -197,6 +198,14 @@ class Stripe:
             return None
         return OwnFields(self._account.publishable_key, intent.client_secret)
 
+    def fields_ahead(self, amount: int, currency: str) -> FieldsAhead | None:
+        """Return what Stripe's fields need for an amount in minor units; None for one that Stripe does not take."""
+        try:
+            counted = to_stripe(amount, currency)
+        except ValueError:
+            return None
+        return FieldsAhead(self._account.publishable_key, counted, currency.lower())
+
     def fields_page(self, return_url: str) -> str:
         """Return the address of the page with Stripe's fields: a part of the page that the customer comes back to."""
         parts = urlsplit(return_url)
@@ -245,7 +254,7 @@ class Stripe:
             )
             kind["customer"] = owner.id
             if request.amount:  # a SetupIntent is for that, and does not take the word
-                three_ds = {**three_ds, "setup_future_usage": "off_session"}
+                kind["setup_future_usage"] = "off_session"
         return {**kind, "payment_method_options": {"card": three_ds}} if three_ds else kind
 
     async def _refused(self, error: stripe.StripeError, request: ChargeRequest) -> Outcome:
