@@ -28,8 +28,8 @@ SELECT $1, $2, $3, $4, $5, $3, $6, $7, '{}', $8, $8 WHERE NOT EXISTS (SELECT FRO
 
 _HOLD_NEXT: Final = """
 SELECT c.customer_id FROM customers c JOIN customers f USING (business_id, mode, email_key)
-WHERE business_id = $1 AND mode = $2 AND f.customer_id = $3 AND f.additional_id = '' AND c.additional_id <> ''
-ORDER BY c.customer_id LIMIT 1 FOR UPDATE OF c
+WHERE business_id = $1 AND mode = $2 AND f.customer_id = $3 AND f.additional_id = '' AND c.additional_id > ''
+ORDER BY c.additional_id LIMIT 1 FOR UPDATE OF c
 """
 
 _APPOINT: Final = "UPDATE customers SET additional_id = '' WHERE business_id = $1 AND mode = $2 AND customer_id = $3"
