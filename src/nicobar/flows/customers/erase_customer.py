@@ -1,12 +1,11 @@
 """Erase a person, and keep what the books need."""
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.customers.customer import email_key
 from nicobar.core.customers.erasure import ERASED_NAME, erased_email, without_person
 from nicobar.core.problems import Problem
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.customers.additional_customers import appoint_first
+from nicobar.storage.customers.additional_customers import appoint_first, hold_next
 from nicobar.storage.customers.customers import lock_customer
 from nicobar.storage.customers.erasure import (
     erase_person,
@@ -30,9 +29,9 @@ async def erase_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> 
     email, moment = erased_email(customer_id), runtime.now(tenant)
     async with runtime.database.transaction() as tx:
         payment_ids = await lock_payments_of(tx, tenant, customer_id)
-        customer = await lock_customer(tx, tenant, customer_id)
-        if customer is None:
+        if await lock_customer(tx, tenant, customer_id) is None:
             raise Problem("NOT_FOUND", what="Customer")
+        successor = await hold_next(tx, tenant, customer_id)
         if (open_id := await open_business_with(tx, tenant, customer_id, moment)) is not None:
             detail = f"The payment {open_id} can still be paid or is in doubt, or has an open refund or dispute."
             raise Problem("UNSUPPORTED_ACTION", detail=detail)
@@ -40,7 +39,8 @@ async def erase_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> 
             detail = f"The subscription {open_id} has not ended: cancel it first."
             raise Problem("UNSUPPORTED_ACTION", detail=detail)
         await erase_person(tx, tenant, customer_id, payment_ids, email=email, name=ERASED_NAME, moment=moment)
-        await appoint_first(tx, tenant, email_key(customer.email))
+        if successor is not None:
+            await appoint_first(tx, tenant, successor)
         bodies = await events_about(tx, tenant, payment_ids)
         clean = {event_id: without_person(body, email, ERASED_NAME) for event_id, body in bodies.items()}
         await replace_payloads(tx, tenant, clean)

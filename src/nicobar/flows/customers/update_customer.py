@@ -12,7 +12,7 @@ from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.reference.contacts import checked_email, checked_phone
 from nicobar.storage.customers import customers
-from nicobar.storage.customers.additional_customers import appoint_first
+from nicobar.storage.customers.additional_customers import appoint_first, hold_next
 from nicobar.storage.database import UniqueViolation
 
 
@@ -31,9 +31,11 @@ async def update_customer(runtime: Runtime, tenant: Tenant, customer_id: str, ch
             if changed == stored:
                 return stored
             changed = msgspec.structs.replace(changed, updated_at=runtime.now(tenant))
+            leaves = email_key(stored.email) != email_key(changed.email)
+            successor = await hold_next(tx, tenant, customer_id) if leaves else None
             await customers.update_customer(tx, tenant, changed)
-            if (left := email_key(stored.email)) != email_key(changed.email):
-                await appoint_first(tx, tenant, left)
+            if successor is not None:
+                await appoint_first(tx, tenant, successor)
             fields = changed_fields(stored, changed)
             await write_audit_entry(runtime, tx, tenant, "customer.update", [customer_id], fields)
             return changed

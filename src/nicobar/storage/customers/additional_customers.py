@@ -26,16 +26,13 @@ INSERT INTO customers (business_id, mode, customer_id, email, email_key, additio
 SELECT $1, $2, $3, $4, $5, $3, $6, $7, '{}', $8, $8 WHERE NOT EXISTS (SELECT FROM first)
 """
 
-_NEXT: Final = """
-SELECT min(customer_id) FROM customers c WHERE business_id = $1 AND mode = $2 AND email_key = $3 AND NOT EXISTS (
-    SELECT FROM customers f
-    WHERE (f.business_id, f.mode, f.email_key, f.additional_id) = (c.business_id, c.mode, c.email_key, ''))
+_HOLD_NEXT: Final = """
+SELECT c.customer_id FROM customers c JOIN customers f USING (business_id, mode, email_key)
+WHERE business_id = $1 AND mode = $2 AND f.customer_id = $3 AND f.additional_id = '' AND c.additional_id > ''
+ORDER BY c.additional_id LIMIT 1 FOR UPDATE OF c
 """
 
-_APPOINT: Final = """
-UPDATE customers SET additional_id = '' WHERE business_id = $1 AND mode = $2 AND customer_id = $4 AND email_key = $3
-RETURNING true
-"""
+_APPOINT: Final = "UPDATE customers SET additional_id = '' WHERE business_id = $1 AND mode = $2 AND customer_id = $3"
 
 _WITHOUT_FIRST: Final = """
 SELECT mode, min(customer_id) AS object_id, 'no customer of its e-mail address is the first' AS detail
@@ -50,16 +47,20 @@ async def insert_additional_customer(tx: Tx, tenant: Tenant, new: CustomerUpsert
     await tx.execute(_INSERT, tenant.business_id, tenant.mode, *given, at)
 
 
-async def appoint_first(tx: Tx, tenant: Tenant, key: str) -> None:
-    """Make the oldest of an address's customers its first one, if it has customers and no first one any more.
+async def hold_next(tx: Tx, tenant: Tenant, customer_id: str) -> str | None:
+    """Hold and return who becomes the first customer of an address when this one, whose row the caller holds, leaves.
 
-    `key` is the address's `core.customers.customer.email_key`. A customer that leaves the address meanwhile is passed
-    over.
+    That is the oldest of the others; None when there is no other, or this one is not the first. To be called before
+    anything else is written: the next one may be leaving, too, by a transaction that waits for what this one writes
+    (the new address, or sessions of the old), and this one would then wait for that.
     """
-    where = (tenant.business_id, tenant.mode, key)
-    while (customer_id := await tx.fetchval(_NEXT, *where)) is not None:
-        if await tx.fetchval(_APPOINT, *where, customer_id):
-            return
+    found: str | None = await tx.fetchval(_HOLD_NEXT, tenant.business_id, tenant.mode, customer_id)
+    return found
+
+
+async def appoint_first(tx: Tx, tenant: Tenant, customer_id: str) -> None:
+    """Make a customer, as `hold_next` returned it, the first of the address which the first one has left."""
+    await tx.execute(_APPOINT, tenant.business_id, tenant.mode, customer_id)
 
 
 async def addresses_without_first(read: Read) -> list[WrongRow]:

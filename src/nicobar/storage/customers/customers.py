@@ -96,7 +96,7 @@ async def find_by_email(read: Read, tenant: Tenant, key: str) -> Customer | None
 async def update_customer(tx: Tx, tenant: Tenant, customer: Customer) -> None:
     """Store every changeable field. Raises UniqueViolation `customers_email` when another has the address.
 
-    Whoever changes the address tells `additional_customers.appoint_first` of the old one.
+    Whoever changes the address asks `additional_customers.hold_next` before, and appoints that one.
     """
     await tx.execute(
         _UPDATE,
