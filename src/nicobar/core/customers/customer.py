@@ -56,6 +56,7 @@ class CustomerUpsert(msgspec.Struct, frozen=True):
     """A customer that is made, or completed by name and phone number, together with a payment."""
 
     customer_id: str
+    """Its id if it is made."""
     email: str
     email_key: str
     name: str

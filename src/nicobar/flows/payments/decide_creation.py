@@ -73,7 +73,7 @@ def decide_creation(
         raise Problem("INVALID_REQUEST_BODY", path="customer.phone_number", detail="phone_number is required.")
     payment = _payment(tenant, request, priced, ids, at)
     at_once = priced.quote.total == 0 and (payment.link_id is None or request.confirmed)
-    customer = _customer_to_store(payment.customer, known, given, always_new=request.always_new_customer)
+    customer = _customer_to_store(ids.customer_id, known, given, always_new=request.always_new_customer)
     return DecidedCreation(payment, priced.quote, customer, at_once)
 
 
@@ -115,12 +115,15 @@ def _payment(tenant: Tenant, request: CheckedRequest, priced: PricedCart, ids: P
     )
 
 
-def _customer_to_store(buyer: Buyer, known: Buyer | None, given: Buyer, *, always_new: bool) -> CustomerUpsert | None:
-    """Return the customer to write with the payment: a new one, or a known one that can be completed."""
+def _customer_to_store(new_id: str, known: Buyer | None, given: Buyer, *, always_new: bool) -> CustomerUpsert | None:
+    """Return the customer to write with the payment: a new one, or a known one that can be completed.
+
+    Whoever is completed is found by the address, and may have left it by then: that makes a new one, too.
+    """
     completes = known is not None and (
         (given.name and not known.name) or (given.phone_number and not known.phone_number)
     )
     if known is not None and not completes:
         return None
     email = known.email if known is not None else given.email
-    return CustomerUpsert(buyer.customer_id, email, email_key(email), given.name, given.phone_number, always_new)
+    return CustomerUpsert(new_id, email, email_key(email), given.name, given.phone_number, always_new)

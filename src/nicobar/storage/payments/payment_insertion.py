@@ -22,9 +22,9 @@ WITH given AS (
         business_id text, mode text, payment_id text, brand_id text, status text, currency text, subtotal bigint,
         discount bigint, tax bigint, total_amount bigint, settlement_currency text, settlement_amount bigint,
         settlement_tax bigint, billing json, metadata json, options json, link_id text, expires_on timestamptz,
-        client_secret_hash text, created_at timestamptz, pricing json, lines json, customer_id text, email_key text,
-        email text, name text, phone_number text, request text, answer_id text, content text, object_id text,
-        answer_status smallint, sealed text, retries smallint[], kept_until timestamptz)
+        client_secret_hash text, created_at timestamptz, pricing json, lines json, customer_id text, new_id text,
+        email_key text, email text, name text, phone_number text, request text, answer_id text, content text,
+        object_id text, answer_status smallint, sealed text, retries smallint[], kept_until timestamptz)
 ), {buyers} payments AS (
     INSERT INTO payments (
         business_id, mode, payment_id, brand_id, status, currency, subtotal, discount, tax, total_amount,
@@ -55,13 +55,13 @@ SELECT {answer}
 """
 
 # When a customer with this e-mail exists by now, it is the payment's and only gets what it lacked: a stored name or
-# phone number is never overwritten. They are written in the order of their keys, so that no two statements wait for one
-# another.
+# phone number is never overwritten. Whoever was to be completed and has left the address is not the payment's. They are
+# written in the order of their keys, so that no two statements wait for one another.
 _BUYERS: Final = """
 buyers AS (
     INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, phone_number, metadata,
                            created_at, updated_at)
-    SELECT business_id, mode, customer_id, email, email_key, name, phone_number, '{}', created_at, created_at
+    SELECT business_id, mode, new_id, email, email_key, name, phone_number, '{}', created_at, created_at
     FROM given WHERE email_key IS NOT NULL ORDER BY business_id, mode, email_key
     ON CONFLICT (business_id, mode, email_key, additional_id) DO UPDATE SET
         name = CASE customers.name WHEN '' THEN excluded.name ELSE customers.name END,
@@ -124,8 +124,10 @@ class _Row(msgspec.Struct, frozen=True):
     pricing: QuoteInputs
     lines: Sequence[PaymentLine]
     customer_id: str
+    """Of the customer that it is expected to have."""
+    new_id: str | None = None
+    """Of a customer to store; None for one that is stored already, and so are the next four."""
     email_key: str | None = None
-    """Of a customer to store; None for one that is stored already, and so are the next three."""
     email: str | None = None
     name: str | None = None
     phone_number: str | None = None
@@ -193,10 +195,14 @@ def _row(new: NewPayment) -> _Row:
         payment.created_at,
         new.pricing,
         payment.lines,
-        payment.customer.customer_id if customer is None else customer.customer_id,
-        *(_NOBODY if customer is None else (customer.email_key, customer.email, customer.name, customer.phone_number)),
+        payment.customer.customer_id,
+        *(_NOBODY if customer is None else _somebody(customer)),
         *(() if kept is None else kept.values()),
     )
 
 
-_NOBODY: Final = (None, None, None, None)
+_NOBODY: Final = (None, None, None, None, None)
+
+
+def _somebody(customer: CustomerUpsert) -> tuple[str, str, str, str, str | None]:
+    return customer.customer_id, customer.email_key, customer.email, customer.name, customer.phone_number
