@@ -36,7 +36,8 @@ COMMAND_TIMEOUT: Final = 30.0
 
 
 class DatabaseUnavailable(Exception):
-    """PostgreSQL cannot be reached, refuses the login, or went away in the middle of a statement."""
+    """PostgreSQL cannot be reached, refuses the login, went away in the middle of a statement, or ended a transaction
+    that stood in another one's way. Whoever asks again may have more luck."""
 
 
 class UniqueViolation(Exception):
@@ -193,6 +194,7 @@ class Database:
                 asyncpg.PostgresConnectionError,
                 asyncpg.OperatorInterventionError,
                 asyncpg.InsufficientResourcesError,
+                asyncpg.DeadlockDetectedError,
             ) as error:
                 connection.terminate()
                 raise DatabaseUnavailable(str(error) or type(error).__name__) from error
