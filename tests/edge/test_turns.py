@@ -79,7 +79,7 @@ class Wire(asyncio.Transport):
         names = {"getsockname": lambda: address, "getpeername": lambda: address, "setsockopt": lambda *_: None}
         super().__init__({"socket": SimpleNamespace(**names)})
         self.protocol = protocol
-        self.reading, self.sent = True, b""
+        self.reading, self.closing, self.sent = True, False, b""
         protocol.connection_made(self)
 
     def write(self, data: Any) -> None:
@@ -89,7 +89,7 @@ class Wire(asyncio.Transport):
         pass
 
     def is_closing(self) -> bool:
-        return False
+        return self.closing
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -105,24 +105,28 @@ class Wire(asyncio.Transport):
         return 1
 
 
-async def flooded(start: bytes, more: bytes, suspects: int) -> tuple[int, list[int]]:
-    """Ask while so many bring more, and return how many turns the answer took, and how many were read in each turn."""
+def wires(count: int) -> list[Wire]:
+    """Return new connections of one server."""
     config = server_config(Remembering(), Connections())
     config.load()
     made: Any = config.http_protocol_class
-    wires = [Wire(made(config=config, server_state=ServerState(), app_state={})) for _ in range(suspects)]
-    for wire in wires:
+    return [Wire(made(config=config, server_state=ServerState(), app_state={})) for _ in range(count)]
+
+
+async def flooded(start: bytes, more: bytes, suspects: int) -> tuple[int, list[int]]:
+    """Ask while so many bring more, and return how many turns the answer took, and how many were read in each turn."""
+    asking, *pouring = wires(suspects + 1)
+    for wire in pouring:
         wire.bring(start)
-    for _ in range(5):  # some are refused with the second piece, and read once more as they end
-        for wire in wires:
+    for _ in range(5):  # some are refused with the second piece only
+        for wire in pouring:
             wire.bring(more)
         await asyncio.sleep(0)
-    asking = Wire(made(config=config, server_state=ServerState(), app_state={}))
     asking.bring(ASKED)
     reads: list[int] = []
     answered = 0
     for turn in range(1, TURNS + 1):
-        reads.append(sum(wire.bring(more) for wire in wires))
+        reads.append(sum(wire.bring(more) for wire in pouring))
         await asyncio.sleep(0)
         if not answered and statuses(asking.sent):
             answered = turn
@@ -140,6 +144,19 @@ def test_an_answer_takes_as_many_turns_in_a_flood_as_without(monkeypatch: pytest
     assert none == [0] * TURNS
     assert max(reads) == AT_A_TURN
     assert sum(reads) > 100, "everybody had a turn"
+
+
+def test_what_waits_on_a_connection_that_was_ended_is_not_read() -> None:
+    async def ended() -> bytes:
+        [wire] = wires(1)
+        wire.bring(b"POST /outer HTTP/1.1\r\nHost: a\r\n" + CHUNKED + b"\r\n" + b"1\r\nx\r\n" * 2000)
+        wire.closing = True
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not wire.reading
+        return wire.sent
+
+    assert asyncio.run(ended()) == b""
 
 
 def test_lines_between_chunks_are_read_a_few_at_a_time() -> None:

@@ -178,6 +178,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def take_turn(self) -> None:
         """Be read once."""
         self._in_line = False
+        if self.transport.is_closing():
+            return
         if self._unread and not self.flow.read_paused:
             data, self._unread = self._unread, b""
             self._take(data)
