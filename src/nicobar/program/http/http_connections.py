@@ -11,6 +11,8 @@ from typing import Final, Protocol
 
 import structlog
 
+from nicobar.program.http.http_turns import ReadingTurns
+
 MAXIMUM_CONNECTIONS: Final = 2048
 """Connections of a process. One that is open costs tens of kilobytes, one that is stuck up to the bounds of each."""
 
@@ -75,6 +77,8 @@ class Connections:
         self._ended_for_room = 0
         """Since the last sweep, which tells the log: a line for each would be a flood of its own."""
         self._sweeping: asyncio.TimerHandle | None = None
+        self.turns = ReadingTurns()
+        """Who of them is read next."""
 
     def admit(self, connection: ClientConnection) -> None:
         """Take a new connection in, at the cost of one that waits when there are too many, or else at its own."""

@@ -6,10 +6,12 @@ uvicorn does the work. What it leaves open is decided here:
 - What comes before an answer is out is never read as a request: the answer goes out, then the connection is closed.
 - Once the application has a request, its answer is the answer, whatever is wrong with the bytes that follow.
 - A client has so long to send its request and to take its answer; `Connections` ends what takes longer.
+- Who brings more than a small request takes turns with others of its kind, lest whole requests wait for all of them.
 """
 
 import asyncio
 import resource
+import socket
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
@@ -17,6 +19,7 @@ from urllib.parse import unquote
 
 import httptools
 import msgspec
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from nicobar.api.errors import ErrorEnvelope
@@ -37,6 +40,13 @@ WRITE_SECONDS: Final = 60.0
 LINGER_SECONDS: Final = 10.0
 """How long a connection that is ending still reads and drops what comes. Closed at once with bytes unread, it would be
 reset, and the reset can overtake the answer."""
+
+READ_AT_ONCE: Final = 16 * 1024
+"""How many bytes of a request are read as they come. What brings more waits for its turn after each piece."""
+
+LINGER_BUFFER: Final = 64 * 1024
+"""How many bytes the system may keep for a connection that is ending. Otherwise it learns to keep megabytes, and drops
+packets of everybody when a thousand such connections have used up its memory."""
 
 _NEVER: Final = float("inf")
 
@@ -69,6 +79,20 @@ class _Exchange(RequestResponseCycle):
             self.keep_alive = True  # its end is the protocol's, which waits for the answer to arrive
 
 
+class _Reading(FlowControl):
+    """When a connection is read: when the application has room for more, and it is the connection's turn."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: "BoundedProtocol") -> None:
+        super().__init__(transport)
+        self._protocol = protocol
+
+    def resume_reading(self) -> None:
+        """Read on, which has to wait for a turn when one has been asked for."""
+        if self.read_paused:
+            self.read_paused = False
+            self._protocol.read_on()
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 with the bounds of this module, and with its own refusals in the contract's envelope."""
 
@@ -91,6 +115,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """When that has been long enough for an answer to be taken."""
         self.held = 0
         """Bytes of the present request, or of an answer that is not taken."""
+        self._in_line = False
+        """Whether it waits for its turn to be read."""
+        self._unread = b""
+        """What has come, but has to wait for a turn of its own."""
 
     @property
     def address(self) -> str:
@@ -105,11 +133,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request, if there is room for another connection."""
         super().connection_made(transport)
+        self.flow = _Reading(transport, self)
         self._wait(REQUEST_SECONDS)
         self._all.admit(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
+        self._unread = b""
         self._all.release(self)
         super().connection_lost(exc)
 
@@ -120,6 +150,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Pass on what belongs to the present request."""
         if self.ending or self.transport.is_closing():
+            self._wait_for_turn()
             return
         if self._framing.complete:
             self._end_after_response()
@@ -127,12 +158,41 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._framing.begun:
             self._wait(REQUEST_SECONDS)
         self._all.hold(self, len(data))
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
         try:
             self._read(data)
         except FramingError as error:
             self._refuse(error)
         except httptools.HttpParserError:
             self._refuse(FramingError("The request is not valid HTTP/1.1."))
+
+    def _wait_for_turn(self) -> None:
+        """Bring no more before those who have waited for longer have had their turn."""
+        self.transport.pause_reading()
+        if not self._in_line:
+            self._in_line = True
+            self._all.turns.line_up(self)
+
+    def take_turn(self) -> None:
+        """Be read once."""
+        self._in_line = False
+        if self.transport.is_closing():
+            return
+        if self._unread and not self.flow.read_paused:
+            data, self._unread = self._unread, b""
+            self._take(data)
+        self.read_on()
+
+    def read_on(self) -> None:
+        """Read what comes, unless the application has no room for it or others come first."""
+        if self._in_line or self.flow.read_paused:
+            return
+        if self._unread:
+            self._wait_for_turn()
+        else:
+            self.transport.resume_reading()
 
     def _read(self, data: bytes) -> None:
         if not self._framing.in_body:
@@ -150,10 +210,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self.deadline = _NEVER
             if data[taken:] not in (b"", b"\r\n"):
                 self._end_after_response()
+        else:
+            self._unread = data[taken:]
+            if self._unread or self.held > READ_AT_ONCE:
+                self._wait_for_turn()
 
     def _end_after_response(self) -> None:
         """Read no further: what comes before the answer is out belongs to nobody."""
         self.ending = True
+        self._unread = b""
         self.flow.pause_reading()
 
     def on_headers_complete(self) -> None:
@@ -224,8 +289,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def _linger(self) -> None:
         """Send what is left of the answer, and end when the client does or has had its time."""
         self.ending = self._lingering = True
+        self._unread = b""
         self._wait(LINGER_SECONDS)
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LINGER_BUFFER)
         self.transport.write_eof()
+        self._wait_for_turn()
         self.flow.resume_reading()
 
     def _refuse(self, error: FramingError) -> None:
@@ -248,6 +316,7 @@ class BoundedProtocol(HttpToolsProtocol):
         lines = b"".join(b"%b: %b\r\n" % header for header in [*headers, *missing_headers(headers, ALWAYS)])
         head = b"HTTP/1.1 %d %b\r\n%b" % (error.status, phrase, lines)
         self.transport.write(b"%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (head, len(body), body))
+        self._all.give_back(self)
         self._linger()
 
     def pause_writing(self) -> None:
