@@ -144,6 +144,7 @@ async def run_the_path(runtime: Runtime) -> Tenant:
     known = order | {"customer": {"customer_id": made["customer"]["customer_id"]}}
     assert (await merchant.client.post("/payments", json=known)).status_code == 200
     assert (await merchant.client.get(f"/payments/{made['payment_id']}")).status_code == 200
+    assert (await merchant.client.post("/checkouts", json={"product_cart": order["product_cart"]})).status_code == 200
     link_id = made["payment_link"].rpartition("/")[2]
     await confirm_payment(runtime, merchant.tenant, made["payment_id"], card())
     async with runtime.database.read() as read:

@@ -13,7 +13,7 @@ from nicobar.storage.database import Database
 from nicobar.storage.migrate import migrate
 from nicobar.storage.payments.payments import get_payment
 from nicobar.storage.sessions.session_checks import sessions_that_disagree
-from nicobar.storage.sessions.sessions import claim_session, get_session_status, insert_session
+from nicobar.storage.sessions.sessions import NewSession, claim_session, get_session_status, insert_sessions
 from storage.older import left_before, migrate_before
 
 TENANT = Tenant("bus_OngtHP67H9lcLvQujx1nW", "test")
@@ -55,7 +55,7 @@ async def test_payments_of_before_belong_to_no_session(before: Database) -> None
         assert (payment.options.checkout_session_id, payment.options.custom_field_responses) == (None, None)
         assert await sessions_that_disagree(read) == []
     async with before.transaction() as tx:
-        await insert_session(tx, session)
+        await insert_sessions(tx, [NewSession(session)])
         assert await claim_session(tx, session, PAYMENT, START) is True
         assert await claim_session(tx, session, PAYMENT, START) is False
     async with before.read() as read:

@@ -14,8 +14,9 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.sessions.check_session_request import check_session_request
 from nicobar.flows.sessions.draft_sellable import draft_sellable
 from nicobar.flows.sessions.place_order import place_order
+from nicobar.flows.sessions.store_session import store_session
 from nicobar.storage.database import Tx
-from nicobar.storage.sessions.sessions import insert_session
+from nicobar.storage.sessions.sessions import NewSession, insert_sessions
 
 
 class CreatedSession(NamedTuple):
@@ -57,10 +58,7 @@ async def create_session(
         if answer is not None:
             runtime.first_commit.answer_with(answer(created))
         kept = runtime.first_commit.row()
-    async with runtime.database.shared.statement() as tx:
-        await insert_session(tx, session, kept)
-    if runtime.first_commit is not None:
-        runtime.first_commit.written = True
+    await store_session(runtime, session, kept)
     return created
 
 
@@ -72,7 +70,7 @@ async def _confirmed(
         raise RuntimeError("a confirmed session has an address: check_session_request sees to it")
 
     async def beside(tx: Tx, payment: Payment) -> None:
-        await insert_session(tx, msgspec.structs.replace(session, payment_id=payment.payment_id))
+        await insert_sessions(tx, [NewSession(msgspec.structs.replace(session, payment_id=payment.payment_id))])
 
     def known(payment: CreatedPayment) -> CreatedSession:
         stored = msgspec.structs.replace(session, payment_id=payment.payment.payment_id)

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import Final, NamedTuple
 
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.catalog.product import OneTimePrice
 from nicobar.core.payments.payment_request import PaymentRequest
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import SessionItem, SessionRequest
 from nicobar.core.subscriptions.subscription_request import RequestedPlan, SubscriptionRequest
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.catalog.products import get_products
+from nicobar.storage.catalog.products import ProductLookup, find_recurring
+from nicobar.storage.database import Database
+from nicobar.storage.gathering import Gatherings
+
+_LOOKUPS: Final = Gatherings[ProductLookup, set[str]](at_most=16, lanes=2)
 
 
 class SortedCart(NamedTuple):
@@ -56,9 +60,9 @@ async def sort_cart(runtime: Runtime, tenant: Tenant, items: Sequence[SessionIte
     Raises Problem MISSING_ADDON_IDS for an add-on of what is sold once, and INVALID_REQUEST_BODY for a subscription to
     no unit, and for two to the same product.
     """
-    async with runtime.database.read() as read:
-        products = await get_products(read, tenant, list({item.product_id for item in items}))
-    recurring = {each.product_id for each in products if not isinstance(each.price, OneTimePrice)}
+    database = runtime.database
+    lookup = ProductLookup(tenant.business_id, tenant.mode, list({item.product_id: None for item in items}))
+    recurring = await _LOOKUPS.of(database).ask(None, lookup, partial(_look_up, database.shared))
     for index, item in enumerate(items):
         if item.addons and item.product_id not in recurring:
             ids = ", ".join(addon.addon_id for addon in item.addons)
@@ -78,6 +82,11 @@ async def sort_cart(runtime: Runtime, tenant: Tenant, items: Sequence[SessionIte
         lines[index] = len(origins)
         origins.append(index)
     return SortedCart(plans, once, lines, origins)
+
+
+async def _look_up(database: Database, lookups: list[ProductLookup]) -> Sequence[set[str]]:
+    async with database.read() as read:
+        return await find_recurring(read, lookups)
 
 
 def _plan(items: Sequence[SessionItem], index: int) -> RequestedPlan:

@@ -25,6 +25,19 @@ _GET: Final = f"SELECT {_COLUMNS} FROM products WHERE {_TENANT} AND product_id =
 _LOCK: Final = f"{_GET} FOR NO KEY UPDATE"
 _GET_MANY: Final = f"SELECT {_COLUMNS} FROM products WHERE {_TENANT} AND product_id = ANY($3::text[])"
 
+# $1 is a JSON list of `ProductLookup`. Each product is a subquery of its own, which nothing but its key can answer.
+_RECURRING: Final = """
+SELECT a.number, p.product_id
+FROM ROWS FROM (json_to_recordset($1) AS (business_id text, mode text, product_ids text[]))
+    WITH ORDINALITY AS a(business_id, mode, product_ids, number)
+CROSS JOIN LATERAL unnest(a.product_ids) AS wanted(product_id)
+CROSS JOIN LATERAL (
+    SELECT q.product_id, q.is_recurring FROM products q
+    WHERE (q.business_id, q.mode, q.product_id) = (a.business_id, a.mode, wanted.product_id)
+    LIMIT 1) p
+WHERE p.is_recurring
+"""
+
 _UPDATE: Final = f"""
 UPDATE products SET brand_id = $4, name = $5, description = $6, tax_category = $7, price = $8, is_recurring = $9,
                     pricing_mode = $10, metadata = $11, extras = $12, updated_at = $13, image_id = $14
@@ -85,6 +98,22 @@ async def get_products(read: Read, tenant: Tenant, product_ids: Sequence[str]) -
     """Return those of the tenant's products that exist among the ids, archived or not, each once, in no order."""
     rows = await read.fetch(_GET_MANY, tenant.business_id, tenant.mode, product_ids)
     return [msgspec.convert(row, Product) for row in rows]
+
+
+class ProductLookup(msgspec.Struct, frozen=True):
+    """Products of one tenant that are looked up."""
+
+    business_id: str
+    mode: str
+    product_ids: Sequence[str]
+
+
+async def find_recurring(read: Read, lookups: Sequence[ProductLookup]) -> list[set[str]]:
+    """Return for each look-up those of its products that exist and are subscribed to, archived or not."""
+    found: list[set[str]] = [set() for _ in lookups]
+    for row in await read.fetch(_RECURRING, lookups):
+        found[row["number"] - 1].add(row["product_id"])
+    return found
 
 
 async def lock_product(tx: Tx, tenant: Tenant, product_id: str) -> Product | None:

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.customers.customer import CustomerUpsert
 from nicobar.core.payments.payment import Payment, PaymentLine, PaymentOptions
 from nicobar.core.pricing.pricing import QuoteInputs
 from nicobar.storage.customers.additional_customers import insert_additional_customer
 from nicobar.storage.database import Tx
-from nicobar.storage.retries.kept_answers import AnswerToKeep
+from nicobar.storage.retries.kept_answers import GIVEN_ANSWER, AnswerToKeep, RowWithAnswer, keep_given
 
 # One statement, so one round trip and one commit, for however many payments; $1 is a JSON list of `_Row`. An answer
 # that names another customer than its payment has got is not the one that was foreseen, and is stored later.
@@ -23,8 +21,7 @@ WITH given AS (
         discount bigint, tax bigint, total_amount bigint, settlement_currency text, settlement_amount bigint,
         settlement_tax bigint, billing json, metadata json, options json, link_id text, expires_on timestamptz,
         client_secret_hash text, created_at timestamptz, pricing json, lines json, customer_id text, new_id text,
-        email_key text, email text, name text, phone_number text, request text, answer_id text, content text,
-        object_id text, answer_status smallint, sealed text, retries smallint[], kept_until timestamptz)
+        email_key text, email text, name text, phone_number text, {answer_fields})
 ), {buyers} payments AS (
     INSERT INTO payments (
         business_id, mode, payment_id, brand_id, status, currency, subtotal, discount, tax, total_amount,
@@ -43,14 +40,7 @@ WITH given AS (
         position smallint, product_id text, name text, description text, quantity integer, amount bigint,
         unit_price bigint, tax_category text, tax_inclusive boolean, subtotal bigint, discount bigint, tax bigint,
         total bigint)
-), kept AS (
-    INSERT INTO kept_answers (
-        business_id, mode, request, answer_id, content, object_id, status, sealed, given, expires_at)
-    SELECT business_id, mode, decode(request, 'base64'), answer_id, decode(content, 'base64'), object_id,
-           CASE WHEN {foreseen} THEN answer_status END, CASE WHEN {foreseen} THEN decode(sealed, 'base64') END,
-           retries, kept_until
-    FROM {given} WHERE request IS NOT NULL
-)
+), {kept}
 SELECT {answer}
 """
 
@@ -72,14 +62,22 @@ buyers AS (
 """
 
 _WITH_KNOWN: Final = _STORE.format(
-    buyers="", given="given", customer_id="customer_id", foreseen="true", answer="count(*) FROM given"
+    buyers="",
+    given="given",
+    customer_id="customer_id",
+    answer_fields=GIVEN_ANSWER,
+    kept=keep_given("given"),
+    answer="count(*) FROM given",
+)
+_BOUGHT: Final = (
+    "given LEFT JOIN (SELECT business_id, mode, email_key, buyer_id FROM buyers) b USING (business_id, mode, email_key)"
 )
 _WITH_NEW: Final = _STORE.format(
     buyers=_BUYERS,
-    given="given LEFT JOIN (SELECT business_id, mode, email_key, buyer_id FROM buyers) b"
-    " USING (business_id, mode, email_key)",
+    given=_BOUGHT,
     customer_id="coalesce(buyer_id, customer_id)",
-    foreseen="coalesce(buyer_id, customer_id) = customer_id",
+    answer_fields=GIVEN_ANSWER,
+    kept=keep_given(_BOUGHT, "coalesce(buyer_id, customer_id) = customer_id"),
     answer="g.payment_id, b.buyer_id AS customer_id, b.email, b.name, b.phone_number, b.metadata"
     " FROM given g JOIN buyers b USING (business_id, mode, email_key)",
 )
@@ -98,7 +96,7 @@ class NewPayment(NamedTuple):
     """The answer to the request."""
 
 
-class _Row(msgspec.Struct, frozen=True):
+class _Row(RowWithAnswer, frozen=True):
     """A payment as the statement reads it."""
 
     business_id: str
@@ -131,15 +129,6 @@ class _Row(msgspec.Struct, frozen=True):
     email: str | None = None
     name: str | None = None
     phone_number: str | None = None
-    request: bytes | None = None
-    """Of an answer to keep (`AnswerToKeep.values`); None for none, and so are the next ones."""
-    answer_id: str | None = None
-    content: bytes | None = None
-    object_id: str | None = None
-    answer_status: int | None = None
-    sealed: bytes | None = None
-    retries: Sequence[int] | None = None
-    kept_until: datetime | None = None
 
 
 async def insert_payments(tx: Tx, new: Sequence[NewPayment]) -> list[Buyer]:
@@ -197,7 +186,7 @@ def _row(new: NewPayment) -> _Row:
         payment.lines,
         payment.customer.customer_id,
         *(_NOBODY if customer is None else _somebody(customer)),
-        *(() if kept is None else kept.values()),
+        **({} if kept is None else kept.given()),
     )
 
 

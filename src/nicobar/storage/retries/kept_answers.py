@@ -1,5 +1,6 @@
 """Answers that are kept for requests that come again."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -43,12 +44,36 @@ DELETE FROM kept_answers WHERE (business_id, mode, request, answer_id) IN (
 """
 
 
+GIVEN_ANSWER: Final = """
+fingerprint text, answer_id text, content text, object_id text, answer_status smallint, sealed text,
+retries smallint[], kept_until timestamptz
+"""
+"""The fields of a `RowWithAnswer`, as PostgreSQL reads them out of JSON."""
+
+
+class RowWithAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that a statement reads, and the answer to keep that comes with it; without one every field is None."""
+
+    fingerprint: bytes | None = None
+    answer_id: str | None = None
+    content: bytes | None = None
+    object_id: str | None = None
+    answer_status: int | None = None
+    sealed: bytes | None = None
+    retries: Sequence[int] | None = None
+    kept_until: datetime | None = None
+
+
 class AnswerToKeep(NamedTuple):
     """A row to write."""
 
     fingerprint: Fingerprint
     answer: KeptAnswer
     expires_at: datetime
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields of a `RowWithAnswer`."""
+        return dict(zip(RowWithAnswer.__struct_fields__, self.values(), strict=True))
 
     def values(self) -> list[Any]:
         """Return the columns from `request` on, after those of the tenant."""
@@ -65,14 +90,19 @@ class AnswerToKeep(NamedTuple):
         ]
 
 
-def keep_beside(first: int, source: str) -> str:
-    """Return the part of a statement that writes `AnswerToKeep.values` from the parameter $`first` on.
+def keep_given(source: str, foreseen: str = "true") -> str:
+    """Return the part of a statement that writes the answers which come with its rows.
 
-    $1 and $2 of that statement are the tenant; `source` is its part whose one row comes with the answer.
+    `source` has the tenant and `GIVEN_ANSWER`. Where `foreseen` does not hold, the answer is not the one that was
+    foreseen, and is stored later.
     """
-    kinds = ("bytea", "text", "bytea", "text", "smallint", "bytea", "smallint[]", "timestamptz")
-    values = ", ".join(f"${first + index}::{kind}" for index, kind in enumerate(kinds))
-    return f"kept AS (INSERT INTO kept_answers ({_COLUMNS}) SELECT $1, $2, {values} FROM {source})"
+    return f"""kept AS (
+    INSERT INTO kept_answers ({_COLUMNS})
+    SELECT business_id, mode, decode(fingerprint, 'base64'), answer_id, decode(content, 'base64'), object_id,
+           CASE WHEN {foreseen} THEN answer_status END, CASE WHEN {foreseen} THEN decode(sealed, 'base64') END,
+           retries, kept_until
+    FROM {source} WHERE fingerprint IS NOT NULL
+)"""
 
 
 async def insert_answer(tx: Tx, row: AnswerToKeep) -> None:

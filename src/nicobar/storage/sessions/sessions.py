@@ -2,27 +2,32 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.customer import email_key
-from nicobar.core.sessions.checkout_session import CheckoutSession, SessionStatus
+from nicobar.core.sessions.checkout_session import CheckoutSession, SessionRequest, SessionStatus
 from nicobar.storage.database import Read, Record, Tx
-from nicobar.storage.retries.kept_answers import AnswerToKeep, keep_beside
+from nicobar.storage.retries.kept_answers import GIVEN_ANSWER, AnswerToKeep, RowWithAnswer, keep_given
 from nicobar.storage.test_clocks import reckoned, reckoned_value
 
-_MADE: Final = """
-WITH made AS (
+# One statement for however many sessions; $1 is a JSON list of `_Row`.
+_STORE: Final = f"""
+WITH given AS (
+    SELECT * FROM json_to_recordset($1) AS g(
+        business_id text, mode text, session_id text, request json, customer_id text, email_key text, payment_id text,
+        created_at timestamptz, expires_at timestamptz, {GIVEN_ANSWER})
+), sessions AS (
     INSERT INTO checkout_sessions
         (business_id, mode, session_id, request, customer_id, email_key, payment_id, created_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING session_id
-)
+    SELECT business_id, mode, session_id, request, customer_id, email_key, payment_id, created_at, expires_at
+    FROM given
+), {keep_given("given")}
+SELECT count(*) FROM given
 """
-_INSERT: Final = f"{_MADE} SELECT session_id FROM made"
-_INSERT_AND_KEEP: Final = f"{_MADE}, {keep_beside(10, 'made')} SELECT session_id FROM made"
 
 _COLUMNS: Final = "business_id, mode, session_id, request, payment_id, created_at, expires_at"
 _FIND: Final = f"SELECT {_COLUMNS} FROM checkout_sessions WHERE session_id = $1"
@@ -55,16 +60,41 @@ DELETE FROM checkout_sessions WHERE session_id IN (
 """
 
 
-async def insert_session(tx: Tx, session: CheckoutSession, kept: AnswerToKeep | None = None) -> None:
-    """Store a session in one statement, and the answer to its request besides.
+class NewSession(NamedTuple):
+    """A session that is stored, and what is stored with it."""
+
+    session: CheckoutSession
+    kept: AnswerToKeep | None = None
+    """The answer to the request."""
+
+
+class _Row(RowWithAnswer, frozen=True):
+    """A session as the statement reads it."""
+
+    business_id: str
+    mode: str
+    session_id: str
+    request: SessionRequest
+    customer_id: str | None
+    email_key: str | None
+    payment_id: str | None
+    created_at: datetime
+    expires_at: datetime
+
+
+async def insert_sessions(tx: Tx, new: Sequence[NewSession]) -> None:
+    """Store sessions in one statement: all of them, or none.
 
     Raises UniqueViolation when another request with the same idempotency key was faster.
     """
-    customer = session.request.customer
+    await tx.fetchval(_STORE, [_row(one) for one in new])
+
+
+def _row(new: NewSession) -> _Row:
+    session, customer = new.session, new.session.request.customer
     customer_id = None if customer is None else (customer.customer_id or "").strip() or None
     email = None if customer is None or customer_id is not None else (customer.email or "").strip() or None
-    await tx.fetchrow(
-        _INSERT if kept is None else _INSERT_AND_KEEP,
+    return _Row(
         session.business_id,
         session.mode,
         session.session_id,
@@ -74,7 +104,7 @@ async def insert_session(tx: Tx, session: CheckoutSession, kept: AnswerToKeep | 
         session.payment_id,
         session.created_at,
         session.expires_at,
-        *([] if kept is None else kept.values()),
+        **({} if new.kept is None else new.kept.given()),
     )
 
 
