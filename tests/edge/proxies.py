@@ -27,6 +27,7 @@ http {{
 }}
 """
 
+# With one place for connections HAProxy now and then gives it to nobody, and answers 503 when it has waited long enough.
 HAPROXY: Final = """
 global
   maxconn 256
@@ -40,7 +41,7 @@ frontend outside
   bind 127.0.0.1:{port}
   default_backend inside
 backend inside
-  server one 127.0.0.1:{server} pool-max-conn 1 maxconn 1
+  server one 127.0.0.1:{server} pool-max-conn 1 maxconn 2
 """
 
 CADDY: Final = """
