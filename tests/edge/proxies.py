@@ -27,7 +27,7 @@ http {{
 }}
 """
 
-# With one place for connections HAProxy now and then gives it to nobody, and answers 503 when it has waited long enough.
+# With one place for connections HAProxy gives it to nobody now and then, and answers 503 after a time.
 HAPROXY: Final = """
 global
   maxconn 256
