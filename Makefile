@@ -66,7 +66,7 @@ $(BIN)/python:
 
 .venv/program.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Nicobar into .venv (half a minute, once) ..."
-	@$(PIP) --editable . $(SDK)
+	@$(PIP) --editable . '$(SDK)[webhooks]'
 	@touch $@
 
 .venv/development.stamp: pyproject.toml constraints.txt | $(BIN)/python

@@ -92,7 +92,7 @@ def test_a_receiver_verifies_deduplicates_and_answers(folder: Path, language: st
         assert receiver.post("msg_1", body("pay_1")) == 204
         assert receiver.post("msg_2", body("pay_2"), "whsec_" + "B" * 43 + "=") == 401
         assert receiver.post("msg_3", body("pay_3", "payment.failed")) == 204
-        eventually(lambda: len(receiver.printed) >= 2)
+        eventually(lambda: len(receiver.printed) >= 3)
         time.sleep(0.3)  # what is printed is noted as done
     finally:
         receiver.stop()
@@ -100,11 +100,17 @@ def test_a_receiver_verifies_deduplicates_and_answers(folder: Path, language: st
     try:
         assert receiver.post("msg_1", body("pay_1")) == 204
         assert receiver.post("msg_4", body("pay_4")) == 204
-        eventually(lambda: len(receiver.printed) >= 3)
+        eventually(lambda: len(receiver.printed) >= 4)
         time.sleep(0.2)
     finally:
         receiver.stop()
-    assert receiver.printed == ["pay_1 succeeded", "pay_3 failed", "pay_4 succeeded"]
+    refused = "refused: No matching signature found"  # it is printed by another thread than the rest
+    assert receiver.printed.count(refused) == 1
+    assert [line for line in receiver.printed if line != refused] == [
+        "pay_1 succeeded",
+        "pay_3 failed",
+        "pay_4 succeeded",
+    ]
 
 
 def test_the_page_names_what_a_reader_needs() -> None:
