@@ -287,7 +287,7 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "SERVICE_UNAVAILABLE": CatalogueEntry(
         503,
         "The server cannot answer at the moment; try again",
-        "PostgreSQL is down or out of connections, or the server is being stopped.",
+        "PostgreSQL is down or out of connections, two requests waited for each other, or the server is being stopped.",
     ),
 }
 

@@ -36,8 +36,11 @@ COMMAND_TIMEOUT: Final = 30.0
 
 
 class DatabaseUnavailable(Exception):
-    """PostgreSQL cannot be reached, refuses the login, went away in the middle of a statement, or ended a transaction
-    that stood in another one's way. Whoever asks again may have more luck."""
+    """PostgreSQL cannot be reached, refuses the login, or went away in the middle of a statement."""
+
+
+class Deadlock(DatabaseUnavailable):
+    """PostgreSQL ended a transaction that waited for another, which waited for it; it can be tried again at once."""
 
 
 class UniqueViolation(Exception):
@@ -186,6 +189,8 @@ class Database:
                 yield connection
             except asyncpg.UniqueViolationError as error:
                 raise UniqueViolation(error.constraint_name or "") from error
+            except asyncpg.DeadlockDetectedError as error:
+                raise Deadlock(str(error)) from error
             except (
                 OSError,
                 TimeoutError,
@@ -194,7 +199,6 @@ class Database:
                 asyncpg.PostgresConnectionError,
                 asyncpg.OperatorInterventionError,
                 asyncpg.InsufficientResourcesError,
-                asyncpg.DeadlockDetectedError,
             ) as error:
                 connection.terminate()
                 raise DatabaseUnavailable(str(error) or type(error).__name__) from error
