@@ -9,11 +9,14 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import pytest_asyncio
 from stripe import WebhookSignature
 
+from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.accounts.set_processor_account import set_processor_account
 from nicobar.flows.runtime import Runtime
@@ -132,3 +135,11 @@ async def connect(runtime: Runtime, tenant: Tenant, localstripe: LocalStripe) ->
     """Give a business an account at Stripe."""
     account = StripeAccount(SECRET_KEY, PUBLISHABLE_KEY, SIGNING_SECRET, localstripe.base)
     await set_processor_account(runtime, tenant, account, check=False)
+
+
+@pytest_asyncio.fixture(name="runtime")
+async def runtime_at_stripe(runtime: Runtime, clock: FakeClock) -> AsyncIterator[Runtime]:
+    """A runtime with accounts, whose clock is as late as Stripe's."""
+    clock.moment = datetime.now(UTC)
+    async with with_accounts(runtime) as runtime:
+        yield runtime

@@ -1,15 +1,14 @@
 """Notices of Stripe over HTTP: what a genuine one sets going, and that a forged one changes nothing."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from at_stripe import LocalStripe, connect, signed_notice, with_accounts
-from harness import FakeClock, Merchant
+from at_stripe import LocalStripe, connect, runtime_at_stripe, signed_notice
+from harness import Merchant
 from nicobar.core.payments.payment import NeedsAction, Payment
 from nicobar.flows.notices.handle_notice import handle_notice
 from nicobar.flows.payments.confirm_payment import confirm_payment
@@ -17,13 +16,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import MethodInput
 from orders import attempts_of, order, place, reload
 
-
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime, clock: FakeClock) -> AsyncIterator[Runtime]:
-    """A runtime whose clock is as late as Stripe's."""
-    clock.moment = datetime.now(UTC)
-    async with with_accounts(runtime) as runtime:
-        yield runtime
+__all__ = ["runtime_at_stripe"]
 
 
 @pytest_asyncio.fixture

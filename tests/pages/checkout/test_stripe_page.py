@@ -2,8 +2,6 @@
 
 import html
 import re
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -11,7 +9,7 @@ import pytest_asyncio
 from starlette.types import ASGIApp
 
 from api.sessions.opening import ADDRESS, ANA, create_session
-from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe, connect, with_accounts
+from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe, connect, runtime_at_stripe
 from harness import PUBLIC_URL, FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment, Succeeded
@@ -27,15 +25,9 @@ from pages.paying import payment_in
 from pages.session.filling import send
 from shop import Shop, item
 
+__all__ = ["runtime_at_stripe"]
+
 STRIPE = "https://js.stripe.com"
-
-
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime, clock: FakeClock) -> AsyncIterator[Runtime]:
-    """A runtime whose clock is as late as Stripe's."""
-    clock.moment = datetime.now(UTC)
-    async with with_accounts(runtime) as runtime:
-        yield runtime
 
 
 @pytest_asyncio.fixture

@@ -1,29 +1,20 @@
 """Subscriptions through Stripe: cards that are kept without a charge, and charges when their owner is not there."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-
 import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp
 
 from api.subscriptions.subscribing import Club, open_club
-from at_stripe import LocalStripe, connect, with_accounts
+from at_stripe import LocalStripe, connect, runtime_at_stripe
 from harness import PUBLIC_URL, FakeClock, Merchant
 from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.runtime import Runtime
 from orders import token_of
 from pages.checkout.test_stripe_page import data_of
 
+__all__ = ["runtime_at_stripe"]
+
 ASKS_ITS_OWNER = "4000002500003155"
-
-
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime, clock: FakeClock) -> AsyncIterator[Runtime]:
-    """A runtime whose clock is as late as Stripe's."""
-    clock.moment = datetime.now(UTC)
-    async with with_accounts(runtime) as runtime:
-        yield runtime
 
 
 @pytest_asyncio.fixture

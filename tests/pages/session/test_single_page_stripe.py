@@ -1,7 +1,5 @@
 """Single pages with Stripe's own fields: what the server answers the page's script, and a browser without it."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -10,7 +8,7 @@ import pytest_asyncio
 from starlette.types import ASGIApp
 
 from api.sessions.opening import create_session
-from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe, connect, with_accounts
+from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe, connect, runtime_at_stripe
 from harness import PUBLIC_URL, FakeClock, Merchant
 from nicobar.flows.accounts.set_processor_account import set_processor_account
 from nicobar.flows.runtime import Runtime
@@ -20,17 +18,11 @@ from pages.session.filling import attributes, errors_of, send
 from pages.session.test_single_page import SINGLE, TYPED
 from shop import Shop, item
 
+__all__ = ["runtime_at_stripe"]
+
 STRIPE = "https://js.stripe.com"
 SCRIPTED = {"accept": "text/html", "x-nicobar-script": "1"}
 IN_PLACE = {"method": "card", "in_place": "yes"}
-
-
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime, clock: FakeClock) -> AsyncIterator[Runtime]:
-    """A runtime whose clock is as late as Stripe's."""
-    clock.moment = datetime.now(UTC)
-    async with with_accounts(runtime) as runtime:
-        yield runtime
 
 
 @pytest_asyncio.fixture
