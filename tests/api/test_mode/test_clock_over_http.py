@@ -1,7 +1,7 @@
 """The clock of test mode over HTTP: for test keys that may write, and for nobody else."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,11 +11,14 @@ from starlette.types import ASGIApp
 from api.subscriptions.subscribing import Club, open_club
 from api.test_mode.held_walk import HeldWalk
 from harness import START, FakeClock, Merchant, client_for
+from nicobar.core.business.business_clock import BusinessClock
 from nicobar.core.sessions.checkout_session import KEPT_UNPAID
 from nicobar.core.test_mode.clock_goal import LIVE_HAS_NO_CLOCK
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.test_mode.reset_test_mode import reset_test_mode
 from nicobar.flows.upkeep.sweep import sweep
+from nicobar.storage.database import Tx
+from nicobar.storage.test_clocks import reset_clock
 from nicobar.storage.test_mode.emptying import EMPTIED, KEPT
 from orders import dump
 from saved_cards import CONSENT, open_shop
@@ -148,12 +151,13 @@ async def test_resetting_empties_one_test_mode_and_nothing_else(
 
 
 async def test_what_was_under_way_while_it_was_reset_is_gone(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def commit_late(_seconds: float) -> None:
-        await club.product()
+    async def reset_after_another_commit(tx: Tx, business_id: str, real: datetime) -> BusinessClock | None:
+        await club.product()  # the table was emptied already
+        return await reset_clock(tx, business_id, real)
 
     await club.call("POST", "/test/clock", {"advance": "40d"})
     with monkeypatch.context() as patch:
-        patch.setattr("nicobar.flows.test_mode.reset_test_mode.asyncio.sleep", commit_late)
+        patch.setattr("nicobar.flows.test_mode.reset_test_mode.reset_clock", reset_after_another_commit)
         assert await reset_test_mode(club.runtime, club.merchant.tenant) == 1
     assert await club.counted("products") == 0
 
