@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nicobar.api import errors, misc
@@ -28,7 +28,7 @@ from nicobar.api.notices.notices import notice_routes
 from nicobar.api.payments import payment_methods, payments, saved_methods
 from nicobar.api.rate_limits import RateLimits
 from nicobar.api.refunds import refunds
-from nicobar.api.routing import ExactPaths, Operation, build_routes
+from nicobar.api.routing import Operation, Paths, build_routes
 from nicobar.api.sessions import checkouts, short_links
 from nicobar.api.subscriptions import changes, subscriptions
 from nicobar.api.surface import missing_headers, standard_headers
@@ -92,7 +92,7 @@ def create_app(
     limits = None if rate is None else RateLimits(runtime, rate)
     renderer = Renderer(runtime.public_url)
     operations = build_routes(OPERATIONS, runtime, KeyRing(limits))
-    routes = [
+    routes: list[Route] = [
         *operations,
         *health_routes(runtime),
         Route("/", _home),
@@ -102,8 +102,7 @@ def create_app(
         *page_routes(runtime, renderer),
     ]
     handlers = {**errors.HANDLERS, HTTPException: _show_missing(renderer)}
-    router = ExactPaths(operations, Router(routes, redirect_slashes=False))
-    app = ExceptionMiddleware(router, handlers=handlers)
+    app = ExceptionMiddleware(Paths(operations, routes), handlers=handlers)
     return RequestLog(app, runtime, trusted)
 
 

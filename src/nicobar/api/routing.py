@@ -13,8 +13,8 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
 
 from nicobar.api.allowed_values import list_values
 from nicobar.api.auth import KeyRing
@@ -86,26 +86,40 @@ def build_routes(operations: list[Operation], runtime: Runtime, keys: KeyRing) -
     return [_route(path, endpoints) for path, endpoints in by_path.items()]
 
 
-class ExactPaths:
-    """Finds the routes of paths without parameters by one look-up, and leaves all others to the router.
+class Paths:
+    """Finds the routes of paths without parameters by one look-up, and all others among those with their first word.
 
-    The router compares a path with one pattern after the other and wraps what it finds twice.
+    Starlette's router compares a path with one pattern after the other, of which there are a hundred.
     """
 
-    def __init__(self, routes: list[Route], router: ASGIApp) -> None:
-        """Take routes of `build_routes`, which take every method."""
-        self._routes = {route.path: route for route in routes if "{" not in route.path}
-        self._router = router
+    def __init__(self, exact: list[Route], routes: list[Route]) -> None:
+        """Take routes of `build_routes`, which take every method, and all routes in the order of their precedence."""
+        self._exact = {route.path: route for route in exact if "{" not in route.path}
+        words = {_first_word(route.path) for route in routes}
+        self._routers = {word: self._router(routes, word) for word in words if "{" not in word}
+        self._others = self._router(routes, None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        route = self._routes.get(scope["path"])
+        path = scope["path"]
+        route = self._exact.get(path)
         if route is None:
-            await self._router(scope, receive, send)
+            await self._routers.get(_first_word(path), self._others)(scope, receive, send)
             return
         scope["route"], scope["path_params"] = route, {}
         response = await route.endpoint(Request(scope, receive, send))
         await response(scope, receive, send)
+
+    @staticmethod
+    def _router(routes: list[Route], word: str | None) -> Router:
+        """Return the router of what can match a path with this first word: the word itself, or any."""
+        matching = [route for route in routes if "{" in (first := _first_word(route.path)) or first == word]
+        return Router(matching, redirect_slashes=False)
+
+
+def _first_word(path: str) -> str:
+    """Return the part of a path between its first and its second slash."""
+    return path.split("/", 2)[1] if path.startswith("/") else ""
 
 
 def _route(path: str, endpoints: dict[str, RouteEndpoint]) -> Route:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.checkout.checkout import CheckoutPage
@@ -20,7 +20,7 @@ from nicobar.pages.simulated.simulator import SimulatorPages
 from nicobar.processors.simulator.methods import DECISION_PATH, QR_PATH
 
 
-def page_routes(runtime: Runtime, renderer: Renderer) -> list[BaseRoute]:
+def page_routes(runtime: Runtime, renderer: Renderer) -> list[Route]:
     """Return the routes of the hosted pages. They match after the API's: a link id looks like `/payments`."""
     page, limits = partial(PageEndpoint, runtime, renderer), PageLimits()
     checkout = CheckoutPage(runtime, renderer, limits)

@@ -1,6 +1,6 @@
 """The addresses of the customer portal."""
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.entry.limits import PageLimits
@@ -14,7 +14,7 @@ from nicobar.pages.portal.overview import Overview
 from nicobar.pages.portal.portal_visit import Portal
 
 
-def portal_routes(runtime: Runtime, renderer: Renderer, limits: PageLimits) -> list[BaseRoute]:
+def portal_routes(runtime: Runtime, renderer: Renderer, limits: PageLimits) -> list[Route]:
     """Return the routes of the portal."""
     portal = Portal(runtime, renderer, limits)
     overview, cancellation, billing = Overview(portal), CancellationPage(portal), BillingPages(portal)

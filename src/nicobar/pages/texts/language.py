@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from babel import Locale, UnknownLocaleError
+from markupsafe import Markup, escape
 from starlette.requests import Request
 
 from nicobar.pages.texts.texts import LANGUAGES, Reader, load_texts
@@ -26,19 +27,9 @@ _TAG: Final = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z]{4})?(?:[-_]([A-Za-z]{2
 _OLD_CODES: Final = {"iw": "he", "in": "id", "cmn": "zh", "yue": "zh"}
 """Codes that were replaced, and varieties that read the same writing."""
 
+_CUT: Final = "\x00"
+
 _BY_CODE: Final = {locale.code: locale for locale in locales.ALL if locale.code in LANGUAGES}
-
-
-class LanguageChoice(NamedTuple):
-    """One language to choose."""
-
-    code: str
-    name: str
-    """In the language itself."""
-    tag: str
-    chosen: bool
-    address: str
-    """Where the form with what was typed is sent, to be shown again in this language."""
 
 
 class TypedForm(NamedTuple):
@@ -54,9 +45,24 @@ class LanguageView(NamedTuple):
     action: str
     kept: tuple[tuple[str, str], ...]
     """The rest of the address's query, name and value."""
-    choices: tuple[LanguageChoice, ...]
+    chosen: str
+    """The code of the page's language."""
     form: str | None
     """Id of the form that goes along without a script, so that what was typed is kept; None for a page without one."""
+    form_address: str
+    """Where that form is sent, to be shown again in a language whose code comes at the end."""
+
+    @property
+    def name(self) -> Markup:
+        """The page's language in itself, as HTML."""
+        language = _BY_CODE[self.chosen]
+        return Markup('<span lang="{}">{}</span>').format(language.tag, language.native_name)
+
+    @property
+    def buttons(self) -> Markup:
+        """One entry of a list for each language, as HTML: a template would take a tenth of a page's time."""
+        address = str(escape(self.form_address))
+        return Markup(address.join(_between_addresses(self.chosen, self.form)))  # noqa: S704 - of escaped texts
 
 
 def reader_of(request: Request, preferred: str | None = None, forced: str | None = None) -> Reader:
@@ -93,17 +99,22 @@ def language_view(address: str, reader: Reader, typed: TypedForm | None = None) 
     parts = urlsplit(address)
     kept = tuple(pair for pair in parse_qsl(parts.query) if pair[0] != PARAMETER)
     path = f"{urlsplit(typed.action if typed else address).path}{'?' if kept else ''}{urlencode(kept)}"
-    choices = (
-        LanguageChoice(
-            locale.code,
-            locale.native_name,
-            locale.tag,
-            locale.code == reader.texts.language,
-            with_language(path, locale.code),
-        )
-        for locale in _BY_CODE.values()
-    )
-    return LanguageView(parts.path, kept, tuple(choices), None if typed is None else typed.id)
+    form = None if typed is None else typed.id
+    return LanguageView(parts.path, kept, reader.texts.language, form, with_language(path, ""))
+
+
+@lru_cache(maxsize=1024)
+def _between_addresses(chosen: str, form: str | None) -> tuple[str, ...]:
+    """Return the entries of `LanguageView.buttons`, cut where the address of the form stands."""
+    entries = []
+    for language in _BY_CODE.values():
+        place = Markup('form="{}" formmethod="post" formaction="{}{}" formnovalidate')
+        sent = "" if form is None else " " + place.format(form, _CUT, language.code)
+        current = Markup(' aria-current="true"') if language.code == chosen else ""
+        button = Markup('<button type="submit" name="lang" value="{}" lang="{}"{}{}><bdi>{}</bdi></button>')
+        values = (language.code, language.tag, sent, current, language.native_name)
+        entries.append(f"<li>{button.format(*values)}</li>")
+    return tuple("\n".join(entries).split(_CUT))
 
 
 @lru_cache(maxsize=1024)

@@ -30,8 +30,9 @@ class Texts:
         In a language that is written from right to left each value is isolated, so that a Latin name or a number
         does not rearrange the words around it; in the others each value with a letter of the other direction.
         """
-        rtl = self.direction == "rtl"
-        values = {name: f"\u2068{text}\u2069" if rtl or _turns(text) else text for name, text in values.items()}
+        if values:
+            rtl = self.direction == "rtl"
+            values = {name: f"\u2068{text}\u2069" if rtl or _turns(text) else text for name, text in values.items()}
         return self._sentences[key].format(**values)
 
     def __contains__(self, key: str) -> bool:

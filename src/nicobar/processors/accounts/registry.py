@@ -27,7 +27,7 @@ def is_simulated(processor: Processor | None, mode: Mode) -> bool:
 
 def brings_fields(processor: object) -> TypeGuard[BringsFields]:
     """Return whether cards and accounts are typed into fields of the processor's own, on a page of ours."""
-    return isinstance(processor, BringsFields)
+    return hasattr(processor, BringsFields.fields_page.__name__)  # isinstance would look for each method of a protocol
 
 
 def processor_for(processors: Mapping[str, Processor], mode: Mode) -> Processor | None:

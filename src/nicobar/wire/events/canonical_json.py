@@ -19,6 +19,11 @@ _LARGEST_INDEX: Final = 2**32 - 2
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 
+_BEHIND_DIGITS: Final = ":"
+"""The character behind 9. Only a name that comes before it can be that of an index."""
+
+_AS_THEY_ARE: Final = frozenset([str, bool, type(None)])
+
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -32,12 +37,10 @@ def canonical_json(value: Any) -> bytes:
 
 
 def _canonical(value: Any) -> Any:
-    if value is None or isinstance(value, str | bool):
-        return value
     if isinstance(value, dict):
-        indexes = [name for name in value if _is_index(name)]
+        indexes = [name for name in value if _is_index(name)] if min(value, default="") < _BEHIND_DIGITS else []
         ordered = dict.fromkeys(sorted(indexes, key=int)) | value if indexes else value
-        return {name: _canonical(item) for name, item in ordered.items()}
+        return {name: item if type(item) in _AS_THEY_ARE else _canonical(item) for name, item in ordered.items()}
     if isinstance(value, list):
         return [_canonical(item) for item in value]
     if isinstance(value, float) or (isinstance(value, int) and abs(value) > _SAFE_INTEGER):
