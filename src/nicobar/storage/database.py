@@ -71,7 +71,7 @@ class Database:
         """What PostgreSQL calls our connections (`pg_stat_activity`)."""
         self._command_timeout = command_timeout
         self._idle: list[Read] = []
-        self._slots = asyncio.Semaphore(size)
+        self.bound(size)
         self._in_use: set[Read] = set()
         self._announcing: set[Read] = set()
         self._companion: Companion | None = None
@@ -82,6 +82,7 @@ class Database:
     def bound(self, size: int) -> None:
         """Have at most so many connections from now on. To be called before the pool is used."""
         self._slots = asyncio.Semaphore(size)
+        self._long_held = asyncio.Semaphore(max(1, size // 4))
 
     @property
     def connections(self) -> tuple[int, int]:
@@ -111,6 +112,16 @@ class Database:
     async def read(self) -> AsyncIterator[Read]:
         """Yield a connection for queries. Raises DatabaseUnavailable when none can be had."""
         async with self._lend() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def long_read(self) -> AsyncIterator[Read]:
+        """Yield a connection to somebody who keeps it for seconds and takes others meanwhile.
+
+        A quarter of the connections may be kept so, and whoever comes then waits in line: if all were, their holders
+        would wait for one another, and everybody else for them.
+        """
+        async with self._long_held, self._lend() as connection:
             yield connection
 
     @asynccontextmanager

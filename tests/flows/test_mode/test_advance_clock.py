@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from api.subscriptions.subscribing import RENEWALS_FAIL, Club, open_club
 from api.test_mode.held_walk import HeldWalk
-from harness import START, FakeClock, Merchant, client_for
+from harness import START, FakeClock, Merchant, client_for, make_merchant
 from nicobar.app import create_app
 from nicobar.core.problems import Problem
 from nicobar.core.test_mode.clock_goal import ClockGoal
@@ -210,6 +210,26 @@ async def test_one_advance_at_a_time(club: Club, monkeypatch: pytest.MonkeyPatch
     walk.goes_on.set()
     assert (await first).now == START + timedelta(days=5)
     assert (await advance(club, days=1)).now == START + timedelta(days=6)
+
+
+async def test_many_who_move_their_clocks_leave_connections_to_others(
+    club: Club, other_merchant: Merchant, app: ASGIApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each keeps one connection and takes others: eight on four connections would have waited for one another."""
+    club.runtime.database.bound(4)
+    merchants = [await make_merchant(club.runtime, app, f"Business {number}") for number in range(8)]
+    walk = HeldWalk(monkeypatch)
+    goal = ClockGoal(by=timedelta(days=5))
+    moves = [asyncio.create_task(advance_clock(club.runtime, each.tenant, goal)) for each in merchants]
+    emptied = asyncio.create_task(reset_test_mode(club.runtime, other_merchant.tenant))
+    await asyncio.wait_for(walk.begun.wait(), 5)
+    await asyncio.sleep(0.05)
+    in_use, _ = club.runtime.database.connections
+    assert in_use == 2  # the one that is moved: to be the only mover, and for its step
+    assert (await club.merchant.client.get("/products")).status_code == 200
+    walk.goes_on.set()
+    assert [(await move).now for move in moves] == [START + timedelta(days=5)] * 8
+    assert await emptied == 0
 
 
 async def test_patience_ends_and_the_same_call_goes_on(club: Club) -> None:

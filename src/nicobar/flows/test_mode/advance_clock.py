@@ -62,7 +62,7 @@ async def advance_clock(
         raise Problem("UNSUPPORTED_ACTION", detail=LIVE_HAS_NO_CLOCK)
     # What happens on the way belongs to no request.
     walking = runtime._replace(database=runtime.database.shared, first_commit=None)
-    async with walking.database.read() as holder, clock_held(holder, tenant.business_id) as is_held:
+    async with walking.database.long_read() as holder, clock_held(holder, tenant.business_id) as is_held:
         if not is_held:
             raise Problem("TEST_CLOCK_MOVING")
         is_resumed = await _begin(runtime, tenant, goal)

@@ -22,7 +22,7 @@ async def reset_test_mode(runtime: Runtime, tenant: Tenant) -> int:
     """
     if tenant.mode != "test":
         raise Problem("UNSUPPORTED_ACTION", detail=LIVE_HAS_NO_CLOCK)
-    async with runtime.database.read() as holder, clock_held(holder, tenant.business_id) as is_held:
+    async with runtime.database.long_read() as holder, clock_held(holder, tenant.business_id) as is_held:
         if not is_held:
             raise Problem("TEST_CLOCK_MOVING")
         async with runtime.database.transaction() as tx:
