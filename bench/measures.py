@@ -12,7 +12,7 @@ import msgspec
 from bench.by_hand import ByHand, by_hand, pgbench, psql
 from bench.growth import grow
 from bench.load import Job
-from bench.results import Constant, Creation, Grown, Memory, Purchases, Row
+from bench.results import SEVERAL, Constant, Creation, Grown, Memory, Purchases, Row
 from bench.server import NICOBAR, Cost, Server, bare, measured, middle, resident
 from bench.webhooks import Worked, process, read_line
 
@@ -75,19 +75,21 @@ def show(what: str, cost: Cost) -> None:
     )
 
 
-def measure_creations(server: Server, dsn: str, goods: Goods, length: Length) -> list[Creation]:
-    """Let POST /payments, pgbench and a bare answer take turns."""
+def measure_creations(
+    server: Server, dsn: str, goods: Goods, length: Length, numbers: Sequence[int] = CONNECTIONS
+) -> list[Creation]:
+    """Let POST /payments, pgbench and a bare answer take turns, at such numbers of connections."""
     found = []
-    for connections in CONNECTIONS:
+    for connections in numbers:
         payments: list[Cost] = []
         hands: list[float] = []
         bares: list[Cost] = []
-        with bare(goods.answer, server.log) as (pid, port):
+        with bare(goods.answer, server.log) as (process, port):
             for warms in (True, *[False] * length.rounds):
                 seconds = 1.0 if warms else length.seconds
                 payment = server.measure([goods.payment], connections, seconds)
                 hand = pgbench(dsn, goods.hand, connections, "-T", str(max(1, round(seconds))))
-                empty = measured(pid, Job(port, [goods.payment], connections, seconds / 2))
+                empty = measured([process], Job(port, [goods.payment], connections, seconds / 2))
                 if not warms:
                     payments.append(payment)
                     hands.append(hand)
@@ -97,6 +99,14 @@ def measure_creations(server: Server, dsn: str, goods: Goods, length: Length) ->
         show(f"POST /payments, {connections} connections", found[-1].payments)
         say(f"  {'pgbench':<34}{found[-1].by_hand:9.0f} /s     ratio {ratio:.2f}")
         show("a bare answer", found[-1].bare)
+    return found
+
+
+def measure_several(server: Server, dsn: str, goods: Goods, length: Length) -> list[Creation]:
+    """Let several processes of the server create payments."""
+    server.start_again(SEVERAL)
+    found = measure_creations(server, dsn, goods, length, CONNECTIONS[1:])
+    server.start_again(1)
     return found
 
 

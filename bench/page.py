@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 from xml.sax.saxutils import escape
 
-from bench.results import Creation, Results, Row
+from bench.results import SEVERAL, Creation, Results, Row
 from bench.server import Cost
 
 _COLUMNS: Final = "p50 ms | p99 ms | server µs | PostgreSQL µs | limited by"
@@ -34,6 +34,7 @@ def page(found: Results) -> str:
             "![Rates and costs](performance.svg)",
             "",
             *_creations(found.creations),
+            *_several(found.several),
             *_purchases(found),
             *_constant(found),
             "## Other requests",
@@ -54,11 +55,6 @@ def page(found: Results) -> str:
 
 
 def _creations(creations: Sequence[Creation]) -> list[str]:
-    rows = [
-        f"| {one.connections} | {one.payments.rate:,.0f} | {one.by_hand:,.0f} | **{one.ratio:.2f}** |"
-        f" {one.bare.rate:,.0f} | {_costs(one.payments)} |"
-        for one in creations
-    ]
     empty = ", ".join(f"{one.bare.server_us:.0f}" for one in creations)
     return [
         "## Creating payments",
@@ -69,13 +65,24 @@ def _creations(creations: Sequence[Creation]) -> list[str]:
             "with an answer that says nothing, of as many bytes by the same HTTP protocol (`bench/bare.py`). Each "
             "connection sends its next request when the last answer has come."
         ),
-        f"| Connections | payments a second | pgbench | ratio | bare answers | {_COLUMNS} |",
-        "| " + "--- | " * 10,
-        *rows,
-        "",
+        *_beside_pgbench(creations),
         f"A bare answer takes {empty} µs of its server.",
         "",
     ]
+
+
+def _several(creations: Sequence[Creation]) -> list[str]:
+    return [f"### With {SEVERAL} processes of the server", "", *_beside_pgbench(creations, SEVERAL)]
+
+
+def _beside_pgbench(creations: Sequence[Creation], processes: int = 1) -> list[str]:
+    rows = [
+        f"| {one.connections} | {one.payments.rate:,.0f} | {one.by_hand:,.0f} | **{one.ratio:.2f}** |"
+        f" {one.bare.rate:,.0f} | {_costs(one.payments, processes)} |"
+        for one in creations
+    ]
+    head = f"| Connections | payments a second | pgbench | ratio | bare answers | {_COLUMNS} |"
+    return [head, "| " + "--- | " * 10, *rows, ""]
 
 
 def _purchases(found: Results) -> list[str]:
@@ -154,8 +161,9 @@ def _table(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _costs(cost: Cost) -> str:
-    return f"{cost.p50_ms:.2f} | {cost.p99_ms:.2f} | {cost.server_us:.0f} | {cost.postgres_us:.0f} | {cost.limit}"
+def _costs(cost: Cost, processes: int = 1) -> str:
+    limit = cost.limit(processes)
+    return f"{cost.p50_ms:.2f} | {cost.p99_ms:.2f} | {cost.server_us:.0f} | {cost.postgres_us:.0f} | {limit}"
 
 
 _WIDTH: Final = 860

@@ -5,10 +5,14 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from bench.server import Cost
 from bench.webhooks import Worked
+
+SEVERAL: Final = 2
+"""Processes of the server, where it has more than one."""
 
 _HERE = Path(__file__).resolve().parent
 
@@ -86,6 +90,8 @@ class Results(msgspec.Struct):
     """Seconds until the first start of all answered; likewise one that finds a database."""
     start: float
     creations: list[Creation]
+    several: list[Creation]
+    """With `SEVERAL` processes of the server."""
     rows: list[Row]
     purchases: Purchases
     constant: list[Constant]

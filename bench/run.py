@@ -26,12 +26,13 @@ from bench.measures import (
     measure_memory,
     measure_purchases,
     measure_requests,
+    measure_several,
     measure_worker,
     prepare,
     say,
 )
 from bench.page import chart, page
-from bench.results import Results, about
+from bench.results import SEVERAL, Results, about
 from bench.server import Server
 
 from nicobar.storage.embedded.embedded import open_embedded
@@ -51,6 +52,8 @@ def measure(server: Server, dsn: str, options: argparse.Namespace, starts: tuple
     memory = measure_memory(server, server.data.parent)
     say(f"Creating payments{'rate':>30}{'p50':>12}{'p99':>12}{'server':>11}{'PostgreSQL':>12}")
     creations = measure_creations(server, dsn, goods, length)
+    say(f"The same with {SEVERAL} processes of the server")
+    several = measure_several(server, dsn, goods, length)
     say("Buying")
     purchases = measure_purchases(server, dsn, goods, short)
     say("Constant rates")
@@ -71,6 +74,7 @@ def measure(server: Server, dsn: str, options: argparse.Namespace, starts: tuple
         about(method),
         *starts,
         creations,
+        several,
         rows,
         purchases,
         constant,

@@ -34,13 +34,12 @@ class Cost(msgspec.Struct):
     postgres_us: float
     client_us: float
 
-    @property
-    def limit(self) -> str:
-        """What kept the rate from being higher, by who was busy."""
+    def limit(self, processes: int = 1) -> str:
+        """Return what kept the rate of so many server processes from being higher, by who was busy."""
         cores = os.cpu_count() or 1
         server, whole = (used * self.rate / 1e6 for used in (self.server_us, sum(self._used)))
-        if server > 0.85:
-            return "the server's one process"
+        if server > 0.85 * processes:
+            return "the server's one process" if processes == 1 else f"the server's {processes} processes"
         if whole > 0.85 * cores:
             return f"all {cores} cores, of which the client takes {self.client_us * self.rate / 1e4:.0f} %"
         return "waiting: for answers, commits, the disk"
@@ -67,12 +66,15 @@ class Server:
             "NICOBAR_KEY_FILE": str(data.with_suffix(".key")),
         }
         self.key = ""
+        self.workers = 1
 
     def start(self) -> float:
         """Start it and return the seconds until its health check answered."""
         began = time.perf_counter()
         self.process, self.port = started(
-            [*NICOBAR, "serve", "--port", "0", "--data", str(self.data)], self.log, self.environment
+            [*NICOBAR, "serve", "--port", "0", "--workers", str(self.workers), "--data", str(self.data)],
+            self.log,
+            self.environment,
         )
         self.call("GET", "/health")
         return time.perf_counter() - began
@@ -81,6 +83,12 @@ class Server:
         """Stop it as Ctrl-C would."""
         self.process.terminate()
         self.process.wait(60)
+
+    def start_again(self, workers: int) -> None:
+        """Stop it, and start it with so many processes."""
+        self.stop()
+        self.workers = workers
+        self.start()
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run a command on the same data."""
@@ -108,7 +116,13 @@ class Server:
         self, requests: Sequence[str], connections: int, seconds: float, *, rate: float = 0.0, buys: bool = False
     ) -> Cost:
         """Load it, and return what came of it."""
-        return measured(self.process.pid, Job(self.port, list(requests), connections, seconds, rate, buys), self.data)
+        job = Job(self.port, list(requests), connections, seconds, rate, buys)
+        return measured(self._processes(), job, self.data)
+
+    def _processes(self) -> list[psutil.Process]:
+        """Return all that serve: one, or who watches the others and they."""
+        first = psutil.Process(self.process.pid)
+        return [first, *first.children()] if self.workers > 1 else [first]
 
     @property
     def memory(self) -> float:
@@ -130,21 +144,21 @@ def started(
 
 
 @contextmanager
-def bare(size: int, log: Path) -> Iterator[tuple[int, int]]:
-    """Serve a constant of so many bytes while the block runs; yield the process id and the port."""
+def bare(size: int, log: Path) -> Iterator[tuple[psutil.Process, int]]:
+    """Serve a constant of so many bytes while the block runs; yield the process and the port."""
     process, port = started([sys.executable, "-m", "bench.bare", str(size)], log)
     try:
-        yield process.pid, port
+        yield psutil.Process(process.pid), port
     finally:
         process.terminate()
         process.wait(30)
 
 
-def measured(pid: int, job: Job, data: Path | None = None) -> Cost:
-    """Load the server with this process id, and return what came of it; `data` is the folder of its PostgreSQL."""
+def measured(processes: Sequence[psutil.Process], job: Job, data: Path | None = None) -> Cost:
+    """Load the server of these processes, and return what came of it; `data` is the folder of its PostgreSQL."""
 
     def spent() -> tuple[float, float]:
-        return cpu_seconds([psutil.Process(pid)]), 0.0 if data is None else postgres_seconds(data)
+        return cpu_seconds(processes), 0.0 if data is None else postgres_seconds(data)
 
     before = spent()
     figures = load(job)

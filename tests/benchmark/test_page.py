@@ -2,6 +2,7 @@
 
 from xml.etree import ElementTree
 
+import msgspec
 from bench.page import chart, page
 from bench.results import About, Constant, Creation, Grown, Memory, Purchases, Results, Row
 from bench.server import Cost, middle
@@ -17,6 +18,7 @@ FOUND = Results(
     first_start=2.5,
     start=0.75,
     creations=[Creation(connections, BUSY, 2000.0, 0.9, SLOW) for connections in (1, 16, 64)],
+    several=[Creation(16, BUSY, 1800.0, 1.0, SLOW)],
     rows=[Row("GET /health", SLOW, 16)],
     purchases=Purchases(97.0, 0.25, SLOW),
     constant=[Constant(0.5, 900.0, SLOW)],
@@ -30,6 +32,10 @@ FOUND = Results(
 def test_the_page_has_the_figures() -> None:
     text = page(FOUND)
     assert "| 16 | 1,800 | 2,000 | **0.90** | 100 | 8.50 | 21.25 | 500 | 300 | the server's one process |" in text
+    assert (
+        "| 16 | 1,800 | 1,800 | **1.00** | 100 | 8.50 | 21.25 | 500 | 300 | waiting: for answers, commits, the disk |"
+        in text
+    )
     assert "| 97 | 0.25 | 10.00 | 40.00 | 500 | 300 | waiting: for answers, commits, the disk |" in text
     assert "| 50% | 900 | 10.00 | 40.00 | 4.0 |" in text
     assert "| Renewals of subscriptions | 10 | 36,000 | 1800 | 4300 |" in text
@@ -53,8 +59,9 @@ def test_the_chart_is_well_formed_and_stays_within_its_width() -> None:
 
 
 def test_what_limits_a_rate_is_who_was_busy() -> None:
-    assert BUSY.limit == "the server's one process"
-    assert SLOW.limit == "waiting: for answers, commits, the disk"
+    assert BUSY.limit() == "the server's one process"
+    assert SLOW.limit() == "waiting: for answers, commits, the disk"
+    assert msgspec.structs.replace(BUSY, rate=3600.0).limit(2) == "the server's 2 processes"
 
 
 def test_the_middle_is_taken_of_each_figure() -> None:
