@@ -25,6 +25,7 @@ from nicobar.core.retries.fingerprint import KeptAnswer
 from nicobar.flows.business_time.recall_clocks import recall_clocks
 from nicobar.flows.runtime import Runtime
 from nicobar.wire.common import NoQuery
+from nicobar.wire.misnamed import refuse_misnamed
 
 MAXIMUM_BODY: Final = 256 * 1024
 """Bytes of a request body; a cart of 100 lines with full metadata needs about 60 KiB."""
@@ -230,12 +231,16 @@ async def read_bytes(request: Request, maximum: int) -> bytes:
 
 
 def decode_body(raw: bytes, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
-    """Decode a JSON body. Raises Problem INVALID_REQUEST_BODY whose message names the JSON path at fault."""
+    """Decode a JSON body. Raises Problem INVALID_REQUEST_BODY whose message names the JSON path at fault.
+
+    A field of another name that would set how much money moves is at fault, too (`wire/misnamed.py`).
+    """
     if not raw.strip():
         raise Problem("INVALID_REQUEST_BODY", status=400, path="$", detail="It is empty; send a JSON object.")
     try:
         raw.decode()  # the decoder skips unknown fields without looking whether they are UTF-8
         decoded = decoder.decode(raw)
+        refuse_misnamed(msgspec.json.decode(raw), decoded)
     except msgspec.ValidationError as error:
         raise _schema_problem(str(error), decoder.type) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -23,7 +23,8 @@ unchanged: point `DODO_PAYMENTS_BASE_URL` at the address below.
 
 Bodies and answers are JSON; a body may have up to {MAXIMUM_BODY // 1024} KiB. Amounts are whole numbers in the minor \
 unit of their currency: `1999` is 19.99 US dollars or 1999 yen. Moments are in UTC, in RFC 3339 form. In a request, \
-unknown fields are ignored, and `null` counts as not sent unless the text says otherwise.
+unknown fields are ignored, and `null` counts as not sent unless the text says otherwise. Names that would set how \
+much money moves, such as `amount` of a refund, are refused where no field has them.
 
 Every request that writes may carry an `Idempotency-Key`; then it is carried out once, and its repetitions get the \
 first answer with `Idempotent-Replayed: true`. The official libraries send none when they try again: a `POST` with \

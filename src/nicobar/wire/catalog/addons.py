@@ -1,12 +1,15 @@
 """The wire types of add-ons (contract, "Add-ons")."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import ClassVar
 
 from msgspec import UNSET, UnsetType
 
 from nicobar.core.catalog.addon import Addon, AddonChange, NewAddon
 from nicobar.wire.codes import CurrencyCode, TaxCategory
 from nicobar.wire.common import Amount, ObjectId, PageQuery, RequestBody, ResponseBody, Text100, Text1000
+from nicobar.wire.misnamed import names
 
 
 class AddonCreate(RequestBody, frozen=True, kw_only=True):
@@ -23,6 +26,7 @@ class AddonCreate(RequestBody, frozen=True, kw_only=True):
 class AddonUpdate(RequestBody, frozen=True, kw_only=True):
     """The body of PATCH /addons/{id}: what is left out stays; null clears `description` and `image_id`."""
 
+    instead: ClassVar[Mapping[str, str]] = names("amount price unit_price unit_amount", "Send price.")
     name: Text100 | None = None
     price: Amount | None = None
     currency: CurrencyCode | None = None

@@ -1,10 +1,13 @@
 """The wire types of localized prices (contract, "Products"), and how one is rendered."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import ClassVar
 
 from nicobar.core.catalog.localized_price import LocalizedPrice
 from nicobar.wire.codes import CountryCode, CurrencyCode, PricingModeName
 from nicobar.wire.common import PositiveInt32, RequestBody, ResponseBody
+from nicobar.wire.misnamed import names
 
 
 class LocalizedPriceCreate(RequestBody, frozen=True, kw_only=True):
@@ -20,6 +23,7 @@ class LocalizedPriceCreate(RequestBody, frozen=True, kw_only=True):
 class LocalizedPriceUpdate(RequestBody, frozen=True, kw_only=True):
     """The body of PATCH /products/{product_id}/localized-prices/{id}: the market of a price cannot change."""
 
+    instead: ClassVar[Mapping[str, str]] = names("amount price unit_price unit_amount", "Send amount.")
     amount: PositiveInt32 | None = None
     """Minor units; null keeps the amount."""
 

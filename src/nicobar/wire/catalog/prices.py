@@ -1,6 +1,7 @@
 """The wire types of prices (contract, "Unit price" and "Products"), and how they become core prices and back."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +15,7 @@ from nicobar.core.catalog.product import (
 )
 from nicobar.wire.codes import CurrencyCode, TimeInterval
 from nicobar.wire.common import Amount, BasisPoints, ObjectId, PositiveInt32, RequestBody, ResponseBody, to_builtins
+from nicobar.wire.misnamed import TRIAL, names
 
 WholePercent = Annotated[int, Meta(ge=0, le=100, description="Whole percent")]
 UnitPrice = Annotated[str, Meta(pattern=r"^[0-9]{1,5}([.][0-9]{1,12})?$(?!\n)", description="Minor units, as text")]
@@ -23,6 +25,9 @@ DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,18}([.][0-9]{1,12})?$(?!\n)
 class PriceRequest(RequestBody, frozen=True, kw_only=True):
     """What the three kinds of price share. Null equals "not sent"."""
 
+    instead: ClassVar[Mapping[str, str]] = TRIAL | names(
+        "discount discount_bps discount_percent discount_percentage discount_amount percent_off", "Send discount_bps."
+    )
     currency: CurrencyCode
     discount: WholePercent | None = None
     """Deprecated; ignored when `discount_bps` is there."""

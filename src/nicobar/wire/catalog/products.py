@@ -4,8 +4,9 @@ This server has no meters, entitlements and licence keys. Products may name them
 merchant sends is stored and returned, so that a catalogue survives the move to this server and back.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -32,6 +33,7 @@ from nicobar.wire.common import (
     Url,
     to_builtins,
 )
+from nicobar.wire.misnamed import names
 
 ProductName = Annotated[str, Meta(min_length=1, max_length=100)]
 LongText = Annotated[str, Meta(max_length=2500)]
@@ -128,6 +130,7 @@ class ProductUpdate(RequestBody, frozen=True, kw_only=True):
     The other fields cannot be empty, so null keeps them.
     """
 
+    instead: ClassVar[Mapping[str, str]] = names("amount unit_price unit_amount price prices", "Send the whole price.")
     name: ProductName | None = None
     price: AnyPriceRequest | None = None
     tax_category: TaxCategory | None = None

@@ -1,8 +1,8 @@
 """The wire types of discounts (contract, "Discounts"), and how a discount is read and rendered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -27,6 +27,7 @@ from nicobar.wire.common import (
     ResponseBody,
     Text250,
 )
+from nicobar.wire.misnamed import names
 
 CodeText = Annotated[str, Meta(max_length=64)]
 Cycles = Annotated[int, Meta(ge=0, le=INT32_MAX)]
@@ -36,6 +37,9 @@ ProductIds = Annotated[list[ObjectId], Meta(max_length=1000)]
 class CurrencyOptionRequest(RequestBody, frozen=True, kw_only=True):
     """What a discount is worth in one currency, in minor units of that currency."""
 
+    instead: ClassVar[Mapping[str, str]] = names(
+        "amount value max_amount maximum_amount max_discount max_amount_possible", "Send max_amount_possible."
+    ) | names("minimum minimum_amount min_amount min_subtotal minimum_subtotal", "Send minimum_subtotal.")
     currency: CurrencyCode
     """The row applies when the buyer pays in this currency."""
     is_default: bool | None = None
@@ -49,9 +53,28 @@ class CurrencyOptionRequest(RequestBody, frozen=True, kw_only=True):
 CurrencyOptions = Annotated[list[CurrencyOptionRequest], Meta(max_length=145)]
 
 
+_MISNAMED: Final = (
+    names("amount value percent percentage percent_off amount_off amount_bps", "Send amount.")
+    | names(
+        "max_amount max_amount_possible max_discount minimum_subtotal min_subtotal minimum_amount min_amount currency "
+        "currencies currency_options",
+        "Send it in currency_options[].",
+    )
+    | names("expires expires_at expires_on expiry expiration ends_at valid_until", "Send expires_at.")
+    | names("starts starts_at valid_from", "Send starts_at.")
+    | names("usage_limit max_uses max_usage max_redemptions redemption_limit limit uses", "Send usage_limit.")
+    | names("per_customer_limit per_customer_usage_limit limit_per_customer", "Send per_customer_usage_limit.")
+    | names("restricted_to product_id product_ids products applies_to", "Send restricted_to.")
+    | names("cycles subscription_cycles duration duration_in_months", "Send subscription_cycles.")
+    | names("eligibility customer_eligibility first_purchase_only", "Send customer_eligibility.")
+)
+"""Names that would set what a code takes off, and for whom, when and how often."""
+
+
 class DiscountCreate(RequestBody, frozen=True, kw_only=True):
     """The body of POST /discounts."""
 
+    instead: ClassVar[Mapping[str, str]] = _MISNAMED
     type: RequestedType
     amount: PositiveInt32
     """Percentage: basis points, at most 10000. Flat: stored as sent; `currency_options` hold the deduction."""
@@ -80,6 +103,7 @@ class DiscountUpdate(RequestBody, frozen=True, kw_only=True):
     `metadata` is replaced as a whole.
     """
 
+    instead: ClassVar[Mapping[str, str]] = _MISNAMED
     type: RequestedType | None = None
     amount: PositiveInt32 | None = None
     code: CodeText | None = None

@@ -1,8 +1,8 @@
 """The wire types of payments (contract, "POST /payments") that create a payment, and what reads share with them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
@@ -29,6 +29,7 @@ from nicobar.wire.common import (
     read_address,
 )
 from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
+from nicobar.wire.misnamed import CART_PRICE, CODES, CURRENCY, LINE_PRICE
 
 
 class CustomerRequest(RequestBody, frozen=True, kw_only=True):
@@ -43,6 +44,7 @@ class CustomerRequest(RequestBody, frozen=True, kw_only=True):
 class CartItem(RequestBody, frozen=True, kw_only=True):
     """One line of the cart."""
 
+    instead: ClassVar[Mapping[str, str]] = LINE_PRICE
     product_id: ObjectId
     quantity: Annotated[int, Meta(ge=0, le=MAXIMUM_QUANTITY)]
     amount: Amount | None = None
@@ -52,6 +54,7 @@ class CartItem(RequestBody, frozen=True, kw_only=True):
 class PaymentCreate(RequestBody, frozen=True, kw_only=True):
     """The body of POST /payments. Null equals "not sent" everywhere."""
 
+    instead: ClassVar[Mapping[str, str]] = CART_PRICE | CURRENCY | CODES
     billing: BillingAddress
     customer: CustomerRequest
     product_cart: Annotated[list[CartItem], Meta(max_length=100)]

@@ -1,8 +1,8 @@
 """The wire types of POST /checkouts/preview (contract, "Checkout sessions"): what a cart would cost, nothing stored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -29,6 +29,7 @@ from nicobar.wire.common import (
 )
 from nicobar.wire.payments.payments import CustomerRequest, read_requested_customer
 from nicobar.wire.sessions.session_requests import (
+    MISNAMED_OF_SESSION,
     SessionItemRequest,
     SessionMethodTypes,
     SubscriptionData,
@@ -42,6 +43,7 @@ from nicobar.wire.sessions.session_requests import (
 class CheckoutPreviewRequest(RequestBody, frozen=True, kw_only=True):
     """The body of POST /checkouts/preview. Fields of a checkout session that decide no price are ignored."""
 
+    instead: ClassVar[Mapping[str, str]] = MISNAMED_OF_SESSION
     product_cart: Annotated[list[SessionItemRequest], Meta(max_length=20)]
     allowed_payment_method_types: SessionMethodTypes | None = None
     billing_address: BillingAddress | None = None

@@ -1,7 +1,7 @@
 """The body of POST /checkouts and of its preview (contract, "Checkout sessions", section 2)."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -36,6 +36,7 @@ from nicobar.wire.common import (
     Url,
     read_address,
 )
+from nicobar.wire.misnamed import CART_PRICE, CODES, CURRENCY, LINE_PRICE, TRIAL, names
 from nicobar.wire.payments.payments import CustomerRequest, read_requested_customer
 from nicobar.wire.subscriptions.creation import OnDemandRequest, read_on_demand
 
@@ -62,6 +63,7 @@ class SessionCredit(RequestBody, frozen=True, kw_only=True):
 class SessionItemRequest(RequestBody, frozen=True, kw_only=True):
     """One line of the cart; the buyer chooses the price of a pay-what-you-want line without `amount`."""
 
+    instead: ClassVar[Mapping[str, str]] = LINE_PRICE
     product_id: ObjectId
     quantity: Annotated[int, Meta(ge=0, le=MAXIMUM_QUANTITY)]
     addons: Annotated[list[SessionAddon], Meta(max_length=100)] | None = None
@@ -152,13 +154,26 @@ class SessionFlags(RequestBody, frozen=True, kw_only=True):
 class SubscriptionData(RequestBody, frozen=True, kw_only=True):
     """What is special about the subscription lines of a cart."""
 
+    instead: ClassVar[Mapping[str, str]] = TRIAL
     on_demand: OnDemandRequest | None = None
     trial_period_days: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+
+
+MISNAMED_OF_SESSION: Final = (
+    CART_PRICE
+    | CURRENCY
+    | CODES
+    | names(" ".join(TRIAL), "Send subscription_data.trial_period_days.")
+    | names("on_demand mandate_only", "Send subscription_data.on_demand.")
+    | names("subscription_data subscription", "Send subscription_data.")
+)
+"""For a session, and for its preview."""
 
 
 class CheckoutSessionCreate(RequestBody, frozen=True, kw_only=True):
     """The body of POST /checkouts. Null equals "not sent" everywhere."""
 
+    instead: ClassVar[Mapping[str, str]] = MISNAMED_OF_SESSION
     product_cart: Annotated[list[SessionItemRequest], Meta(max_length=20)]
     adaptive_currency_fees_inclusive: bool | None = None
     allowed_payment_method_types: SessionMethodTypes | None = None

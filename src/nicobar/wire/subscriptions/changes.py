@@ -1,7 +1,8 @@
 """The wire types of changing subscriptions (contract, sections 10 to 16)."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -32,7 +33,8 @@ from nicobar.wire.common import (
     in_utc,
     read_address,
 )
-from nicobar.wire.subscriptions.creation import AttachedAddons, SubscriptionQuantity, read_addons
+from nicobar.wire.misnamed import CODES, names
+from nicobar.wire.subscriptions.creation import ON_DEMAND_PRICE, AttachedAddons, SubscriptionQuantity, read_addons
 
 CancelReason = Literal[
     "cancelled_by_customer",
@@ -55,6 +57,14 @@ class SubscriptionUpdate(RequestBody, frozen=True, kw_only=True):
     Null clears `customer_business_name` and `tax_id`. To pause or resume, `status` has to be the only field.
     """
 
+    instead: ClassVar[Mapping[str, str]] = names(
+        "cancel cancel_now cancel_at cancel_at_end cancel_at_period_end cancel_at_next_billing cancelled "
+        "cancel_at_next_billing_date",
+        "Send cancel_at_next_billing_date, or status: cancelled to end it now.",
+    ) | names(
+        "amount price product_price quantity product_id addons " + " ".join(CODES),
+        "POST /subscriptions/{subscription_id}/change-plan changes what it costs.",
+    )
     billing: BillingAddress | None = None
     cancel_at_next_billing_date: bool | None = None
     cancel_reason: CancelReason | None = None
@@ -79,6 +89,14 @@ class SubscriptionUpdate(RequestBody, frozen=True, kw_only=True):
 class PlanChangeBody(RequestBody, frozen=True, kw_only=True):
     """The body of POST /subscriptions/{subscription_id}/change-plan, and of its preview."""
 
+    instead: ClassVar[Mapping[str, str]] = (
+        names(
+            "amount total price unit_price product_price currency billing_currency",
+            "A plan has its own price, in the subscription's currency.",
+        )
+        | CODES
+        | names("effective_at effective effective_date effective_on when schedule scheduled_at", "Send effective_at.")
+    )
     product_id: ObjectId
     quantity: SubscriptionQuantity
     proration_billing_mode: ProrationMode
@@ -108,6 +126,9 @@ class PaymentHandles(ResponseBody, frozen=True, kw_only=True):
 class SubscriptionCharge(RequestBody, frozen=True, kw_only=True):
     """The body of POST /subscriptions/{subscription_id}/charge."""
 
+    instead: ClassVar[Mapping[str, str]] = ON_DEMAND_PRICE | names(
+        " ".join(CODES), "Codes do not apply to a charge on demand: send what is due in product_price."
+    )
     product_price: Amount
     adaptive_currency_fees_inclusive: bool | None = None
     customer_balance_config: dict[str, bool] | None = None

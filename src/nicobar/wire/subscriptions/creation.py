@@ -1,7 +1,8 @@
 """The wire types of POST /subscriptions (contract, "Creation")."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import Meta
 
@@ -34,6 +35,7 @@ from nicobar.wire.common import (
     read_address,
 )
 from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
+from nicobar.wire.misnamed import CODES, CURRENCY, TRIAL, names
 from nicobar.wire.payments.payments import (
     CartItem,
     CustomerRequest,
@@ -54,10 +56,16 @@ class AttachedAddon(RequestBody, frozen=True, kw_only=True):
 
 AttachedAddons = Annotated[list[AttachedAddon], Meta(max_length=100)]
 
+ON_DEMAND_PRICE: Final = names(
+    "amount total total_amount price unit_price unit_amount product_price", "Send product_price."
+) | names("currency product_currency billing_currency", "Send product_currency.")
+"""For what names the price of a charge on demand."""
+
 
 class OnDemandRequest(RequestBody, frozen=True, kw_only=True):
     """A subscription that is charged when its merchant asks for it."""
 
+    instead: ClassVar[Mapping[str, str]] = ON_DEMAND_PRICE
     mandate_only: bool
     """True takes no money at the start."""
     product_price: Amount | None = None
@@ -69,6 +77,17 @@ class OnDemandRequest(RequestBody, frozen=True, kw_only=True):
 class SubscriptionCreate(RequestBody, frozen=True, kw_only=True):
     """The body of POST /subscriptions. Null equals "not sent" everywhere."""
 
+    instead: ClassVar[Mapping[str, str]] = (
+        names(
+            "amount total total_amount price unit_price unit_amount product_price",
+            "A plan has its own price; a charge on demand takes on_demand.product_price.",
+        )
+        | CURRENCY
+        | CODES
+        | TRIAL
+        | names("subscription_data", "Send trial_period_days and on_demand.")
+        | names("on_demand mandate_only", "Send on_demand.mandate_only.")
+    )
     billing: BillingAddress
     customer: CustomerRequest
     product_id: ObjectId
