@@ -54,14 +54,14 @@ async def test_a_part_of_a_payment_is_not_taken_for_all_of_it(
     merchant: Merchant, runtime: Runtime, path: str, name: str
 ) -> None:
     payment = await paid(runtime, merchant.tenant, [line(), line(1)])
-    body = {"payment_id": payment.payment_id, name: 500}
+    body: dict[str, Any] = {"payment_id": payment.payment_id, name: 500}
     assert await refused(merchant, runtime, "POST", path, body) == f"{name}: {PART}"
 
 
 @pytest.mark.parametrize("name", ["quantity", "refund_amount", "ammount"])
 async def test_a_part_of_an_item_is_not_taken_for_all_of_it(merchant: Merchant, runtime: Runtime, name: str) -> None:
     payment = await paid(runtime, merchant.tenant, [line(), line(1)])
-    items = [{"item_id": "pdt_1", "amount": 1}, {"item_id": "pdt_0", name: 1}]
+    items: list[dict[str, Any]] = [{"item_id": "pdt_1", "amount": 1}, {"item_id": "pdt_0", name: 1}]
     told = await refused(merchant, runtime, "POST", "/refunds", {"payment_id": payment.payment_id, "items": items})
     assert told == f"items[1].{name}: {WHY} An item goes back whole unless items[].amount says how much of it."
 
@@ -72,7 +72,14 @@ async def test_what_is_null_or_blank_or_about_no_money_is_ignored_as_before(
     runtime = runtime._replace(processors={"simulator": Returning(runtime)})
     payment = await paid(runtime, merchant.tenant, [line()])
     clock.advance(days=1)
-    body = {"payment_id": payment.payment_id, "amount": None, "item": " ", "note": "torn", "x" * 5000: 1, "unknown": []}
+    body: dict[str, Any] = {
+        "payment_id": payment.payment_id,
+        "amount": None,
+        "item": " ",
+        "note": "torn",
+        "x" * 5000: 1,
+        "unknown": [],
+    }
     told = await merchant.client.post("/refunds/preview", json=body)
     assert (told.status_code, told.json()["amount"]) == (200, 2400)
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nicobar.api.allowed_values import list_values
 from nicobar.api.auth import KeyRing
+from nicobar.api.missing_fields import missing_fields
 from nicobar.api.retries import Retries, Work, fingerprint, respond
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
@@ -242,7 +243,7 @@ def decode_body(raw: bytes, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
         decoded = decoder.decode(raw)
         refuse_misnamed(msgspec.json.decode(raw), decoded)
     except msgspec.ValidationError as error:
-        raise _schema_problem(str(error), decoder.type) from error
+        raise _schema_problem(str(error), decoder.type, raw) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         detail = "It is nested too deeply." if isinstance(error, RecursionError) else f"{error}."
         raise Problem("INVALID_REQUEST_BODY", status=400, path="$", detail=detail) from error
@@ -278,14 +279,18 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
 
 
-def _schema_problem(words: str, shape: Any) -> Problem:
-    """Split msgspec's "Expected `int`, got `str` - at `$.product_cart[0].quantity`" into sentence and path."""
+def _schema_problem(words: str, shape: Any, raw: bytes) -> Problem:
+    """Split msgspec's "Expected `int`, got `str` - at `$.product_cart[0].quantity`" into sentence and path.
+
+    A field that is missing is named with all others that are.
+    """
     message, _, at = words.replace(" - at `key` in `", " - at `").rpartition(" - at `$")
     at = at.rstrip("`")
     message, path = (list_values(message, shape, at), at.removeprefix(".")) if message else (words, "")
     if missing := _MISSING.fullmatch(message):
         path = f"{path}.{missing[1]}".removeprefix(".")
-        message = "This field is required"
+        others = ", ".join(place for place in missing_fields(shape, raw) if place != path)
+        message = f"This field is required{', and so are: ' if others else ''}{others}"
     return Problem("INVALID_REQUEST_BODY", path=path or "$", detail=f"{message}.")
 
 

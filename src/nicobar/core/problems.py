@@ -70,7 +70,11 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
         "The server ended between doing what was asked and keeping the answer, which cannot be read from the object.",
     ),
     # --- cart and products ----------------------------------------------------------------------------------
-    "PRODUCT_CART_EMTPY": CatalogueEntry(422, "product_cart is empty", "`product_cart` has no line."),
+    "PRODUCT_CART_EMTPY": CatalogueEntry(
+        422,
+        "product_cart is empty",
+        "`product_cart` has no line, or in a checkout session only lines with a quantity of 0.",
+    ),
     "BRAND_MISMATCH": CatalogueEntry(
         422,
         "All items in the product cart should belong to the same brand",

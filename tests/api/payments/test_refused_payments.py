@@ -148,7 +148,26 @@ async def test_products_that_cannot_be_sold_once(merchant: Merchant, runtime: Ru
     )
     assert response.json()["message"].endswith(f"Product {archived} is archived")
     recurring = await product(merchant, **RECURRING)
-    await refusal(merchant, runtime, request(recurring), 422, "UNSUPPORTED_ACTION", "product_cart[0].product_id")
+    path = "product_cart[0].product_id"
+    response = await refusal(merchant, runtime, request(recurring), 422, "UNSUPPORTED_ACTION", path)
+    assert response.json()["message"] == (
+        f"{path}: Product {recurring} is not a one-time product; POST /subscriptions and POST /checkouts sell "
+        "subscriptions"
+    )
+    metered = {name: value for name, value in RECURRING.items() if name != "price"}
+    usage = await merchant.client.post(
+        "/products",
+        json={
+            "name": "Cloud",
+            "tax_category": "saas",
+            "price": metered | {"type": "usage_based_price", "fixed_price": 0},
+        },
+    )
+    by_use = usage.json()["product_id"]
+    response = await refusal(merchant, runtime, request(by_use), 422, "UNSUPPORTED_ACTION", path)
+    assert response.json()["message"] == (
+        f"{path}: Product {by_use} is not a one-time product; this server has no meters, by which it is sold"
+    )
 
 
 async def test_a_product_without_a_name(merchant: Merchant, runtime: Runtime) -> None:
