@@ -14,7 +14,7 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     # --- access ---------------------------------------------------------------------------------------------
     "UNAUTHORIZED": CatalogueEntry(
         401,
-        "You are not authorised to perform this action",
+        "You are not authorised to perform this action: {detail}",
         "No API key, or an unknown, expired or revoked one (401); a key that may only read, or not write this, or an "
         "upload without a ticket (403).",
     ),

@@ -292,18 +292,26 @@ async def test_checks_come_in_the_order_of_the_contract(merchant: Merchant, runt
 
 async def test_who_may_create(merchant: Merchant, app_client: httpx.AsyncClient, runtime: Runtime) -> None:
     body = request(await product(merchant))
-    sentence = "You are not authorised to perform this action"
-    for headers in (
-        {},
-        {"authorization": "Bearer "},
-        {"authorization": "Bearer wrong"},
-        {"authorization": merchant.key},
-        {"authorization": f"Basic {merchant.key}"},
-        {"authorization": f"Bearer {'k' * 5000}"},
-    ):
+    sentence = "You are not authorised to perform this action: "
+    wrong = "the Authorization header has no Bearer key"
+    told = {
+        "": "there is no Authorization header",
+        "Bearer ": wrong,
+        merchant.key: wrong,
+        f"Basic {merchant.key}": wrong,
+        f"Bearer {'k' * 5000}": "the Authorization header is too long",
+    }
+    refusals = {header: f"{reason}. Send an API key as `Authorization: Bearer KEY`" for header, reason in told.items()}
+    refusals["Bearer wrong"] = "this API key is unknown, expired or revoked"
+    for header, detail in refusals.items():
+        headers = {"authorization": header} if header else {}
         response = await app_client.post("/payments", json=body, headers=headers)
-        assert (response.status_code, response.json()) == (401, {"code": "UNAUTHORIZED", "message": sentence})
+        message = sentence + detail
+        assert (response.status_code, response.json()) == (401, {"code": "UNAUTHORIZED", "message": message})
         assert response.headers["x-should-retry"] == "false"
     response = await merchant.read_only_client.post("/payments", json=body)
-    assert (response.status_code, response.json()) == (403, {"code": "UNAUTHORIZED", "message": sentence})
+    assert (response.status_code, response.json()) == (
+        403,
+        {"code": "UNAUTHORIZED", "message": f"{sentence}the key may only read"},
+    )
     assert await stored(runtime) == (0, 0, 0)
