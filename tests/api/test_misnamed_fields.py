@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from harness import FakeClock, Merchant
+from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
+from nicobar.wire.misnamed import refuse_misnamed
+from nicobar.wire.refunds.refunds import RefundCreate
 from orders import dump, line, paid
 from returning import Returning
 
@@ -82,6 +85,37 @@ async def test_what_is_null_or_blank_or_about_no_money_is_ignored_as_before(
     }
     told = await merchant.client.post("/refunds/preview", json=body)
     assert (told.status_code, told.json()["amount"]) == (200, 2400)
+
+
+@pytest.mark.parametrize(
+    ("name", "listed"),
+    [
+        ("amount", True),
+        ("a_mou-NT", True),
+        ("amoun", True),  # one left out
+        ("amounts", True),
+        ("omount", True),
+        ("maount", True),
+        ("amont", True),
+        ("account", False),
+        ("amoutn_", True),
+        ("aumonut", False),  # two slips
+        ("item", True),
+        ("itens", True),
+        ("iten", False),  # item is too short for slips, and items is two away
+        ("team", False),
+        ("", False),
+        ("x" * 40, False),
+    ],
+)
+def test_a_slip_of_the_pen_is_one_letter(name: str, listed: bool) -> None:
+    sent = {"payment_id": "pay_1", name: 1}
+    if listed:
+        with pytest.raises(Problem) as refused:
+            refuse_misnamed(sent, RefundCreate(payment_id="pay_1"))
+        assert (refused.value.code, refused.value.path) == ("INVALID_REQUEST_BODY", name)
+    else:
+        refuse_misnamed(sent, RefundCreate(payment_id="pay_1"))
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,18 @@
 
 Whoever sends `amount` to POST /refunds means a part, and without `items` everything goes back; a payment with `coupon`
 would cost the whole price. A body type lists such names in `instead`, with what to send. Names are compared without
-case and underscores, and one that is nearly in the list is taken for a slip of the pen.
+case and underscores, and one that is a letter away from one in the list is taken for a slip of the pen.
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
+from functools import cache
 from typing import Any, Final
 
 from nicobar.core.problems import Problem
 from nicobar.wire.common import RequestBody
 
-_NEAR: Final = 0.8
-"""How much alike two names are at least, by `difflib`, when one is a slip of the pen for the other."""
+_SHORTEST: Final = 5
+"""Characters of a listed name that others can be near to: many words are a letter away from a shorter one."""
 
 _LONGEST: Final = 40
 """Characters of a name that is looked at: comparing takes time, and no field is called so."""
@@ -69,14 +69,31 @@ def refuse_misnamed(sent: Any, body: Any, path: str = "") -> None:
         for name, value in sent.items():
             where = f"{path}.{name}".removeprefix(".")
             if name not in fields:
-                _check(name, value, body.instead, where)
+                _check(name, value, type(body), where)
             elif isinstance(value, list | dict):
                 refuse_misnamed(value, getattr(body, name), where)
 
 
-def _check(name: str, value: Any, instead: Mapping[str, str], where: str) -> None:
+def _check(name: str, value: Any, kind: type[RequestBody], where: str) -> None:
     if value is None or (isinstance(value, str) and not value.strip()) or len(name) > _LONGEST:
         return
-    for known in get_close_matches(_plain(name), instead, n=1, cutoff=_NEAR):
-        detail = f"There is no such field, and without it more money could move than you mean. {instead[known]}"
+    plain, near = _plain(name), _near(kind)
+    use = kind.instead.get(plain) or next((near[each] for each in (plain, *_shortened(plain)) if each in near), None)
+    if use is not None:
+        detail = f"There is no such field, and without it more money could move than you mean. {use}"
         raise Problem("INVALID_REQUEST_BODY", path=where, detail=detail)
+
+
+@cache
+def _near(kind: type[RequestBody]) -> Mapping[str, str]:
+    """Return the listed names, and each without one letter.
+
+    Two names are a letter away from each other, or have two letters the other way round, when they are the same with at
+    most one letter left out of each. So a name is looked up as often as it has letters, whatever the list.
+    """
+    listed = {name: use for name, use in kind.instead.items() if len(name) >= _SHORTEST}
+    return {short: use for name, use in listed.items() for short in _shortened(name)} | listed
+
+
+def _shortened(name: str) -> list[str]:
+    return [name[:index] + name[index + 1 :] for index in range(len(name))]
