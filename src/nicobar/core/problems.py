@@ -28,8 +28,8 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "INVALID_REQUEST_BODY": CatalogueEntry(
         422,
         "Your request body is invalid. {detail}",
-        "The JSON cannot be parsed (400), is too large (413), has the wrong type (415), breaks the schema, or has a name "
-        "that would set how much money moves and is no field (422); an uploaded picture likewise.",
+        "The JSON cannot be parsed (400), is too large (413), has the wrong type (415), breaks the schema, or has a "
+        "name that would set how much money moves and is no field (422); an uploaded picture likewise.",
     ),
     "INVALID_QUERY_PARAMS": CatalogueEntry(
         422, "Your query parameters are invalid. {detail}", "A known query parameter cannot be read."
