@@ -18,7 +18,11 @@ from nicobar.flows.business.rotate_key import LONGEST_OVERLAP, rotate_key
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.business.keys import find_key, list_keys
 
-UNAUTHORIZED = {"code": "UNAUTHORIZED", "message": "You are not authorised to perform this action"}
+
+def unauthorized(detail: str) -> dict[str, str]:
+    return {"code": "UNAUTHORIZED", "message": f"You are not authorised to perform this action: {detail}"}
+
+
 PRODUCT: dict[str, object] = {
     "name": "A record",
     "price": {"type": "one_time_price", "currency": "USD", "price": 1000, "discount": 0},
@@ -50,7 +54,7 @@ async def test_a_scope_lets_a_key_write_its_class_alone(
             if other == scope:
                 assert response.status_code not in (401, 403)
             else:
-                assert (response.status_code, response.json()) == (403, UNAUTHORIZED)
+                assert (response.status_code, response.json()) == (403, unauthorized(f"the key may not write {other}"))
             assert response.headers.get("x-should-retry", "false") == "false"
         assert (await client.get("/products")).status_code == 200
     async with runtime.database.read() as read:
@@ -77,7 +81,10 @@ async def test_an_expired_key_opens_nothing_from_its_moment_on(
         assert (await client.get("/locales")).status_code == 200  # and it is remembered
         clock.advance(seconds=0.000001)
         response = await client.post("/products", json=PRODUCT)
-        assert (response.status_code, response.json()) == (401, UNAUTHORIZED)
+        assert (response.status_code, response.json()) == (
+            401,
+            unauthorized("this API key is unknown, expired or revoked"),
+        )
     async with runtime.database.read() as read:
         assert await find_key(read, secret_hash(text), clock.now()) is None
         assert await find_key(read, secret_hash(text), clock.now() - timedelta(seconds=1)) == key

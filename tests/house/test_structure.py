@@ -78,6 +78,7 @@ CORE_MAY_IMPORT = {
         "csv",
         "datetime",
         "difflib",
+        "fractions",
         "functools",
         "hashlib",
         "hmac",

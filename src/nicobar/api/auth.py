@@ -36,6 +36,11 @@ _SCHEME: Final = "bearer "
 _LONGEST_HEADER: Final = 256
 """Characters of an Authorization header; a key needs 52."""
 
+KEY_NOT_ACCEPTED: Final = "this API key is unknown, expired or revoked"
+"""What a stranger is told of a key: not which of the three, and so not whether it exists."""
+
+MAY_ONLY_READ: Final = "the key may only read"
+
 SCOPE_OF: Final[dict[str, Scope]] = {
     "payments": "payments",
     "checkouts": "payments",
@@ -74,16 +79,18 @@ class KeyRing:
         requests of the class: reads, or what scopes tell apart.
         """
         header = request.headers.get("authorization", "")
-        if header[: len(_SCHEME)].lower() != _SCHEME or len(header) > _LONGEST_HEADER:
-            _log.warning("key_refused", reason=_wrong_header(header))
-            raise Problem("UNAUTHORIZED")
-        key = await self._find(secret_hash(header[len(_SCHEME) :].strip()), runtime)
+        shown = header[len(_SCHEME) :].strip()
+        if header[: len(_SCHEME)].lower() != _SCHEME or not shown or len(header) > _LONGEST_HEADER:
+            reason = _wrong_header(header)
+            _log.warning("key_refused", reason=reason)
+            raise Problem("UNAUTHORIZED", detail=f"{reason}. Send an API key as `Authorization: Bearer KEY`")
+        key = await self._find(secret_hash(shown), runtime)
         request.state.key_id = key.key_id
         scope = SCOPE_OF[request.scope["path"].split("/", 2)[1]] if writes else None
         if scope is not None and not key.may_write(scope):
-            reason = "the key may only read" if key.read_only else f"the key may not write {scope}"
+            reason = MAY_ONLY_READ if key.read_only else f"the key may not write {scope}"
             _log.warning("key_refused", reason=reason, key_id=key.key_id)
-            raise Problem("UNAUTHORIZED", status=403)
+            raise Problem("UNAUTHORIZED", status=403, detail=reason)
         if self._limits is not None:
             await self._limits.admit(f"{key.key_id} {scope or 'read'}", request.scope.setdefault(HEADERS, []))
         _note_use(runtime, key)
@@ -135,13 +142,13 @@ def _note_use(runtime: Runtime, key: ApiKey) -> None:
 
 
 def _unauthorized(stored: StoredKey | None) -> Problem:
-    """Log which key was turned away and why, which the answer does not tell, and return the refusal."""
+    """Log which key was turned away and why, and return the refusal, the same for all."""
     if stored is None:
         _log.warning("key_refused", reason="no key like this was made here")
     else:
         reason = "the key has expired" if stored.revoked_at is None else "the key is revoked"
         _log.warning("key_refused", reason=reason, key_id=stored.key.key_id)
-    return Problem("UNAUTHORIZED")
+    return Problem("UNAUTHORIZED", detail=KEY_NOT_ACCEPTED)
 
 
 def _wrong_header(header: str) -> str:

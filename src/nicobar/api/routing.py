@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from nicobar.api.allowed_values import list_values
 from nicobar.api.auth import KeyRing
+from nicobar.api.missing_fields import missing_fields
 from nicobar.api.retries import Retries, Work, fingerprint, respond
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
@@ -25,6 +26,7 @@ from nicobar.core.retries.fingerprint import KeptAnswer
 from nicobar.flows.business_time.recall_clocks import recall_clocks
 from nicobar.flows.runtime import Runtime
 from nicobar.wire.common import NoQuery
+from nicobar.wire.misnamed import refuse_misnamed
 
 MAXIMUM_BODY: Final = 256 * 1024
 """Bytes of a request body; a cart of 100 lines with full metadata needs about 60 KiB."""
@@ -244,14 +246,20 @@ async def read_bytes(request: Request, maximum: int) -> bytes:
 
 
 def decode_body(raw: bytes, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:
-    """Decode a JSON body. Raises Problem INVALID_REQUEST_BODY whose message names the JSON path at fault."""
+    """Decode a JSON body. Raises Problem INVALID_REQUEST_BODY whose message names the JSON path at fault.
+
+    So is a name that no field has and that would say how much money moves, where a type lists some
+    (`wire/misnamed.py`).
+    """
     if not raw.strip():
         raise Problem("INVALID_REQUEST_BODY", status=400, path="$", detail="It is empty; send a JSON object.")
     try:
         raw.decode()  # the decoder skips unknown fields without looking whether they are UTF-8
         decoded = decoder.decode(raw)
+        if getattr(decoded, "instead", None):
+            refuse_misnamed(msgspec.json.decode(raw), decoded)
     except msgspec.ValidationError as error:
-        raise _schema_problem(str(error), decoder.type) from error
+        raise _schema_problem(str(error), decoder.type, raw) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         detail = "It is nested too deeply." if isinstance(error, RecursionError) else f"{error}."
         raise Problem("INVALID_REQUEST_BODY", status=400, path="$", detail=detail) from error
@@ -287,14 +295,18 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MISSING: Final = re.compile(r"Object missing required field `([^`]+)`")
 
 
-def _schema_problem(words: str, shape: Any) -> Problem:
-    """Split msgspec's "Expected `int`, got `str` - at `$.product_cart[0].quantity`" into sentence and path."""
+def _schema_problem(words: str, shape: Any, raw: bytes) -> Problem:
+    """Split msgspec's "Expected `int`, got `str` - at `$.product_cart[0].quantity`" into sentence and path.
+
+    A field that is missing is named with all others that are.
+    """
     message, _, at = words.replace(" - at `key` in `", " - at `").rpartition(" - at `$")
     at = at.rstrip("`")
     message, path = (list_values(message, shape, at), at.removeprefix(".")) if message else (words, "")
     if missing := _MISSING.fullmatch(message):
         path = f"{path}.{missing[1]}".removeprefix(".")
-        message = "This field is required"
+        others = ", ".join(place for place in missing_fields(shape, raw) if place != path)
+        message = f"This field is required{', and so are: ' if others else ''}{others}"
     return Problem("INVALID_REQUEST_BODY", path=path or "$", detail=f"{message}.")
 
 

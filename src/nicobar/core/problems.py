@@ -14,7 +14,7 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     # --- access ---------------------------------------------------------------------------------------------
     "UNAUTHORIZED": CatalogueEntry(
         401,
-        "You are not authorised to perform this action",
+        "You are not authorised to perform this action: {detail}",
         "No API key, or an unknown, expired or revoked one (401); a key that may only read, or not write this, or an "
         "upload without a ticket (403).",
     ),
@@ -28,8 +28,8 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "INVALID_REQUEST_BODY": CatalogueEntry(
         422,
         "Your request body is invalid. {detail}",
-        "The JSON cannot be parsed (400), is too large (413), has the wrong type (415), or breaks the schema (422); an "
-        "uploaded picture likewise.",
+        "The JSON cannot be parsed (400), is too large (413), has the wrong type (415), breaks the schema, or, of a "
+        "refund, has a name that would say how much goes back and is no field (422); an uploaded picture likewise.",
     ),
     "INVALID_QUERY_PARAMS": CatalogueEntry(
         422, "Your query parameters are invalid. {detail}", "A known query parameter cannot be read."
@@ -70,7 +70,11 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
         "The server ended between doing what was asked and keeping the answer, which cannot be read from the object.",
     ),
     # --- cart and products ----------------------------------------------------------------------------------
-    "PRODUCT_CART_EMTPY": CatalogueEntry(422, "product_cart is empty", "`product_cart` has no line."),
+    "PRODUCT_CART_EMTPY": CatalogueEntry(
+        422,
+        "product_cart is empty",
+        "`product_cart` has no line, or in a checkout session only lines with a quantity of 0.",
+    ),
     "BRAND_MISMATCH": CatalogueEntry(
         422,
         "All items in the product cart should belong to the same brand",

@@ -3,8 +3,9 @@
 Requests ignore unknown fields (older SDKs send some) and answers carry every key, with null where nothing applies.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -38,7 +39,10 @@ Metadata = dict[MetadataKey, MetadataText | MetadataInteger | float | bool]
 
 
 class RequestBody(Struct, frozen=True, kw_only=True):
-    """Base of request bodies: keyword fields, unknown fields ignored."""
+    """Base of request bodies: keyword fields, unknown fields ignored but for those of `instead`."""
+
+    instead: ClassVar[Mapping[str, str]] = {}
+    """Names that no field has and that would say how much money moves: `wire/misnamed.py`."""
 
 
 class ResponseBody(Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ from orders import dump
 
 __all__ = ["stand"]
 
-UNAUTHORIZED = {"code": "UNAUTHORIZED", "message": "You are not authorised to perform this action"}
+NO_KEY = "You are not authorised to perform this action: {reason}. Send an API key as `Authorization: Bearer KEY`"
 
 UNKNOWN_SUBSCRIPTION = {"DELETE /subscriptions/{subscription_id}/change-plan/scheduled": (422, "NOT_FOUND")}
 """The one operation whose 404 means something else: that no change is scheduled."""
@@ -115,7 +115,8 @@ async def test_a_key_for_reading_reads_all_but_the_secret_of_a_webhook(
         if scope == "webhooks":
             assert (answer.status_code, answer.json()["secret"][:6]) == (200, "whsec_")
         else:
-            assert (answer.status_code, answer.json()) == (403, UNAUTHORIZED)
+            message = "You are not authorised to perform this action: the key may not write webhooks"
+            assert (answer.status_code, answer.json()) == (403, {"code": "UNAUTHORIZED", "message": message})
 
 
 @pytest.mark.parametrize("who", ["another business", "its live mode", "the other's live mode"])
@@ -184,7 +185,11 @@ async def test_without_a_key_nothing_opens(
     before = await dump(runtime)
     headers = {"authorization": header.format(key=stand.shop.merchant.key)} if header else {}
     assert await statuses(app_client, table, table, **headers) == dict.fromkeys(table, (401, "UNAUTHORIZED"))
-    assert (await send(app_client, table["GET /payments"], **headers)).json() == UNAUTHORIZED
+    reason = "the Authorization header has no Bearer key" if header else "there is no Authorization header"
+    message = NO_KEY.format(reason=reason)
+    if "x{key}" in header:
+        message = "You are not authorised to perform this action: this API key is unknown, expired or revoked"
+    assert (await send(app_client, table["GET /payments"], **headers)).json()["message"] == message
     assert await dump(runtime) == before
 
 

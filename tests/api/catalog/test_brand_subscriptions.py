@@ -66,7 +66,13 @@ async def test_what_has_not_ended_moves_in_one_business_alone(clubs: tuple[Club,
     assert [
         each["subscription_id"] for each in (await club.call("GET", f"/subscriptions?brand_id={old}"))["items"]
     ] == [ended["subscription_id"]]
-    assert len(await club.told()) == told
+    assert (await club.told())[told:] == ["subscription.updated"] * 3
+    bodies = {body["subscription_id"]: body for body in (await club.bodies("subscription.updated"))[-3:]}
+    assert set(bodies) == {each["subscription_id"] for each in (active, paused, pending)}
+    for subscription_id, body in bodies.items():
+        own_of_events = {"payload_type": "Subscription", "past_due_ends_at": None, "payment_id": None}
+        assert body == await club.read(subscription_id) | own_of_events
+        assert body["brand_id"] == new
     await club.pay(pending)
     await club.work(days=31)
     for subscription_id in (active["subscription_id"], pending["subscription_id"]):
@@ -84,6 +90,7 @@ async def test_subscriptions_need_a_brand_to_go_to(clubs: tuple[Club, Club]) -> 
     sold = await product(club, old)
     own = await club.subscribe(sold)
     await club.call("PATCH", f"/products/{sold}", {"brand_id": new})
+    told = await club.told()
     refused = await club.call("POST", f"/brands/{old}/archive", {}, status=422)
     assert refused == {
         "code": "UNSUPPORTED_ACTION",
@@ -91,6 +98,7 @@ async def test_subscriptions_need_a_brand_to_go_to(clubs: tuple[Club, Club]) -> 
     }
     assert await brands_of(club, own["subscription_id"]) == [old]
     assert (await club.call("GET", f"/brands/{old}"))["archived_at"] is None
+    assert await club.told() == told
     await club.call("PATCH", f"/subscriptions/{own['subscription_id']}", {"status": "cancelled"})
     answer = await club.call("POST", f"/brands/{old}/archive", {})
     assert (answer["products_moved"], answer["subscriptions_moved"]) == (0, 0)

@@ -148,7 +148,26 @@ async def test_products_that_cannot_be_sold_once(merchant: Merchant, runtime: Ru
     )
     assert response.json()["message"].endswith(f"Product {archived} is archived")
     recurring = await product(merchant, **RECURRING)
-    await refusal(merchant, runtime, request(recurring), 422, "UNSUPPORTED_ACTION", "product_cart[0].product_id")
+    path = "product_cart[0].product_id"
+    response = await refusal(merchant, runtime, request(recurring), 422, "UNSUPPORTED_ACTION", path)
+    assert response.json()["message"] == (
+        f"{path}: Product {recurring} is not a one-time product; POST /subscriptions and POST /checkouts sell "
+        "subscriptions"
+    )
+    metered = {name: value for name, value in RECURRING.items() if name != "price"}
+    usage = await merchant.client.post(
+        "/products",
+        json={
+            "name": "Cloud",
+            "tax_category": "saas",
+            "price": metered | {"type": "usage_based_price", "fixed_price": 0},
+        },
+    )
+    by_use = usage.json()["product_id"]
+    response = await refusal(merchant, runtime, request(by_use), 422, "UNSUPPORTED_ACTION", path)
+    assert response.json()["message"] == (
+        f"{path}: Product {by_use} is not a one-time product; this server has no meters, by which it is sold"
+    )
 
 
 async def test_a_product_without_a_name(merchant: Merchant, runtime: Runtime) -> None:
@@ -273,18 +292,26 @@ async def test_checks_come_in_the_order_of_the_contract(merchant: Merchant, runt
 
 async def test_who_may_create(merchant: Merchant, app_client: httpx.AsyncClient, runtime: Runtime) -> None:
     body = request(await product(merchant))
-    sentence = "You are not authorised to perform this action"
-    for headers in (
-        {},
-        {"authorization": "Bearer "},
-        {"authorization": "Bearer wrong"},
-        {"authorization": merchant.key},
-        {"authorization": f"Basic {merchant.key}"},
-        {"authorization": f"Bearer {'k' * 5000}"},
-    ):
+    sentence = "You are not authorised to perform this action: "
+    wrong = "the Authorization header has no Bearer key"
+    told = {
+        "": "there is no Authorization header",
+        "Bearer ": wrong,
+        merchant.key: wrong,
+        f"Basic {merchant.key}": wrong,
+        f"Bearer {'k' * 5000}": "the Authorization header is too long",
+    }
+    refusals = {header: f"{reason}. Send an API key as `Authorization: Bearer KEY`" for header, reason in told.items()}
+    refusals["Bearer wrong"] = "this API key is unknown, expired or revoked"
+    for header, detail in refusals.items():
+        headers = {"authorization": header} if header else {}
         response = await app_client.post("/payments", json=body, headers=headers)
-        assert (response.status_code, response.json()) == (401, {"code": "UNAUTHORIZED", "message": sentence})
+        message = sentence + detail
+        assert (response.status_code, response.json()) == (401, {"code": "UNAUTHORIZED", "message": message})
         assert response.headers["x-should-retry"] == "false"
     response = await merchant.read_only_client.post("/payments", json=body)
-    assert (response.status_code, response.json()) == (403, {"code": "UNAUTHORIZED", "message": sentence})
+    assert (response.status_code, response.json()) == (
+        403,
+        {"code": "UNAUTHORIZED", "message": f"{sentence}the key may only read"},
+    )
     assert await stored(runtime) == (0, 0, 0)

@@ -133,7 +133,7 @@ def themed(**theme: Any) -> dict[str, Any]:
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"product_cart": []}, "PRODUCT_CART_EMTPY", "product_cart is empty"),
-    ({"quantity": 0}, "PRODUCT_CART_EMTPY", "product_cart"),
+    ({"quantity": 0}, "PRODUCT_CART_EMTPY", "product_cart[0].quantity"),
     ({"product_cart": [{"product_id": "pdt_no", "quantity": 1}]}, "NOT_FOUND", "product_cart[0].product_id"),
     ({"product_collection_id": "pdc_1"}, "UNSUPPORTED_ACTION", "product_collection_id"),
     ({"addons": [{"addon_id": "adn_1", "quantity": 1}]}, "MISSING_ADDON_IDS", "product_cart[0].addons"),
@@ -183,6 +183,59 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (CONFIRMED | {"customer": {"email": "a@example.com"}, "feature_flags": {"require_phone_number": True}},
      "INVALID_REQUEST_BODY", "customer.phone_number"),
 ]  # fmt: skip
+
+
+INVALID = "Your request body is invalid."
+WHOLE_ADDRESS = "billing_address.street, billing_address.city, billing_address.state, billing_address.zipcode"
+QUESTION = FIELD | {"required": True}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, f"customer: {INVALID} confirm: true needs customer, billing_address.country, {WHOLE_ADDRESS}."),
+        (
+            {"billing_address": {"country": "US", "city": "Reno", "zipcode": " "}, "customer": ANA},
+            f"billing_address.street: {INVALID} confirm: true needs billing_address.street, billing_address.state, "
+            "billing_address.zipcode.",
+        ),
+        (
+            {
+                "minimal_address": True,
+                "feature_flags": {"require_tax_id": True},
+                "custom_fields": [FIELD, QUESTION | {"key": "b"}],
+            },
+            f"customer: {INVALID} confirm: true needs customer, billing_address.country, tax_id. With confirm: true "
+            "nobody can answer custom_fields[1].required.",
+        ),
+        (
+            CONFIRMED | {"custom_fields": [QUESTION]},
+            f"custom_fields[0].required: {INVALID} With confirm: true nobody can answer custom_fields[0].required.",
+        ),
+    ],
+)
+async def test_a_confirmed_session_is_told_all_that_it_lacks(shop: Shop, fields: dict[str, Any], message: str) -> None:
+    body = {"product_cart": [item(await shop.product())], "confirm": True} | fields
+    before = await dump(shop.runtime)
+    response = await shop.client.post("/checkouts", json=body)
+    assert (response.status_code, response.json()) == (422, {"code": "INVALID_REQUEST_BODY", "message": message})
+    assert await dump(shop.runtime) == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "which"),
+    [(1, "product_cart[0]"), (3, "one of product_cart[0], product_cart[1], product_cart[2]")],
+)
+async def test_a_cart_of_nothing_is_told_its_quantity(shop: Shop, lines: int, which: str) -> None:
+    body = {"product_cart": [item(await shop.product(), 0)] * lines}
+    message = f"product_cart[0].quantity: product_cart is empty: the quantity of {which} must be at least 1"
+    for path in ("/checkouts", "/checkouts/preview"):
+        before = await dump(shop.runtime)
+        response = await shop.client.post(path, json=body)
+        assert (response.status_code, response.json()) == (422, {"code": "PRODUCT_CART_EMTPY", "message": message})
+        assert await dump(shop.runtime) == before
+    body["product_cart"] = [item(await shop.product(), 0), item(await shop.product(500), 1)]
+    assert (await shop.client.post("/checkouts/preview", json=body)).json()["total_price"] == 500
 
 
 @pytest.mark.parametrize(("fields", "code", "path"), REFUSED)

@@ -197,7 +197,11 @@ async def test_a_one_time_product_is_no_subscription(club: Club) -> None:
         "product_id": product_id,
         "quantity": 1,
     }
-    assert (await club.call("POST", "/subscriptions", body, 422))["code"] == "UNSUPPORTED_ACTION"
+    assert await club.call("POST", "/subscriptions", body, 422) == {
+        "code": "UNSUPPORTED_ACTION",
+        "message": f"product_id: Product {product_id} is a one-time product; subscriptions need a recurring price. "
+        "POST /payments and POST /checkouts sell one-time products",
+    }
 
 
 async def test_one_live_subscription_a_customer_where_the_setting_says_so(club: Club) -> None:

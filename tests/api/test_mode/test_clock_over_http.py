@@ -66,6 +66,19 @@ async def test_a_month_is_answered_with_what_happened(club: Club) -> None:
 
 
 @pytest.mark.parametrize(
+    ("to", "now"),
+    [
+        ("2026-04-15", "2026-04-15T00:00:00Z"),
+        ("2026-04-15T12:30", "2026-04-15T12:30:00Z"),
+        ("2026-04-15T12:30:00+02:00", "2026-04-15T10:30:00Z"),
+    ],
+)
+async def test_a_day_is_its_beginning_as_on_the_command_line(club: Club, to: str, now: str) -> None:
+    moved = await club.call("POST", "/test/clock", {"to": to})
+    assert (moved["now"], moved["moving_to"]) == (now, None)
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {},
@@ -76,6 +89,12 @@ async def test_a_month_is_answered_with_what_happened(club: Club) -> None:
         {"advance": "999999999w"},
         {"advance": "4000d"},
         {"to": "2020-01-01T00:00:00Z"},
+        {"to": "2020-01-01"},
+        {"to": "2026-02-30"},
+        {"to": "tomorrow"},
+        {"to": ""},
+        {"to": "0001-01-01T00:00:00+01:00"},
+        {"to": "9999-12-31T23:59:59-01:00"},
         {"to": "2100-01-01T00:00:00Z"},
         {"advance": "1d", "to": "2027-01-01T00:00:00Z"},
     ],

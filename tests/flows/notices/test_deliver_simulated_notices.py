@@ -220,7 +220,7 @@ async def test_a_refusal_is_tried_again(
     clock.advance(seconds=60)
 
     async def refuse(*_arguments: object) -> None:
-        raise Problem("UNAUTHORIZED")
+        raise Problem("UNAUTHORIZED", detail="no")
 
     with monkeypatch.context() as patched:
         patched.setattr(module, "receive_notice", refuse)

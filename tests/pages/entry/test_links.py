@@ -332,7 +332,8 @@ def test_every_word_of_the_api_that_is_as_long_as_a_link_is_known() -> None:
 async def test_a_word_of_the_api_is_no_link(browser: httpx.AsyncClient, path: str) -> None:
     served = path.startswith("/webhooks")
     missing = f"GET {path} not found; /docs lists what there is"
-    message = "You are not authorised to perform this action" if served else missing
+    refused = "You are not authorised to perform this action: there is no Authorization header. "
+    message = f"{refused}Send an API key as `Authorization: Bearer KEY`" if served else missing
     with capture_logs() as logs:
         for _ in range(40):  # more than an address may miss links
             response = await browser.get(path)

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from inspect import getdoc
 from typing import Any, Final, NamedTuple
 
+from nicobar.api.auth import KEY_NOT_ACCEPTED, MAY_ONLY_READ
 from nicobar.api.documentation.error_catalogue import example_message
 from nicobar.api.documentation.examples import example_id, example_of
 from nicobar.api.documentation.request_fields import explain_request_fields
@@ -23,7 +24,8 @@ unchanged: point `DODO_PAYMENTS_BASE_URL` at the address below.
 
 Bodies and answers are JSON; a body may have up to {MAXIMUM_BODY // 1024} KiB. Amounts are whole numbers in the minor \
 unit of their currency: `1999` is 19.99 US dollars or 1999 yen. Moments are in UTC, in RFC 3339 form. In a request, \
-unknown fields are ignored, and `null` counts as not sent unless the text says otherwise.
+unknown fields are ignored, and `null` counts as not sent unless the text says otherwise. A refund refuses names \
+that would say how much goes back and that no field has, such as `amount`.
 
 Every request that writes may carry an `Idempotency-Key`; then it is carried out once, and its repetitions get the \
 first answer with `Idempotent-Replayed: true`. The official libraries send none when they try again: a `POST` with \
@@ -64,13 +66,17 @@ def _body_refusal(status: int | None, when: str, detail: str, path: str = "") ->
     return _refusal("INVALID_REQUEST_BODY", status, when, message)
 
 
+def _unauthorized(status: int, when: str, detail: str) -> _Refusal:
+    return _refusal("UNAUTHORIZED", status, when, CATALOGUE["UNAUTHORIZED"].sentence.format(detail=detail))
+
+
 _ALWAYS: Final = (
-    _refusal("UNAUTHORIZED", when="No API key, or an unknown, expired or revoked one."),
+    _unauthorized(401, "No API key, or an unknown, expired or revoked one.", KEY_NOT_ACCEPTED),
     _refusal("TOO_MANY_REQUESTS"),
     _refusal("INTERNAL_SERVER_ERROR"),
     _refusal("SERVICE_UNAVAILABLE"),
 )
-_WRITES: Final = (_refusal("UNAUTHORIZED", 403, "The API key is read-only, or its scopes do not cover this."),)
+_WRITES: Final = (_unauthorized(403, "The API key is read-only, or its scopes do not cover this.", MAY_ONLY_READ),)
 _KEYED: Final = (
     _refusal("INVALID_REQUEST_PARAMETERS", message=f"Idempotency-Key: {KEY_DETAIL}"),
     _refusal("IDEMPOTENCY_KEY_REUSED"),

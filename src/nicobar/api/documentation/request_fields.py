@@ -265,7 +265,7 @@ REQUEST_FIELDS: Final[dict[str, str]] = {
     "amounts are in the settlement currency.",
     # the clock of test mode
     "ClockAdvance.advance": "How far: a duration such as 45s, 90m, 12h, 30d or 4w. Null for `to`.",
-    "ClockAdvance.to": "Where to: a moment that is still to come in test mode. Null for `advance`.",
+    "ClockAdvance.to": "Where to: a day such as 2027-01-31 or a moment, to come in test mode. Null for `advance`.",
 }
 """By name, by component and name, or by operation and parameter."""
 

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import App, Parameter
@@ -111,14 +111,14 @@ def set_(
     database_url: DatabaseUrl = None,
 ) -> int:
     """Move test mode forward to a moment. What was due on the way happens, in order, and is listed."""
-    from nicobar.core.test_mode.clock_goal import ClockGoal
+    from nicobar.core.problems import Problem
+    from nicobar.core.test_mode.clock_goal import ClockGoal, read_moment
 
     try:
-        read = datetime.fromisoformat(to)
-    except ValueError as error:
-        raise ConfigurationError(f"{to!r} is no time. Write it like 2027-01-31 or 2027-01-31T12:00:00Z.") from error
-    read = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-    return _move(ClockGoal(to=read), json=json, data=data, database_url=database_url)
+        goal = ClockGoal(to=read_moment(to))
+    except Problem as problem:
+        raise ConfigurationError(f"{to!r} is no time. {problem.message}") from problem
+    return _move(goal, json=json, data=data, database_url=database_url)
 
 
 @app.command(

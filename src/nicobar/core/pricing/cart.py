@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from nicobar.core.catalog.localized_price import LocalizedPrice, agreed_currency, candidate, choose
-from nicobar.core.catalog.product import OneTimePrice, Price
+from nicobar.core.catalog.product import OneTimePrice, Price, RecurringPrice
 from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.pricing.pricing import buyer_price
 from nicobar.core.pricing.quote import UNCHANGED, CartLine
@@ -89,8 +89,7 @@ def check_products(items: Sequence[RequestedItem], products: Mapping[str, Sellab
         if product.archived:
             raise Problem("PRODUCT_IS_DELETED", product_id=item.product_id, path=where)
         if not isinstance(product.price, OneTimePrice):
-            detail = f"Product {item.product_id} is not a one-time product"
-            raise Problem("UNSUPPORTED_ACTION", detail=detail, path=where)
+            raise Problem("UNSUPPORTED_ACTION", detail=_not_sold_once(product), path=where)
         if not product.name.strip():
             raise Problem("MISSING_PRODUCT_INFORMATION", product_id=item.product_id, path=where)
         brands.add(product.brand_id)
@@ -99,6 +98,12 @@ def check_products(items: Sequence[RequestedItem], products: Mapping[str, Sellab
     if not all(products[item.product_id].brand_enabled for item in items):
         raise Problem("BRAND_NOT_ENABLED", path="product_cart")
     return brands.pop()
+
+
+def _not_sold_once(product: SellableProduct) -> str:
+    sold = "POST /subscriptions and POST /checkouts sell subscriptions"
+    way = sold if isinstance(product.price, RecurringPrice) else "this server has no meters, by which it is sold"
+    return f"Product {product.product_id} is not a one-time product; {way}"
 
 
 def check_country(country: str, name: str, blocked: Collection[str]) -> None:

@@ -28,7 +28,7 @@ class ChargeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The period that it pays for; None for a charge on demand, and until a first payment has succeeded."""
     ends_at: datetime | None = None
     factor: str = "1"
-    """The share of a whole period that it pays for, in decimals."""
+    """The share of a whole period that it pays for, as `Share.ratio` writes it."""
     state: ChargeState
     """`credited`: paid after the subscription had gone on without it."""
     created_at: datetime

@@ -4,6 +4,7 @@ Prices are those of a whole period after standing discounts, in minor units of t
 """
 
 from datetime import datetime
+from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from nicobar.core.money.money import decimal_text, round_half_up
@@ -31,6 +32,16 @@ class Share(NamedTuple):
     def text(self) -> str:
         """Return it as the contract writes factors: "1", "0.625", with at most eight decimals."""
         return decimal_text(self.part, self.whole).removeprefix("about ")
+
+    def ratio(self) -> str:
+        """Return it as it is stored, in lowest terms: "1", "5/8"."""
+        return str(Fraction(self.part, self.whole))
+
+
+def read_share(text: str) -> Share:
+    """Return a share that was stored: as `Share.ratio` writes it, or in decimals as it was written before."""
+    ratio = Fraction(text)
+    return Share(ratio.numerator, ratio.denominator)
 
 
 WHOLE = Share(1, 1)

@@ -1,7 +1,7 @@
 """Where the clock of a test mode is to be moved to."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from nicobar.core.problems import Problem
@@ -53,6 +53,19 @@ def read_duration(text: str) -> timedelta:
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
     except OverflowError:
         return timedelta.max
+
+
+def read_moment(text: str) -> datetime:
+    """Return a moment, or the beginning of a day; in UTC unless the text says otherwise.
+
+    Raises Problem INVALID_REQUEST_PARAMETERS for anything else.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        detail = "It is a day or a moment: 2027-01-31 or 2027-01-31T12:00:00Z."
+        raise Problem("INVALID_REQUEST_PARAMETERS", path="to", detail=detail) from error
 
 
 def _too_far(real: datetime, path: str) -> Problem:

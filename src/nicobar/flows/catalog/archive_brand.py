@@ -6,6 +6,8 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.brand import ArchivedBrand, Brand, check_usable
 from nicobar.core.problems import Problem
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
+from nicobar.flows.events.load_whole_subscription import load_whole_subscription
+from nicobar.flows.events.write_event import write_event
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import brands, products
 from nicobar.storage.database import Tx
@@ -15,7 +17,8 @@ from nicobar.storage.subscriptions import subscriptions
 async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, target_id: str | None) -> ArchivedBrand:
     """Move what the brand has to the brand `target_id`, and archive it; both or neither.
 
-    That is every product, archived ones too, and every subscription that has not ended. Their past payments stay.
+    That is every product, archived ones too, and every subscription that has not ended; merchants are told of each
+    subscription, which has another brand now. Their past payments stay.
 
     Raises Problem NOT_FOUND for either brand, UNABLE_TO_EDIT_PRIMARY_BRAND, BRAND_NOT_ENABLED when the brand is
     archived already (410) or the target is not usable (422), INVALID_REQUEST_PARAMETERS when the target is the brand
@@ -25,16 +28,20 @@ async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, target_
         # Archivings of one business queue up behind its primary brand: two that name each other cannot deadlock.
         await brands.lock_brand(tx, tenant, tenant.business_id, "change")
         stored = await _lock_archivable(tx, tenant, brand_id)
-        products_moved = subscriptions_moved = 0
+        moment = runtime.now(tenant)
+        products_moved, subscriptions_moved = 0, 0
         if target_id is not None:
             await _lock_target(tx, tenant, brand_id, target_id)
-            products_moved = await products.move_products(tx, tenant, brand_id, target_id, runtime.now(tenant))
-            subscriptions_moved = await subscriptions.move_subscriptions(tx, tenant, brand_id, target_id)
+            products_moved = await products.move_products(tx, tenant, brand_id, target_id, moment)
+            moved = await subscriptions.move_subscriptions(tx, tenant, brand_id, target_id)
+            subscriptions_moved = len(moved)
+            for subscription in moved:
+                whole = await load_whole_subscription(tx, subscription)
+                await write_event(runtime, tx, tenant, "subscription.updated", whole, moment)
         elif await products.brand_has_products(tx, tenant, brand_id):
             raise _needs_target("products")
         elif await subscriptions.brand_has_subscriptions(tx, tenant, brand_id):
             raise _needs_target("subscriptions")
-        moment = runtime.now(tenant)
         await brands.update_brand(tx, tenant, msgspec.structs.replace(stored, archived_at=moment, updated_at=moment))
         ids = [brand_id] if target_id is None else [brand_id, target_id]
         await write_audit_entry(runtime, tx, tenant, "brand.archive", ids, ["archived_at"])

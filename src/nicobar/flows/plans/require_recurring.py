@@ -20,7 +20,9 @@ def require_recurring(
     if product.archived:
         raise Problem("PRODUCT_IS_DELETED", product_id=product_id, path=path)
     if not isinstance(product.price, RecurringPrice):
-        kind = "a one-time product" if isinstance(product.price, OneTimePrice) else "sold by measured use"
+        once = isinstance(product.price, OneTimePrice)
+        kind = "a one-time product" if once else "sold by measured use"
         detail = f"Product {product_id} is {kind}; subscriptions need a recurring price"
+        detail += ". POST /payments and POST /checkouts sell one-time products" if once else ""
         raise Problem("UNSUPPORTED_ACTION", detail=detail, path=path)
     return product, product.price

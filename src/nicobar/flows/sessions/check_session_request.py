@@ -96,26 +96,36 @@ def _check_colours(colours: ColourSet, path: str) -> None:
 
 def _check_confirmed(request: SessionRequest) -> None:
     """Refuse a session whose payment is made with it, and that lacks something a page would have asked for."""
-    customer, billing = request.customer, request.billing
     if not request.items:
         raise Problem("PRODUCT_CART_EMTPY", path="product_cart")
+    missing = _missing_of_confirmed(request)
+    fields = enumerate(request.custom_fields)
+    required = [f"custom_fields[{index}].required" for index, field in fields if field.required]
+    needs = f"confirm: true needs {', '.join(missing)}." if missing else ""
+    asks = f"With confirm: true nobody can answer {', '.join(required)}." if required else ""
+    if missing or required:
+        raise _invalid((missing + required)[0], f"{needs} {asks}".strip())
+
+
+def _missing_of_confirmed(request: SessionRequest) -> list[str]:
+    customer, billing, missing = request.customer, request.billing, []
     if customer is None or not (blank_to_none(customer.customer_id) or blank_to_none(customer.email)):
-        raise _invalid("customer", "confirm: true needs a customer.")
+        missing.append("customer")
     if billing is None:
-        raise _invalid("billing_address", "confirm: true needs a billing address.")
+        missing.append("billing_address.country")
     for part in _needed_parts(billing, minimal=request.is_minimal):
-        if blank_to_none(getattr(billing, part)) is None:
-            raise _invalid(f"billing_address.{part}", "confirm: true needs it.")
+        if billing is None or blank_to_none(getattr(billing, part)) is None:
+            missing.append(f"billing_address.{part}")
     if request.flags.require_tax_id and blank_to_none(request.tax_id) is None:
-        raise _invalid("tax_id", "confirm: true needs it, because feature_flags.require_tax_id is set.")
-    for index, field in enumerate(request.custom_fields):
-        if field.required:
-            raise _invalid(f"custom_fields[{index}].required", "With confirm: true nobody can answer it.")
+        missing.append("tax_id")
+    return missing
 
 
-def _needed_parts(billing: Address, *, minimal: bool) -> tuple[str, ...]:
-    """Return what a confirmed session needs of an address besides the country."""
+def _needed_parts(billing: Address | None, *, minimal: bool) -> tuple[str, ...]:
+    """Return what a confirmed session needs of an address besides the country, on which it may depend."""
     if not minimal:
         return ("street", "city", "state", "zipcode")
+    if billing is None:
+        return ()
     country = countries.get(billing.country)
     return ("zipcode",) if country.postal_code_required or tax_regions().asks_for_code(country.alpha2) else ()

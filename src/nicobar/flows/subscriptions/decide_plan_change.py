@@ -116,7 +116,7 @@ def _order(
         payment_method_id=subscription.payment_method_id,
         metadata=change.metadata,
         change=change,
-        factor=cost.share.text(),
+        factor=cost.share.ratio(),
         action=CHANGED_PLAN,
     )
 

@@ -59,9 +59,14 @@ WITH held AS (
         AND {_NOT_ENDED} ORDER BY subscription_id FOR UPDATE
 ), moved AS (
     UPDATE subscriptions s SET brand_id = $4 FROM held
-    WHERE s.business_id = $1 AND s.mode = $2 AND s.subscription_id = held.subscription_id RETURNING true
+    WHERE s.business_id = $1 AND s.mode = $2 AND s.subscription_id = held.subscription_id RETURNING s.subscription_id
 )
-SELECT count(*) FROM moved
+SELECT array_agg(subscription_id) FROM moved
+"""
+
+_OF_IDS: Final = f"""
+SELECT {_COLUMNS} WHERE s.business_id = $1 AND s.mode = $2 AND s.subscription_id = ANY($3::text[])
+ORDER BY s.subscription_id
 """
 
 
@@ -161,10 +166,11 @@ async def brand_has_subscriptions(read: Read, tenant: Tenant, brand_id: str) -> 
     return found
 
 
-async def move_subscriptions(tx: Tx, tenant: Tenant, brand_id: str, target_id: str) -> int:
-    """Put the subscriptions of one brand that have not ended under another; return their number."""
-    moved: int = await tx.fetchval(_MOVE, tenant.business_id, tenant.mode, brand_id, target_id)
-    return moved
+async def move_subscriptions(tx: Tx, tenant: Tenant, brand_id: str, target_id: str) -> Sequence[Subscription]:
+    """Put the subscriptions of one brand that have not ended under another; return them as they are now, by id."""
+    ids = await tx.fetchval(_MOVE, tenant.business_id, tenant.mode, brand_id, target_id)
+    rows = [] if ids is None else await tx.fetch(_OF_IDS, tenant.business_id, tenant.mode, ids)
+    return [_subscription(row) for row in rows]
 
 
 def _subscription(row: Record) -> Subscription:

@@ -12,6 +12,7 @@ from nicobar.core.events.whole_payment import WholePayment
 from nicobar.core.payments.payment import CardDetails, CustomFieldResponse, Payment, PaymentLine
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.core.subscriptions.charge_record import ChargeRecord
+from nicobar.core.subscriptions.proration import read_share
 from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentProvider
 from nicobar.wire.common import (
     PageQuery,
@@ -228,7 +229,7 @@ def _subscription_fields(charges: Sequence[ChargeRecord]) -> dict[str, Any]:
                 "subscription_id": charge.subscription_id,
                 "starts_at": charge.starts_at,
                 "ends_at": charge.ends_at,
-                "proration_factor": charge.factor,
+                "proration_factor": read_share(charge.factor).text(),
             }
             for charge in charges
             if charge.state == "paid" and charge.starts_at is not None

@@ -1,8 +1,8 @@
 """The wire types of refunds (contract, "Refunds"), and how refunds are rendered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -26,11 +26,16 @@ from nicobar.wire.common import (
     ResponseBody,
 )
 from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
+from nicobar.wire.misnamed import names
 
 
 class RefundItemRequest(RequestBody, frozen=True, kw_only=True):
     """One item of a refund."""
 
+    instead: ClassVar[Mapping[str, str]] = names(
+        "amount refund_amount total total_amount price unit_price quantity percent percentage partial is_partial",
+        "An item goes back whole unless items[].amount says how much of it.",
+    ) | names("currency", "The currency of all amounts is the refund's, in currency.")
     item_id: ObjectId
     """The product's id, as the line items of the payment have it in `items_id`."""
     amount: Annotated[int, Meta(ge=-INT32_MAX, le=INT32_MAX)] | None = None
@@ -42,6 +47,11 @@ class RefundItemRequest(RequestBody, frozen=True, kw_only=True):
 class RefundCreate(RequestBody, frozen=True, kw_only=True):
     """The body of POST /refunds. Null equals "not sent" everywhere."""
 
+    instead: ClassVar[Mapping[str, str]] = names(
+        "amount refund_amount total_amount settlement_amount price quantity percent percentage partial is_partial item "
+        "items item_id item_ids refund_items line_items lines product products product_id product_ids product_cart",
+        "To give back a part, send items[].item_id and items[].amount.",
+    ) | names("currency refund_currency", "Send currency.")
     payment_id: ObjectId
     reason: Annotated[str, Meta(max_length=3000)] | None = None
     items: Annotated[list[RefundItemRequest], Meta(min_length=1, max_length=100)] | None = None

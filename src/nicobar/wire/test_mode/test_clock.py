@@ -6,16 +6,17 @@ from typing import Annotated
 from msgspec import Meta
 
 from nicobar.core.problems import Problem
-from nicobar.core.test_mode.clock_goal import ClockGoal, read_duration
+from nicobar.core.test_mode.clock_goal import ClockGoal, read_duration, read_moment
 from nicobar.core.test_mode.happening import ClockMove
-from nicobar.wire.common import RequestBody, ResponseBody, in_utc
+from nicobar.wire.common import RequestBody, ResponseBody
 
 
 class ClockAdvance(RequestBody, frozen=True, kw_only=True):
     """The body of POST /test/clock: one of the two. With neither, a move that was broken off goes on."""
 
     advance: Annotated[str, Meta(max_length=12)] | None = None
-    to: datetime | None = None
+    to: Annotated[str, Meta(max_length=40)] | None = None
+    """A day or a moment, as `nicobar clock set` takes it."""
 
 
 class ClockHappening(ResponseBody, frozen=True, kw_only=True):
@@ -48,7 +49,9 @@ def read_goal(body: ClockAdvance) -> ClockGoal:
     """Return where the clock is to be moved to. Raises Problem INVALID_REQUEST_PARAMETERS."""
     if body.advance is not None and body.to is not None:
         raise Problem("INVALID_REQUEST_PARAMETERS", path="to", detail="Send either `advance` or `to`.")
-    return ClockGoal(None if body.advance is None else read_duration(body.advance), in_utc(body.to))
+    if body.advance is not None:
+        return ClockGoal(by=read_duration(body.advance))
+    return ClockGoal(to=None if body.to is None else read_moment(body.to))
 
 
 def render_move(move: ClockMove, real: datetime) -> TestClockRead:
