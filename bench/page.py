@@ -63,7 +63,9 @@ def _creations(creations: Sequence[Creation]) -> list[str]:
             "`POST /payments` with a cart of three lines takes turns with pgbench, which writes the same rows and "
             "bytes by hand, one payment a transaction, prepared (`bench/by_hand.py`; a test compares the rows), and "
             "with an answer that says nothing, of as many bytes by the same HTTP protocol (`bench/bare.py`). Each "
-            "connection sends its next request when the last answer has come."
+            "connection sends its next request when the last answer has come. The ratio is that of payments to pgbench "
+            "at the connections of its own row: divided in each round, and the median of the rounds, so it need not "
+            "be the quotient of the two columns."
         ),
         *_beside_pgbench(creations),
         f"A bare answer takes {empty} µs of its server.",
@@ -93,9 +95,11 @@ def _purchases(found: Results) -> list[str]:
         *_paragraph(
             "A payment is created, its page opened, its form sent with a card, and the simulator asked; ledger and "
             "events are written, and one webhook endpoint is told. The clock stops when the last webhook has arrived, "
-            "and `nicobar doctor` finds the books in order."
+            "and `nicobar doctor` finds the books in order. The ratio is to pgbench at 16 connections, which writes "
+            "the rows of a created payment as above and is measured anew after each round: it is taken against no "
+            "row of that table."
         ),
-        f"| Purchases a second | to pgbench | {_COLUMNS} |",
+        f"| Purchases a second | ratio to pgbench | {_COLUMNS} |",
         "| " + "--- | " * 7,
         f"| {bought.rate:,.0f} | {bought.ratio:.2f} | {_costs(bought.cost)} |",
         "",

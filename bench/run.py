@@ -43,6 +43,24 @@ LONGEST = 45 * 60
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
+def method(seconds: float, rounds: int, fewer: int) -> str:
+    """Return how long each measurement takes, and what its figures are of so many rounds.
+
+    Creating payments has `rounds`, and what is repeated besides has `fewer`.
+    """
+    return (
+        f"loads of {seconds:g} s; creating payments: {_figure(rounds)}; buying, constant rates and requests: "
+        f"{_figure(fewer)}; work, start and memory: measured once"
+    )
+
+
+def _figure(rounds: int) -> str:
+    """Return what `statistics.median` makes of so many rounds."""
+    if rounds == 1:
+        return "one round"
+    return f"the {'mean' if rounds == 2 else 'median'} of {rounds} rounds"
+
+
 def measure(server: Server, dsn: str, options: argparse.Namespace, starts: tuple[float, float]) -> Results:
     """Measure everything."""
     length = Length(options.seconds, options.rounds)
@@ -68,10 +86,8 @@ def measure(server: Server, dsn: str, options: argparse.Namespace, starts: tuple
         say(f"With {payments:,} stored payments")
         grown.append(measure_grown(server, dsn, goods, payments, short))
     memory.after = server.memory
-    rounds = f"medians of {length.rounds} rounds for payments and {short.rounds} for the rest"
-    method = f"closed loops of {options.seconds:g} s, {rounds}"
     return Results(
-        about(method),
+        about(method(options.seconds, length.rounds, short.rounds)),
         *starts,
         creations,
         several,

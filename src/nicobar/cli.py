@@ -37,7 +37,9 @@ Without colours: --no-color, or NO_COLOR=1 in the environment.""",
 
 app.command("nicobar.commands.keys:app", name="keys", help="Make, list and revoke API keys.")
 app.command("nicobar.commands.audit:app", name="audit", help="Show who changed what.")
-app.command("nicobar.commands.customers:app", name="customers", help="Erase the data of a person.")
+app.command(
+    "nicobar.commands.customers:app", name="customers", help="List customers, show all about one, erase a person."
+)
 app.command("nicobar.commands.events:app", name="events", help="List events, show what became of one, send one again.")
 app.command("nicobar.commands.webhooks:app", name="webhooks", help="Show webhook endpoints; say what is wrong.")
 app.command("nicobar.commands.payments:app", name="payments", help="List payments, and show all about one.")

@@ -3,8 +3,10 @@
 from xml.etree import ElementTree
 
 import msgspec
+import pytest
 from bench.page import chart, page
 from bench.results import About, Constant, Creation, Grown, Memory, Purchases, Results, Row
+from bench.run import method
 from bench.server import Cost, middle
 from bench.webhooks import Worked
 
@@ -41,6 +43,32 @@ def test_the_page_has_the_figures() -> None:
     assert "| Renewals of subscriptions | 10 | 36,000 | 1800 | 4300 |" in text
     assert "### 1,000,000 payments" in text
     assert "| GET /payments, by status | 16 | 1,800 |" in text
+
+
+def test_it_is_said_what_a_ratio_is_taken_against() -> None:
+    text = " ".join(page(FOUND).split())
+    assert "The ratio is that of payments to pgbench at the connections of its own row: divided in each round" in text
+    assert "The ratio is to pgbench at 16 connections, which writes the rows of a created payment" in text
+    assert "| Purchases a second | ratio to pgbench |" in text
+
+
+@pytest.mark.parametrize(
+    ("rounds", "expected"),
+    [
+        (
+            (3, 2),
+            "loads of 3 s; creating payments: the median of 3 rounds; buying, constant rates and requests: "
+            "the mean of 2 rounds; work, start and memory: measured once",
+        ),
+        (
+            (1, 1),
+            "loads of 3 s; creating payments: one round; buying, constant rates and requests: one round; "
+            "work, start and memory: measured once",
+        ),
+    ],
+)
+def test_the_method_names_means_and_medians(rounds: tuple[int, int], expected: str) -> None:
+    assert method(3.0, *rounds) == expected
 
 
 def test_the_page_keeps_the_rules_of_pages() -> None:

@@ -14,6 +14,7 @@ from nicobar.commands.terminal.parts import (
     Json,
     Yes,
     confirm,
+    counted,
     print_json,
     print_table,
     refuse_without_database,
@@ -63,8 +64,10 @@ def list_(*, json: Json = False, data: Data = None, database_url: DatabaseUrl = 
     refuse_without_database(configuration, "accounts")
 
     async def work(runtime: "Runtime") -> list[dict[str, Any]]:
+        from nicobar.program.installation import known_address
         from nicobar.storage.accounts.processor_accounts import all_accounts
 
+        server = await known_address(runtime, configuration) or runtime.public_url
         async with runtime.database.read() as read:
             return [
                 {
@@ -72,7 +75,7 @@ def list_(*, json: Json = False, data: Data = None, database_url: DatabaseUrl = 
                     "mode": account.mode,
                     "publishable_key": account.publishable_key,
                     "changed_at": account.changed_at,
-                    "notices_go_to": _notices(runtime, account.tenant, account.processor),
+                    "notices_go_to": _notices(server, account.tenant, account.processor),
                 }
                 for account in await all_accounts(read)
             ]
@@ -123,9 +126,10 @@ def set_(
     keys, which are stored encrypted, and says whether servers can charge.
     """
     configuration = read_configuration(data=data, database_url=database_url)
-    url = with_runtime(configuration, lambda runtime: _address(runtime, mode, processor))
+    url, known = _address(configuration, mode, processor)
     say("Notices have to be sent to:", sys.stderr)
     answer(url)
+    _tell_who_decides(known)
     from nicobar.processors.stripe.stripe_notices import EVENTS
 
     say(f"Let it send these events: {', '.join(EVENTS)}", sys.stderr)
@@ -175,11 +179,27 @@ def _tell_who_charges(configuration: Configuration, servers: list[str], mode: st
     return 0
 
 
-async def _address(runtime: "Runtime", mode: InMode, processor: str) -> str:
-    from nicobar.core.business.tenant import Tenant
-    from nicobar.program.installation import own_business
+def _address(configuration: Configuration, mode: InMode, processor: str) -> tuple[str, bool]:
+    """Return where a processor sends its notices, and whether that is known: set, or of a server that runs."""
 
-    return _notices(runtime, Tenant(await own_business(runtime), mode), processor)
+    async def work(runtime: "Runtime") -> tuple[str, bool]:
+        from nicobar.core.business.tenant import Tenant
+        from nicobar.program.installation import known_address, own_business
+
+        server, tenant = await known_address(runtime, configuration), Tenant(await own_business(runtime), mode)
+        return _notices(server or runtime.public_url, tenant, processor), server is not None
+
+    return with_runtime(configuration, work)
+
+
+def _tell_who_decides(known: bool) -> None:
+    """Print what will decide an address that is not known yet."""
+    if not known:
+        say(
+            "No server uses this database now. The next one has this address unless it gets another: from "
+            "NICOBAR_PUBLIC_URL or, without it, from --host and --port (NICOBAR_HOST, NICOBAR_PORT).",
+            sys.stderr,
+        )
 
 
 @app.command(
@@ -191,9 +211,14 @@ Examples:
 def address(
     processor: ProcessorName, /, *, mode: InMode = "test", data: Data = None, database_url: DatabaseUrl = None
 ) -> int:
-    """Print the address that a processor has to send its notices to, and nothing else."""
+    """Print the address that a processor has to send its notices to, and nothing else.
+
+    It is that of NICOBAR_PUBLIC_URL, else that of the server that uses this database now.
+    """
     configuration = read_configuration(data=data, database_url=database_url)
-    answer(with_runtime(configuration, lambda runtime: _address(runtime, mode, processor)))
+    url, known = _address(configuration, mode, processor)
+    answer(url)
+    _tell_who_decides(known)
     return 0
 
 
@@ -253,14 +278,14 @@ def reencrypt(*, data: Data = None, database_url: DatabaseUrl = None) -> int:
         return await reseal_processor_accounts(runtime)
 
     count = with_runtime(configuration, work)
-    say(f"The keys of {count} account{'' if count == 1 else 's'} are encrypted anew.", sys.stderr)
+    say(f"The keys of {counted(count, 'account')} are encrypted anew.", sys.stderr)
     return 0
 
 
-def _notices(runtime: "Runtime", tenant: "Tenant", processor: str) -> str:
+def _notices(server: str, tenant: "Tenant", processor: str) -> str:
     from nicobar.core.accounts.processor_account import notice_path
 
-    return f"{runtime.public_url}{notice_path(tenant, processor)}"
+    return f"{server}{notice_path(tenant, processor)}"
 
 
 def _secret(name: str, prompt: str) -> str:

@@ -66,9 +66,9 @@ def list_(
     if json:
         print_json(sessions)
     elif sessions:
-        columns = ("created_at", "session_id", "state", "payment_id", "payment_status", "customer_email")
+        columns = ("created_at", "session_id", "state", "payment_id", "payment_status", "customer_id", "customer_email")
         rows = [[_cell(session[column]) for column in columns] for session in sessions]
-        print_table(["TIME (UTC)", "SESSION", "STATE", "PAYMENT", "PAYMENT'S STATUS", "CUSTOMER"], rows)
+        print_table(["TIME (UTC)", "SESSION", "STATE", "PAYMENT", "PAYMENT'S STATUS", "CUSTOMER", "EMAIL"], rows)
     else:
         say(f"There are no {mode} sessions yet.", sys.stderr)
     return 0

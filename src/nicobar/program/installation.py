@@ -187,6 +187,17 @@ def _sentence(configuration: Configuration, words: str, state: str | None) -> st
     return f"The database {configuration.masked_database_url} cannot be used: {words}. {advice}"
 
 
+async def known_address(runtime: Runtime, configuration: Configuration) -> str | None:
+    """Return where customers reach the server: NICOBAR_PUBLIC_URL, else where one that runs on this database listens.
+
+    None without either: only the configuration of the next server decides it.
+    """
+    if configuration.public_url is not None:
+        return configuration.public_url
+    async with runtime.database.read() as read:
+        return next(iter(await server_addresses(read)), None)
+
+
 async def beside_its_server(runtime: Runtime, configuration: Configuration) -> Runtime:
     """Return the runtime of a command that does a server's work: links begin as those of the server that runs.
 
@@ -194,10 +205,9 @@ async def beside_its_server(runtime: Runtime, configuration: Configuration) -> R
     that server sends them, into its own network, too.
     """
     async with runtime.database.read() as read:
-        addresses = await server_addresses(read)
         if runtime.webhooks is not None and await serves_privately(read):
             runtime.webhooks.allow_private = True
-    return runtime._replace(public_url=addresses[0]) if addresses and configuration.public_url is None else runtime
+    return runtime._replace(public_url=await known_address(runtime, configuration) or runtime.public_url)
 
 
 async def own_business(runtime: Runtime) -> str:

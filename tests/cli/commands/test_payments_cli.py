@@ -1,5 +1,6 @@
 """`nicobar payments`, as a person uses it: on a terminal, into a pipe, with a wrong id."""
 
+import json
 import os
 import pty
 import re
@@ -78,10 +79,13 @@ def test_the_list(made: str, data: Path) -> None:
     result = run("payments", "list", "--data", data, "--count", "1")
     assert (result.returncode, result.stderr) == (0, "")
     titles, row = result.stdout.splitlines()
-    expected = "ID,CREATED (UTC),STATUS,AMOUNT,REFUNDED,METHOD OR ERROR,CUSTOMER"
+    expected = "ID,CREATED (UTC),STATUS,AMOUNT,REFUNDED,METHOD OR ERROR,CUSTOMER,EMAIL"
     assert re.split("  +", titles) == expected.split(",")
     columns = re.split("  +", row)
-    assert (columns[0], columns[2:]) == (made, ["requires_payment_method", "3,000 JPY", "-", "-", "ana@example.com"])
+    (listed,) = json.loads(run("payments", "list", "--data", data, "--count", "1", "--json").stdout)
+    customer = [listed["customer"]["customer_id"], "ana@example.com"]
+    assert (columns[0], columns[2:]) == (made, ["requires_payment_method", "3,000 JPY", "-", "-", *customer])
+    assert f"<ana@example.com>, {customer[0]}\n" in run("payments", "show", made, "--data", data).stdout
     result = run("payments", "list", "--data", data, "--status", "failed")
     assert (result.returncode, result.stdout) == (0, "")
     assert result.stderr == "There are no test payments in the status failed.\n"

@@ -1,13 +1,15 @@
 """`nicobar processors`, typed as a person does."""
 
 import base64
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe
-from cli.program import run
+from cli.program import Serving, run
 
 STRIPE = {
     "NICOBAR_STRIPE_SECRET_KEY": SECRET_KEY,
@@ -29,6 +31,7 @@ def test_an_account_from_the_first_key_to_the_last(own_data: Path, localstripe: 
     assert made.returncode == 0, made.stderr
     assert re.fullmatch(r"https://pay\.example\.com/processors/stripe/notices/bus_[\w-]{21}/test\n", made.stdout)
     assert "from now on" not in made.stderr
+    assert DECIDES not in made.stderr
     assert "No server uses this database now; the next one charges through it. Check with: " in made.stderr
     assert "payment_intent.succeeded, " in made.stderr and "charge.dispute.closed, " in made.stderr
     assert beside.stat().st_mode & 0o777 == 0o600
@@ -77,10 +80,52 @@ def test_keys_that_are_refused(
     assert re.fullmatch(
         r"http://127\.0\.0\.1:8787/processors/stripe/notices/bus_[\w-]{21}/(test|live)\n", refused.stdout
     )
+    assert DECIDES in refused.stderr
     assert words in refused.stderr
     for secret in (*variables.values(), SECRET_KEY, SIGNING_SECRET):
         assert not secret or secret not in refused.stderr + refused.stdout
     assert "stripe" not in run("processors", "list", "--data", data_alone).stdout
+
+
+DECIDES = (
+    "No server uses this database now. The next one has this address unless it gets another: from NICOBAR_PUBLIC_URL "
+    "or, without it, from --host and --port (NICOBAR_HOST, NICOBAR_PORT).\n"
+)
+
+
+def test_the_address_is_that_of_the_server_that_runs(served: Serving, data: Path) -> None:
+    path = r"/processors/stripe/notices/bus_[\w-]{21}/live\n"
+    told = run("processors", "address", "stripe", "--mode", "live", "--data", data)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert re.fullmatch(re.escape(served.base_url) + path, told.stdout)
+    public = {"NICOBAR_PUBLIC_URL": "https://pay.example.com"}
+    told = run("processors", "address", "stripe", "--mode", "live", "--data", data, **public)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert re.fullmatch(r"https://pay\.example\.com" + path, told.stdout)
+
+
+def test_without_a_server_it_is_said_what_decides_the_address(data_alone: Path) -> None:
+    path = r"/processors/stripe/notices/bus_[\w-]{21}/test\n"
+    told = run("processors", "address", "stripe", "--data", data_alone)
+    assert (told.returncode, told.stderr) == (0, DECIDES)
+    assert re.fullmatch(r"http://127\.0\.0\.1:8787" + path, told.stdout)
+    told = run("processors", "address", "stripe", "--data", data_alone, NICOBAR_PORT="9000")
+    assert (told.returncode, told.stderr) == (0, DECIDES)
+    assert re.fullmatch(r"http://127\.0\.0\.1:9000" + path, told.stdout)
+    told = run("processors", "address", "stripe", "--data", data_alone, NICOBAR_PUBLIC_URL="https://pay.example.com")
+    assert (told.returncode, told.stderr) == (0, "")
+
+
+def test_accounts_are_set_and_listed_with_the_address_of_the_server(
+    own_data: Path, localstripe: LocalStripe, serve: Callable[..., Serving]
+) -> None:
+    server = serve("--data", own_data).ready()
+    expected = re.escape(server.base_url) + r"/processors/stripe/notices/bus_[\w-]{21}/test"
+    made = run("processors", "set", "stripe", "--data", own_data, **STRIPE, NICOBAR_STRIPE_API_BASE=localstripe.base)
+    assert made.returncode == 0, made.stderr
+    assert re.fullmatch(expected + r"\n", made.stdout) and DECIDES not in made.stderr
+    (listed,) = json.loads(run("processors", "list", "--json", "--data", own_data).stdout)
+    assert listed["notices_go_to"] == made.stdout.strip()
 
 
 def test_only_known_processors(data_alone: Path) -> None:

@@ -46,8 +46,11 @@ def test_the_list_and_one_session(made: dict[str, Any], data: Path) -> None:
     (first,) = [session for session in listed if session["session_id"] == made["session_id"]]
     assert (first["state"], first["payment_id"]) == ("in_payment", made["payment_id"])
     assert (first["payment_status"], first["customer_email"]) == ("requires_payment_method", "ana@example.com")
+    payment = json.loads(run("payments", "show", made["payment_id"], "--json", "--data", data).stdout)["payment"]
+    assert first["customer_id"] == payment["customer"]["customer_id"]
     table = run("sessions", "list", "--data", data, "--count", "1").stdout
     assert made["session_id"] in table and made["payment_id"] in table
+    assert table.split()[-2:] == [first["customer_id"], "ana@example.com"]
     shown = json.loads(run("sessions", "show", made["session_id"], "--json", "--data", data).stdout)
     assert shown["request"]["metadata"] == {"order": "17"}
     assert {name: shown[name] for name in first} == first

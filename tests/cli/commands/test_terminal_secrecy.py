@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +18,8 @@ COMMANDS = (
     ("keys", "list"),
     ("payments", "list"),
     ("payments", "show", "{payment}"),
+    ("customers", "list"),
+    ("customers", "show", "{customer}"),
     ("audit", "list"),
     ("webhooks", "list"),
     ("webhooks", "show", "{endpoint}"),
@@ -43,10 +46,10 @@ def folder() -> Iterator[Path]:
 def sell(serving: Serving, headers: dict[str, str]) -> dict[str, str]:
     """Sell once over HTTP; return the payment's id and every secret that came up."""
 
-    def post(path: str, body: object) -> dict[str, str]:
+    def post(path: str, body: object) -> dict[str, Any]:
         answer = httpx.post(f"{serving.base_url}{path}", json=body, headers=headers)
         assert answer.status_code == 200, answer.text
-        made: dict[str, str] = answer.json()
+        made: dict[str, Any] = answer.json()
         return made
 
     price = {"type": "one_time_price", "currency": "USD", "price": 1999}
@@ -65,6 +68,7 @@ def sell(serving: Serving, headers: dict[str, str]) -> dict[str, str]:
     events = httpx.get(f"{serving.base_url}/events", headers=headers).json()["data"]
     return {
         "payment": made["payment_id"],
+        "customer": made["customer"]["customer_id"],
         "endpoint": hook["id"],
         "event": events[0]["event_id"],
         "client secret": made["client_secret"],
@@ -84,7 +88,7 @@ def test_no_command_tells_a_secret(folder: Path) -> None:
     serving = Serving("--data", data).ready()
     try:
         told = sell(serving, with_key)
-        ids = {name: told.pop(name) for name in ("payment", "endpoint", "event")}
+        ids = {name: told.pop(name) for name in ("payment", "customer", "endpoint", "event")}
         secrets = told | {"key": found[0]}
         for words in COMMANDS:
             filled = [word.format(**ids) for word in words]

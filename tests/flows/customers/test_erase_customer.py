@@ -71,7 +71,7 @@ async def test_nothing_of_the_person_is_left_and_the_books_are_as_before(
     assert (await merchant.client.get(f"/customers/{customer_id}/payment-methods")).json()["items"]
 
     clock.advance(minutes=1)
-    assert await erase_customer(runtime, merchant.tenant, customer_id) == 1
+    assert await erase_customer(runtime, merchant.tenant, customer_id) == (1, [])
     after = await dump(runtime)
     async with runtime.database.read() as read:
         assert await read.fetchval("SELECT count(*) FROM portal_sessions") == 0
@@ -110,7 +110,7 @@ async def test_others_and_the_other_mode_keep_theirs(
         with pytest.raises(Problem) as caught:
             await erase_customer(runtime, tenant, ids[name])
         assert caught.value.code == "NOT_FOUND"
-    assert await erase_customer(runtime, tenant, ids[mode]) == 0
+    assert await erase_customer(runtime, tenant, ids[mode]) == (0, [])
     names = {name: (await client.get(f"/customers/{ids[name]}")).json()["name"] for name, client in clients.items()}
     assert names == {name: "Erased customer" if name == mode else "Zacharias Z" for name in clients}
 

@@ -10,6 +10,7 @@ from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.buyer import Address
 from nicobar.flows.runtime import Runtime
+from nicobar.pages.details.details import tax_may_grow
 from nicobar.pages.texts.texts import load_texts
 from orders import attempts_of, line, order, pay, place, reload, with_processors
 from pages.changing import error_of, link, send_details
@@ -81,6 +82,18 @@ async def test_a_total_that_may_still_grow_says_so(
     page = await browser.get(f"/{payment.link_id}")
     assert ("<dt>Tax</dt><dd>after your address</dd>" in page.text) is waits
     assert ("Tax: after your address" in page.text) is waits
+
+
+async def test_a_tax_that_is_foreseen_stands_without_the_note(
+    runtime: Runtime, app: ASGIApp, clock: FakeClock, merchant: Merchant, browser: httpx.AsyncClient
+) -> None:
+    shop = Shop(with_processors(runtime), app, clock, merchant)
+    await shop.settings(tax="table", seller_country="CA")
+    payment = await place(runtime, order(runtime, merchant.tenant, [line(0, 2000, 0, 100)], billing=Address("CA")))
+    page = await browser.get(f"/{payment.link_id}")
+    assert tax_may_grow(payment)
+    assert '<dt>Tax</dt><dd class="amount">$1.00</dd>' in page.text
+    assert "after your address" not in page.text
 
 
 def test_a_name_of_the_other_direction_is_isolated_in_every_language() -> None:

@@ -39,6 +39,12 @@ def errors_of(page: httpx.Response) -> dict[str, str]:
     return {name: html.unescape(text) for name, text in found}
 
 
+def notice_of(page: httpx.Response) -> tuple[str, str] | None:
+    """Return heading and sentence of the notice that stands above the form, or None."""
+    found = re.search(r'id="stale">.*?<h2>([^<]+)</h2>\s*<p>([^<]+)</p>', page.text, re.DOTALL)
+    return None if found is None else (html.unescape(found[1]), html.unescape(found[2]))
+
+
 def total_of(page: httpx.Response) -> str:
     match = re.search(r'class="sum-total">.*?<span class="amount">([^<]+)</span>', page.text, re.DOTALL)
     assert match is not None, page.text

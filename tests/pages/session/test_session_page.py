@@ -11,7 +11,7 @@ from api.sessions.opening import ADDRESS, ANA, create_session
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
 from orders import dump, pay, token_in, token_of
-from pages.session.filling import errors_of, fields_of, send, total_of
+from pages.session.filling import errors_of, fields_of, notice_of, send, total_of
 from saved_cards import CONSENT
 from shop import EXAMPLE_RATES, Shop, item
 
@@ -152,7 +152,7 @@ async def test_country_and_currency_change_the_total(shop: Shop) -> None:
     page = await open_page(shop, item(await shop.product(10_000)))
     assert total_of(page) == "€109.48"  # 92.00 and 19 percent
     india = await send(shop.browser, page, country="IN", update="yes")
-    assert (india.status_code, total_of(india)) == (200, "₹9,817.60")
+    assert (india.status_code, total_of(india), notice_of(india)) == (200, "₹9,817.60", None)
     filled = fields_of(india)
     assert (filled["country"], filled["currency"], filled["chosen_currency"]) == ("IN", "INR", "")
     pounds = await send(shop.browser, india, currency="GBP", update="yes")
@@ -169,10 +169,26 @@ async def test_another_country_asks_for_its_own_fields_first(shop: Shop) -> None
     typed = TYPED | PLACE | {"country": "US"}
     american = await send(shop.browser, page, **typed)
     assert (american.status_code, errors_of(american)) == (200, {})
+    assert notice_of(american) == (
+        "Please check your details",
+        "The fields and the total now fit the country that you chose. The total is $20.00, and nothing has been "
+        "charged. Please check them and press the button again.",
+    )
     filled = fields_of(american)
     assert (filled["shown_country"], filled["email"], filled["state"]) == ("US", "kim@example.com", "")
     assert (await send(shop.browser, american, state="NY", zipcode="10118")).status_code == 303
     assert (await payment_of(shop, page))["billing"]["state"] == "NY"
+
+
+async def test_the_new_fields_are_announced_in_the_language_of_the_page(shop: Shop) -> None:
+    page = await open_page(shop, item(await shop.product(2000)), customization={"force_language": "de"})
+    american = await send(shop.browser, page, **TYPED | PLACE | {"country": "US"})
+    notice = notice_of(american)
+    assert notice is not None
+    heading, sentence = notice
+    assert heading == "Bitte prüfen Sie Ihre Angaben"
+    assert sentence.startswith("Die Felder und der Gesamtbetrag passen jetzt zu dem Land, das Sie gewählt haben.")
+    assert sentence.endswith("Bitte prüfen Sie beides und drücken Sie erneut auf die Schaltfläche.")
 
 
 async def test_codes_are_added_and_removed(shop: Shop) -> None:

@@ -10,6 +10,7 @@ from babel.numbers import format_currency, get_currency_precision
 
 from nicobar.commands.terminal.delivery_lines import delivery_lines, summary
 from nicobar.commands.terminal.parts import moment, table
+from nicobar.core.customers.buyer import Buyer
 from nicobar.core.disputes.dispute import Dispute
 from nicobar.core.events.event import PAYMENT_EVENTS, Event
 from nicobar.core.ledger.ledger import LedgerEntry
@@ -53,7 +54,7 @@ class StatusChange(NamedTuple):
     why: str
 
 
-LIST_TITLES: Final = ["ID", "CREATED (UTC)", "STATUS", "AMOUNT", "REFUNDED", "METHOD OR ERROR", "CUSTOMER"]
+LIST_TITLES: Final = ["ID", "CREATED (UTC)", "STATUS", "AMOUNT", "REFUNDED", "METHOD OR ERROR", "CUSTOMER", "EMAIL"]
 
 
 def list_row(payment: Payment) -> list[str]:
@@ -65,6 +66,7 @@ def list_row(payment: Payment) -> list[str]:
         money(payment.total_amount, payment.currency),
         money(payment.refund_reserved_amount, payment.currency) if payment.refund_reserved_amount else _NONE,
         plain(payment.error_code or payment.payment_method_type or _NONE),
+        payment.customer.customer_id,
         plain(payment.customer.email),
     ]
 
@@ -153,13 +155,12 @@ def changes(history: PaymentHistory) -> list[StatusChange]:
 
 
 def _request(payment: Payment) -> list[str]:
-    buyer, billing = payment.customer, payment.billing
+    billing = payment.billing
     address = [billing.street, billing.zipcode, billing.city, billing.state]
-    phone = f", {buyer.phone_number}" if buyer.phone_number else ""
     options = msgspec.to_builtins(payment.options)
     named = [
         ("Created", f"{moment(payment.created_at)} UTC; the link ends {moment(payment.expires_on)} UTC"),
-        ("Customer", f"{buyer.name or 'no name'} <{buyer.email}>{phone}, {buyer.customer_id}"),
+        ("Customer", person(payment.customer)),
         ("Country", ", ".join([billing.country, *[part for part in address if part]])),
         ("Method", _method(payment)),
         *[("Cart", f"{line.quantity} x {line.name} ({line.product_id})") for line in payment.lines],
@@ -167,6 +168,12 @@ def _request(payment: Payment) -> list[str]:
         *[("Metadata", f"{name} = {_json(value)}") for name, value in payment.metadata.items()],
     ]
     return [f"{name:<10}{plain(value)}" for name, value in named]
+
+
+def person(buyer: Buyer) -> str:
+    """Return on one line who a customer is, with the id: several customers can have one e-mail address."""
+    phone = f", {buyer.phone_number}" if buyer.phone_number else ""
+    return plain(f"{buyer.name or 'no name'} <{buyer.email}>{phone}, {buyer.customer_id}")
 
 
 def _method(payment: Payment) -> str:

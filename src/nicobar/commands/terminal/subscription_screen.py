@@ -5,16 +5,17 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from nicobar.commands.terminal.parts import moment, table
-from nicobar.commands.terminal.payment_screen import money
+from nicobar.commands.terminal.parts import counted, moment, table
+from nicobar.commands.terminal.payment_screen import money, person
 from nicobar.core.events.event import Event
 from nicobar.core.payments.payment import Payment
+from nicobar.core.subscriptions.calendar import Span
 from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.core.subscriptions.due import wake_at
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.program.banner import plain
 
-LIST_TITLES: Final = ["ID", "CREATED (UTC)", "STATUS", "EACH CYCLE", "NEXT DATE (UTC)", "PRODUCT", "CUSTOMER"]
+LIST_TITLES: Final = ["ID", "CREATED (UTC)", "STATUS", "EACH CYCLE", "NEXT DATE (UTC)", "PRODUCT", "CUSTOMER", "EMAIL"]
 
 _NONE: Final = "-"
 
@@ -38,6 +39,7 @@ def list_row(subscription: Subscription) -> list[str]:
         money(subscription.recurring_pre_tax_amount, subscription.currency),
         moment(subscription.next_billing_date),
         plain(subscription.plan.product.name),
+        subscription.customer.customer_id,
         plain(subscription.customer.email),
     ]
 
@@ -68,45 +70,53 @@ def next_sentence(subscription: Subscription) -> str:
     at = f"{moment(due)} UTC"
     match subscription.status:
         case "pending":
-            return f"It is given up at {at}, unless its first payment {subscription.first_payment_id} succeeds."
+            return f"It will be given up at {at}, unless its first payment {subscription.first_payment_id} succeeds."
         case "active" if subscription.cancel_at_next_billing_date:
-            return f"It is cancelled at {at}."
+            return f"It will be cancelled at {at}."
         case "active" if subscription.expires_at is not None and due >= subscription.expires_at:
             return f"It expires at {at}."
         case "active" if subscription.scheduled_change is not None:
             return f"Its plan changes to {subscription.scheduled_change.plan.product_id} at {at}."
         case "active":
-            return f"It is renewed at {at}."
+            return f"It renews at {at}."
         case "past_due" if due == subscription.past_due_ends_at:
             return f"Its grace period ends at {at}."
         case _:
-            return f"What is owed is tried again at {at}."
+            return f"What is owed will be tried again at {at}."
 
 
 def screen(history: SubscriptionHistory) -> str:
     """Return the whole screen."""
     own = history.subscription
     plan, currency = own.plan, own.currency
-    lines = [f"{own.subscription_id}  {own.status}  {plain(own.customer.email)}", next_sentence(own), ""]
+    lines = [f"{own.subscription_id}  {own.status}  {own.mode} mode", next_sentence(own), ""]
+    lines.append(f"  Customer: {person(own.customer)}")
     lines += [f"  {each.quantity} x {plain(each.name)} ({each.sold.product_id})" for each in plan.lines]
     lines.append(
-        f"  {money(own.recurring_pre_tax_amount, currency)} every {plan.frequency.count} {plan.frequency.interval}, "
-        f"for {plan.term.count} {plan.term.interval}"
+        f"  {money(own.recurring_pre_tax_amount, currency)} {_every(plan.frequency)}, "
+        f"for {counted(plan.term.count, plan.term.interval.lower())}"
     )
     lines.append(f"  Current period: {moment(own.previous_billing_date)} to {moment(own.next_billing_date)} UTC")
     lines.append(f"  Payment method: {own.payment_method_id or _NONE}")
     if own.credit:
         lines.append(f"  Credit: {money(own.credit, currency)}")
     for code in own.codes:
-        left = "every cycle" if code.cycles_remaining is None else f"{code.cycles_remaining} cycles left"
+        left = "every cycle" if code.cycles_remaining is None else f"{counted(code.cycles_remaining, 'cycle')} left"
         lines.append(f"  Code {plain(code.terms.code)}: {left}")
     if own.arrears is not None:
-        lines.append(f"  Owed since {moment(own.arrears.created_at)} UTC, tried {own.arrears.tries + 1} times")
+        lines.append(
+            f"  Owed since {moment(own.arrears.created_at)} UTC, tried {counted(own.arrears.tries + 1, 'time')}"
+        )
     rows = [_charge(each, history.payments.get(each.payment_id)) for each in history.charges]
     lines += ["", *table(["PAYMENT", "FOR", "STATUS", "TOTAL", "FROM (UTC)", "TO (UTC)"], rows)]
     told = [[moment(event.created_at), event.type] for event in history.events]
     lines += ["", *table(["AT (UTC)", "EVENT"], told)]
     return "\n".join(lines)
+
+
+def _every(cycle: Span) -> str:
+    unit = cycle.interval.lower()
+    return f"every {unit}" if cycle.count == 1 else f"every {counted(cycle.count, unit)}"
 
 
 def _charge(charge: ChargeRecord, payment: Payment | None) -> list[str]:

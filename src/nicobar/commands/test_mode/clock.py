@@ -13,6 +13,7 @@ from nicobar.commands.terminal.parts import (
     DatabaseUrl,
     Json,
     confirm,
+    counted,
     moment,
     print_json,
     print_table,
@@ -73,7 +74,7 @@ Examples:
   nicobar clock advance 52w"""
 )
 def advance(
-    duration: Annotated[str, Parameter(help="By how much: 45s, 90m, 12h, 30d or 4w.")],
+    duration: Annotated[str, Parameter(help="By how much: 45s, 90m, 12h, 30d or 4w.", allow_leading_hyphen=True)],
     /,
     *,
     json: Json = False,
@@ -90,7 +91,7 @@ def advance(
     try:
         goal = ClockGoal(by=read_duration(duration))
     except Problem as problem:
-        raise ConfigurationError(f"{duration!r} is no duration. {problem.message}") from problem
+        raise ConfigurationError(f"The clock cannot be moved by {duration!r}. {problem.message}") from problem
     return _move(goal, json=json, data=data, database_url=database_url)
 
 
@@ -103,7 +104,10 @@ Examples:
   nicobar clock set 2027-01-31T12:00:00Z""",
 )
 def set_(
-    to: Annotated[str, Parameter(name="TIME", help="A day or a moment, in UTC unless it says otherwise.")],
+    to: Annotated[
+        str,
+        Parameter(name="TIME", help="A day or a moment, in UTC unless it says otherwise.", allow_leading_hyphen=True),
+    ],
     /,
     *,
     json: Json = False,
@@ -154,7 +158,7 @@ def reset(
     if json:
         print_json({"deleted_rows": count})
     else:
-        answer(f"Test mode is empty ({count:,} rows were deleted), and its clock shows real time.")
+        answer(f"Test mode is empty ({counted(count, 'row')} deleted), and its clock shows real time.")
     return 0
 
 

@@ -159,6 +159,8 @@ class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
     created_at: datetime
     expires_at: datetime
+    customer_id: str | None
+    """The payment's customer, or else whom the session names by an id; None before somebody is known."""
     customer_email: str | None
     """The payment's customer, or else whom the session names."""
     customer_name: str | None

@@ -15,6 +15,7 @@ LIVE_HAS_NO_CLOCK: Final = "Live mode goes by real time. Only test mode has a cl
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+_NOT_AHEAD: Final = re.compile(r"-[0-9]+[smhdw]?|0+[smhdw]?")
 
 
 class ClockGoal(NamedTuple):
@@ -47,7 +48,9 @@ def read_duration(text: str) -> timedelta:
     """Return a duration such as `30d`, `12h` or `90m`. Raises Problem INVALID_REQUEST_PARAMETERS for anything else."""
     found = _DURATION.fullmatch(text)
     if found is None:
-        detail = "It is a whole number with a unit: 45s, 90m, 12h, 30d or 4w."
+        detail = "A duration is a whole number with a unit: 45s, 90m, 12h, 30d or 4w."
+        if _NOT_AHEAD.fullmatch(text):
+            detail = "The clock only moves forward: give a duration above zero, such as 30d."
         raise Problem("INVALID_REQUEST_PARAMETERS", path="advance", detail=detail)
     try:
         return timedelta(**{_UNITS[found[2]]: int(found[1])})

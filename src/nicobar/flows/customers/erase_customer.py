@@ -1,11 +1,13 @@
 """Erase a person, and keep what the books need."""
 
+from typing import Final, NamedTuple
+
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.erasure import ERASED_NAME, erased_email, without_person
 from nicobar.core.problems import Problem
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.customers.additional_customers import appoint_first, hold_next
+from nicobar.storage.customers.additional_customers import appoint_first, hold_next, others_of_address
 from nicobar.storage.customers.customers import lock_customer
 from nicobar.storage.customers.erasure import (
     erase_person,
@@ -16,9 +18,21 @@ from nicobar.storage.customers.erasure import (
     replace_payloads,
 )
 
+NAMED: Final = 100
+"""How many other customers of the address are named at most."""
 
-async def erase_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> int:
-    """Take a person's data out of the customer, all payments, refunds and events; return how many payments it had.
+
+class Erased(NamedTuple):
+    """What came of an erasure."""
+
+    payments: int
+    """How many payments the customer had."""
+    others: list[str]
+    """The ids of the other customers of the same e-mail address, who stay: at most `NAMED`, the first one first."""
+
+
+async def erase_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> Erased:
+    """Take a person's data out of the customer, all payments, refunds and events.
 
     Names, e-mail and postal addresses, phone numbers, names of cardholders, saved methods, metadata, reasons and return
     addresses are lost. Amounts, moments, ids, what was bought, the country, the state and the tax id stay. Other
@@ -38,6 +52,7 @@ async def erase_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> 
         if (open_id := await open_subscription_of(tx, tenant, customer_id)) is not None:
             detail = f"The subscription {open_id} has not ended: cancel it first."
             raise Problem("UNSUPPORTED_ACTION", detail=detail)
+        others = await others_of_address(tx, tenant, customer_id, NAMED)
         await erase_person(tx, tenant, customer_id, payment_ids, email=email, name=ERASED_NAME, moment=moment)
         if successor is not None:
             await appoint_first(tx, tenant, successor)
@@ -46,4 +61,4 @@ async def erase_customer(runtime: Runtime, tenant: Tenant, customer_id: str) -> 
         await replace_payloads(tx, tenant, clean)
         fields = ["email", "name", "phone_number", "metadata", "billing", "card_holder_name", "saved_methods"]
         await write_audit_entry(runtime, tx, tenant, "customer.erase", [customer_id], fields)
-    return len(payment_ids)
+    return Erased(len(payment_ids), others)

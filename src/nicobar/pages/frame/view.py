@@ -65,7 +65,7 @@ class OrderView(msgspec.Struct, frozen=True):
     discount: str | None
     tax: str | None
     tax_open: bool
-    """Whether the tax, and with it the total, may still grow when the address is known."""
+    """Whether no tax is foreseen yet, and the address may add one to the total; `tax` has the words for that then."""
     total: str
     currency: str | None
     """The currency's code where the formatted total does not show it already."""
@@ -308,6 +308,7 @@ def _order(payment: Payment, pictures: dict[str, str], reader: Reader, *, tax_op
     shown = LINES_SHOWN if len(lines) > LINES_SHOWN + 1 else len(lines)
     total = amount_text(payment.total_amount, currency, locale)
     tax = amount_text(payment.tax, currency, locale) if payment.tax else None
+    tax_open = tax_open and tax is None
     plain = not tax_open and payment.subtotal == payment.total_amount and payment.discount == 0 and payment.tax == 0
     codes = ", ".join(payment.options.discount_codes)
     return OrderView(
@@ -316,7 +317,7 @@ def _order(payment: Payment, pictures: dict[str, str], reader: Reader, *, tax_op
         subtotal=None if plain else amount_text(payment.subtotal, currency, locale),
         discount_label=texts("order.discount_codes", codes=codes) if codes else texts("order.discount"),
         discount=amount_text(-payment.discount, currency, locale) if payment.discount else None,
-        tax=texts("order.tax_later") if tax_open and tax is None else tax,
+        tax=texts("order.tax_later") if tax_open else tax,
         tax_open=tax_open,
         total=total,
         currency=None if currency in total else currency,

@@ -1,7 +1,7 @@
 """The page of a checkout session: it asks for what is missing, and leads on to the page of the payment."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -105,11 +105,13 @@ class SessionPage:
         ways = await self._one_step.ways(visit.session, due)
         checked = UNREAD if ways is None else await self._one_step.read(form, due, ways)
         stale = ways is not None and form.text("shown_total") != total_shown(due)
-        if asks_for_price(form) or (typed.unasked and not typed.errors):
-            return await self._form(request, visit, typed, checked._replace(errors={}), 422 if typed.errors else 200)
+        if (asks := asks_for_price(form)) or (typed.unasked and not typed.errors):
+            checked, status = checked._replace(errors={}), 422 if typed.errors else 200
+            return await self._form(request, visit, typed, checked, status, news=None if asks else "moved")
         if typed.errors or checked.errors or stale:
             wrong = bool(typed.errors or checked.errors)
-            return await self._form(request, visit, typed, checked, 422 if wrong else 409, stale=stale)
+            status = 422 if wrong else 409
+            return await self._form(request, visit, typed, checked, status, news="stale" if stale else None)
         if ways is not None:
             self._one_step.check_limits(request)
         try:
@@ -171,11 +173,12 @@ class SessionPage:
         checked: CheckedForm = UNREAD,
         status: int = 200,
         *,
-        stale: bool = False,
+        news: Literal["stale", "moved"] | None = None,
     ) -> Response:
         """Show the form; what cannot be sold any more is said instead of it.
 
-        `checked` is what came of the part that pays, `stale` says that the total is another one than was shown.
+        `checked` is what came of the part that pays. A form that was to go on comes again where the total is another
+        one than was shown (`stale`), or another country has fields that it did not have (`moved`).
         """
         drafted, typed = await self._drafted(visit, typed)
         if drafted is None:
@@ -201,7 +204,6 @@ class SessionPage:
         ways, paying = await self._one_step.ways(session, payment), None
         if ways is not None:
             paying = await self._one_step.part(payment, ways, facts.seller, checked, reader, look, frame)
-        amount = amount_text(payment.total_amount, payment.currency, reader.locale)
         page = self._renderer.page(
             "session.html",
             status=status,
@@ -211,7 +213,8 @@ class SessionPage:
             look=look,
             paying=paying,
             script=SCRIPT,
-            stale=reader.texts("details.stale_text", amount=amount) if stale else None,
+            news=news,
+            amount=amount_text(payment.total_amount, payment.currency, reader.locale),
             page=view,
             form=form,
             texts=view.texts,

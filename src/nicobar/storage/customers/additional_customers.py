@@ -34,6 +34,12 @@ ORDER BY c.additional_id LIMIT 1 FOR UPDATE OF c
 
 _APPOINT: Final = "UPDATE customers SET additional_id = '' WHERE business_id = $1 AND mode = $2 AND customer_id = $3"
 
+_OTHERS: Final = """
+SELECT c.customer_id FROM customers c JOIN customers f USING (business_id, mode, email_key)
+WHERE business_id = $1 AND mode = $2 AND f.customer_id = $3 AND c.customer_id <> $3
+ORDER BY c.additional_id LIMIT $4
+"""
+
 _WITHOUT_FIRST: Final = """
 SELECT mode, min(customer_id) AS object_id, 'no customer of its e-mail address is the first' AS detail
 FROM customers GROUP BY business_id, mode, email_key HAVING min(additional_id) <> ''
@@ -45,6 +51,12 @@ async def insert_additional_customer(tx: Tx, tenant: Tenant, new: CustomerUpsert
     """Store a new customer: an additional one where the address has a customer already, else its first one."""
     given = (new.customer_id, new.email, new.email_key, new.name, new.phone_number)
     await tx.execute(_INSERT, tenant.business_id, tenant.mode, *given, at)
+
+
+async def others_of_address(read: Read, tenant: Tenant, customer_id: str, limit: int) -> list[str]:
+    """Return the ids of the other customers of a customer's e-mail address, the first one first, then the oldest."""
+    rows = await read.fetch(_OTHERS, tenant.business_id, tenant.mode, customer_id, limit)
+    return [row["customer_id"] for row in rows]
 
 
 async def hold_next(tx: Tx, tenant: Tenant, customer_id: str) -> str | None:

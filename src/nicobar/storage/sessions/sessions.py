@@ -42,6 +42,7 @@ RETURNING session_id
 # A payment's customer comes first; before there is one, a known customer as it is now, or whom the request names.
 _STATUS: Final = """
 SELECT s.session_id, s.created_at, s.expires_at, s.payment_id, p.status AS payment_status,
+    coalesce(b.customer_id, k.customer_id) AS customer_id,
     coalesce(b.email, k.email, s.request -> 'customer' ->> 'email') AS customer_email,
     nullif(coalesce(b.name, k.name, s.request -> 'customer' ->> 'name'), '') AS customer_name
 FROM checkout_sessions s
