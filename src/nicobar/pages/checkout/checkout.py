@@ -89,6 +89,15 @@ class CheckoutPage:
         posted = await self._posted(request)
         if isinstance(posted, Response):
             return posted
+        try:
+            return await self._pay(request, posted)
+        except Problem as problem:
+            if problem.code != "CUSTOMER_HAS_EXISTING_SUBSCRIPTION" or wants_json(request):
+                raise
+            sentence = posted.visit.reader.texts("session.refused")
+            return self._states.form(posted.visit, CheckedForm(None, {}, {}), status=409, stale=sentence)
+
+    async def _pay(self, request: Request, posted: _Posted) -> Response:
         visit, form, seen = posted
         payment, now = visit.payment, self._runtime.clock.elapsed()
         if form.text("lang"):  # pressed without a script, so that what was typed comes along
