@@ -177,11 +177,13 @@ def _first_request(
     """Return the request for the first payment: the plans and what is sold once, in the currency of the cycles."""
     allowed = checked.options.allowed_payment_method_types
     cards = sorted(CARD_TYPES) if allowed is None else [each for each in allowed if each in CARD_TYPES]
+    locked = checked.options.locked if with_codes else sorted({*checked.options.locked, "discount"})
     options = msgspec.structs.replace(
         checked.options,
         charge_type="new",
         allowed_payment_method_types=cards,  # what can be kept for renewals
         discount_codes=checked.options.discount_codes if with_codes else [],
+        locked=locked,  # a trial that takes no codes gets none on its page: the subscription's wait for its cycles
     )
     cart = msgspec.structs.replace(
         checked.cart,
