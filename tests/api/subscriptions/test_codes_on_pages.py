@@ -16,8 +16,8 @@ from orders import token_of
 INDIA = Address("IN", "Pune", "MH", "Main Road 1", "411001")
 
 
-async def code(club: Club, name: str, percent: int) -> None:
-    await club.call("POST", "/discounts", {"type": "percentage", "amount": percent * 100, "code": name})
+async def code(club: Club, name: str, percent: int, **limits: int) -> None:
+    await club.call("POST", "/discounts", {"type": "percentage", "amount": percent * 100, "code": name, **limits})
 
 
 async def type_code(club: Club, made: dict[str, Any], name: str) -> httpx.Response:
@@ -127,4 +127,47 @@ async def test_a_trial_keeps_the_code_of_its_cycles(club: Club, trial_amount: in
     assert [each["total_amount"] for each in await club.payments(made["subscription_id"])] == [trial_amount, 1500]
     used = {each["code"]: each["times_used"] for each in (await club.call("GET", "/discounts"))["items"]}
     assert used == {"HALF": 1, "TEN": 0}
+    await club.books_agree()
+
+
+async def codes_and_totals(club: Club, made: dict[str, Any]) -> tuple[list[str], list[int]]:
+    own = await club.read(made["subscription_id"])
+    paid = await club.payments(made["subscription_id"])
+    return [each["code"] for each in own["discounts"] or []], [each["total_amount"] for each in paid]
+
+
+@pytest.mark.parametrize("limit", ["usage_limit", "per_customer_usage_limit"])
+@pytest.mark.parametrize(("price", "first"), [({}, 0), ({"trial_amount": 1000, "trial_apply_discounts": True}, 500)])
+async def test_one_use_of_a_code_lowers_the_cycles_of_one_trial(
+    club: Club, limit: str, price: dict[str, Any], first: int
+) -> None:
+    await code(club, "HALF", 50, **{limit: 1})
+    product_id = await club.product(trial_period_days=7, **price)
+    older = await club.request(product_id, discount_codes=["HALF"])
+    newer = await club.request(product_id, discount_codes=["HALF"])  # takes the use over
+    for made, renewal in ((older, "$30.00"), (newer, "$15.00")):
+        shown = (await club.browser.get(f"/{made['payment_link'].rpartition('/')[2]}")).text
+        assert [amount for amount in ("$30.00", "$15.00") if amount in shown] == [renewal]
+        await club.pay(made)
+    await club.work(days=8)
+    assert await codes_and_totals(club, older) == ([], [2 * first, 3000])
+    assert await codes_and_totals(club, newer) == (["HALF"], [first, 1500])
+    assert (await club.call("GET", "/discounts"))["items"][0]["times_used"] == 1
+    await club.books_agree()
+
+
+async def test_a_trial_that_loses_one_code_keeps_the_others(club: Club) -> None:
+    await code(club, "HALF", 50, usage_limit=1)
+    await code(club, "TEN", 10)
+    product_id = await club.product(trial_period_days=7)
+    older = await club.request(product_id, discount_codes=["HALF", "TEN"])
+    newer = await club.request(product_id, discount_codes=["HALF"])
+    await club.books_agree()
+    for made in (older, newer):
+        await club.pay(made)
+    await club.work(days=8)
+    assert await codes_and_totals(club, older) == (["TEN"], [0, 2700])
+    assert await codes_and_totals(club, newer) == (["HALF"], [0, 1500])
+    used = {each["code"]: each["times_used"] for each in (await club.call("GET", "/discounts"))["items"]}
+    assert used == {"HALF": 1, "TEN": 1}
     await club.books_agree()
