@@ -16,7 +16,7 @@ from orders import token_of
 INDIA = Address("IN", "Pune", "MH", "Main Road 1", "411001")
 
 
-async def code(club: Club, name: str, percent: int, **limits: int) -> None:
+async def code(club: Club, name: str, percent: int, **limits: Any) -> None:
     await club.call("POST", "/discounts", {"type": "percentage", "amount": percent * 100, "code": name, **limits})
 
 
@@ -170,4 +170,37 @@ async def test_a_trial_that_loses_one_code_keeps_the_others(club: Club) -> None:
     assert await codes_and_totals(club, newer) == (["HALF"], [0, 1500])
     used = {each["code"]: each["times_used"] for each in (await club.call("GET", "/discounts"))["items"]}
     assert used == {"HALF": 1, "TEN": 1}
+    await club.books_agree()
+
+
+async def test_a_free_trial_that_takes_codes_uses_one_up(club: Club) -> None:
+    await code(club, "HALF", 50, usage_limit=1)
+    product_id = await club.product(trial_period_days=7, trial_apply_discounts=True)
+    one = await club.request(product_id, discount_codes=["HALF"])
+    other = {"customer": {"email": "bo@example.com"}, "billing": {"country": "US"}, "product_id": product_id}
+    body = other | {"quantity": 1, "payment_link": True, "discount_codes": ["HALF"]}
+    refused = await club.call("POST", "/subscriptions", body, 422)
+    assert refused["code"] == "DISCOUNT_CODE_USAGE_LIMIT_EXCEEDED" and await club.counted("subscriptions") == 1
+    await switch(club, adaptive_pricing="on")
+    moved = await move(club, one, INDIA)  # which prices it again, and keeps the use
+    assert (moved.total_amount, moved.currency, moved.billing) == (0, "USD", INDIA)
+    await club.call("POST", "/subscriptions", body, 422)
+    await club.pay(one)
+    await club.work(days=8)
+    assert await codes_and_totals(club, one) == (["HALF"], [0, 1500])
+    assert (await club.call("GET", "/discounts"))["items"][0]["times_used"] == 1
+    await club.books_agree()
+
+
+async def test_a_code_for_the_trial_alone_of_two_uses_one_up(club: Club) -> None:
+    trial = await club.product(trial_period_days=7, trial_apply_discounts=True)
+    await code(club, "HALF", 50, usage_limit=1, restricted_to=[trial])
+    once = {"type": "one_time_price", "currency": "USD", "price": 1000}
+    setup = await club.call("POST", "/products", {"name": "Setup", "tax_category": "saas", "price": once})
+    cart = [{"product_id": setup["product_id"], "quantity": 1}]
+    made = await club.request(trial, discount_codes=["HALF"], one_time_product_cart=cart)
+    await club.pay(made)
+    await club.work(days=8)
+    assert await codes_and_totals(club, made) == (["HALF"], [1000, 1500])
+    assert (await club.call("GET", "/discounts"))["items"][0]["times_used"] == 1
     await club.books_agree()

@@ -129,10 +129,10 @@ class _Record:
             tenant,
             payment.payment_id,
             self.buyer.customer_id,
-            self._decided.uses,
+            self._decided.uses_to_take,
             payment.expires_on,
             payment.created_at,
-            for_later=not payment.options.discount_codes,
+            for_later=True,
         )
         if self._also_record is not None:
             await self._also_record(tx, payment)

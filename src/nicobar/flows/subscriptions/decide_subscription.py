@@ -45,9 +45,15 @@ class DecidedSubscriptions(NamedTuple):
     """In the order of the request, which is that of their lines in the payment."""
     first: DecidedCreation
     uses: Sequence[CodeUse]
-    """The uses of codes to take. Those that the first payment does not get, because it is a trial, deduct nothing."""
+    """The uses of codes. Those that the first payment does not get, because it is a trial, deduct nothing."""
     multiple: bool
     """Whether a customer may have several subscriptions."""
+
+    @property
+    def uses_to_take(self) -> list[CodeUse]:
+        """The uses that deduct something now, or in the cycles to come."""
+        lasting = {code.terms.discount_id for each in self.subscriptions for code in each.codes}
+        return [use for use in self.uses if use.deducted or use.discount_id in lasting]
 
     @property
     def succeeds_at_once(self) -> bool:
