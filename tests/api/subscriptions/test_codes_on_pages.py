@@ -204,3 +204,15 @@ async def test_a_code_for_the_trial_alone_of_two_uses_one_up(club: Club) -> None
     assert await codes_and_totals(club, made) == (["HALF"], [1000, 1500])
     assert (await club.call("GET", "/discounts"))["items"][0]["times_used"] == 1
     await club.books_agree()
+
+
+@pytest.mark.parametrize("cycles", [1, 2])
+async def test_a_code_that_makes_the_first_cycle_free_counts_it(club: Club, cycles: int) -> None:
+    await code(club, "FREE", 100, subscription_cycles=cycles)
+    own = await club.subscribe(discount_codes=["FREE"])
+    assert (own["status"], own["discount_cycles_remaining"]) == ("active", cycles - 1)
+    for _ in range(3):
+        await club.work(days=31)
+    totals = [each["total_amount"] for each in await club.payments(own["subscription_id"])]
+    assert totals == [*[0] * cycles, *[3000] * (4 - cycles)]
+    await club.books_agree()
