@@ -216,3 +216,35 @@ async def test_a_code_that_makes_the_first_cycle_free_counts_it(club: Club, cycl
     totals = [each["total_amount"] for each in await club.payments(own["subscription_id"])]
     assert totals == [*[0] * cycles, *[3000] * (4 - cycles)]
     await club.books_agree()
+
+
+async def test_what_takes_no_codes_takes_none_on_its_page(club: Club) -> None:
+    await code(club, "NINETY", 90)
+    product_id = await club.product()
+    made = await club.request(product_id, on_demand={"mandate_only": False, "product_price": 700})
+    assert (await type_code(club, made, "NINETY")).status_code == 422
+    trial = await club.product(trial_period_days=7, trial_amount=1000)
+    cart = [{"product_id": each, "quantity": 1} for each in (trial, product_id)]
+    address = {"country": "US", "state": "NY", "city": "New York", "street": "350 Fifth Avenue", "zipcode": "10118"}
+    body = {"product_cart": cart, "confirm": True, "billing_address": address, "customer": {"email": "bo@example.com"}}
+    session = await club.call("POST", "/checkouts", body)
+    onward = await club.browser.get(session["checkout_url"])
+    both = {"payment_link": onward.headers["location"]}
+    assert (await type_code(club, both, "NINETY")).status_code == 422
+    for each in (made, both):
+        await club.pay(each)
+    listed = (await club.call("GET", "/payments"))["items"]
+    assert sorted(each["total_amount"] for each in listed) == [700, 4000]
+    await club.books_agree()
+
+
+async def test_what_takes_codes_takes_one_on_its_page(club: Club) -> None:
+    await code(club, "HALF", 50)
+    made = await club.request(await club.product())
+    page = f"/{made['payment_link'].rpartition('/')[2]}"
+    shown = await club.browser.get(page)
+    answer = await club.browser.post(f"{page}/discount", data={"token": token_of(shown), "code": "HALF"})
+    assert answer.status_code == 303
+    await club.pay(made)
+    await club.work(days=31)
+    assert await codes_and_totals(club, made) == ([], [1500, 3000])
