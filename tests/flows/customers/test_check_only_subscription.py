@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from api.subscriptions.subscribing import GOOD_CARD, Club
+from nicobar.core.payments.payment import Outcome
 from nicobar.flows.business.change_setting import change_setting
+from nicobar.flows.upkeep.sweep import sweep
+from nicobar.processors.base import ChargeRequest
+from nicobar.processors.simulator.simulator import Simulator
 from orders import pay
 
 ASKS_ITS_HOLDER = "4000002500003155"
@@ -51,17 +55,37 @@ async def test_of_two_pages_sent_at_one_moment_one_is_paid(club: Club) -> None:
     await club.books_agree()
 
 
-async def test_a_bank_that_asks_in_one_tab_keeps_the_other_waiting(club: Club) -> None:
+async def test_a_bank_that_asks_in_one_tab_is_left_for_another(club: Club) -> None:
     await one_each(club)
     product_id = await club.product()
     one, other = await club.request(product_id), await club.request(product_id)
     assert (await pay(club.browser, page(one), number=ASKS_ITS_HOLDER)).status_code == 303
-    assert (await pay(club.browser, page(other), number=GOOD_CARD)).status_code == 409
-    assert await club.counted("attempts") == 1
-    assert (await club.browser.post(f"{page(one)}/leave")).status_code == 303
     await club.pay(other)
     assert await statuses(club, one, other) == ["pending", "active"]
+    left = await club.call("GET", f"/payments/{one['payment_id']}")
+    assert (left["status"], await club.counted("attempts")) == ("requires_payment_method", 2)
     assert (await pay(club.browser, page(one), number=GOOD_CARD)).status_code == 409
+    await club.books_agree()
+
+
+async def test_a_bank_that_has_the_money_in_one_tab_is_waited_for(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
+    await one_each(club)
+    product_id = await club.product()
+    one, other = await club.request(product_id), await club.request(product_id)
+    whole = Simulator.charge
+
+    async def broken(self: Simulator, request: ChargeRequest) -> Outcome:
+        await whole(self, request)
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Simulator, "charge", broken)
+    await club.pay(one)
+    monkeypatch.undo()
+    assert (await pay(club.browser, page(other), number=GOOD_CARD)).status_code == 409
+    assert await statuses(club, one, other) == ["pending", "pending"] and await club.counted("attempts") == 1
+    club.clock.advance(minutes=2)
+    await sweep(club.runtime)
+    assert await statuses(club, one, other) == ["active", "pending"]
     await club.books_agree()
 
 

@@ -50,6 +50,16 @@ SELECT EXISTS (
            OR s.status = 'pending' AND p.status IN ('processing', 'requires_customer_action')))
 """
 
+_WAITING: Final = """
+SELECT DISTINCT s.first_payment_id
+FROM subscriptions own
+JOIN subscriptions s ON (s.business_id, s.mode, s.customer_id) = (own.business_id, own.mode, own.customer_id)
+JOIN payments p ON (p.business_id, p.mode, p.payment_id) = (s.business_id, s.mode, s.first_payment_id)
+WHERE own.business_id = $1 AND own.mode = $2 AND own.subscription_id = ANY($3::text[])
+  AND s.first_payment_id <> own.first_payment_id AND s.status = 'pending' AND p.status = 'requires_customer_action'
+ORDER BY 1
+"""
+
 _HOLD_FIRST: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2 || '/' || $3, 0))"
 
 _NOT_ENDED: Final = "status NOT IN ('cancelled', 'failed', 'expired')"
@@ -170,6 +180,12 @@ async def has_other_subscription(tx: Tx, tenant: Tenant, customer_id: str, payme
     await tx.execute(_HOLD_FIRST, tenant.business_id, tenant.mode, customer_id)
     found: bool = await tx.fetchval(_OTHER, tenant.business_id, tenant.mode, customer_id, payment_id)
     return found
+
+
+async def other_waiting_payments(read: Read, tenant: Tenant, subscription_ids: Sequence[str]) -> list[str]:
+    """Return the first payments of other subscriptions of the same customer that wait for the customer to act."""
+    rows = await read.fetch(_WAITING, tenant.business_id, tenant.mode, subscription_ids)
+    return [row["first_payment_id"] for row in rows]
 
 
 async def subscription_using(read: Read, tenant: Tenant, payment_method_id: str) -> str | None:
