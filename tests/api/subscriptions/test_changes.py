@@ -96,6 +96,21 @@ async def test_a_pause_moves_the_dates_by_its_length(club: Club) -> None:
     assert told == ["subscription.paused", "subscription.updated", "subscription.unpaused", "subscription.updated"]
 
 
+@pytest.mark.parametrize("scheduled", [True, False])
+async def test_a_resumption_schedules_or_revokes_the_cancellation_with_it(club: Club, *, scheduled: bool) -> None:
+    own = await club.subscribe()
+    await patch(club, own, {"cancel_at_next_billing_date": not scheduled})
+    await patch(club, own, {"status": "paused"})
+    before = len(await club.told())
+    resumed = await patch(club, own, {"status": "active", "cancel_at_next_billing_date": scheduled})
+    assert (resumed["status"], resumed["cancel_at_next_billing_date"]) == ("active", scheduled)
+    assert (await club.told())[before:] == ["subscription.unpaused", "subscription.updated"]
+    await club.work(days=32)
+    assert (await club.read(own["subscription_id"]))["status"] == ("cancelled" if scheduled else "active")
+    assert len(await club.payments(own["subscription_id"])) == (1 if scheduled else 2)
+    await club.books_agree()
+
+
 async def test_a_term_is_only_extended(club: Club) -> None:
     product_id = await club.product(subscription_period_count=1, subscription_period_interval="Year")
     own = await club.subscribe(product_id)

@@ -1,5 +1,6 @@
 """Several charges of a subscription at one moment: the clock of a test mode stands while it is moved."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -83,4 +84,22 @@ async def test_nothing_is_paid_for_a_period_that_is_over(club: Club, days: int) 
     assert await paid(club, own) == succeeded(3000, 3000)
     await change(club, own, 8000, "difference_immediately")
     assert await paid(club, own) == succeeded(3000, 3000, 5000)
+    await club.books_agree()
+
+
+@pytest.mark.parametrize(("since", "earlier"), [(0, 0), (60, 60), (60, 120)])
+async def test_a_next_date_at_the_moment_of_a_change_that_was_paid(club: Club, since: int, earlier: int) -> None:
+    """Test mode tolerates a date of just now, and the renewal of that date is no second charge of the change's."""
+    own = await halfway(club)
+    await change(club, own, 8000, "difference_immediately")
+    moment = club.clock.now()
+    club.clock.advance(seconds=since)
+    date = (club.clock.now() - timedelta(seconds=earlier)).isoformat()
+    path = f"/subscriptions/{own['subscription_id']}"
+    moved = await club.call("PATCH", path, {"next_billing_date": date})
+    assert datetime.fromisoformat(moved["next_billing_date"]) == moment + timedelta(microseconds=1)
+    await club.work(seconds=1)
+    assert await paid(club, own) == succeeded(3000, 5000, 8000)
+    after = await club.read(own["subscription_id"])
+    assert after["previous_billing_date"] == moved["next_billing_date"]
     await club.books_agree()

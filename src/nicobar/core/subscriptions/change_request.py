@@ -56,7 +56,8 @@ def check_change(change: SubscriptionChange) -> None:
     if change.status == "paused" and given != {"status"}:
         raise _contradiction("status", "To pause, status has to be the only field")
     if change.status == "active" and not given <= {"status", "cancel_at_next_billing_date"}:
-        raise _contradiction("status", "To resume, status has to be the only field")
+        detail = "To resume, nothing but status and cancel_at_next_billing_date can be sent"
+        raise _contradiction("status", detail)
     cancels = change.status == "cancelled" or change.cancel_at_next_billing_date is True
     if {"feedback", "comment"} & given and not cancels:
         raise _contradiction("cancellation_feedback", "Feedback belongs to a cancellation")
@@ -78,7 +79,9 @@ def changed(subscription: Subscription, change: SubscriptionChange, at: datetime
     if change.status == "paused":
         return _paused(subscription, at)
     if change.status == "active" and not (subscription.status == "active" and change.given() != {"status"}):
-        return _resumed(subscription, at)
+        resumed = _resumed(subscription, at)
+        ended = _with_end(resumed.subscription, change, at, by)
+        return Moved(ended.subscription, tuple(dict.fromkeys((*resumed.events, *ended.events))))
     events: list[SubscriptionEventType] = []
     for step in (_with_fields, _with_dates, _with_term, _with_end):
         result = step(subscription, change, at, by)

@@ -45,7 +45,7 @@ def activate(subscription: Subscription, payment_method_id: str | None, at: date
     trial = timedelta(days=subscription.trial_period_days)
     anchor, number = (at + trial, 0) if trial else (at, 1)
     next_date = after(anchor, frequency, number)
-    counts = charged and not trial and not subscription.on_demand
+    counts = not trial and not subscription.on_demand  # a cycle that a code makes free is one that it lowers
     return moved(
         subscription,
         "active",

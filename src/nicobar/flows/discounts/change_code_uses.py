@@ -16,14 +16,15 @@ async def change_code_uses(tx: Tx, payment: Payment, uses: Sequence[CodeUse], at
 
     A code that the payment holds already keeps its use, with its new deduction: no counter moves, so its limit cannot
     refuse it. A code that is not among `uses` any more gives its use back, and a new one, which comes after those
-    that are kept, takes one as `reserve_codes` does. One that deducts nothing holds none.
+    that are kept, takes one as `reserve_codes` does. One that deducts nothing holds none, unless it was held for the
+    cycles of a subscription that the payment starts.
 
     Raises Problem like `reserve_codes`; the transaction must then roll back.
     """
     tenant, payment_id, until = payment.tenant, payment.payment_id, payment.expires_on
     customer_id = payment.customer.customer_id
     held = await take_out_uses(tx, tenant, payment_id)
-    uses = [use for use in uses if use.deducted]
+    uses = [use for use in uses if use.deducted or (payment.options.starts and use.discount_id in held)]
     wanted = {use.discount_id for use in uses}
     dropped = [discount_id for discount_id in held if discount_id not in wanted]
     kept = [use for use in uses if use.discount_id in held]

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from nicobar.core.discounts.discount_record import CodeUse
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import next_revision, without_codes
 from nicobar.core.pricing.pricing import recompute
@@ -34,6 +35,9 @@ async def drop_codes(tx: Tx, payment: Payment, discount_ids: Collection[str], at
     if dropped:
         await give_back_uses(tx, payment.tenant, dropped)
     uses = [use for use in quote.code_uses if use.discount_id in held]
+    # A trial's payment is priced without the codes that it holds for the cycles of its subscription.
+    later = held.keys() - {use.discount_id for use in uses} - set(dropped)
+    uses += [CodeUse(discount_id, 0) for discount_id in held if discount_id in later]
     if uses:
         since = [held[use.discount_id] for use in uses]
         customer_id, until = payment.customer.customer_id, payment.expires_on

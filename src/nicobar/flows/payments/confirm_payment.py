@@ -1,7 +1,8 @@
 """The customer pays: record the intent, call the processor, record the outcome.
 
-The ladder of refusals, in this order: unknown payment, not payable (any more), a form that was used before, no
-processor, a card, saved method or other method that cannot be taken. From there the attempt is made.
+The ladder of refusals, in this order: unknown payment, not payable (any more), a form that was used before, a second
+subscription of a customer who may have one, no processor, a card, saved method or other method that cannot be taken.
+From there the attempt is made.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,7 @@ from nicobar.core.simulator.simulated_scenario import METADATA_KEY
 from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.customers.check_only_subscription import check_only_subscription
 from nicobar.flows.discounts.hold_codes import hold_codes
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.payments.reprice_payment import reprice_payment
@@ -117,8 +119,8 @@ async def confirm_payment(
 
     Raises Problem NOT_FOUND for an unknown payment or saved method, UNSUPPORTED_ACTION without a processor for its
     mode or for a simulated charge that is not allowed, INVALID_REQUEST_BODY without an instrument,
-    NO_ELIGIBLE_PAYMENT_METHODS for a saved method that cannot pay it, and CardRefused for a card that cannot
-    be taken; nothing is stored then.
+    NO_ELIGIBLE_PAYMENT_METHODS for a saved method that cannot pay it, CUSTOMER_HAS_EXISTING_SUBSCRIPTION, and
+    CardRefused for a card that cannot be taken; nothing is stored then.
     """
     if isinstance(instrument, SimulatedCharge) and tenant.mode != "test":
         raise Problem("UNSUPPORTED_ACTION", detail="How a charge ends can be chosen for a test payment only")
@@ -168,6 +170,7 @@ async def _record_intent(
         return None
     if policy.settings.tax != "off" and revision(payment).date() != at.date() and not wish.dated:
         return _Undated(revision(payment))
+    await check_only_subscription(tx, payment, multiple=policy.settings.multiple_subscriptions)
     if await hold_codes(tx, payment, at) != payment:
         return None  # a code was lost since the decline: the customer sees the new total first
     if payment.is_free:

@@ -1,6 +1,6 @@
 """Foresee what the subscriptions of a first payment will cost later, if it is paid now."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -25,13 +25,18 @@ from nicobar.reference import currencies
 
 
 async def foresee_renewals(
-    runtime: Runtime, payment: Payment, inputs: QuoteInputs, subscriptions: Sequence[Subscription]
+    runtime: Runtime,
+    payment: Payment,
+    inputs: QuoteInputs,
+    subscriptions: Sequence[Subscription],
+    own_codes: Collection[str] | None = None,
 ) -> list[Renewal]:
     """Return what comes next, in the order of the subscriptions.
 
     Nothing is foreseen of one that will not be renewed, that has another plan than the one that was paid, by now or
     from its next date on, or whose renewal cannot be priced today, for want of an exchange rate: that keeps nobody from
-    paying, or from a receipt. `inputs` are those of the payment, whose exchange rates and tax rates are used: a renewal
+    paying, or from a receipt. `own_codes` are the discounts of which the payment has a use; None stands for all, while
+    nobody has stored it. `inputs` are those of the payment, whose exchange rates and tax rates are used: a renewal
     takes those of its day.
     """
     at, found, line = runtime.now(payment.tenant), [], 0
@@ -41,7 +46,7 @@ async def foresee_renewals(
         is_paid = paid_ids == ids and own.scheduled_change is None
         with suppress(Problem):
             if is_paid and own.status == "pending":
-                own = (await activate_subscription(runtime, own, payment, inputs, line, at)).subscription
+                own = (await activate_subscription(runtime, own, payment, inputs, own_codes, line, at)).subscription
             if is_paid and own.status == "active" and not own.cancel_at_next_billing_date:
                 found.append(await _renewal(runtime, own, inputs, line))
         line += len(ids)

@@ -1,5 +1,6 @@
 """Begin the life of a subscription whose first payment succeeded, as that payment was made."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
@@ -25,12 +26,19 @@ _log = structlog.get_logger(__name__)
 
 
 async def activate_subscription(
-    runtime: Runtime, subscription: Subscription, payment: Payment, inputs: QuoteInputs, first_line: int, at: datetime
+    runtime: Runtime,
+    subscription: Subscription,
+    payment: Payment,
+    inputs: QuoteInputs,
+    own_codes: Collection[str] | None,
+    first_line: int,
+    at: datetime,
 ) -> Moved:
     """Return the subscription as it begins.
 
     Until it was paid, the customer may have changed the address, and with it the currency, the market and the codes:
-    what was paid is what was agreed on. `first_line` is the line of the payment at which the plan begins.
+    what was paid is what was agreed on. `own_codes` are the discounts of which the payment has a use; None stands for
+    all. `first_line` is its line at which the plan begins.
     """
     policy = await load_policy(runtime, subscription.tenant)
     settings = policy.settings
@@ -46,7 +54,7 @@ async def activate_subscription(
         billing=payment.billing,
         tax_id=payment.options.tax_id,
         customer_business_name=payment.options.customer_business_name,
-        codes=_codes(subscription, payment, inputs, policy),
+        codes=_codes(subscription, payment, inputs, own_codes, policy),
     )
     count = len(paid.plan.lines)
     price = sum(line.net for line in recompute(inputs).lines[first_line : first_line + count])
@@ -74,15 +82,24 @@ def _recurring(paid: Subscription, inputs: QuoteInputs, policy: Policy, at: date
 
 
 def _codes(
-    subscription: Subscription, payment: Payment, inputs: QuoteInputs, policy: Policy
+    subscription: Subscription,
+    payment: Payment,
+    inputs: QuoteInputs,
+    own_codes: Collection[str] | None,
+    policy: Policy,
 ) -> tuple[RunningCode, ...]:
     """Return the codes with the terms of the payment; one that it lost is gone.
 
-    A trial's payment has none of them: they are kept, in the currency that the customer chose since.
+    A trial's payment has none of them: those of which it has a use are kept, in the currency that the customer chose
+    since. Others went to a newer payment of the same customer.
     """
     if subscription.trial_period_days and not payment.options.discount_codes:
         kept = (subscription.currency, payment.currency, policy.rates, currencies.exponents())
-        return tuple(msgspec.structs.replace(code, terms=keep_terms(code.terms, *kept)) for code in subscription.codes)
+        return tuple(
+            msgspec.structs.replace(code, terms=keep_terms(code.terms, *kept))
+            for code in subscription.codes
+            if own_codes is None or code.terms.discount_id in own_codes
+        )
     terms = {each.discount_id: each for each in inputs.codes}
     return tuple(
         msgspec.structs.replace(code, terms=terms[code.terms.discount_id])

@@ -13,6 +13,7 @@ from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.core.subscriptions.due import wake_at
 from nicobar.core.subscriptions.subscription_request import CreatedSubscription, SubscriptionRequest
+from nicobar.flows.customers.check_only_subscription import check_only_subscription
 from nicobar.flows.discounts.reserve_codes import reserve_codes
 from nicobar.flows.payments.charge_saved_method import charge_saved_method
 from nicobar.flows.payments.decide_creation import PaymentIds
@@ -99,6 +100,7 @@ class _Record:
             await self._write(tx)
             if self._decided.succeeds_at_once:
                 stored = msgspec.structs.replace(payment, customer=self.buyer)
+                await check_only_subscription(tx, stored, multiple=self._decided.multiple)
                 await record_payment_outcome(self._runtime, tx, stored, None, Succeeded("free"), at)
 
     async def _write(self, tx: Tx) -> None:
@@ -127,10 +129,10 @@ class _Record:
             tenant,
             payment.payment_id,
             self.buyer.customer_id,
-            self._decided.uses,
+            self._decided.uses_to_take,
             payment.expires_on,
             payment.created_at,
-            for_later=not payment.options.discount_codes,
+            for_later=True,
         )
         if self._also_record is not None:
             await self._also_record(tx, payment)

@@ -45,9 +45,15 @@ class DecidedSubscriptions(NamedTuple):
     """In the order of the request, which is that of their lines in the payment."""
     first: DecidedCreation
     uses: Sequence[CodeUse]
-    """The uses of codes to take. Those that the first payment does not get, because it is a trial, deduct nothing."""
+    """The uses of codes. Those that the first payment does not get, because it is a trial, deduct nothing."""
     multiple: bool
     """Whether a customer may have several subscriptions."""
+
+    @property
+    def uses_to_take(self) -> list[CodeUse]:
+        """The uses that deduct something now, or in the cycles to come."""
+        lasting = {code.terms.discount_id for each in self.subscriptions for code in each.codes}
+        return [use for use in self.uses if use.deducted or use.discount_id in lasting]
 
     @property
     def succeeds_at_once(self) -> bool:
@@ -70,6 +76,11 @@ class _Sold(NamedTuple):
     def takes_codes(self) -> bool:
         """Whether codes may lower its part of the first payment."""
         return not self.trial_days or self.price.trial_apply_discounts
+
+    @property
+    def is_full_trial(self) -> bool:
+        """Whether it is a trial that costs something which no code may lower."""
+        return not self.takes_codes and self.first.product.price.price > 0
 
 
 def decide_subscription(
@@ -95,6 +106,9 @@ def decide_subscription(
     one_cycle = msgspec.structs.replace(checked.cart, items=items, discount_codes=codes)
     whole = quote_cart(one_cycle, _facts_of(sold, plans, facts.pricing), at)
     first = _first_request(request, checked, plans, whole.quote.currency, with_codes=with_codes)
+    if not with_codes or request.on_demand is not None or any(each.is_full_trial for each in sold):
+        locked = sorted({*first.options.locked, "discount"})  # what is refused in a request no page may bring in
+        first = first._replace(options=msgspec.structs.replace(first.options, locked=locked))
     first = first._replace(options=msgspec.structs.replace(first.options, starts=list(subscription_ids)))
     decided = decide_creation(tenant, first, _facts_of(sold, first_plans, facts.pricing), runnable, ids, at)
     asks = any(_asks_for_card(each.price, decided, trial=bool(each.trial_days)) for each in sold)
@@ -143,10 +157,9 @@ def _codes_apply(sold: Sequence[_Sold], checked: CheckedRequest) -> bool:
     A free trial costs nothing that a code could lower. Raises Problem UNSUPPORTED_ACTION for a paid one that takes
     none, sold together with something that takes codes.
     """
-    without = [each for each in sold if not each.takes_codes]
-    if len(without) == len(sold):
+    if not any(each.takes_codes for each in sold):
         return False
-    if checked.cart.discount_codes and any(each.first.product.price.price for each in without):
+    if checked.cart.discount_codes and any(each.is_full_trial for each in sold):
         detail = "A code cannot be used where a paid trial that takes no discounts is sold with another subscription"
         raise Problem("UNSUPPORTED_ACTION", detail=detail, path="discount_codes")
     return True

@@ -23,6 +23,7 @@ from nicobar.flows.subscriptions.activate_subscription import activate_subscript
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.reference import failures
 from nicobar.storage.database import Tx
+from nicobar.storage.discounts.redemptions import own_codes
 from nicobar.storage.payments.payments import get_pricing
 from nicobar.storage.subscriptions.charges import charges_of_payments, end_charge
 from nicobar.storage.subscriptions.subscriptions import lock_subscription
@@ -74,7 +75,8 @@ async def _succeeded(
         inputs = await get_pricing(tx, tenant, payment.payment_id)
         if inputs is None:
             raise LookupError(payment.payment_id)
-        begun = await activate_subscription(runtime, subscription, payment, inputs, first_line, at)
+        codes = await own_codes(tx, tenant, payment.payment_id) if subscription.codes else ()
+        begun = await activate_subscription(runtime, subscription, payment, inputs, codes, first_line, at)
         period = begun.subscription.period
         dates = () if begun.subscription.on_demand else (period.starts_at, period.ends_at)
         await end_charge(tx, tenant, charge, "paid", *dates)

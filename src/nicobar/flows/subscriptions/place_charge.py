@@ -175,7 +175,9 @@ def _payment(
                 currency=inputs.currency,
                 price=inputs.unit_price,
                 discount_bps=inputs.discount_bps,
+                purchasing_power_parity=False,
             ),
+            localized=(),  # another address brings other taxes, and no other market: the price was agreed on
         )
         for line, inputs in zip(lines, quote.inputs.lines, strict=True)
     )
@@ -228,5 +230,6 @@ def _options(subscription: Subscription, order: ChargeOrder, tax_id: CheckedTaxI
         charge_type=order.charge_type,
         updates_method=order.charge_type is None,
         keeps_method=order.link_lifetime is not None,
+        locked=["discount"],  # a code typed now would lower what is owed, and what was paid would not say so
         renewal=order.renewal,
     )

@@ -11,7 +11,7 @@ from nicobar.core.payments.payment import PAYABLE, Payment
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import check_scenario
 from nicobar.core.subscriptions.change_request import SubscriptionChange, changed, check_change
-from nicobar.core.subscriptions.subscription import CancelledBy, OpenCharge, Subscription
+from nicobar.core.subscriptions.subscription import CancelledBy, Moved, OpenCharge, Subscription
 from nicobar.core.tax.tax_place import REGION_MISSING
 from nicobar.core.typed_text import tidy
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
@@ -26,7 +26,7 @@ from nicobar.storage.customers.customers import lock_customer, update_customer
 from nicobar.storage.database import Tx
 from nicobar.storage.payments.hosted_pages import end_payment_link
 from nicobar.storage.payments.payments import lock_payment
-from nicobar.storage.subscriptions.charges import charges_of_payments, end_charge
+from nicobar.storage.subscriptions.charges import charges_of_payments, end_charge, free_moment
 from nicobar.storage.subscriptions.subscriptions import lock_subscription
 
 BY_KEY = CancelledBy("api_key")
@@ -49,7 +49,7 @@ async def update_subscription(
         if own is None:
             raise Problem("NOT_FOUND", what="Subscription")
         at = runtime.now(tenant)
-        result = changed(own, change, at, by)
+        result = await _after_what_is_paid(tx, own, changed(own, change, at, by))
         if result.subscription == own:
             return own
         if own.open_charge is not None and result.subscription.open_charge is None:
@@ -62,6 +62,21 @@ async def update_subscription(
         await save_move(runtime, tx, result, at)
         await write_audit_entry(runtime, tx, tenant, "subscription.update", [subscription_id], sorted(change.given()))
     return result.subscription
+
+
+async def _after_what_is_paid(tx: Tx, own: Subscription, result: Moved) -> Moved:
+    """Return the change with a next period that begins after all that are paid.
+
+    One of a plan change may have begun at that very moment, where a clock stands, or later than a date that test mode
+    tolerates: no two are paid for one moment.
+    """
+    wanted = result.subscription.next_billing_date
+    if wanted == own.next_billing_date:
+        return result
+    free = await free_moment(tx, own.tenant, own.subscription_id, wanted)
+    if free == wanted:
+        return result
+    return Moved(msgspec.structs.replace(result.subscription, next_billing_date=free, anchor=free), result.events)
 
 
 async def _lock_linked(tx: Tx, known: Subscription) -> Payment | None:

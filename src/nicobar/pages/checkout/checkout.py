@@ -14,6 +14,7 @@ from nicobar.core.problems import Problem
 from nicobar.flows.payments.abandon_attempt import abandon_attempt
 from nicobar.flows.payments.confirm_payment import Confirmation
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.sessions.abandon_other_tabs import abandon_other_tabs
 from nicobar.pages.changes.changes import Changed, change_code, change_details
 from nicobar.pages.changes.charging import ChosenMethod, charge
 from nicobar.pages.checkout.state_pages import StatePages
@@ -40,6 +41,10 @@ from nicobar.storage.payments.payments import get_payment
 
 CHECK_AGAIN: Final = 3
 """Seconds after which the page asks the bank once more that was asked too often just now."""
+
+
+_SECOND: Final = "CUSTOMER_HAS_EXISTING_SUBSCRIPTION"
+"""What a payment is refused with that would start a second subscription of a customer who may have one."""
 
 
 class _Posted(NamedTuple):
@@ -89,6 +94,25 @@ class CheckoutPage:
         posted = await self._posted(request)
         if isinstance(posted, Response):
             return posted
+        try:
+            return await self._pay(request, posted)
+        except Problem as problem:
+            if problem.code != _SECOND:
+                raise
+            refusal = problem
+        if await abandon_other_tabs(self._runtime, posted.visit.payment):
+            try:
+                return await self._pay(request, posted)
+            except Problem as problem:
+                if problem.code != _SECOND:
+                    raise
+                refusal = problem
+        if wants_json(request):
+            raise refusal
+        sentence = posted.visit.reader.texts("session.refused")
+        return self._states.form(posted.visit, CheckedForm(None, {}, {}), status=409, stale=sentence)
+
+    async def _pay(self, request: Request, posted: _Posted) -> Response:
         visit, form, seen = posted
         payment, now = visit.payment, self._runtime.clock.elapsed()
         if form.text("lang"):  # pressed without a script, so that what was typed comes along

@@ -28,6 +28,7 @@ from nicobar.pages.texts.texts import Reader
 from nicobar.processors.accounts.registry import processor_for
 from nicobar.processors.base import Processor
 from nicobar.storage.belongings.hosted_page import HostedPage, find_hosted_page
+from nicobar.storage.discounts.redemptions import own_codes
 from nicobar.storage.payments.hosted_pages import PageFacts
 from nicobar.storage.payments.payments import get_pricing
 from nicobar.storage.subscriptions.subscriptions import get_subscription
@@ -145,6 +146,8 @@ async def _renewals(runtime: Runtime, payment: Payment) -> list[Renewal]:
     async with runtime.database.snapshot() as read:
         inputs = await get_pricing(read, payment.tenant, payment.payment_id)
         found = [await get_subscription(read, payment.tenant, each) for each in payment.options.starts]
+        codes = await own_codes(read, payment.tenant, payment.payment_id)
     if inputs is None:
         return []
-    return await foresee_renewals(runtime, payment, inputs, [each for each in found if each is not None])
+    subscriptions = [each for each in found if each is not None]
+    return await foresee_renewals(runtime, payment, inputs, subscriptions, codes)

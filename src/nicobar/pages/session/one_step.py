@@ -154,6 +154,10 @@ class OneStep:
             )
         except InputRefused:  # what only the payment itself decides, such as a kind of card: its page asks for another
             return onward
+        except Problem as problem:
+            if problem.code != "CUSTOMER_HAS_EXISTING_SUBSCRIPTION":
+                raise
+            return onward  # another tab is paying for one at this moment: the payment's page says so, if it is tried
         outcome = confirmation.outcome
         if in_place and isinstance(outcome, NeedsAction) and leads_to_fields(outcome.url):
             return await self._hand_over(payment, path) or onward

@@ -106,6 +106,10 @@ SELECT discount_id FROM discount_redemptions
 WHERE business_id = $1 AND mode = $2 AND payment_id = $3 AND state = 'released' ORDER BY position
 """
 
+_OF_PAYMENT: Final = """
+SELECT discount_id FROM discount_redemptions WHERE business_id = $1 AND mode = $2 AND payment_id = $3
+"""
+
 _RETAKE: Final = """
 WITH taken AS (
     UPDATE discount_redemptions SET state = 'reserved', updated_at = $5
@@ -268,6 +272,12 @@ async def released_codes(tx: Tx, tenant: Tenant, payment_id: str) -> list[str]:
     """Return the discounts whose use a payment, whose row the caller holds, has given back, in their order."""
     rows = await tx.fetch(_RELEASED, tenant.business_id, tenant.mode, payment_id)
     return [row["discount_id"] for row in rows]
+
+
+async def own_codes(read: Read, tenant: Tenant, payment_id: str) -> set[str]:
+    """Return the discounts of which a payment has a use, in whatever state; not those that it lost to another."""
+    rows = await read.fetch(_OF_PAYMENT, tenant.business_id, tenant.mode, payment_id)
+    return {row["discount_id"] for row in rows}
 
 
 async def retake(tx: Tx, tenant: Tenant, payment_id: str, discount_ids: Sequence[str], at: datetime) -> None:

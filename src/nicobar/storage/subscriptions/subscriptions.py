@@ -40,6 +40,28 @@ SELECT EXISTS (SELECT FROM subscriptions WHERE business_id = $1 AND mode = $2 AN
     AND status IN ('active', 'past_due', 'on_hold', 'paused'))
 """
 
+# What the first payment is under way for may begin at any moment.
+_OTHER: Final = """
+SELECT EXISTS (
+    SELECT FROM subscriptions s JOIN payments p
+        ON (p.business_id, p.mode, p.payment_id) = (s.business_id, s.mode, s.first_payment_id)
+    WHERE s.business_id = $1 AND s.mode = $2 AND s.customer_id = $3 AND s.first_payment_id <> $4
+      AND (s.status IN ('active', 'past_due', 'on_hold', 'paused')
+           OR s.status = 'pending' AND p.status IN ('processing', 'requires_customer_action')))
+"""
+
+_WAITING: Final = """
+SELECT DISTINCT s.first_payment_id
+FROM subscriptions own
+JOIN subscriptions s ON (s.business_id, s.mode, s.customer_id) = (own.business_id, own.mode, own.customer_id)
+JOIN payments p ON (p.business_id, p.mode, p.payment_id) = (s.business_id, s.mode, s.first_payment_id)
+WHERE own.business_id = $1 AND own.mode = $2 AND own.subscription_id = ANY($3::text[])
+  AND s.first_payment_id <> own.first_payment_id AND s.status = 'pending' AND p.status = 'requires_customer_action'
+ORDER BY 1
+"""
+
+_HOLD_FIRST: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2 || '/' || $3, 0))"
+
 _NOT_ENDED: Final = "status NOT IN ('cancelled', 'failed', 'expired')"
 
 _USES_METHOD: Final = f"""
@@ -152,6 +174,23 @@ async def has_live_subscription(read: Read, tenant: Tenant, customer_id: str) ->
     """Return whether a customer has a subscription that has begun and not ended."""
     found: bool = await read.fetchval(_LIVE, tenant.business_id, tenant.mode, customer_id)
     return found
+
+
+async def has_other_subscription(tx: Tx, tenant: Tenant, customer_id: str, payment_id: str) -> bool:
+    """Return whether a customer has a subscription that has begun and not ended, or is paying for one at this moment.
+
+    Those that `payment_id` starts do not count. Until the transaction ends nobody else gets an answer about this
+    customer, so of two payments that start one each the second sees the first.
+    """
+    await tx.execute(_HOLD_FIRST, tenant.business_id, tenant.mode, customer_id)
+    found: bool = await tx.fetchval(_OTHER, tenant.business_id, tenant.mode, customer_id, payment_id)
+    return found
+
+
+async def other_waiting_payments(read: Read, tenant: Tenant, subscription_ids: Sequence[str]) -> list[str]:
+    """Return the first payments of other subscriptions of the same customer that wait for the customer to act."""
+    rows = await read.fetch(_WAITING, tenant.business_id, tenant.mode, subscription_ids)
+    return [row["first_payment_id"] for row in rows]
 
 
 async def subscription_using(read: Read, tenant: Tenant, payment_method_id: str) -> str | None:
