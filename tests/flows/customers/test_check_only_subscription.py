@@ -36,6 +36,7 @@ async def test_of_two_pages_one_is_paid(club: Club) -> None:
     told = await club.told()
     refused = await pay(club.browser, page(other), number=GOOD_CARD)
     assert refused.status_code == 409 and "This order cannot be made as it is." in refused.text
+    assert "Please check your details" in refused.text and "Your order has changed" not in refused.text
     assert await statuses(club, one, other) == ["active", "pending"]
     assert await club.told() == told and await club.counted("attempts") == 1
     await club.call("PATCH", f"/subscriptions/{one['subscription_id']}", {"status": "cancelled"})

@@ -17,7 +17,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.sessions.abandon_other_tabs import abandon_other_tabs
 from nicobar.pages.changes.changes import Changed, change_code, change_details
 from nicobar.pages.changes.charging import ChosenMethod, charge
-from nicobar.pages.checkout.state_pages import StatePages
+from nicobar.pages.checkout.state_pages import Stale, StatePages
 from nicobar.pages.checkout.stripe_page import is_fields_page
 from nicobar.pages.checkout.test_panel import FIELD as PANEL
 from nicobar.pages.checkout.test_panel import use_panel
@@ -109,8 +109,9 @@ class CheckoutPage:
                 refusal = problem
         if wants_json(request):
             raise refusal
-        sentence = posted.visit.reader.texts("session.refused")
-        return self._states.form(posted.visit, CheckedForm(None, {}, {}), status=409, stale=sentence)
+        # As little as the form of a session says: whoever typed somebody's address does not learn what they have.
+        why = Stale(posted.visit.reader.texts("session.refused"), "details.error_heading")
+        return self._states.form(posted.visit, CheckedForm(None, {}, {}), status=409, stale=why)
 
     async def _pay(self, request: Request, posted: _Posted) -> Response:
         visit, form, seen = posted
@@ -226,7 +227,7 @@ class CheckoutPage:
         sentence = visit.reader.texts("details.stale_text", amount=amount)
         if wants_json(request):
             raise Problem("UNSUPPORTED_ACTION", status=409, detail=sentence)
-        return self._states.form(visit, CheckedForm(None, {}, {}), status=409, stale=sentence)
+        return self._states.form(visit, CheckedForm(None, {}, {}), status=409, stale=Stale(sentence))
 
     def _onward(self, visit: Visit, outcome: Outcome | None) -> Response:
         """Lead to the page that the outcome asks for, otherwise to the payment's page in its new state.

@@ -1,7 +1,7 @@
 """The page of a payment link in each state of its payment: to be paid, under way, waiting for its customer, over."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -41,6 +41,14 @@ LEAVE: Final = "leave"
 """The last part of the address where a customer gives up an attempt that waits for them, to pay in another way."""
 
 
+class Stale(NamedTuple):
+    """Why a form was not taken that had no fault."""
+
+    sentence: str
+    heading: str = "details.stale_heading"
+    """The key of the heading above it."""
+
+
 class StatePages:
     """Renders the page of a payment link as its payment stands."""
 
@@ -55,7 +63,7 @@ class StatePages:
         *,
         status: int,
         changed: Changed | None = None,
-        stale: str | None = None,
+        stale: Stale | None = None,
     ) -> Response:
         """Show the payable page. `changed` is what came of a change, `stale` why a form was not taken."""
         payment = visit.payment
