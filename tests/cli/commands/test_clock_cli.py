@@ -67,7 +67,7 @@ def test_help_has_examples(command: str) -> None:
         (("advance", "month"), "The clock cannot be moved by 'month'. A duration is a whole number with a unit: 45s, "),
         (("advance", "-5d"), "The clock cannot be moved by '-5d'. The clock only moves forward: give a duration "),
         (("advance", "0h"), "The clock cannot be moved by '0h'. The clock only moves forward: give a duration "),
-        (("set", "-5d"), "'-5d' is no time. Write it like 2027-01-31 or "),
+        (("set", "-5d"), "'-5d' is no time. It is a day or a moment: 2027-01-31 or "),
         (("set", "tomorrow"), "'tomorrow' is no time."),
         (("set", "2020-01-01"), "The clock only moves forward"),
         (("reset",), "give --yes"),

@@ -216,20 +216,23 @@ async def test_many_who_move_their_clocks_leave_connections_to_others(
     club: Club, other_merchant: Merchant, app: ASGIApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each keeps one connection and takes others: eight on four connections would have waited for one another."""
-    club.runtime.database.bound(4)
     merchants = [await make_merchant(club.runtime, app, f"Business {number}") for number in range(8)]
+    four = with_processors(club.runtime._replace(database=Database(club.runtime.database.dsn, size=4)))
     walk = HeldWalk(monkeypatch)
     goal = ClockGoal(by=timedelta(days=5))
-    moves = [asyncio.create_task(advance_clock(club.runtime, each.tenant, goal)) for each in merchants]
-    emptied = asyncio.create_task(reset_test_mode(club.runtime, other_merchant.tenant))
-    await asyncio.wait_for(walk.begun.wait(), 5)
-    await asyncio.sleep(0.05)
-    in_use, _ = club.runtime.database.connections
-    assert in_use == 2  # the one that is moved: to be the only mover, and for its step
-    assert (await club.merchant.client.get("/products")).status_code == 200
-    walk.goes_on.set()
-    assert [(await move).now for move in moves] == [START + timedelta(days=5)] * 8
-    assert await emptied == 0
+    try:
+        moves = [asyncio.create_task(advance_clock(four, each.tenant, goal)) for each in merchants]
+        emptied = asyncio.create_task(reset_test_mode(four, other_merchant.tenant))
+        await asyncio.wait_for(walk.begun.wait(), 5)
+        await asyncio.sleep(0.05)
+        assert four.database.connections[0] == 2  # of the one that is moved: to be the only mover, and for its step
+        client = client_for(create_app(four), club.merchant.key)
+        assert (await client.get("/products")).status_code == 200
+        walk.goes_on.set()
+        assert [(await move).now for move in moves] == [START + timedelta(days=5)] * 8
+        assert await emptied == 0
+    finally:
+        await four.database.close()
 
 
 async def test_patience_ends_and_the_same_call_goes_on(club: Club) -> None:
