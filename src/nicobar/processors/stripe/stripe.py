@@ -126,7 +126,7 @@ class Stripe:
     async def find(self, attempt: Attempt) -> Outcome | None:
         """Return what became of an attempt; one that has waited for `PATIENCE` is cancelled at Stripe, and over."""
         intent = await self._intent(attempt)
-        return None if intent is None else await self._read_and_end(intent, _began(attempt, intent))
+        return None if intent is None else await self._read_and_end(intent, _began(attempt, intent, self._clock.now()))
 
     async def cancel(self, attempt: Attempt) -> Outcome | None:
         """Cancel the PaymentIntent of an attempt, unless it has been paid or the bank has it already.
@@ -326,11 +326,11 @@ def _made_between(attempt: Attempt, now: datetime) -> dict[str, int]:
     return {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
 
 
-def _began(attempt: Attempt, intent: PaymentIntent) -> datetime:
-    """Return when an attempt began in real time: a test clock may have dated it ahead."""
-    if intent.created is None:
+def _began(attempt: Attempt, intent: PaymentIntent, now: datetime) -> datetime:
+    """Return when an attempt began: for one that a test clock has dated ahead, when Stripe made its PaymentIntent."""
+    if attempt.created_at <= now or intent.created is None:
         return attempt.created_at
-    return min(attempt.created_at, datetime.fromtimestamp(intent.created, UTC))
+    return datetime.fromtimestamp(intent.created, UTC)
 
 
 def _refused_refund(error: stripe.StripeError, request: RefundRequest) -> RefundFailed:
