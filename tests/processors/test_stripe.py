@@ -1,7 +1,7 @@
 """Stripe as a processor, against localstripe as a live server."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -137,6 +137,24 @@ async def test_nobody_comes_back(processor: Stripe, localstripe: LocalStripe, cl
     clock.advance(minutes=1)
     assert await processor.find(asked) == Abandoned(reference(waiting))
     assert localstripe.intent(reference(waiting))["status"] == "canceled"
+
+
+@pytest.mark.parametrize("amount", [2400, 0])
+async def test_an_attempt_that_a_test_clock_has_dated_ahead(
+    processor: Stripe, localstripe: LocalStripe, clock: FakeClock, amount: int
+) -> None:
+    """Stripe's clock shows real time: the lost order is found, and who does not come back is not waited for longer."""
+    order = request(clock, amount=amount)
+    waiting = await processor.charge(order)
+    ahead = {"created_at": clock.now() + timedelta(days=400)}
+    for known in (None, Unknown("TimeoutError")):
+        asked = msgspec.structs.replace(attempt(order, clock, known), **ahead)
+        assert await processor.find(asked) == waiting
+    asked = msgspec.structs.replace(attempt(order, clock, waiting), **ahead)
+    clock.advance(minutes=29)
+    assert await processor.find(asked) == waiting
+    clock.advance(minutes=2)
+    assert await processor.find(asked) == Abandoned(reference(waiting))
 
 
 async def test_an_order_that_never_arrived_cannot_arrive_later(

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from api.subscriptions.subscribing import RENEWALS_FAIL, Club
+from disputing import Disputing, open_dispute
 from nicobar.core.events.event import Event
 from nicobar.core.events.moves import RefundMove
 from nicobar.core.payments.payment import Payment, Succeeded
@@ -16,7 +17,7 @@ from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.subscriptions.follow_payment import follow_payment
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.payments.attempts import get_attempt
-from nicobar.storage.payments.payments import lock_payment
+from nicobar.storage.payments.payments import get_payment, lock_payment
 from nicobar.storage.subscriptions.subscriptions import get_subscription, lock_subscription
 from orders import pay
 from shop import item
@@ -101,6 +102,40 @@ async def test_a_refund_of_what_became_credit_takes_the_credit_back(club: Club, 
             done = msgspec.structs.replace(refund, status=status)
             await follow_payment(club.runtime, tx, RefundMove(done, payment, "pending", event))
     assert await credit_of(club, own["subscription_id"]) == left
+
+
+@pytest.mark.parametrize(
+    ("ends", "left"),
+    [
+        (["dispute_lost"], 2000),
+        (["dispute_accepted"], 2000),
+        (["dispute_expired"], 2000),
+        (["dispute_challenged", "dispute_won"], 3000),
+        (["dispute_won", "dispute_lost"], 2000),
+        (["dispute_lost", "dispute_won", "dispute_lost"], 2000),
+    ],
+)
+async def test_a_dispute_that_is_lost_takes_the_credit_of_its_payment_back(
+    club: Club, ends: list[str], left: int
+) -> None:
+    await with_taxes(club)
+    own = await club.subscribe(await club.product(tax_inclusive=False), RENEWALS_FAIL, billing={"country": "DE"})
+    await club.work(days=31)
+    failed = (await club.payments(own["subscription_id"]))[-1]
+    await pay_after_all(club, failed["payment_id"])
+    async with club.runtime.database.read() as read:
+        payment = await get_payment(read, club.merchant.tenant, failed["payment_id"])
+    assert payment is not None
+    bank = Disputing(club.runtime)
+    for stage, status in [("pre_dispute", "dispute_expired"), ("dispute", "dispute_opened")]:
+        club.clock.advance(seconds=1)
+        await open_dispute(club.runtime, bank, payment, amount=1190, stage=stage, status=status)
+        assert await credit_of(club, own["subscription_id"]) == 3000
+    for status in ends:
+        club.clock.advance(seconds=1)
+        await open_dispute(club.runtime, bank, payment, amount=1190, status=status)
+    assert await credit_of(club, own["subscription_id"]) == left
+    await club.books_agree()
 
 
 async def test_a_first_payment_of_several_credits_each_with_its_own_lines(club: Club) -> None:

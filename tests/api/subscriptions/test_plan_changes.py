@@ -128,6 +128,30 @@ async def test_a_scheduled_change_waits_replaces_the_renewal_and_can_be_deleted(
     await club.books_agree()
 
 
+async def test_a_code_lasts_no_cycle_longer_when_the_old_plan_is_renewed_before_a_scheduled_change(club: Club) -> None:
+    """The method is gone at the billing date, so the old plan is put on hold, and paid later with another one."""
+    code = {"type": "percentage", "amount": 5000, "code": "HALF", "subscription_cycles": 3}
+    await club.call("POST", "/discounts", code | {"preserve_on_plan_change": True})
+    own = await club.subscribe(await plan(club, 3000), discount_codes=["HALF"])
+    path = f"/subscriptions/{own['subscription_id']}"
+    body = {"product_id": await plan(club, 8000), "quantity": 1, "proration_billing_mode": "full_immediately"}
+    await club.call("POST", f"{path}/change-plan", body | {"effective_at": "next_billing_date"})
+    async with club.runtime.database.transaction() as tx:
+        await tx.execute("UPDATE saved_methods SET processor = 'elsewhere'")
+    await club.work(days=30)
+    assert (await club.read(own["subscription_id"]))["status"] == "on_hold"
+    async with club.runtime.database.transaction() as tx:
+        await tx.execute("UPDATE saved_methods SET processor = 'simulator'")
+    method = {"type": "existing", "payment_method_id": own["payment_method_id"]}
+    await club.call("POST", f"{path}/update-payment-method", method)
+    assert (await club.read(own["subscription_id"]))["discounts"][0]["cycles_remaining"] == 1
+    for _ in range(2):
+        await club.work(days=30)
+    totals = [each["total_amount"] for each in await club.payments(own["subscription_id"])]
+    assert totals == [1500, 1500, 4000, 8000]
+    await club.books_agree()
+
+
 async def test_a_scheduled_change_moves_with_the_billing_date(club: Club) -> None:
     own = await halfway(club)
     path = f"/subscriptions/{own['subscription_id']}"

@@ -220,3 +220,28 @@ async def test_without_any_processor_the_renewal_waits(club: Club) -> None:
     assert len(await club.payments(own["subscription_id"])) == 1
     await club.work()
     assert len(await club.payments(own["subscription_id"])) == 2
+
+
+async def test_sending_again_without_a_method_changes_nothing_and_its_key_is_free(club: Club) -> None:
+    """A refusal that had put something down was told, when it came again, that it had been carried out."""
+    tenant = club.merchant.tenant
+    await change_setting(club.runtime, tenant, "renewal_retry_days", "14")
+    own = await club.subscribe(number=RENEWALS_FAIL)
+    await club.work(days=31)
+    failed = (await club.payments(own["subscription_id"]))[-1]
+    held = await club.read(own["subscription_id"])
+    path, key = f"/payments/{failed['payment_id']}/retry", {"idempotency-key": "again"}
+    for name, status, code in (
+        ("elsewhere", 422, "NO_ELIGIBLE_PAYMENT_METHODS"),
+        ("elsewhere", 422, "NO_ELIGIBLE_PAYMENT_METHODS"),
+        ("simulator", 200, None),
+        ("simulator", 200, None),
+    ):
+        async with club.runtime.database.transaction() as tx:
+            await tx.execute("UPDATE saved_methods SET processor = $1", name)
+        response = await club.merchant.client.post(path, headers=key)
+        assert (response.status_code, response.json().get("code")) == (status, code), response.text
+        if code is not None:
+            assert await club.read(own["subscription_id"]) == held
+            assert await club.counted("kept_answers WHERE content IS NOT NULL") == 0
+    assert len(await club.payments(own["subscription_id"])) == 3

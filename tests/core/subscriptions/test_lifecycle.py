@@ -121,6 +121,20 @@ def test_codes_count_charged_cycles() -> None:
     assert [each.cycles_remaining for each in after_a_cycle(life.subscription.codes)] == [0, None]
 
 
+def test_a_cycle_of_the_old_plan_counts_for_the_codes_of_a_change_that_still_waits() -> None:
+    life = Life.begin(plan(3000), START)
+    codes = (code(5000, 2), code(1000, None))
+    change = msgspec.structs.replace(scheduled(), codes=codes[:1])
+    life.subscription = msgspec.structs.replace(life.subscription, codes=codes, scheduled_change=change)
+    life.now = life.subscription.next_billing_date
+    life.take(hold_without_method(life.subscription, life.now))
+    life.retry(pays=True)
+    waiting = life.subscription.scheduled_change
+    assert waiting == msgspec.structs.replace(change, codes=(code(5000, 1),))
+    life.advance_to(moment("2026-05-10T00:00:00"))
+    assert life.charged == [3000, 1350, 4000, 8000]
+
+
 def test_at_the_due_date_a_cancellation_comes_first_then_the_end_then_a_change() -> None:
     own = active(plan(3000, term=MONTHLY), START)
     at = own.next_billing_date

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from datetime import timedelta
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -35,7 +36,7 @@ from nicobar.storage.ledger.ledger import entries_of
 from nicobar.storage.payments.attempts import get_attempt
 from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.simulator.simulator import SimulatorRecords
-from orders import attempts_of, card, order, place, reload
+from orders import attempts_of, card, line, order, place, reload
 
 
 class Wavering(Simulator):
@@ -163,6 +164,30 @@ async def test_a_late_charge_of_another_amount_does_not_pay(
     assert await run_due(runtime) == 1
     assert processor.refunds == {(f"ref_{attempt['attempt_id'].removeprefix('att_')}", payment.total_amount): 1}
     assert await _problems(runtime, clock) == []
+
+
+async def test_a_card_that_was_kept_late_for_nothing_has_nothing_to_go_back(
+    runtime_with: Runtime, merchant: Merchant, processor: Wavering, clock: FakeClock
+) -> None:
+    """A first try at keeping a card, for which nothing is charged, turns out to have worked after the second one."""
+    runtime = runtime_with
+    waiting = order(runtime, merchant.tenant, [line(subtotal=0, tax=0)])
+    options = msgspec.structs.replace(waiting.options, keeps_method=True)
+    payment = await place(runtime, msgspec.structs.replace(waiting, options=options))
+    processor.decline = True
+    await confirm_payment(runtime, merchant.tenant, payment.payment_id, card())
+    (first,) = await attempts_of(runtime, payment)
+    processor.decline = False
+    clock.advance(seconds=1)
+    await confirm_payment(runtime, merchant.tenant, payment.payment_id, card())
+    assert await _record(runtime, payment, first["attempt_id"], Succeeded("late"))
+    assert (await reload(runtime, payment)).status == "succeeded"
+    assert await run_due(runtime) == 0
+    assert await _problems(runtime, clock) == []
+    assert not processor.refunds
+    first, second = await attempts_of(runtime, payment)
+    assert (first["is_surplus"], first["return_due_at"], first["returned_at"]) == (True, None, clock.now())
+    assert (second["is_surplus"], second["returned_at"]) == (False, None)
 
 
 async def test_a_charge_that_pays_late_shows_its_own_card(

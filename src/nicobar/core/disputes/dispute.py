@@ -52,6 +52,9 @@ MONEY_RETURNED: Final[frozenset[DisputeStatus]] = frozenset({"dispute_cancelled"
 MONEY_GIVEN: Final[frozenset[DisputeStatus]] = frozenset({"dispute_accepted", "dispute_lost"})
 """Ends in which the customer has the disputed money, whatever the stage."""
 
+LOST: Final[frozenset[DisputeStatus]] = MONEY_GIVEN | {"dispute_expired"}
+"""Ends after which the money stays where it is; a bank's question that has expired has moved none."""
+
 
 def dispute_origins(target: DisputeStatus) -> list[DisputeStatus]:
     """Return the statuses in which a dispute may come to `target`, sorted, for a guarded UPDATE."""

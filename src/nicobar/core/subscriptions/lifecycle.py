@@ -100,6 +100,9 @@ def _period_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -
     """
     assert charge.period is not None  # noqa: S101 - the caller asked
     frequency, number = subscription.plan.frequency, charge.number + 1
+    scheduled = subscription.scheduled_change
+    if scheduled is not None:  # the old plan went on once more, and its codes have a cycle less for the new one, too
+        scheduled = msgspec.structs.replace(scheduled, codes=after_a_cycle(scheduled.codes))
     recovered = subscription.status in UNPAID
     if recovered:
         kept = after(subscription.anchor, frequency, charge.number) == charge.period.starts_at
@@ -119,6 +122,7 @@ def _period_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -
         paused_seconds=0,
         in_trial=False,
         codes=after_a_cycle(subscription.codes),
+        scheduled_change=scheduled,
         arrears=None,
         past_due_ends_at=None,
     )

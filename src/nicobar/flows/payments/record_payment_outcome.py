@@ -167,7 +167,7 @@ async def _accept_late_charge(
     await overrule_attempt(tx, tenant, attempt_id, _told(outcome), at, surplus=not pays)
     if pays:
         await _move(runtime, tx, payment, attempt, outcome, at, overruled=True)
-    else:
+    elif attempt.amount:
         runtime.database.announce_work(tx)
         _log.error(
             "charged_twice",

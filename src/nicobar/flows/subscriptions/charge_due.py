@@ -7,21 +7,22 @@ from nicobar.core.payments.renewal_try import RenewalTry
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY
 from nicobar.core.subscriptions.due import ChargeDue
-from nicobar.core.subscriptions.lifecycle import hold_without_method
 from nicobar.core.subscriptions.plan import working_terms
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.subscriptions.place_charge import CHANGED_METHOD, ChargeOrder, Overtaken, PlacedCharge, place_charge
-from nicobar.flows.subscriptions.save_move import save_move
+from nicobar.flows.subscriptions.place_charge import CHANGED_METHOD, ChargeOrder, PlacedCharge, place_charge
 from nicobar.storage.payments.saved_methods import get_method
 from nicobar.storage.subscriptions.charges import count_renewals
-from nicobar.storage.subscriptions.subscriptions import lock_subscription
 
 _METHOD_IS_OF_NO_USE: Final = ("NO_ELIGIBLE_PAYMENT_METHODS", "NOT_FOUND")
 """Refusals that say that the stored method cannot pay: it is gone, or another processor's than is connected now."""
+
+
+class NothingToCharge(Exception):
+    """The subscription has no method that can pay; nothing was written."""
 
 
 async def charge_due(
@@ -32,11 +33,12 @@ async def charge_due(
     *,
     payment_method_id: str | None = None,
     is_manual: bool = False,
-) -> PlacedCharge | None:
-    """Charge it; None when there is nothing to charge it to, which puts the subscription on hold.
+) -> PlacedCharge:
+    """Charge it, and return the payment.
 
     `payment_method_id` names another method than that of the subscription, which takes its place when it pays. Raises
-    Overtaken and Problem as `place_charge` and `price_due` do; nothing was written then.
+    NothingToCharge when the subscription's own cannot pay, and Overtaken and Problem as `place_charge` and `price_due`
+    do; nothing was written then.
     """
     policy = await load_policy(runtime, subscription.tenant)
     tax_id = await check_tax_id_again(runtime, subscription, policy)
@@ -50,8 +52,7 @@ async def charge_due(
     method = payment_method_id or subscription.payment_method_id
     if priced.charge.quote.total > 0 and not await _exists(runtime, subscription, method):
         if payment_method_id is None:
-            await _hold(runtime, subscription, at)
-            return None
+            raise NothingToCharge
         raise Problem("NOT_FOUND", what=f"Payment method {payment_method_id}", path="payment_method_id")
     replaces = payment_method_id not in (None, subscription.payment_method_id)
     order = ChargeOrder(
@@ -77,8 +78,7 @@ async def charge_due(
     except Problem as problem:
         if payment_method_id is not None or problem.code not in _METHOD_IS_OF_NO_USE:
             raise
-    await _hold(runtime, subscription, at)
-    return None
+        raise NothingToCharge from problem
 
 
 async def _renewal(runtime: Runtime, subscription: Subscription, retry_attempt: int) -> RenewalTry:
@@ -94,11 +94,3 @@ async def _exists(runtime: Runtime, subscription: Subscription, method: str | No
     async with runtime.database.read() as read:
         customer_id = subscription.customer.customer_id
         return await get_method(read, subscription.tenant, customer_id, method) is not None
-
-
-async def _hold(runtime: Runtime, subscription: Subscription, at: datetime) -> None:
-    """Put a subscription on hold that has no method to charge; one that owes already stops retrying by itself."""
-    async with runtime.database.transaction() as tx:
-        if await lock_subscription(tx, subscription.tenant, subscription.subscription_id) != subscription:
-            raise Overtaken
-        await save_move(runtime, tx, hold_without_method(subscription, at), at)

@@ -1,12 +1,18 @@
 """Do a subscription's part when one of its payments moves, in the transaction that moves the payment."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Final
 
+import msgspec
 import structlog
 
-from nicobar.core.events.moves import FollowedMove, PaymentMove, RefundMove
+from nicobar.core.disputes.dispute import LOST, MONEY_GIVEN
+from nicobar.core.events.event import DISPUTE_EVENTS
+from nicobar.core.events.moves import DisputeMove, FollowedMove, PaymentMove, RefundMove
 from nicobar.core.payments.payment import Payment
 from nicobar.core.subscriptions.charge_record import ChargeRecord, lines_of_charge
+from nicobar.core.subscriptions.given_back import given_back
 from nicobar.core.subscriptions.late_credit import credit_late, take_back_credit
 from nicobar.core.subscriptions.lifecycle import (
     RecoveryRules,
@@ -24,11 +30,15 @@ from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.reference import failures
 from nicobar.storage.database import Tx
 from nicobar.storage.discounts.redemptions import own_codes
+from nicobar.storage.events.events import events_of
+from nicobar.storage.payments.attempts import paying_attempt
 from nicobar.storage.payments.payments import get_pricing
 from nicobar.storage.subscriptions.charges import charges_of_payments, end_charge
 from nicobar.storage.subscriptions.subscriptions import lock_subscription
 
 _log = structlog.get_logger(__name__)
+
+_LOST_FOR_GOOD: Final = frozenset(DISPUTE_EVENTS[status] for status in MONEY_GIVEN)
 
 
 async def follow_payment(runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
@@ -41,6 +51,8 @@ async def follow_payment(runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
         return
     if isinstance(move, RefundMove):
         await _refunded(runtime, tx, move)
+    if isinstance(move, DisputeMove):
+        await _disputed(runtime, tx, move)
     if not isinstance(move, PaymentMove):
         return
     payment = move.payment
@@ -112,6 +124,42 @@ async def _refunded(runtime: Runtime, tx: Tx, move: RefundMove) -> None:
     payment, refund = move.payment, move.refund
     if refund.status != "succeeded":
         return
+
+    def amount_of(charge: ChargeRecord, subscription: Subscription) -> int:
+        own = {line.position for line in lines_of_charge(charge, payment)}
+        lines = [line for line in refund.lines if line.position in own]
+        return sum(line.amount if subscription.tax_inclusive else line.amount - line.tax for line in lines)
+
+    await _take_back(runtime, tx, payment, amount_of)
+
+
+async def _disputed(runtime: Runtime, tx: Tx, move: DisputeMove) -> None:
+    """Do the same when the customer's bank keeps the money of a late payment: they would have it and the credit.
+
+    Only at the end of the dispute: until then the seller may get the money back, and has given the credit for it.
+    """
+    payment, dispute = move.payment, move.dispute
+    if dispute.status not in LOST or not dispute.money_out:
+        return
+    told = [event.type for event in await events_of(tx, payment.tenant, dispute.dispute_id)]
+    if sum(type in _LOST_FOR_GOOD for type in told) > (dispute.status in MONEY_GIVEN):
+        return  # it was lost before, and an appeal has turned it round and back
+    attempt = await paying_attempt(tx, payment.tenant, payment.payment_id)
+    if attempt is None or attempt.attempt_id != dispute.attempt_id:
+        return
+    disputed = dispute.amount if dispute.currency == payment.currency else payment.total_amount
+
+    def amount_of(charge: ChargeRecord, _subscription: Subscription) -> int:
+        whole = msgspec.structs.replace(charge, factor="1")
+        return given_back(whole, payment, disputed) - given_back(whole, payment, 0)
+
+    await _take_back(runtime, tx, payment, amount_of)
+
+
+async def _take_back(
+    runtime: Runtime, tx: Tx, payment: Payment, amount_of: Callable[[ChargeRecord, Subscription], int]
+) -> None:
+    """Take the credit back that a late payment gave to its subscriptions, of each so much, as far as it is there."""
     at = runtime.now(payment.tenant)
     for charge in await charges_of_payments(tx, payment.tenant, [payment.payment_id]):
         if charge.state != "credited":
@@ -119,10 +167,7 @@ async def _refunded(runtime: Runtime, tx: Tx, move: RefundMove) -> None:
         subscription = await lock_subscription(tx, payment.tenant, charge.subscription_id)
         if subscription is None:
             raise LookupError(charge.subscription_id)
-        own = {line.position for line in lines_of_charge(charge, payment)}
-        lines = [line for line in refund.lines if line.position in own]
-        amount = sum(line.amount if subscription.tax_inclusive else line.amount - line.tax for line in lines)
-        taken = take_back_credit(subscription, amount, at)
+        taken = take_back_credit(subscription, amount_of(charge, subscription), at)
         if taken is not None:
             await save_move(runtime, tx, taken, at)
 

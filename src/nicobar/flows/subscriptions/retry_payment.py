@@ -7,7 +7,7 @@ from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.due import retry_of
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.subscriptions.charge_due import charge_due
+from nicobar.flows.subscriptions.charge_due import NothingToCharge, charge_due
 from nicobar.flows.subscriptions.load_retry_state import load_retry_state
 from nicobar.flows.subscriptions.place_charge import Overtaken
 from nicobar.storage.payments.payments import get_payment
@@ -25,7 +25,8 @@ class RetriedPayment(NamedTuple):
 async def retry_payment(runtime: Runtime, tenant: Tenant, payment_id: str) -> RetriedPayment:
     """Charge the stored method once more and return the new payment; a decline is no refusal.
 
-    Raises Problem NOT_FOUND, the reason that `load_retry_state` gives, and PREVIOUS_PAYMENT_PENDING.
+    Raises Problem NOT_FOUND, the reason that `load_retry_state` gives, PREVIOUS_PAYMENT_PENDING, and
+    NO_ELIGIBLE_PAYMENT_METHODS without a method that can pay; nothing is changed then.
     """
     state = await load_retry_state(runtime, tenant, payment_id)
     if state.reason == "UNSUPPORTED_ACTION" or state.subscription is None:
@@ -37,8 +38,8 @@ async def retry_payment(runtime: Runtime, tenant: Tenant, payment_id: str) -> Re
         placed = await charge_due(runtime, state.subscription, due, runtime.now(tenant), is_manual=True)
     except Overtaken as error:
         raise Problem("PREVIOUS_PAYMENT_PENDING") from error
-    if placed is None:
-        raise Problem("NO_ELIGIBLE_PAYMENT_METHODS")
+    except NothingToCharge as error:
+        raise Problem("NO_ELIGIBLE_PAYMENT_METHODS") from error
     async with runtime.database.snapshot() as read:
         payment = await get_payment(read, tenant, placed.payment.payment_id)
     return RetriedPayment(payment or placed.payment, due.retry_attempt, state.sends_used + 1)

@@ -7,10 +7,10 @@ import structlog
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.due import ChargeDue, DueStep, next_step
-from nicobar.core.subscriptions.lifecycle import cancel, close_link, end_grace, expire, give_up
+from nicobar.core.subscriptions.lifecycle import cancel, close_link, end_grace, expire, give_up, hold_without_method
 from nicobar.core.subscriptions.subscription import Moved, Subscription
 from nicobar.flows.runtime import Runtime
-from nicobar.flows.subscriptions.charge_due import charge_due
+from nicobar.flows.subscriptions.charge_due import NothingToCharge, charge_due
 from nicobar.flows.subscriptions.place_charge import Overtaken
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.payments.payments import lock_payment
@@ -36,7 +36,7 @@ async def work_on_subscription(runtime: Runtime, tenant: Tenant, subscription_id
     step = next_step(subscription, at)
     try:
         if isinstance(step, ChargeDue):
-            await charge_due(runtime, subscription, step, at)
+            await _charge(runtime, subscription, step, at)
             return True
         return await _move(runtime, subscription, step, at)
     except Overtaken:
@@ -44,6 +44,20 @@ async def work_on_subscription(runtime: Runtime, tenant: Tenant, subscription_id
     except Problem as problem:
         _log.error("charge_not_placed", subscription_id=subscription_id, code=problem.code, why=problem.message)
         return False
+
+
+async def _charge(runtime: Runtime, subscription: Subscription, due: ChargeDue, at: datetime) -> None:
+    """Charge what is due; without a method that can pay the subscription is put on hold, or stops retrying by itself.
+
+    Raises Overtaken and Problem as `charge_due` does.
+    """
+    try:
+        await charge_due(runtime, subscription, due, at)
+    except NothingToCharge:
+        async with runtime.database.transaction() as tx:
+            if await lock_subscription(tx, subscription.tenant, subscription.subscription_id) != subscription:
+                raise Overtaken from None
+            await save_move(runtime, tx, hold_without_method(subscription, at), at)
 
 
 async def _move(runtime: Runtime, subscription: Subscription, step: DueStep | None, at: datetime) -> bool:

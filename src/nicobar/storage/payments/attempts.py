@@ -27,9 +27,11 @@ WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NULL
 RETURNING true
 """
 
+# Of a charge of nothing, which only keeps a card, nothing has to go back.
 _OVERRULE: Final = """
 UPDATE attempts SET outcome = $4, updated_at = $5, is_surplus = $6,
-    return_due_at = CASE WHEN $6 THEN $5::timestamptz END
+    return_due_at = CASE WHEN $6 AND amount > 0 THEN $5::timestamptz END,
+    returned_at = CASE WHEN $6 AND amount = 0 THEN $5::timestamptz END
 WHERE business_id = $1 AND mode = $2 AND attempt_id = $3 AND resolved_at IS NOT NULL
 """
 
@@ -95,7 +97,7 @@ async def overrule_attempt(
 ) -> None:
     """Replace the end of an attempt: the processor has taken the money after all.
 
-    A surplus charge is due to be given back at once.
+    A surplus charge is due to be given back at once, unless it took nothing.
     """
     await tx.execute(_OVERRULE, tenant.business_id, tenant.mode, attempt_id, outcome, at, surplus)
 
