@@ -38,7 +38,7 @@ from nicobar.pages.session.one_step import UNREAD, OneStep
 from nicobar.pages.session.read_session_form import asks_for_price, codes_of, read_code, read_session_form, told_before
 from nicobar.pages.session.session_form import EMAIL_LENGTH, Typed, session_form, total_shown
 from nicobar.pages.session.theme_sheet import theme_sheet
-from nicobar.pages.texts.language import asked_language, language_view, reader_of, with_language
+from nicobar.pages.texts.language import TypedForm, asked_language, language_view, reader_of, with_language
 from nicobar.pages.texts.texts import Reader
 from nicobar.storage.payments.hosted_pages import PageFacts, offer_facts
 from nicobar.storage.payments.payments import get_payment
@@ -209,7 +209,7 @@ class SessionPage:
             status=status,
             form_action=form_action(payment) if frame is None else "'self'",
             frame=None if frame is None else session_frame_view(frame, session.session_id, payment),
-            languages=None if custom.force_language else language_view(here, reader),
+            languages=None if custom.force_language else language_view(here, reader, TypedForm("session-form", here)),
             look=look,
             paying=paying,
             script=SCRIPT,
