@@ -7,7 +7,7 @@ more. docs/decisions/0015-stripe.md says why.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -63,9 +63,6 @@ PATIENCE: Final = timedelta(minutes=30)
 BEFORE: Final = timedelta(minutes=5)
 AFTER: Final = timedelta(minutes=15)
 """Around the start of an attempt: when its PaymentIntent can have been made, whatever the two clocks differ."""
-
-LOOKED_BACK: Final = timedelta(days=1)
-"""How far back the PaymentIntent of an attempt is looked for that a test clock has dated ahead of real time."""
 
 FIELDS_PATH: Final = "/stripe"
 """The path of the page with Stripe's fields below the page of a payment link."""
@@ -126,7 +123,7 @@ class Stripe:
     async def find(self, attempt: Attempt) -> Outcome | None:
         """Return what became of an attempt; one that has waited for `PATIENCE` is cancelled at Stripe, and over."""
         intent = await self._intent(attempt)
-        return None if intent is None else await self._read_and_end(intent, _began(attempt, intent))
+        return None if intent is None else await self._read_and_end(intent, attempt.created_at)
 
     async def cancel(self, attempt: Attempt) -> Outcome | None:
         """Cancel the PaymentIntent of an attempt, unless it has been paid or the bank has it already.
@@ -286,7 +283,9 @@ class Stripe:
         if reference is not None:
             found: PaymentIntent | None = await intents.retrieve(reference)
         else:
-            found = await intents.search(_made_between(attempt, self._clock.now()), attempt.attempt_id)
+            since, until = attempt.created_at - BEFORE, attempt.created_at + AFTER
+            created = {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
+            found = await intents.search(created, attempt.attempt_id)
         if found is None:
             return None
         intent = checked_intent(found, attempt.attempt_id, attempt.amount, attempt.currency)
@@ -316,21 +315,6 @@ class Stripe:
                 raise ValueError(f"{intent.id} has another amount now") from None
             return outcome_of(now)
         return outcome if isinstance(outcome, Declined) else Abandoned(intent.id)
-
-
-def _made_between(attempt: Attempt, now: datetime) -> dict[str, int]:
-    """Return when the PaymentIntent of an attempt can have been made, by Stripe's clock, which shows real time."""
-    if attempt.created_at > now:
-        return {"gte": int((now - LOOKED_BACK).timestamp())}
-    since, until = attempt.created_at - BEFORE, attempt.created_at + AFTER
-    return {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
-
-
-def _began(attempt: Attempt, intent: PaymentIntent) -> datetime:
-    """Return when an attempt began in real time: a test clock may have dated it ahead."""
-    if intent.created is None:
-        return attempt.created_at
-    return min(attempt.created_at, datetime.fromtimestamp(intent.created, UTC))
 
 
 def _refused_refund(error: stripe.StripeError, request: RefundRequest) -> RefundFailed:

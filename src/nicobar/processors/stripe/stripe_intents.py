@@ -55,7 +55,6 @@ class SetupIntent(msgspec.Struct, frozen=True):
     latest_attempt: SetupAttempt | str | None = None
     last_setup_error: PaymentError | None = None
     next_action: dict[str, Any] | None = None
-    created: int | None = None
 
 
 class Intents:
@@ -105,7 +104,6 @@ class Intents:
             latest_charge=_card_kept(setup),
             last_payment_error=setup.last_setup_error,
             next_action=setup.next_action,
-            created=setup.created,
         )
 
 

@@ -122,8 +122,6 @@ class PaymentIntent(msgspec.Struct, frozen=True):
     latest_charge: Charge | str | None = None
     last_payment_error: PaymentError | None = None
     next_action: dict[str, Any] | None = None
-    created: int | None = None
-    """When it was made, in seconds of real time."""
 
 
 class StripeRefund(msgspec.Struct, frozen=True):
