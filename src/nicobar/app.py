@@ -123,13 +123,17 @@ async def _home(_request: Request) -> Response:
     return Response(status_code=307, headers={"location": "docs"})
 
 
-_LINK: Final = re.compile(r"((?:/overlay|/inline)?/[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{6}(?=/|$)")
+_LINK: Final = re.compile(r"((?:/overlay|/inline)?/[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{6}(?=\.*(?:/|$))")
+"""The id of a link, also with the full stops of a text that cling to it."""
+
 _SESSION: Final = re.compile(r"(/cks_[A-Za-z0-9_-]{2})[A-Za-z0-9_-]+")
 
 _PLAIN: Final = re.compile(
     r"[a-z][a-z0-9._-]{0,39}|[a-z]{2,5}_[A-Za-z0-9_-]{21}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|cks_[A-Za-z0-9_-]{2}\.{3}"
 )
-"""What may be told of a path: words, and ids of objects. Anything else may be a secret that came to the wrong place."""
+"""What may be told of a path: words, ids of objects, and the beginning of a session's. Anything else may be a secret
+that came to the wrong place."""
 
 
 def _told(path: str) -> str:
@@ -138,9 +142,7 @@ def _told(path: str) -> str:
     shown = path if path[:9] in _API_PATHS else _LINK.sub(r"\1...", path, count=1)
     shown = _SESSION.sub(r"\1...", shown, count=1)
     parts = shown[:LONGEST_PATH].split("/")
-    return "/".join(
-        part if len(part) <= 5 or part.endswith("...") or _PLAIN.fullmatch(part) else f"{part[:2]}..." for part in parts
-    )
+    return "/".join(part if len(part) <= 5 or _PLAIN.fullmatch(part) else f"{part[:2]}..." for part in parts)
 
 
 class RequestLog:

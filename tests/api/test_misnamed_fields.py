@@ -25,7 +25,11 @@ async def refused(merchant: Merchant, runtime: Runtime, method: str, path: str, 
 
 @pytest.mark.parametrize("path", ["/refunds", "/refunds/preview"])
 @pytest.mark.parametrize(
-    "name", ["amount", "Amount", "refund_amount", "refundAmount", "item", "line-items", "is_partial"]
+    "name",
+    [
+        *("amount", "Amount", "refund_amount", "refundAmount", "item", "line-items", "is_partial", " amount"),
+        *("amount\t", "refund amount", "refund.amount", "items[]", "\ufeffamount"),
+    ],
 )
 async def test_a_part_of_a_payment_is_not_taken_for_all_of_it(
     merchant: Merchant, runtime: Runtime, path: str, name: str

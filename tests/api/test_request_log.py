@@ -58,3 +58,27 @@ async def test_a_link_is_masked_when_the_database_is_away(runtime: Runtime, path
                 assert (await client.post(path, headers=headers)).status_code == posted
     assert len([line for line in lines if line["event"] == "request"]) == 4
     assert "AbCdEf12" not in str(lines)
+
+
+@pytest.mark.parametrize("clinging", ["", ".", "...", "./", "/", ",", ")."])
+@pytest.mark.parametrize("link_id", ["abcdefgh", "AbCdEf12", "a-b_c-d_"])
+async def test_a_link_is_masked_with_what_clings_to_it(app: ASGIApp, link_id: str, clinging: str) -> None:
+    with structlog.testing.capture_logs() as lines:
+        async with client_for(app, "") as client:
+            await client.get(f"/{link_id}{clinging}", headers={"accept": "text/html"})
+    (path,) = [line["path"] for line in lines if line["event"] == "request"]
+    assert path.startswith(f"/{link_id[:2]}...") and link_id not in str(lines)
+
+
+async def test_full_stops_do_not_make_a_secret_a_word(app: ASGIApp) -> None:
+    secret = "nicobar_test_AbCdEf12AbCdEf12"
+    with structlog.testing.capture_logs() as lines:
+        async with client_for(app, "") as client:
+            for path in (f"/portal/cps_1/open/{secret}", f"/session/cks_{secret}", f"/buy/{secret}", f"/{secret}"):
+                for clinging in ("", ".", "..."):
+                    await client.get(path + clinging, headers={"accept": "text/html"})
+    told = [line["path"] for line in lines if line["event"] == "request"]
+    assert told[:2] == ["/portal/cps_1/open/ni..."] * 2
+    assert told[2] == "/portal/cps_1/open/ni..." and set(told[6:9]) == {"/buy/ni..."} and set(told[9:]) == {"/ni..."}
+    assert told[3] == "/session/cks_ni..." and set(told[4:6]) == {"/session/cks_ni....", "/session/cks_ni......"}
+    assert "AbCdEf12" not in str(lines)

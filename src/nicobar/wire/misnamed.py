@@ -2,7 +2,8 @@
 
 Requests ignore unknown fields: an application that sends more than an operation knows goes on working. But whoever
 sends `amount` to POST /refunds means a part, and without `items` everything goes back. The type of a body lists such
-names in `instead`, with what to send. They are compared without case, underscores and hyphens.
+names in `instead`, with what to send. They are compared by their letters and digits alone, in any case, so that
+`items[]`, `refund amount` and `refundAmount` are none of them lost.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from nicobar.wire.common import RequestBody
 
 
 def _plain(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 def names(listed: str, use: str) -> dict[str, str]:

@@ -108,6 +108,21 @@ async def test_another_country_has_another_total_by_itself(shop: Shop, site: str
         await page.wait_for_selector(".due:has-text('£93.22')")
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_another_language_keeps_what_was_typed(shop: Shop, site: str, chromium: Browser, scripts: bool) -> None:
+    async with visiting(chromium, java_script_enabled=scripts) as page:
+        await page.goto(await address(shop, site))
+        await page.fill("#email", "kim@example.com")
+        await page.fill("#customer_name", "Kim Park")
+        for name, root in (("Deutsch", "html[lang=de]"), ("العربية", "html[dir=rtl]")):
+            await page.click(".languages summary")
+            await page.click(f".languages >> text={name}")
+            await page.wait_for_selector(root)
+            typed = [await page.input_value(f"#{field}") for field in ("email", "customer_name")]
+            assert typed == ["kim@example.com", "Kim Park"]
+        assert page.url.endswith("?lang=ar")
+
+
 @pytest.mark.parametrize("questions", [QUESTIONS, MORE])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_nothing_stands_in_the_way_of_anybody(

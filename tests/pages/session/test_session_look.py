@@ -1,10 +1,14 @@
 """How a session's pages look and speak: theme, words, language, the way back."""
 
+import html
+import re
+
 import pytest
 
 from api.sessions.opening import ADDRESS, ANA, create_session
 from nicobar.core.sessions.theme import css_colour, css_length
-from pages.session.filling import send
+from orders import dump
+from pages.session.filling import errors_of, fields_of, send
 from shop import Shop, item
 
 TYPED = {"email": "kim@example.com", "customer_name": "Kim Park", "country": "US", "state": "NY", "zipcode": "10118"}
@@ -82,6 +86,37 @@ async def test_a_forced_language_is_the_only_one(shop: Shop) -> None:
     page = await shop.browser.get(f"{chosen['checkout_url']}?lang=fr")
     assert '<html lang="fr"' in page.text and 'class="languages"' in page.text
     assert (await send(shop.browser, page)).headers["location"].endswith("?lang=fr")
+
+
+@pytest.mark.parametrize("within", ["", "/overlay"])
+@pytest.mark.parametrize("single", [True, False])
+async def test_another_language_keeps_what_was_typed(shop: Shop, single: bool, within: str) -> None:
+    await shop.settings(allowed_origins="https://shop.example.com")
+    flags = {"allow_phone_number_collection": True, "single_page": single}
+    created = await create_session(shop, item(await shop.product(2000)), feature_flags=flags)
+    page = await shop.browser.get(f"{within}/session/{created['session_id']}")
+    found = re.search(r'<button type="submit" name="lang" value="de"[^>]*>', page.text)
+    assert found is not None
+    button = {name: html.unescape(value) for name, value in re.findall(r'([\w-]+)="([^"]*)"', found[0])}
+    assert (button["form"], button["formmethod"]) == ("session-form", "post")
+    assert '<form id="session-form" class="details details-form" method="post"' in page.text
+    before = await dump(shop.runtime)
+    typed = {"email": "kim@example.com", "customer_name": "", "phone": "12", "country": "US"}
+    card = {"method": "card", "number": "4242 4242 4242 4242", "expiry": "06 / 32", "cvc": "987", "name": "Kim Park"}
+    card = card if single else {}
+    spoken = await shop.browser.post(button["formaction"], data=fields_of(page) | typed | card | {"lang": "de"})
+    assert (spoken.status_code, '<html lang="de"' in spoken.text) == (422, True)
+    assert {name: sentence[:30] for name, sentence in errors_of(spoken).items()} == {
+        "phone": "Prüfen Sie die Telefonnummer. "
+    }
+    kept = fields_of(spoken)
+    assert {name: kept[name] for name in typed} == typed
+    assert "4242 4242" not in spoken.text and "987" not in spoken.text
+    assert (kept["name"] if single else "Kim Park") == "Kim Park"
+    assert await dump(shop.runtime) == before
+    place = {"street": "350 5th Ave", "city": "New York", "phone": ""}
+    whole = await send(shop.browser, spoken, **TYPED, **place, **card)
+    assert (whole.status_code, "lang=de" in whole.headers["location"]) == (303, True)
 
 
 @pytest.mark.parametrize("shown", [True, False])

@@ -144,6 +144,17 @@ async def payments_of(shop: Shop) -> list[dict[str, Any]]:
     return list((await shop.read("/payments"))["items"])
 
 
+async def test_another_language_keeps_the_details(shop: Shop, chromium: Browser, localstripe: LocalStripe) -> None:
+    async with at_the_form(shop, chromium, localstripe) as (page, _):
+        await fill(page)
+        await page.click(".languages summary")
+        await page.click(".languages >> text=Deutsch")
+        await page.wait_for_selector("html[lang=de]")
+        await card_in(page).locator("#typed").wait_for()
+        assert {name: await page.input_value(f"#{name}") for name in TOLD} == TOLD
+        assert await payments_of(shop) == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_details_and_card_are_one_form(
     shop: Shop, chromium: Browser, localstripe: LocalStripe, scheme: Any

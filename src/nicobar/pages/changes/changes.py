@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from nicobar.allowance import Allowance
 from nicobar.core.discounts.discounts import normalise_code
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import MAXIMUM_CODES, PaymentChange
@@ -20,6 +19,7 @@ from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.changes.details_form import read_details
 from nicobar.pages.details.details import country_name
+from nicobar.pages.entry.limits import Guesses
 from nicobar.pages.frame.posted_form import PostedForm, holds_card_number
 from nicobar.pages.texts.texts import Reader
 from nicobar.reference.codes import codes
@@ -40,7 +40,7 @@ class Changed(NamedTuple):
 
 
 async def change_details(
-    runtime: Runtime, guesses: Allowance, payment: Payment, form: PostedForm, reader: Reader
+    runtime: Runtime, guesses: Guesses, payment: Payment, form: PostedForm, reader: Reader
 ) -> Changed:
     """Store contact, address and tax id of a posted form, and price the payment again where they decide its price.
 
@@ -65,10 +65,10 @@ async def change_details(
 
 
 async def change_code(
-    runtime: Runtime, guesses: Allowance, payment: Payment, form: PostedForm, reader: Reader
+    runtime: Runtime, guesses: Guesses, payment: Payment, form: PostedForm, reader: Reader
 ) -> Changed:
     """Add or remove a discount code. The other codes stay whatever comes of it."""
-    texts, now, link_id = reader.texts, runtime.clock.elapsed(), payment.link_id or ""
+    texts = reader.texts
     shown: dict[str, str] = {}
     if "discount" in payment.options.locked:
         return Changed(payment, {"code": texts("discount.refused")}, shown)
@@ -78,7 +78,7 @@ async def change_code(
         code = normalise_code(plain(form.text("code")))
         shown = {"code": "" if holds_card_number(form.text("code")) else form.text("code")[:MAXIMUM_CODE]}
         reason = code_fault(code, payment.options.discount_codes)
-        if reason is None and guesses.wait(link_id, now):
+        if reason is None and not guesses.take(runtime.clock.elapsed()):
             reason = "discount.guesses"
         if reason is not None:
             return Changed(payment, {"code": texts(reason, count=MAXIMUM_CODES)}, shown)
@@ -88,31 +88,40 @@ async def change_code(
     except Problem as problem:
         key = f"discount.{problem.code.lower()}"
         added = change.add_code is not None and key in texts
-        if added:  # nobody guesses anything by removing a code, or where the order is being changed already
-            guesses.spend(link_id, now)
+        if change.add_code is not None and not added:  # nobody guesses where the order is being changed already
+            guesses.give_back()
         return Changed(payment, {"code": texts(key if added else fallback)}, shown)
+    if change.add_code is not None:
+        guesses.give_back()
     return Changed(new, {}, {})
 
 
 async def _with_tax_id(
     runtime: Runtime,
-    guesses: Allowance,
+    guesses: Guesses,
     payment: Payment,
     change: PaymentChange,
     errors: dict[str, str],
     reader: Reader,
 ) -> Payment:
     """Make the change; without the tax id when that is not valid."""
-    now, link_id = runtime.clock.elapsed(), payment.link_id or ""
-    if isinstance(change.tax_id, str) and guesses.wait(link_id, now):
+    now = runtime.clock.elapsed()
+    taken = isinstance(change.tax_id, str) and guesses.take(now)
+    if isinstance(change.tax_id, str) and not taken:
         errors["tax_id"] = reader.texts("details.tax_id_guesses")
         change = _without_tax_id(payment, change)
+    wrong = False
     try:
         return await reprice_payment(runtime, payment.tenant, payment.payment_id, change)
     except Problem as problem:
-        if problem.code != "INVALID_TAX_ID":
+        wrong = problem.code == "INVALID_TAX_ID"
+        if not wrong:
             raise
-    guesses.spend(link_id, now)
+    finally:
+        if taken and not wrong:
+            guesses.give_back()
+    if not taken:  # the tax id that the order has is not one of the new country
+        guesses.take(now)
     errors["tax_id"] = reader.texts("details.tax_id_invalid")
     change = _without_tax_id(payment, change)
     return await reprice_payment(runtime, payment.tenant, payment.payment_id, change)

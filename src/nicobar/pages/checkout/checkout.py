@@ -153,7 +153,8 @@ class CheckoutPage:
             return posted
         visit, form, _ = posted
         make = change_code if request.path_params["part"] == "discount" else change_details
-        changed = await make(self._runtime, self._limits.guesses, visit.payment, form, visit.reader)
+        guesses = self._limits.guesses(request, visit.payment.link_id or "")
+        changed = await make(self._runtime, guesses, visit.payment, form, visit.reader)
         visit = await visit_after(self._runtime, request, visit, changed.payment)
         if not is_payable(visit.payment, visit.now):
             return self._onward(visit, None)

@@ -1,16 +1,42 @@
-"""How often the pages let somebody try: for each link card attempts and guessed codes, for each address failed attempts
-and unknown links.
+"""How often the pages let somebody try: for each link card attempts and guessed codes, for each address failed
+attempts, guessed codes and unknown links.
 
 The counts live in the memory of one process. They are a brake and not a wall: a server of several processes allows that
 much in each of them, and a restart forgets. What must never happen twice is held by the database instead.
 """
 
 from datetime import timedelta
+from typing import NamedTuple
 
 from starlette.requests import Request
 
 from nicobar.allowance import Allowance
 from nicobar.client_address import client_address
+
+
+class Guesses(NamedTuple):
+    """Discount codes and tax ids that one form may try, for its link or session and for its sender's address.
+
+    A try is taken before it is known whether it fails, so that many at once have no more of them.
+    """
+
+    by_link: Allowance
+    by_address: Allowance
+    link: str
+    address: str | None
+
+    def take(self, now: timedelta) -> bool:
+        """Take one try, and return whether there was one left."""
+        if self.by_link.wait(self.link, now) or self.by_address.wait(self.address, now):
+            return False
+        self.by_link.spend(self.link, now)
+        self.by_address.spend(self.address, now)
+        return True
+
+    def give_back(self) -> None:
+        """Give back a try that was taken and did not fail."""
+        self.by_link.give_back(self.link)
+        self.by_address.give_back(self.address)
 
 
 class PageLimits:
@@ -23,9 +49,11 @@ class PageLimits:
         self.failures = Allowance(60, timedelta(hours=1))
         """Tries to pay that failed, by the client's address: a thief could try out each stolen card on a link of its
         own. It is more than the customers behind one address of an office or a village fail."""
-        self.guesses = Allowance(20, timedelta(hours=1))
+        self.guesses_by_link = Allowance(20, timedelta(hours=1))
         """Discount codes and tax ids that were refused, by link or session: codes are short enough to be guessed, and a
         tax id may cost a question to a register."""
+        self.guesses_by_address = Allowance(100, timedelta(hours=1))
+        """The same by the client's address: a static link opens one session after the other to everybody."""
         self.fields = Allowance(60, timedelta(minutes=10))
         """Looks at the page with a processor's own fields, by link: each is a question to the processor."""
         self.simulated_charges = Allowance(200, timedelta(hours=1))
@@ -38,6 +66,10 @@ class PageLimits:
         """Links that do not exist, by the client's address; one that exists opens whatever else was asked for."""
         self.opened_links = Allowance(120, timedelta(minutes=1))
         """Static and short links that are opened, by the client's address: each opening stores a session."""
+
+    def guesses(self, request: Request, link: str) -> Guesses:
+        """Return what this request may guess at a link or session."""
+        return Guesses(self.guesses_by_link, self.guesses_by_address, link, client_address(request))
 
     def miss(self, request: Request, now: timedelta) -> None:
         """Count a link that does not exist against its sender. Raises Problem TOO_MANY_REQUESTS for too many."""

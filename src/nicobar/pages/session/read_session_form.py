@@ -48,8 +48,8 @@ class ReadSession(NamedTuple):
 
 
 def asks_for_price(form: PostedForm) -> bool:
-    """Return whether a form only asks what the order costs: with another country, another code."""
-    return any(form.text(name) for name in ("update", "apply", "remove"))
+    """Return whether a form only asks what the order costs, with another country or code, or in another language."""
+    return any(form.text(name) for name in ("update", "apply", "remove", "lang"))
 
 
 def told_before(form: PostedForm) -> ToldDetails:

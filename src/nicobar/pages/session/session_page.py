@@ -38,7 +38,7 @@ from nicobar.pages.session.one_step import UNREAD, OneStep
 from nicobar.pages.session.read_session_form import asks_for_price, codes_of, read_code, read_session_form, told_before
 from nicobar.pages.session.session_form import EMAIL_LENGTH, Typed, session_form, total_shown
 from nicobar.pages.session.theme_sheet import theme_sheet
-from nicobar.pages.texts.language import asked_language, language_view, reader_of, with_language
+from nicobar.pages.texts.language import TypedForm, asked_language, language_view, reader_of, with_language
 from nicobar.pages.texts.texts import Reader
 from nicobar.storage.payments.hosted_pages import PageFacts, offer_facts
 from nicobar.storage.payments.payments import get_payment
@@ -98,7 +98,7 @@ class SessionPage:
         if (over := self._over(request, visit)) is not None:
             return over
         form = await read_form(request, MAXIMUM_FIELDS, MAXIMUM_FORM)
-        drafted, typed = await self._drafted(visit, await self._read(visit, form))
+        drafted, typed = await self._drafted(visit, await self._read(request, visit, form))
         if drafted is None:
             return self._message(visit, "session.gone_heading", "session.gone_text", status=410)
         typed, due = msgspec.structs.replace(typed, drafted=drafted), drafted.payment
@@ -209,7 +209,7 @@ class SessionPage:
             status=status,
             form_action=form_action(payment) if frame is None else "'self'",
             frame=None if frame is None else session_frame_view(frame, session.session_id, payment),
-            languages=None if custom.force_language else language_view(here, reader),
+            languages=None if custom.force_language else language_view(here, reader, TypedForm("session-form", here)),
             look=look,
             paying=paying,
             script=SCRIPT,
@@ -245,10 +245,18 @@ class SessionPage:
                 typed = msgspec.structs.replace(typed, errors=errors)
         return None, typed
 
-    async def _read(self, visit: SessionVisit, form: PostedForm) -> Typed:
+    async def _read(self, request: Request, visit: SessionVisit, form: PostedForm) -> Typed:
         """Read the form, and check what has to be looked up: codes and tax ids, of which few may be guessed."""
-        session, reader, now = visit.session, visit.reader, self._runtime.clock.elapsed()
-        limited = bool(self._limits.guesses.wait(session.session_id, now))
+        guesses = self._limits.guesses(request, visit.session.session_id)
+        taken = guesses.take(self._runtime.clock.elapsed())
+        typed, guessed = await self._told(visit, form, limited=not taken)
+        if taken and not guessed:
+            guesses.give_back()
+        return typed
+
+    async def _told(self, visit: SessionVisit, form: PostedForm, *, limited: bool) -> tuple[Typed, bool]:
+        """Return what a form tells, and whether it guessed wrongly. With `limited` nothing is looked up for it."""
+        session, reader = visit.session, visit.reader
         before = told_before(form)
         carried = set(before.discount_codes or ()) - set(codes_of(session.request))
         if limited and carried:
@@ -256,9 +264,9 @@ class SessionPage:
             before = msgspec.structs.replace(before, discount_codes=left)
         base, _ = await self._drafted(visit, Typed(told=before))
         if base is None:
-            return Typed(told=before)
-        if carried and base.payment.options.discount_codes != before.discount_codes:
-            self._limits.guesses.spend(session.session_id, now)  # the form held what this page never gave it
+            return Typed(told=before), False
+        # Whether the form held what this page never gave it.
+        forged = bool(carried) and base.payment.options.discount_codes != before.discount_codes
         offers = await offer_addons(self._runtime, session)
         told, errors, shown = read_session_form(session, base, offers, form, reader)
         told = msgspec.structs.replace(told, discount_codes=before.discount_codes)
@@ -270,7 +278,8 @@ class SessionPage:
         if fault is not None:
             errors["code"] = fault
         shown["code"] = "" if holds_card_number(form.text("code")) else form.text("code")[:MAXIMUM_CODE]
-        return await self._priced(visit, base, told, codes, errors, shown)
+        typed, guessed = await self._priced(visit, base, told, codes, errors, shown)
+        return typed, forged or guessed
 
     async def _priced(
         self,
@@ -280,21 +289,23 @@ class SessionPage:
         codes: Sequence[str],
         errors: dict[str, str],
         shown: dict[str, str],
-    ) -> Typed:
-        """Price what was told. `base` is the draft that the form was made for, `codes` are those that are wanted."""
+    ) -> tuple[Typed, bool]:
+        """Price what was told, and return whether that guessed wrongly.
+
+        `base` is the draft that the form was made for, `codes` are those that are wanted.
+        """
         wanted = msgspec.structs.replace(told, discount_codes=codes)
         try:
             drafted = await draft_payment(self._runtime, visit.session, wanted)
         except Problem as problem:
             blame = blamed(problem, wanted, visit.reader)
-            if blame.keys() & {"code", "tax_id"}:  # nobody guesses anything by another country or currency
-                self._limits.guesses.spend(visit.session.session_id, self._runtime.clock.elapsed())
+            guessed = bool(blame.keys() & {"code", "tax_id"})  # nobody guesses by another country or currency
             errors = {**errors, **blame}
-            return Typed(told=told if "code" in errors else wanted, errors=errors, shown=shown)
+            return Typed(told=told if "code" in errors else wanted, errors=errors, shown=shown), guessed
         payment = drafted.payment
         moved = payment.billing.country != base.payment.billing.country
         unasked = moved and not payment.is_free and bool(missing_parts(payment.options, payment.billing))
-        return Typed(told=wanted, errors=errors, shown=shown, unasked=unasked, drafted=drafted)
+        return Typed(told=wanted, errors=errors, shown=shown, unasked=unasked, drafted=drafted), False
 
     async def _facts(self, visit: SessionVisit, payment: Payment) -> PageFacts:
         session, customer = visit.session, visit.session.request.customer

@@ -168,7 +168,7 @@
   document.addEventListener("submit", (event) => {
     if (event.target !== form) return;
     const button = event.submitter;
-    if (!ready || (!button?.name && !cardIsChosen())) return;
+    if (!ready || button?.name === "lang" || (!button?.name && !cardIsChosen())) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     if (busy) return;
