@@ -16,17 +16,18 @@ from nicobar.commands.terminal.parts import (
     confirm,
     counted,
     look_up,
+    look_up_one,
     print_json,
     print_table,
     refuse_without_database,
     with_runtime,
 )
-from nicobar.program.banner import answer, command, say
-from nicobar.program.configuration import ConfigurationError, read_configuration
+from nicobar.program.banner import answer, say
+from nicobar.program.configuration import read_configuration
 
 if TYPE_CHECKING:
     from nicobar.commands.terminal.customer_screen import CustomerHistory
-    from nicobar.core.business.tenant import Mode, Tenant
+    from nicobar.core.business.tenant import Tenant
     from nicobar.core.customers.customer import Customer
     from nicobar.flows.customers.erase_customer import Erased
     from nicobar.flows.runtime import Runtime
@@ -64,22 +65,13 @@ def show(
     """
     configuration = read_configuration(data=data, database_url=database_url)
 
-    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "CustomerHistory | Mode | None":
-        from nicobar.core.business.tenant import Tenant
+    async def find(read: "Read", tenant: "Tenant") -> "CustomerHistory | None":
         from nicobar.storage.customers.customers import get_customer
 
-        if (customer := await get_customer(read, tenant, customer_id)) is not None:
-            return await read_history(read, tenant, customer)
-        other: Mode = "live" if mode == "test" else "test"
-        return other if await get_customer(read, Tenant(tenant.business_id, other), customer_id) is not None else None
+        customer = await get_customer(read, tenant, customer_id)
+        return None if customer is None else await read_history(read, tenant, customer)
 
-    found = look_up(configuration, "customers", mode, query)
-    if found is None:
-        see = command(configuration, f"customers list --mode {mode}")
-        raise ConfigurationError(f"There is no customer with the id {customer_id!r}. The newest are listed by: {see}")
-    if isinstance(found, str):
-        see = command(configuration, f"customers show {customer_id} --mode {found}")
-        raise ConfigurationError(f"{customer_id} is a {found} customer. It is shown by: {see}")
+    found = look_up_one(configuration, "customer", customer_id, mode, find)
     from nicobar.commands.terminal.customer_screen import history_json, screen
 
     if json:

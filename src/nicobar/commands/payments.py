@@ -13,16 +13,17 @@ from nicobar.commands.terminal.parts import (
     InMode,
     Json,
     look_up,
+    look_up_one,
     print_json,
     print_table,
 )
-from nicobar.program.banner import answer, command, say
+from nicobar.program.banner import answer, say
 from nicobar.program.configuration import ConfigurationError, read_configuration
 from nicobar.wire.codes import IntentStatus
 
 if TYPE_CHECKING:
     from nicobar.commands.terminal.payment_screen import PaymentHistory
-    from nicobar.core.business.tenant import Mode, Tenant
+    from nicobar.core.business.tenant import Tenant
     from nicobar.core.payments.payment import Payment
     from nicobar.flows.runtime import Runtime
     from nicobar.storage.database import Read
@@ -59,22 +60,13 @@ def show(
     """
     configuration = read_configuration(data=data, database_url=database_url)
 
-    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "PaymentHistory | Mode | None":
-        from nicobar.core.business.tenant import Tenant
+    async def find(read: "Read", tenant: "Tenant") -> "PaymentHistory | None":
         from nicobar.storage.payments.payments import get_payment
 
-        if (payment := await get_payment(read, tenant, payment_id)) is not None:
-            return await read_history(read, payment)
-        other: Mode = "live" if mode == "test" else "test"
-        return other if await get_payment(read, Tenant(tenant.business_id, other), payment_id) is not None else None
+        payment = await get_payment(read, tenant, payment_id)
+        return None if payment is None else await read_history(read, payment)
 
-    found = look_up(configuration, "payments", mode, query)
-    if found is None:
-        see = command(configuration, f"payments list --mode {mode}")
-        raise ConfigurationError(f"There is no payment with the id {payment_id!r}. The newest are listed by: {see}")
-    if isinstance(found, str):
-        see = command(configuration, f"payments show {payment_id} --mode {found}")
-        raise ConfigurationError(f"{payment_id} is a {found} payment. It is shown by: {see}")
+    found = look_up_one(configuration, "payment", payment_id, mode, find)
     from nicobar.commands.terminal.payment_screen import as_json, screen
 
     if json:

@@ -15,7 +15,7 @@ import msgspec
 from cyclopts import Parameter
 from rich.cells import cell_len
 
-from nicobar.program.banner import answer, plain, say, step
+from nicobar.program.banner import answer, command, plain, say, step
 from nicobar.program.configuration import Configuration, ConfigurationError
 
 if TYPE_CHECKING:
@@ -144,6 +144,36 @@ def look_up(
             return await query(runtime, read, Tenant(await first_business(read) or "", mode))
 
     return with_runtime(configuration, work)
+
+
+def look_up_one(
+    configuration: Configuration,
+    noun: str,
+    object_id: str,
+    mode: "Mode",
+    find: "Callable[[Read, Tenant], Awaitable[ResultT | None]]",
+) -> ResultT:
+    """Return what `find` finds of the object with this id; `noun` is what it is, as "payment".
+
+    Raises ConfigurationError without a database, and for an unknown id or one of the other mode, which it names.
+    """
+
+    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "tuple[ResultT | None, Mode]":
+        from nicobar.core.business.tenant import Tenant
+
+        if (found := await find(read, tenant)) is not None:
+            return found, mode
+        other: Mode = "live" if mode == "test" else "test"
+        return None, other if await find(read, Tenant(tenant.business_id, other)) is not None else mode
+
+    found, its_mode = look_up(configuration, f"{noun}s", mode, query)
+    if its_mode != mode:
+        see = command(configuration, f"{noun}s show {object_id} --mode {its_mode}")
+        raise ConfigurationError(f"{object_id} is a {its_mode} {noun}. It is shown by: {see}")
+    if found is None:
+        see = command(configuration, f"{noun}s list --mode {mode}")
+        raise ConfigurationError(f"There is no {noun} with the id {object_id!r}. The newest are listed by: {see}")
+    return found
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -42,7 +42,6 @@ from nicobar.storage.payments.payments import get_payment
 CHECK_AGAIN: Final = 3
 """Seconds after which the page asks the bank once more that was asked too often just now."""
 
-
 _SECOND: Final = "CUSTOMER_HAS_EXISTING_SUBSCRIPTION"
 """What a payment is refused with that would start a second subscription of a customer who may have one."""
 
@@ -94,24 +93,25 @@ class CheckoutPage:
         posted = await self._posted(request)
         if isinstance(posted, Response):
             return posted
+        answer = await self._pay_only(request, posted)
+        if isinstance(answer, Problem) and await abandon_other_tabs(self._runtime, posted.visit.payment):
+            answer = await self._pay_only(request, posted)
+        if not isinstance(answer, Problem):
+            return answer
+        if wants_json(request):
+            raise answer
+        # As little as the form of a session says: whoever typed somebody's address does not learn what they have.
+        why = Stale(posted.visit.reader.texts("session.refused"), "details.error_heading")
+        return self._states.form(posted.visit, CheckedForm(None, {}, {}), status=409, stale=why)
+
+    async def _pay_only(self, request: Request, posted: _Posted) -> Response | Problem:
+        """Charge; return the refusal of a second subscription, should that be what it is."""
         try:
             return await self._pay(request, posted)
         except Problem as problem:
             if problem.code != _SECOND:
                 raise
-            refusal = problem
-        if await abandon_other_tabs(self._runtime, posted.visit.payment):
-            try:
-                return await self._pay(request, posted)
-            except Problem as problem:
-                if problem.code != _SECOND:
-                    raise
-                refusal = problem
-        if wants_json(request):
-            raise refusal
-        # As little as the form of a session says: whoever typed somebody's address does not learn what they have.
-        why = Stale(posted.visit.reader.texts("session.refused"), "details.error_heading")
-        return self._states.form(posted.visit, CheckedForm(None, {}, {}), status=409, stale=why)
+            return problem
 
     async def _pay(self, request: Request, posted: _Posted) -> Response:
         visit, form, seen = posted
