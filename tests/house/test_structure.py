@@ -147,7 +147,7 @@ def test_a_flow_has_one_public_function_with_the_name_of_its_file() -> None:
     assert {stem: names for stem, names in public.items() if names != [stem]} == {}
 
 
-CORE_FUNCTIONS_IN_SQL = {"object_id", "email_key", "origins", "refund_origins", "dispute_origins", "earlier_stages"}
+CORE_FUNCTIONS_IN_SQL = {"lowest_id", "email_key", "origins", "refund_origins", "dispute_origins", "earlier_stages"}
 """What storage takes of the core besides types and constants: keys and tables, of which a query is made."""
 
 

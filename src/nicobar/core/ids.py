@@ -1,4 +1,4 @@
-"""Object ids, link ids and secrets, made from a moment and random bits that the caller supplies.
+"""Object ids, link ids and secrets, made from a moment and random bytes that the caller supplies.
 
 An object id is a prefix and 21 characters of `A-Za-z0-9_-` (contract, "Object ids"). The first 7 characters hold
 42 bits of milliseconds since 1970 (enough until 2109), the other 14 hold 84 random bits, and the alphabet is in
@@ -14,8 +14,8 @@ ALPHABET: Final = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvw
 LINK_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """The 62 characters of link ids and secrets: no punctuation that a mail client could cut off."""
 
-RANDOM_BITS: Final = 84
-"""Random bits that `object_id` needs."""
+ID_BYTES: Final = 14
+"""Random bytes that `object_id` needs: one for each random character, of which 6 bits count."""
 
 LINK_LENGTH: Final = 8
 """Characters of a payment link's id; the checkout script accepts exactly this length."""
@@ -30,20 +30,25 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _PAIRS: Final = [a + b for a in ALPHABET for b in ALPHABET]
 
+_SIXTY_FOUR: Final = ALPHABET.encode() * 4
+"""A character of the alphabet for each value of a byte, each as likely as every other."""
 _CHARACTERS: Final = bytes(ord(LINK_ALPHABET[byte % len(LINK_ALPHABET)]) for byte in range(256))
 _UNEVEN: Final = bytes(range(256 - 256 % len(LINK_ALPHABET), 256))
 
 
-def object_id(prefix: str, moment: datetime, random_bits: int) -> str:
-    """Return `prefix` + `_` + 21 characters, ordered by `moment` to the millisecond.
+def object_id(prefix: str, moment: datetime, random: bytes) -> str:
+    """Return `prefix` + `_` + 21 characters, ordered by `moment` to the millisecond, from `ID_BYTES` random bytes."""
+    if len(random) != ID_BYTES:
+        raise ValueError(f"an id needs {ID_BYTES} random bytes, got {len(random)}")
+    milliseconds = (moment - _EPOCH) // _MILLISECOND & (1 << 42) - 1
+    high, middle, low = milliseconds >> 24 & 4095, milliseconds >> 12 & 4095, milliseconds & 4095
+    time = f"{ALPHABET[milliseconds >> 36]}{_PAIRS[high]}{_PAIRS[middle]}{_PAIRS[low]}"
+    return f"{prefix}_{time}{random.translate(_SIXTY_FOUR).decode()}"
 
-    `random_bits` is an integer of `RANDOM_BITS` random bits; surplus bits are ignored.
-    """
-    milliseconds = (moment - _EPOCH) // _MILLISECOND
-    value = ((milliseconds & (1 << 42) - 1) << RANDOM_BITS) | (random_bits & (1 << RANDOM_BITS) - 1)
-    head = ALPHABET[value >> 120]
-    pairs = _PAIRS
-    return f"{prefix}_{head}" + "".join([pairs[value >> shift & 4095] for shift in range(108, -1, -12)])
+
+def lowest_id(prefix: str, moment: datetime) -> str:
+    """Return the id before which no object of this millisecond comes in order."""
+    return object_id(prefix, moment, bytes(ID_BYTES))
 
 
 def bytes_for_text(length: int) -> int:

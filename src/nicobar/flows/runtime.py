@@ -14,8 +14,8 @@ from nicobar.core.audit.entry import PROGRAM, Actor
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.events.moves import FollowedMove
 from nicobar.core.ids import (
+    ID_BYTES,
     LINK_LENGTH,
-    RANDOM_BITS,
     SECRET_LENGTH,
     SESSION_LENGTH,
     bytes_for_text,
@@ -69,7 +69,7 @@ class FirstCommit:
         self._vault = vault
         self._clock = clock
         now = clock.now()
-        self.answer_id = "" if request.is_keyed else object_id("ans", now, clock.random_bits(RANDOM_BITS))
+        self.answer_id = "" if request.is_keyed else object_id("ans", now, clock.random_bytes(ID_BYTES))
         self._expires_at = now + lifetime
 
     def answer_with(self, answer: msgspec.Struct) -> None:
@@ -144,7 +144,7 @@ class Runtime(NamedTuple):
 
     def new_id(self, prefix: str, moment: datetime) -> str:
         """Return a fresh object id of this kind."""
-        made = object_id(prefix, moment, self.clock.random_bits(RANDOM_BITS))
+        made = object_id(prefix, moment, self.clock.random_bytes(ID_BYTES))
         if self.first_commit is not None and self.first_commit.object_id is None:
             self.first_commit.object_id = made
         return made

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.ids import object_id
+from nicobar.core.ids import lowest_id
 from nicobar.storage.database import Read, Record
 
 Condition = tuple[str, Any]
@@ -34,11 +34,11 @@ class CreatedBetween(msgspec.Struct, frozen=True, kw_only=True):
         if (since := self.created_at_gte) is not None:
             found.append((f"{created_at} >= {{}}", since))
             if _IDS_BEGIN <= since < _IDS_END:
-                found.append((f"{key} >= {{}}", object_id(prefix, since, 0)))
+                found.append((f"{key} >= {{}}", lowest_id(prefix, since)))
         if (until := self.created_at_lte) is not None:
             found.append((f"{created_at} <= {{}}", until))
             if _IDS_BEGIN <= until < _IDS_END:
-                found.append((f"{key} < {{}}", object_id(prefix, until + timedelta(milliseconds=1), 0)))
+                found.append((f"{key} < {{}}", lowest_id(prefix, until + timedelta(milliseconds=1))))
         return found
 
 

@@ -32,6 +32,9 @@ DEBIT_TAKES: Final = timedelta(seconds=15)
 CODE_PAID_AFTER: Final = timedelta(minutes=3)
 """After so long a code to pay by counts as paid, when nobody decided otherwise. Real ones take days."""
 
+CODE_BITS: Final = 80
+"""Random bits for a code of 9 digits: far more than it has, so that no code is noticeably likelier than another."""
+
 CODE_LIFETIME: Final = timedelta(days=7)
 """How long a code to pay by is said to be good."""
 

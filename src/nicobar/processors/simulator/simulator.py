@@ -16,7 +16,7 @@ from nicobar.clock import Clock
 from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Mode
 from nicobar.core.disputes.dispute import DisputeFacts
-from nicobar.core.ids import RANDOM_BITS, object_id
+from nicobar.core.ids import ID_BYTES, object_id
 from nicobar.core.payments.payment import Abandoned, Attempt, CardDetails, Outcome, Pending, Succeeded
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
@@ -34,7 +34,7 @@ from nicobar.core.simulator.bank_charge import (
 from nicobar.core.simulator.simulated_scenario import SimulatedScenario, read_scenario
 from nicobar.processors.base import CardInput, ChargeRequest, MethodInput, Notice, RefundRequest, SimulatedCharge
 from nicobar.processors.simulator.cards import CHALLENGE_PATH, charge_card, describe
-from nicobar.processors.simulator.methods import RUNNABLE, charge_method, check, declined
+from nicobar.processors.simulator.methods import CODE_BITS, RUNNABLE, charge_method, check, declined
 from nicobar.processors.simulator.notices import SignedNotice, read_signed_notice, sign_notice
 from nicobar.processors.simulator.store import SimulatorStore
 from nicobar.reference import failures
@@ -87,7 +87,7 @@ class Simulator:
         except Problem:
             return declined("INVALID_REQUEST", request.attempt_id)  # its creation should have been refused
         if isinstance(request.instrument, MethodInput):
-            bits = self._clock.random_bits(RANDOM_BITS)
+            bits = self._clock.random_bits(CODE_BITS)
             charge = charge_method(request.instrument, request.email, charge, self._public_url, bits)
         else:
             charge = charge_card(request.instrument, request, charge, f"{self._public_url}{CHALLENGE_PATH}")
@@ -221,7 +221,7 @@ class Simulator:
         return None if charge is None or charge.decide_until is None else charge.as_of(self._now(charge.business_id))
 
     def _new_charge(self, request: ChargeRequest, scenario: SimulatedScenario, now: datetime) -> BankCharge:
-        reference = object_id("sim", now, self._clock.random_bits(RANDOM_BITS))
+        reference = object_id("sim", now, self._clock.random_bytes(ID_BYTES))
         return BankCharge(
             attempt_id=request.attempt_id,
             reference=reference,
@@ -238,7 +238,7 @@ class Simulator:
 
     def _notices(self, charge: BankCharge, news: list[NewsItem]) -> list[SimulatedNotice]:
         now = self._now(charge.business_id)
-        ids = [object_id("simnt", now, self._clock.random_bits(RANDOM_BITS)) for _ in news]
+        ids = [object_id("simnt", now, self._clock.random_bytes(ID_BYTES)) for _ in news]
         return plan_notices(charge, news, ids)
 
     async def _wait_for_notice(self, attempt_id: str) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.core.ids import object_id
+from nicobar.core.ids import lowest_id
 from nicobar.core.ledger.ledger import SellerLine
 from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.listing import Condition, CreatedBetween, equal, where
@@ -126,7 +126,7 @@ async def mark_balances(tx: Tx, tenant: Tenant, currency: str, until: datetime) 
     `until` has to be so long ago that no transaction can still add an entry before it. A mark that exists stays, so
     several may do this at the same time.
     """
-    end = object_id("led", until, 0)
+    end = lowest_id("led", until)
     await tx.execute(_MARK, tenant.business_id, tenant.mode, currency, end, MARKED_AT_ONCE, MARK_EVERY)
 
 
