@@ -116,6 +116,7 @@ def server_config(app: ASGIApp, connections: Connections | None = None) -> uvico
         http=cast(type[asyncio.Protocol], partial(BoundedProtocol, connections or Connections())),
         ws="none",
         lifespan="off",
+        server_header=False,  # what serves is nobody's business
         log_config=None,  # logs.py has it
         access_log=False,  # the application logs its requests itself, with their ids
         proxy_headers=False,  # app.py:RequestLog reads what a proxy says about the client, and nothing else does
