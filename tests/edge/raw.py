@@ -22,7 +22,8 @@ PATIENCE = 20.0
 class Remembering:
     """Answers each request with what it was, and keeps method, path and body of all that came whole.
 
-    `/unread` is answered without its body, `/slow` after a while, `/held` when it is let go, `/large` at length.
+    `/unread` is answered without its body, `/slow` after a while, `/held` when it is let go, `/large` at length,
+    `/told` as it is told.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,8 @@ class Remembering:
         self.begun = 0
         """How many requests have come so far."""
         self.let_go = False
+        self.told: list[Any] = []
+        """The messages of the next answers to `/told`."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.begun += 1
@@ -47,6 +50,10 @@ class Remembering:
             await asyncio.sleep(0.01)
         if status == 200:
             self.seen.append((scope["method"], scope["path"], body))
+        if scope["path"] == "/told":
+            for message in self.told:
+                await send(message)
+            return
         answer = json.dumps({"method": scope["method"], "path": scope["path"], "body": body.decode("latin-1")}).encode()
         if scope["path"] == "/large":
             answer = b"x" * 8_000_000

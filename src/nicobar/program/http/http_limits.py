@@ -10,6 +10,7 @@ uvicorn does the work. What it leaves open is decided here:
 """
 
 import asyncio
+import re
 import resource
 import socket
 from contextlib import suppress
@@ -20,7 +21,7 @@ from urllib.parse import unquote
 import httptools
 import msgspec
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from nicobar.api.errors import ErrorEnvelope
 from nicobar.api.surface import ALWAYS, missing_headers
@@ -48,6 +49,9 @@ LINGER_BUFFER: Final = 64 * 1024
 """How many bytes the system may keep for a connection that is ending. Otherwise it learns to keep megabytes, and drops
 packets of everybody when a thousand such connections have used up its memory."""
 
+_HEADER_LINES: Final = re.compile(rb"(?:[a-z0-9-]+: [\t -~\x80-\xff]*\r\n)*")
+_FRAMING_OF_ANSWERS: Final = frozenset({b"connection", b"transfer-encoding"})
+
 _NEVER: Final = float("inf")
 
 _OPEN_FILES: Final = 65_536
@@ -73,10 +77,36 @@ class _Exchange(RequestResponseCycle):
             return
         if not self.protocol.may_continue():
             self.keep_alive = False
-        await super().send(message)
+        if not self._sent_head(message):
+            await super().send(message)
         if not self.keep_alive:
             self.protocol.ending = True
             self.keep_alive = True  # its end is the protocol's, which waits for the answer to arrive
+
+    def _sent_head(self, message: Any) -> bool:
+        """Send the head of an answer of known length, checked as a whole, and return whether this was one.
+
+        uvicorn, which looks at one header after the other, sends all others and refuses what no head can have.
+        """
+        headers = [*self.default_headers, *message["headers"]]
+        named = dict(headers)
+        length = named.get(b"content-length", b"")
+        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+        if (
+            self.response_started
+            or self.disconnected
+            or self.flow.write_paused
+            or not length.isdigit()
+            or not _FRAMING_OF_ANSWERS.isdisjoint(named)
+            or lines.count(b"\r") != len(headers)
+            or not _HEADER_LINES.fullmatch(lines)
+        ):
+            return False
+        self.response_started, self.waiting_for_100_continue = True, False
+        self.expected_content_length, self.chunked_encoding = int(length), False
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[message["status"]] + lines + end)
+        return True
 
 
 class _Reading(FlowControl):
