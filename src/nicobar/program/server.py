@@ -32,6 +32,10 @@ from nicobar.storage.embedded.privileges import give_up_root
 DRAIN_SECONDS: Final = 10
 """How long running requests may take to finish after the first request to stop."""
 
+YOUNG_OBJECTS: Final = 5_000
+"""After so many new objects garbage is collected. Python's own 700 are what a few requests under way hold, so that
+each collection looks at them in vain."""
+
 
 def _show(banner: str) -> None:
     say(banner, coloured=True)
@@ -140,6 +144,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept, then announce it."""
         gc.freeze()  # what was made until now stays: no collection has to look at it again
+        gc.set_threshold(YOUNG_OBJECTS)
         await super().startup(sockets)
         self._on_ready()
 
