@@ -8,8 +8,7 @@ from typing import Final
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,11 +33,11 @@ from nicobar.api.subscriptions import changes, subscriptions
 from nicobar.api.surface import missing_headers, standard_headers
 from nicobar.api.test_mode import test_clock
 from nicobar.api.webhooks import endpoints, events
-from nicobar.client_address import client_address, settle_client
+from nicobar.client_address import settle_client
 from nicobar.core.audit.entry import Actor
 from nicobar.core.business.request_rate import RequestRate
 from nicobar.core.problems import Problem
-from nicobar.core.proxies import TrustedProxies, told_client
+from nicobar.core.proxies import TrustedProxies, limit_key, told_client
 from nicobar.flows.runtime import Runtime, acting
 from nicobar.metrics import observe_request
 from nicobar.pages.checkout.routes import page_routes
@@ -73,6 +72,9 @@ OPERATIONS: Final[list[Operation]] = [
 """Every operation of the merchant's API. The first are found first: the hot path leads."""
 
 
+_TOLD_AS_THEY_ARE: Final = frozenset(operation.path for operation in OPERATIONS if "{" not in operation.path)
+"""Paths that have nothing to hide, of which most requests are."""
+
 LONGEST_PATH: Final = 200
 """Characters of a path that are told."""
 
@@ -102,8 +104,7 @@ def create_app(
         *page_routes(runtime, renderer),
     ]
     handlers = {**errors.HANDLERS, HTTPException: _show_missing(renderer)}
-    app = ExceptionMiddleware(Paths(operations, routes), handlers=handlers)
-    return RequestLog(app, runtime, trusted)
+    return RequestLog(errors.Refusals(Paths(operations, routes), handlers), runtime, trusted)
 
 
 def _show_missing(renderer: Renderer) -> Callable[[Request, Exception], Awaitable[Response]]:
@@ -139,6 +140,8 @@ that came to the wrong place."""
 def _told(path: str) -> str:
     """Return a path for the log and for error bodies: of the id of a payment link or a session, which opens its page,
     and of all that is neither a word nor the id of an object, only the beginning."""
+    if path in _TOLD_AS_THEY_ARE:
+        return path
     shown = path if path[:9] in _API_PATHS else _LINK.sub(r"\1...", path, count=1)
     shown = _SESSION.sub(r"\1...", shown, count=1)
     parts = shown[:LONGEST_PATH].split("/")
@@ -165,7 +168,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         request_id = self._runtime.new_id("req", self._runtime.real_now())
-        client, path = told_client(settle_client(scope, self._trusted)), _told(scope["path"])
+        client, path = settle_client(scope, self._trusted), _told(scope["path"])
         state = scope.setdefault("state", {})
         state["told_path"] = path
         scope["app"] = self  # makes the router raise its 404 and 405, so that they get our envelope
@@ -181,7 +184,7 @@ class RequestLog:
                 own += missing_headers(own, self._standard)
             await send(message)
 
-        whoever = acting.set(Actor("page", None, client_address(HTTPConnection(scope))))
+        whoever = acting.set(Actor("page", None, limit_key(client)))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
@@ -199,5 +202,6 @@ class RequestLog:
                 seconds = perf_counter() - started
                 observe_request(scope, status, seconds)
                 milliseconds = round(seconds * 1000, 1)
-                known = {name: value for name, value in (("client", client), ("key", state.get("key_id"))) if value}
+                who = (("client", told_client(client)), ("key", state.get("key_id")))
+                known = {name: value for name, value in who if value}
                 _log.info("request", method=scope["method"], path=path, status=status, ms=milliseconds, **known)

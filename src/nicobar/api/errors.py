@@ -5,6 +5,7 @@ refusal will be the same next time, so each carries `x-should-retry: false`; onl
 running will not, and says so.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -12,11 +13,14 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nicobar.core.problems import Problem
 from nicobar.storage.database import DatabaseUnavailable
 
 _log = structlog.get_logger(__name__)
+
+_Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 _RETRYABLE: Final = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -79,9 +83,29 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     return problem_response(Problem("NOT_FOUND", message=f"{asked} not found; /docs lists what there is"))
 
 
-HANDLERS: Final = {
+HANDLERS: Final[Mapping[type[Exception], _Handler]] = {
     Problem: on_problem,
     DatabaseUnavailable: on_database_unavailable,
     HTTPException: on_http_exception,
 }
-"""Exception class to handler, for Starlette."""
+"""Who answers by the class of what was raised."""
+
+
+class Refusals:
+    """Answers for an application that raises."""
+
+    def __init__(self, app: ASGIApp, handlers: Mapping[type[Exception], _Handler]) -> None:
+        """Take the handlers by the class of what they answer, its subclasses included."""
+        self._app = app
+        self._handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope. Raises what no handler is for."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            handler = next((self._handlers[kind] for kind in type(error).__mro__ if kind in self._handlers), None)
+            if handler is None:
+                raise
+            response = await handler(Request(scope, receive), error)
+            await response(scope, receive, send)

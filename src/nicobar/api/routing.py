@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
@@ -232,17 +232,16 @@ _CONTENT_TYPE: Final = re.compile(r"(application|audio|font|image|message|model|
 
 async def read_bytes(request: Request, maximum: int) -> bytes:
     """Return a body of any type. Raises Problem INVALID_REQUEST_BODY (413) as soon as it exceeds `maximum` bytes."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > maximum:
-                raise Problem("INVALID_REQUEST_BODY", status=413, detail=f"It is larger than {maximum} bytes.")
-            chunks.append(chunk)
-    except ClientDisconnect as error:
-        raise Problem("INVALID_REQUEST_BODY", status=400, detail="The connection ended before the body did.") from error
-    return b"".join(chunks)
+    body, more = bytearray(), True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Problem("INVALID_REQUEST_BODY", status=400, detail="The connection ended before the body did.")
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > maximum:
+            raise Problem("INVALID_REQUEST_BODY", status=413, detail=f"It is larger than {maximum} bytes.")
+    return bytes(body)
 
 
 def decode_body(raw: bytes, decoder: msgspec.json.Decoder[BodyT]) -> BodyT:

@@ -120,8 +120,13 @@ def _elements(lines: Sequence[str]) -> list[str]:
 
 def _plain(entry: str) -> str:
     """Return an entry as an address without port and brackets, or as it is when it is none."""
-    address = _address(entry)
-    return entry[:_LONGEST] if address is None else str(address)
+    return _spelled(entry) if len(entry) <= _LONGEST else entry[:_LONGEST]
+
+
+@lru_cache(maxsize=1024)
+def _spelled(entry: str) -> str:
+    address = _read(entry)
+    return entry if address is None else str(address)
 
 
 def _address(entry: str) -> IPv4Address | IPv6Address | None:
