@@ -12,6 +12,7 @@ from nicobar.commands.terminal.parts import (
     DatabaseUrl,
     InMode,
     Json,
+    OfCustomer,
     look_up,
     look_up_one,
     print_json,
@@ -84,6 +85,7 @@ Examples:
   nicobar payments list
   nicobar payments list --status failed
   nicobar payments list --count 100 --mode live
+  nicobar payments list --customer cus_0ABCdefGHIjklMNOpqrST
   nicobar payments list --json""",
 )
 def list_(
@@ -92,6 +94,7 @@ def list_(
     status: Annotated[
         IntentStatus | None, Parameter(help="Only payments in this status, such as succeeded or processing.")
     ] = None,
+    customer: OfCustomer = None,
     mode: InMode = "test",
     json: Json = False,
     data: Data = None,
@@ -103,7 +106,8 @@ def list_(
     async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "list[Payment]":
         from nicobar.storage.payments.payments import PaymentFilters, list_payments
 
-        return list(await list_payments(read, tenant, PaymentFilters(status=status), count, 0))
+        filters = PaymentFilters(status=status, customer_id=customer)
+        return list(await list_payments(read, tenant, filters, count, 0))
 
     payments = look_up(configuration, "payments", mode, query)
     if json:
@@ -115,7 +119,8 @@ def list_(
 
         print_table(LIST_TITLES, [list_row(payment) for payment in payments])
     else:
-        say(f"There are no {mode} payments{f' in the status {status}' if status else ''}.", sys.stderr)
+        of = f" of {customer}" if customer else ""
+        say(f"There are no {mode} payments{f' in the status {status}' if status else ''}{of}.", sys.stderr)
     return 0
 
 

@@ -12,6 +12,7 @@ from nicobar.commands.terminal.parts import (
     DatabaseUrl,
     InMode,
     Json,
+    OfCustomer,
     look_up,
     print_json,
     print_table,
@@ -99,6 +100,7 @@ Examples:
   nicobar subscriptions list
   nicobar subscriptions list --status past_due
   nicobar subscriptions list --count 100 --mode live
+  nicobar subscriptions list --customer cus_0ABCdefGHIjklMNOpqrST
   nicobar subscriptions list --json""",
 )
 def list_(
@@ -107,6 +109,7 @@ def list_(
     status: Annotated[
         SubscriptionStatus | None, Parameter(help="Only subscriptions in this status, such as active or on_hold.")
     ] = None,
+    customer: OfCustomer = None,
     mode: InMode = "test",
     json: Json = False,
     data: Data = None,
@@ -118,7 +121,8 @@ def list_(
     async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "list[Subscription]":
         from nicobar.storage.subscriptions.subscriptions import SubscriptionFilters, list_subscriptions
 
-        return list(await list_subscriptions(read, tenant, SubscriptionFilters(status=status), count, 0))
+        filters = SubscriptionFilters(status=status, customer_id=customer)
+        return list(await list_subscriptions(read, tenant, filters, count, 0))
 
     found = look_up(configuration, "subscriptions", mode, query)
     if json:
@@ -130,5 +134,6 @@ def list_(
 
         print_table(LIST_TITLES, [list_row(each) for each in found])
     else:
-        say(f"There are no {mode} subscriptions{f' in the status {status}' if status else ''}.", sys.stderr)
+        of = f" of {customer}" if customer else ""
+        say(f"There are no {mode} subscriptions{f' in the status {status}' if status else ''}{of}.", sys.stderr)
     return 0

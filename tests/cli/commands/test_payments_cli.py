@@ -91,6 +91,11 @@ def test_the_list(made: str, data: Path) -> None:
     assert result.stderr == "There are no test payments in the status failed.\n"
     result = run("payments", "list", "--data", data, "--mode", "live")
     assert (result.stdout, result.stderr) == ("", "There are no live payments.\n")
+    of = run("payments", "list", "--data", data, "--customer", customer[0], "--json").stdout
+    assert [each["payment_id"] for each in json.loads(of)] == [made]
+    result = run("payments", "list", "--data", data, "--customer", "cus_nobody", "--status", "failed")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == "There are no test payments in the status failed of cus_nobody.\n"
 
 
 def test_wrong_ids_and_modes_are_explained(made: str, data: Path) -> None:

@@ -47,6 +47,10 @@ def test_the_list_names_status_price_and_next_date(made: str, data: Path) -> Non
     assert "active" in row and "60.00 USD" in row
     assert row.split()[-2:] == [own["customer"]["customer_id"], "ana@example.com"]
     assert re.split("  +", listed.splitlines()[0])[-2:] == ["CUSTOMER", "EMAIL"]
+    of = run("subscriptions", "list", "--customer", own["customer"]["customer_id"], "--json", "--data", data)
+    assert [each["subscription_id"] for each in json.loads(of.stdout)] == [made]
+    none = run("subscriptions", "list", "--customer", "cus_nobody", "--data", data)
+    assert (none.stdout, none.stderr) == ("", "There are no test subscriptions of cus_nobody.\n")
     none = run("subscriptions", "list", "--mode", "live", "--data", data)
     assert (none.stdout, none.stderr) == ("", "There are no live subscriptions.\n")
 

@@ -34,6 +34,10 @@ _URL: Final = (
 Data = Annotated[Path | None, Parameter(help=_DATA)]
 DatabaseUrl = Annotated[str | None, Parameter(help=_URL)]
 InMode = Annotated[Literal["test", "live"], Parameter(help="Test money or real money [default: test].")]
+OfCustomer = Annotated[
+    str | None,
+    Parameter(name="--customer", help="Only those of this customer, by the id that 'nicobar customers list' shows."),
+]
 
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON, for programs.")]
 Yes = Annotated[bool, Parameter(name="--yes", help="Do not ask whether it is meant.")]
