@@ -26,17 +26,20 @@ from nicobar.core.business.tenant import Mode
 from nicobar.core.payments.saved_method import SavedChoice
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import NewRefund
+from nicobar.flows.accounts.ask_for_fields import ask_for_fields
 from nicobar.flows.notices.handle_notice import handle_notice
 from nicobar.flows.notices.receive_notice import receive_notice
 from nicobar.flows.payments.abandon_attempt import abandon_attempt
 from nicobar.flows.payments.ask_about_attempt import SILENCE
 from nicobar.flows.payments.confirm_payment import confirm_payment
+from nicobar.flows.payments.refund_duplicate_charge import refund_duplicate_charge
 from nicobar.flows.payments.resolve_attempt import resolve_attempt
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.refunds.resolve_refund import resolve_refund
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import MethodInput
 from nicobar.processors.stripe.stripe import Stripe
+from nicobar.storage.payments.attempts import get_attempt
 from orders import attempts_of, dump, order, place, reload
 
 __all__ = ["runtime_at_stripe"]
@@ -260,3 +263,48 @@ async def test_a_notice_of_the_old_account_is_taken_and_asked_there(
         await receive_notice(runtime, tenant, "stripe", *signed_notice("refund.updated", paid, "whsec_somebodyelse"))
     async with runtime.database.read() as read:
         assert await read.fetchval("SELECT count(*) FROM notices WHERE account = $1", named(other_localstripe)) == 1
+
+
+async def test_a_customer_in_the_fields_of_the_old_account_goes_on_there(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
+) -> None:
+    """A server that has not noticed the change yet goes on charging the old account for some seconds, and says so."""
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    before = await charge(runtime, tenant)
+    await connect(runtime, tenant, other_localstripe, 2, check=True)
+    meanwhile = await charge(runtime, tenant)
+    wait(clock)
+    for payment in (before, meanwhile):
+        (stored,) = await attempts_of(runtime, payment)
+        assert stored["account"] == named(localstripe)
+        async with runtime.database.read() as read:
+            attempt = await get_attempt(read, tenant, stored["attempt_id"])
+        assert attempt is not None
+        fields = await ask_for_fields(runtime, tenant, attempt)
+        assert fields is not None and fields.publishable_key == keys_of(localstripe).publishable_key
+        localstripe.pay(await reference_of(runtime, payment))
+        await resolve_attempt(runtime, tenant, payment.payment_id, came_back=True)
+        assert (await reload(runtime, payment)).status == "succeeded"
+    assert await wrong(runtime) == []
+
+
+async def test_a_duplicate_charge_goes_back_at_the_account_that_took_it(
+    runtime: Runtime,
+    merchant: Merchant,
+    localstripe: LocalStripe,
+    other_localstripe: LocalStripe,
+    clock: FakeClock,
+) -> None:
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    sold = await sell(runtime, tenant, localstripe)
+    (stored,) = await attempts_of(runtime, sold)
+    async with runtime.database.statement() as tx:
+        await tx.execute("UPDATE attempts SET is_surplus = true, return_due_at = $1", runtime.real_now())
+    await connect(runtime, tenant, other_localstripe, 2, check=True)
+    wait(clock)
+    assert await refund_duplicate_charge(runtime, tenant, stored["attempt_id"])
+    intent: Any = localstripe.intent(await reference_of(runtime, sold))
+    assert [each["amount_refunded"] for each in intent["charges"]["data"]] == [2400]
+    assert (await attempts_of(runtime, sold))[0]["returned_at"] == clock.now()
