@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from at_stripe import LocalStripe, connect, keys_of, runtime_at_stripe, signed_notice
+from at_stripe import SIGNING_SECRET, LocalStripe, connect, keys_of, runtime_at_stripe, signed_notice
 from flows.accounts.stripe_sales import (
     MODES,
     accounts_of,
@@ -27,6 +27,7 @@ from nicobar.core.payments.saved_method import SavedChoice
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import NewRefund
 from nicobar.flows.accounts.ask_for_fields import ask_for_fields
+from nicobar.flows.accounts.set_processor_account import set_processor_account
 from nicobar.flows.notices.handle_notice import handle_notice
 from nicobar.flows.notices.receive_notice import receive_notice
 from nicobar.flows.payments.abandon_attempt import abandon_attempt
@@ -39,6 +40,7 @@ from nicobar.flows.refunds.resolve_refund import resolve_refund
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import MethodInput
 from nicobar.processors.stripe.stripe import Stripe
+from nicobar.processors.stripe.stripe_account import StripeAccount
 from nicobar.storage.payments.attempts import get_attempt
 from orders import attempts_of, dump, order, place, reload
 
@@ -263,6 +265,29 @@ async def test_a_notice_of_the_old_account_is_taken_and_asked_there(
         await receive_notice(runtime, tenant, "stripe", *signed_notice("refund.updated", paid, "whsec_somebodyelse"))
     async with runtime.database.read() as read:
         assert await read.fetchval("SELECT count(*) FROM notices WHERE account = $1", named(other_localstripe)) == 1
+
+
+async def test_a_dispute_is_found_although_both_accounts_sign_with_one_secret(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
+) -> None:
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    sold = await sell(runtime, tenant, localstripe)
+    keys = keys_of(other_localstripe, number=2)
+    mistaken = StripeAccount(keys.secret_key, keys.publishable_key, SIGNING_SECRET, other_localstripe.base)
+    await set_processor_account(runtime, tenant, mistaken, check=True)
+    wait(clock)
+    disputed = localstripe.dispute(await reference_of(runtime, sold), "needs_response")
+    for dispute_id in (disputed, "du_foreign"):
+        await receive_notice(runtime, tenant, "stripe", *signed_notice("charge.dispute.created", {"id": dispute_id}))
+    async with runtime.database.read() as read:
+        notices = await read.fetch("SELECT notice_id, account FROM notices")
+    assert [notice["account"] for notice in notices] == [named(other_localstripe)] * 2
+    for notice in notices:
+        assert await handle_notice(runtime, tenant, "stripe", notice["notice_id"])
+    async with runtime.database.read() as read:
+        assert [row["reference"] for row in await read.fetch("SELECT reference FROM disputes")] == [disputed]
+    assert await wrong(runtime) == []
 
 
 async def test_a_customer_in_the_fields_of_the_old_account_goes_on_there(
