@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+import pytest
+
 from at_stripe import LocalStripe
 from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Mode, Tenant
@@ -13,6 +15,7 @@ from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.resolve_attempt import resolve_attempt
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import MethodInput
+from nicobar.processors.stripe.stripe import Stripe
 from nicobar.program.books_audit import audit_books
 from orders import attempts_of, order, place, reload
 
@@ -79,3 +82,14 @@ async def wrong(runtime: Runtime) -> Sequence[str]:
     """Return what the proof of the books finds wrong."""
     async with runtime.database.snapshot() as read:
         return [found.sentence for found in await audit_books(read, runtime.clock.now()) if not found.good]
+
+
+def lose_answers(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let Stripe do what it is asked, and its answer be lost."""
+    ask = getattr(Stripe, name)
+
+    async def lost(self: Stripe, request: Any) -> None:
+        await ask(self, request)
+        raise TimeoutError
+
+    monkeypatch.setattr(Stripe, name, lost)

@@ -9,6 +9,7 @@ from flows.accounts.stripe_sales import (
     accounts_of,
     again,
     charge,
+    lose_answers,
     named,
     reference_of,
     sell,
@@ -23,8 +24,10 @@ from nicobar.flows.accounts.remove_processor_account import remove_processor_acc
 from nicobar.flows.accounts.set_processor_account import set_processor_account
 from nicobar.flows.payments.abandon_attempt import abandon_attempt
 from nicobar.flows.payments.ask_about_attempt import SILENCE, ask_about_attempt
+from nicobar.flows.payments.refund_duplicate_charge import refund_duplicate_charge
 from nicobar.flows.payments.resolve_attempt import resolve_attempt
 from nicobar.flows.refunds.refund_payment import refund_payment
+from nicobar.flows.refunds.resolve_refund import resolve_refund
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.stripe.stripe_account import StripeAccount
 from nicobar.storage.accounts.account_uses import account_uses
@@ -149,3 +152,34 @@ async def test_nothing_is_decided_about_a_charge_of_an_account_whose_keys_are_go
     assert isinstance(await ask_about_attempt(runtime, tenant, attempt), Succeeded)
     assert (await reload(runtime, waiting)).status == "succeeded"
     assert not isinstance(attempt.outcome, Declined)
+
+
+async def test_a_refund_and_a_charge_to_give_back_without_keys_are_found_and_stay(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    sold = await sell(runtime, tenant, localstripe)
+    with monkeypatch.context() as patch:
+        lose_answers(patch, "refund")
+        in_doubt = await refund_payment(runtime, tenant, NewRefund(sold.payment_id))
+    with pytest.raises(Problem, match="0 test payments are under way there, and 1 refunds"):
+        await remove_processor_account(runtime, tenant, "stripe")
+    async with runtime.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE processor_accounts SET sealed = NULL, retired_at = now(),"
+            " number = nextval('processor_account_numbers')"
+        )
+        await tx.execute("UPDATE attempts SET is_surplus = true, return_due_at = $1", runtime.real_now())
+    wait(clock, SILENCE)
+    found = await resolve_refund(runtime, tenant, in_doubt.refund.refund_id)
+    assert found == Unknown("processor not configured")
+    (attempt,) = await attempts_of(runtime, sold)
+    assert not await refund_duplicate_charge(runtime, tenant, attempt["attempt_id"])
+    said = "\n".join(await wrong(runtime))
+    for wanted in (
+        "Accounts at processors (0): some are needed, and their keys are not there:",
+        f"{in_doubt.refund.refund_id}: it is pending at an account whose keys are not there",
+        f"{attempt['attempt_id']}: its charge has to go back, and is at an account whose keys are not there",
+    ):
+        assert wanted in said

@@ -14,6 +14,7 @@ from flows.accounts.stripe_sales import (
     accounts_of,
     again,
     charge,
+    lose_answers,
     named,
     reference_of,
     sell,
@@ -45,17 +46,6 @@ from nicobar.storage.payments.attempts import get_attempt
 from orders import attempts_of, dump, order, place, reload
 
 __all__ = ["runtime_at_stripe"]
-
-
-def lose_answers(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Let Stripe do what it is asked, and its answer be lost."""
-    ask = getattr(Stripe, name)
-
-    async def lost(self: Stripe, request: Any) -> None:
-        await ask(self, request)
-        raise TimeoutError
-
-    monkeypatch.setattr(Stripe, name, lost)
 
 
 @pytest.mark.parametrize("mode", MODES)
