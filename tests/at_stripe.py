@@ -17,7 +17,8 @@ import pytest_asyncio
 from stripe import WebhookSignature
 
 from harness import FakeClock
-from nicobar.core.business.tenant import Tenant
+from nicobar.core.accounts.processor_account import ProcessorAccount
+from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.flows.accounts.set_processor_account import set_processor_account
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.accounts import Accounts
@@ -131,10 +132,19 @@ async def with_accounts(runtime: Runtime) -> AsyncIterator[Runtime]:
     await accounts.close()
 
 
-async def connect(runtime: Runtime, tenant: Tenant, localstripe: LocalStripe) -> None:
-    """Give a business an account at Stripe."""
-    account = StripeAccount(SECRET_KEY, PUBLISHABLE_KEY, SIGNING_SECRET, localstripe.base)
-    await set_processor_account(runtime, tenant, account, check=False)
+def keys_of(localstripe: LocalStripe, mode: Mode = "test", number: int = 1) -> StripeAccount:
+    """Return keys of the account that a localstripe is, the first ones or those that were made later."""
+    secret_key, publishable_key = (key.replace("_test_", f"_{mode}_") for key in (SECRET_KEY, PUBLISHABLE_KEY))
+    later = "" if number == 1 else f"rolled{number}"
+    return StripeAccount(secret_key + later, publishable_key + later, SIGNING_SECRET + later, localstripe.base)
+
+
+async def connect(
+    runtime: Runtime, tenant: Tenant, localstripe: LocalStripe, number: int = 1, *, check: bool = False
+) -> ProcessorAccount | None:
+    """Give a business an account at Stripe; return the one that it replaces."""
+    account = keys_of(localstripe, tenant.mode, number)
+    return await set_processor_account(runtime, tenant, account, check=check)
 
 
 @pytest_asyncio.fixture(name="runtime")

@@ -204,3 +204,11 @@ def localstripe() -> Iterator[LocalStripe]:
     server = LocalStripe()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def other_localstripe() -> Iterator[LocalStripe]:
+    """Another account at Stripe, which knows nothing of what happens in the first."""
+    server = LocalStripe()
+    yield server
+    server.stop()

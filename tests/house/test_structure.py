@@ -224,6 +224,27 @@ def test_processors_are_asked_in_one_place() -> None:
     assert found == []
 
 
+FOR_NEW_PAYMENTS = {
+    "src/nicobar/flows/accounts/find_charging_processor.py",
+    "src/nicobar/flows/payments/confirm_payment.py",
+    "src/nicobar/flows/pricing/find_runnable_methods.py",
+    "src/nicobar/pages/checkout/visit.py",
+    "src/nicobar/pages/session/one_step.py",
+}
+"""Who looks for the processor that charges now. All others look for the one that something was done with."""
+
+
+def test_what_was_done_is_asked_of_the_account_that_did_it() -> None:
+    imported = "nicobar.flows.accounts.find_processors"
+    found = {
+        _name(path)
+        for path in SOURCES
+        for node in _nodes(path)
+        if isinstance(node, ast.ImportFrom) and node.module == imported
+    }
+    assert found == FOR_NEW_PAYMENTS
+
+
 ASK_THE_CLOCK = ("src/nicobar/flows/runtime.py", "src/nicobar/program/doctor.py")
 """The runtime, whose `now` and `real_now` all others ask, and the doctor, who compares two clocks."""
 

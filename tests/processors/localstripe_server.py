@@ -141,6 +141,11 @@ async def get_dispute(request: web.Request) -> web.Response:
     return web.json_response({**found, "payment_intent": intent})
 
 
+async def get_account(request: web.Request) -> web.Response:
+    """Say whose key it is: each of these servers is one account, whatever the keys."""
+    return web.json_response({"id": f"acct_{request.url.port}", "object": "account"})
+
+
 @web.middleware
 async def idempotency(request: web.Request, handler: Handler) -> web.StreamResponse:
     """One key, one answer; the same key with another order is refused."""
@@ -169,6 +174,7 @@ async def main(port: int) -> None:
     server.app.router.add_post("/_config/disputes", put_dispute)
     server.app.router.add_get("/v1/disputes/{id}", get_dispute)
     server.app.router.add_get("/_config/orders/{id}", get_order)
+    server.app.router.add_get("/v1/account", get_account)
     runner = web.AppRunner(server.app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -297,7 +297,8 @@ async def test_keys_are_checked(localstripe: LocalStripe, http: StripeHTTP, cloc
     def with_key(key: str, base: str = localstripe.base) -> Stripe:
         return Stripe(StripeAccount(key, PUBLISHABLE_KEY, SIGNING_SECRET, base), "test", http, clock)
 
-    await with_key(SECRET_KEY).check_keys()
+    own = f"acct_{localstripe.base.rpartition(':')[2]}"
+    assert await with_key(SECRET_KEY).check_keys() == own
     with pytest.raises(ValueError, match="does not know this key"):
         await with_key("rk_test_localstripetakesnone").check_keys()
 

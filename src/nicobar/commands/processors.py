@@ -1,7 +1,6 @@
 """`nicobar processors`: the accounts at payment processors through which a business is paid."""
 
 import sys
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from cyclopts import App, Parameter
@@ -24,6 +23,8 @@ from nicobar.program.banner import answer, command, say
 from nicobar.program.configuration import Configuration, ConfigurationError, read_configuration, read_secret
 
 if TYPE_CHECKING:
+    from nicobar.core.accounts.account_uses import AccountUses
+    from nicobar.core.accounts.processor_account import ProcessorAccount
     from nicobar.core.business.tenant import Tenant
     from nicobar.flows.runtime import Runtime
 
@@ -59,39 +60,73 @@ Examples:
   nicobar processors list --data ./data""",
 )
 def list_(*, json: Json = False, data: Data = None, database_url: DatabaseUrl = None) -> int:
-    """List the accounts of both modes, and where their processors send notices to. Secret keys are not shown."""
+    """List the accounts of both modes, and where their processors send notices to. Secret keys are not shown.
+
+    An account that was replaced is retired: it charges nothing any more, and
+    stays for what it has charged, which only it can tell and refund.
+    """
     configuration = read_configuration(data=data, database_url=database_url)
     refuse_without_database(configuration, "accounts")
 
     async def work(runtime: "Runtime") -> list[dict[str, Any]]:
         from nicobar.program.installation import known_address
+        from nicobar.storage.accounts.account_uses import account_uses
         from nicobar.storage.accounts.processor_accounts import all_accounts
 
         server = await known_address(runtime, configuration) or runtime.public_url
-        async with runtime.database.read() as read:
+        async with runtime.database.snapshot() as read:
             return [
                 {
                     "processor": account.processor,
                     "mode": account.mode,
+                    "account": account.known_as,
+                    "state": "charges" if account.retired_at is None else "retired",
                     "publishable_key": account.publishable_key,
                     "changed_at": account.changed_at,
+                    "retired_at": account.retired_at,
+                    "needed_for": await account_uses(read, account),
                     "notices_go_to": _notices(server, account.tenant, account.processor),
                 }
                 for account in await all_accounts(read)
             ]
 
     found = with_runtime(configuration, work)
-    rows = [
-        [f"{cell:%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else cell for cell in row.values()] for row in found
-    ]
     if json:
         print_json(found)
         return 0
-    if not rows:
+    if not found:
         say("No account is connected. Test payments are charged by the built-in simulator.", sys.stderr)
         return 0
-    print_table(["PROCESSOR", "MODE", "PUBLISHABLE KEY", "CHANGED (UTC)", "NOTICES GO TO"], rows)
+    titles = ["PROCESSOR", "MODE", "ACCOUNT", "STATE", "SINCE (UTC)", "NEEDED FOR", "NOTICES GO TO"]
+    print_table(titles, [_row(account) for account in found])
     return 0
+
+
+def _row(account: dict[str, Any]) -> list[str]:
+    """Return an account as a row of the table."""
+    since = account["retired_at"] or account["changed_at"]
+    return [
+        account["processor"],
+        account["mode"],
+        account["account"],
+        account["state"],
+        f"{since:%Y-%m-%d %H:%M}",
+        "new payments" if account["retired_at"] is None else _needed_for(account["needed_for"]),
+        account["notices_go_to"],
+    ]
+
+
+def _needed_for(uses: "AccountUses") -> str:
+    """Return why a retired account is kept, in words."""
+    needs = [
+        (uses.open_attempts, "payment", " in doubt"),
+        (uses.pending_refunds, "refund", " under way"),
+        (uses.returns, "duplicate charge", " to give back"),
+        (uses.paid, "charge", ""),
+        (uses.saved_methods, "saved card", ""),
+    ]
+    named = [f"{counted(count, noun)}{rest}" for count, noun, rest in needs if count]
+    return ", ".join(named) or "nothing"
 
 
 @app.command(
@@ -119,7 +154,7 @@ def set_(
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Connect an account, or give it new keys.
+    """Connect an account, or give it new keys. Another one retires the one before.
 
     First it prints the address for the processor's notices, because the
     signing secret exists only once that is entered there. Then it asks for the
@@ -138,7 +173,7 @@ def set_(
     secret_key, publishable_key, signing_secret = (_secret(name, prompt) for name, prompt in _SECRETS.items())
     api_base = read_secret(_API_BASE)
 
-    async def work(runtime: "Runtime") -> list[str]:
+    async def work(runtime: "Runtime") -> "tuple[list[str], ProcessorAccount | None]":
         from nicobar.core.business.tenant import Tenant
         from nicobar.flows.accounts.set_processor_account import set_processor_account
         from nicobar.processors.stripe.stripe_account import API_BASE, StripeAccount
@@ -147,12 +182,15 @@ def set_(
 
         tenant = Tenant(await own_business(runtime), mode)
         account = StripeAccount(secret_key, publishable_key, signing_secret, api_base or API_BASE)
-        await set_processor_account(runtime, tenant, account, check=not no_check)
+        retired = await set_processor_account(runtime, tenant, account, check=not no_check)
         async with runtime.database.read() as read:
-            return await server_addresses(read)
+            return await server_addresses(read), retired
 
-    servers = with_runtime(configuration, work)
+    servers, retired = with_runtime(configuration, work)
     say(f"The account at {processor.title()} for {mode} payments is stored.", sys.stderr)
+    if retired is not None:
+        see = command(configuration, "processors list")
+        say(f"It is another one than {retired.known_as}, which goes on for what it has charged: {see}", sys.stderr)
     return _tell_who_charges(configuration, servers, mode)
 
 
@@ -227,31 +265,36 @@ def address(
 
 Examples:
   nicobar processors remove stripe
-  nicobar processors remove stripe --mode live --yes"""
+  nicobar processors remove stripe --mode live --yes
+  nicobar processors remove stripe --account acct_1Nv0FGQ9RKHgCVdK"""
 )
 def remove(
     processor: ProcessorName,
     /,
     *,
     mode: InMode = "test",
+    account: Annotated[
+        str | None, Parameter(help="The account, as `processors list` names it; without it the one that charges.")
+    ] = None,
     yes: Yes = False,
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Forget an account and its keys. Refunds and disputes of what it has charged cannot be followed any more."""
+    """Forget the keys of an account. What it has charged is refused a refund until the same account is set again."""
     configuration = read_configuration(data=data, database_url=database_url)
     refuse_without_database(configuration, "accounts")
-    confirm(f"Forget the account at {processor.title()} for {mode} payments, and its keys?", yes)
+    which = f"account {account}" if account else "account"
+    confirm(f"Forget the {which} at {processor.title()} for {mode} payments, and its keys?", yes)
 
     async def work(runtime: "Runtime") -> None:
         from nicobar.core.business.tenant import Tenant
         from nicobar.flows.accounts.remove_processor_account import remove_processor_account
         from nicobar.program.installation import own_business
 
-        await remove_processor_account(runtime, Tenant(await own_business(runtime), mode), processor)
+        await remove_processor_account(runtime, Tenant(await own_business(runtime), mode), processor, account)
 
     with_runtime(configuration, work)
-    say(f"The account at {processor.title()} for {mode} payments is forgotten.", sys.stderr)
+    say(f"The {which} at {processor.title()} for {mode} payments is forgotten.", sys.stderr)
     return 0
 
 

@@ -223,6 +223,10 @@ class Processor(Protocol):
         """How attempts name it, for ever: it is stored."""
 
     @property
+    def account(self) -> str:
+        """How attempts name the account that it charges through, for ever; empty where there is one for all."""
+
+    @property
     def modes(self) -> frozenset[Mode]:
         """The modes whose payments it may be asked to charge."""
 

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from nicobar.processors.stripe.stripe_account import NAME
 from nicobar.program.finding import Finding
+from nicobar.storage.accounts.account_uses import left_without_keys
 from nicobar.storage.customers.additional_customers import addresses_without_first
 from nicobar.storage.database import Read
 from nicobar.storage.discounts.redemptions import discount_counter_differences
@@ -311,6 +313,14 @@ PARTS: Final[list[Part]] = [
         "some wait for too long",
         lambda read, when: overdue_returns(read, when.now - OVERDUE),
         _WORKER,
+    ),
+    Part(
+        "Accounts at processors",
+        lambda counts: counts.accounts,
+        "those with payments or refunds under way have their keys",
+        "some are needed, and their keys are not there",
+        lambda read, _when: left_without_keys(read, [NAME]),
+        "Give the keys of that account: nicobar processors set stripe. If another one charges, set that again then.",
     ),
     Part(
         "Events on their way to webhooks",

@@ -12,7 +12,6 @@ from http.client import HTTPConnection, HTTPException
 from typing import Final, NamedTuple
 
 from nicobar.clock import Clock, SystemClock
-from nicobar.core.accounts.processor_account import place_of
 from nicobar.core.business.business_settings import DEFAULT_NAME, settings_from
 from nicobar.core.business.tenant import Mode, Tenant
 from nicobar.flows.audit.examine_audit_log import examine_audit_log
@@ -205,23 +204,21 @@ async def check_servers(examined: Examined) -> Finding:
 
 async def check_secrets(examined: Examined) -> Finding:
     """The server decrypts the keys of every account, and webhook secrets; here the same is tried with the same key."""
-    if not examined.facts.has_schema:
-        return Finding(None, "Accounts at payment processors cannot be looked for without a schema.")
+    if not (await check_schema(examined)).good:
+        return Finding(None, "Accounts at payment processors cannot be looked for without the newest schema.")
     file = key_file(examined.configuration)
     vault = Vault(examined.configuration.encryption_keys, file)
     accounts = await all_accounts(examined.read)
     try:
         vault.check()
         for account in accounts:
-            place = place_of(account.tenant, account.processor, account.publishable_key, account.api_base)
-            vault.open(account.sealed, place)
+            if account.sealed is not None:
+                vault.open(account.sealed, account.place)
     except VaultError as error:
         advice = "Give the key that encrypted them, or connect the account anew: nicobar processors set stripe"
         return Finding(False, str(error), advice)
-    webhooks = 0
     try:
-        if (await check_schema(examined)).good:
-            webhooks = await open_webhook_secrets(examined.read, lambda place, sealed: vault.open(sealed, place))
+        webhooks = await open_webhook_secrets(examined.read, lambda place, sealed: vault.open(sealed, place))
     except VaultError as error:
         return Finding(False, f"{error} It signs webhooks.", "Give the key that encrypted it.")
     folder = data_folder(examined.configuration)
@@ -261,7 +258,7 @@ async def check_live(examined: Examined) -> Finding:
     if not live:
         return Finding(None, "There is no live API key, so no real money is taken.")
     tenant = live[0].key.tenant
-    if not await list_accounts(examined.read, tenant):
+    if all(account.retired_at is not None for account in await list_accounts(examined.read, tenant)):
         advice = f"Connect one with: {command(examined.configuration, 'processors set stripe --mode live')}"
         return Finding(None, "There is a live API key, but no live account that charges.", advice, warns=True)
     if (await setting_texts(examined.read, tenant)).get("business_name", DEFAULT_NAME) == DEFAULT_NAME:

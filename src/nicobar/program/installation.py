@@ -131,7 +131,7 @@ async def check_secrets(runtime: Runtime) -> None:
             if runtime.webhooks is not None:
                 await open_webhook_secrets(read, runtime.webhooks.open)
         for account in accounts:
-            if runtime.accounts is not None:
+            if runtime.accounts is not None and account.retired_at is None:
                 runtime.accounts.open(account)
         if runtime.vault is not None:
             runtime.vault.ensure_key()

@@ -84,7 +84,9 @@ async def test_a_free_product_is_free_in_every_currency(shop: Shop) -> None:
 async def _connect(shop: Shop) -> None:
     """Store an account at Stripe; it is never asked for anything."""
     async with shop.runtime.database.statement() as tx:
-        await set_account(tx, shop.merchant.tenant, "stripe", "pk_test_x", None, bytes(38), shop.clock.now())
+        await set_account(
+            tx, shop.merchant.tenant, "stripe", "acct_x", None, "pk_test_x", None, bytes(38), shop.clock.now()
+        )
     shop.clock.advance(seconds=5)
 
 

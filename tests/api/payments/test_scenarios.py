@@ -84,6 +84,7 @@ class Recording:
     """A processor that charges whatever it is asked to, and remembers what that was."""
 
     name = "other"
+    account = ""
     methods = frozenset({"credit", "debit", "ideal"})
 
     def __init__(self, mode: Mode) -> None:

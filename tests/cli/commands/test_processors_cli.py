@@ -10,6 +10,8 @@ import pytest
 
 from at_stripe import PUBLISHABLE_KEY, SECRET_KEY, SIGNING_SECRET, LocalStripe
 from cli.program import Serving, run
+from nicobar.commands.processors import _needed_for
+from nicobar.core.accounts.account_uses import AccountUses
 
 STRIPE = {
     "NICOBAR_STRIPE_SECRET_KEY": SECRET_KEY,
@@ -38,7 +40,8 @@ def test_an_account_from_the_first_key_to_the_last(own_data: Path, localstripe: 
     assert [file.name for file in own_data.iterdir() if "key" in file.name] == []
 
     listed = run("processors", "list", *where)
-    assert listed.stdout.splitlines()[1].split()[:3] == ["stripe", "test", PUBLISHABLE_KEY]
+    own = f"acct_{localstripe.base.rpartition(':')[2]}"
+    assert listed.stdout.splitlines()[1].split()[:4] == ["stripe", "test", own, "charges"]
     for text in (made.stdout, made.stderr, listed.stdout, listed.stderr):
         assert SECRET_KEY not in text and SIGNING_SECRET not in text
 
@@ -126,6 +129,43 @@ def test_accounts_are_set_and_listed_with_the_address_of_the_server(
     assert re.fullmatch(expected + r"\n", made.stdout) and DECIDES not in made.stderr
     (listed,) = json.loads(run("processors", "list", "--json", "--data", own_data).stdout)
     assert listed["notices_go_to"] == made.stdout.strip()
+
+
+def test_a_replaced_account_is_listed_with_why_it_is_kept_until_it_is_removed(
+    own_data: Path, localstripe: LocalStripe, other_localstripe: LocalStripe
+) -> None:
+    where = ("--data", own_data)
+    first, second = (f"acct_{each.base.rpartition(':')[2]}" for each in (localstripe, other_localstripe))
+    for server in (localstripe, other_localstripe):
+        made = run("processors", "set", "stripe", *where, **STRIPE, NICOBAR_STRIPE_API_BASE=server.base)
+        assert made.returncode == 0, made.stderr
+        assert (f"It is another one than {first}, which goes on for what it has charged" in made.stderr) == (
+            server is other_localstripe
+        )
+    listed = json.loads(run("processors", "list", "--json", *where).stdout)
+    assert [(each["account"], each["state"], each["retired_at"] is None) for each in listed] == [
+        (second, "charges", True),
+        (first, "retired", False),
+    ]
+    none = {"open_attempts": 0, "pending_refunds": 0, "returns": 0, "paid": 0, "saved_methods": 0}
+    assert listed[1]["needed_for"] == none
+    rows = run("processors", "list", *where).stdout.splitlines()
+    assert "new payments" in rows[1] and "nothing" in rows[2]
+
+    gone = run("processors", "remove", "stripe", "--account", first, "--yes", *where)
+    assert (gone.returncode, gone.stderr.strip()) == (
+        0,
+        f"The account {first} at Stripe for test payments is forgotten.",
+    )
+    (left,) = json.loads(run("processors", "list", "--json", *where).stdout)
+    assert left["account"] == second
+    twice = run("processors", "remove", "stripe", "--account", first, "--yes", *where)
+    assert twice.stderr.strip() == f"nicobar: There is no account {first} at stripe for test payments."
+
+
+def test_what_a_retired_account_is_needed_for_is_said_in_words() -> None:
+    uses = AccountUses(open_attempts=1, pending_refunds=2, returns=0, paid=1200, saved_methods=1)
+    assert _needed_for(uses) == "1 payment in doubt, 2 refunds under way, 1,200 charges, 1 saved card"
 
 
 def test_only_known_processors(data_alone: Path) -> None:

@@ -34,6 +34,7 @@ ACCOUNTS: Final = {
     "mode": "'live'",
     "business_id": "(SELECT min(business_id) FROM businesses b WHERE b.business_id <> processor_accounts.business_id)",
     "processor": "'other'",
+    "account": "'acct_other'",
     "sealed": _FLIPPED.format("sealed"),
 }
 """Columns of `processor_accounts`: whose secret keys they are, and where they are sent."""

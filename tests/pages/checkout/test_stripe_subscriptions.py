@@ -11,6 +11,7 @@ from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.runtime import Runtime
 from orders import token_of
 from pages.checkout.test_stripe_page import data_of
+from pages.portal.portals import enter
 
 __all__ = ["runtime_at_stripe"]
 
@@ -124,3 +125,60 @@ async def test_a_new_card_takes_the_place_of_the_old_one(club: Club, localstripe
         "subscription.update_payment_method",
         "subscription.updated",
     ]
+
+
+async def test_a_renewal_is_not_charged_at_another_account_and_goes_on_when_its_own_comes_back(
+    club: Club, localstripe: LocalStripe, other_localstripe: LocalStripe
+) -> None:
+    made = await club.request(await club.product(trial_period_days=14))
+    await keep_card(club, localstripe, made["payment_link"])
+    own = await club.read(made["subscription_id"])
+    there, elsewhere = len(localstripe.intents()), len(other_localstripe.intents())
+    await connect(club.runtime, club.merchant.tenant, other_localstripe, 2, check=True)
+    await club.work(days=14)
+    assert (await club.read(own["subscription_id"]))["status"] == "on_hold"
+    assert (await club.told())[-1] == "subscription.on_hold"
+    assert (len(localstripe.intents()), len(other_localstripe.intents())) == (there, elsewhere)
+    path, kept = f"/subscriptions/{own['subscription_id']}/update-payment-method", own["payment_method_id"]
+    refused = await club.call("POST", path, {"type": "existing", "payment_method_id": kept}, 422)
+    assert refused["code"] == "NO_ELIGIBLE_PAYMENT_METHODS"
+    trial = {"trial_period_days": 14, "payment_method_id": kept, "payment_link": False}
+    customer = {"customer": {"customer_id": own["customer"]["customer_id"]}}
+    before = await club.counted("subscriptions")
+    body = {"billing": {"country": "US"}, "product_id": own["product_id"], "quantity": 1}
+    refused = await club.call("POST", "/subscriptions", body | customer | trial, 422)
+    assert refused["code"] == "NO_ELIGIBLE_PAYMENT_METHODS"
+    assert await club.counted("subscriptions") == before
+
+    await connect(club.runtime, club.merchant.tenant, localstripe, check=True)
+    club.clock.advance(seconds=10)
+    await club.call("POST", path, {"type": "existing", "payment_method_id": kept})
+    assert (await club.read(own["subscription_id"]))["status"] == "active"
+    assert (len(localstripe.intents()), len(other_localstripe.intents())) == (there + 1, elsewhere)
+    await club.books_agree()
+
+
+async def test_an_active_subscription_takes_no_card_of_another_account(
+    club: Club, localstripe: LocalStripe, other_localstripe: LocalStripe
+) -> None:
+    made = await club.request(await club.product(trial_period_days=14))
+    await keep_card(club, localstripe, made["payment_link"])
+    own = await club.read(made["subscription_id"])
+    await connect(club.runtime, club.merchant.tenant, other_localstripe, 2, check=True)
+    club.clock.advance(seconds=10)
+    path = f"/subscriptions/{own['subscription_id']}/update-payment-method"
+    body = {"type": "existing", "payment_method_id": own["payment_method_id"]}
+    refused = await club.call("POST", path, body, 422)
+    assert refused["code"] == "NO_ELIGIBLE_PAYMENT_METHODS"
+    assert await club.read(own["subscription_id"]) == own
+    visitor = await enter(club, own["customer"]["customer_id"])
+    assert "4242" in await visitor.get("")
+    assert "4242" not in await visitor.get(f"subscriptions/{own['subscription_id']}/card")
+
+    new = await club.call("POST", path, {"type": "new"})
+    assert "Order complete" in await keep_card(club, other_localstripe, new["payment_link"], "5555555555554444")
+    card = await visitor.get(f"subscriptions/{own['subscription_id']}/card")
+    assert "4444" in card and "4242" not in card
+    await club.work(days=14)
+    assert (await club.payments(own["subscription_id"]))[-1]["status"] == "succeeded"
+    assert other_localstripe.intents()[0]["amount"] == 3000

@@ -382,3 +382,14 @@ async def test_consent_is_asked_for_and_never_assumed(
     assert 'aria-describedby="save-hint" checked>' in ticked.text
     free = msgspec.structs.replace(order(runtime, tenant, []), customer=BEN)
     assert 'name="save"' not in (await browser.get(f"/{(await place(runtime, free)).link_id}")).text
+
+
+async def test_a_card_that_another_account_keeps_is_not_offered(
+    runtime: Runtime, tenant: Tenant, browser: httpx.AsyncClient, saved: str
+) -> None:
+    payment = await link(runtime, tenant)
+    proof = await proof_of(runtime, tenant)
+    assert "Visa ending in 4242" in (await opened(browser, payment, proof)).text
+    async with runtime.database.statement() as tx:
+        await tx.execute("UPDATE saved_methods SET account = 'acct_other' WHERE payment_method_id = $1", saved)
+    assert hides_saved_cards(await opened(browser, payment, proof))

@@ -203,7 +203,8 @@ def _attempts(attempts: Sequence[Attempt]) -> list[str]:
     lines = []
     for attempt in attempts:
         amount = money(attempt.amount, attempt.currency)
-        lines.append(f"{attempt.attempt_id}  {attempt.processor}  {amount}  began {moment(attempt.created_at)}")
+        at = f"{attempt.processor} {attempt.account}".rstrip()
+        lines.append(f"{attempt.attempt_id}  {plain(at)}  {amount}  began {moment(attempt.created_at)}")
         reference = getattr(attempt.outcome, "reference", None)
         known = f", reference {reference}" if reference else ""
         ended = f", ended {moment(attempt.resolved_at)}" if attempt.resolved_at else ", not ended"

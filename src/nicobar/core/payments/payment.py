@@ -332,6 +332,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     attempt_id: str
     payment_id: str
     processor: str
+    account: str = ""
+    """Which account of the processor it is made with; no other one is ever queried for it. Empty where the processor
+    has one for all, and for what was made before accounts had names."""
     amount: int
     currency: str
     card: CardDetails | None

@@ -25,6 +25,8 @@ class SavedMethod(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str
     processor: str
     """Name of the processor that gave the token and alone can charge it."""
+    account: str = ""
+    """The account of the processor that keeps the card: no other one can charge it."""
     token: str
     """What the processor calls the card. It is opaque, and no card number can be read from it."""
     fingerprint: str

@@ -17,4 +17,9 @@ class Policy(NamedTuple):
     rates: Rates
     """Mid rates with their day and source, for every currency of the contract."""
     accounts: tuple[ProcessorAccount, ...]
-    """The business's own accounts at processors."""
+    """The business's own accounts at processors: those that charge, and retired ones, behind them."""
+
+    @property
+    def charging(self) -> str | None:
+        """The name of the processor whose account takes new payments; None where the business has no account."""
+        return next((account.processor for account in self.accounts if account.retired_at is None), None)

@@ -4,7 +4,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Unknown
 from nicobar.core.problems import Problem
 from nicobar.flows.accounts.ask_processor import ANSWER_TIMEOUT, ask_processor
-from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.accounts.find_processor_of import find_processor_of
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.accounts.registry import brings_fields
@@ -16,7 +16,7 @@ async def ask_for_fields(runtime: Runtime, tenant: Tenant, attempt: Attempt) -> 
 
     Raises Problem SERVICE_UNAVAILABLE when the processor does not answer, or is not there any more.
     """
-    processor = find_processors(runtime, await load_policy(runtime, tenant)).get(attempt.processor)
+    processor = find_processor_of(runtime, await load_policy(runtime, tenant), attempt.processor, attempt.account)
     if not brings_fields(processor):
         raise Problem("SERVICE_UNAVAILABLE")
     fields = await ask_processor(

@@ -1,4 +1,4 @@
-"""Which processors charge for a business: its own accounts first, then the built-in ones."""
+"""Which processors charge new payments of a business: its own accounts first, then the built-in ones."""
 
 from collections.abc import Mapping
 
@@ -18,12 +18,13 @@ def find_processors(runtime: Runtime, policy: Policy) -> Mapping[str, Processor]
     There are none at all while an account cannot be decrypted: nobody should find a payment charged by another
     processor than the seller has chosen.
     """
-    if not policy.accounts or runtime.accounts is None:
+    if policy.charging is None or runtime.accounts is None:
         return runtime.processors
     own: dict[str, Processor] = {}
     try:
         for account in policy.accounts:
-            own[account.processor] = runtime.accounts.open(account)
+            if account.retired_at is None:
+                own[account.processor] = runtime.accounts.open(account)
     except VaultError as error:
         _log.error("processor_account_unreadable", why=str(error))
         return {}

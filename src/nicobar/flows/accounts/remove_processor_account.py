@@ -4,24 +4,36 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.accounts.processor_accounts import attempts_under_way, delete_account
+from nicobar.storage.accounts.account_uses import account_uses
+from nicobar.storage.accounts.processor_accounts import list_accounts, retire_account
 from nicobar.storage.business.settings import lock_business
 
 
-async def remove_processor_account(runtime: Runtime, tenant: Tenant, processor: str) -> None:
-    """Forget an account and its keys.
+async def remove_processor_account(
+    runtime: Runtime, tenant: Tenant, processor: str, account: str | None = None
+) -> None:
+    """Forget the keys of the account that charges or, with `account`, of the one that is known as that.
 
-    Raises Problem UNSUPPORTED_ACTION while payments are under way there, whose end could no longer be queried, and
+    What it has charged stays its own: nobody else is queried for it, and all goes on when it is set again. Raises
+    Problem UNSUPPORTED_ACTION while payments or refunds are under way there, whose end could no longer be queried, and
     NOT_FOUND when there is no such account; nothing is changed then.
     """
     async with runtime.database.transaction() as tx:
         await lock_business(tx, tenant.business_id)
-        under_way = await attempts_under_way(tx, tenant, processor)
-        if under_way:
-            detail = (
-                f"{under_way} {tenant.mode} payments are under way there, and only this account can tell how they end."
+        for stored in await list_accounts(tx, tenant):
+            wanted = stored.retired_at is None if account is None else stored.known_as == account
+            if stored.processor == processor and wanted:
+                break
+        else:
+            named = "" if account is None else f" {account}"
+            message = f"There is no account{named} at {processor} for {tenant.mode} payments."
+            raise Problem("NOT_FOUND", message=message)
+        uses = await account_uses(tx, stored)
+        if uses.under_way:
+            raise Problem(
+                "UNSUPPORTED_ACTION",
+                detail=f"{uses.open_attempts} {tenant.mode} payments are under way there, and "
+                f"{uses.pending_refunds + uses.returns} refunds: only this account can tell how they end.",
             )
-            raise Problem("UNSUPPORTED_ACTION", detail=detail)
-        if not await delete_account(tx, tenant, processor):
-            raise Problem("NOT_FOUND", message=f"There is no account at {processor} for {tenant.mode} payments.")
+        await retire_account(tx, stored, stored.account_id, runtime.real_now(), keep_keys=False)
         await write_audit_entry(runtime, tx, tenant, "processor.remove", [processor])

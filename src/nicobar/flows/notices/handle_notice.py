@@ -30,7 +30,7 @@ async def handle_notice(runtime: Runtime, tenant: Tenant, processor: str, notice
 async def _ask(runtime: Runtime, tenant: Tenant, processor: str, notice: StoredNotice) -> bool:
     """Query the subject of a notice; return whether there was an answer."""
     if notice.subject == "dispute":
-        return await ask_about_dispute(runtime, tenant, processor, notice.reference)
+        return await ask_about_dispute(runtime, tenant, processor, notice.account, notice.reference)
     if notice.subject == "refund":
         return not isinstance(await resolve_refund(runtime, tenant, notice.reference, told_by=processor), Unknown)
     async with runtime.database.read() as read:

@@ -3,7 +3,7 @@
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import NeedsAction, Unknown
 from nicobar.flows.accounts.ask_processor import ANSWER_TIMEOUT, ask_processor
-from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.accounts.find_processor_of import find_processor_of
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.runtime import Runtime
@@ -21,7 +21,7 @@ async def abandon_attempt(runtime: Runtime, tenant: Tenant, payment_id: str) -> 
         attempt = await live_attempt(read, tenant, payment_id)
     if attempt is None or not isinstance(attempt.outcome, NeedsAction):
         return
-    processor = find_processors(runtime, await load_policy(runtime, tenant)).get(attempt.processor)
+    processor = find_processor_of(runtime, await load_policy(runtime, tenant), attempt.processor, attempt.account)
     if processor is None:
         return
     outcome = await ask_processor(

@@ -9,7 +9,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Declined, NeedsAction, Outcome, Unknown
 from nicobar.core.payments.three_ds import failed
 from nicobar.flows.accounts.ask_processor import ANSWER_TIMEOUT, ask_processor
-from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.accounts.find_processor_of import find_processor_of
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.runtime import Runtime
@@ -43,7 +43,7 @@ async def ask_about_attempt(runtime: Runtime, tenant: Tenant, attempt: Attempt) 
 
 
 async def _ask(runtime: Runtime, tenant: Tenant, attempt: Attempt, now: datetime) -> Outcome:
-    processor = find_processors(runtime, await load_policy(runtime, tenant)).get(attempt.processor)
+    processor = find_processor_of(runtime, await load_policy(runtime, tenant), attempt.processor, attempt.account)
     if processor is None:
         _log.warning("processor_not_configured", attempt_id=attempt.attempt_id, processor=attempt.processor)
         return Unknown("processor not configured")

@@ -1,10 +1,8 @@
 """Check what somebody wants to pay with before there is a payment, so that a slip of the pen makes none."""
 
 from nicobar.core.business.tenant import Tenant
-from nicobar.flows.accounts.find_processors import find_processors
-from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.accounts.find_charging_processor import find_charging_processor
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.accounts.registry import processor_for
 from nicobar.processors.base import CardInput, MethodInput, without_its_words
 
 
@@ -13,7 +11,7 @@ async def check_instrument(runtime: Runtime, tenant: Tenant, instrument: CardInp
 
     Raises InputRefused when it cannot. Without a processor nothing is refused here: the payment's page says so.
     """
-    processor = processor_for(find_processors(runtime, await load_policy(runtime, tenant)), tenant.mode)
+    processor = await find_charging_processor(runtime, tenant)
     if processor is None:
         return
     if isinstance(instrument, CardInput):

@@ -30,7 +30,7 @@ from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.pricing.build_method_context import build_method_context
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.accounts.registry import is_simulated, processor_for
+from nicobar.processors.accounts.registry import is_chargeable, is_simulated, processor_for
 from nicobar.processors.base import (
     CardInput,
     CardRefused,
@@ -192,6 +192,7 @@ async def _record_intent(
         attempt_id=runtime.new_id("att", at),
         payment_id=payment_id,
         processor=processor.name,
+        account=processor.account,
         amount=payment.total_amount,
         currency=payment.currency,
         card=accepted.details,
@@ -261,7 +262,7 @@ async def _accepted_card(
         if method is None:
             raise Problem("NOT_FOUND", what=f"Payment method {instrument.payment_method_id}", path="payment_method_id")
         check_can_pay(method, payment)
-        if method.processor != processor.name or method.payment_method_type not in usable:
+        if not is_chargeable(method, processor) or method.payment_method_type not in usable:
             raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
         return _Accepted(method, method.card, "card", method.payment_method_type)
     if not is_simulated(processor, payment.mode):

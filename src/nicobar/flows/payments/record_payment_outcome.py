@@ -143,6 +143,7 @@ async def _saved(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Out
         payment_method_id=f"pm_{attempt.attempt_id.partition('_')[2]}",
         customer_id=payment.customer.customer_id,
         processor=attempt.processor,
+        account=attempt.account,
         token=outcome.kept.token,
         fingerprint=outcome.kept.fingerprint,
         card=card,

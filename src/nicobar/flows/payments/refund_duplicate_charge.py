@@ -6,7 +6,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Unknown
 from nicobar.core.refunds.refund import RefundOutcome, RefundSucceeded
 from nicobar.flows.accounts.ask_processor import ANSWER_TIMEOUT, ask_processor
-from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.accounts.find_processor_of import find_processor_of
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor, RefundRequest
@@ -26,7 +26,7 @@ async def refund_duplicate_charge(runtime: Runtime, tenant: Tenant, attempt_id: 
         attempt = await get_attempt(read, tenant, attempt_id)
     if attempt is None:
         return True
-    processor = find_processors(runtime, await load_policy(runtime, tenant)).get(attempt.processor)
+    processor = find_processor_of(runtime, await load_policy(runtime, tenant), attempt.processor, attempt.account)
     request = RefundRequest(f"ref_{attempt.attempt_id.partition('_')[2]}", attempt, attempt.amount)
     outcome = Unknown("processor not configured") if processor is None else await _give_back(processor, request)
     if not isinstance(outcome, RefundSucceeded):

@@ -71,6 +71,5 @@ def price_due(
     else:
         charge = price_part(lines, terms, due.codes, due.part, due.credit, minimum)
     check_minimum(charge.quote, minimum, terms.exponent)
-    charging = policy.accounts[0].processor if policy.accounts else None
-    check_step(charge.quote.total, currency, charge_step(charging, currency), terms.exponent)
+    check_step(charge.quote.total, currency, charge_step(policy.charging, currency), terms.exponent)
     return PricedDue(charge, lines, terms)

@@ -81,8 +81,7 @@ def _quoted(request: CartRequest, facts: PricingFacts, now: datetime, brand_id: 
     inputs = msgspec.structs.replace(priced.inputs, products=_kept_products(request, facts), tax_date=now.date())
     priced = msgspec.structs.replace(priced, inputs=inputs)
     check_minimum(priced, currencies.get(currency).minimum_minor, terms.exponent)
-    charging = policy.accounts[0].processor if policy.accounts else None
-    check_step(priced.total, currency, charge_step(charging, currency), terms.exponent)
+    check_step(priced.total, currency, charge_step(policy.charging, currency), terms.exponent)
     tax_is_open = policy.settings.tax != "off" and tax_regions().find(request.billing).is_open
     return PricedCart(priced, cart, brand_id, cart.customer, facts.tax_id, policy, tax_is_open)
 

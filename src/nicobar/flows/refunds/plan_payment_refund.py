@@ -7,7 +7,7 @@ from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import RefundInstruction, RefundLine, RefundTerms
 from nicobar.core.refunds.refund_plan import plan_refund, refundable_lines
-from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.accounts.find_processor_of import find_processor_of
 from nicobar.flows.payments.load_disputed_amount import load_disputed_amount
 from nicobar.flows.payments.load_settled_lines import load_settled_lines
 from nicobar.flows.runtime import Runtime
@@ -52,8 +52,9 @@ async def plan_payment_refund(
     planned = plan_refund(payment, lines, wish, terms)
     if attempt is None:
         raise RuntimeError(f"{payment.payment_id} was paid by no attempt")
-    processor = find_processors(runtime, policy).get(attempt.processor)
+    processor = find_processor_of(runtime, policy, attempt.processor, attempt.account)
     if processor is None:
-        detail = f"This payment was taken by {attempt.processor}, which is not configured any more"
+        through = f"the account {attempt.account} at {attempt.processor}" if attempt.account else attempt.processor
+        detail = f"This payment was taken by {through}, which is not configured any more"
         raise Problem("UNSUPPORTED_ACTION", detail=detail)
     return RefundPlan(planned, attempt, processor)

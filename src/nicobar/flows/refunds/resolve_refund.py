@@ -8,7 +8,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt, Unknown
 from nicobar.core.refunds.refund import Refund, RefundOutcome
 from nicobar.flows.accounts.ask_processor import ANSWER_TIMEOUT, ask_processor
-from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.accounts.find_processor_of import find_processor_of
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.ask_about_attempt import SILENCE
 from nicobar.flows.refunds.record_refund_outcome import record_refund_outcome
@@ -56,7 +56,7 @@ async def resolve_refund(
 
 
 async def _ask(runtime: Runtime, tenant: Tenant, refund: Refund, attempt: Attempt, now: datetime) -> RefundOutcome:
-    processor = find_processors(runtime, await load_policy(runtime, tenant)).get(attempt.processor)
+    processor = find_processor_of(runtime, await load_policy(runtime, tenant), attempt.processor, attempt.account)
     if processor is None:
         _log.warning("processor_not_configured", refund_id=refund.refund_id, processor=attempt.processor)
         return Unknown("processor not configured")

@@ -13,6 +13,7 @@ from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.core.subscriptions.due import wake_at
 from nicobar.core.subscriptions.subscription_request import CreatedSubscription, SubscriptionRequest
+from nicobar.flows.accounts.find_charging_processor import find_charging_processor
 from nicobar.flows.customers.check_only_subscription import check_only_subscription
 from nicobar.flows.discounts.reserve_codes import reserve_codes
 from nicobar.flows.payments.charge_saved_method import charge_saved_method
@@ -21,6 +22,7 @@ from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.decide_subscription import DecidedSubscriptions
 from nicobar.flows.subscriptions.draft_subscription import draft_subscription
+from nicobar.processors.accounts.registry import is_chargeable
 from nicobar.storage.catalog.brands import lock_brand
 from nicobar.storage.database import Tx
 from nicobar.storage.payments.payment_insertion import insert_payment
@@ -94,9 +96,14 @@ class _Record:
         if method is not None and payment.total_amount > 0:
             await charge_saved_method(self._runtime, payment, method, self._write)
             return
+        processor = None if method is None else await find_charging_processor(self._runtime, self._tenant)
         async with self._runtime.database.transaction() as tx:
-            if method is not None and await get_method(tx, self._tenant, self.buyer.customer_id, method) is None:
-                raise Problem("NOT_FOUND", what=f"Payment method {method}", path="payment_method_id")
+            if method is not None:
+                saved = await get_method(tx, self._tenant, self.buyer.customer_id, method)
+                if saved is None:
+                    raise Problem("NOT_FOUND", what=f"Payment method {method}", path="payment_method_id")
+                if not is_chargeable(saved, processor):
+                    raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
             await self._write(tx)
             if self._decided.succeeds_at_once:
                 stored = msgspec.structs.replace(payment, customer=self.buyer)

@@ -14,6 +14,7 @@ from nicobar.core.subscriptions.lifecycle import replace_method
 from nicobar.core.subscriptions.plan import working_terms
 from nicobar.core.subscriptions.plan_change_request import MethodUpdate
 from nicobar.core.subscriptions.subscription import UNPAID, Subscription
+from nicobar.flows.accounts.find_charging_processor import find_charging_processor
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
@@ -23,6 +24,7 @@ from nicobar.flows.subscriptions.charge_due import charge_due
 from nicobar.flows.subscriptions.place_charge import CHANGED_METHOD, ChargeOrder, Overtaken, PlacedCharge, place_charge
 from nicobar.flows.subscriptions.require_subscription import require_subscription
 from nicobar.flows.subscriptions.save_move import save_move
+from nicobar.processors.accounts.registry import is_chargeable
 from nicobar.storage.payments.saved_methods import get_method
 from nicobar.storage.subscriptions.subscriptions import lock_subscription
 
@@ -60,12 +62,16 @@ async def update_payment_method(
 
 async def _replace(runtime: Runtime, subscription: Subscription, payment_method_id: str, at: datetime) -> None:
     tenant = subscription.tenant
+    processor = await find_charging_processor(runtime, tenant)
     async with runtime.database.transaction() as tx:
         own = await lock_subscription(tx, tenant, subscription.subscription_id)
         if own != subscription:
             raise Overtaken
-        if await get_method(tx, tenant, subscription.customer.customer_id, payment_method_id) is None:
+        method = await get_method(tx, tenant, subscription.customer.customer_id, payment_method_id)
+        if method is None:
             raise Problem("NOT_FOUND", what=f"Payment method {payment_method_id}", path="payment_method_id")
+        if not is_chargeable(method, processor):
+            raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
         await save_move(runtime, tx, replace_method(subscription, payment_method_id, at), at)
         ids = [subscription.subscription_id]
         await write_audit_entry(runtime, tx, tenant, CHANGED_METHOD, ids, ["payment_method_id"])

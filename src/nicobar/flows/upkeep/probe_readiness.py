@@ -23,7 +23,7 @@ async def probe_readiness(runtime: Runtime) -> tuple[Obstacle, str] | None:
             await try_writing(tx)
             accounts = await all_accounts(tx)
         for account in accounts:
-            if runtime.accounts is not None:
+            if runtime.accounts is not None and account.retired_at is None:
                 runtime.accounts.open(account)
     except DatabaseUnavailable as error:
         return "database", str(error)

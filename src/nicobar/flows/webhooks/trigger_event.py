@@ -98,4 +98,4 @@ async def _pay(runtime: Runtime, tenant: Tenant, payment_id: str, type: EventTyp
         reference = dispute_reference(outcome.reference)
         for _step in range(1 if type == "dispute.opened" else 2):
             await sleep(_SECONDS)
-            await ask_about_dispute(runtime, tenant, Simulator.name, reference)
+            await ask_about_dispute(runtime, tenant, Simulator.name, Simulator.account, reference)

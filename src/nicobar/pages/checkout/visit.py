@@ -120,6 +120,7 @@ async def _visit(runtime: Runtime, request: Request, found: HostedPage, *, fresh
     payment, now = found.payment, runtime.now(found.payment.tenant)
     decisions = await offer_methods(runtime, payment) if is_payable(payment, now) else []
     policy = await load_policy(runtime, payment.tenant)
+    processor = processor_for(find_processors(runtime, policy), payment.mode)
     forced = None if found.session is None else found.session.customization.force_language
     frame = request.state.frame = await frame_of(runtime, request, payment.tenant)
     return Visit(
@@ -129,10 +130,10 @@ async def _visit(runtime: Runtime, request: Request, found: HostedPage, *, fresh
         now=now,
         attempt=found.attempt,
         fresh=fresh,
-        saved=await proven_methods(runtime, request, payment, decisions, runtime.real_now()),
+        saved=await proven_methods(runtime, request, payment, decisions, processor, runtime.real_now()),
         frame=frame,
         decisions=decisions,
-        processor=processor_for(find_processors(runtime, policy), payment.mode),
+        processor=processor,
         blocked=policy.settings.blocked_countries,
         taxed=policy.settings.tax != "off",
         asked=asked_language(request),

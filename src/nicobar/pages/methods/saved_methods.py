@@ -25,6 +25,8 @@ from nicobar.flows.runtime import Runtime
 from nicobar.pages.frame.rendering import Renderer, keep_cookie, redirect
 from nicobar.pages.frame.view import card_name, expiry_text
 from nicobar.pages.texts.texts import Texts
+from nicobar.processors.accounts.registry import is_chargeable
+from nicobar.processors.base import Processor
 from nicobar.storage.database import Read
 from nicobar.storage.payments.saved_methods import list_methods
 from nicobar.vault import VaultError
@@ -80,9 +82,14 @@ async def exchange_proof(runtime: Runtime, renderer: Renderer, request: Request,
 
 
 async def proven_methods(
-    runtime: Runtime, request: Request, payment: Payment, decisions: Sequence[Decision], now: datetime
+    runtime: Runtime,
+    request: Request,
+    payment: Payment,
+    decisions: Sequence[Decision],
+    processor: Processor | None,
+    now: datetime,
 ) -> list[SavedMethod]:
-    """Return the saved cards that can pay this payment, of the types that it is offered.
+    """Return the saved cards that `processor` can charge for this payment, of the types that it is offered.
 
     There is none unless the visitor proved to be the payment's customer.
     """
@@ -98,7 +105,8 @@ async def proven_methods(
         if key is None or not proof_holds(key, "page", payment.tenant, customer_id, cookie, now, link_id):
             return []
         methods = await list_methods(read, payment.tenant, customer_id)
-    usable = [method for method in methods if method.payment_method_type in offered and can_pay(method, payment)]
+    kept = [method for method in methods if is_chargeable(method, processor)]
+    usable = [method for method in kept if method.payment_method_type in offered and can_pay(method, payment)]
     today = runtime.now(payment.tenant)
     return [method for method in usable if not method.is_expired(today)][:MAXIMUM_SHOWN]
 

@@ -9,6 +9,7 @@ from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.core.subscriptions.change_request import SubscriptionChange
 from nicobar.core.subscriptions.plan_change_request import MethodUpdate
 from nicobar.core.subscriptions.subscription import UNPAID, Subscription
+from nicobar.flows.accounts.find_charging_processor import find_charging_processor
 from nicobar.flows.subscriptions.update_payment_method import update_payment_method
 from nicobar.flows.subscriptions.update_subscription import update_subscription
 from nicobar.pages.frame.posted_form import PostedForm
@@ -18,6 +19,7 @@ from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import Allowed, allowed, card_item
 from nicobar.pages.portal.portal_visit import Portal, PortalVisit
 from nicobar.pages.texts.language import with_language
+from nicobar.processors.accounts.registry import is_chargeable
 from nicobar.storage.payments.payments import get_payment
 from nicobar.storage.payments.saved_methods import list_methods
 
@@ -96,11 +98,12 @@ class BillingPages:
         return self._portal.back(visit, done=True)
 
     async def _methods(self, visit: PortalVisit) -> list[SavedMethod]:
-        """Return the customer's saved cards that have not expired."""
-        now = self._portal.runtime.now(visit.tenant)
-        async with self._portal.runtime.database.read() as read:
+        """Return the customer's saved cards that can be charged: not expired, and kept by the account that charges."""
+        runtime = self._portal.runtime
+        now, processor = runtime.now(visit.tenant), await find_charging_processor(runtime, visit.tenant)
+        async with runtime.database.read() as read:
             methods = await list_methods(read, visit.tenant, visit.customer.customer_id)
-        return [method for method in methods if not method.is_expired(now)]
+        return [method for method in methods if is_chargeable(method, processor) and not method.is_expired(now)]
 
     async def _cards(self, visit: PortalVisit, subscription: Subscription, *, error: str | None = None) -> Response:
         texts = visit.reader.texts

@@ -7,7 +7,7 @@ import msgspec
 from nicobar.clock import Clock
 from nicobar.core.accounts.processor_account import ProcessorAccount, place_of
 from nicobar.core.business.tenant import Tenant
-from nicobar.vault import NONCE_BYTES, Vault
+from nicobar.vault import NONCE_BYTES, Vault, VaultError
 
 if TYPE_CHECKING:
     from nicobar.processors.stripe.stripe import Stripe
@@ -36,50 +36,50 @@ class Accounts:
     def __init__(self, vault: Vault, clock: Clock) -> None:
         self._vault = vault
         self._clock = clock
-        self._made: dict[tuple[Tenant, str], tuple[int, Stripe]] = {}
+        self._made: dict[tuple[Tenant, str, str], tuple[int, Stripe]] = {}
         self._http: StripeHTTP | None = None
 
     def open(self, account: ProcessorAccount) -> "Stripe":
         """Return the processor of a stored account: the same one until the account changes. Raises VaultError."""
-        key = (account.tenant, account.processor)
+        key = (account.tenant, account.processor, account.account)
         number, made = self._made.get(key, (None, None))
         if made is None or number != account.number:
-            text = self._vault.open(account.sealed, _place(account))
-            secrets = msgspec.json.decode(text, type=_Secrets)
-            made = self.connect(account.tenant, _account(secrets, account.publishable_key, account.api_base))
+            if account.sealed is None:
+                raise VaultError(f"The keys of the account {account.known_as} were removed.")
+            secrets = msgspec.json.decode(self._vault.open(account.sealed, account.place), type=_Secrets)
+            keys = _account(secrets, account.publishable_key, account.api_base)
+            made = self.connect(account.tenant, keys, account.account)
             if len(self._made) >= MAXIMUM_REMEMBERED:
                 self._made.clear()
             self._made[key] = (account.number, made)
         return made
 
-    def connect(self, tenant: Tenant, account: "StripeAccount") -> "Stripe":
-        """Return a processor for keys that need not be stored."""
+    def connect(self, tenant: Tenant, account: "StripeAccount", name: str = "") -> "Stripe":
+        """Return a processor for keys that need not be stored; `name` is what attempts call the account."""
         from nicobar.processors.stripe.stripe import Stripe
         from nicobar.processors.stripe.stripe_http import StripeHTTP
 
         if self._http is None:
             self._http = StripeHTTP()
-        return Stripe(account, tenant.mode, self._http, self._clock)
+        return Stripe(account, tenant.mode, self._http, self._clock, name)
 
-    def seal(self, tenant: Tenant, processor: str, account: "StripeAccount", api_base: str | None) -> bytes:
+    def seal(self, tenant: Tenant, processor: str, name: str, account: "StripeAccount", api_base: str | None) -> bytes:
         """Return the secrets of an account, encrypted for their place, with `api_base` as stored. Raises VaultError."""
         text = msgspec.json.encode(_Secrets(account.secret_key, account.signing_secret))
-        place = place_of(tenant, processor, account.publishable_key, api_base)
+        place = place_of(tenant, processor, name, account.publishable_key, api_base)
         return self._vault.seal(text, place, self._clock.random_bytes(NONCE_BYTES))
 
     def reseal(self, account: ProcessorAccount) -> bytes:
         """Return the secrets of a stored account, encrypted with the newest key. Raises VaultError."""
-        place = _place(account)
-        return self._vault.seal(self._vault.open(account.sealed, place), place, self._clock.random_bytes(NONCE_BYTES))
+        if account.sealed is None:
+            raise VaultError(f"The keys of the account {account.known_as} were removed.")
+        text = self._vault.open(account.sealed, account.place)
+        return self._vault.seal(text, account.place, self._clock.random_bytes(NONCE_BYTES))
 
     async def close(self) -> None:
         """Close the connections."""
         if self._http is not None:
             await self._http.close_async()
-
-
-def _place(account: ProcessorAccount) -> str:
-    return place_of(account.tenant, account.processor, account.publishable_key, account.api_base)
 
 
 def _account(secrets: _Secrets, publishable_key: str, api_base: str | None) -> "StripeAccount":

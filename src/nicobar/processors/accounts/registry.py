@@ -5,6 +5,7 @@ from typing import TypeGuard
 
 from nicobar.clock import Clock
 from nicobar.core.business.tenant import Mode
+from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.processors.base import BringsFields, Processor
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.processors.simulator.store import SimulatorStore
@@ -23,6 +24,11 @@ def is_simulated(processor: Processor | None, mode: Mode) -> bool:
     how the charge ends. Every other processor brings card fields of its own, and real cards never come by here.
     """
     return mode == "test" and isinstance(processor, Simulator)
+
+
+def is_chargeable(method: SavedMethod, processor: Processor | None) -> bool:
+    """Return whether the processor can charge a saved method: another one, or another account of it, cannot."""
+    return processor is not None and (method.processor, method.account) == (processor.name, processor.account)
 
 
 def brings_fields(processor: object) -> TypeGuard[BringsFields]:

@@ -57,6 +57,7 @@ class Simulator:
     """Charges published test cards and plays the other methods, each with its documented outcome."""
 
     name: Final = "simulator"
+    account: Final = ""
     modes: Final[frozenset[Mode]] = frozenset({"test"})
     methods: Final[frozenset[str]] = RUNNABLE
 

@@ -31,6 +31,7 @@ from nicobar.processors.base import (
     RefundRequest,
 )
 from nicobar.processors.stripe.stripe_account import NAME, StripeAccount
+from nicobar.processors.stripe.stripe_identity import account_id_of
 from nicobar.processors.stripe.stripe_intents import Intents, read, search
 from nicobar.processors.stripe.stripe_matching import checked_intent, checked_refund, reference_of
 from nicobar.processors.stripe.stripe_notices import read_notice
@@ -79,9 +80,15 @@ class Stripe:
 
     name: Final = NAME
 
-    def __init__(self, account: StripeAccount, mode: Mode, http: stripe.HTTPClient, clock: Clock) -> None:
-        """Take an account whose keys are for `mode`; `http` is shared with others and closed by whoever made it."""
-        self._account = account
+    def __init__(
+        self, account: StripeAccount, mode: Mode, http: stripe.HTTPClient, clock: Clock, name: str = ""
+    ) -> None:
+        """Take an account whose keys are for `mode`; `http` is shared with others and closed by whoever made it.
+
+        `name` is what attempts call the account.
+        """
+        self.account: Final = name
+        self._keys = account
         self._clock = clock
         self._api = stripe.StripeClient(
             account.secret_key,
@@ -192,14 +199,14 @@ class Stripe:
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         """Return what a notice is about; None for one that concerns nothing of ours. Raises NoticeRefused."""
-        return read_notice(headers, body, self._account.signing_secret)
+        return read_notice(headers, body, self._keys.signing_secret)
 
     async def fields(self, attempt: Attempt) -> OwnFields | None:
         """Return what Stripe's fields need for an attempt that waits for its customer; None for one that does not."""
         intent = await self._intent(attempt)
         if intent is None or intent.client_secret is None or not isinstance(outcome_of(intent), NeedsAction):
             return None
-        return OwnFields(self._account.publishable_key, intent.client_secret)
+        return OwnFields(self._keys.publishable_key, intent.client_secret)
 
     def fields_ahead(self, amount: int, currency: str) -> FieldsAhead | None:
         """Return what Stripe's fields need for an amount in minor units; None for one that Stripe does not take."""
@@ -207,17 +214,21 @@ class Stripe:
             counted = to_stripe(amount, currency)
         except ValueError:
             return None
-        return FieldsAhead(self._account.publishable_key, counted, currency.lower())
+        return FieldsAhead(self._keys.publishable_key, counted, currency.lower())
 
     def fields_page(self, return_url: str) -> str:
         """Return the address of the page with Stripe's fields: a part of the page that the customer comes back to."""
         parts = urlsplit(return_url)
         return parts._replace(path=f"{parts.path.rstrip('/')}{FIELDS_PATH}").geturl()
 
-    async def check_keys(self) -> None:
-        """Ask Stripe whether it takes the secret key. Raises ValueError with a sentence when it does not."""
+    async def check_keys(self) -> str | None:
+        """Ask Stripe whether it takes the secret key, and return its id of the account; None when it does not tell.
+
+        Raises ValueError with a sentence for a key that Stripe does not take.
+        """
         try:
             await self._api.payment_intents.list_async({"limit": 1})
+            return await account_id_of(self._api)
         except stripe.APIConnectionError as error:
             raise ValueError("Stripe cannot be reached from here.") from error
         except stripe.StripeError as error:

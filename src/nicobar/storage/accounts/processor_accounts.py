@@ -9,20 +9,34 @@ from nicobar.core.accounts.processor_account import ProcessorAccount
 from nicobar.core.business.tenant import Tenant
 from nicobar.storage.database import Read, Tx
 
-_COLUMNS: Final = "business_id, mode, processor, number, publishable_key, api_base, sealed, changed_at"
+_COLUMNS: Final = (
+    "business_id, mode, processor, account, account_id, number, publishable_key, api_base, sealed, changed_at, "
+    "retired_at"
+)
 
-_LIST: Final = f"""
-SELECT {_COLUMNS} FROM processor_accounts WHERE business_id = $1 AND mode = $2 ORDER BY processor
+_ORDER: Final = "processor, retired_at DESC NULLS FIRST, account"
+
+_OF_TENANT: Final = f"""
+SELECT {_COLUMNS} FROM processor_accounts WHERE business_id = $1 AND mode = $2 ORDER BY {_ORDER}
 """
 
-_ALL: Final = f"SELECT {_COLUMNS} FROM processor_accounts ORDER BY business_id, mode, processor LIMIT 10000"
+_ALL: Final = f"""
+SELECT {_COLUMNS} FROM processor_accounts WHERE sealed IS NOT NULL ORDER BY business_id, mode, {_ORDER} LIMIT 10000
+"""
 
 _SET: Final = """
-INSERT INTO processor_accounts (business_id, mode, processor, publishable_key, api_base, sealed, changed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (business_id, mode, processor) DO UPDATE SET number = nextval('processor_account_numbers'),
-    publishable_key = EXCLUDED.publishable_key, api_base = EXCLUDED.api_base, sealed = EXCLUDED.sealed,
-    changed_at = EXCLUDED.changed_at
+INSERT INTO processor_accounts
+    (business_id, mode, processor, account, account_id, publishable_key, api_base, sealed, changed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (business_id, mode, processor, account) DO UPDATE SET number = nextval('processor_account_numbers'),
+    account_id = EXCLUDED.account_id, publishable_key = EXCLUDED.publishable_key, api_base = EXCLUDED.api_base,
+    sealed = EXCLUDED.sealed, changed_at = EXCLUDED.changed_at, retired_at = NULL
+"""
+
+_RETIRE: Final = """
+UPDATE processor_accounts SET number = nextval('processor_account_numbers'), retired_at = coalesce(retired_at, $5),
+    account_id = $6, sealed = CASE WHEN $7 THEN sealed END
+WHERE business_id = $1 AND mode = $2 AND processor = $3 AND account = $4
 """
 
 _RESEAL: Final = """
@@ -30,43 +44,47 @@ UPDATE processor_accounts SET sealed = $5, number = nextval('processor_account_n
 WHERE business_id = $1 AND mode = $2 AND processor = $3 AND number = $4
 """
 
-_DELETE: Final = """
-DELETE FROM processor_accounts WHERE business_id = $1 AND mode = $2 AND processor = $3 RETURNING true
-"""
-
-_UNDER_WAY: Final = """
-SELECT count(*) FROM attempts WHERE business_id = $1 AND mode = $2 AND processor = $3 AND resolved_at IS NULL
-"""
-
 
 async def list_accounts(read: Read, tenant: Tenant) -> tuple[ProcessorAccount, ...]:
-    """Return the accounts of a tenant; there are a few at most."""
-    rows = await read.fetch(_LIST, tenant.business_id, tenant.mode)
-    return tuple(msgspec.convert(dict(row), ProcessorAccount) for row in rows)
+    """Return the accounts of a tenant whose keys are there: of each processor the one that charges first."""
+    return tuple(account for account in await known_accounts(read, tenant) if account.sealed is not None)
+
+
+async def known_accounts(read: Read, tenant: Tenant) -> list[ProcessorAccount]:
+    """Return every account that a tenant ever had, those that were removed too; in the same order."""
+    rows = await read.fetch(_OF_TENANT, tenant.business_id, tenant.mode)
+    return [msgspec.convert(dict(row), ProcessorAccount) for row in rows]
 
 
 async def all_accounts(read: Read) -> list[ProcessorAccount]:
-    """Return every account of the installation."""
+    """Return every account of the installation whose keys are there."""
     return [msgspec.convert(dict(row), ProcessorAccount) for row in await read.fetch(_ALL)]
 
 
 async def set_account(
-    tx: Tx, tenant: Tenant, processor: str, publishable_key: str, api_base: str | None, sealed: bytes, at: datetime
+    tx: Tx,
+    tenant: Tenant,
+    processor: str,
+    account: str,
+    account_id: str | None,
+    publishable_key: str,
+    api_base: str | None,
+    sealed: bytes,
+    at: datetime,
 ) -> None:
-    """Store an account in place of the one that there may have been."""
-    await tx.execute(_SET, tenant.business_id, tenant.mode, processor, publishable_key, api_base, sealed, at)
+    """Store an account that charges from now on, or new keys of it. Another one that charges is retired before."""
+    given = (processor, account, account_id, publishable_key, api_base, sealed, at)
+    await tx.execute(_SET, tenant.business_id, tenant.mode, *given)
+
+
+async def retire_account(
+    tx: Tx, account: ProcessorAccount, account_id: str | None, at: datetime, *, keep_keys: bool
+) -> None:
+    """Take no new payments through an account, and forget its keys unless they are kept for what it has charged."""
+    given = (account.processor, account.account, at, account_id, keep_keys)
+    await tx.execute(_RETIRE, account.business_id, account.mode, *given)
 
 
 async def reseal_account(tx: Tx, account: ProcessorAccount, sealed: bytes) -> None:
     """Replace the encrypted secrets of an account, unless it was changed since it was read."""
     await tx.execute(_RESEAL, account.business_id, account.mode, account.processor, account.number, sealed)
-
-
-async def delete_account(tx: Tx, tenant: Tenant, processor: str) -> bool:
-    """Remove an account; False when there is none."""
-    return await tx.fetchval(_DELETE, tenant.business_id, tenant.mode, processor) is not None
-
-
-async def attempts_under_way(read: Read, tenant: Tenant, processor: str) -> int:
-    """Return how many attempts at a processor have not ended."""
-    return int(await read.fetchval(_UNDER_WAY, tenant.business_id, tenant.mode, processor))

@@ -9,14 +9,14 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.storage.database import Read, Tx
 
 _INSERT: Final = """
-INSERT INTO notices (business_id, mode, processor, notice_id, subject, reference, received_at, due_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+INSERT INTO notices (business_id, mode, processor, account, notice_id, subject, reference, received_at, due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
 ON CONFLICT DO NOTHING
 RETURNING true
 """
 
 _GET: Final = """
-SELECT subject, reference, received_at, handled_at FROM notices
+SELECT account, subject, reference, received_at, handled_at FROM notices
 WHERE business_id = $1 AND mode = $2 AND processor = $3 AND notice_id = $4
 """
 
@@ -29,6 +29,8 @@ WHERE business_id = $1 AND mode = $2 AND processor = $3 AND notice_id = $4 AND h
 class StoredNotice(msgspec.Struct, frozen=True):
     """A notice in the inbox."""
 
+    account: str
+    """The account of the processor that sent it."""
     subject: Literal["attempt", "refund", "dispute"]
     reference: str
     received_at: datetime
@@ -36,10 +38,17 @@ class StoredNotice(msgspec.Struct, frozen=True):
 
 
 async def insert_notice(
-    tx: Tx, tenant: Tenant, processor: str, notice_id: str, subject: str, reference: str, at: datetime
+    tx: Tx,
+    tenant: Tenant,
+    processor: str,
+    notice_id: str,
+    subject: str,
+    reference: str,
+    at: datetime,
+    account: str = "",
 ) -> bool:
     """Store a notice, which is due to be handled at once; False, and no change, when it came before."""
-    given = (tenant.business_id, tenant.mode, processor, notice_id, subject, reference, at)
+    given = (tenant.business_id, tenant.mode, processor, account, notice_id, subject, reference, at)
     return await tx.fetchval(_INSERT, *given) is not None
 
 

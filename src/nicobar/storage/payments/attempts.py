@@ -12,7 +12,7 @@ from nicobar.storage.database import Read, Record, Tx
 from nicobar.storage.test_clocks import reckoned, reckoned_value
 
 ATTEMPT_COLUMNS: Final = (
-    "attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at, save_method"
+    "attempt_id, payment_id, processor, account, amount, currency, card, outcome, created_at, resolved_at, save_method"
 )
 
 _GET: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND attempt_id = $3"

@@ -46,6 +46,8 @@ class Counts(msgspec.Struct, frozen=True):
     charges: int
     """Charges of subscriptions."""
     customers: int
+    accounts: int
+    """Accounts at processors whose keys are there, retired ones too."""
 
 
 _EVENTS_SINCE: Final = "SELECT applied_at FROM schema_migrations WHERE number = $1"
@@ -57,7 +59,8 @@ SELECT p.*, a.*, r.*, (SELECT count(*) FROM disputes) AS disputes, (SELECT count
     (SELECT count(*) FROM webhook_deliveries WHERE due_at IS NOT NULL) AS deliveries,
     (SELECT count(*) FROM discounts) AS discounts, (SELECT count(*) FROM checkout_sessions) AS sessions,
     (SELECT count(*) FROM subscriptions) AS subscriptions, (SELECT count(*) FROM subscription_charges) AS charges,
-    (SELECT count(*) FROM customers) AS customers
+    (SELECT count(*) FROM customers) AS customers,
+    (SELECT count(*) FROM processor_accounts WHERE sealed IS NOT NULL) AS accounts
 FROM (
     SELECT count(*) FILTER (WHERE status IN ('succeeded', 'failed', 'cancelled')
                                   AND coalesce(updated_at, created_at) >= $1) AS ended,

@@ -7,10 +7,10 @@ import msgspec
 from nicobar.core.events.event import Event
 from nicobar.core.payments.payment import Attempt, Payment
 from nicobar.storage.database import Read
+from nicobar.storage.payments.attempts import ATTEMPT_COLUMNS
 
-_ATTEMPTS: Final = """
-SELECT attempt_id, payment_id, processor, amount, currency, card, outcome, created_at, resolved_at, save_method
-FROM attempts
+_ATTEMPTS: Final = f"""
+SELECT {ATTEMPT_COLUMNS} FROM attempts
 WHERE business_id = $1 AND mode = $2 AND payment_id = $3
 ORDER BY attempt_id
 """

@@ -19,8 +19,8 @@ from nicobar.storage.test_clocks import reckoned, reckoned_value
 _BEGIN: Final = """
 WITH begun AS (
     INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, amount, currency, card,
-                          created_at, updated_at, save_method)
-    VALUES ($1, $2, $4, $3, $5, $6, $7, $8, $9, $9, $10)
+                          created_at, updated_at, save_method, account)
+    VALUES ($1, $2, $4, $3, $5, $6, $7, $8, $9, $9, $10, $15)
 )
 UPDATE payments SET status = 'processing', updated_at = $9, error_code = NULL, error_message = NULL,
     payment_method = $11, payment_method_type = $12, card = $8, payment_method_id = $13, three_ds = NULL
@@ -89,6 +89,7 @@ async def begin_attempt(
         payment_method_type,
         payment_method_id,
         origins("processing"),
+        attempt.account,
     )
     if begun is None:
         raise RuntimeError(f"{payment.payment_id} cannot move from {payment.status} to processing")

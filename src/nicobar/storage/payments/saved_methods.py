@@ -13,14 +13,14 @@ from nicobar.storage.database import Read, Record, Tx
 MAXIMUM_LISTED: Final = 100
 """Saved methods of one customer that are listed: the contract's list has no pages, and nobody has that many cards."""
 
-_COLUMNS: Final = "payment_method_id, customer_id, processor, token, fingerprint, card, last_used_at"
+_COLUMNS: Final = "payment_method_id, customer_id, processor, account, token, fingerprint, card, last_used_at"
 
 # The same card again is the method that it was, charged by the newest token and shown as it was typed last: a bank
 # sends a new expiry date for an old number.
 _KEEP: Final = """
 INSERT INTO saved_methods (business_id, mode, payment_method_id, customer_id, processor, token, fingerprint, card,
-                           created_at, last_used_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+                           created_at, last_used_at, account)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
 ON CONFLICT ON CONSTRAINT saved_methods_card DO UPDATE SET
     token = excluded.token, card = excluded.card,
     last_used_at = greatest(saved_methods.last_used_at, excluded.last_used_at)
@@ -54,6 +54,7 @@ async def keep_method(tx: Tx, tenant: Tenant, method: SavedMethod) -> str:
         method.fingerprint,
         method.card,
         method.last_used_at,
+        method.account,
     )
     return kept
 

@@ -1,0 +1,185 @@
+"""The same account at Stripe with other keys, removed and set again, or without its keys: nothing is lost."""
+
+from datetime import timedelta
+
+import pytest
+
+from at_stripe import LocalStripe, connect, keys_of, runtime_at_stripe
+from flows.accounts.stripe_sales import (
+    accounts_of,
+    again,
+    charge,
+    lose_answers,
+    named,
+    reference_of,
+    sell,
+    wait,
+    wrong,
+)
+from harness import FakeClock, Merchant
+from nicobar.core.payments.payment import Declined, Succeeded, Unknown
+from nicobar.core.problems import Problem
+from nicobar.core.refunds.refund import NewRefund
+from nicobar.flows.accounts.remove_processor_account import remove_processor_account
+from nicobar.flows.accounts.set_processor_account import set_processor_account
+from nicobar.flows.payments.abandon_attempt import abandon_attempt
+from nicobar.flows.payments.ask_about_attempt import SILENCE, ask_about_attempt
+from nicobar.flows.payments.refund_duplicate_charge import refund_duplicate_charge
+from nicobar.flows.payments.resolve_attempt import resolve_attempt
+from nicobar.flows.refunds.refund_payment import refund_payment
+from nicobar.flows.refunds.resolve_refund import resolve_refund
+from nicobar.flows.runtime import Runtime
+from nicobar.processors.stripe.stripe_account import StripeAccount
+from nicobar.storage.accounts.account_uses import account_uses
+from nicobar.storage.accounts.processor_accounts import known_accounts
+from nicobar.storage.payments.attempts import get_attempt
+from orders import attempts_of, dump, reload
+
+__all__ = ["runtime_at_stripe"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+async def test_the_same_account_with_other_keys_goes_on(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, clock: FakeClock, check: bool
+) -> None:
+    """Stripe says whose keys they are; where it is not asked, the publishable key says so."""
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    sold, waiting = await sell(runtime, tenant, localstripe), await charge(runtime, tenant)
+    keys = keys_of(localstripe)
+    rolled = StripeAccount(
+        f"{keys.secret_key}rolled",
+        keys.publishable_key if not check else f"{keys.publishable_key}rolled",
+        keys.signing_secret,
+        localstripe.base,
+    )
+    assert await set_processor_account(runtime, tenant, rolled, check=check) is None
+    wait(clock)
+    assert await accounts_of(runtime, tenant) == [(named(localstripe), True, True)]
+    assert (await again(runtime, sold)).status == "succeeded"
+    localstripe.pay(await reference_of(runtime, waiting))
+    await resolve_attempt(runtime, tenant, waiting.payment_id, came_back=True)
+    assert (await reload(runtime, waiting)).status == "succeeded"
+    made = await refund_payment(runtime, tenant, NewRefund(sold.payment_id))
+    assert made.refund.status == "succeeded"
+    assert await wrong(runtime) == []
+
+
+async def test_an_account_that_was_set_before_ids_were_stored_is_recognised_while_its_keys_work(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
+) -> None:
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe)
+    charging = keys_of(localstripe).publishable_key
+    assert await accounts_of(runtime, tenant) == [(charging, True, True)]
+    waiting = await charge(runtime, tenant)
+    assert await connect(runtime, tenant, localstripe, 2, check=True) is None
+    wait(clock)
+    assert await accounts_of(runtime, tenant) == [(charging, True, True)]
+    replaced = await connect(runtime, tenant, other_localstripe, 3, check=True)
+    assert replaced is not None and replaced.account_id == named(localstripe)
+    wait(clock)
+    localstripe.pay(await reference_of(runtime, waiting))
+    await resolve_attempt(runtime, tenant, waiting.payment_id, came_back=True)
+    assert (await reload(runtime, waiting)).status == "succeeded"
+
+
+async def test_an_account_is_removed_when_nothing_is_under_way_and_goes_on_when_it_is_set_again(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
+) -> None:
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    sold, waiting = await sell(runtime, tenant, localstripe), await charge(runtime, tenant)
+    await connect(runtime, tenant, other_localstripe, 2, check=True)
+    async with runtime.database.read() as read:
+        (_, retired) = await known_accounts(read, tenant)
+        uses = await account_uses(read, retired)
+    assert (uses.open_attempts, uses.pending_refunds, uses.returns, uses.paid, uses.saved_methods) == (1, 0, 0, 1, 1)
+    before = await dump(runtime)
+    with pytest.raises(Problem) as refused:
+        await remove_processor_account(runtime, tenant, "stripe", named(localstripe))
+    assert refused.value.code == "UNSUPPORTED_ACTION"
+    assert refused.value.message.startswith("1 test payments are under way there, and 0 refunds")
+    assert await dump(runtime) == before
+    with pytest.raises(Problem, match="There is no account acct_none at stripe for test payments"):
+        await remove_processor_account(runtime, tenant, "stripe", "acct_none")
+
+    wait(clock)
+    await abandon_attempt(runtime, tenant, waiting.payment_id)
+    await remove_processor_account(runtime, tenant, "stripe", named(localstripe))
+    wait(clock)
+    assert await accounts_of(runtime, tenant) == [
+        (named(other_localstripe), True, True),
+        (named(localstripe), False, False),
+    ]
+    with pytest.raises(Problem) as refused:
+        await refund_payment(runtime, tenant, NewRefund(sold.payment_id))
+    assert (refused.value.code, named(localstripe) in refused.value.message) == ("UNSUPPORTED_ACTION", True)
+    assert (await reload(runtime, sold)).refund_reserved_amount == 0
+
+    await connect(runtime, tenant, localstripe, 4, check=True)
+    wait(clock)
+    assert (await refund_payment(runtime, tenant, NewRefund(sold.payment_id))).refund.status == "succeeded"
+
+
+async def test_nothing_is_decided_about_a_charge_of_an_account_whose_keys_are_gone(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
+) -> None:
+    """The command refuses that; a restored backup or a hand may bring it about, and doctor says so."""
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    waiting = await charge(runtime, tenant)
+    await connect(runtime, tenant, other_localstripe, 2, check=True)
+    async with runtime.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE processor_accounts SET sealed = NULL, number = nextval('processor_account_numbers')"
+            " WHERE retired_at IS NOT NULL"
+        )
+    wait(clock, SILENCE + timedelta(days=2))
+    (stored,) = await attempts_of(runtime, waiting)
+    async with runtime.database.read() as read:
+        attempt = await get_attempt(read, tenant, stored["attempt_id"])
+    assert attempt is not None
+    assert await ask_about_attempt(runtime, tenant, attempt) == Unknown("processor not configured")
+    await abandon_attempt(runtime, tenant, waiting.payment_id)
+    assert (await reload(runtime, waiting)).status == "requires_customer_action"
+    found = "\n".join(await wrong(runtime))
+    assert f"{attempt.attempt_id}: its end is not known, and it is at an account whose keys are not there" in found
+
+    localstripe.pay(await reference_of(runtime, waiting))
+    await connect(runtime, tenant, localstripe, check=True)
+    wait(clock)
+    assert isinstance(await ask_about_attempt(runtime, tenant, attempt), Succeeded)
+    assert (await reload(runtime, waiting)).status == "succeeded"
+    assert not isinstance(attempt.outcome, Declined)
+
+
+async def test_a_refund_and_a_charge_to_give_back_without_keys_are_found_and_stay(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    sold = await sell(runtime, tenant, localstripe)
+    with monkeypatch.context() as patch:
+        lose_answers(patch, "refund")
+        in_doubt = await refund_payment(runtime, tenant, NewRefund(sold.payment_id))
+    with pytest.raises(Problem, match="0 test payments are under way there, and 1 refunds"):
+        await remove_processor_account(runtime, tenant, "stripe")
+    async with runtime.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE processor_accounts SET sealed = NULL, retired_at = now(),"
+            " number = nextval('processor_account_numbers')"
+        )
+        await tx.execute("UPDATE attempts SET is_surplus = true, return_due_at = $1", runtime.real_now())
+    wait(clock, SILENCE)
+    found = await resolve_refund(runtime, tenant, in_doubt.refund.refund_id)
+    assert found == Unknown("processor not configured")
+    (attempt,) = await attempts_of(runtime, sold)
+    assert not await refund_duplicate_charge(runtime, tenant, attempt["attempt_id"])
+    said = "\n".join(await wrong(runtime))
+    for wanted in (
+        "Accounts at processors (0): some are needed, and their keys are not there:",
+        f"{in_doubt.refund.refund_id}: it is pending at an account whose keys are not there",
+        f"{attempt['attempt_id']}: its charge has to go back, and is at an account whose keys are not there",
+    ):
+        assert wanted in said
