@@ -62,6 +62,9 @@ PaymentMethodType = Literal[
 ]
 """The 105 values of the `PaymentMethodTypes` enum (contract: payment methods, section 7)."""
 
+AllowedMethodType = Literal[PaymentMethodType, "sunbit"]
+"""What a request may allow: a type of payment method, or `sunbit`, which one client knows, and which is passed over."""
+
 PaymentMethodFamily = Literal[
     "card", "card_redirect", "pay_later", "wallet", "bank_redirect", "bank_transfer", "crypto",
     "bank_debit", "reward", "real_time_payment", "upi", "voucher", "gift_card", "open_banking",

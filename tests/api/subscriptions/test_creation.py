@@ -165,6 +165,7 @@ async def test_on_demand_starts_with_its_own_price_or_with_none(club: Club) -> N
         ({"addons": [{"addon_id": "adn_1", "quantity": 1}] * 2}, "DUPLICATE_ADDON_IDS_IN_REQUEST"),
         ({"discount_codes": ["NONE"]}, "INVALID_DISCOUNT_CODE"),
         ({"allowed_payment_method_types": ["sepa"]}, "NO_ELIGIBLE_PAYMENT_METHODS"),
+        ({"allowed_payment_method_types": ["sunbit"]}, "NO_ELIGIBLE_PAYMENT_METHODS"),
         (
             {"on_demand": {"mandate_only": True}, "addons": [{"addon_id": "a", "quantity": 1}]},
             "ADDONS_NOT_ALLOWED_FOR_ON_DEMAND",
