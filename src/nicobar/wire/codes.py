@@ -108,8 +108,8 @@ LOCALE_CODES: Final[tuple[LocaleCode, ...]] = get_args(LocaleCode)
 TAX_CATEGORIES: Final[tuple[TaxCategory, ...]] = get_args(TaxCategory)
 
 
-def provider_of(processor: str) -> PaymentProvider:
-    """Return the contract's name for a processor, by the name under which attempts store it."""
+def provider_of(processor: str | None) -> PaymentProvider:
+    """Return the contract's name for a processor, by the name under which attempts store it; None is not yet known."""
     match processor:
         case "stripe" | "adyen":
             return processor
