@@ -22,7 +22,7 @@ _OF_PAYMENT: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id 
 _LIVE: Final = f"{_OF_PAYMENT} AND resolved_at IS NULL"
 _PAID_BY: Final = f"{_OF_PAYMENT} AND outcome ->> 'type' = 'succeeded' AND NOT is_surplus"
 
-# Of the attempt that paid, or else of the newest. The index of a payment's attempts has them in order: nothing is sorted.
+# Of the attempt that paid, or else of the newest: the index of a payment's attempts has them in their order.
 _PROCESSOR: Final = """
 SELECT coalesce(
     (SELECT processor FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = {0}
