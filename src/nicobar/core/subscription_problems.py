@@ -70,7 +70,7 @@ SUBSCRIPTION_PROBLEMS: Final[dict[str, CatalogueEntry]] = {
     ),
     "DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT": CatalogueEntry(
         422,
-        "Discount code is not applicable to the new product",
+        "Discount not applicable to the new plan's product",
         "A code of a plan change does not cover the new plan.",
     ),
     "PREVIOUS_PAYMENT_PENDING": CatalogueEntry(
