@@ -11,7 +11,7 @@ from nicobar.core.payments.payment import Payment
 from nicobar.core.refunds.refund import Refund
 from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.storage.database import Read, Record
-from nicobar.storage.discounts.redemptions import DISCOUNTS_OF_PAYMENT
+from nicobar.storage.discounts.applied_discounts import APPLIED_DISCOUNTS, discounts_of_row
 from nicobar.storage.disputes.disputes import DISPUTES_OF_PAYMENT
 from nicobar.storage.payments.attempts import PROCESSOR_OF_PAYMENT
 from nicobar.storage.payments.payments import LINES, PAYMENT_COLUMNS, WITH_CUSTOMER, payment_of_row
@@ -19,7 +19,7 @@ from nicobar.storage.refunds.refunds import REFUNDS_OF_PAYMENT
 from nicobar.storage.subscriptions.charges import CHARGES_OF_PAYMENT
 
 _BELONGINGS: Final = f"""
-(SELECT json_agg(o) FROM ({DISCOUNTS_OF_PAYMENT}) o) AS discounts,
+{APPLIED_DISCOUNTS},
 (SELECT json_agg(o) FROM ({DISPUTES_OF_PAYMENT}) o) AS disputes,
 (SELECT json_agg(o) FROM ({REFUNDS_OF_PAYMENT}) o) AS refunds,
 (SELECT json_agg(o) FROM ({CHARGES_OF_PAYMENT}) o) AS charges,
@@ -61,7 +61,7 @@ def _belongings(row: Record | None) -> Belongings:
     assert row is not None  # noqa: S101 - a query of aggregates has a row
     refunds: list[dict[str, Any]] = [refund | {"lines": []} for refund in row["refunds"] or []]
     return Belongings(
-        msgspec.convert(row["discounts"] or [], list[AppliedDiscount]),
+        discounts_of_row(row),
         msgspec.convert(row["disputes"] or [], list[Dispute]),
         msgspec.convert(refunds, list[Refund]),
         msgspec.convert(row["charges"] or [], list[ChargeRecord]),

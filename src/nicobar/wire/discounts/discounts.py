@@ -171,7 +171,7 @@ class DiscountDetail(ResponseBody, frozen=True, kw_only=True):
     usage_limit: int | None
     subscription_cycles: int | None
     cycles_remaining: int | None
-    """Always null: a one-time payment has no cycles."""
+    """Charged cycles for which it still works on the subscription; null for all, and for a one-time payment."""
 
 
 def read_discount(body: DiscountCreate) -> NewDiscount:
@@ -275,5 +275,5 @@ def render_discount_detail(applied: AppliedDiscount) -> DiscountDetail:
         expires_at=applied.expires_at,
         usage_limit=applied.usage_limit,
         subscription_cycles=applied.subscription_cycles,
-        cycles_remaining=None,
+        cycles_remaining=applied.cycles_remaining,
     )
