@@ -52,7 +52,7 @@ def amounts(payment: Payment) -> tuple[str, int, int, int, int]:
     return payment.currency, payment.subtotal, payment.discount, payment.tax, payment.total_amount
 
 
-async def codes_of(shop: Shop, payment: Payment) -> list[tuple[str, int, int]]:
+async def codes_of(shop: Shop, payment: Payment) -> list[tuple[str, int, int | None]]:
     """Return code, position and deduction of every use that the payment holds."""
     async with shop.runtime.database.read() as read:
         applied = (await load_belongings(read, payment.tenant, payment.payment_id)).discounts

@@ -6,6 +6,8 @@ import httpx
 from dodopayments.types import CountryCode, Locale
 
 from harness import Merchant
+from nicobar.api.documentation.openapi import build_document
+from nicobar.app import OPERATIONS
 
 REFUSED = {
     *("AF", "AQ", "BY", "CD", "CF", "CU", "HT", "IR", "KP", "LY", "MD", "ML"),
@@ -33,7 +35,16 @@ async def test_the_22_locales(merchant: Merchant) -> None:
     assert all(locale.keys() == {"code", "name", "native_name"} and all(locale.values()) for locale in locales)
 
 
-async def test_both_need_a_key(app_client: httpx.AsyncClient) -> None:
-    for path in ("/checkout/supported_countries", "/locales"):
-        response = await app_client.get(path)
-        assert (response.status_code, response.json()["code"]) == (401, "UNAUTHORIZED")
+async def test_the_countries_need_no_key_and_the_locales_do(app_client: httpx.AsyncClient, merchant: Merchant) -> None:
+    for headers in ({}, {"authorization": "Bearer nobody's"}, {"authorization": f"Bearer {merchant.key}"}):
+        response = await app_client.get("/checkout/supported_countries", headers=headers)
+        assert (response.status_code, len(response.json())) == (200, 226)
+    response = await app_client.get("/locales")
+    assert (response.status_code, response.json()["code"]) == (401, "UNAUTHORIZED")
+
+
+def test_the_document_says_that_the_countries_need_no_key() -> None:
+    paths = build_document(OPERATIONS, "https://pay.example.com")["paths"]
+    public = [path for path, methods in paths.items() if any(each.get("security") == [] for each in methods.values())]
+    assert public == ["/checkout/supported_countries"]
+    assert list(paths[public[0]]["get"]["responses"]) == ["200", "500", "503"]

@@ -147,6 +147,7 @@ async def run_the_path(runtime: Runtime) -> Tenant:
     assert (await merchant.client.post("/checkouts", json={"product_cart": order["product_cart"]})).status_code == 200
     link_id = made["payment_link"].rpartition("/")[2]
     await confirm_payment(runtime, merchant.tenant, made["payment_id"], card())
+    assert (await merchant.client.get("/payments")).status_code == 200
     async with runtime.database.read() as read:
         assert await find_payment_by_link(read, link_id) is not None
         assert await find_hosted_page(read, link_id) is not None

@@ -34,6 +34,7 @@ OPERATIONS: Final[list[Operation]] = [
         supported_countries,
         list[str],
         summary="List the countries that payments are accepted from",
+        is_public=True,
     ),
     Operation("GET", "/locales", list_locales, list[LocaleRead], summary="List the languages of the hosted page"),
 ]

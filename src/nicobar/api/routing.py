@@ -31,6 +31,9 @@ from nicobar.wire.misnamed import refuse_misnamed
 MAXIMUM_BODY: Final = 256 * 1024
 """Bytes of a request body; a cart of 100 lines with full metadata needs about 60 KiB."""
 
+NOBODY: Final = Tenant("", "test")
+"""Who calls a public operation: a business that has nothing."""
+
 BodyT = TypeVar("BodyT")
 QueryT = TypeVar("QueryT")
 
@@ -65,6 +68,8 @@ class Operation(NamedTuple):
     status: int = 200
     reveals_secret: bool = False
     """Whether it tells, without changing anything, what its reader can act with."""
+    is_public: bool = False
+    """Whether it is answered without a key: it reads, and tells everybody the same."""
 
     @property
     def needs_write_access(self) -> bool:
@@ -143,11 +148,13 @@ def _reading(operation: Operation, runtime: Runtime, keys: KeyRing) -> RouteEndp
     encoder = msgspec.json.Encoder()
 
     async def endpoint(request: Request) -> Response:
-        key = await keys.authenticate(request, runtime, writes=operation.needs_write_access)
-        if key.tenant.mode == "test":
-            await recall_clocks(runtime, key.tenant.business_id)
+        tenant = NOBODY
+        if not operation.is_public:
+            tenant = (await keys.authenticate(request, runtime, writes=operation.needs_write_access)).tenant
+            if tenant.mode == "test":
+                await recall_clocks(runtime, tenant.business_id)
         query = decode_query(request, operation.query)
-        response = await operation.handler(Call(runtime, key.tenant, _path(request), None, query))
+        response = await operation.handler(Call(runtime, tenant, _path(request), None, query))
         return respond(b"" if operation.response is None else encoder.encode(response), operation.status)
 
     return endpoint

@@ -220,11 +220,11 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     # --- checkout sessions and links ------------------------------------------------------------------------
     "CHECKOUT_SESSION_CONSUMED": CatalogueEntry(
         409,
-        "This checkout session already has its payment",
+        "Checkout session has already been consumed",
         "Somebody else made the session's payment at the same moment, or the session has expired.",
     ),
     "SLUG_ALREADY_TAKEN": CatalogueEntry(
-        409, "This slug is already taken", "Another short link of this server has the name."
+        409, "Slug is already taken", "Another short link of this server has the name."
     ),
     # --- subscriptions: a page of their own -------------------------------------------------------------------
     **SUBSCRIPTION_PROBLEMS,

@@ -13,6 +13,11 @@ SUBSCRIPTION_PROBLEMS: Final[dict[str, CatalogueEntry]] = {
         "One-time products are not allowed for on demand subscriptions",
         "An on-demand subscription with one-time products beside it.",
     ),
+    "DISCOUNT_NOT_AVAILABLE_FOR_ON_DEMAND": CatalogueEntry(
+        422,
+        "Discount coupon not available for on demand subscriptions",
+        "An on-demand subscription with a discount code.",
+    ),
     "CHARGE_NOT_ALLOWED_FOR_SCHEDULED_CANCELLATION": CatalogueEntry(
         422, "Subscription scheduled for cancellation", "A charge on demand while a cancellation is scheduled."
     ),
@@ -65,7 +70,7 @@ SUBSCRIPTION_PROBLEMS: Final[dict[str, CatalogueEntry]] = {
     ),
     "DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT": CatalogueEntry(
         422,
-        "Discount code is not applicable to the new product",
+        "Discount not applicable to the new plan's product",
         "A code of a plan change does not cover the new plan.",
     ),
     "PREVIOUS_PAYMENT_PENDING": CatalogueEntry(

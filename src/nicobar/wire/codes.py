@@ -62,6 +62,9 @@ PaymentMethodType = Literal[
 ]
 """The 105 values of the `PaymentMethodTypes` enum (contract: payment methods, section 7)."""
 
+AllowedMethodType = Literal[PaymentMethodType, "sunbit"]
+"""What a request may allow: a type of payment method, or `sunbit`, which one client knows, and which is passed over."""
+
 PaymentMethodFamily = Literal[
     "card", "card_redirect", "pay_later", "wallet", "bank_redirect", "bank_transfer", "crypto",
     "bank_debit", "reward", "real_time_payment", "upi", "voucher", "gift_card", "open_banking",
@@ -105,8 +108,8 @@ LOCALE_CODES: Final[tuple[LocaleCode, ...]] = get_args(LocaleCode)
 TAX_CATEGORIES: Final[tuple[TaxCategory, ...]] = get_args(TaxCategory)
 
 
-def provider_of(processor: str) -> PaymentProvider:
-    """Return the contract's name for a processor, by the name under which attempts store it."""
+def provider_of(processor: str | None) -> PaymentProvider:
+    """Return the contract's name for a processor, by the name under which attempts store it; None is not yet known."""
     match processor:
         case "stripe" | "adyen":
             return processor

@@ -3,7 +3,7 @@
 Requests ignore unknown fields (older SDKs send some) and answers carry every key, with null where nothing applies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from nicobar.core.customers.buyer import Address
 from nicobar.core.problems import Problem
-from nicobar.wire.codes import CountryCode, PaymentMethodType
+from nicobar.wire.codes import AllowedMethodType, CountryCode
 
 INT32_MAX: Final = 2_147_483_647
 
@@ -29,7 +29,7 @@ Url = Annotated[str, Meta(max_length=2048)]
 TaxIdText = Annotated[str, Meta(max_length=64)]
 DiscountCodeText = Annotated[str, Meta(max_length=64)]
 DiscountCodes = Annotated[list[DiscountCodeText], Meta(max_length=20)]
-MethodTypes = Annotated[list[PaymentMethodType], Meta(max_length=200)]
+MethodTypes = Annotated[list[AllowedMethodType], Meta(max_length=200)]
 
 MetadataKey = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"\A[A-Za-z0-9_-]+\Z")]
 MetadataText = Annotated[str, Meta(max_length=500)]
@@ -62,6 +62,11 @@ class BillingAddress(RequestBody, frozen=True, kw_only=True):
 def read_address(billing: BillingAddress) -> Address:
     """Return the address of a request."""
     return Address(billing.country, billing.city, billing.state, billing.street, billing.zipcode)
+
+
+def known_types(types: Sequence[str] | None) -> list[str] | None:
+    """Return the types of payment methods that a request allows, without the one that no SDK knows."""
+    return None if types is None else [name for name in types if name != "sunbit"]
 
 
 class PageQuery(Struct, frozen=True, kw_only=True):

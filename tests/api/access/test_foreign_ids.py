@@ -229,7 +229,7 @@ def ends_of_paths(own: dict[str, str]) -> dict[str, Foreign]:
         "DELETE /customers/{customer_id}/payment-methods/{payment_method_id}": Foreign(
             f"/customers/{own['customer']}/payment-methods/{{method}}",
             None,
-            (200, ""),  # as for one that is gone
+            (204, ""),  # as for one that is gone
         ),
         "DELETE /discounts/{discount_id}/customers/{customer_id}": Foreign(
             f"/discounts/{own['discount']}/customers/{{customer}}"

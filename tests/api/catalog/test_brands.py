@@ -220,7 +220,7 @@ async def test_archiving_an_empty_brand(merchant: Merchant, clock: FakeClock) ->
     )
     assert await read(merchant, brand["brand_id"]) == brand | {"archived_at": "2026-03-14T16:09:26.535897Z"}
     clock.advance(hours=1)
-    refused(await merchant.client.post(path, json={}), 410, "BRAND_NOT_ENABLED", "The brand is archived already")
+    refused(await merchant.client.post(path, json={}), 409, "BRAND_NOT_ENABLED", "The brand is archived already")
     assert (await read(merchant, brand["brand_id"]))["archived_at"] == "2026-03-14T16:09:26.535897Z"
 
 

@@ -150,6 +150,7 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
     ({"code": "A/B"}, "INVALID_REQUEST_BODY", CODE_RULE),
     ({"code": "ÉTÉ26"}, "INVALID_REQUEST_BODY", CODE_RULE),
     ({"usage_limit": 0}, "INVALID_REQUEST_BODY", f"usage_limit: {INVALID}Expected `int` >= 1."),
+    ({"subscription_cycles": 0}, "INVALID_REQUEST_BODY", f"subscription_cycles: {INVALID}Expected `int` >= 1."),
     (
         {"usage_limit": 2, "per_customer_usage_limit": 3},
         "INVALID_REQUEST_PARAMETERS",

@@ -203,7 +203,7 @@ def test_fields_are_rows_with_their_path_type_and_bounds(document: dict[str, Any
     assert found["product_cart"].notes == ["up to 100 items"]
     assert found["product_cart"].required
     methods = found["allowed_payment_method_types"]
-    assert str(methods.kind) == 'list of <a href="#PaymentMethodType">PaymentMethodType</a> or null'
+    assert str(methods.kind) == 'list of <a href="#AllowedMethodType">AllowedMethodType</a> or null'
     assert not methods.required
     assert found["discount_codes"].notes == ["up to 20 items", "each up to 64 characters"]
     assert found["product_cart[].amount"].text.endswith("Minor units of its currency (cents, yen, fils).")

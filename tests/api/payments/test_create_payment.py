@@ -316,7 +316,7 @@ async def test_options_are_stored(merchant: Merchant, runtime: Runtime) -> None:
         "require_phone_number": True,
         "show_saved_payment_methods": True,
         "force_3ds": False,
-        "allowed_payment_method_types": ["credit", "ideal", "przelewy24", "credit"],
+        "allowed_payment_method_types": ["sunbit", "credit", "ideal", "przelewy24", "credit"],  # one no SDK knows
         "billing_currency": "USD",
         "adaptive_currency_fees_inclusive": True,
         "tax_id": "DE 136,695 976",

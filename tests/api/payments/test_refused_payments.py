@@ -248,7 +248,7 @@ async def test_an_unknown_discount_code(merchant: Merchant, runtime: Runtime) ->
 
 async def test_an_allow_list_that_leaves_nothing(merchant: Merchant, runtime: Runtime) -> None:
     pdt = await product(merchant)
-    for allowed in ([], ["przelewy24"]):
+    for allowed in ([], ["przelewy24"], ["sunbit"], ["sunbit", "przelewy24"]):
         body = request(pdt, allowed_payment_method_types=allowed)
         await refusal(merchant, runtime, body, 422, "NO_ELIGIBLE_PAYMENT_METHODS", "allowed_payment_method_types")
 

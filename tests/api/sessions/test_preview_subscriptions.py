@@ -179,6 +179,10 @@ async def test_what_a_session_refuses(club: Club, shop: Shop) -> None:
         ("MISSING_ADDON_IDS", {"product_cart": [item(guide) | seat]}),
         ("PRODUCT_CART_EMTPY", {"product_cart": [item(guide, 0)]}),
         ("ONE_TIME_PRODUCTS_NOT_ALLOWED_FOR_ON_DEMAND", {"product_cart": [item(plan), item(guide)]} | on_demand),
+        (
+            "DISCOUNT_NOT_AVAILABLE_FOR_ON_DEMAND",
+            {"product_cart": [item(plan)], "discount_codes": ["ANY"]} | on_demand,
+        ),
         ("UNSUPPORTED_ACTION", {"product_cart": [item(plan)], "product_collection_id": "pdc_any"}),
         ("NO_ELIGIBLE_PAYMENT_METHODS", {"product_cart": [item(plan)], "allowed_payment_method_types": ["ideal"]}),
     ]

@@ -102,6 +102,8 @@ async def test_several_subscriptions_begin_with_one_payment_and_are_renewed_each
     assert [period["ends_at"] for period in paid["service_periods"]] == [own["next_billing_date"] for own in owns]
     told = ["subscription.active", "subscription.renewed"]
     assert await club.told() == ["payment.succeeded", *told, *told]
+    (event,) = await club.bodies("payment.succeeded")
+    assert event["service_periods"] == paid["service_periods"]
     await club.work(days=31)
     assert [each["total_amount"] for each in await club.payments(first)] == [24_000, 3500]
     assert [each["total_amount"] for each in await club.payments(second)] == [24_000]

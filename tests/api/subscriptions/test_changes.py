@@ -216,7 +216,10 @@ async def test_another_saved_method_is_used_from_now_on(club: Club) -> None:
 async def test_a_new_card_is_given_on_a_page_for_nothing(club: Club) -> None:
     own = await club.subscribe()
     path = f"/subscriptions/{own['subscription_id']}/update-payment-method"
-    made = await club.call("POST", path, {"type": "new", "return_url": "https://shop.example/done"})
+    only_unknown = {"type": "new", "allowed_payment_method_types": ["sunbit"]}
+    assert (await club.call("POST", path, only_unknown, 422))["code"] == "NO_ELIGIBLE_PAYMENT_METHODS"
+    new = {"type": "new", "return_url": "https://shop.example/done"}
+    made = await club.call("POST", path, new | {"allowed_payment_method_types": ["sunbit", "credit"]})
     payment = await club.call("GET", f"/payments/{made['payment_id']}")
     assert (payment["total_amount"], payment["is_update_payment_method"], payment["charge_type"]) == (0, True, None)
     await club.pay(made, "5555555555554444")

@@ -87,6 +87,9 @@ async def test_paying_by_card(
     assert (paid.status, paid.payment_method, paid.payment_method_type) == ("succeeded", "card", "credit")
     assert paid.card is not None and (paid.card.last_four, paid.card.holder_name) == ("4242", "Ada Lovelace")
     assert (await browser.get(f"{link}/stripe")).headers["location"] == link
+    async with runtime.database.read() as read:
+        (event,) = await read.fetch("SELECT type, payload::jsonb AS body FROM events")
+    assert (event["type"], event["body"]["data"]["payment_provider"]) == ("payment.succeeded", "stripe")
 
 
 async def test_live_payments_are_paid(

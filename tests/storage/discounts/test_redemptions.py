@@ -39,7 +39,7 @@ async def over_limit(runtime: Runtime, code: DiscountRecord) -> bool:
     return found
 
 
-async def states(runtime: Runtime, payment: Payment) -> list[str]:
+async def states(runtime: Runtime, payment: Payment) -> list[str | None]:
     async with runtime.database.read() as read:
         applied = (await load_belongings(read, payment.tenant, payment.payment_id)).discounts
     return [item.state for item in applied]

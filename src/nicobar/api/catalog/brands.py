@@ -106,7 +106,7 @@ OPERATIONS: Final[list[Operation]] = [
             "INVALID_REQUEST_PARAMETERS",
             "UNABLE_TO_EDIT_PRIMARY_BRAND",
             "BRAND_NOT_ENABLED",
-            ("BRAND_NOT_ENABLED", 410),
+            ("BRAND_NOT_ENABLED", 409),
             "UNSUPPORTED_ACTION",
         ),
     ),

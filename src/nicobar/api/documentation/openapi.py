@@ -70,9 +70,11 @@ def _unauthorized(status: int, when: str, detail: str) -> _Refusal:
     return _refusal("UNAUTHORIZED", status, when, CATALOGUE["UNAUTHORIZED"].sentence.format(detail=detail))
 
 
-_ALWAYS: Final = (
+_OF_KEYS: Final = (
     _unauthorized(401, "No API key, or an unknown, expired or revoked one.", KEY_NOT_ACCEPTED),
     _refusal("TOO_MANY_REQUESTS"),
+)
+_ALWAYS: Final = (
     _refusal("INTERNAL_SERVER_ERROR"),
     _refusal("SERVICE_UNAVAILABLE"),
 )
@@ -108,14 +110,14 @@ _QUERIES: Final = (
 )
 _SHARED: Final[dict[str, tuple[_Refusal, ...]]] = {
     "MalformedBody": (_BODIES[0],),
-    "Unauthorized": (_ALWAYS[0],),
+    "Unauthorized": (_OF_KEYS[0],),
     "ReadOnlyKey": _WRITES,
     "Repeated": _REPEATED,
     "BodyTooLarge": (_BODIES[1],),
     "NotJson": (_BODIES[2],),
-    "TooManyRequests": (_ALWAYS[1],),
-    "InternalError": (_ALWAYS[2],),
-    "Unavailable": (_ALWAYS[3],),
+    "TooManyRequests": (_OF_KEYS[1],),
+    "InternalError": (_ALWAYS[0],),
+    "Unavailable": (_ALWAYS[1],),
 }
 """Refusals of one status that many operations have in common, by the name of their response component."""
 
@@ -199,6 +201,8 @@ def _operation(
         "tags": [re.sub(r"[-_]", " ", tag).capitalize()],
         "summary": operation.summary,
     }
+    if operation.is_public:
+        described["security"] = []
     text = plain_text(getdoc(operation.handler) or "")
     if text and text.rstrip(".") != operation.summary:
         described["description"] = text
@@ -282,6 +286,8 @@ def _particular(operation: Operation) -> Iterable[_Refusal]:
 
 def _general(operation: Operation) -> Iterable[_Refusal]:
     """Yield the refusals that come from around a handler: the key, the body, the query, the server."""
+    if not operation.is_public:
+        yield from _OF_KEYS
     yield from _ALWAYS
     if operation.needs_write_access:
         yield from _WRITES

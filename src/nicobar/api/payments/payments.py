@@ -20,6 +20,7 @@ from nicobar.reference import methods
 from nicobar.storage.belongings.payment_belongings import get_payment_with_belongings
 from nicobar.storage.database import Read
 from nicobar.storage.disputes.disputes import latest_statuses
+from nicobar.storage.payments.attempts import processors_of_payments
 from nicobar.storage.payments.payments import PaymentFilters, get_payment, get_pricing, list_payments
 from nicobar.storage.subscriptions.charges import charges_of_payments
 from nicobar.wire.common import Items, NoQuery, in_utc
@@ -77,7 +78,9 @@ async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
     )
     async with call.runtime.database.snapshot() as read:
         payments = await list_payments(read, call.tenant, filters, query.page_size, offset)
-        disputes = await latest_statuses(read, call.tenant, [payment.payment_id for payment in payments])
+        ids = [payment.payment_id for payment in payments]
+        disputes = await latest_statuses(read, call.tenant, ids)
+        processors = await processors_of_payments(read, call.tenant, ids)
         charging = [payment.payment_id for payment in payments if payment.options.charges_subscription]
         found = await charges_of_payments(read, call.tenant, charging) if charging else []
     return Items(
@@ -86,6 +89,7 @@ async def list_(call: Call[None, PaymentListQuery]) -> Items[PaymentListItem]:
                 payment,
                 disputes.get(payment.payment_id),
                 [charge for charge in found if charge.payment_id == payment.payment_id],
+                processors.get(payment.payment_id),
             )
             for payment in payments
         ]

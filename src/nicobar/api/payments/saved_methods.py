@@ -54,6 +54,7 @@ OPERATIONS: Final[list[Operation]] = [
         None,
         summary="Delete a saved payment method",
         problems=("NOT_FOUND", ("UNSUPPORTED_ACTION", 409)),
+        status=204,
     ),
     Operation(
         "POST",

@@ -132,9 +132,11 @@ class AppliedDiscount(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     type: DiscountType
     amount: int
-    deducted: int
-    """What the code took off, in minor units of the payment's currency, without tax."""
-    state: Literal["reserved", "redeemed", "released"]
+    deducted: int | None
+    """What the code took off, in minor units of the payment's currency, without tax; None for a later charge of a
+    subscription, which has no use of its own."""
+    state: Literal["reserved", "redeemed", "released"] | None
+    """What became of its use."""
     restricted_to: tuple[str, ...]
     usage_limit: int | None
     expires_at: datetime | None
@@ -143,6 +145,8 @@ class AppliedDiscount(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     times_used: int
     created_at: datetime
+    cycles_remaining: int | None
+    """Charged cycles of the subscription for which the code still works; None for all, and for a one-time payment."""
 
 
 class CodeUse(msgspec.Struct, frozen=True, gc=False):

@@ -22,3 +22,5 @@ class WholePayment(NamedTuple):
     refunds: Sequence[Refund]
     charges: Sequence[ChargeRecord] = ()
     """What it charges subscriptions for."""
+    processor: str | None = None
+    """Where it was paid or last tried; None before anybody tried."""

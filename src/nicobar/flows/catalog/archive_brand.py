@@ -21,7 +21,7 @@ async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, target_
     subscription, which has another brand now. Their past payments stay.
 
     Raises Problem NOT_FOUND for either brand, UNABLE_TO_EDIT_PRIMARY_BRAND, BRAND_NOT_ENABLED when the brand is
-    archived already (410) or the target is not usable (422), INVALID_REQUEST_PARAMETERS when the target is the brand
+    archived already (409) or the target is not usable (422), INVALID_REQUEST_PARAMETERS when the target is the brand
     itself, and UNSUPPORTED_ACTION when there is something to move but no target.
     """
     async with runtime.database.transaction() as tx:
@@ -66,7 +66,7 @@ async def _lock_archivable(tx: Tx, tenant: Tenant, brand_id: str) -> Brand:
     if stored.is_primary:
         raise Problem("UNABLE_TO_EDIT_PRIMARY_BRAND")
     if stored.archived_at is not None:
-        raise Problem("BRAND_NOT_ENABLED", status=410, message="The brand is archived already")
+        raise Problem("BRAND_NOT_ENABLED", status=409, message="The brand is archived already")
     return stored
 
 

@@ -2,7 +2,8 @@
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.customer import Customer, NewCustomer, email_key
-from nicobar.core.fields import checked_metadata, checked_name
+from nicobar.core.fields import checked_metadata
+from nicobar.core.typed_text import tidy
 from nicobar.flows.runtime import Runtime
 from nicobar.reference.contacts import checked_email, checked_phone
 from nicobar.storage.customers.customers import find_by_email, insert_or_find_customer
@@ -11,11 +12,11 @@ from nicobar.storage.customers.customers import find_by_email, insert_or_find_cu
 async def create_customer(runtime: Runtime, tenant: Tenant, new: NewCustomer) -> Customer:
     """Store a new customer and return it; an existing one with this e-mail address is returned unchanged.
 
-    Raises Problem INVALID_REQUEST_BODY for a malformed address or phone number or a blank name, and
-    MAXIMUM_KEYS_REACHED.
+    A blank name is one that nobody knows yet: who signs up with an address alone is sent with one by the adapters.
+    Raises Problem INVALID_REQUEST_BODY for a malformed address or phone number, and MAXIMUM_KEYS_REACHED.
     """
     email = checked_email(new.email)
-    name = checked_name(new.name)
+    name = tidy(new.name)
     phone_number = checked_phone(new.phone_number)
     metadata = checked_metadata(new.metadata)
     moment = runtime.now(tenant)

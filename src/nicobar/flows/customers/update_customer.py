@@ -6,8 +6,9 @@ from msgspec import UNSET
 from nicobar.core.audit.entry import changed_fields
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.customers.customer import Customer, CustomerChange, email_key
-from nicobar.core.fields import checked_metadata, checked_name, given
+from nicobar.core.fields import checked_metadata, given
 from nicobar.core.problems import Problem
+from nicobar.core.typed_text import tidy
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.reference.contacts import checked_email, checked_phone
@@ -17,7 +18,7 @@ from nicobar.storage.database import UniqueViolation
 
 
 async def update_customer(runtime: Runtime, tenant: Tenant, customer_id: str, change: CustomerChange) -> Customer:
-    """Store the change and return the whole customer.
+    """Store the change and return the whole customer; a blank name, which is none, leaves the name as it is.
 
     Raises Problem NOT_FOUND, INVALID_REQUEST_BODY for a malformed value, MAXIMUM_KEYS_REACHED, and UNSUPPORTED_ACTION
     when the e-mail address belongs to another customer; nothing is changed then.
@@ -48,11 +49,11 @@ async def update_customer(runtime: Runtime, tenant: Tenant, customer_id: str, ch
 
 
 def _changed(stored: Customer, change: CustomerChange) -> Customer:
-    name = stored.name if change.name is UNSET else checked_name(change.name)
+    name = "" if change.name is UNSET else tidy(change.name)
     return msgspec.structs.replace(
         stored,
         email=stored.email if change.email is UNSET else checked_email(change.email),
-        name=name,
+        name=name or stored.name,
         phone_number=checked_phone(given(change.phone_number, stored.phone_number)),
         metadata=checked_metadata(given(change.metadata, stored.metadata)),
         preferred_locale=given(change.preferred_locale, stored.preferred_locale),

@@ -22,6 +22,7 @@ from nicobar.core.payments.payment import (
     status_after,
 )
 from nicobar.core.payments.saved_method import SavedMethod
+from nicobar.flows.events.complete_event import complete_event
 from nicobar.flows.events.load_whole_payment import load_whole_payment
 from nicobar.flows.events.tell_followers import tell_followers
 from nicobar.flows.events.write_event import write_event
@@ -125,6 +126,9 @@ async def _tell(runtime: Runtime, tx: Tx, payment: Payment, origin: PaymentStatu
         whole = await load_whole_payment(runtime, tx, payment)
         event = await write_event(runtime, tx, payment.tenant, type, whole, at)
     await tell_followers(runtime, tx, PaymentMove(payment, origin, event))
+    if event is not None and payment.status == "succeeded" and payment.options.charges_subscription:
+        # Only now its subscriptions have begun the periods that it pays for.
+        await complete_event(runtime, tx, payment.tenant, event)
 
 
 async def _saved(tx: Tx, payment: Payment, attempt: Attempt | None, outcome: Outcome, at: datetime) -> str | None:

@@ -55,5 +55,5 @@ def _check_on_demand(request: SubscriptionRequest) -> None:
         detail = "An on-demand subscription is sold by itself"
         raise Problem("UNSUPPORTED_ACTION", detail=detail, path="product_cart")
     if request.payment.discount_codes or request.payment.discount_code:
-        detail = "On-demand subscriptions take no discount codes"
-        raise Problem("UNSUPPORTED_ACTION", detail=detail, path="discount_codes")
+        path = "discount_codes" if request.payment.discount_codes else "discount_code"
+        raise Problem("DISCOUNT_NOT_AVAILABLE_FOR_ON_DEMAND", path=path)

@@ -1,4 +1,4 @@
-"""What belongs to a payment: its discounts, disputes, refunds and charges of subscriptions, in one query."""
+"""What belongs to a payment: discounts, disputes, refunds, charges of subscriptions and its processor, in one query."""
 
 from typing import Any, Final, NamedTuple
 
@@ -11,17 +11,19 @@ from nicobar.core.payments.payment import Payment
 from nicobar.core.refunds.refund import Refund
 from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.storage.database import Read, Record
-from nicobar.storage.discounts.redemptions import DISCOUNTS_OF_PAYMENT
+from nicobar.storage.discounts.applied_discounts import APPLIED_DISCOUNTS, discounts_of_row
 from nicobar.storage.disputes.disputes import DISPUTES_OF_PAYMENT
+from nicobar.storage.payments.attempts import PROCESSOR_OF_PAYMENT
 from nicobar.storage.payments.payments import LINES, PAYMENT_COLUMNS, WITH_CUSTOMER, payment_of_row
 from nicobar.storage.refunds.refunds import REFUNDS_OF_PAYMENT
 from nicobar.storage.subscriptions.charges import CHARGES_OF_PAYMENT
 
 _BELONGINGS: Final = f"""
-(SELECT json_agg(o) FROM ({DISCOUNTS_OF_PAYMENT}) o) AS discounts,
+{APPLIED_DISCOUNTS},
 (SELECT json_agg(o) FROM ({DISPUTES_OF_PAYMENT}) o) AS disputes,
 (SELECT json_agg(o) FROM ({REFUNDS_OF_PAYMENT}) o) AS refunds,
-(SELECT json_agg(o) FROM ({CHARGES_OF_PAYMENT}) o) AS charges
+(SELECT json_agg(o) FROM ({CHARGES_OF_PAYMENT}) o) AS charges,
+({PROCESSOR_OF_PAYMENT}) AS processor
 """
 
 _LOAD: Final = f"SELECT {_BELONGINGS}"
@@ -40,6 +42,8 @@ class Belongings(NamedTuple):
     """Without their lines."""
     charges: list[ChargeRecord]
     """What it charges subscriptions for."""
+    processor: str | None
+    """Where it was paid or last tried; None before anybody tried."""
 
 
 async def load_belongings(read: Read, tenant: Tenant, payment_id: str) -> Belongings:
@@ -57,8 +61,9 @@ def _belongings(row: Record | None) -> Belongings:
     assert row is not None  # noqa: S101 - a query of aggregates has a row
     refunds: list[dict[str, Any]] = [refund | {"lines": []} for refund in row["refunds"] or []]
     return Belongings(
-        msgspec.convert(row["discounts"] or [], list[AppliedDiscount]),
+        discounts_of_row(row),
         msgspec.convert(row["disputes"] or [], list[Dispute]),
         msgspec.convert(refunds, list[Refund]),
         msgspec.convert(row["charges"] or [], list[ChargeRecord]),
+        row["processor"],
     )

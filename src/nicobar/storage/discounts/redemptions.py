@@ -183,14 +183,6 @@ _EXPIRED: Final = """
     ORDER BY r.reserved_until LIMIT $3 FOR NO KEY UPDATE OF r, p SKIP LOCKED
 """
 
-DISCOUNTS_OF_PAYMENT: Final = """
-SELECT r.business_id, r.discount_id, r.position, r.code, d.name, r.type, r.amount, r.deducted, r.state,
-       d.restricted_to, d.usage_limit, d.expires_at, d.subscription_cycles, d.preserve_on_plan_change, d.metadata,
-       d.times_used, d.created_at
-FROM discount_redemptions r JOIN discounts d USING (business_id, mode, discount_id)
-WHERE r.business_id = $1 AND r.mode = $2 AND r.payment_id = $3 ORDER BY r.position
-"""
-
 _DIFFERENCES: Final = """
 SELECT d.business_id, d.mode, d.discount_id, d.code, d.times_used, d.times_reserved,
        coalesce(r.redeemed, 0) AS redeemed, coalesce(r.reserved, 0) AS reserved

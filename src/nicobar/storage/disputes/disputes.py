@@ -43,9 +43,12 @@ DISPUTES_OF_PAYMENT: Final = (
     " WHERE d.business_id = $1 AND d.mode = $2 AND d.payment_id = $3 ORDER BY d.dispute_id"
 )
 
+# Payment by payment: without statistics PostgreSQL would read all disputes of a seller for a list of payments.
 _LATEST: Final = """
-SELECT DISTINCT ON (payment_id) payment_id, status FROM disputes
-WHERE business_id = $1 AND mode = $2 AND payment_id = ANY($3::text[]) ORDER BY payment_id, dispute_id DESC
+SELECT page.payment_id, d.status FROM unnest($3::text[]) AS page (payment_id) CROSS JOIN LATERAL (
+    SELECT status FROM disputes WHERE business_id = $1 AND mode = $2 AND payment_id = page.payment_id
+    ORDER BY dispute_id DESC LIMIT 1
+) d
 """
 
 

@@ -19,6 +19,8 @@ WITH event AS (
 SELECT schedule_webhooks(business_id, mode, event_id, type, $8) FROM event
 """
 
+_UPDATE: Final = "UPDATE events SET payload = $4 WHERE business_id = $1 AND mode = $2 AND event_id = $3"
+
 _COLUMNS: Final = "event_id, type, object_id, convert_to(payload::text, 'UTF8') AS payload, created_at"
 
 _OF_OBJECT: Final = f"""
@@ -55,6 +57,11 @@ async def insert_event(tx: Tx, tenant: Tenant, event: Event, at: datetime) -> in
     payload = msgspec.Raw(event.payload)
     row = (tenant.business_id, tenant.mode, event.event_id, event.type, event.object_id, payload, event.created_at)
     return int(await tx.fetchval(_INSERT, *row, at))
+
+
+async def update_event(tx: Tx, tenant: Tenant, event_id: str, payload: bytes) -> None:
+    """Store another body for an event that the same transaction has inserted."""
+    await tx.execute(_UPDATE, tenant.business_id, tenant.mode, event_id, msgspec.Raw(payload))
 
 
 async def get_event(read: Read, tenant: Tenant, event_id: str) -> Event | None:

@@ -1,5 +1,6 @@
 """Attempts: each row is one try at charging a payment, committed before the processor is called."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +21,20 @@ _GET: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AN
 _OF_PAYMENT: Final = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = $3"
 _LIVE: Final = f"{_OF_PAYMENT} AND resolved_at IS NULL"
 _PAID_BY: Final = f"{_OF_PAYMENT} AND outcome ->> 'type' = 'succeeded' AND NOT is_surplus"
+
+# Of the attempt that paid, or else of the newest: the index of a payment's attempts has them in their order.
+_PROCESSOR: Final = """
+SELECT coalesce(
+    (SELECT processor FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = {0}
+     AND outcome ->> 'type' = 'succeeded' AND NOT is_surplus LIMIT 1),
+    (SELECT processor FROM attempts WHERE business_id = $1 AND mode = $2 AND payment_id = {0}
+     ORDER BY attempt_id DESC LIMIT 1)
+)
+"""
+PROCESSOR_OF_PAYMENT: Final = _PROCESSOR.format("$3")
+_PROCESSORS: Final = f"""
+SELECT payment_id, ({_PROCESSOR.format("page.payment_id")}) AS processor FROM unnest($3::text[]) AS page (payment_id)
+"""
 
 _UPDATE: Final = """
 UPDATE attempts SET outcome = $4, updated_at = $5, resolved_at = $6
@@ -81,6 +96,12 @@ async def live_attempt(read: Read, tenant: Tenant, payment_id: str) -> Attempt |
 async def paying_attempt(read: Read, tenant: Tenant, payment_id: str) -> Attempt | None:
     """Return the attempt that paid a payment; None for a free payment."""
     return _attempt(await read.fetchrow(_PAID_BY, tenant.business_id, tenant.mode, payment_id))
+
+
+async def processors_of_payments(read: Read, tenant: Tenant, payment_ids: Sequence[str]) -> dict[str, str]:
+    """Return the name of the processor that each payment was paid or last tried at, of those that were tried."""
+    rows = await read.fetch(_PROCESSORS, tenant.business_id, tenant.mode, payment_ids)
+    return {row["payment_id"]: row["processor"] for row in rows if row["processor"] is not None}
 
 
 async def update_attempt(

@@ -15,6 +15,7 @@ class CustomerCreate(RequestBody, frozen=True, kw_only=True):
 
     email: Email
     name: Text250
+    """A blank one is a name that nobody knows yet."""
     phone_number: Phone | None = None
     metadata: Metadata | None = None
     preferred_locale: LocaleCode | None = None
@@ -23,8 +24,8 @@ class CustomerCreate(RequestBody, frozen=True, kw_only=True):
 class CustomerUpdate(RequestBody, frozen=True, kw_only=True):
     """The body of PATCH /customers/{customer_id}: what is left out stays.
 
-    Null clears `phone_number`, `metadata` and `preferred_locale`; `email` and `name` cannot be empty, so null keeps
-    them. `metadata` is replaced as a whole.
+    Null clears `phone_number`, `metadata` and `preferred_locale`; `email` and `name` stay with null, and `name` with a
+    blank one, too. `metadata` is replaced as a whole.
     """
 
     email: Email | UnsetType | None = UNSET

@@ -17,7 +17,6 @@ from nicobar.core.discounts.discount_record import (
 from nicobar.core.discounts.discounts import CurrencyOption, Eligibility
 from nicobar.wire.codes import CurrencyCode
 from nicobar.wire.common import (
-    INT32_MAX,
     Amount,
     Metadata,
     ObjectId,
@@ -29,7 +28,6 @@ from nicobar.wire.common import (
 )
 
 CodeText = Annotated[str, Meta(max_length=64)]
-Cycles = Annotated[int, Meta(ge=0, le=INT32_MAX)]
 ProductIds = Annotated[list[ObjectId], Meta(max_length=1000)]
 
 
@@ -68,7 +66,7 @@ class DiscountCreate(RequestBody, frozen=True, kw_only=True):
     restricted_to: ProductIds | None = None
     """Ids of products that exist; null and an empty list mean every product."""
     starts_at: datetime | None = None
-    subscription_cycles: Cycles | None = None
+    subscription_cycles: PositiveInt32 | None = None
     usage_limit: PositiveInt32 | None = None
 
 
@@ -92,7 +90,7 @@ class DiscountUpdate(RequestBody, frozen=True, kw_only=True):
     preserve_on_plan_change: bool | None = None
     restricted_to: ProductIds | None = None
     starts_at: datetime | UnsetType | None = UNSET
-    subscription_cycles: Cycles | UnsetType | None = UNSET
+    subscription_cycles: PositiveInt32 | UnsetType | None = UNSET
     usage_limit: PositiveInt32 | UnsetType | None = UNSET
 
 
@@ -173,7 +171,7 @@ class DiscountDetail(ResponseBody, frozen=True, kw_only=True):
     usage_limit: int | None
     subscription_cycles: int | None
     cycles_remaining: int | None
-    """Always null: a one-time payment has no cycles."""
+    """Charged cycles for which it still works on the subscription; null for all, and for a one-time payment."""
 
 
 def read_discount(body: DiscountCreate) -> NewDiscount:
@@ -277,5 +275,5 @@ def render_discount_detail(applied: AppliedDiscount) -> DiscountDetail:
         expires_at=applied.expires_at,
         usage_limit=applied.usage_limit,
         subscription_cycles=applied.subscription_cycles,
-        cycles_remaining=None,
+        cycles_remaining=applied.cycles_remaining,
     )

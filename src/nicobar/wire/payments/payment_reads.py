@@ -13,7 +13,7 @@ from nicobar.core.payments.payment import CardDetails, CustomFieldResponse, Paym
 from nicobar.core.payments.three_ds import ThreeDs
 from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.core.subscriptions.proration import read_share
-from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentProvider
+from nicobar.wire.codes import CurrencyCode, IntentStatus, PaymentProvider, provider_of
 from nicobar.wire.common import (
     PageQuery,
     RequestBody,
@@ -186,7 +186,7 @@ def render_payment(whole: WholePayment) -> PaymentRead:
         is_update_payment_method=payment.options.updates_method,
         metadata=payment.metadata,
         payment_id=payment.payment_id,
-        payment_provider="dodo",
+        payment_provider=provider_of(whole.processor),
         refunds=[render_refund_item(refund, payment.business_id) for refund in whole.refunds],
         settlement_amount=payment.settlement_amount,
         settlement_currency=payment.settlement_currency,
@@ -262,7 +262,10 @@ def _three_ds_fields(three_ds: ThreeDs | None) -> dict[str, Any]:
 
 
 def render_list_item(
-    payment: Payment, dispute_status: DisputeStatus | None = None, charges: Sequence[ChargeRecord] = ()
+    payment: Payment,
+    dispute_status: DisputeStatus | None = None,
+    charges: Sequence[ChargeRecord] = (),
+    processor: str | None = None,
 ) -> PaymentListItem:
     """Render one row of the list, with the status of the payment's newest dispute; its lines are not needed."""
     card, three_ds = payment.card, payment.three_ds
@@ -276,7 +279,7 @@ def render_list_item(
         includes_usage=False,
         metadata=payment.metadata,
         payment_id=payment.payment_id,
-        payment_provider="dodo",
+        payment_provider=provider_of(processor),
         total_amount=payment.total_amount,
         card_exp_month=card.exp_month if card else None,
         card_exp_year=card.exp_year if card else None,

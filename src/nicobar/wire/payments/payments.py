@@ -26,6 +26,7 @@ from nicobar.wire.common import (
     TaxIdText,
     Text250,
     Url,
+    known_types,
     read_address,
 )
 from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
@@ -104,7 +105,7 @@ def read_payment(body: PaymentCreate) -> PaymentRequest:
         billing=read_address(body.billing),
         customer=read_requested_customer(body.customer),
         fees_inclusive=body.adaptive_currency_fees_inclusive,
-        allowed_payment_method_types=body.allowed_payment_method_types,
+        allowed_payment_method_types=known_types(body.allowed_payment_method_types),
         billing_currency=body.billing_currency,
         customer_business_name=body.customer_business_name,
         discount_code=body.discount_code,

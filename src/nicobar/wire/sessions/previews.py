@@ -20,19 +20,19 @@ from nicobar.wire.common import (
     BillingAddress,
     DiscountCodes,
     DiscountCodeText,
+    MethodTypes,
     ObjectId,
     RequestBody,
     ResponseBody,
     TaxIdText,
     Text250,
+    known_types,
     read_address,
 )
 from nicobar.wire.payments.payments import CustomerRequest, read_requested_customer
 from nicobar.wire.sessions.session_requests import (
     SessionItemRequest,
-    SessionMethodTypes,
     SubscriptionData,
-    known_types,
     read_item,
     read_terms,
     refuse_collection,
@@ -43,7 +43,7 @@ class CheckoutPreviewRequest(RequestBody, frozen=True, kw_only=True):
     """The body of POST /checkouts/preview. Fields of a checkout session that decide no price are ignored."""
 
     product_cart: Annotated[list[SessionItemRequest], Meta(max_length=20)]
-    allowed_payment_method_types: SessionMethodTypes | None = None
+    allowed_payment_method_types: MethodTypes | None = None
     billing_address: BillingAddress | None = None
     billing_currency: CurrencyCode | None = None
     customer: CustomerRequest | None = None

@@ -1,7 +1,6 @@
 """The body of POST /checkouts and of its preview (contract, "Checkout sessions", section 2)."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -19,7 +18,7 @@ from nicobar.core.sessions.checkout_session import (
     SubscriptionTerms,
 )
 from nicobar.core.sessions.theme import ColourSet, FontSize, FontWeight, Theme, ThemeConfig
-from nicobar.wire.codes import CurrencyCode, PaymentMethodType
+from nicobar.wire.codes import CurrencyCode
 from nicobar.wire.common import (
     INT32_MAX,
     Amount,
@@ -27,6 +26,7 @@ from nicobar.wire.common import (
     DiscountCodes,
     DiscountCodeText,
     Metadata,
+    MethodTypes,
     ObjectId,
     PositiveInt32,
     RequestBody,
@@ -34,15 +34,13 @@ from nicobar.wire.common import (
     Text100,
     Text250,
     Url,
+    known_types,
     read_address,
 )
 from nicobar.wire.payments.payments import CustomerRequest, read_requested_customer
 from nicobar.wire.subscriptions.creation import OnDemandRequest, read_on_demand
 
 CssText = Annotated[str, Meta(max_length=100)]
-
-SessionMethodTypes = Annotated[list[PaymentMethodType | Literal["sunbit"]], Meta(max_length=200)]
-"""Types that may pay. `sunbit`, which one client knows and no SDK, is passed over."""
 
 
 class SessionAddon(RequestBody, frozen=True, kw_only=True):
@@ -161,7 +159,7 @@ class CheckoutSessionCreate(RequestBody, frozen=True, kw_only=True):
 
     product_cart: Annotated[list[SessionItemRequest], Meta(max_length=20)]
     adaptive_currency_fees_inclusive: bool | None = None
-    allowed_payment_method_types: SessionMethodTypes | None = None
+    allowed_payment_method_types: MethodTypes | None = None
     billing_address: BillingAddress | None = None
     billing_currency: CurrencyCode | None = None
     cancel_url: Url | None = None
@@ -220,11 +218,6 @@ def read_session(body: CheckoutSessionCreate) -> SessionRequest:
         force_3ds=body.force_3ds,
         metadata=body.metadata or {},
     )
-
-
-def known_types(types: Sequence[str] | None) -> list[str] | None:
-    """Return the contract's own among the types of payment methods."""
-    return None if types is None else [name for name in types if name != "sunbit"]
 
 
 def refuse_collection(product_collection_id: str | None) -> None:

@@ -30,6 +30,7 @@ from nicobar.wire.common import (
     Text1000,
     Url,
     in_utc,
+    known_types,
     read_address,
 )
 from nicobar.wire.subscriptions.creation import AttachedAddons, SubscriptionQuantity, read_addons
@@ -261,4 +262,4 @@ def read_method_update(body: MethodUpdateBody) -> MethodUpdate:
         raise Problem("INVALID_REQUEST_BODY", path="payment_method_id", detail="This field is required.")
     if given.type == "existing":
         return MethodUpdate(payment_method_id=given.payment_method_id)
-    return MethodUpdate(return_url=given.return_url, allowed_types=given.allowed_payment_method_types)
+    return MethodUpdate(return_url=given.return_url, allowed_types=known_types(given.allowed_payment_method_types))

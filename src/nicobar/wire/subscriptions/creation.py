@@ -31,6 +31,7 @@ from nicobar.wire.common import (
     Text250,
     Text1000,
     Url,
+    known_types,
     read_address,
 )
 from nicobar.wire.customers.buyers import CustomerLimitedDetails, render_buyer
@@ -132,7 +133,7 @@ def read_subscription(body: SubscriptionCreate) -> SubscriptionRequest:
             billing=read_address(body.billing),
             customer=read_requested_customer(body.customer),
             fees_inclusive=None if demand is None else demand.adaptive_currency_fees_inclusive,
-            allowed_payment_method_types=body.allowed_payment_method_types,
+            allowed_payment_method_types=known_types(body.allowed_payment_method_types),
             billing_currency=body.billing_currency,
             customer_business_name=body.customer_business_name,
             discount_code=body.discount_code,
