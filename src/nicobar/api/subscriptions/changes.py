@@ -78,7 +78,7 @@ def _immediate_charge(found: PreviewedChange) -> ImmediateCharge:
             settlement_amount=quote.settlement_amount,
             settlement_currency=quote.settlement_currency,
             settlement_tax=quote.settlement_tax,
-            customer_credits=order.credit_use.movement,
+            customer_credits=order.credit_use.movement + order.credit_otherwise,
             customer_credits_currency=before.currency,
         ),
     )

@@ -77,7 +77,7 @@ def open_charge(subscription: Subscription, charge: OpenCharge, at: datetime) ->
 
 def charge_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -> Moved:
     """Apply the success of the open charge: its period is paid, its plan change applied, what was owed is settled."""
-    credit = subscription.credit + charge.credit_use.movement
+    credit = subscription.credit + charge.credit_use.movement + charge.credit_otherwise
     fields: dict[str, object] = {"open_charge": None, "credit": credit}
     if charge.replaces_method or (charge.payment_method_id and not subscription.payment_method_id):
         fields["payment_method_id"] = charge.payment_method_id
@@ -224,7 +224,7 @@ def _owed_change(subscription: Subscription, charge: OpenCharge, change: PlanCha
     proration = change.proration
     applied = apply_change(subscription, change, charge.price, _not_before(charge, at))
     changed = applied.subscription
-    credit = changed.credit + (0 if proration is None else proration.credit)
+    credit = changed.credit + charge.credit_otherwise + (0 if proration is None else proration.credit)
     arrears = Arrears(
         charge_type="plan_change",
         payment_id=charge.payment_id,

@@ -70,8 +70,10 @@ class ChargeOrder(NamedTuple):
     description: str | None = None
     """What the line says in place of the product's description."""
     given_back: int | None = None
-    """What refunds and disputes had taken back of the period when the price was decided; None where that is no part of
-    it."""
+    """What refunds and disputes had taken back of the period when the price was decided, counted as that is; None where
+    it is no part of it."""
+    credit_otherwise: int = 0
+    """By how much more the credit is when it is counted as the prices of the new plan are: with tax, or before it."""
     action: str | None = None
     """What the audit log calls the change that it is charged for; None where nobody changes anything."""
 
@@ -102,8 +104,10 @@ async def place_charge(
     async def store(tx: Tx) -> None:
         if await lock_subscription(tx, subscription.tenant, subscription.subscription_id) != subscription:
             raise Overtaken
-        if order.given_back is not None and await load_given_back(tx, subscription) != order.given_back:
-            raise Overtaken
+        if order.given_back is not None:
+            inclusive = order.priced.lines[0].tax_inclusive
+            if await load_given_back(tx, subscription, tax_inclusive=inclusive) != order.given_back:
+                raise Overtaken
         await insert_payment(tx, payment, secret_hash(secret), inputs, None)
         await _store_charge(runtime, tx, subscription, order, payment.payment_id, at)
         if order.action is not None:
@@ -139,6 +143,7 @@ async def _store_charge(
         replaces_method=order.replaces_method,
         change=order.change,
         factor=order.factor,
+        credit_otherwise=order.credit_otherwise,
     )
     record = ChargeRecord(
         payment_id=payment_id,
