@@ -250,7 +250,6 @@ async def test_a_new_method_pays_what_is_owed(club: Club, by_page: bool) -> None
     path = f"/subscriptions/{own['subscription_id']}/update-payment-method"
     if by_page:
         made = await club.call("POST", path, {"type": "new"})
-        assert (await club.call("POST", path, {"type": "new"}, 409))["code"] == "PREVIOUS_PAYMENT_PENDING"
         club.clock.advance(minutes=1)
         await club.pay(made, GOOD_CARD)
     else:

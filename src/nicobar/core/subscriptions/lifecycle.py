@@ -307,10 +307,10 @@ def hold_without_method(subscription: Subscription, at: datetime) -> Moved:
 
 
 def end_grace(subscription: Subscription, at: datetime) -> Moved:
-    """End the grace period of a subscription that nobody paid."""
+    """End the grace period of a subscription that nobody paid: a link for it goes on, unless it is cancelled."""
     assert subscription.arrears is not None  # noqa: S101 - past_due always has them
     if subscription.arrears.cancels:
-        return cancel(subscription, at, None)
+        return cancel(close_link(subscription, at).subscription, at, None)
     return moved(subscription, "on_hold", at, "subscription.on_hold", past_due_ends_at=None)
 
 
