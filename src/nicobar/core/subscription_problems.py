@@ -13,6 +13,11 @@ SUBSCRIPTION_PROBLEMS: Final[dict[str, CatalogueEntry]] = {
         "One-time products are not allowed for on demand subscriptions",
         "An on-demand subscription with one-time products beside it.",
     ),
+    "DISCOUNT_NOT_AVAILABLE_FOR_ON_DEMAND": CatalogueEntry(
+        422,
+        "Discount coupon not available for on demand subscriptions",
+        "An on-demand subscription with discount codes.",
+    ),
     "CHARGE_NOT_ALLOWED_FOR_SCHEDULED_CANCELLATION": CatalogueEntry(
         422, "Subscription scheduled for cancellation", "A charge on demand while a cancellation is scheduled."
     ),

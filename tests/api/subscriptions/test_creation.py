@@ -173,7 +173,7 @@ async def test_on_demand_starts_with_its_own_price_or_with_none(club: Club) -> N
             {"on_demand": {"mandate_only": True}, "one_time_product_cart": [{"product_id": "p", "quantity": 1}]},
             "ONE_TIME_PRODUCTS_NOT_ALLOWED_FOR_ON_DEMAND",
         ),
-        ({"on_demand": ON_DEMAND, "discount_codes": ["A"]}, "UNSUPPORTED_ACTION"),
+        ({"on_demand": ON_DEMAND, "discount_codes": ["A"]}, "DISCOUNT_NOT_AVAILABLE_FOR_ON_DEMAND"),
     ],
 )
 async def test_what_is_refused_stores_nothing(club: Club, changes: dict[str, Any], code: str) -> None:

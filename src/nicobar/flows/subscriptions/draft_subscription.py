@@ -45,7 +45,7 @@ def _check_on_demand(request: SubscriptionRequest) -> None:
     if request.on_demand is None:
         return
     for plan in request.plans:
-        if plan.addons:
+        if any(addon.quantity for addon in plan.addons):
             raise Problem("ADDONS_NOT_ALLOWED_FOR_ON_DEMAND", path=f"{plan.where}addons")
     in_session = request.payment.checkout_session_id is not None
     if request.one_time_items:
@@ -55,5 +55,4 @@ def _check_on_demand(request: SubscriptionRequest) -> None:
         detail = "An on-demand subscription is sold by itself"
         raise Problem("UNSUPPORTED_ACTION", detail=detail, path="product_cart")
     if request.payment.discount_codes or request.payment.discount_code:
-        detail = "On-demand subscriptions take no discount codes"
-        raise Problem("UNSUPPORTED_ACTION", detail=detail, path="discount_codes")
+        raise Problem("DISCOUNT_NOT_AVAILABLE_FOR_ON_DEMAND", path="discount_codes")
