@@ -9,6 +9,7 @@ from nicobar.core.business.tenant import Tenant, secret_hash
 from nicobar.core.catalog.brand import check_usable
 from nicobar.core.customers.buyer import Buyer
 from nicobar.core.payments.payment import Payment, Succeeded
+from nicobar.core.payments.saved_method import check_can_pay
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.core.subscriptions.due import wake_at
@@ -40,8 +41,9 @@ async def create_subscription(
 
     `answer` makes what the caller is told: it is kept in the same commit for a request that comes again.
     `also_record` writes what belongs into that commit, too, and what it raises undoes everything. Raises Problem as
-    `draft_subscription`, NOT_FOUND for an unknown saved method, CUSTOMER_HAS_EXISTING_SUBSCRIPTION, and
-    BRAND_NOT_ENABLED for a brand that was archived meanwhile; nothing is stored then.
+    `draft_subscription`, NOT_FOUND for an unknown saved method, NO_ELIGIBLE_PAYMENT_METHODS for one that cannot pay,
+    CUSTOMER_HAS_EXISTING_SUBSCRIPTION, and BRAND_NOT_ENABLED for a brand that was archived meanwhile; nothing is stored
+    then.
     """
     at = runtime.now(tenant)
     # In their order, in which whoever holds several locks them.
@@ -95,8 +97,11 @@ class _Record:
             await charge_saved_method(self._runtime, payment, method, self._write)
             return
         async with self._runtime.database.transaction() as tx:
-            if method is not None and await get_method(tx, self._tenant, self.buyer.customer_id, method) is None:
-                raise Problem("NOT_FOUND", what=f"Payment method {method}", path="payment_method_id")
+            if method is not None:
+                found = await get_method(tx, self._tenant, self.buyer.customer_id, method)
+                if found is None:
+                    raise Problem("NOT_FOUND", what=f"Payment method {method}", path="payment_method_id")
+                check_can_pay(found, payment)
             await self._write(tx)
             if self._decided.succeeds_at_once:
                 stored = msgspec.structs.replace(payment, customer=self.buyer)

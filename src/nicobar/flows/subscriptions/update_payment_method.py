@@ -7,6 +7,7 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.core.payments.return_url import checked_return_url
+from nicobar.core.payments.saved_method import check_takes
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import price_left
 from nicobar.core.subscriptions.due import retry_of
@@ -64,8 +65,10 @@ async def _replace(runtime: Runtime, subscription: Subscription, payment_method_
         own = await lock_subscription(tx, tenant, subscription.subscription_id)
         if own != subscription:
             raise Overtaken
-        if await get_method(tx, tenant, subscription.customer.customer_id, payment_method_id) is None:
+        method = await get_method(tx, tenant, subscription.customer.customer_id, payment_method_id)
+        if method is None:
             raise Problem("NOT_FOUND", what=f"Payment method {payment_method_id}", path="payment_method_id")
+        check_takes(method, subscription.currency)
         await save_move(runtime, tx, replace_method(subscription, payment_method_id, at), at)
         ids = [subscription.subscription_id]
         await write_audit_entry(runtime, tx, tenant, CHANGED_METHOD, ids, ["payment_method_id"])
