@@ -45,6 +45,11 @@ def next_step(subscription: Subscription, at: datetime) -> DueStep | None:
             return None
 
 
+def is_over(subscription: Subscription, at: datetime) -> bool:
+    """Return whether the term has ended, which the worker may not have come to yet."""
+    return next_step(subscription, at) == "expire"
+
+
 def _linked(subscription: Subscription, link_until: datetime, at: datetime) -> DueStep | None:
     if at >= link_until:
         return "close_link"

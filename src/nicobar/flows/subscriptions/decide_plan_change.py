@@ -10,6 +10,7 @@ from nicobar.core.discounts.discounts import normalise_code
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import net_prices
+from nicobar.core.subscriptions.due import is_over
 from nicobar.core.subscriptions.lifecycle import apply_change
 from nicobar.core.subscriptions.plan import Plan, RunningCode, working_terms
 from nicobar.core.subscriptions.plan_change import change_cost, changed_period, check_changeable, kept_codes
@@ -58,11 +59,14 @@ async def decide_plan_change(
 ) -> DecidedChange:
     """Return the change with its charge. Nothing is written.
 
-    Raises Problem as `check_changeable` does, UNSUPPORTED_ACTION for a link, what `require_recurring` refuses,
-    BRAND_MISMATCH, UNSUPPORTED_CURRENCY, what `build_plan` refuses, UNSUPPORTED_ACTION for codes that the subscription
-    does not have, DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT, and what `change_cost` and `price_due` refuse.
+    Raises Problem as `check_changeable` does, also when the term is over, UNSUPPORTED_ACTION for a link, what
+    `require_recurring` refuses, BRAND_MISMATCH, UNSUPPORTED_CURRENCY, what `build_plan` refuses, UNSUPPORTED_ACTION for
+    codes that the subscription does not have, DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT, and what `change_cost` and
+    `price_due` refuse.
     """
     scheduled = request.effective_at == "next_billing_date"
+    if is_over(subscription, at):
+        raise Problem("INACTIVE_SUBSCRIPTION_PLAN_CHANGE_NOT_SUPPORTED")
     check_changeable(subscription, request.mode, request.effective_at, replaces_scheduled=request.replaces_scheduled)
     if request.collect_via_link:
         detail = "Plan changes are charged to the stored method; this business has no links for them"
