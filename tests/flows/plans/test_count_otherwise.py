@@ -128,3 +128,18 @@ async def test_what_was_refunded_counts_as_the_new_prices_do(club: Club, *, with
     club.clock.advance(microseconds=1)
     assert told(await change(club, own, 1, "prorated_immediately", within=not within))[0] == 0
     await club.books_agree()
+
+
+async def test_a_trial_that_contains_the_tax_counts_as_the_localized_price_of_its_cycles(club: Club) -> None:
+    trial = {"trial_period_days": 30, "trial_amount": 11_900, "tax_inclusive": True}
+    product_id = await club.product(**trial)
+    await club.call("PATCH", f"/products/{product_id}", {"pricing_mode": "by_country"})
+    price = {"amount": 20_000, "currency": "USD", "country_code": "DE"}
+    await club.call("POST", f"/products/{product_id}/localized-prices", price)
+    own = await club.subscribe(product_id, billing={"country": "DE"})
+    (first,) = await club.payments(own["subscription_id"])
+    assert (first["total_amount"], first["tax"]) == (11_900, 1900)
+    assert (own["tax_inclusive"], own["recurring_pre_tax_amount"]) == (False, 20_000)
+    club.clock.advance(days=15)
+    assert told(await change(club, own, 2, "prorated_immediately", within=False)) == (17_850, 2850, 0)
+    await club.books_agree()

@@ -16,6 +16,7 @@ from nicobar.core.subscriptions.charges import net_prices
 from nicobar.core.subscriptions.lifecycle import activate
 from nicobar.core.subscriptions.plan import RunningCode
 from nicobar.core.subscriptions.subscription import Moved, Subscription
+from nicobar.core.subscriptions.tax_basis import counted_otherwise
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.plan_lines import plan_lines
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
@@ -56,13 +57,16 @@ async def activate_subscription(
         customer_business_name=payment.options.customer_business_name,
         codes=_codes(subscription, payment, inputs, own_codes, policy),
     )
-    count = len(paid.plan.lines)
-    price = sum(line.net for line in recompute(inputs).lines[first_line : first_line + count])
+    end = first_line + len(paid.plan.lines)
+    own, nets = inputs.lines[first_line:end], [line.net for line in recompute(inputs).lines[first_line:end]]
+    price = sum(nets)
     if paid.currency != subscription.currency or moved:
         lines = plan_lines(paid, paid.plan, policy, at.date(), None)
         recurring = _recurring(paid, lines, inputs, policy, at, price)
         inclusive = lines[0].tax_inclusive  # a localized price of the new market does not contain the tax
         paid = msgspec.structs.replace(paid, recurring_pre_tax_amount=recurring, tax_inclusive=inclusive)
+    if own[0].tax_inclusive != paid.tax_inclusive:  # a trial's amount with the tax, before localized prices without it
+        price = counted_otherwise(price, own, nets, tax_inclusive=paid.tax_inclusive)
     paid = msgspec.structs.replace(paid, period_price=price)
     method = payment.payment_method_id or payment.options.payment_method_id
     return activate(paid, method, at, charged=payment.total_amount > 0)
