@@ -112,6 +112,39 @@ async def test_addons_and_what_is_sold_once(club: Club, shop: Shop) -> None:
     assert (addon["single_quantity_price"], addon["og_price"], addon["name"]) == (500, 500, "Seat")
 
 
+@pytest.mark.parametrize(
+    ("terms", "og_price", "single"),
+    [({}, 500, 460), ({"trial_period_days": 7}, 0, 0), ({"on_demand": {"mandate_only": True}}, 0, 0)],
+)
+async def test_an_addon_of_which_none_is_taken_has_the_price_of_today(
+    club: Club, shop: Shop, terms: dict[str, Any], og_price: int, single: int
+) -> None:
+    await shop.rates(EXAMPLE_RATES)
+    await shop.settings(adaptive_pricing="on", tax="table", seller_country="DE")
+    plan, guide = await club.product(), await shop.product(1000)
+    seat = await addon_of(club, plan)
+    none = {"addons": [{"addon_id": each, "quantity": 0} for each in [seat]]}
+    once = [] if "on_demand" in terms else [item(guide)]
+    rest = KNOWN | {"subscription_data": terms}
+    without = await preview_of(club, {"product_cart": [item(plan, 2), *once]} | rest)
+    told = await preview_of(club, {"product_cart": [item(plan, 2) | none, *[each | none for each in once]]} | rest)
+    (listed,) = told["product_cart"][0].pop("addons")
+    assert (listed["addon_id"], listed["quantity"], listed["og_price"]) == (seat, 0, og_price)
+    assert (listed["currency"], listed["single_quantity_price"]) == ("EUR", single)
+    assert (listed["discounted_price"], listed["tax"]) == (0, 0)
+    assert without["product_cart"][0].pop("addons") is None
+    assert told == without
+
+
+@pytest.mark.parametrize("addon_id", ["adn_unknown", None])
+async def test_an_addon_of_which_none_is_taken_makes_no_cart_be_refused(club: Club, addon_id: str | None) -> None:
+    plan = await club.product()
+    seat = await addon_of(club, plan)
+    two, none = ({"addon_id": each, "quantity": count} for each, count in ((seat, 2), (addon_id or seat, 0)))
+    told = await preview_of(club, {"product_cart": [item(plan) | {"addons": [two, none]}]} | KNOWN)
+    assert told == await preview_of(club, {"product_cart": [item(plan) | {"addons": [two]}]} | KNOWN)
+
+
 @pytest.mark.parametrize(("code", "due", "renewal"), [(None, 178_296, 9568), ("ONCE", 90_022, 9568)])
 async def test_a_renewal_has_the_conversion_fee_of_its_own_value(
     club: Club, shop: Shop, code: str | None, due: int, renewal: int

@@ -201,6 +201,27 @@ async def test_what_is_wrong_is_named_as_the_session_has_it(
     assert await dump(club.runtime) == before
 
 
+@pytest.mark.parametrize("path", ["/checkouts", "/checkouts/preview"])
+@pytest.mark.parametrize("confirmed", [{}, CONFIRMED])
+@pytest.mark.parametrize(
+    ("change", "code", "field"),
+    [
+        ({"addons": [{"addon_id": "adn_none", "quantity": 1}]}, "MISSING_ADDON_IDS", "addons"),
+        ({"addons": [{"addon_id": "adn_none", "quantity": 1}] * 2}, "DUPLICATE_ADDON_IDS_IN_REQUEST", "addons"),
+        ({"product_id": "pdt_none"}, "NOT_FOUND", "product_id"),
+    ],
+)
+async def test_the_addons_before_it_do_not_shift_what_is_wrong(
+    club: Club, shop: Shop, path: str, confirmed: dict[str, Any], change: dict[str, Any], code: str, field: str
+) -> None:
+    plan = await club.product()
+    seat = await addon_of(club, plan)
+    first = item(plan) | {"addons": [{"addon_id": seat, "quantity": 2}]}
+    cart = [first, item(await club.product()) | change, item(await shop.product())]
+    refused = await club.merchant.client.post(path, json={"product_cart": cart} | confirmed)
+    assert (refused.json()["code"], refused.json()["message"].split(":")[0]) == (code, f"product_cart[1].{field}")
+
+
 async def test_what_cannot_be_sold_together(club: Club, shop: Shop) -> None:
     plan, guide = await club.product(), await shop.product(500, pay_what_you_want=True)
     seat = await addon_of(club, plan)

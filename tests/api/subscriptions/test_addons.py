@@ -124,3 +124,18 @@ async def test_what_is_not_attached_or_archived_cannot_be_bought(club: Club) -> 
         refused = await club.call("POST", "/subscriptions", body, 422)
         assert (refused["code"], addon_id in refused["message"]) == ("MISSING_ADDON_IDS", True)
     assert await club.counted("subscriptions") == 0
+
+
+async def test_an_addon_of_which_none_is_taken_is_left_out(club: Club) -> None:
+    seat = await addon(club)
+    product_id = await with_addons(club, seat)
+    none, two = ([{"addon_id": seat, "quantity": count}] for count in (0, 2))
+    made = await club.request(product_id, addons=none)
+    assert (made["addons"], made["recurring_pre_tax_amount"]) == ([], 3000)
+    own = await club.subscribe(product_id, addons=two)
+    body = {"product_id": product_id, "quantity": 1, "proration_billing_mode": "do_not_bill", "addons": none}
+    path = f"/subscriptions/{own['subscription_id']}/change-plan"
+    assert (await club.call("POST", f"{path}/preview", body))["new_plan"]["addons"] == []
+    await club.call("POST", path, body)
+    assert (await club.read(own["subscription_id"]))["addons"] == []
+    await club.call("POST", path, body | {"addons": [{"addon_id": seat, "quantity": -1}]}, 422)

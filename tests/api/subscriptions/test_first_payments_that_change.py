@@ -37,6 +37,23 @@ async def test_another_address_brings_its_taxes_and_its_currency(club: Club) -> 
     await club.books_agree()
 
 
+async def test_a_localized_price_of_another_country_does_not_contain_the_tax(club: Club) -> None:
+    await adaptive(club)
+    product_id = await club.product(tax_inclusive=True)
+    await club.call("PATCH", f"/products/{product_id}", {"pricing_mode": "by_country"})
+    price = {"amount": 2000, "currency": "EUR", "country_code": "DE"}
+    await club.call("POST", f"/products/{product_id}/localized-prices", price)
+    made = await club.request(product_id, billing={"country": "US", "state": "OR", "zipcode": "97201"})
+    assert (await club.read(made["subscription_id"]))["tax_inclusive"] is True
+    change = PaymentChange(billing=Address("DE", "Bonn", None, "Weg 1", "53111"))
+    await reprice_payment(club.runtime, club.merchant.tenant, made["payment_id"], change)
+    await club.pay(made)
+    own = await club.read(made["subscription_id"])
+    (first,) = await club.payments(own["subscription_id"])
+    assert first["total_amount"] - first["tax"] == own["recurring_pre_tax_amount"] and first["tax"] > 0
+    assert own["tax_inclusive"] is False
+
+
 async def test_a_trial_in_another_currency_keeps_its_code(club: Club) -> None:
     await adaptive(club)
     await club.call("POST", "/discounts", {"type": "percentage", "amount": 5000, "code": "HALF"})

@@ -53,6 +53,20 @@ async def test_the_documented_examples(club: Club, mode: str, old: int, new: int
     await club.books_agree()
 
 
+@pytest.mark.parametrize("link", [{}, {"return_url": "https://shop.example/done"}, {"cancel_older_payment_link": True}])
+async def test_a_preview_passes_over_how_the_change_would_be_collected(club: Club, link: dict[str, Any]) -> None:
+    own = await halfway(club)
+    path = f"/subscriptions/{own['subscription_id']}/change-plan"
+    body = {"product_id": await plan(club, 8000), "quantity": 1, "proration_billing_mode": "prorated_immediately"}
+    told = await club.call("POST", f"{path}/preview", body | link | {"collect_via_payment_link": True})
+    assert told["immediate_charge"]["summary"]["total_amount"] == 2500
+    refused = await club.call("POST", path, body | link | {"collect_via_payment_link": True}, 422)
+    assert refused["code"] == "UNSUPPORTED_ACTION"
+    assert await club.read(own["subscription_id"]) == own and await club.counted("payments") == 1
+    bad = await club.call("POST", f"{path}/preview", body | {"return_url": "https://shop.example/done"}, 422)
+    assert bad["code"] == "INVALID_REQUEST_PARAMETERS"
+
+
 async def test_a_downgrades_credit_pays_the_next_renewals(club: Club) -> None:
     own = await halfway(club, 8000)
     body = {
@@ -211,7 +225,6 @@ async def test_a_charge_that_fails(club: Club, on_failure: str, status: str) -> 
         ({"proration_billing_mode": "later"}, 422, "INVALID_REQUEST_BODY"),
         ({"effective_at": "next_billing_date"}, 422, "INVALID_PRORATION_MODE_WITH_NEXT_BILLING_DATE"),
         ({"return_url": "https://shop.example"}, 422, "INVALID_REQUEST_PARAMETERS"),
-        ({"collect_via_payment_link": True}, 422, "UNSUPPORTED_ACTION"),
         ({"discount_codes": ["NEW"]}, 422, "UNSUPPORTED_ACTION"),
         ({"addons": [{"addon_id": "adn_1", "quantity": 1}]}, 422, "MISSING_ADDON_IDS"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nicobar.core.money.money import INT32_MAX
-from nicobar.core.payments.payment import PaymentLine
+from nicobar.core.payments.payment import Payment, PaymentLine
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import RefundItem
 from nicobar.core.subscriptions.charge_record import ChargeRecord
@@ -18,6 +18,11 @@ from nicobar.core.subscriptions.proration import Share, read_share
 from refunding import WHOLE, items, line, paid, plan, refunded
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+def lowered(own: ChargeRecord, payment: Payment, disputed: int) -> int:
+    """Return by how much less the period cost, while the subscription has prices of the charge's kind."""
+    return given_back(own, payment, disputed, tax_inclusive=payment.lines[0].tax_inclusive)
 
 
 def charge(position: int = 0, factor: str = "1") -> ChargeRecord:
@@ -38,16 +43,23 @@ def gone(own: PaymentLine, amount: int, tax: int, **changes: Any) -> PaymentLine
 
 
 def test_the_tax_is_part_of_it_where_the_price_contains_it() -> None:
-    assert given_back(charge(), paid(line(0, 3000, 570)), 0) == 0
-    assert given_back(charge(), paid(gone(line(0, 3000, 570), 1190, 190)), 0) == 1000
-    assert given_back(charge(), paid(gone(line(0, 3000, 570), 1190, 190, tax_inclusive=True)), 0) == 1190
+    assert lowered(charge(), paid(line(0, 3000, 570)), 0) == 0
+    assert lowered(charge(), paid(gone(line(0, 3000, 570), 1190, 190)), 0) == 1000
+    assert lowered(charge(), paid(gone(line(0, 3000, 570), 1190, 190, tax_inclusive=True)), 0) == 1190
+
+
+def test_a_charge_of_a_plan_of_the_other_kind_counts_as_the_prices_of_now() -> None:
+    before, within = gone(line(0, 3000, 570), 1190, 190), gone(line(0, 3000, 570), 1190, 190, tax_inclusive=True)
+    assert given_back(charge(), paid(before), 0, tax_inclusive=True) == 1190
+    assert given_back(charge(), paid(within), 0, tax_inclusive=False) == 1000
+    assert given_back(charge(), paid(within), 2380, tax_inclusive=False) == 3000
 
 
 @pytest.mark.parametrize(("position", "expected"), [(0, 1 + 2), (1, 4 + 8 + 16)])
 def test_each_plan_has_its_product_and_the_addons_behind_it(position: int, expected: int) -> None:
     ids = ["pdt_a", "adn_1", "pdt_b", "adn_1", "adn_2", "pdt_once"]
     lines = [gone(line(index, 1000, 0, each), 1 << index, 0) for index, each in enumerate(ids)]
-    assert given_back(charge(position), paid(*lines), 0) == expected
+    assert lowered(charge(position), paid(*lines), 0) == expected
 
 
 @pytest.mark.parametrize(
@@ -55,11 +67,11 @@ def test_each_plan_has_its_product_and_the_addons_behind_it(position: int, expec
     [(0, 1000), (119, 1000 + 100), (1, 1000 + 1), (2380, 3000), (3570, 3000), (9999, 3000)],
 )
 def test_a_dispute_takes_no_more_than_was_left(disputed: int, expected: int) -> None:
-    assert given_back(charge(), paid(gone(line(0, 3000, 570), 1190, 190)), disputed) == expected
+    assert lowered(charge(), paid(gone(line(0, 3000, 570), 1190, 190)), disputed) == expected
 
 
 def test_a_payment_of_nothing_gives_nothing_back() -> None:
-    assert given_back(charge(), paid(line(0, 0, 0)), 100) == 0
+    assert lowered(charge(), paid(line(0, 0, 0)), 100) == 0
 
 
 @pytest.mark.parametrize(
@@ -76,21 +88,21 @@ def test_a_payment_of_nothing_gives_nothing_back() -> None:
     ],
 )
 def test_a_part_of_a_period_counts_for_the_whole_of_it(factor: str, expected: int) -> None:
-    assert given_back(charge(factor=factor), paid(gone(line(0, 2500, 0), 2500, 0)), 0) == expected
+    assert lowered(charge(factor=factor), paid(gone(line(0, 2500, 0), 2500, 0)), 0) == expected
 
 
 def test_a_dispute_takes_what_refunds_have_left_with_its_own_tax() -> None:
     untaxed, taxed = line(0, 1000, 0, "pdt_a"), line(1, 1000, 200, "adn_1")
-    assert given_back(charge(), paid(gone(untaxed, 1000, 0), taxed), 1200) == 2000
-    assert given_back(charge(), paid(untaxed, gone(taxed, 1200, 200)), 1000) == 2000
-    assert given_back(charge(), paid(gone(untaxed, 1000, 0), taxed), 600) == 1500
+    assert lowered(charge(), paid(gone(untaxed, 1000, 0), taxed), 1200) == 2000
+    assert lowered(charge(), paid(untaxed, gone(taxed, 1200, 200)), 1000) == 2000
+    assert lowered(charge(), paid(gone(untaxed, 1000, 0), taxed), 600) == 1500
 
 
 def test_the_third_of_a_large_price_is_exact() -> None:
     """With eight decimals of the share, 2,000,000,021 would have gone back of a period for 2,000,000,000."""
     share = Share(1, 3)
     assert (share.of(2_000_000_000), share.ratio(), share.text()) == (666_666_667, "1/3", "0.33333333")
-    found = given_back(charge(factor="1/3"), paid(gone(line(0, 666_666_667, 0), 666_666_667, 0)), 0)
+    found = lowered(charge(factor="1/3"), paid(gone(line(0, 666_666_667, 0), 666_666_667, 0)), 0)
     assert found == 2_000_000_001
     assert share.of(found) == 666_666_667
 
@@ -105,7 +117,7 @@ def test_the_same_part_of_what_went_back_of_a_period_is_what_went_back(
     share = Share(data.draw(st.integers(1, whole)), whole)
     cost = share.of(price)
     assert read_share(share.ratio()).of(price) == cost
-    assert share.of(given_back(charge(factor=share.ratio()), paid(gone(line(0, cost, 0), cost, 0)), 0)) == cost
+    assert share.of(lowered(charge(factor=share.ratio()), paid(gone(line(0, cost, 0), cost, 0)), 0)) == cost
 
 
 LINES = st.lists(
@@ -130,7 +142,7 @@ def test_parts_that_go_back_one_by_one_come_to_the_whole(
     own = charge(factor=Share(data.draw(st.integers(1, whole)), whole).ratio())
     if not payment.total_amount:
         return
-    at_once = given_back(own, refunded(payment, plan(payment, WHOLE, settled)), 0)
+    at_once = lowered(own, refunded(payment, plan(payment, WHOLE, settled)), 0)
     before = 0
     for _ in range(data.draw(st.integers(0, 8))):
         wish = RefundItem(data.draw(st.sampled_from(names)), data.draw(st.integers(1, 5000)), data.draw(st.booleans()))
@@ -139,13 +151,13 @@ def test_parts_that_go_back_one_by_one_come_to_the_whole(
         except Problem:
             continue
         payment = refunded(payment, parts)
-        found = given_back(own, payment, 0)
+        found = lowered(own, payment, 0)
         assert before <= found <= at_once
-        assert given_back(own, payment, payment.total_amount) == at_once
+        assert lowered(own, payment, payment.total_amount) == at_once
         before = found
     if payment.refund_status != "full":
         payment = refunded(payment, plan(payment, WHOLE, settled))
-    assert given_back(own, payment, 0) == at_once
+    assert lowered(own, payment, 0) == at_once
     assert payment.refund_succeeded_amount == payment.total_amount
     back = [each.refund_reserved_settlement_amount for each in payment.lines if each.total]
     assert back == [total for each, (total, _) in zip(payment.lines, settled, strict=True) if each.total]

@@ -72,6 +72,23 @@ async def test_a_new_card_pays_what_is_owed(club: Club) -> None:
     await club.books_agree()
 
 
+@pytest.mark.parametrize("saved", [True, False])
+async def test_who_left_the_page_for_what_is_owed_chooses_again(club: Club, *, saved: bool) -> None:
+    _, subscription_id, place, customer_id = await subscribed(club, RENEWALS_FAIL)
+    other = await save_card(club, customer_id, GOOD_AGAIN)
+    await club.work(days=31)
+    visitor = await enter(club, customer_id)
+    left = (await visitor.send(f"{place}/card", card="new")).headers["location"]
+    assert f"{place}/card" in await visitor.get()
+    answer = await visitor.send(f"{place}/card", card=other if saved else "new")
+    assert (await club.browser.get(left)).status_code == 410
+    if not saved:
+        await pay(club.browser, answer.headers["location"], number=GOOD_AGAIN)
+    own = await club.read(subscription_id)
+    assert (own["status"], own["payment_method_id"]) == ("active", other)
+    await club.books_agree()
+
+
 async def test_a_card_that_is_declined_changes_nothing(club: Club) -> None:
     _, subscription_id, place, customer_id = await subscribed(club, RENEWALS_FAIL)
     await club.work(days=31)

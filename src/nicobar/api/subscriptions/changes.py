@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from nicobar.api.order_problems import DUE_PROBLEMS
 from nicobar.api.routing import Call, Operation
 from nicobar.flows.events.load_whole_subscription import load_whole_subscription
@@ -55,8 +57,8 @@ async def change(call: Call[PlanChangeBody, NoQuery]) -> PaymentHandles:
 
 
 async def preview(call: Call[PlanChangeBody, NoQuery]) -> PlanChangePreviewed:
-    """Answer what changing the plan would come to."""
-    request = read_plan_change(call.body)
+    """Answer what changing the plan would come to, however it would be collected."""
+    request = msgspec.structs.replace(read_plan_change(call.body), collect_via_link=False)
     found = await preview_plan_change(call.runtime, call.tenant, call.path["subscription_id"], request)
     return PlanChangePreviewed(immediate_charge=_immediate_charge(found), new_plan=render_subscription(found.after))
 
@@ -78,7 +80,7 @@ def _immediate_charge(found: PreviewedChange) -> ImmediateCharge:
             settlement_amount=quote.settlement_amount,
             settlement_currency=quote.settlement_currency,
             settlement_tax=quote.settlement_tax,
-            customer_credits=order.credit_use.movement,
+            customer_credits=order.credit_use.movement + order.credit_otherwise,
             customer_credits_currency=before.currency,
         ),
     )

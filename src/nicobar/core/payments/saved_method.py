@@ -62,13 +62,21 @@ def last_day(now: datetime) -> date:
 def can_pay(method: SavedMethod, payment: Payment) -> bool:
     """Return whether a saved method can pay this payment: its type is allowed, and its network takes the currency."""
     allowed = payment.options.allowed_payment_method_types
+    return (allowed is None or method.payment_method_type in allowed) and _takes(method, payment.currency)
+
+
+def _takes(method: SavedMethod, currency: str) -> bool:
     currencies = _NETWORK_CURRENCIES.get(method.card.network)
-    return (allowed is None or method.payment_method_type in allowed) and (
-        currencies is None or payment.currency in currencies
-    )
+    return currencies is None or currency in currencies
 
 
 def check_can_pay(method: SavedMethod, payment: Payment) -> None:
     """Raise Problem NO_ELIGIBLE_PAYMENT_METHODS when the saved method cannot pay this payment."""
     if not can_pay(method, payment):
+        raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
+
+
+def check_takes(method: SavedMethod, currency: str) -> None:
+    """Raise Problem NO_ELIGIBLE_PAYMENT_METHODS when the saved method can pay nothing in a currency."""
+    if not _takes(method, currency):
         raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")

@@ -28,11 +28,12 @@ def next_step(subscription: Subscription, at: datetime) -> DueStep | None:
     """Return what is due at `at`, or None.
 
     At a due date the order is: scheduled cancellation, end of the term, scheduled plan change, renewal (contract,
-    "Dates and billing cycles", 6). While a charge is open nothing else happens.
+    "Dates and billing cycles", 6). While a charge is open nothing else happens, except that a grace period is no longer
+    for a link.
     """
     charge = subscription.open_charge
     if charge is not None:
-        return "close_link" if charge.link_until is not None and at >= charge.link_until else None
+        return None if charge.link_until is None else _linked(subscription, charge.link_until, at)
     match subscription.status:
         case "pending":
             return "give_up" if at >= subscription.pending_until else None
@@ -42,6 +43,18 @@ def next_step(subscription: Subscription, at: datetime) -> DueStep | None:
             return _owed(subscription, at)
         case _:
             return None
+
+
+def is_over(subscription: Subscription, at: datetime) -> bool:
+    """Return whether the term has ended, which the worker may not have come to yet."""
+    return next_step(subscription, at) == "expire"
+
+
+def _linked(subscription: Subscription, link_until: datetime, at: datetime) -> DueStep | None:
+    if at >= link_until:
+        return "close_link"
+    ends = subscription.past_due_ends_at
+    return "end_grace" if ends is not None and at >= ends else None
 
 
 def _due_date(subscription: Subscription, at: datetime) -> DueStep | None:
@@ -89,10 +102,11 @@ def retry_of(subscription: Subscription) -> ChargeDue:
 def wake_at(subscription: Subscription) -> datetime | None:
     """Return when something is due next; None for never, or for when the open charge has ended.
 
-    A charge with a link is looked at when the link ends.
+    A charge with a link is looked at when the link ends, or the grace period.
     """
     if subscription.open_charge is not None:
-        return subscription.open_charge.link_until
+        until, grace = subscription.open_charge.link_until, subscription.past_due_ends_at
+        return until if until is None or grace is None else min(until, grace)
     match subscription.status:
         case "pending":
             return subscription.pending_until

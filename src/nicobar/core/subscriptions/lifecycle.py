@@ -77,7 +77,7 @@ def open_charge(subscription: Subscription, charge: OpenCharge, at: datetime) ->
 
 def charge_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -> Moved:
     """Apply the success of the open charge: its period is paid, its plan change applied, what was owed is settled."""
-    credit = subscription.credit + charge.credit_use.movement
+    credit = subscription.credit + charge.credit_use.movement + charge.credit_otherwise
     fields: dict[str, object] = {"open_charge": None, "credit": credit}
     if charge.replaces_method or (charge.payment_method_id and not subscription.payment_method_id):
         fields["payment_method_id"] = charge.payment_method_id
@@ -224,7 +224,7 @@ def _owed_change(subscription: Subscription, charge: OpenCharge, change: PlanCha
     proration = change.proration
     applied = apply_change(subscription, change, charge.price, _not_before(charge, at))
     changed = applied.subscription
-    credit = changed.credit + (0 if proration is None else proration.credit)
+    credit = changed.credit + charge.credit_otherwise + (0 if proration is None else proration.credit)
     arrears = Arrears(
         charge_type="plan_change",
         payment_id=charge.payment_id,
@@ -307,10 +307,10 @@ def hold_without_method(subscription: Subscription, at: datetime) -> Moved:
 
 
 def end_grace(subscription: Subscription, at: datetime) -> Moved:
-    """End the grace period of a subscription that nobody paid."""
+    """End the grace period of a subscription that nobody paid: a link for it goes on, unless it is cancelled."""
     assert subscription.arrears is not None  # noqa: S101 - past_due always has them
     if subscription.arrears.cancels:
-        return cancel(subscription, at, None)
+        return cancel(close_link(subscription, at).subscription, at, None)
     return moved(subscription, "on_hold", at, "subscription.on_hold", past_due_ends_at=None)
 
 

@@ -119,6 +119,8 @@ class OpenCharge(msgspec.Struct, frozen=True, kw_only=True):
     """The share of a whole period that it pays for."""
     link_until: datetime | None = None
     """When the link ends through which it is paid; None for a charge of a saved method."""
+    credit_otherwise: int = 0
+    """By how much more the credit is when it is counted as the prices of the change are: with tax, or before it."""
 
     def with_method(self, payment_method_id: str) -> "OpenCharge":
         """Return the charge as it was paid by this saved method."""

@@ -11,6 +11,7 @@ from nicobar.core.subscriptions.plan import working_terms
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.core.tax.tax_id import CheckedTaxId
 from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.plans.count_otherwise import count_otherwise
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.tax.check_tax_id import check_tax_id
@@ -42,17 +43,16 @@ async def foresee_renewal(runtime: Runtime, subscription: Subscription) -> Fores
         return Foreseen(at, ends=True, total=None)
     policy = await load_policy(runtime, subscription.tenant)
     change = step.change
-    due = WhatIsDue(
-        subscription.plan if change is None else change.plan,
-        working_terms(subscription.codes if change is None else change.codes),
-        subscription.credit,
-    )
+    plan = subscription.plan if change is None else change.plan
+    codes = working_terms(subscription.codes if change is None else change.codes)
+    inclusive = subscription.tax_inclusive if change is None else change.tax_inclusive
     try:
         tax_id: CheckedTaxId | None = None
         if subscription.tax_id is not None:
             settings = msgspec.structs.replace(policy.settings, tax_id_check="offline")
             tax_id = await check_tax_id(runtime, subscription.billing.country, subscription.tax_id, settings)
-        total = price_due(subscription, due, policy, tax_id, at).charge.quote.total
+        (credit,) = count_otherwise(subscription, [subscription.credit], policy, tax_id, at, tax_inclusive=inclusive)
+        total = price_due(subscription, WhatIsDue(plan, codes, credit), policy, tax_id, at).charge.quote.total
     except Problem:
         return Foreseen(at, ends=False, total=None)
     return Foreseen(at, ends=False, total=total)

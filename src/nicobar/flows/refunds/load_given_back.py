@@ -9,8 +9,11 @@ from nicobar.storage.payments.payments import get_payment
 from nicobar.storage.subscriptions.charges import charges_of_period
 
 
-async def load_given_back(read: Read, subscription: Subscription) -> int:
-    """Return by how much less the period cost than `period_price` says, before tax; the charges of changes count."""
+async def load_given_back(read: Read, subscription: Subscription, *, tax_inclusive: bool) -> int:
+    """Return by how much less the period cost than `period_price` says; the charges of changes count.
+
+    `tax_inclusive` says whether the result contains the tax.
+    """
     tenant, amount = subscription.tenant, 0
     starts_at = subscription.previous_billing_date
     for charge in await charges_of_period(read, tenant, subscription.subscription_id, starts_at):
@@ -18,5 +21,6 @@ async def load_given_back(read: Read, subscription: Subscription) -> int:
         if payment is None:
             raise LookupError(charge.payment_id)
         attempt = await paying_attempt(read, tenant, charge.payment_id)
-        amount += given_back(charge, payment, await load_disputed_amount(read, payment, attempt))
+        disputed = await load_disputed_amount(read, payment, attempt)
+        amount += given_back(charge, payment, disputed, tax_inclusive=tax_inclusive)
     return amount

@@ -64,8 +64,8 @@ async def sort_cart(runtime: Runtime, tenant: Tenant, items: Sequence[SessionIte
     lookup = ProductLookup(tenant.business_id, tenant.mode, list({item.product_id: None for item in items}))
     recurring = await _LOOKUPS.of(database).ask(None, lookup, partial(_look_up, database.shared))
     for index, item in enumerate(items):
-        if item.addons and item.product_id not in recurring:
-            ids = ", ".join(addon.addon_id for addon in item.addons)
+        ids = ", ".join(addon.addon_id for addon in item.addons if addon.quantity)
+        if ids and item.product_id not in recurring:
             raise Problem("MISSING_ADDON_IDS", path=f"product_cart[{index}].addons", ids=ids)
     if not recurring:
         return None
@@ -74,8 +74,8 @@ async def sort_cart(runtime: Runtime, tenant: Tenant, items: Sequence[SessionIte
     lines = [0] * len(items)
     for index, item in enumerate(items):
         if item.product_id in recurring:
-            plans.append(_plan(items, index))
             lines[index] = len(origins)
+            plans.append(_plan(items, index, lines[index]))
             origins += [index] * (1 + len(item.addons))
     once = [index for index, item in enumerate(items) if item.product_id not in recurring]
     for index in once:
@@ -89,11 +89,14 @@ async def _look_up(database: Database, lookups: list[ProductLookup]) -> Sequence
         return await find_recurring(read, lookups)
 
 
-def _plan(items: Sequence[SessionItem], index: int) -> RequestedPlan:
+def _plan(items: Sequence[SessionItem], index: int, line: int) -> RequestedPlan:
+    """Return what an item subscribes to; refusals of it name its line of the payment, as those of all lines do."""
     item, where = items[index], f"product_cart[{index}]."
     if not item.quantity:
         raise Problem("INVALID_REQUEST_BODY", path=f"{where}quantity", detail="A subscription needs at least 1.")
     if item.product_id in [other.product_id for other in items[:index]]:
         detail = "Another line subscribes to this product: send one line with the whole quantity."
         raise Problem("INVALID_REQUEST_BODY", path=f"{where}product_id", detail=detail)
-    return RequestedPlan(product_id=item.product_id, quantity=item.quantity, addons=item.addons, where=where)
+    return RequestedPlan(
+        product_id=item.product_id, quantity=item.quantity, addons=item.addons, where=f"product_cart[{line}]."
+    )

@@ -1,6 +1,6 @@
 """Begin the life of a subscription whose first payment succeeded, as that payment was made."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -10,12 +10,13 @@ from nicobar.core.discounts.discounts import keep_terms
 from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.pricing.pricing import recompute
-from nicobar.core.pricing.quote import QuoteInputs
+from nicobar.core.pricing.quote import CartLine, QuoteInputs
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import net_prices
 from nicobar.core.subscriptions.lifecycle import activate
 from nicobar.core.subscriptions.plan import RunningCode
 from nicobar.core.subscriptions.subscription import Moved, Subscription
+from nicobar.core.subscriptions.tax_basis import counted_otherwise
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.plan_lines import plan_lines
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
@@ -56,22 +57,30 @@ async def activate_subscription(
         customer_business_name=payment.options.customer_business_name,
         codes=_codes(subscription, payment, inputs, own_codes, policy),
     )
-    count = len(paid.plan.lines)
-    price = sum(line.net for line in recompute(inputs).lines[first_line : first_line + count])
+    end = first_line + len(paid.plan.lines)
+    own, nets = inputs.lines[first_line:end], [line.net for line in recompute(inputs).lines[first_line:end]]
+    price = sum(nets)
     if paid.currency != subscription.currency or moved:
-        paid = msgspec.structs.replace(paid, recurring_pre_tax_amount=_recurring(paid, inputs, policy, at, price))
+        lines = plan_lines(paid, paid.plan, policy, at.date(), None)
+        recurring = _recurring(paid, lines, inputs, policy, at, price)
+        inclusive = lines[0].tax_inclusive  # a localized price of the new market does not contain the tax
+        paid = msgspec.structs.replace(paid, recurring_pre_tax_amount=recurring, tax_inclusive=inclusive)
+    if own[0].tax_inclusive != paid.tax_inclusive:  # a trial's amount with the tax, before localized prices without it
+        price = counted_otherwise(price, own, nets, tax_inclusive=paid.tax_inclusive)
     paid = msgspec.structs.replace(paid, period_price=price)
     method = payment.payment_method_id or payment.options.payment_method_id
     return activate(paid, method, at, charged=payment.total_amount > 0)
 
 
-def _recurring(paid: Subscription, inputs: QuoteInputs, policy: Policy, at: datetime, first: int) -> int:
+def _recurring(
+    paid: Subscription, lines: Sequence[CartLine], inputs: QuoteInputs, policy: Policy, at: datetime, first: int
+) -> int:
     """Return the net price of a cycle in the currency of the payment.
 
     A first charge on demand has a currency of its own, whose payment knows no rate from that of the plan: it takes that
     of the day. Money that was taken is recorded whatever is missing: without any rate it is `first`, what was paid.
     """
-    lines, charge = plan_lines(paid, paid.plan, policy, at.date(), None), inputs.charge
+    charge = inputs.charge
     if not all(charge.converts(line.currency) for line in lines):
         try:
             charge = price_due(paid, WhatIsDue(paid.plan, (), 0), policy, None, at).terms

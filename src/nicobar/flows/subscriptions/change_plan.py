@@ -48,8 +48,8 @@ async def _at_no_cost(runtime: Runtime, subscription: Subscription, decided: Dec
     async with runtime.database.transaction() as tx:
         if await lock_subscription(tx, tenant, subscription.subscription_id) != subscription:
             raise Overtaken
-        counted = decided.order.given_back
-        if counted is not None and await load_given_back(tx, subscription) != counted:
+        counted, inclusive = decided.order.given_back, decided.change.tax_inclusive
+        if counted is not None and await load_given_back(tx, subscription, tax_inclusive=inclusive) != counted:
             raise Overtaken
         if decided.scheduled:
             fields = {"scheduled_change": decided.change}

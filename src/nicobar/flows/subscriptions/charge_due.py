@@ -11,6 +11,7 @@ from nicobar.core.subscriptions.plan import working_terms
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
+from nicobar.flows.plans.count_otherwise import count_otherwise
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.place_charge import CHANGED_METHOD, ChargeOrder, PlacedCharge, place_charge
@@ -46,9 +47,10 @@ async def charge_due(
     plan = subscription.plan if change is None else change.plan
     codes = working_terms(subscription.codes if change is None else change.codes)
     part = arrears.price if arrears is not None and due.retry_attempt else None
-    priced = price_due(
-        subscription, WhatIsDue(plan, [] if part is not None else codes, subscription.credit, part), policy, tax_id, at
-    )
+    inclusive = subscription.tax_inclusive if change is None else change.tax_inclusive
+    (credit,) = count_otherwise(subscription, [subscription.credit], policy, tax_id, at, tax_inclusive=inclusive)
+    what = WhatIsDue(plan, [] if part is not None else codes, credit, part)
+    priced = price_due(subscription, what, policy, tax_id, at)
     method = payment_method_id or subscription.payment_method_id
     if priced.charge.quote.total > 0 and not await _exists(runtime, subscription, method):
         if payment_method_id is None:
@@ -70,6 +72,7 @@ async def charge_due(
         is_manual=is_manual,
         replaces_method=replaces,
         action=CHANGED_METHOD if replaces else None,
+        credit_otherwise=credit - subscription.credit,
     )
     if subscription.mode == "test" and METADATA_KEY in order.metadata and due.charge_type == "renewal":
         order = order._replace(renewal=await _renewal(runtime, subscription, due.retry_attempt))

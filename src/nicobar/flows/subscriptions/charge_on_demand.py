@@ -1,10 +1,13 @@
 """Charge an on-demand subscription an amount of its merchant's choice."""
 
+from datetime import datetime
+
 import msgspec
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.fields import checked_metadata
 from nicobar.core.problems import Problem
+from nicobar.core.subscriptions.due import is_over
 from nicobar.core.subscriptions.plan import Plan
 from nicobar.core.subscriptions.plan_change_request import DemandedCharge
 from nicobar.core.subscriptions.subscription import Subscription
@@ -24,11 +27,11 @@ async def charge_on_demand(runtime: Runtime, tenant: Tenant, subscription_id: st
     `price_due` and `place_charge` refuse; nothing is stored then.
     """
     subscription = await require_subscription(runtime, tenant, subscription_id)
-    _check(subscription)
+    at = runtime.now(tenant)
+    _check(subscription, at)
     if demanded.price and subscription.payment_method_id is None:
         raise Problem("NO_ELIGIBLE_PAYMENT_METHODS")
     metadata = subscription.metadata if demanded.metadata is None else checked_metadata(demanded.metadata)
-    at = runtime.now(tenant)
     policy = await load_policy(runtime, tenant)
     tax_id = await check_tax_id_again(runtime, subscription, policy)
     plan = _plan(subscription, demanded)
@@ -52,10 +55,10 @@ async def charge_on_demand(runtime: Runtime, tenant: Tenant, subscription_id: st
     return placed.payment.payment_id
 
 
-def _check(subscription: Subscription) -> None:
+def _check(subscription: Subscription, at: datetime) -> None:
     if not subscription.on_demand:
         raise Problem("SUBSCRIPTION_NOT_ON_DEMAND")
-    if subscription.status == "expired":
+    if subscription.status == "expired" or is_over(subscription, at):
         raise Problem("SUBSCRIPTION_EXPIRED")
     if subscription.status != "active":
         raise Problem("SUBSCRIPTION_INACTIVE")

@@ -9,6 +9,7 @@ from nicobar.core.business.tenant import Tenant, secret_hash
 from nicobar.core.catalog.brand import check_usable
 from nicobar.core.customers.buyer import Buyer
 from nicobar.core.payments.payment import Payment, Succeeded
+from nicobar.core.payments.saved_method import check_can_pay
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.core.subscriptions.due import wake_at
@@ -42,8 +43,9 @@ async def create_subscription(
 
     `answer` makes what the caller is told: it is kept in the same commit for a request that comes again.
     `also_record` writes what belongs into that commit, too, and what it raises undoes everything. Raises Problem as
-    `draft_subscription`, NOT_FOUND for an unknown saved method, CUSTOMER_HAS_EXISTING_SUBSCRIPTION, and
-    BRAND_NOT_ENABLED for a brand that was archived meanwhile; nothing is stored then.
+    `draft_subscription`, NOT_FOUND for an unknown saved method, NO_ELIGIBLE_PAYMENT_METHODS for one that cannot pay,
+    CUSTOMER_HAS_EXISTING_SUBSCRIPTION, and BRAND_NOT_ENABLED for a brand that was archived meanwhile; nothing is stored
+    then.
     """
     at = runtime.now(tenant)
     # In their order, in which whoever holds several locks them.
@@ -102,6 +104,7 @@ class _Record:
                 saved = await get_method(tx, self._tenant, self.buyer.customer_id, method)
                 if saved is None:
                     raise Problem("NOT_FOUND", what=f"Payment method {method}", path="payment_method_id")
+                check_can_pay(saved, payment)
                 if not is_chargeable(saved, processor):
                     raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
             await self._write(tx)

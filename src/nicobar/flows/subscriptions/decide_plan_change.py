@@ -10,6 +10,7 @@ from nicobar.core.discounts.discounts import normalise_code
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import net_prices
+from nicobar.core.subscriptions.due import is_over
 from nicobar.core.subscriptions.lifecycle import apply_change
 from nicobar.core.subscriptions.plan import Plan, RunningCode, working_terms
 from nicobar.core.subscriptions.plan_change import change_cost, changed_period, check_changeable, kept_codes
@@ -20,6 +21,7 @@ from nicobar.core.tax.tax_id import CheckedTaxId
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.build_plan import build_plan
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
+from nicobar.flows.plans.count_otherwise import count_otherwise
 from nicobar.flows.plans.load_attached_addons import load_attached_addons
 from nicobar.flows.plans.price_due import PricedDue, WhatIsDue, price_due
 from nicobar.flows.plans.require_recurring import require_recurring
@@ -46,7 +48,8 @@ class DecidedChange(NamedTuple):
 
     def after(self, subscription: Subscription, at: datetime) -> Moved:
         """Return the subscription on its new plan, with its credit as if the charge were paid."""
-        credited = msgspec.structs.replace(subscription, credit=subscription.credit + self.order.credit_use.movement)
+        moves = self.order.credit_use.movement + self.order.credit_otherwise
+        credited = msgspec.structs.replace(subscription, credit=subscription.credit + moves)
         begins = at if self.order.period is None else max(at, self.order.period.starts_at)
         return apply_change(credited, self.change, self.order.priced.charge.price, begins)
 
@@ -56,11 +59,14 @@ async def decide_plan_change(
 ) -> DecidedChange:
     """Return the change with its charge. Nothing is written.
 
-    Raises Problem as `check_changeable` does, UNSUPPORTED_ACTION for a link, what `require_recurring` refuses,
-    BRAND_MISMATCH, UNSUPPORTED_CURRENCY, what `build_plan` refuses, UNSUPPORTED_ACTION for codes that the subscription
-    does not have, DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT, and what `change_cost` and `price_due` refuse.
+    Raises Problem as `check_changeable` does, also when the term is over, UNSUPPORTED_ACTION for a link, what
+    `require_recurring` refuses, BRAND_MISMATCH, UNSUPPORTED_CURRENCY, what `build_plan` refuses, UNSUPPORTED_ACTION for
+    codes that the subscription does not have, DISCOUNT_NOT_APPLICABLE_TO_NEW_PRODUCT, and what `change_cost` and
+    `price_due` refuse.
     """
     scheduled = request.effective_at == "next_billing_date"
+    if is_over(subscription, at):
+        raise Problem("INACTIVE_SUBSCRIPTION_PLAN_CHANGE_NOT_SUPPORTED")
     check_changeable(subscription, request.mode, request.effective_at, replaces_scheduled=request.replaces_scheduled)
     if request.collect_via_link:
         detail = "Plan changes are charged to the stored method; this business has no links for them"
@@ -71,26 +77,28 @@ async def decide_plan_change(
     tax_id = await check_tax_id_again(runtime, subscription, policy)
     terms = working_terms(codes)
     whole = price_due(subscription, WhatIsDue(plan, terms, 0, None, request.fees_inclusive), policy, tax_id, at)
-    gone: int | None = None
+    inclusive, gone = whole.lines[0].tax_inclusive, None
+    amounts = (subscription.period_price, subscription.credit)
+    paid, credit = count_otherwise(subscription, amounts, policy, tax_id, at, tax_inclusive=inclusive)
     if scheduled:
-        cost = prorate("full_immediately", subscription.period_price, whole.charge.price, WHOLE, restarts=True)
+        cost = prorate("full_immediately", paid, whole.charge.price, WHOLE, restarts=True)
     else:
         async with runtime.database.snapshot() as read:
-            gone = await load_given_back(read, subscription)
-        kept = msgspec.structs.replace(subscription, period_price=max(0, subscription.period_price - gone))
+            gone = await load_given_back(read, subscription, tax_inclusive=inclusive)
+        kept = msgspec.structs.replace(subscription, period_price=max(0, paid - gone))
         cost = change_cost(kept, request.mode, plan, whole.charge.price, at)
-    due = WhatIsDue(plan, terms, subscription.credit + cost.credit, cost.price, request.fees_inclusive)
+    due = WhatIsDue(plan, terms, credit + cost.credit, cost.price, request.fees_inclusive)
     priced = price_due(subscription, due, policy, tax_id, at)
     if priced.charge.quote.total == 0 or not cost.restarts:
         # The next change looks at the same charges again, and what went back is counted by this one already: no more
         # than there was to count, or money that comes back would become credit that nobody ever paid.
-        cost = cost._replace(period_price=cost.period_price + min(gone or 0, subscription.period_price))
+        cost = cost._replace(period_price=cost.period_price + min(gone or 0, paid))
     change = PlanChange(
         change_id=runtime.new_id("spc", at),
         plan=plan,
         codes=codes,
         recurring_pre_tax_amount=sum(net_prices(whole.lines, whole.terms, [])),
-        tax_inclusive=whole.lines[0].tax_inclusive,
+        tax_inclusive=inclusive,
         on_failure=request.on_failure or policy.settings.plan_change_failure,
         metadata=subscription.metadata if request.metadata is None else request.metadata,
         created_at=at,
@@ -98,7 +106,8 @@ async def decide_plan_change(
     )
     async with runtime.database.read() as read:
         begins = await free_moment(read, subscription.tenant, subscription.subscription_id, at)
-    order = _order(subscription, change, cost, priced, begins)._replace(given_back=gone)
+    order = _order(subscription, change, cost, priced, begins)
+    order = order._replace(given_back=gone, credit_otherwise=credit - subscription.credit)
     return DecidedChange(change, cost, order, tax_id, scheduled)
 
 

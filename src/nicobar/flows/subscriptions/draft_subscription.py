@@ -45,7 +45,7 @@ def _check_on_demand(request: SubscriptionRequest) -> None:
     if request.on_demand is None:
         return
     for plan in request.plans:
-        if plan.addons:
+        if any(addon.quantity for addon in plan.addons):
             raise Problem("ADDONS_NOT_ALLOWED_FOR_ON_DEMAND", path=f"{plan.where}addons")
     in_session = request.payment.checkout_session_id is not None
     if request.one_time_items:

@@ -149,9 +149,12 @@ async def _disputed(runtime: Runtime, tx: Tx, move: DisputeMove) -> None:
         return
     disputed = dispute.amount if dispute.currency == payment.currency else payment.total_amount
 
-    def amount_of(charge: ChargeRecord, _subscription: Subscription) -> int:
+    def amount_of(charge: ChargeRecord, subscription: Subscription) -> int:
         whole = msgspec.structs.replace(charge, factor="1")
-        return given_back(whole, payment, disputed) - given_back(whole, payment, 0)
+        held, other = (
+            given_back(whole, payment, each, tax_inclusive=subscription.tax_inclusive) for each in (disputed, 0)
+        )
+        return held - other
 
     await _take_back(runtime, tx, payment, amount_of)
 

@@ -7,14 +7,15 @@ import msgspec
 
 from nicobar.core.business.tenant import secret_hash
 from nicobar.core.payments.methods import CARD_TYPES
-from nicobar.core.payments.payment import ChargeType, Payment, PaymentOptions, Succeeded
+from nicobar.core.payments.payment import PAYABLE, ChargeType, Payment, PaymentOptions, Succeeded
 from nicobar.core.payments.renewal_try import RenewalTry
 from nicobar.core.payments.repricing import priced_lines
 from nicobar.core.pricing.cart import RequestedItem
 from nicobar.core.pricing.quote import KeptProduct
+from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.calendar import ServicePeriod
 from nicobar.core.subscriptions.charge_record import ChargeRecord
-from nicobar.core.subscriptions.lifecycle import open_charge
+from nicobar.core.subscriptions.lifecycle import close_link, open_charge
 from nicobar.core.subscriptions.plan import Plan
 from nicobar.core.subscriptions.proration import CreditUse
 from nicobar.core.subscriptions.subscription import Moved, OpenCharge, PlanChange, Subscription
@@ -27,8 +28,10 @@ from nicobar.flows.refunds.load_given_back import load_given_back
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.storage.database import Tx
+from nicobar.storage.payments.hosted_pages import end_payment_link
 from nicobar.storage.payments.payment_insertion import insert_payment
-from nicobar.storage.subscriptions.charges import insert_charge
+from nicobar.storage.payments.payments import lock_payment
+from nicobar.storage.subscriptions.charges import charges_of_payments, end_charge, insert_charge
 from nicobar.storage.subscriptions.subscriptions import lock_subscription
 
 LIFETIME: Final = timedelta(days=1)
@@ -41,6 +44,33 @@ CHANGED_METHOD: Final = "subscription.change_method"
 
 class Overtaken(Exception):
     """The subscription has changed since it was read; nothing was written."""
+
+
+class OpenLink(NamedTuple):
+    """The link through which somebody may pay what a subscription owes, with its payment locked."""
+
+    payment: Payment | None
+    """None where there is no such link."""
+
+    @classmethod
+    async def lock(cls, tx: Tx, known: Subscription) -> "OpenLink":
+        """Lock the payment of the link that the subscription has: payments are locked before subscriptions."""
+        opened = known.open_charge
+        if opened is None or opened.link_until is None:
+            return cls(None)
+        return cls(await lock_payment(tx, known.tenant, opened.payment_id))
+
+    async def end(self, tx: Tx, opened: OpenCharge, at: datetime) -> None:
+        """End the link of the open charge, which nobody is to pay any more; the sweep cancels its payment.
+
+        Raises Problem PREVIOUS_PAYMENT_PENDING when somebody is paying it, or it was opened just now.
+        """
+        payment = self.payment
+        if payment is None or payment.payment_id != opened.payment_id or payment.status not in PAYABLE:
+            raise Problem("PREVIOUS_PAYMENT_PENDING")
+        await end_payment_link(tx, payment.tenant, payment.payment_id, at)
+        for charge in await charges_of_payments(tx, payment.tenant, [payment.payment_id]):
+            await end_charge(tx, payment.tenant, charge, "failed")
 
 
 class ChargeOrder(NamedTuple):
@@ -70,8 +100,10 @@ class ChargeOrder(NamedTuple):
     description: str | None = None
     """What the line says in place of the product's description."""
     given_back: int | None = None
-    """What refunds and disputes had taken back of the period when the price was decided; None where that is no part of
-    it."""
+    """What refunds and disputes had taken back of the period when the price was decided, counted as that is; None where
+    it is no part of it."""
+    credit_otherwise: int = 0
+    """By how much more the credit is when it is counted as the prices of the new plan are: with tax, or before it."""
     action: str | None = None
     """What the audit log calls the change that it is charged for; None where nobody changes anything."""
 
@@ -93,17 +125,23 @@ async def place_charge(
     """Store the payment with what it is for, and charge the saved method; the outcome moves the subscription.
 
     `subscription` is as the order was decided by; when it has changed since, Overtaken is raised and nothing was
-    written. Raises Problem as `charge_saved_method` does; nothing is stored then.
+    written. A link for what it owes ends: the charge takes its place. Raises Problem as `charge_saved_method` and
+    `OpenLink.end` do; nothing is stored then.
     """
     payment, kept = _payment(runtime, subscription, order, tax_id, at)
     secret = f"{payment.payment_id}_secret_{runtime.new_secret()}"
     inputs = msgspec.structs.replace(order.priced.charge.quote.inputs, products=kept, tax_date=at.date())
 
     async def store(tx: Tx) -> None:
+        link, opened = await OpenLink.lock(tx, subscription), subscription.open_charge
         if await lock_subscription(tx, subscription.tenant, subscription.subscription_id) != subscription:
             raise Overtaken
-        if order.given_back is not None and await load_given_back(tx, subscription) != order.given_back:
-            raise Overtaken
+        if opened is not None and order.charge_type is not None:
+            await link.end(tx, opened, at)
+        if order.given_back is not None:
+            inclusive = order.priced.lines[0].tax_inclusive
+            if await load_given_back(tx, subscription, tax_inclusive=inclusive) != order.given_back:
+                raise Overtaken
         await insert_payment(tx, payment, secret_hash(secret), inputs, None)
         await _store_charge(runtime, tx, subscription, order, payment.payment_id, at)
         if order.action is not None:
@@ -139,6 +177,7 @@ async def _store_charge(
         replaces_method=order.replaces_method,
         change=order.change,
         factor=order.factor,
+        credit_otherwise=order.credit_otherwise,
     )
     record = ChargeRecord(
         payment_id=payment_id,
@@ -154,7 +193,7 @@ async def _store_charge(
     await insert_charge(tx, subscription.tenant, record)
     if order.charge_type is None:
         return  # a new card waits for its owner, and nothing waits for the card
-    await save_move(runtime, tx, Moved(open_charge(subscription, opened, at)), at)
+    await save_move(runtime, tx, Moved(open_charge(close_link(subscription, at).subscription, opened, at)), at)
 
 
 def _payment(

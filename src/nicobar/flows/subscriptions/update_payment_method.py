@@ -7,6 +7,7 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.core.payments.return_url import checked_return_url
+from nicobar.core.payments.saved_method import check_takes
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import price_left
 from nicobar.core.subscriptions.due import retry_of
@@ -34,17 +35,17 @@ async def update_payment_method(
 ) -> PlacedCharge | None:
     """Use a saved method at once, or return a payment on whose page the customer gives another one.
 
-    Where something is owed, it is charged: to the saved method at once, or on the page. A decline is no refusal.
-    Raises Problem INVALID_REQUEST_BODY for the return address, NOT_FOUND for the subscription or the method,
-    SUBSCRIPTION_INACTIVE for what has ended or not begun, PREVIOUS_PAYMENT_PENDING while a charge is open,
-    and NO_ELIGIBLE_PAYMENT_METHODS; nothing is changed then.
+    Where something is owed, it is charged: to the saved method at once, or on the page. An earlier page for it, which
+    its customer may have lost, ends then. A decline is no refusal. Raises Problem INVALID_REQUEST_BODY for the return
+    address, NOT_FOUND for the subscription or the method, SUBSCRIPTION_INACTIVE for what has ended or not begun,
+    PREVIOUS_PAYMENT_PENDING while a charge is under way, and NO_ELIGIBLE_PAYMENT_METHODS; nothing is changed then.
     """
     update = msgspec.structs.replace(update, return_url=checked_return_url(update.return_url))
     subscription = await require_subscription(runtime, tenant, subscription_id)
     if subscription.status not in ("active", "paused", *UNPAID):
         raise Problem("SUBSCRIPTION_INACTIVE")
-    owes = subscription.status in UNPAID
-    if owes and subscription.open_charge is not None:
+    owes, opened = subscription.status in UNPAID, subscription.open_charge
+    if owes and opened is not None and opened.link_until is None:
         raise Problem("PREVIOUS_PAYMENT_PENDING")
     at = runtime.now(tenant)
     try:
@@ -70,6 +71,7 @@ async def _replace(runtime: Runtime, subscription: Subscription, payment_method_
         method = await get_method(tx, tenant, subscription.customer.customer_id, payment_method_id)
         if method is None:
             raise Problem("NOT_FOUND", what=f"Payment method {payment_method_id}", path="payment_method_id")
+        check_takes(method, subscription.currency)
         if not is_chargeable(method, processor):
             raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
         await save_move(runtime, tx, replace_method(subscription, payment_method_id, at), at)

@@ -1,22 +1,20 @@
 """Change what can be changed of a subscription: its dates, its end, whom it bills; pause, resume and cancel it."""
 
-from datetime import datetime
-
 import msgspec
 from msgspec import UNSET
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.fields import checked_metadata
-from nicobar.core.payments.payment import PAYABLE, Payment
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import check_scenario
 from nicobar.core.subscriptions.change_request import SubscriptionChange, changed, check_change
-from nicobar.core.subscriptions.subscription import CancelledBy, Moved, OpenCharge, Subscription
+from nicobar.core.subscriptions.subscription import CancelledBy, Moved, Subscription
 from nicobar.core.tax.tax_place import REGION_MISSING
 from nicobar.core.typed_text import tidy
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.subscriptions.place_charge import OpenLink
 from nicobar.flows.subscriptions.require_subscription import require_subscription
 from nicobar.flows.subscriptions.save_move import save_move
 from nicobar.flows.tax.check_tax_id import check_tax_id
@@ -24,9 +22,7 @@ from nicobar.reference import failures
 from nicobar.reference.tax_regions import tax_regions
 from nicobar.storage.customers.customers import lock_customer, update_customer
 from nicobar.storage.database import Tx
-from nicobar.storage.payments.hosted_pages import end_payment_link
-from nicobar.storage.payments.payments import lock_payment
-from nicobar.storage.subscriptions.charges import charges_of_payments, end_charge, free_moment
+from nicobar.storage.subscriptions.charges import free_moment
 from nicobar.storage.subscriptions.subscriptions import lock_subscription
 
 BY_KEY = CancelledBy("api_key")
@@ -44,7 +40,7 @@ async def update_subscription(
     known = await require_subscription(runtime, tenant, subscription_id)
     change = await _checked(runtime, known, change)
     async with runtime.database.transaction() as tx:
-        linked = await _lock_linked(tx, known)
+        link = await OpenLink.lock(tx, known)
         own = await lock_subscription(tx, tenant, subscription_id)
         if own is None:
             raise Problem("NOT_FOUND", what="Subscription")
@@ -53,7 +49,7 @@ async def update_subscription(
         if result.subscription == own:
             return own
         if own.open_charge is not None and result.subscription.open_charge is None:
-            await _end_linked(tx, own.open_charge, linked, at)
+            await link.end(tx, own.open_charge, at)
         if change.customer_name is not UNSET:
             customer = await lock_customer(tx, tenant, own.customer.customer_id)
             if customer is not None:
@@ -77,26 +73,6 @@ async def _after_what_is_paid(tx: Tx, own: Subscription, result: Moved) -> Moved
     if free == wanted:
         return result
     return Moved(msgspec.structs.replace(result.subscription, next_billing_date=free, anchor=free), result.events)
-
-
-async def _lock_linked(tx: Tx, known: Subscription) -> Payment | None:
-    """Lock the payment whose link waits for somebody to pay what is owed: payments are locked before subscriptions."""
-    opened = known.open_charge
-    if opened is None or opened.link_until is None:
-        return None
-    return await lock_payment(tx, known.tenant, opened.payment_id)
-
-
-async def _end_linked(tx: Tx, opened: OpenCharge, linked: Payment | None, at: datetime) -> None:
-    """End the link of a charge that nobody is to pay any more; the sweep cancels its payment.
-
-    Raises Problem PREVIOUS_PAYMENT_PENDING when somebody is paying it, or it was opened just now.
-    """
-    if linked is None or linked.payment_id != opened.payment_id or linked.status not in PAYABLE:
-        raise Problem("PREVIOUS_PAYMENT_PENDING")
-    await end_payment_link(tx, linked.tenant, linked.payment_id, at)
-    for charge in await charges_of_payments(tx, linked.tenant, [linked.payment_id]):
-        await end_charge(tx, linked.tenant, charge, "failed")
 
 
 async def _checked(runtime: Runtime, known: Subscription, change: SubscriptionChange) -> SubscriptionChange:

@@ -13,6 +13,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.charge_due import NothingToCharge, charge_due
 from nicobar.flows.subscriptions.place_charge import Overtaken
 from nicobar.flows.subscriptions.save_move import save_move
+from nicobar.storage.payments.hosted_pages import end_payment_link
 from nicobar.storage.payments.payments import lock_payment
 from nicobar.storage.subscriptions.charges import charges_of_payments, end_charge
 from nicobar.storage.subscriptions.subscriptions import get_subscription, lock_subscription
@@ -70,11 +71,13 @@ async def _move(runtime: Runtime, subscription: Subscription, step: DueStep | No
                 return False  # its customer paid in time, and the bank has not said how it ended
         if await lock_subscription(tx, tenant, subscription.subscription_id) != subscription:
             raise Overtaken
-        if waited_for is not None:
+        result = _moved(subscription, step, at)
+        if waited_for is not None and result.subscription.open_charge is None:
+            await end_payment_link(tx, tenant, waited_for, at)
             for charge in await charges_of_payments(tx, tenant, [waited_for]):
                 if charge.subscription_id == subscription.subscription_id and charge.state == "open":
                     await end_charge(tx, tenant, charge, "failed")
-        await save_move(runtime, tx, _moved(subscription, step, at), at)
+        await save_move(runtime, tx, result, at)
     return True
 
 
@@ -82,7 +85,7 @@ def _waited_for(subscription: Subscription, step: DueStep | None) -> str | None:
     """Return the payment that was not made in time."""
     if step == "give_up":
         return subscription.first_payment_id
-    if step == "close_link" and subscription.open_charge is not None:
+    if step in ("close_link", "end_grace") and subscription.open_charge is not None:
         return subscription.open_charge.payment_id
     return None
 

@@ -90,7 +90,8 @@ def allowed(subscription: Subscription, settings: PortalSettings) -> Allowed:
     status, live = subscription.status, subscription.status in _LIVE
     scheduled, by = subscription.cancel_at_next_billing_date, subscription.cancelled_by
     cancels = settings.portal_cancellation != "off" and live and not scheduled
-    idle = subscription.open_charge is None
+    charge = subscription.open_charge
+    under_way = charge is not None and charge.link_until is None  # a page that waits is left for another one
     return Allowed(
         cancel_later=cancels and status == "active",
         cancel_now=cancels and settings.portal_cancellation == "any",
@@ -99,9 +100,9 @@ def allowed(subscription: Subscription, settings: PortalSettings) -> Allowed:
         and scheduled
         and by is not None
         and by.actor_type == "customer",
-        pause=settings.portal_pause and status == "active" and idle and not scheduled,
+        pause=settings.portal_pause and status == "active" and charge is None and not scheduled,
         resume=settings.portal_pause and status == "paused",
-        change_card=settings.portal_payment_method and live and (idle or status not in UNPAID),
+        change_card=settings.portal_payment_method and live and not (under_way and status in UNPAID),
         change_address=settings.portal_details and live,
     )
 

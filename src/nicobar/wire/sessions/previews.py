@@ -67,7 +67,7 @@ class Breakup(ResponseBody, frozen=True, kw_only=True):
 
 
 class PreviewedAddon(ResponseBody, frozen=True, kw_only=True):
-    """One priced add-on of a line, with the units of `PreviewedItem`."""
+    """One priced add-on of a line, with the units of `PreviewedItem`; also one of which none is taken."""
 
     addon_id: str
     name: str
@@ -155,7 +155,7 @@ def read_preview(body: CheckoutPreviewRequest) -> SessionRequest:
     """Return the session whose cart a request wants to preview. Raises Problem as `read_session`."""
     refuse_collection(body.product_collection_id)
     return SessionRequest(
-        items=[read_item(item, index) for index, item in enumerate(body.product_cart)],
+        items=[read_item(item, index, lists_addons=True) for index, item in enumerate(body.product_cart)],
         subscription=read_terms(body.subscription_data),
         billing=None if body.billing_address is None else read_address(body.billing_address),
         customer=None if body.customer is None else read_requested_customer(body.customer),

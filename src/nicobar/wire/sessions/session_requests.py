@@ -227,12 +227,16 @@ def refuse_collection(product_collection_id: str | None) -> None:
         raise Problem("UNSUPPORTED_ACTION", path="product_collection_id", detail=detail)
 
 
-def read_item(item: SessionItemRequest, index: int) -> SessionItem:
-    """Return one line of the cart. Raises Problem INVALID_REQUEST_BODY for credits, because no product has any."""
+def read_item(item: SessionItemRequest, index: int, *, lists_addons: bool = False) -> SessionItem:
+    """Return one line of the cart; with `lists_addons` those of its add-ons, too, of which none is taken.
+
+    Raises Problem INVALID_REQUEST_BODY for credits, because no product has any.
+    """
     if item.credit_entitlements:
         detail = f"The product has no credit entitlement {item.credit_entitlements[0].credit_entitlement_id}."
         raise Problem("INVALID_REQUEST_BODY", path=f"product_cart[{index}].credit_entitlements", detail=detail)
-    addons = [RequestedAddon(each.addon_id, each.quantity) for each in item.addons or () if each.quantity]
+    listed = [each for each in item.addons or () if each.quantity or lists_addons]
+    addons = [RequestedAddon(each.addon_id, each.quantity) for each in listed]
     return SessionItem(item.product_id, item.quantity, item.amount, addons)
 
 

@@ -111,7 +111,7 @@ class SubscriptionCharge(RequestBody, frozen=True, kw_only=True):
 
     product_price: Amount
     adaptive_currency_fees_inclusive: bool | None = None
-    customer_balance_config: dict[str, bool] | None = None
+    customer_balance_config: dict[str, bool | None] | None = None
     """Changes nothing: this server has no wallets."""
     metadata: Metadata | None = None
     product_currency: CurrencyCode | None = None

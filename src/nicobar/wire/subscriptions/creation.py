@@ -47,10 +47,10 @@ TrialDays = Annotated[int, Meta(ge=0, le=10_000)]
 
 
 class AttachedAddon(RequestBody, frozen=True, kw_only=True):
-    """An add-on to buy with the product, and how many of it."""
+    """An add-on to buy with the product, and how many of it; none leaves it out."""
 
     addon_id: ObjectId
-    quantity: SubscriptionQuantity
+    quantity: Annotated[int, Meta(ge=0, le=MAXIMUM_QUANTITY)]
 
 
 AttachedAddons = Annotated[list[AttachedAddon], Meta(max_length=100)]
@@ -173,7 +173,7 @@ def read_on_demand(demand: OnDemandRequest) -> OnDemand:
 
 def read_addons(addons: list[AttachedAddon] | None) -> list[RequestedAddon]:
     """Return the add-ons that a request asks for."""
-    return [RequestedAddon(addon.addon_id, addon.quantity) for addon in addons or []]
+    return [RequestedAddon(addon.addon_id, addon.quantity) for addon in addons or [] if addon.quantity]
 
 
 def render_created_subscription(created: CreatedSubscription, link: str | None) -> SubscriptionCreated:
