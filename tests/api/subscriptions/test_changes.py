@@ -6,6 +6,9 @@ import pytest
 
 from api.subscriptions.subscribing import GOOD_CARD, RENEWALS_FAIL, Club
 from harness import Merchant
+from nicobar.core.subscriptions.change_request import SubscriptionChange
+from nicobar.core.subscriptions.subscription import CancelledBy
+from nicobar.flows.subscriptions.update_subscription import update_subscription
 from orders import dump
 
 
@@ -78,6 +81,30 @@ async def test_a_cancellation_ends_it_now_or_at_the_date(club: Club) -> None:
     assert (await patch(club, other, {"metadata": {}}, 422))["code"] == "SUBSCRIPTION_INACTIVE"
     await club.work(days=62)
     assert len(await club.payments(other["subscription_id"])) == 1
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+async def test_a_schedule_that_is_repeated_changes_nothing(club: Club, *, scheduled: bool) -> None:
+    own = await club.subscribe()
+    if scheduled:
+        await patch(club, own, {"cancel_at_next_billing_date": True, "cancellation_feedback": "unused"})
+    before, told = await club.read(own["subscription_id"]), await club.told()
+    club.clock.advance(minutes=1)
+    assert await patch(club, own, {"cancel_at_next_billing_date": scheduled}) == before
+    assert await club.told() == told
+
+
+async def test_who_scheduled_the_end_stays_when_more_is_said(club: Club) -> None:
+    own = await club.subscribe()
+    why = SubscriptionChange(cancel_at_next_billing_date=True, feedback="unused", comment="Moving")
+    ana = CancelledBy("customer", "ana@example.com", "Ana")
+    await update_subscription(club.runtime, club.merchant.tenant, own["subscription_id"], why, ana)
+    more = {"cancel_at_next_billing_date": True, "cancellation_feedback": "too_complex"}
+    changed = await patch(club, own, more)
+    assert changed["cancelled_by"] == {"actor_type": "customer", "email": "ana@example.com", "name": "Ana"}
+    assert (changed["cancellation_feedback"], changed["cancellation_comment"]) == ("too_complex", "Moving")
+    freed = await patch(club, own, {"cancel_at_next_billing_date": False})
+    assert (freed["cancelled_by"], freed["cancellation_feedback"], freed["cancellation_comment"]) == (None, None, None)
 
 
 async def test_a_pause_moves_the_dates_by_its_length(club: Club) -> None:

@@ -180,6 +180,12 @@ def _with_end(subscription: Subscription, change: SubscriptionChange, at: dateti
     scheduled = change.cancel_at_next_billing_date
     if subscription.status == "pending":
         raise Problem("SUBSCRIPTION_INACTIVE")
+    if scheduled == subscription.cancel_at_next_billing_date:
+        if feedback is None and comment is None:
+            return Moved(subscription)
+        by = subscription.cancelled_by or by  # who said why later did not schedule it
+        feedback = feedback or subscription.cancellation_feedback
+        comment = comment or subscription.cancellation_comment
     return moved(
         subscription,
         subscription.status,
