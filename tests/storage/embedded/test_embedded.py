@@ -61,6 +61,14 @@ async def test_durability_is_on_and_the_network_is_off(data: Path) -> None:
     assert shown == ["on", "on", "on", "on", "on", "off", "UTC", ""]
 
 
+async def test_the_files_of_the_log_are_small(data: Path) -> None:
+    """A commit that begins a new one waits until it is filled with zeros."""
+    with open_embedded(data) as postgres:
+        assert await value(postgres.dsn, "SHOW wal_segment_size") == "4MB"
+        sizes = {file.stat().st_size for file in (data / "postgres" / "pg_wal").iterdir() if file.is_file()}
+    assert sizes == {4 * 1024 * 1024}
+
+
 async def test_a_restart_keeps_the_data(data: Path) -> None:
     with open_embedded(data) as postgres:
         await keep_a_row(postgres.dsn)

@@ -53,6 +53,10 @@ SUPERUSER = "postgres"
 # one when a person starts the server by hand, without the settings that we give at each start.
 CLOSED = ("--auth-local=trust", "--auth-host=reject", "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700")
 
+WAL_SEGMENT_MIB = 4
+"""The size of a file of the write-ahead log. A new one is filled with zeros first, and every commit waits for that: a
+few milliseconds, and some fifteen with PostgreSQL's own 16 MiB."""
+
 _START_LOCK = "postgres.start.lock"  # held alone, shortly, by who starts or stops the server
 _USE_LOCK = "postgres.use.lock"  # held together by all who use the server
 _RUN_LOCK = "postgres.run.lock"  # held by the server itself
@@ -244,7 +248,8 @@ def _create(cluster: Path, data: Path, programs: Path, account: SystemUser, runn
     single = [programs / "bin" / "postgres", "--single", "-D", draft, "-c", "exit_on_error=on", "postgres"]
     held = (running.descriptor,)
     try:
-        _step([*initdb, "--data-checksums", "--no-instructions", *CLOSED], account, "", held)
+        size = f"--wal-segsize={WAL_SEGMENT_MIB}"
+        _step([*initdb, "--data-checksums", size, "--no-instructions", *CLOSED], account, "", held)
         _step(single, account, f"CREATE DATABASE {DATABASE};\n", held)
         draft.rename(cluster)
     except BaseException:
