@@ -5,7 +5,7 @@ from nicobar.core.problems import Problem
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.accounts.account_uses import account_uses
-from nicobar.storage.accounts.processor_accounts import list_accounts, retire_account
+from nicobar.storage.accounts.processor_accounts import close_account, list_accounts, retire_account
 from nicobar.storage.business.settings import lock_business
 
 
@@ -28,6 +28,7 @@ async def remove_processor_account(
             named = "" if account is None else f" {account}"
             message = f"There is no account{named} at {processor} for {tenant.mode} payments."
             raise Problem("NOT_FOUND", message=message)
+        await close_account(tx, stored)
         uses = await account_uses(tx, stored)
         if uses.under_way:
             raise Problem(
