@@ -189,9 +189,19 @@ def set_(
     servers, retired = with_runtime(configuration, work)
     say(f"The account at {processor.title()} for {mode} payments is stored.", sys.stderr)
     if retired is not None:
-        see = command(configuration, "processors list")
-        say(f"It is another one than {retired.known_as}, which goes on for what it has charged: {see}", sys.stderr)
+        say(_replaced(retired, command(configuration, "processors list")), sys.stderr)
     return _tell_who_charges(configuration, servers, mode)
+
+
+def _replaced(retired: "ProcessorAccount", see: str) -> str:
+    """Return what becomes of the account that charged until now."""
+    other = f"It is another one than {retired.known_as}"
+    if retired.sealed is not None:
+        return f"{other}, which goes on for what it has charged: {see}"
+    return (
+        f"{other}, whose keys cannot be decrypted with the encryption key that is in use here, and are forgotten. "
+        f"To refund what that has charged, and to learn how payments under way end, set its keys again, then these."
+    )
 
 
 def _tell_who_charges(configuration: Configuration, servers: list[str], mode: str) -> int:

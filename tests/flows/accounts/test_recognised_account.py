@@ -1,6 +1,7 @@
 """The same account at Stripe with other keys, removed and set again, or without its keys: nothing is lost."""
 
 import asyncio
+import base64
 from datetime import timedelta
 from typing import Any
 
@@ -33,12 +34,14 @@ from nicobar.flows.payments.resolve_attempt import resolve_attempt
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.refunds.resolve_refund import resolve_refund
 from nicobar.flows.runtime import Runtime
+from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import MethodInput
 from nicobar.processors.stripe.stripe_account import StripeAccount
 from nicobar.storage.accounts.account_uses import account_uses
 from nicobar.storage.accounts.processor_accounts import hold_account, known_accounts
 from nicobar.storage.payments.attempts import get_attempt
 from nicobar.storage.payments.payment_moves import begin_attempt
+from nicobar.vault import Keys, Vault
 from orders import attempts_of, dump, order, place, reload
 
 __all__ = ["runtime_at_stripe"]
@@ -131,7 +134,7 @@ async def test_an_account_is_removed_when_nothing_is_under_way_and_goes_on_when_
 async def test_nothing_begins_at_an_account_that_a_server_does_not_know_to_be_removed(
     runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
 ) -> None:
-    """Its policy is some seconds old; what it began there could be asked about at no account."""
+    """Its policy is some seconds old, and of what it began there no account could tell the end."""
     tenant = merchant.tenant
     await connect(runtime, tenant, localstripe, check=True)
     sold = await sell(runtime, tenant, localstripe)
@@ -155,6 +158,49 @@ async def test_nothing_begins_at_an_account_that_a_server_does_not_know_to_be_re
     with pytest.raises(Problem, match="is not configured any more"):
         await refund_payment(runtime, tenant, NewRefund(sold.payment_id))
     assert (await reload(runtime, sold)).refund_reserved_amount == 0
+
+
+async def test_the_account_that_charges_is_not_removed_in_place_of_a_retired_one(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe
+) -> None:
+    """`--account` names retired ones; two are known as one when Stripe told whose keys they are too late."""
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    await connect(runtime, tenant, other_localstripe, 2, check=True)
+    with pytest.raises(Problem) as refused:
+        await remove_processor_account(runtime, merchant.live_tenant, "stripe")
+    assert refused.value.message == "There is no account at stripe for live payments."
+    async with runtime.database.transaction() as tx:
+        await tx.execute("UPDATE processor_accounts SET account_id = 'acct_one'")
+    await remove_processor_account(runtime, tenant, "stripe", "acct_one")
+    assert await accounts_of(runtime, tenant) == [
+        (named(other_localstripe), True, True),
+        (named(localstripe), False, False),
+    ]
+    await connect(runtime, tenant, localstripe, 3, check=True)
+    await remove_processor_account(runtime, tenant, "stripe")
+    with pytest.raises(Problem) as refused:
+        await remove_processor_account(runtime, tenant, "stripe")
+    assert (refused.value.code, refused.value.message) == (
+        "NOT_FOUND",
+        "No account at stripe charges test payments now. Those that did are removed by name: acct_one.",
+    )
+
+
+async def test_keys_that_cannot_be_decrypted_are_forgotten_with_their_account_and_that_is_told(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe
+) -> None:
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    other = Accounts(Vault(Keys.parse(base64.b64encode(bytes(32)).decode()), None), runtime.clock)
+    elsewhere = runtime._replace(accounts=other)
+    forgotten = await connect(elsewhere, tenant, other_localstripe, 2, check=True)
+    await other.close()
+    assert forgotten is not None and (forgotten.known_as, forgotten.sealed) == (named(localstripe), None)
+    assert await accounts_of(runtime, tenant) == [
+        (named(other_localstripe), True, True),
+        (named(localstripe), False, False),
+    ]
 
 
 async def test_a_removal_waits_for_what_begins_at_the_account_and_is_refused_then(

@@ -1,5 +1,8 @@
 """Take an account at a processor away from a business."""
 
+from collections.abc import Sequence
+
+from nicobar.core.accounts.processor_account import ProcessorAccount
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
@@ -20,14 +23,7 @@ async def remove_processor_account(
     """
     async with runtime.database.transaction() as tx:
         await lock_business(tx, tenant.business_id)
-        for stored in await list_accounts(tx, tenant):
-            wanted = stored.retired_at is None if account is None else stored.known_as == account
-            if stored.processor == processor and wanted:
-                break
-        else:
-            named = "" if account is None else f" {account}"
-            message = f"There is no account{named} at {processor} for {tenant.mode} payments."
-            raise Problem("NOT_FOUND", message=message)
+        stored = _find(await list_accounts(tx, tenant), tenant, processor, account)
         await close_account(tx, stored)
         uses = await account_uses(tx, stored)
         if uses.under_way:
@@ -38,3 +34,21 @@ async def remove_processor_account(
             )
         await retire_account(tx, stored, stored.account_id, runtime.real_now(), keep_keys=False)
         await write_audit_entry(runtime, tx, tenant, "processor.remove", [processor])
+
+
+def _find(
+    accounts: Sequence[ProcessorAccount], tenant: Tenant, processor: str, account: str | None
+) -> ProcessorAccount:
+    """Return the account that is meant. Of two that are known as the same it is the retired one."""
+    own = [stored for stored in accounts if stored.processor == processor]
+    for stored in reversed(own):
+        if stored.retired_at is None if account is None else stored.known_as == account:
+            return stored
+    message = (
+        f"There is no account{'' if account is None else f' {account}'} at {processor} for {tenant.mode} payments."
+    )
+    if account is None and own:
+        names = ", ".join(stored.known_as for stored in own)
+        message = f"No account at {processor} charges {tenant.mode} payments now. "
+        message += f"Those that did are removed by name: {names}."
+    raise Problem("NOT_FOUND", message=message)

@@ -23,7 +23,8 @@ async def set_processor_account(
     """Store the keys, the secret ones encrypted; `check` asks Stripe first whether it takes them, and whose they are.
 
     They are in force for new payments of every running server within the bound that `load_policy` states. Returns the
-    account that charged until now when the keys are of another one: it is still queried for what it has charged.
+    account that charged until now when the keys are of another one: it is still queried for what it has charged,
+    unless it is returned without its keys, which could not be decrypted here and are forgotten.
 
     Raises Problem INVALID_REQUEST_PARAMETERS for keys that are none, are of the other mode or that Stripe does not
     take, NOT_FOUND for an unknown business, and VaultError when secrets cannot be encrypted; nothing is changed then.
@@ -90,4 +91,4 @@ async def _retire_others(
         readable = False
     await retire_account(tx, charging, charging.account_id, at, keep_keys=readable)
     await write_audit_entry(runtime, tx, charging.tenant, "processor.retire", [NAME], [])
-    return charging
+    return charging if readable else msgspec.structs.replace(charging, sealed=None)
