@@ -93,6 +93,22 @@ async def test_an_account_that_was_set_before_ids_were_stored_is_recognised_whil
     assert (await reload(runtime, waiting)).status == "succeeded"
 
 
+async def test_a_retired_account_that_was_set_unchecked_is_recognised_while_its_keys_work(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
+) -> None:
+    tenant = merchant.tenant
+    names = [keys_of(localstripe).publishable_key, keys_of(other_localstripe, number=2).publishable_key]
+    await connect(runtime, tenant, localstripe)
+    sold = await sell(runtime, tenant, localstripe)
+    await connect(runtime, tenant, other_localstripe, 2)
+    assert await accounts_of(runtime, tenant) == [(names[1], True, True), (names[0], False, True)]
+    replaced = await connect(runtime, tenant, localstripe, 3, check=True)
+    assert replaced is not None and replaced.account_id == named(other_localstripe)
+    assert await accounts_of(runtime, tenant) == [(names[0], True, True), (names[1], False, True)]
+    wait(clock)
+    assert (await again(runtime, sold)).status == "succeeded"
+
+
 async def test_an_account_is_removed_when_nothing_is_under_way_and_goes_on_when_it_is_set_again(
     runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
 ) -> None:

@@ -38,13 +38,13 @@ async def set_processor_account(
             account_id = await accounts.connect(tenant, account).check_keys()
     except ValueError as error:
         raise Problem("INVALID_REQUEST_PARAMETERS", detail=str(error)) from error
-    identified = await _identify_charging(runtime, tenant) if check else None
+    identified = await _identify(runtime, tenant) if check else {}
     api_base = None if account.api_base == API_BASE else account.api_base
     async with runtime.database.transaction() as tx:
         if not await lock_business(tx, tenant.business_id):
             raise Problem("NOT_FOUND", what="Business")
         stored = [
-            identified if identified is not None and each.number == identified.number else each
+            msgspec.structs.replace(each, account_id=each.account_id or identified.get(each.number))
             for each in await known_accounts(tx, tenant)
             if each.processor == NAME
         ]
@@ -60,21 +60,24 @@ async def set_processor_account(
     return retired
 
 
-async def _identify_charging(runtime: Runtime, tenant: Tenant) -> ProcessorAccount | None:
-    """Ask Stripe for its id of the account that charges, where it was never told; None where it is known or not told.
+async def _identify(runtime: Runtime, tenant: Tenant) -> dict[int, str]:
+    """Ask Stripe for its ids of the accounts of which it was never told, and return those that it tells, by number.
 
-    So an account that was set before ids were stored is told apart from another one, while its keys still work.
+    So an account that was set before ids were stored, or unchecked, is told apart from another one while its keys work.
     """
+    assert runtime.accounts is not None  # noqa: S101 - only some tests go without
     async with runtime.database.read() as read:
         stored = [each for each in await known_accounts(read, tenant) if each.processor == NAME]
-    charging = next((each for each in stored if each.retired_at is None and each.account_id is None), None)
-    if charging is None or runtime.accounts is None:
-        return None
-    try:
-        account_id = await runtime.accounts.open(charging).check_keys()
-    except (VaultError, ValueError):
-        return None
-    return msgspec.structs.replace(charging, account_id=account_id)
+    identified = {}
+    for each in stored:
+        if each.account_id is None:
+            try:
+                account_id = await runtime.accounts.open(each).check_keys()
+            except (VaultError, ValueError):
+                continue
+            if account_id is not None:
+                identified[each.number] = account_id
+    return identified
 
 
 async def _retire_others(
