@@ -109,6 +109,22 @@ async def test_a_retired_account_that_was_set_unchecked_is_recognised_while_its_
     assert (await again(runtime, sold)).status == "succeeded"
 
 
+async def test_an_account_that_was_set_unchecked_is_recognised_after_it_was_removed(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, clock: FakeClock
+) -> None:
+    """Its keys are the last that can tell whose they are; the publishable one may be another when it is set again."""
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe)
+    sold, name = await sell(runtime, tenant, localstripe), keys_of(localstripe).publishable_key
+    await remove_processor_account(runtime, tenant, "stripe")
+    assert await accounts_of(runtime, tenant) == [(name, False, False)]
+    await connect(runtime, tenant, localstripe, 2, check=True)
+    wait(clock)
+    assert await accounts_of(runtime, tenant) == [(name, True, True)]
+    assert (await again(runtime, sold)).status == "succeeded"
+    assert (await refund_payment(runtime, tenant, NewRefund(sold.payment_id))).refund.status == "succeeded"
+
+
 async def test_an_account_is_removed_when_nothing_is_under_way_and_goes_on_when_it_is_set_again(
     runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from nicobar.core.accounts.processor_account import ProcessorAccount
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.flows.accounts.identify_accounts import identify_accounts
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.accounts.account_uses import account_uses
@@ -17,10 +18,13 @@ async def remove_processor_account(
 ) -> None:
     """Forget the keys of the account that charges or, with `account`, of the one that is known as that.
 
-    What it has charged stays its own: nobody else is queried for it, and all goes on when it is set again. Raises
-    Problem UNSUPPORTED_ACTION while payments or refunds are under way there, whose end could no longer be queried, and
-    NOT_FOUND when there is no such account; nothing is changed then.
+    What it has charged stays its own: nobody else is queried for it, and all goes on when it is set again. So that it
+    is recognised then, its keys are used once more to learn whose they are, where that is not known yet.
+
+    Raises Problem UNSUPPORTED_ACTION while payments or refunds are under way there, whose end could no longer be
+    queried, and NOT_FOUND when there is no such account; nothing is changed then.
     """
+    identified = await identify_accounts(runtime, tenant, processor)
     async with runtime.database.transaction() as tx:
         await lock_business(tx, tenant.business_id)
         stored = _find(await list_accounts(tx, tenant), tenant, processor, account)
@@ -32,7 +36,8 @@ async def remove_processor_account(
                 detail=f"{uses.open_attempts} {tenant.mode} payments are under way there, and "
                 f"{uses.pending_refunds + uses.returns} refunds: only this account can tell how they end.",
             )
-        await retire_account(tx, stored, stored.account_id, runtime.real_now(), keep_keys=False)
+        account_id = stored.account_id or identified.get(stored.number)
+        await retire_account(tx, stored, account_id, runtime.real_now(), keep_keys=False)
         await write_audit_entry(runtime, tx, tenant, "processor.remove", [processor])
 
 

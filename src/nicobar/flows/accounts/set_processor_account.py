@@ -8,6 +8,7 @@ import msgspec
 from nicobar.core.accounts.processor_account import ProcessorAccount, find_same
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.flows.accounts.identify_accounts import identify_accounts
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.stripe.stripe_account import API_BASE, NAME, StripeAccount, check_account
@@ -38,7 +39,7 @@ async def set_processor_account(
             account_id = await accounts.connect(tenant, account).check_keys()
     except ValueError as error:
         raise Problem("INVALID_REQUEST_PARAMETERS", detail=str(error)) from error
-    identified = await _identify(runtime, tenant) if check else {}
+    identified = await identify_accounts(runtime, tenant, NAME) if check else {}
     api_base = None if account.api_base == API_BASE else account.api_base
     async with runtime.database.transaction() as tx:
         if not await lock_business(tx, tenant.business_id):
@@ -58,26 +59,6 @@ async def set_processor_account(
         await set_account(tx, tenant, NAME, name, account_id, account.publishable_key, api_base, sealed, at)
         await write_audit_entry(runtime, tx, tenant, "processor.set", [NAME], ["keys"])
     return retired
-
-
-async def _identify(runtime: Runtime, tenant: Tenant) -> dict[int, str]:
-    """Ask Stripe for its ids of the accounts of which it was never told, and return those that it tells, by number.
-
-    So an account that was set before ids were stored, or unchecked, is told apart from another one while its keys work.
-    """
-    assert runtime.accounts is not None  # noqa: S101 - only some tests go without
-    async with runtime.database.read() as read:
-        stored = [each for each in await known_accounts(read, tenant) if each.processor == NAME]
-    identified = {}
-    for each in stored:
-        if each.account_id is None:
-            try:
-                account_id = await runtime.accounts.open(each).check_keys()
-            except (VaultError, ValueError):
-                continue
-            if account_id is not None:
-                identified[each.number] = account_id
-    return identified
 
 
 async def _retire_others(
