@@ -8,7 +8,7 @@ from nicobar.core.problems import Problem
 from nicobar.flows.accounts.identify_accounts import identify_accounts
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.accounts.account_uses import account_uses
+from nicobar.storage.accounts.account_uses import account_work
 from nicobar.storage.accounts.processor_accounts import close_account, list_accounts, retire_account
 from nicobar.storage.business.settings import lock_business
 
@@ -29,12 +29,12 @@ async def remove_processor_account(
         await lock_business(tx, tenant.business_id)
         stored = _find(await list_accounts(tx, tenant), tenant, processor, account)
         await close_account(tx, stored)
-        uses = await account_uses(tx, stored)
-        if uses.under_way:
+        work = await account_work(tx, stored)
+        if work.under_way:
             raise Problem(
                 "UNSUPPORTED_ACTION",
-                detail=f"{uses.open_attempts} {tenant.mode} payments are under way there, and "
-                f"{uses.pending_refunds + uses.returns} refunds: only this account can tell how they end.",
+                detail=f"{work.open_attempts} {tenant.mode} payments are under way there, and "
+                f"{work.pending_refunds + work.returns} refunds: only this account can tell how they end.",
             )
         account_id = stored.account_id or identified.get(stored.number)
         await retire_account(tx, stored, account_id, runtime.real_now(), keep_keys=False)
