@@ -150,7 +150,9 @@ def set_(
     /,
     *,
     mode: InMode = "test",
-    no_check: Annotated[bool, Parameter(help="Do not ask the processor whether it takes the keys.")] = False,
+    no_check: Annotated[
+        bool, Parameter(help="Do not ask the processor whether it takes the keys, and whose they are.")
+    ] = False,
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
@@ -290,7 +292,7 @@ def remove(
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Forget the keys of an account. What it has charged is refused a refund until the same account is set again."""
+    """Forget the keys of an account. Refunds of what it has charged are refused until the same account is set again."""
     configuration = read_configuration(data=data, database_url=database_url)
     refuse_without_database(configuration, "accounts")
     which = f"account {account}" if account else "account"
