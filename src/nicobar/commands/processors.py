@@ -150,7 +150,9 @@ def set_(
     /,
     *,
     mode: InMode = "test",
-    no_check: Annotated[bool, Parameter(help="Do not ask the processor whether it takes the keys.")] = False,
+    no_check: Annotated[
+        bool, Parameter(help="Do not ask the processor whether it takes the keys, and whose they are.")
+    ] = False,
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
@@ -189,9 +191,19 @@ def set_(
     servers, retired = with_runtime(configuration, work)
     say(f"The account at {processor.title()} for {mode} payments is stored.", sys.stderr)
     if retired is not None:
-        see = command(configuration, "processors list")
-        say(f"It is another one than {retired.known_as}, which goes on for what it has charged: {see}", sys.stderr)
+        say(_replaced(retired, command(configuration, "processors list")), sys.stderr)
     return _tell_who_charges(configuration, servers, mode)
+
+
+def _replaced(retired: "ProcessorAccount", see: str) -> str:
+    """Return what becomes of the account that charged until now."""
+    other = f"It is another one than {retired.known_as}"
+    if retired.sealed is not None:
+        return f"{other}, which goes on for what it has charged: {see}"
+    return (
+        f"{other}, whose keys cannot be decrypted with the encryption key that is in use here, and are forgotten. "
+        f"To refund what that has charged, and to learn how payments under way end, set its keys again, then these."
+    )
 
 
 def _tell_who_charges(configuration: Configuration, servers: list[str], mode: str) -> int:
@@ -280,7 +292,7 @@ def remove(
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> int:
-    """Forget the keys of an account. What it has charged is refused a refund until the same account is set again."""
+    """Forget the keys of an account. Refunds of what it has charged are refused until the same account is set again."""
     configuration = read_configuration(data=data, database_url=database_url)
     refuse_without_database(configuration, "accounts")
     which = f"account {account}" if account else "account"

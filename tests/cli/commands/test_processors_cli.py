@@ -163,6 +163,20 @@ def test_a_replaced_account_is_listed_with_why_it_is_kept_until_it_is_removed(
     assert twice.stderr.strip() == f"nicobar: There is no account {first} at stripe for test payments."
 
 
+def test_keys_that_are_forgotten_are_not_said_to_go_on(
+    own_data: Path, localstripe: LocalStripe, other_localstripe: LocalStripe
+) -> None:
+    where = ("--data", own_data)
+    first = f"acct_{localstripe.base.rpartition(':')[2]}"
+    for server, key in ((localstripe, bytes(32)), (other_localstripe, bytes(range(32)))):
+        key_of = {"NICOBAR_ENCRYPTION_KEY": base64.b64encode(key).decode()}
+        made = run("processors", "set", "stripe", *where, **STRIPE, NICOBAR_STRIPE_API_BASE=server.base, **key_of)
+        assert made.returncode == 0, made.stderr
+    assert f"It is another one than {first}, whose keys cannot be decrypted with the encryption key" in made.stderr
+    assert "goes on for what it has charged" not in made.stderr
+    assert first not in run("processors", "list", *where).stdout
+
+
 def test_what_a_retired_account_is_needed_for_is_said_in_words() -> None:
     uses = AccountUses(open_attempts=1, pending_refunds=2, returns=0, paid=1200, saved_methods=1)
     assert _needed_for(uses) == "1 payment in doubt, 2 refunds under way, 1,200 charges, 1 saved card"

@@ -1,6 +1,9 @@
 """The same account at Stripe with other keys, removed and set again, or without its keys: nothing is lost."""
 
+import asyncio
+import base64
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -17,23 +20,29 @@ from flows.accounts.stripe_sales import (
     wrong,
 )
 from harness import FakeClock, Merchant
-from nicobar.core.payments.payment import Declined, Succeeded, Unknown
+from nicobar.core.payments.payment import Declined, NeedsAction, Succeeded, Unknown
+from nicobar.core.payments.saved_method import SavedChoice
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import NewRefund
 from nicobar.flows.accounts.remove_processor_account import remove_processor_account
 from nicobar.flows.accounts.set_processor_account import set_processor_account
 from nicobar.flows.payments.abandon_attempt import abandon_attempt
 from nicobar.flows.payments.ask_about_attempt import SILENCE, ask_about_attempt
+from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.payments.refund_duplicate_charge import refund_duplicate_charge
 from nicobar.flows.payments.resolve_attempt import resolve_attempt
 from nicobar.flows.refunds.refund_payment import refund_payment
 from nicobar.flows.refunds.resolve_refund import resolve_refund
 from nicobar.flows.runtime import Runtime
+from nicobar.processors.accounts.accounts import Accounts
+from nicobar.processors.base import MethodInput
 from nicobar.processors.stripe.stripe_account import StripeAccount
 from nicobar.storage.accounts.account_uses import account_uses
-from nicobar.storage.accounts.processor_accounts import known_accounts
+from nicobar.storage.accounts.processor_accounts import hold_account, known_accounts
 from nicobar.storage.payments.attempts import get_attempt
-from orders import attempts_of, dump, reload
+from nicobar.storage.payments.payment_moves import begin_attempt
+from nicobar.vault import Keys, Vault
+from orders import attempts_of, dump, order, place, reload
 
 __all__ = ["runtime_at_stripe"]
 
@@ -84,6 +93,38 @@ async def test_an_account_that_was_set_before_ids_were_stored_is_recognised_whil
     assert (await reload(runtime, waiting)).status == "succeeded"
 
 
+async def test_a_retired_account_that_was_set_unchecked_is_recognised_while_its_keys_work(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
+) -> None:
+    tenant = merchant.tenant
+    names = [keys_of(localstripe).publishable_key, keys_of(other_localstripe, number=2).publishable_key]
+    await connect(runtime, tenant, localstripe)
+    sold = await sell(runtime, tenant, localstripe)
+    await connect(runtime, tenant, other_localstripe, 2)
+    assert await accounts_of(runtime, tenant) == [(names[1], True, True), (names[0], False, True)]
+    replaced = await connect(runtime, tenant, localstripe, 3, check=True)
+    assert replaced is not None and replaced.account_id == named(other_localstripe)
+    assert await accounts_of(runtime, tenant) == [(names[0], True, True), (names[1], False, True)]
+    wait(clock)
+    assert (await again(runtime, sold)).status == "succeeded"
+
+
+async def test_an_account_that_was_set_unchecked_is_recognised_after_it_was_removed(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, clock: FakeClock
+) -> None:
+    """Its keys are the last that can tell whose they are; the publishable one may be another when it is set again."""
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe)
+    sold, name = await sell(runtime, tenant, localstripe), keys_of(localstripe).publishable_key
+    await remove_processor_account(runtime, tenant, "stripe")
+    assert await accounts_of(runtime, tenant) == [(name, False, False)]
+    await connect(runtime, tenant, localstripe, 2, check=True)
+    wait(clock)
+    assert await accounts_of(runtime, tenant) == [(name, True, True)]
+    assert (await again(runtime, sold)).status == "succeeded"
+    assert (await refund_payment(runtime, tenant, NewRefund(sold.payment_id))).refund.status == "succeeded"
+
+
 async def test_an_account_is_removed_when_nothing_is_under_way_and_goes_on_when_it_is_set_again(
     runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
 ) -> None:
@@ -120,6 +161,118 @@ async def test_an_account_is_removed_when_nothing_is_under_way_and_goes_on_when_
     await connect(runtime, tenant, localstripe, 4, check=True)
     wait(clock)
     assert (await refund_payment(runtime, tenant, NewRefund(sold.payment_id))).refund.status == "succeeded"
+
+
+async def test_nothing_begins_at_an_account_that_a_server_does_not_know_to_be_removed(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
+) -> None:
+    """Its policy is some seconds old, and of what it began there no account could tell the end."""
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    sold = await sell(runtime, tenant, localstripe)
+    unpaid = await place(runtime, order(runtime, tenant, customer=sold.customer))
+    ordered = len(localstripe.intents())
+    await remove_processor_account(runtime, tenant, "stripe")
+    before = await dump(runtime)
+    for instrument in (MethodInput("credit"), SavedChoice(str(sold.payment_method_id))):
+        with pytest.raises(Problem, match="The account at stripe for test payments is not configured any more") as told:
+            await confirm_payment(runtime, tenant, unpaid.payment_id, instrument)
+        assert told.value.code == "UNSUPPORTED_ACTION"
+    with pytest.raises(Problem, match="The account at stripe for test payments is not configured any more"):
+        await refund_payment(runtime, tenant, NewRefund(sold.payment_id))
+    assert (await dump(runtime), len(localstripe.intents())) == (before, ordered)
+
+    await connect(runtime, tenant, localstripe, check=True)
+    wait(clock)
+    assert (await again(runtime, sold)).status == "succeeded"
+    await connect(runtime, tenant, other_localstripe, 2, check=True)
+    await remove_processor_account(runtime, tenant, "stripe", named(localstripe))
+    with pytest.raises(Problem, match="is not configured any more"):
+        await refund_payment(runtime, tenant, NewRefund(sold.payment_id))
+    assert (await reload(runtime, sold)).refund_reserved_amount == 0
+
+
+async def test_the_account_that_charges_is_not_removed_in_place_of_a_retired_one(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe
+) -> None:
+    """`--account` names retired ones; two are known as one when Stripe told whose keys they are too late."""
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    await connect(runtime, tenant, other_localstripe, 2, check=True)
+    with pytest.raises(Problem) as refused:
+        await remove_processor_account(runtime, merchant.live_tenant, "stripe")
+    assert refused.value.message == "There is no account at stripe for live payments."
+    async with runtime.database.transaction() as tx:
+        await tx.execute("UPDATE processor_accounts SET account_id = 'acct_one'")
+    await remove_processor_account(runtime, tenant, "stripe", "acct_one")
+    assert await accounts_of(runtime, tenant) == [
+        (named(other_localstripe), True, True),
+        (named(localstripe), False, False),
+    ]
+    await connect(runtime, tenant, localstripe, 3, check=True)
+    await remove_processor_account(runtime, tenant, "stripe")
+    with pytest.raises(Problem) as refused:
+        await remove_processor_account(runtime, tenant, "stripe")
+    assert (refused.value.code, refused.value.message) == (
+        "NOT_FOUND",
+        "No account at stripe charges test payments now. Those that did are removed by name: acct_one.",
+    )
+
+
+async def test_keys_that_cannot_be_decrypted_are_forgotten_with_their_account_and_that_is_told(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe
+) -> None:
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    other = Accounts(Vault(Keys.parse(base64.b64encode(bytes(32)).decode()), None), runtime.clock)
+    elsewhere = runtime._replace(accounts=other)
+    forgotten = await connect(elsewhere, tenant, other_localstripe, 2, check=True)
+    await other.close()
+    assert forgotten is not None and (forgotten.known_as, forgotten.sealed) == (named(localstripe), None)
+    assert await accounts_of(runtime, tenant) == [
+        (named(other_localstripe), True, True),
+        (named(localstripe), False, False),
+    ]
+
+
+async def test_a_removal_waits_for_what_begins_at_the_account_and_is_refused_then(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    payment = await place(runtime, order(runtime, tenant))
+    held, go_on = asyncio.Event(), asyncio.Event()
+
+    async def begin_slowly(*args: Any, **named: Any) -> None:
+        held.set()
+        await go_on.wait()
+        await begin_attempt(*args, **named)
+
+    monkeypatch.setattr("nicobar.flows.payments.confirm_payment.begin_attempt", begin_slowly)
+    paying = asyncio.create_task(confirm_payment(runtime, tenant, payment.payment_id, MethodInput("credit")))
+    await held.wait()
+    removing = asyncio.create_task(remove_processor_account(runtime, tenant, "stripe"))
+    async with runtime.database.read() as read:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity"
+        while not await read.fetchval(f"{waiting} WHERE datname = current_database())"):
+            await asyncio.sleep(0.01)
+    assert not removing.done()
+    go_on.set()
+    with pytest.raises(Problem, match="1 test payments are under way there"):
+        await removing
+    assert isinstance((await paying).outcome, NeedsAction)
+    assert await accounts_of(runtime, tenant) == [(named(localstripe), True, True)]
+
+
+async def test_those_who_begin_at_an_account_do_not_wait_for_each_other(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe
+) -> None:
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    async with runtime.database.transaction() as tx:
+        assert await hold_account(tx, tenant, "stripe", named(localstripe))
+        assert not await hold_account(tx, merchant.live_tenant, "stripe", named(localstripe))
+        await charge(runtime, tenant)
 
 
 async def test_nothing_is_decided_about_a_charge_of_an_account_whose_keys_are_gone(

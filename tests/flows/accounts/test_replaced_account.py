@@ -280,6 +280,47 @@ async def test_a_dispute_is_found_although_both_accounts_sign_with_one_secret(
     assert await wrong(runtime) == []
 
 
+@pytest.mark.parametrize("shared", [True, False])
+async def test_a_dispute_is_not_dropped_while_an_account_that_may_have_told_of_it_does_not_answer(
+    runtime: Runtime,
+    merchant: Merchant,
+    localstripe: LocalStripe,
+    other_localstripe: LocalStripe,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    shared: bool,
+) -> None:
+    """Where the secrets differ, the signature has told whose notice it is, and nobody waits for the other account."""
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    sold = await sell(runtime, tenant, localstripe)
+    keys = keys_of(other_localstripe, number=2)
+    secret = SIGNING_SECRET if shared else keys.signing_secret
+    mistaken = StripeAccount(keys.secret_key, keys.publishable_key, secret, other_localstripe.base)
+    await set_processor_account(runtime, tenant, mistaken, check=True)
+    wait(clock)
+    disputed = localstripe.dispute(await reference_of(runtime, sold), "needs_response")
+    told_of = disputed if shared else "du_foreign"
+    notice = signed_notice("charge.dispute.created", {"id": told_of}, secret)
+    await receive_notice(runtime, tenant, "stripe", *notice)
+    async with runtime.database.read() as read:
+        notice_id = await read.fetchval("SELECT notice_id FROM notices")
+    find_dispute = Stripe.find_dispute
+
+    async def broken_at_the_first(self: Stripe, reference: str) -> Any:
+        if self.account == named(localstripe):
+            raise TimeoutError
+        return await find_dispute(self, reference)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stripe, "find_dispute", broken_at_the_first)
+        assert await handle_notice(runtime, tenant, "stripe", notice_id) is not shared
+    assert await handle_notice(runtime, tenant, "stripe", notice_id)
+    async with runtime.database.read() as read:
+        found = [row["reference"] for row in await read.fetch("SELECT reference FROM disputes")]
+    assert found == ([disputed] if shared else [])
+
+
 async def test_a_customer_in_the_fields_of_the_old_account_goes_on_there(
     runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, other_localstripe: LocalStripe, clock: FakeClock
 ) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from nicobar.core.accounts.processor_account import ProcessorAccount, find_same
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
+from nicobar.flows.accounts.identify_accounts import identify_accounts
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.stripe.stripe_account import API_BASE, NAME, StripeAccount, check_account
@@ -23,7 +24,8 @@ async def set_processor_account(
     """Store the keys, the secret ones encrypted; `check` asks Stripe first whether it takes them, and whose they are.
 
     They are in force for new payments of every running server within the bound that `load_policy` states. Returns the
-    account that charged until now when the keys are of another one: it is still queried for what it has charged.
+    account that charged until now when the keys are of another one: it is still queried for what it has charged,
+    unless it is returned without its keys, which could not be decrypted here and are forgotten.
 
     Raises Problem INVALID_REQUEST_PARAMETERS for keys that are none, are of the other mode or that Stripe does not
     take, NOT_FOUND for an unknown business, and VaultError when secrets cannot be encrypted; nothing is changed then.
@@ -37,13 +39,13 @@ async def set_processor_account(
             account_id = await accounts.connect(tenant, account).check_keys()
     except ValueError as error:
         raise Problem("INVALID_REQUEST_PARAMETERS", detail=str(error)) from error
-    identified = await _identify_charging(runtime, tenant) if check else None
+    identified = await identify_accounts(runtime, tenant, NAME) if check else {}
     api_base = None if account.api_base == API_BASE else account.api_base
     async with runtime.database.transaction() as tx:
         if not await lock_business(tx, tenant.business_id):
             raise Problem("NOT_FOUND", what="Business")
         stored = [
-            identified if identified is not None and each.number == identified.number else each
+            msgspec.structs.replace(each, account_id=each.account_id or identified.get(each.number))
             for each in await known_accounts(tx, tenant)
             if each.processor == NAME
         ]
@@ -57,23 +59,6 @@ async def set_processor_account(
         await set_account(tx, tenant, NAME, name, account_id, account.publishable_key, api_base, sealed, at)
         await write_audit_entry(runtime, tx, tenant, "processor.set", [NAME], ["keys"])
     return retired
-
-
-async def _identify_charging(runtime: Runtime, tenant: Tenant) -> ProcessorAccount | None:
-    """Ask Stripe for its id of the account that charges, where it was never told; None where it is known or not told.
-
-    So an account that was set before ids were stored is told apart from another one, while its keys still work.
-    """
-    async with runtime.database.read() as read:
-        stored = [each for each in await known_accounts(read, tenant) if each.processor == NAME]
-    charging = next((each for each in stored if each.retired_at is None and each.account_id is None), None)
-    if charging is None or runtime.accounts is None:
-        return None
-    try:
-        account_id = await runtime.accounts.open(charging).check_keys()
-    except (VaultError, ValueError):
-        return None
-    return msgspec.structs.replace(charging, account_id=account_id)
 
 
 async def _retire_others(
@@ -90,4 +75,4 @@ async def _retire_others(
         readable = False
     await retire_account(tx, charging, charging.account_id, at, keep_keys=readable)
     await write_audit_entry(runtime, tx, charging.tenant, "processor.retire", [NAME], [])
-    return charging
+    return charging if readable else msgspec.structs.replace(charging, sealed=None)

@@ -22,6 +22,7 @@ from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY
 from nicobar.flows.accounts.ask_processor import ask_processor
 from nicobar.flows.accounts.find_processors import find_processors
+from nicobar.flows.accounts.require_account import require_account
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.customers.check_only_subscription import check_only_subscription
 from nicobar.flows.discounts.hold_codes import hold_codes
@@ -180,6 +181,7 @@ async def _record_intent(
     processor = processor_for(find_processors(runtime, policy), tenant.mode)
     if processor is None:
         raise Problem("UNSUPPORTED_ACTION", detail=f"No processor is configured for {tenant.mode} payments")
+    await require_account(runtime, tx, tenant, processor)
     if wish.instrument is None:
         raise Problem("INVALID_REQUEST_BODY", path="number", detail="A card is needed to pay.")
     if isinstance(wish.instrument, MethodInput):

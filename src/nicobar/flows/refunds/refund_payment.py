@@ -15,6 +15,7 @@ from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import NewRefund, PaymentRefund, Refund, RefundOutcome
 from nicobar.flows.accounts.ask_processor import ask_processor
+from nicobar.flows.accounts.require_account import require_account
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.refunds.plan_payment_refund import plan_payment_refund
@@ -72,6 +73,7 @@ async def _record_intent(tx: Tx, runtime: Runtime, policy: Policy, tenant: Tenan
     if payment is None:
         raise Problem("NOT_FOUND", what=f"Payment {new.payment_id}")
     plan = await plan_payment_refund(runtime, tx, policy, payment, new.wish)
+    await require_account(runtime, tx, tenant, plan.processor)
     at = runtime.now(tenant)
     amount = sum(line.amount for line in plan.lines)
     refund = Refund(

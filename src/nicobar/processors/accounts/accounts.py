@@ -54,6 +54,10 @@ class Accounts:
             self._made[key] = (account.number, made)
         return made
 
+    def share_signing_secret(self, one: ProcessorAccount, other: ProcessorAccount) -> bool:
+        """Return whether a notice of one account may as well be of the other one. Raises VaultError."""
+        return self.open(one).signs_like(self.open(other))
+
     def connect(self, tenant: Tenant, account: "StripeAccount", name: str = "") -> "Stripe":
         """Return a processor for keys that need not be stored; `name` is what attempts call the account."""
         from nicobar.processors.stripe.stripe import Stripe

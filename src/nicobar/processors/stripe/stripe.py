@@ -8,6 +8,7 @@ more. docs/decisions/0015-stripe.md says why.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from hmac import compare_digest
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -200,6 +201,10 @@ class Stripe:
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         """Return what a notice is about; None for one that concerns nothing of ours. Raises NoticeRefused."""
         return read_notice(headers, body, self._keys.signing_secret)
+
+    def signs_like(self, other: "Stripe") -> bool:
+        """Return whether this account and another one sign their notices with the same secret."""
+        return compare_digest(self._keys.signing_secret.encode(), other._keys.signing_secret.encode())
 
     async def fields(self, attempt: Attempt) -> OwnFields | None:
         """Return what Stripe's fields need for an attempt that waits for its customer; None for one that does not."""

@@ -39,6 +39,18 @@ UPDATE processor_accounts SET number = nextval('processor_account_numbers'), ret
 WHERE business_id = $1 AND mode = $2 AND processor = $3 AND account = $4
 """
 
+# Those who begin something with an account do not wait for each other. A change of it waits until they have committed,
+# which they do before they ask the processor.
+_HOLD: Final = """
+SELECT true FROM processor_accounts
+WHERE business_id = $1 AND mode = $2 AND processor = $3 AND account = $4 AND sealed IS NOT NULL FOR KEY SHARE
+"""
+
+_CLOSE: Final = """
+SELECT true FROM processor_accounts
+WHERE business_id = $1 AND mode = $2 AND processor = $3 AND account = $4 FOR UPDATE
+"""
+
 _RESEAL: Final = """
 UPDATE processor_accounts SET sealed = $5, number = nextval('processor_account_numbers')
 WHERE business_id = $1 AND mode = $2 AND processor = $3 AND number = $4
@@ -83,6 +95,16 @@ async def retire_account(
     """Take no new payments through an account, and forget its keys unless they are kept for what it has charged."""
     given = (account.processor, account.account, at, account_id, keep_keys)
     await tx.execute(_RETIRE, account.business_id, account.mode, *given)
+
+
+async def hold_account(tx: Tx, tenant: Tenant, processor: str, account: str) -> bool:
+    """Keep the keys of an account until the transaction ends; return False when they are not there any more."""
+    return await tx.fetchval(_HOLD, tenant.business_id, tenant.mode, processor, account) is not None
+
+
+async def close_account(tx: Tx, account: ProcessorAccount) -> None:
+    """Wait for those who hold an account, and let nobody begin anything with it until the transaction ends."""
+    await tx.fetchval(_CLOSE, account.business_id, account.mode, account.processor, account.account)
 
 
 async def reseal_account(tx: Tx, account: ProcessorAccount, sealed: bytes) -> None:
