@@ -18,7 +18,7 @@ from nicobar.storage.discounts.redemptions import load_codes
 from nicobar.storage.gathering import Gatherings
 from nicobar.storage.pricing.cart import CartLookup, load_cart_facts
 
-_LOOKUPS: Final = Gatherings[CartLookup, CartFacts](at_most=16, lanes=2)
+_LOOKUPS: Final = Gatherings[CartLookup, CartFacts](at_most=8)
 
 
 async def load_pricing_facts(runtime: Runtime, tenant: Tenant, request: CartRequest) -> PricingFacts:
