@@ -9,6 +9,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from harness import Merchant, client_for
+from nicobar.flows.payments.store_payment import AT_MOST
 from nicobar.flows.runtime import Runtime
 from nicobar.program import books_audit
 from nicobar.storage.database import Database, Read
@@ -89,7 +90,7 @@ async def test_payments_that_are_made_side_by_side_share_the_query_and_the_state
     body = await made(merchant)
     await created(merchant, body)
     await statements()
-    await asyncio.gather(*(created(merchant, body | {"metadata": {"order": str(number)}}) for number in range(8)))
+    await asyncio.gather(*(created(merchant, body | {"metadata": {"order": str(number)}}) for number in range(AT_MOST)))
     reading, writing = await statements()
     assert "FROM products" in reading and "INSERT INTO payments" in writing
 

@@ -137,7 +137,7 @@ async def test_a_declined_card_leads_back_to_the_choice(
 
 
 async def test_a_card_is_kept_without_a_charge(
-    site: Runtime, payment: Payment, chromium: Browser, localstripe: LocalStripe
+    site: Runtime, clock: FakeClock, payment: Payment, chromium: Browser, localstripe: LocalStripe
 ) -> None:
     """A card that is declined leads back to the choice, and another one is kept."""
     kept = order(
@@ -151,6 +151,7 @@ async def test_a_card_is_kept_without_a_charge(
         await page.get_by_label("Card", exact=True).fill("4000000000000002")
         await page.get_by_role("button", name="Use this card").click()
         await page.get_by_role("heading", name="Your payment was not made").wait_for()
+        clock.advance(seconds=5)
         await page.get_by_role("button", name="Continue to payment").first.click()
         await page.wait_for_url("**/stripe")
         await page.get_by_label("Card", exact=True).fill("4242424242424242")
