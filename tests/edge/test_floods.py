@@ -84,7 +84,7 @@ def flood(port: int, start: bytes, more: bytes, meanwhile: Callable[[], None]) -
 
         until, asking = time.monotonic() + SECONDS, cycle(range(20))
         while time.monotonic() < until:
-            for _ in range(min(50, CONNECTIONS - len(opened))):
+            for _ in range(min(10, CONNECTIONS - len(opened))):  # what comes at once is answered before it is counted
                 open_one()
             for key, _ in selector.select(0.05):
                 connection: socket.socket = key.fileobj  # type: ignore[assignment]
