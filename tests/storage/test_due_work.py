@@ -21,7 +21,7 @@ TEST, LIVE, OTHER = Tenant("bus_a", "test"), Tenant("bus_a", "live"), Tenant("bu
 
 async def _add(runtime: Runtime, tenant: Tenant, notice_id: str) -> None:
     async with runtime.database.transaction() as tx:
-        assert await insert_notice(tx, tenant, "stripe", notice_id, "attempt", "att_0", runtime.clock.now())
+        assert await insert_notice(tx, tenant, "stripe", notice_id, "attempt", "att_0", runtime.clock.now(), "")
 
 
 async def _due(runtime: Runtime) -> list[tuple[Any, ...]]:
@@ -95,7 +95,7 @@ async def test_who_comes_late_puts_nothing_off(runtime: Runtime, clock: FakeCloc
 async def test_a_row_that_is_not_committed_is_not_there(runtime: Runtime) -> None:
     with pytest.raises(LookupError):
         async with runtime.database.transaction() as tx:
-            await insert_notice(tx, TEST, "stripe", "evt_1", "attempt", "att_0", runtime.clock.now())
+            await insert_notice(tx, TEST, "stripe", "evt_1", "attempt", "att_0", runtime.clock.now(), "")
             assert await claim_due_work(runtime, NOTICES, 5) == []
             raise LookupError
     assert await claim_due_work(runtime, NOTICES, 5) == []

@@ -21,7 +21,7 @@ async def test_due_work_is_counted_until_it_is_done(runtime: Runtime, clock: Fak
         assert await waiting_jobs(read) == (0, 0.0)
     for name in ("evt_1", "evt_2"):
         async with runtime.database.transaction() as tx:
-            assert await insert_notice(tx, TENANT, "stripe", name, "attempt", "att_0", clock.now())
+            assert await insert_notice(tx, TENANT, "stripe", name, "attempt", "att_0", clock.now(), "")
         clock.advance(seconds=10)
     async with runtime.database.snapshot() as read:
         oldest = await read.fetchval("SELECT extract(epoch FROM now() - min(due_at))::float8 FROM notices")

@@ -26,7 +26,7 @@ async def test_what_is_worked_on_is_counted(
     monkeypatch.setattr(worker, "KINDS", [notices._replace(handle=slow)])
     async with runtime.database.transaction() as tx:
         for name in ("a", "b"):
-            assert await insert_notice(tx, merchant.tenant, "stripe", name, "dispute", "du_0", runtime.clock.now())
+            assert await insert_notice(tx, merchant.tenant, "stripe", name, "dispute", "du_0", runtime.clock.now(), "")
     task = asyncio.create_task(work(runtime, running))
     async with asyncio.timeout(30):
         while running["handle_notice"] < 2:

@@ -67,7 +67,7 @@ async def _is_empty(runtime: Runtime) -> bool:
 async def _add(runtime: Runtime, *names: str) -> None:
     async with runtime.database.transaction() as tx:
         for name in names:
-            assert await insert_notice(tx, TENANT, "stripe", name, "dispute", "du_0", runtime.clock.now())
+            assert await insert_notice(tx, TENANT, "stripe", name, "dispute", "du_0", runtime.clock.now(), "")
 
 
 class Working:

@@ -51,6 +51,7 @@ packets of everybody when a thousand such connections have used up its memory.""
 
 _HEADER_LINES: Final = re.compile(rb"(?:[a-z0-9-]+: [\t -~\x80-\xff]*\r\n)*")
 _FRAMING_OF_ANSWERS: Final = frozenset({b"connection", b"transfer-encoding"})
+"""Headers with which an answer says itself how it ends: those are uvicorn's to read."""
 
 _NEVER: Final = float("inf")
 

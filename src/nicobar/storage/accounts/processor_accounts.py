@@ -39,8 +39,8 @@ UPDATE processor_accounts SET number = nextval('processor_account_numbers'), ret
 WHERE business_id = $1 AND mode = $2 AND processor = $3 AND account = $4
 """
 
-# Those who begin something with an account do not wait for each other. A change of it waits until they have committed,
-# which they do before they ask the processor.
+# Those who begin something with an account do not wait for each other. Its removal (`_CLOSE`) waits until they have
+# committed, which they do before they ask the processor.
 _HOLD: Final = """
 SELECT true FROM processor_accounts
 WHERE business_id = $1 AND mode = $2 AND processor = $3 AND account = $4 AND sealed IS NOT NULL FOR KEY SHARE

@@ -45,7 +45,7 @@ async def insert_notice(
     subject: str,
     reference: str,
     at: datetime,
-    account: str = "",
+    account: str,
 ) -> bool:
     """Store a notice, which is due to be handled at once; False, and no change, when it came before."""
     given = (tenant.business_id, tenant.mode, processor, account, notice_id, subject, reference, at)
