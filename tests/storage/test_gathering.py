@@ -153,3 +153,20 @@ async def test_who_is_cancelled_while_a_group_fails_takes_back_what_would_be_tri
     assert doubling.calls == [[101, 2, 3], [101], [3]]
     with pytest.raises(ValueError, match="odd"):
         await tasks[0]
+
+
+class Death(BaseException):
+    """What no handler of exceptions takes."""
+
+
+async def test_nobody_waits_for_ever_when_a_group_ends_by_what_nobody_handles() -> None:
+    gathering: Gathering[int, int] = Gathering(2)
+
+    async def carry_out(_items: list[int]) -> list[int]:
+        await asyncio.sleep(0)
+        raise Death
+
+    requests = [asyncio.create_task(gathering.ask(None, number, carry_out)) for number in range(3)]
+    ended = await asyncio.wait_for(asyncio.gather(*requests, return_exceptions=True), 5)
+    assert [type(each) for each in ended] == [Death] * 3
+    assert not gathering._queues

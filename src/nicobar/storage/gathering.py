@@ -65,9 +65,12 @@ class Gathering(Generic[Item, Result]):
             while waiting:
                 taken = [waiting.popleft() for _ in range(min(len(waiting), self._at_most))]
                 await _answer_each([asked for asked in taken if not asked[1].done()], carry_out)
-        except asyncio.CancelledError:
+        except BaseException as error:  # nobody waits for ever for what is not going to be done
             for _, future in (*taken, *waiting):
-                future.cancel()
+                if isinstance(error, asyncio.CancelledError):
+                    future.cancel()
+                elif not future.done():
+                    future.set_exception(error)
             raise
         finally:
             queue.lanes -= 1
