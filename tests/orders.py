@@ -129,13 +129,14 @@ async def purge_simulated_books(runtime: Runtime) -> None:
 
 
 async def dump(runtime: Runtime, schemas: Sequence[str] = ("public", "simulator")) -> str:
-    """Return every row of every table as text: of ours, and of the simulated bank's."""
+    """Return every row of every table as text, of ours and of the simulated bank's, whatever order they lie in."""
     async with runtime.database.read() as read:
         tables = await read.fetch(
-            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = ANY($1)",
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
+            " WHERE schemaname = ANY($1) ORDER BY 1",
             list(schemas),
         )
-        rows = [await read.fetch("SELECT t::text FROM {} t".format(table["name"])) for table in tables]
+        rows = [await read.fetch("SELECT t::text FROM {} t ORDER BY 1".format(table["name"])) for table in tables]
     return "\n".join(row["t"] for table in rows for row in table)
 
 
