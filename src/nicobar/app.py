@@ -43,6 +43,7 @@ from nicobar.metrics import observe_request
 from nicobar.pages.checkout.routes import page_routes
 from nicobar.pages.entry.links import API_WORDS
 from nicobar.pages.frame.rendering import Renderer, wants_page
+from nicobar.request_id import serving
 
 _log = structlog.get_logger("nicobar.request")
 
@@ -184,24 +185,25 @@ class RequestLog:
                 own += missing_headers(own, self._standard)
             await send(message)
 
+        named = serving.set(request_id)
         whoever = acting.set(Actor("page", None, limit_key(client)))
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_with_id)
-            except asyncio.CancelledError:
-                # The drain at the end of the server has waited long enough for this request.
-                if status == 0:
-                    await errors.broken_off(scope["method"])(scope, receive, send_with_id)
-            except Exception as error:  # noqa: BLE001 - the outermost layer: whatever nobody decided becomes a 500
-                _log.exception("unexpected_error", path=path, exc_info=error)
-                if status == 0:
-                    problem = Problem("INTERNAL_SERVER_ERROR", request_id=request_id)
-                    await errors.problem_response(problem)(scope, receive, send_with_id)
-            finally:
-                acting.reset(whoever)
-                seconds = perf_counter() - started
-                observe_request(scope, status, seconds)
-                milliseconds = round(seconds * 1000, 1)
-                who = (("client", told_client(client)), ("key", state.get("key_id")))
-                known = {name: value for name, value in who if value}
-                _log.info("request", method=scope["method"], path=path, status=status, ms=milliseconds, **known)
+        try:
+            await self._app(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            # The drain at the end of the server has waited long enough for this request.
+            if status == 0:
+                await errors.broken_off(scope["method"])(scope, receive, send_with_id)
+        except Exception as error:  # noqa: BLE001 - the outermost layer: whatever nobody decided becomes a 500
+            _log.exception("unexpected_error", path=path, exc_info=error)
+            if status == 0:
+                problem = Problem("INTERNAL_SERVER_ERROR", request_id=request_id)
+                await errors.problem_response(problem)(scope, receive, send_with_id)
+        finally:
+            acting.reset(whoever)
+            seconds = perf_counter() - started
+            observe_request(scope, status, seconds)
+            milliseconds = round(seconds * 1000, 1)
+            who = (("client", told_client(client)), ("key", state.get("key_id")))
+            known = {name: value for name, value in who if value}
+            _log.info("request", method=scope["method"], path=path, status=status, ms=milliseconds, **known)
+            serving.reset(named)

@@ -10,6 +10,7 @@ from nicobar.program.logs import render_for_person, render_json
 SET_UP = """
 import logging, os, sys, structlog
 from nicobar.program.logs import configure_logs
+from nicobar.request_id import serving
 log = structlog.get_logger("nicobar.request")
 """
 
@@ -25,22 +26,24 @@ def test_lines_of_all_libraries_are_json_with_the_request_id() -> None:
     result = run_code(
         """
         configure_logs("info")
-        with structlog.contextvars.bound_contextvars(request_id="req_1"):
-            log.info("ours", count=2, raw=b"x", odd=object)
-            logging.getLogger("some.library").warning("theirs: %s", "odd")
-            try:
-                1 / 0
-            except ZeroDivisionError:
-                log.exception("broken")
-            log.debug("too fine")
-            logging.getLogger("some.library").info("not worth a line")
+        served = serving.set("req_1")
+        log.info("ours", count=2, raw=b"x", odd=object)
+        logging.getLogger("some.library").warning("theirs: %s", "odd")
+        try:
+            1 / 0
+        except ZeroDivisionError:
+            log.exception("broken")
+        log.debug("too fine")
+        logging.getLogger("some.library").info("not worth a line")
+        serving.reset(served)
+        log.info("nobody asked")
         """
     )
     assert result.stdout == ""
     lines = [json.loads(line) for line in result.stderr.splitlines()]
-    assert [line["event"] for line in lines] == ["ours", "theirs: odd", "broken"]
-    assert [line["level"] for line in lines] == ["info", "warning", "error"]
-    assert [line["request_id"] for line in lines] == ["req_1"] * 3
+    assert [line["event"] for line in lines] == ["ours", "theirs: odd", "broken", "nobody asked"]
+    assert [line["level"] for line in lines] == ["info", "warning", "error", "info"]
+    assert [line.get("request_id") for line in lines] == ["req_1"] * 3 + [None]
     assert (lines[0]["count"], lines[0]["odd"]) == (2, "<class 'object'>")
     assert lines[1]["logger"] == "some.library"
     assert lines[2]["exception"].endswith("ZeroDivisionError: division by zero")

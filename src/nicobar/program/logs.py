@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from nicobar.program.configuration import LogLevel, colours_wanted
+from nicobar.request_id import serving
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
@@ -50,7 +51,7 @@ def configure_logs(level: LogLevel, *, coloured: bool | None = None) -> None:
     for_person = sys.stderr.isatty() if coloured is None else coloured
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _add_request_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if for_person else "iso", utc=not for_person),
             structlog.processors.format_exc_info,
@@ -75,6 +76,14 @@ class _ToStructlog(logging.Handler):
         exception = record.exc_info if record.exc_info and record.exc_info[1] else None
         fields: dict[str, Any] = {"logger": record.name} | ({"exc_info": exception} if exception else {})
         self._log.log(record.levelno, record.getMessage(), **fields)
+
+
+def _add_request_id(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the request that a line belongs to: a variable of our own takes a third of structlog's."""
+    request_id = serving.get()
+    if request_id is not None:
+        fields.setdefault("request_id", request_id)
+    return fields
 
 
 def render_json(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> bytes:

@@ -47,7 +47,6 @@ def log() -> Iterator[Log]:
     formatter = structlog.tracebacks.ExceptionDictTransformer(show_locals=True, max_frames=100)
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.ExceptionRenderer(formatter),
             structlog.processors.JSONRenderer(default=repr),
         ],
