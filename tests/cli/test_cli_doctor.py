@@ -48,6 +48,7 @@ def test_an_installation_in_order(own_data: Path) -> None:
     assert "· There is no live API key, so no real money is taken." in lines
     assert "✓ Payments survive a power cut: fsync, full_page_writes and synchronous_commit are on." in lines
     assert "✓ The clocks of this computer and the database agree." in lines
+    assert "✓ PostgreSQL has statistics of every table that is not small." in lines
     assert any(line.startswith("✓ PostgreSQL 18.") for line in lines)
     assert any(line.endswith("valid.") and line.startswith("✓ ") for line in lines)
     assert "✓ Succeeded payments (0): each is in the books." in lines

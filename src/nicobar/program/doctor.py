@@ -22,6 +22,7 @@ from nicobar.program.demo import DEMO_FILE
 from nicobar.program.finding import Finding
 from nicobar.program.installation import InstallationError, explained, open_webhook_secrets
 from nicobar.program.postgres import Postgres, data_folder, has_database, key_file, open_audit_seal
+from nicobar.program.statistics_check import check_statistics
 from nicobar.program.test_clock_check import check_test_clock
 from nicobar.reference.codes import codes
 from nicobar.storage.accounts.processor_accounts import all_accounts, list_accounts
@@ -390,7 +391,8 @@ async def _audit(examined: Examined, now: datetime) -> list[Finding]:
         return [Finding(None, "The books cannot be proved without the newest schema.")]
     with step("Counting payments", sys.stderr):
         when, counts = await prepare_audit(examined.read, now)
-    findings = [await check_test_clock(examined.configuration, examined.read, now)]
+    own_time = await check_test_clock(examined.configuration, examined.read, now)
+    findings = [await check_statistics(examined.read), own_time]
     for part in PARTS:
         with step(f"Checking {part.subject[0].lower()}{part.subject[1:]}", sys.stderr):
             findings.append(await part.examine(examined.read, counts, when))

@@ -7,6 +7,7 @@ from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.payments.resolve_attempts_due import resolve_attempts_due
 from nicobar.flows.refunds.resolve_refunds_due import resolve_refunds_due
 from nicobar.flows.runtime import Runtime
+from nicobar.flows.upkeep.analyze_tables import analyze_tables
 from nicobar.flows.upkeep.purge_answers import purge_answers
 from nicobar.flows.upkeep.purge_pictures import purge_pictures
 from nicobar.flows.upkeep.purge_portal_sessions import purge_portal_sessions
@@ -34,3 +35,4 @@ async def sweep(runtime: Runtime) -> None:
     await purge_request_shares(runtime)
     await deliver_simulated_notices(runtime)
     await link_audit_log(runtime)
+    await analyze_tables(runtime)
