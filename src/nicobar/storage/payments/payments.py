@@ -1,7 +1,7 @@
 """Payments and their lines."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -34,6 +34,12 @@ LINES: Final = f"""
 ) AS lines
 """
 
+# PostgreSQL gives every change of a row another `xmin`.
+VERSION_COLUMNS: Final = """
+    p.xmin AS version, c.xmin AS customer_version,
+    CASE WHEN p.currency <> p.settlement_currency THEN p.pricing END AS conversion
+"""
+
 _WITH_LINES: Final = f"SELECT {PAYMENT_COLUMNS}, {LINES} {WITH_CUSTOMER}"
 _GET: Final = f"{_WITH_LINES} WHERE p.business_id = $1 AND p.mode = $2 AND p.payment_id = $3"
 _BY_LINK: Final = f"{_WITH_LINES} WHERE p.link_id = $1"
@@ -50,6 +56,18 @@ SELECT {_LINE_COLUMNS} FROM payment_lines WHERE business_id = $1 AND mode = $2 A
 """
 
 _KEY: Final = "p.payment_id"
+
+
+class VersionedPayment(NamedTuple):
+    """A payment as it was read, and what tells whether it has changed since."""
+
+    payment: Payment
+    version: int
+    """Of its row."""
+    customer_version: int
+    """Of its customer's."""
+    conversion: QuoteInputs | None
+    """What the amounts of a converted payment were computed from; None where nothing was converted."""
 
 
 class PaymentFilters(CreatedBetween, frozen=True, kw_only=True):
@@ -131,6 +149,17 @@ async def _with_lines(tx: Tx, row: Record | None) -> Payment | None:
 def payment_of_row(row: Record) -> Payment:
     """Return the payment of a row with `PAYMENT_COLUMNS` and `LINES`."""
     return _payment(row, msgspec.convert(row["lines"] or [], list[PaymentLine]))
+
+
+def versioned_of_row(row: Record) -> VersionedPayment:
+    """Return the payment of a row with `PAYMENT_COLUMNS`, `LINES` and `VERSION_COLUMNS`."""
+    conversion: Any = row["conversion"]
+    return VersionedPayment(
+        payment_of_row(row),
+        row["version"],
+        row["customer_version"],
+        None if conversion is None else msgspec.convert(conversion, QuoteInputs),
+    )
 
 
 def _payment(row: Record, lines: list[PaymentLine]) -> Payment:
