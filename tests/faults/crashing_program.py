@@ -92,14 +92,14 @@ LOCKED = {"before the intent", "within the intent", "before the outcome", "withi
 """Points that are met by payments under their lock alone."""
 
 
-async def leave_to_the_lock(*_arguments: Any) -> Any:
+async def leave_to_the_lock(*_arguments: object) -> None:
     """Begin no attempt, as when the payment has changed since it was read."""
 
 
 def main() -> int:
     """Arm the point and run the command."""
     if sys.argv[1] in LOCKED:
-        confirm_payment._begin_unlocked = leave_to_the_lock
+        confirm_payment._begin_unlocked = leave_to_the_lock  # type: ignore[assignment]
     worker.SWEEP_SECONDS = 0.2  # type: ignore[misc]
     owner, name, when = POINTS[sys.argv[1]]
     setattr(owner, name, when(getattr(owner, name)))
