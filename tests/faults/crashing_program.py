@@ -12,7 +12,7 @@ from typing import Any
 
 from nicobar.cli import run
 from nicobar.flows.notices import deliver_simulated_notices, handle_notice, receive_notice
-from nicobar.flows.payments import confirm_payment
+from nicobar.flows.payments import begin_first_attempt, confirm_payment, end_first_attempt
 from nicobar.flows.refunds import refund_payment
 from nicobar.pages.changes import charging
 from nicobar.processors.simulator.simulator import Simulator
@@ -67,6 +67,10 @@ POINTS: dict[str, tuple[Any, str, Callable[[Async], Async]]] = {
     "before the outcome": (confirm_payment, "record_payment_outcome", before),
     "within the outcome": (confirm_payment, "record_payment_outcome", after),
     "after the outcome": (charging, "confirm_payment", after),
+    "before the unlocked intent": (begin_first_attempt, "begin_first_attempts", before),
+    "after the unlocked intent": (begin_first_attempt, "begin_first_attempts", after),
+    "before the unlocked outcome": (end_first_attempt, "end_first_attempts", before),
+    "after the unlocked outcome": (end_first_attempt, "end_first_attempts", after),
     "before the refund's intent": (refund_payment, "_record_intent", before),
     "within the refund's intent": (refund_payment, "_record_intent", after),
     "after the refund's intent": (refund_payment, "_refund", before),
@@ -84,8 +88,18 @@ POINTS: dict[str, tuple[Any, str, Callable[[Async], Async]]] = {
 """Every point, in the order of the crash table of the architecture."""
 
 
+LOCKED = {"before the intent", "within the intent", "before the outcome", "within the outcome"}
+"""Points that are met by payments under their lock alone."""
+
+
+async def leave_to_the_lock(*_arguments: object) -> None:
+    """Begin no attempt, as when the payment has changed since it was read."""
+
+
 def main() -> int:
     """Arm the point and run the command."""
+    if sys.argv[1] in LOCKED:
+        confirm_payment._begin_unlocked = leave_to_the_lock  # type: ignore[assignment]
     worker.SWEEP_SECONDS = 0.2  # type: ignore[misc]
     owner, name, when = POINTS[sys.argv[1]]
     setattr(owner, name, when(getattr(owner, name)))

@@ -54,6 +54,10 @@ PAYING = {
     "before the outcome": "succeeded",
     "within the outcome": "succeeded",
     "after the outcome": "succeeded",
+    "before the unlocked intent": "requires_payment_method",
+    "after the unlocked intent": "failed",
+    "before the unlocked outcome": "succeeded",
+    "after the unlocked outcome": "succeeded",
 }
 
 REFUNDING = {

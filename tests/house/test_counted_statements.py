@@ -104,7 +104,7 @@ async def test_a_payment_is_read_with_one_query(merchant: Merchant, statements: 
         assert f"FROM {table}" in query
 
 
-async def test_a_page_reads_its_payment_once_and_a_charge_is_two_transactions(
+async def test_a_page_reads_its_payment_once_and_a_first_charge_is_three_statements(
     app: ASGIApp, merchant: Merchant, statements: Statements
 ) -> None:
     link = (await created(merchant, await made(merchant)))["payment_link"]
@@ -115,6 +115,22 @@ async def test_a_page_reads_its_payment_once_and_a_charge_is_two_transactions(
         assert (await browser.get(path)).status_code == 200
         told = await statements()
         assert len([statement for statement in told if "FROM payments p CROSS JOIN LATERAL" in statement]) == 1
+        answer = await pay(browser, path)
+        assert answer.status_code == 303, answer.text
+        *_, begun, charged, ended = await statements()
+    assert "INSERT INTO attempts" in begun and "UPDATE payments" in begun
+    assert "INSERT INTO simulator.charges" in charged
+    for part in ("UPDATE attempts", "UPDATE payments", "INSERT INTO ledger_entries", "INSERT INTO events"):
+        assert part in ended
+
+
+async def test_every_other_charge_is_two_transactions(app: ASGIApp, merchant: Merchant, statements: Statements) -> None:
+    link = (await created(merchant, await made(merchant)))["payment_link"]
+    path = httpx.URL(link).path
+    async with client_for(app) as browser:
+        browser.headers["accept"] = "text/html"
+        assert (await pay(browser, path, number="4000 0000 0000 0002")).status_code == 303
+        await statements()
         answer = await pay(browser, path)
         assert answer.status_code == 303, answer.text
         posted = await statements()

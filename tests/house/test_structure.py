@@ -179,6 +179,7 @@ def test_a_status_is_written_in_one_place_of_storage() -> None:
     assert found == {
         ("storage/payments/payment_insertion.py", "payments"),
         ("storage/payments/payment_moves.py", "payments"),
+        ("storage/payments/first_attempts.py", "payments"),
         ("storage/refunds/refunds.py", "refunds"),
         ("storage/disputes/disputes.py", "disputes"),
     }

@@ -14,7 +14,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment
 from nicobar.core.refunds.refund import RefundSucceeded
 from nicobar.core.refunds.refund_plan import refundable_lines
-from nicobar.flows.payments.load_settled_lines import load_settled_lines
+from nicobar.flows.pricing.load_settled_lines import load_settled_lines
 from nicobar.storage.database import Database
 from nicobar.storage.migrate import migrate
 from nicobar.storage.payments.payments import get_payment

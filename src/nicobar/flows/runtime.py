@@ -1,6 +1,6 @@
 """What flows and edges work with: the database, the clock, the processors. Built once, in `app.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from nicobar.core.ids import (
     object_id,
     text_secret,
 )
+from nicobar.core.payments.payment import Payment
 from nicobar.core.retries.fingerprint import Fingerprint, KeptAnswer, place_of_answer
 from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import Processor
@@ -35,17 +36,25 @@ acting: Final[ContextVar[Actor]] = ContextVar("acting", default=PROGRAM)
 """Who is acting, for the audit log. The edges say so at the start of a request or command; tasks inherit it."""
 
 
-class Follower(Protocol):
-    """Something above payments that has its part in their moves: a session, a subscription, a webhook's delivery.
-
-    The flows that move payments, refunds and disputes do not know who follows them.
-    """
+class Following(Protocol):
+    """The part that something above payments has in their moves."""
 
     async def __call__(self, runtime: "Runtime", tx: Tx, move: FollowedMove) -> None:
         """Do its part in the transaction that makes the move, in bounded time and without asking anybody else.
 
         What it raises rolls the move back, and everything else in the transaction.
         """
+
+
+class Follower(NamedTuple):
+    """Something above payments that has its part in their moves: a session, a subscription, a webhook's delivery.
+
+    The flows that move payments, refunds and disputes do not know who follows them.
+    """
+
+    concerns: Callable[[Payment], bool]
+    """Whether it has a part in the moves of a payment, which stays as it is for the life of the payment."""
+    follow: Following
 
 
 class FirstCommit:
@@ -119,6 +128,14 @@ class Runtime(NamedTuple):
     """Encrypts what the database must not know; None in some tests, which keep no answers."""
     first_commit: FirstCommit | None = None
     """What is kept of the request that this is the runtime of; None outside of writing requests."""
+
+    def is_built_in(self, processor: Processor) -> bool:
+        """Return whether a processor needs no account, which could be removed."""
+        return self.processors.get(processor.name) is processor
+
+    def is_followed(self, payment: Payment) -> bool:
+        """Return whether anybody has a part in the moves of a payment."""
+        return any(follower.concerns(payment) for follower in self.followers)
 
     def for_request(self, first_commit: FirstCommit) -> "Runtime":
         """Return the runtime of one writing request."""

@@ -52,7 +52,9 @@ _ADVICE: Final = {
 _UNREACHABLE: Final = "Check that PostgreSQL runs, and that the address and the port are right."
 
 
-FOLLOWERS: Final[tuple[Follower, ...]] = (follow_payment,)
+FOLLOWERS: Final[tuple[Follower, ...]] = (
+    Follower(lambda payment: payment.options.charges_subscription, follow_payment),
+)
 """What is above payments and has its part in their moves, in this order."""
 
 

@@ -19,7 +19,7 @@ from nicobar.flows.payments.expire_payments import expire_payments
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.refunds.record_refund_outcome import record_refund_outcome
 from nicobar.flows.refunds.refund_payment import refund_payment
-from nicobar.flows.runtime import Runtime
+from nicobar.flows.runtime import Follower, Runtime
 from nicobar.storage.database import Read, Tx
 from nicobar.storage.payments.attempts import get_attempt
 from nicobar.storage.payments.payments import lock_payment
@@ -68,7 +68,7 @@ def following() -> Following:
 
 @pytest_asyncio.fixture
 async def runtime(runtime: Runtime, following: Following) -> Runtime:
-    return with_processors(runtime)._replace(followers=(following,))
+    return with_processors(runtime)._replace(followers=(Follower(lambda payment: True, following),))
 
 
 @pytest.fixture

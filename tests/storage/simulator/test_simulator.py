@@ -73,6 +73,25 @@ async def test_postgresql_refuses_impossible_books(
     assert refused.value.constraint_name == constraint
 
 
+async def test_charges_that_come_together_are_each_taken_once(runtime: Runtime, simulator: Simulator) -> None:
+    """Two of them have one attempt id, and share a statement with others."""
+    ids = ["att_1", "att_2", "att_1", "att_3"]
+    scenarios = [None, None, None, "decline; notice_twice"]
+    charges = zip(ids, scenarios, strict=True)
+    first, other, again, last = await asyncio.gather(
+        *(simulator.charge(charge_of(scenario, attempt_id)) for attempt_id, scenario in charges)
+    )
+    assert isinstance(first, Succeeded) and isinstance(other, Succeeded)
+    assert again == first != other
+    assert not isinstance(last, Succeeded)
+    assert [await count(runtime, table) for table in TABLES] == [3, 0, 1]
+    with pytest.raises(ValueError, match="ordered before with another amount"):
+        await asyncio.gather(
+            *(simulator.charge(charge_of(None, "att_4", amount=amount)) for amount in (100, 200)),
+        )
+    assert await count(runtime, "charges") == 4
+
+
 async def test_no_money_is_taken_under_a_closed_id(runtime: Runtime, simulator: Simulator) -> None:
     await simulator.cancel(attempt())
     with pytest.raises(asyncpg.CheckViolationError):

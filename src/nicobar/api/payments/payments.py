@@ -13,7 +13,7 @@ from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.retry_ladder import MANUAL_SENDS, retries_within
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.payments.create_payment import create_payment
-from nicobar.flows.payments.load_settled_lines import load_settled_lines
+from nicobar.flows.pricing.load_settled_lines import load_settled_lines
 from nicobar.flows.subscriptions.load_retry_state import load_retry_state
 from nicobar.flows.subscriptions.retry_payment import retry_payment
 from nicobar.reference import methods

@@ -5,7 +5,7 @@ UPDATE in storage takes the allowed origins from this table, so Python and SQL c
 """
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -164,6 +164,14 @@ class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
 
 Outcome = Succeeded | Declined | NeedsAction | Pending | Abandoned | Unknown
 """What a processor said about one attempt. Success and failure need explicit words from the processor."""
+
+
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+
+
+def without_token(outcome: OutcomeT) -> OutcomeT:
+    """Return what is stored with an attempt: all but the token of a card, which goes to the saved methods."""
+    return msgspec.structs.replace(outcome, kept=None) if isinstance(outcome, Succeeded) else outcome
 
 
 def status_after(outcome: Outcome) -> PaymentStatus:

@@ -15,7 +15,7 @@ async def require_account(runtime: Runtime, tx: Tx, tenant: Tenant, processor: P
     would be one about which nobody can be asked. Raises Problem UNSUPPORTED_ACTION then. Processors that need no
     configuration have no account to remove.
     """
-    if runtime.processors.get(processor.name) is processor:
+    if runtime.is_built_in(processor):
         return
     if not await hold_account(tx, tenant, processor.name, processor.account):
         detail = f"The account at {processor.name} for {tenant.mode} payments is not configured any more"

@@ -6,6 +6,7 @@ from nicobar.storage.database import Tx
 
 
 async def tell_followers(runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
-    """Let each follower do its part, in their order. Whatever one raises ends the transaction."""
+    """Let each follower whom the payment concerns do its part, in their order. What one raises ends the transaction."""
     for follower in runtime.followers:
-        await follower(runtime, tx, move)
+        if follower.concerns(move.payment):
+            await follower.follow(runtime, tx, move)

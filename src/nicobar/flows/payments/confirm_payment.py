@@ -13,7 +13,7 @@ import structlog
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import CARD_TYPES, decide
-from nicobar.core.payments.paying import is_payable, revision
+from nicobar.core.payments.paying import is_payable, moves_alone, revision
 from nicobar.core.payments.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, method_type
 from nicobar.core.payments.repricing import PaymentChange
 from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, check_can_pay
@@ -26,6 +26,8 @@ from nicobar.flows.accounts.require_account import require_account
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.customers.check_only_subscription import check_only_subscription
 from nicobar.flows.discounts.hold_codes import hold_codes
+from nicobar.flows.payments.begin_first_attempt import BegunAttempt, begin_first_attempt
+from nicobar.flows.payments.end_first_attempt import end_first_attempt
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.pricing.build_method_context import build_method_context
@@ -46,7 +48,7 @@ from nicobar.reference import methods
 from nicobar.storage.database import DatabaseUnavailable, Tx, UniqueViolation
 from nicobar.storage.payments.attempts import get_attempt
 from nicobar.storage.payments.payment_moves import begin_attempt
-from nicobar.storage.payments.payments import lock_payment
+from nicobar.storage.payments.payments import VersionedPayment, lock_payment
 from nicobar.storage.payments.saved_methods import get_method
 
 _log = structlog.get_logger(__name__)
@@ -95,6 +97,8 @@ class _ProcessorCall(NamedTuple):
 
     processor: Processor
     request: ChargeRequest
+    begun: BegunAttempt | None = None
+    """The attempt, when it was begun without the payment's lock."""
 
 
 async def confirm_payment(
@@ -107,6 +111,7 @@ async def confirm_payment(
     save: bool = False,
     create: Callable[[Tx], Awaitable[object]] | None = None,
     return_url: str | None = None,
+    known: VersionedPayment | None = None,
 ) -> Confirmation:
     """Charge a payment to a card or another method; a payment of nothing needs none and succeeds at once.
 
@@ -114,7 +119,8 @@ async def confirm_payment(
     a double click cannot try a declined card twice. None skips that check. `save` is the customer's consent to keep
     the card, should it pay. `create` stores the payment in the transaction that records the attempt: it is charged in
     the merchant's request then, and the customer is not there. `return_url` is where a page of the processor sends
-    the customer back to; None stands for the payment link. A SimulatedCharge is for test payments alone.
+    the customer back to; None stands for the payment link. A SimulatedCharge is for test payments alone. `known` is
+    the payment as the caller has read it, which saves locking it where nothing else moves with it.
 
     A database that is lost between the call and its record is no failure: the attempt is stored, and the sweep asks.
 
@@ -127,6 +133,30 @@ async def confirm_payment(
         raise Problem("UNSUPPORTED_ACTION", detail="How a charge ends can be chosen for a test payment only")
     wish = _Wish(instrument, seen, save, create is None, return_url, dated=create is not None)
     policy = await load_policy(runtime, tenant)
+    call = None if known is None else await _begin_unlocked(runtime, policy, known, wish)
+    if call is None:
+        begun = await _begin_locked(runtime, policy, tenant, payment_id, wish, create)
+        if not isinstance(begun, _ProcessorCall):
+            return Confirmation(begun)
+        call = begun
+    outcome = await _charge(call)
+    try:
+        if call.begun is None or not await end_first_attempt(runtime, call.begun, outcome):
+            await _record_locked(runtime, tenant, call.request, outcome)
+    except DatabaseUnavailable as error:
+        _log.error("outcome_not_recorded", attempt_id=call.request.attempt_id, why=str(error))
+    return Confirmation(outcome)
+
+
+async def _begin_locked(
+    runtime: Runtime,
+    policy: Policy,
+    tenant: Tenant,
+    payment_id: str,
+    wish: _Wish,
+    create: Callable[[Tx], Awaitable[object]] | None,
+) -> _ProcessorCall | Outcome | None:
+    """Begin an attempt under the payment's lock, or return how it ended without one."""
     try:
         async with runtime.database.transaction() as tx:
             if create is not None:
@@ -135,28 +165,63 @@ async def confirm_payment(
         if isinstance(call, _Undated):
             after = await reprice_payment(runtime, tenant, payment_id, PaymentChange())
             if revision(after) != call.revision:
-                return Confirmation(None)  # the customer sees the total with the taxes of today first
+                return None  # the customer sees the total with the taxes of today first
             async with runtime.database.transaction() as tx:
                 dated = wish._replace(seen=call.revision, dated=True)
                 call = await _record_intent(tx, runtime, policy, tenant, payment_id, dated)
     except UniqueViolation as error:
         if error.constraint != "attempts_one_live":
             raise
-        return Confirmation(None)  # a live attempt exists: the database refused a second one
-    if isinstance(call, _Undated):  # midnight again, in between
-        return Confirmation(None)
-    if not isinstance(call, _ProcessorCall):
-        return Confirmation(call)
-    outcome = await _charge(call)
+        return None  # a live attempt exists: the database refused a second one
+    return None if isinstance(call, _Undated) else call  # midnight again, in between
+
+
+async def _record_locked(runtime: Runtime, tenant: Tenant, request: ChargeRequest, outcome: Outcome) -> None:
+    """Record how an attempt ended, under its payment's lock."""
+    async with runtime.database.transaction() as tx:
+        payment = await lock_payment(tx, tenant, request.payment_id)
+        attempt = await get_attempt(tx, tenant, request.attempt_id)
+        if payment is not None and attempt is not None:
+            await record_payment_outcome(runtime, tx, payment, attempt, outcome, runtime.now(tenant))
+
+
+async def _begin_unlocked(
+    runtime: Runtime, policy: Policy, known: VersionedPayment, wish: _Wish
+) -> _ProcessorCall | None:
+    """Begin the first attempt at a payment that moves alone; None when it has to be locked.
+
+    What the ladder asks of the payment is asked of it as it was read, and holds, because the attempt begins only if
+    it still is the same. What it asks of others does not come up.
+    """
+    payment, instrument = known.payment, wish.instrument
+    is_alone = moves_alone(payment) and not wish.save and not runtime.is_followed(payment)
+    if not is_alone or instrument is None or isinstance(instrument, SavedChoice) or runtime.first_commit is not None:
+        return None
+    at = runtime.now(payment.tenant)
+    processor = processor_for(find_processors(runtime, policy), payment.mode)
+    if processor is None or not runtime.is_built_in(processor) or not _is_meant(payment, wish, at):
+        return None
+    if _is_undated(payment, policy, wish, at):
+        return None
     try:
-        async with runtime.database.transaction() as tx:
-            payment = await lock_payment(tx, tenant, payment_id)
-            attempt = await get_attempt(tx, tenant, call.request.attempt_id)
-            if payment is not None and attempt is not None:
-                await record_payment_outcome(runtime, tx, payment, attempt, outcome, runtime.now(tenant))
-    except DatabaseUnavailable as error:
-        _log.error("outcome_not_recorded", attempt_id=call.request.attempt_id, why=str(error))
-    return Confirmation(outcome)
+        accepted = _accepted(runtime, policy, processor, instrument, payment, at)
+    except (InputRefused, Problem):
+        return None  # it is refused under the lock, unless the payment cannot be paid any more
+    attempt = _attempt(runtime, processor, payment, accepted, wish, at)
+    begun = await begin_first_attempt(runtime, known, attempt, accepted.family, accepted.type)
+    if begun is None:
+        return None
+    return _ProcessorCall(processor, _charge_request(runtime, processor, payment, attempt, accepted, wish), begun)
+
+
+def _is_meant(payment: Payment, wish: _Wish, at: datetime) -> bool:
+    """Return whether the payment can be paid, and by this form."""
+    return is_payable(payment, at) and wish.seen in (None, revision(payment))
+
+
+def _is_undated(payment: Payment, policy: Policy, wish: _Wish, at: datetime) -> bool:
+    """Return whether the payment's taxes may be those of another day."""
+    return policy.settings.tax != "off" and revision(payment).date() != at.date() and not wish.dated
 
 
 async def _record_intent(
@@ -167,9 +232,9 @@ async def _record_intent(
     if payment is None:
         raise Problem("NOT_FOUND", what=f"Payment {payment_id}")
     at = runtime.now(tenant)
-    if not is_payable(payment, at) or wish.seen not in (None, revision(payment)):
+    if not _is_meant(payment, wish, at):
         return None
-    if policy.settings.tax != "off" and revision(payment).date() != at.date() and not wish.dated:
+    if _is_undated(payment, policy, wish, at):
         return _Undated(revision(payment))
     await check_only_subscription(tx, payment, multiple=policy.settings.multiple_subscriptions)
     if await hold_codes(tx, payment, at) != payment:
@@ -184,15 +249,30 @@ async def _record_intent(
     await require_account(runtime, tx, tenant, processor)
     if wish.instrument is None:
         raise Problem("INVALID_REQUEST_BODY", path="number", detail="A card is needed to pay.")
-    if isinstance(wish.instrument, MethodInput):
-        accepted = _accepted_method(runtime, policy, processor, wish.instrument, payment)
+    if isinstance(wish.instrument, SavedChoice):
+        accepted = await _accepted_saved(tx, processor, wish.instrument, _usable_cards(payment, policy), payment)
     else:
-        usable = _usable_cards(payment, policy)
-        accepted = await _accepted_card(tx, processor, wish.instrument, usable, payment, at)
+        accepted = _accepted(runtime, policy, processor, wish.instrument, payment, at)
     saved = accepted.instrument.payment_method_id if isinstance(accepted.instrument, SavedMethod) else None
-    attempt = Attempt(
+    attempt = _attempt(runtime, processor, payment, accepted, wish, at)
+    await begin_attempt(
+        tx,
+        payment,
+        attempt,
+        payment_method=accepted.family,
+        payment_method_type=accepted.type,
+        payment_method_id=saved,
+    )
+    return _ProcessorCall(processor, _charge_request(runtime, processor, payment, attempt, accepted, wish))
+
+
+def _attempt(
+    runtime: Runtime, processor: Processor, payment: Payment, accepted: _Accepted, wish: _Wish, at: datetime
+) -> Attempt:
+    """Return the attempt that begins."""
+    return Attempt(
         attempt_id=runtime.new_id("att", at),
-        payment_id=payment_id,
+        payment_id=payment.payment_id,
         processor=processor.name,
         account=processor.account,
         amount=payment.total_amount,
@@ -205,15 +285,6 @@ async def _record_intent(
         and accepted.family == "card"
         and isinstance(accepted.instrument, CardInput | MethodInput | SimulatedCharge),
     )
-    await begin_attempt(
-        tx,
-        payment,
-        attempt,
-        payment_method=accepted.family,
-        payment_method_type=accepted.type,
-        payment_method_id=saved,
-    )
-    return _ProcessorCall(processor, _charge_request(runtime, processor, payment, attempt, accepted, wish))
 
 
 def _charge_request(
@@ -246,32 +317,38 @@ def _usable_cards(payment: Payment, policy: Policy) -> frozenset[str]:
     return usable - policy.settings.disabled_payment_methods
 
 
-async def _accepted_card(
-    tx: Tx,
-    processor: Processor,
-    instrument: CardInput | SavedChoice | SimulatedCharge,
-    usable: frozenset[str],
-    payment: Payment,
-    now: datetime,
+async def _accepted_saved(
+    tx: Tx, processor: Processor, choice: SavedChoice, usable: frozenset[str], payment: Payment
 ) -> _Accepted:
-    """Return what is charged and what may be kept of it.
+    """Return what is charged. Raises Problem NOT_FOUND or NO_ELIGIBLE_PAYMENT_METHODS."""
+    method = await get_method(tx, payment.tenant, payment.customer.customer_id, choice.payment_method_id)
+    if method is None:
+        raise Problem("NOT_FOUND", what=f"Payment method {choice.payment_method_id}", path="payment_method_id")
+    check_can_pay(method, payment)
+    if not is_chargeable(method, processor) or method.payment_method_type not in usable:
+        raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
+    return _Accepted(method, method.card, "card", method.payment_method_type)
 
-    Raises CardRefused when the processor or the payment does not take a card, and Problem NOT_FOUND or
-    NO_ELIGIBLE_PAYMENT_METHODS for a saved method.
+
+def _accepted(
+    runtime: Runtime,
+    policy: Policy,
+    processor: Processor,
+    instrument: CardInput | MethodInput | SimulatedCharge,
+    payment: Payment,
+    at: datetime,
+) -> _Accepted:
+    """Return what is charged of what the customer typed, and what may be kept of it.
+
+    Raises InputRefused when the processor or the payment does not take it.
     """
-    if isinstance(instrument, SavedChoice):
-        method = await get_method(tx, payment.tenant, payment.customer.customer_id, instrument.payment_method_id)
-        if method is None:
-            raise Problem("NOT_FOUND", what=f"Payment method {instrument.payment_method_id}", path="payment_method_id")
-        check_can_pay(method, payment)
-        if not is_chargeable(method, processor) or method.payment_method_type not in usable:
-            raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
-        return _Accepted(method, method.card, "card", method.payment_method_type)
+    if isinstance(instrument, MethodInput):
+        return _accepted_method(runtime, policy, processor, instrument, payment)
     if not is_simulated(processor, payment.mode):
         raise Problem("UNSUPPORTED_ACTION", detail=f"A card for {processor.name} is never typed here")
     typed = instrument.card if isinstance(instrument, SimulatedCharge) else instrument
-    details = without_its_words(processor, lambda: processor.describe(typed, now))
-    kind = method_type(details)
+    details = without_its_words(processor, lambda: processor.describe(typed, at))
+    kind, usable = method_type(details), _usable_cards(payment, policy)
     if kind not in usable:
         raise CardRefused("number", f"only_{min(usable)}_cards" if usable else "method_unavailable")
     return _Accepted(instrument, details, "card", kind)
@@ -299,7 +376,7 @@ def _accepted_method(
 
 async def _charge(call: _ProcessorCall) -> Outcome:
     """Order the charge. Unknown says that the money may have been taken."""
-    processor, request = call
+    processor, request, _ = call
     return await ask_processor(
         processor,
         lambda asked: asked.charge(request),

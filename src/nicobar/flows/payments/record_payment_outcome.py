@@ -1,7 +1,9 @@
-"""The one door through which a payment reaches its end: what a processor said becomes a status, in one transaction."""
+"""The door through which a payment reaches its end: what a processor said becomes a status, in one transaction.
+
+What needs no lock has a door of its own: `end_first_attempt`.
+"""
 
 from datetime import datetime
-from typing import TypeVar
 
 import msgspec
 import structlog
@@ -20,6 +22,7 @@ from nicobar.core.payments.payment import (
     Unknown,
     method_type,
     status_after,
+    without_token,
 )
 from nicobar.core.payments.saved_method import SavedMethod
 from nicobar.flows.events.complete_event import complete_event
@@ -55,7 +58,7 @@ async def record_payment_outcome(
         if isinstance(outcome, Unknown) and attempt.outcome is not None:
             return False
         ended = isinstance(outcome, Succeeded | Declined | Abandoned)
-        if not await update_attempt(tx, payment.tenant, attempt.attempt_id, _told(outcome), at, resolved=ended):
+        if not await update_attempt(tx, payment.tenant, attempt.attempt_id, without_token(outcome), at, resolved=ended):
             return False
     target = status_after(outcome)
     if target == payment.status:
@@ -64,14 +67,6 @@ async def record_payment_outcome(
         return True
     await _move(runtime, tx, payment, attempt, outcome, at)
     return True
-
-
-OutcomeT = TypeVar("OutcomeT", bound=Outcome)
-
-
-def _told(outcome: OutcomeT) -> OutcomeT:
-    """Return what is stored with the attempt: all but the token of a card, which goes to the saved methods."""
-    return msgspec.structs.replace(outcome, kept=None) if isinstance(outcome, Succeeded) else outcome
 
 
 async def _move(
@@ -169,7 +164,7 @@ async def _accept_late_charge(
     tenant, attempt_id = payment.tenant, attempt.attempt_id
     same_total = (attempt.amount, attempt.currency) == (payment.total_amount, payment.currency)
     pays = same_total and payment.status in ("failed", "requires_payment_method")
-    await overrule_attempt(tx, tenant, attempt_id, _told(outcome), at, surplus=not pays)
+    await overrule_attempt(tx, tenant, attempt_id, without_token(outcome), at, surplus=not pays)
     if pays:
         await _move(runtime, tx, payment, attempt, outcome, at, overruled=True)
     elif attempt.amount:

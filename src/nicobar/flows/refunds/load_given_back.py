@@ -2,7 +2,7 @@
 
 from nicobar.core.subscriptions.given_back import given_back
 from nicobar.core.subscriptions.subscription import Subscription
-from nicobar.flows.payments.load_disputed_amount import load_disputed_amount
+from nicobar.flows.refunds.load_disputed_amount import load_disputed_amount
 from nicobar.storage.database import Read
 from nicobar.storage.payments.attempts import paying_attempt
 from nicobar.storage.payments.payments import get_payment

@@ -8,8 +8,8 @@ from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import RefundInstruction, RefundLine, RefundTerms
 from nicobar.core.refunds.refund_plan import plan_refund, refundable_lines
 from nicobar.flows.accounts.find_processor_of import find_processor_of
-from nicobar.flows.payments.load_disputed_amount import load_disputed_amount
-from nicobar.flows.payments.load_settled_lines import load_settled_lines
+from nicobar.flows.pricing.load_settled_lines import load_settled_lines
+from nicobar.flows.refunds.load_disputed_amount import load_disputed_amount
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Processor
 from nicobar.reference import currencies, methods

@@ -47,8 +47,6 @@ async def follow_payment(runtime: Runtime, tx: Tx, move: FollowedMove) -> None:
     A payment is locked before its subscriptions, everywhere. A declined first payment with a link ends nothing: its
     customer may try again until the link ends.
     """
-    if not move.payment.options.charges_subscription:
-        return
     if isinstance(move, RefundMove):
         await _refunded(runtime, tx, move)
     if isinstance(move, DisputeMove):

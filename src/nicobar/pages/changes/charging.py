@@ -11,6 +11,7 @@ from nicobar.flows.payments.confirm_payment import Confirmation, confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.entry.limits import PageLimits
 from nicobar.processors.base import CardInput, InputRefused, MethodInput, SimulatedCharge
+from nicobar.storage.payments.payments import VersionedPayment
 
 ChosenMethod = CardInput | MethodInput | SimulatedCharge | None
 """What a form pays with; nothing for an order of nothing."""
@@ -26,8 +27,11 @@ async def charge(
     path: str,
     *,
     save: bool = False,
+    known: VersionedPayment | None = None,
 ) -> Confirmation:
     """Confirm the payment, and count the attempt against its link. A page of the processor leads back to `path`.
+
+    `known` is the payment as the request has read it, with what tells whether it has changed since.
 
     A try counts against the client's address as well, and is given back unless it failed. Raises what `confirm_payment`
     raises, and Problem TOO_MANY_REQUESTS.
@@ -38,7 +42,7 @@ async def charge(
     return_url = f"{runtime.public_url}{path}"
     try:
         confirmation = await confirm_payment(
-            runtime, payment.tenant, payment.payment_id, method, seen, save=save, return_url=return_url
+            runtime, payment.tenant, payment.payment_id, method, seen, save=save, return_url=return_url, known=known
         )
     except InputRefused:
         limits.attempts.spend(link_id, now)

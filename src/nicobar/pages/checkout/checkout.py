@@ -215,7 +215,17 @@ class CheckoutPage:
         self, request: Request, visit: Visit, method: ChosenMethod | SavedChoice, seen: datetime, *, save: bool = False
     ) -> Confirmation:
         """Confirm the payment. A page of the processor leads back here."""
-        return await charge(self._runtime, self._limits, request, visit.payment, method, seen, visit.path, save=save)
+        return await charge(
+            self._runtime,
+            self._limits,
+            request,
+            visit.payment,
+            method,
+            seen,
+            visit.path,
+            save=save,
+            known=visit.versioned,
+        )
 
     def _overtaken(self, request: Request, visit: Visit) -> Response:
         """Answer a form that was made before the last change: nobody pays a total that they have not seen.

@@ -30,14 +30,14 @@ from nicobar.processors.base import Processor
 from nicobar.storage.belongings.hosted_page import HostedPage, find_hosted_page
 from nicobar.storage.discounts.redemptions import own_codes
 from nicobar.storage.payments.hosted_pages import PageFacts
-from nicobar.storage.payments.payments import get_pricing
+from nicobar.storage.payments.payments import VersionedPayment, get_pricing
 from nicobar.storage.subscriptions.subscriptions import get_subscription
 
 
 class Visit(NamedTuple):
     """One request to a link: what is shown, and to whom."""
 
-    payment: Payment
+    versioned: VersionedPayment
     facts: PageFacts
     reader: Reader
     now: datetime
@@ -63,6 +63,11 @@ class Visit(NamedTuple):
     """What the checkout session asked for that the payment was made of."""
     renewals: list[Renewal]
     """What comes after it, where it starts subscriptions."""
+
+    @property
+    def payment(self) -> Payment:
+        """The payment itself."""
+        return self.versioned.payment
 
     def renewal_views(self) -> list[RenewalView]:
         """Return what the page says of the subscriptions."""
@@ -112,7 +117,8 @@ async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> 
 
 async def visit_after(runtime: Runtime, request: Request, visit: Visit, payment: Payment) -> Visit:
     """Return the visit as it is after a change, which left `payment`."""
-    found = HostedPage(payment, visit.facts, visit.attempt, visit.session)
+    # With the version that it had before the change: what begins must find it as it was read, and does not then.
+    found = HostedPage(visit.versioned._replace(payment=payment), visit.facts, visit.attempt, visit.session)
     return await _visit(runtime, request, found, fresh=visit.fresh)
 
 
@@ -124,7 +130,7 @@ async def _visit(runtime: Runtime, request: Request, found: HostedPage, *, fresh
     forced = None if found.session is None else found.session.customization.force_language
     frame = request.state.frame = await frame_of(runtime, request, payment.tenant)
     return Visit(
-        payment=payment,
+        versioned=found.versioned,
         facts=found.facts,
         reader=reader_of(request, found.facts.preferred_locale, forced),
         now=now,

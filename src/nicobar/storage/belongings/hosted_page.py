@@ -9,10 +9,16 @@ from nicobar.core.sessions.checkout_session import SessionRequest
 from nicobar.storage.database import Read
 from nicobar.storage.payments.attempts import ATTEMPT_COLUMNS
 from nicobar.storage.payments.hosted_pages import FACTS_COLUMNS, WITH_SELLER, PageFacts
-from nicobar.storage.payments.payments import LINES, PAYMENT_COLUMNS, payment_of_row
+from nicobar.storage.payments.payments import (
+    LINES,
+    PAYMENT_COLUMNS,
+    VERSION_COLUMNS,
+    VersionedPayment,
+    versioned_of_row,
+)
 
 _FIND: Final = f"""
-SELECT {PAYMENT_COLUMNS}, {LINES}, {FACTS_COLUMNS},
+SELECT {PAYMENT_COLUMNS}, {LINES}, {VERSION_COLUMNS}, {FACTS_COLUMNS},
     (SELECT to_json(a) FROM (
         SELECT {ATTEMPT_COLUMNS} FROM attempts t
         WHERE (t.business_id, t.mode, t.payment_id) = (p.business_id, p.mode, p.payment_id) AND t.resolved_at IS NULL
@@ -29,12 +35,17 @@ _FACTS: Final = PageFacts.__struct_fields__
 class HostedPage(NamedTuple):
     """What is stored about a link."""
 
-    payment: Payment
+    versioned: VersionedPayment
     facts: PageFacts
     attempt: Attempt | None
     """The attempt whose end is not known, if there is one."""
     session: SessionRequest | None
     """What the checkout session asked for that the payment was made of."""
+
+    @property
+    def payment(self) -> Payment:
+        """The payment itself."""
+        return self.versioned.payment
 
 
 async def find_hosted_page(read: Read, link_id: str) -> HostedPage | None:
@@ -44,4 +55,4 @@ async def find_hosted_page(read: Read, link_id: str) -> HostedPage | None:
         return None
     facts = msgspec.convert({name: row[name] for name in _FACTS}, PageFacts)
     attempt = msgspec.convert(row["attempt"], Attempt | None)
-    return HostedPage(payment_of_row(row), facts, attempt, msgspec.convert(row["session"], SessionRequest | None))
+    return HostedPage(versioned_of_row(row), facts, attempt, msgspec.convert(row["session"], SessionRequest | None))

@@ -1,7 +1,7 @@
 """Payments and their lines."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -21,7 +21,7 @@ PAYMENT_COLUMNS: Final = """
 # `OFFSET 0` has the customer looked up by its key: without statistics, reading all of a seller's looks as good.
 WITH_CUSTOMER: Final = """
 FROM payments p CROSS JOIN LATERAL (
-    SELECT customer_id, email, name, phone_number, metadata, preferred_locale FROM customers
+    SELECT customer_id, email, name, phone_number, metadata, preferred_locale, xmin AS version FROM customers
     WHERE (business_id, mode, customer_id) = (p.business_id, p.mode, p.customer_id) OFFSET 0
 ) c"""
 _COLUMNS: Final = f"{PAYMENT_COLUMNS} {WITH_CUSTOMER}"
@@ -37,6 +37,12 @@ LINES: Final = f"""
     SELECT {_LINE_COLUMNS} FROM payment_lines l
     WHERE (l.business_id, l.mode, l.payment_id) = (p.business_id, p.mode, p.payment_id) ORDER BY position) line
 ) AS lines
+"""
+
+# PostgreSQL gives every change of a row another `xmin`.
+VERSION_COLUMNS: Final = """
+    p.xmin AS version, c.version AS customer_version,
+    CASE WHEN p.currency <> p.settlement_currency THEN p.pricing END AS conversion
 """
 
 _WITH_LINES: Final = f"SELECT {PAYMENT_COLUMNS}, {LINES} {WITH_CUSTOMER}"
@@ -55,6 +61,18 @@ SELECT {_LINE_COLUMNS} FROM payment_lines WHERE business_id = $1 AND mode = $2 A
 """
 
 _KEY: Final = "p.payment_id"
+
+
+class VersionedPayment(NamedTuple):
+    """A payment as it was read, and what tells whether it has changed since."""
+
+    payment: Payment
+    version: int
+    """Of its row."""
+    customer_version: int
+    """Of its customer's."""
+    conversion: QuoteInputs | None
+    """What the amounts of a converted payment were computed from; None where nothing was converted."""
 
 
 class PaymentFilters(CreatedBetween, frozen=True, kw_only=True):
@@ -136,6 +154,17 @@ async def _with_lines(tx: Tx, row: Record | None) -> Payment | None:
 def payment_of_row(row: Record) -> Payment:
     """Return the payment of a row with `PAYMENT_COLUMNS` and `LINES`."""
     return _payment(row, msgspec.convert(row["lines"] or [], list[PaymentLine]))
+
+
+def versioned_of_row(row: Record) -> VersionedPayment:
+    """Return the payment of a row with `PAYMENT_COLUMNS`, `LINES` and `VERSION_COLUMNS`."""
+    conversion: Any = row["conversion"]
+    return VersionedPayment(
+        payment_of_row(row),
+        row["version"],
+        row["customer_version"],
+        None if conversion is None else msgspec.convert(conversion, QuoteInputs),
+    )
 
 
 def _payment(row: Record, lines: list[PaymentLine]) -> Payment:

@@ -6,7 +6,8 @@ own, and never within a transaction of ours: so it can know of a charge that we 
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import msgspec
@@ -15,6 +16,7 @@ from nicobar.core.business.business_clock import Reckoning
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.simulator.bank_charge import BankCharge, SimulatedNotice, SimulatedRefund
 from nicobar.storage.database import Database, Read, Record
+from nicobar.storage.gathering import Gatherings
 from nicobar.storage.test_clocks import reckoned, reckoned_value, remembered_clocks
 
 LARGEST_TRIES: Final = 10
@@ -32,14 +34,26 @@ _CHARGE_COLUMNS: Final = (
     " decide_until, later, later_at, taken_at, scenario, created_at"
 )
 
+# $1 is a JSON list of `BankCharge`, $2 one of `SimulatedNotice`. The conflicts come in one order for all statements.
 _PLACE: Final = f"""
 WITH new AS (
     INSERT INTO simulator.charges ({_CHARGE_COLUMNS})
-    VALUES ($8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+    SELECT {_CHARGE_COLUMNS} FROM json_to_recordset($1) AS given(
+        attempt_id text, reference text, business_id text, payment_id text, type text, amount bigint, currency text,
+        return_url text, outcome jsonb, choices jsonb, decide_until timestamptz, later jsonb, later_at timestamptz,
+        taken_at timestamptz, scenario jsonb, created_at timestamptz)
+    ORDER BY attempt_id
     ON CONFLICT (attempt_id) DO NOTHING
     RETURNING attempt_id
-), told AS ({_TOLD})
-SELECT true FROM new
+), told AS (
+    INSERT INTO simulator.notices (notice_id, attempt_id, business_id, subject, reference, due_at, copies)
+    SELECT notice_id, attempt_id, business_id, subject, reference, due_at, copies
+    FROM json_to_recordset($2) AS given(
+        notice_id text, attempt_id text, business_id text, subject text, reference text, due_at timestamptz,
+        copies integer)
+    JOIN new USING (attempt_id)
+)
+SELECT attempt_id FROM new
 """
 
 _CHARGE: Final = f"SELECT {_CHARGE_COLUMNS} FROM simulator.charges WHERE attempt_id = $1 AND outcome IS NOT NULL"
@@ -144,6 +158,16 @@ WHERE o.business_id = $1 AND r.given_at <= $2 AND (r.returned_at IS NULL OR r.re
 """
 
 
+class _NewCharge(NamedTuple):
+    """A charge with its notices."""
+
+    charge: BankCharge
+    notices: list[SimulatedNotice]
+
+
+_PLACING: Final = Gatherings[_NewCharge, bool](at_most=6, lanes=2)
+
+
 class SimulatorRecords:
     """The store of the simulator (`processors/simulator/store.py:SimulatorStore`) in PostgreSQL."""
 
@@ -152,11 +176,10 @@ class SimulatorRecords:
 
     async def place(self, charge: BankCharge, notices: list[SimulatedNotice]) -> BankCharge | None:
         """Store a new charge with its notices."""
-        given = [getattr(charge, name) for name in _CHARGE_COLUMNS.split(", ")]
-        async with self._database.statement() as tx:
-            if await tx.fetchval(_PLACE, *_columns(notices), *given):
-                return charge
-            return _charge(await tx.fetchrow(_CHARGE, charge.attempt_id))
+        new = _NewCharge(charge, notices)
+        if await _PLACING.of(self._database).ask(None, new, partial(_place, self._database)):
+            return charge
+        return await self.charge(charge.attempt_id)
 
     async def charge(self, attempt_id: str) -> BankCharge | None:
         """Return the charge of an attempt."""
@@ -273,6 +296,16 @@ async def money_given_back(read: Read, tenant: Tenant, now: datetime) -> dict[st
     """
     rows = await read.fetch(_MONEY_GIVEN_BACK, _account(tenant), now)
     return {row["currency"]: row["amount"] for row in rows}
+
+
+async def _place(database: Database, new: Sequence[_NewCharge]) -> list[bool]:
+    """Store charges in one statement; return of each whether it is the first under its attempt id."""
+    firsts = {one.charge.attempt_id: one for one in reversed(new)}
+    notices = [notice for one in firsts.values() for notice in one.notices]
+    async with database.statement() as tx:
+        rows = await tx.fetch(_PLACE, [one.charge for one in firsts.values()], notices)
+    placed = [firsts[row["attempt_id"]] for row in rows]
+    return [any(one is first for first in placed) for one in new]
 
 
 def _account(tenant: Tenant) -> str:
