@@ -1,0 +1,82 @@
+"""The templates of the pages, compiled once for each language.
+
+What a page says to everybody alike is written into the compiled template: a third of what a page shows needs neither
+to be looked up nor to be escaped again.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2.visitor import NodeTransformer
+
+from nicobar.pages.details.choices import options
+from nicobar.pages.frame.static_files import StaticFiles
+from nicobar.pages.texts.texts import LANGUAGES, load_texts
+
+_FOLDER: Final = Path(__file__).parents[1] / "templates"
+
+Constant = Callable[[str], str]
+"""A function of a template that always returns the same for the same argument, as text that is not escaped yet."""
+
+
+@cache
+def static_files() -> StaticFiles:
+    """Return the files that the pages load."""
+    return StaticFiles()
+
+
+@lru_cache(maxsize=4 * len(LANGUAGES))
+def templates(prefix: str, language: str) -> Environment:
+    """Return the templates in a language, for addresses below a path, however many applications a process makes."""
+    static = static_files()
+    constants: dict[str, Constant] = {
+        "texts": load_texts(language),
+        "asset": lambda name: f"{prefix}/static/{static.name(name)}",
+        "integrity": static.integrity,
+    }
+    environment = _Templates(constants)
+    environment.globals.clear()  # an import in a template looks at each of them
+    environment.globals |= {"asset": constants["asset"], "integrity": constants["integrity"]}
+    environment.filters["options"] = options
+    environment.globals["picture"] = lambda image_id: f"{prefix}/images/{image_id}/small"
+    return environment
+
+
+class _Templates(Environment):
+    """Jinja's environment, which calls constant functions when it compiles a template."""
+
+    def __init__(self, constants: Mapping[str, Constant]) -> None:
+        super().__init__(
+            loader=FileSystemLoader(_FOLDER),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,  # it would ask for the time of each file for each page
+        )
+        self._calls = _Calls(constants)
+
+    def _generate(
+        self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
+    ) -> str:
+        return super()._generate(self._calls.visit(source), name, filename, defer_init)
+
+
+class _Calls(NodeTransformer):
+    """Writes what a constant function returns in place of its call, wherever a template names the argument itself."""
+
+    def __init__(self, constants: Mapping[str, Constant]) -> None:
+        self._constants = constants
+
+    def visit_Call(self, call: nodes.Call) -> nodes.Node:
+        """Return the constant that replaces a call, or the call itself."""
+        self.generic_visit(call)
+        function = self._constants.get(call.node.name) if isinstance(call.node, nodes.Name) else None
+        match call.args, call.kwargs:
+            case [nodes.Const(value=str(argument))], [] if function is not None:
+                return nodes.Const(function(argument), lineno=call.lineno, environment=call.environment)
+            case _:
+                return call
