@@ -6,12 +6,13 @@ first; once all is known, the form is folded.
 """
 
 import unicodedata
-from collections.abc import Collection, Mapping
-from functools import cache, lru_cache
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from babel import Locale
+from markupsafe import Markup
 
 from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.payments.payment import Payment, PaymentOptions
@@ -24,7 +25,7 @@ from nicobar.pages.details.address_parts import (
     state_label,
     state_value,
 )
-from nicobar.pages.details.choices import Choice
+from nicobar.pages.details.choices import Choices
 from nicobar.pages.texts.texts import Reader, Texts
 from nicobar.reference import countries
 from nicobar.reference.countries import Country
@@ -82,7 +83,8 @@ class DetailField(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     autocomplete: str
     value: str = ""
-    choices: list[Choice] = []
+    choices: Markup | None = None
+    """The entries of a list, as HTML."""
     required: bool
     hint: str | None = None
     error: str | None = None
@@ -161,7 +163,7 @@ def details_view(
     *,
     action: str,
     token: str,
-    blocked: Collection[str],
+    blocked: frozenset[str],
     errors: Mapping[str, str],
     shown: Mapping[str, str],
 ) -> DetailsView | None:
@@ -190,7 +192,7 @@ def details_view(
 
 
 def asked_details(
-    billed: Billed, reader: Reader, *, blocked: Collection[str], errors: Mapping[str, str], shown: Mapping[str, str]
+    billed: Billed, reader: Reader, *, blocked: frozenset[str], errors: Mapping[str, str], shown: Mapping[str, str]
 ) -> AskedDetails:
     """Return the fields of the details, with `errors`, `shown` and `blocked` as in `details_view`."""
     texts, country = reader.texts, countries.get(billed.billing.country)
@@ -289,10 +291,9 @@ def _text_field(
     )
 
 
-def _country_field(billed: Billed, reader: Reader, blocked: Collection[str], errors: Mapping[str, str]) -> DetailField:
+def _country_field(billed: Billed, reader: Reader, blocked: frozenset[str], errors: Mapping[str, str]) -> DetailField:
     current = billed.billing.country
-    names = country_names(str(reader.locale))
-    choices = [Choice(code, name, code == current) for code, name in names if code == current or code not in blocked]
+    choices = _countries(str(reader.locale), blocked - {current}).html(current)
     return DetailField(
         name="country",
         label=reader.texts("details.country"),
@@ -302,6 +303,11 @@ def _country_field(billed: Billed, reader: Reader, blocked: Collection[str], err
         error=errors.get("country"),
         prices=True,
     )
+
+
+@lru_cache(maxsize=64)
+def _countries(locale: str, blocked: frozenset[str]) -> Choices:
+    return Choices((code, name) for code, name in country_names(locale) if code not in blocked)
 
 
 def _address_fields(
@@ -326,25 +332,16 @@ def _address_fields(
         half = name in pair and set(pair) <= set(parts)
         field = msgspec.structs.replace(field, half=half, prices=name in prices)
         if name == "state" and code in states():
-            field = msgspec.structs.replace(field, choices=_state_choices(country, field.value, texts))
+            field = msgspec.structs.replace(field, choices=_states(code, texts).html(state_value(country, field.value)))
         fields.append(field)
     return fields
 
 
-@cache
-def _state_names(alpha2: str) -> tuple[tuple[str, str], ...]:
-    """Return value and name of each state of a country, ordered by the names."""
+@lru_cache(maxsize=512)
+def _states(alpha2: str, texts: Texts) -> Choices:
+    """Return the list of a country's states, ordered by their names."""
     listed = sorted(states()[alpha2], key=lambda each: _plain(each.names[0]))
-    return tuple((each.value, each.names[0]) for each in listed)
-
-
-def _state_choices(country: Country, state: str, texts: Texts) -> list[Choice]:
-    """Return the list of states; one that was given otherwise and is not in it comes last."""
-    chosen = state_value(country, state)
-    choices = [Choice(value, name, value == chosen) for value, name in _state_names(country.alpha2)]
-    if chosen and not any(choice.chosen for choice in choices):
-        choices.append(Choice(chosen, chosen, chosen=True))
-    return [Choice("", texts("details.choose"), not chosen), *choices]
+    return Choices([("", texts("details.choose")), *((each.value, each.names[0]) for each in listed)])
 
 
 def _business_fields(

@@ -12,7 +12,6 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
 from jinja2.visitor import NodeTransformer
 
-from nicobar.pages.details.choices import options
 from nicobar.pages.frame.static_files import StaticFiles
 from nicobar.pages.texts.texts import LANGUAGES, load_texts
 
@@ -40,7 +39,6 @@ def templates(prefix: str, language: str) -> Environment:
     environment = _Templates(constants)
     environment.globals.clear()  # an import in a template looks at each of them
     environment.globals |= {"asset": constants["asset"], "integrity": constants["integrity"]}
-    environment.filters["options"] = options
     environment.globals["picture"] = lambda image_id: f"{prefix}/images/{image_id}/small"
     return environment
 
