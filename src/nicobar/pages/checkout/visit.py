@@ -83,18 +83,21 @@ class Visit(NamedTuple):
     @property
     def path(self) -> str:
         """Where a form leads back to: the same page in its next state."""
-        link_id = self.payment.link_id
-        return with_language(f"/{link_id}" if self.frame is None else self.frame.path(link_id), self.asked)
+        return self._path_in(self.frame)
 
     @property
     def action(self) -> str:
         """Where the form that pays leads. It says so itself, because the page may also answer the form of a part."""
-        return self._replace(frame=self.frame and self.frame.after(self.payment)).path
+        return self._path_in(self.frame and self.frame.after(self.payment))
 
     def part(self, name: str) -> str:
         """Return where the form of a part of the page leads."""
         path, mark, query = self.action.partition("?")
         return f"{path}/{name}{mark}{query}"
+
+    def _path_in(self, frame: Frame | None) -> str:
+        link_id = self.payment.link_id
+        return with_language(f"/{link_id}" if frame is None else frame.path(link_id), self.asked)
 
 
 async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> Visit:

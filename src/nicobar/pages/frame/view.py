@@ -196,7 +196,8 @@ def form_view(
         return FormView(token, [], own_words or texts("form.free_submit"), None)
     amount = amount_text(payment.total_amount, payment.currency, reader.locale)
     submit = own_words or texts("form.submit", amount=amount)
-    fields = [_field(texts, name, errors.get(name), shown.get(name, ""), payment.mode) for name in _FIELDS]
+    empty = [_empty_field(texts, name, payment.mode) for name in _FIELDS]
+    fields = [filled(field, texts, errors.get(field.name), shown.get(field.name)) for field in empty]
     declined = payment.status == "failed" and not errors
     return FormView(token, fields, submit, decline_text(payment.error_code, texts) if declined else None)
 
@@ -293,13 +294,20 @@ _WRONG: Final = {
 }
 
 
-def _field(texts: Texts, name: str, reason: Reason | None, value: str, mode: Mode) -> FieldView:
+def filled(field: FieldView, texts: Texts, reason: Reason | None, value: str | None) -> FieldView:
+    """Return an empty field with what was typed, and with what is wrong with it in place of its hint."""
+    if reason is not None:
+        field = msgspec.structs.replace(field, error=reason.sentence(texts), hint=None)
+    return msgspec.structs.replace(field, value=value) if value else field
+
+
+@lru_cache(maxsize=512)
+def _empty_field(texts: Texts, name: str, mode: Mode) -> FieldView:
     autocomplete, numeric, maximum = _FIELDS[name]
-    error = reason.sentence(texts) if reason else None
-    hints = () if error else (f"form.{name}_hint_{mode}", f"form.{name}_hint")
+    hints = (f"form.{name}_hint_{mode}", f"form.{name}_hint")
     hint = next((texts(key) for key in hints if key in texts), None)
     wrong = texts(f"error.{_WRONG[name]}") if name in _WRONG else None
-    return FieldView(name, texts(f"form.{name}"), autocomplete, hint, value, error, numeric, maximum, wrong)
+    return FieldView(name, texts(f"form.{name}"), autocomplete, hint, "", None, numeric, maximum, wrong)
 
 
 def _order(payment: Payment, pictures: dict[str, str], reader: Reader, *, tax_open: bool) -> OrderView:
