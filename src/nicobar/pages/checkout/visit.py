@@ -50,7 +50,7 @@ class Visit(NamedTuple):
     frame: Frame | None
     """The frame on the seller's page that it is shown in; None for a page of its own."""
     decisions: list[Decision]
-    """Which ways to pay are offered; empty for a payment that nobody can pay (any more)."""
+    """The ways to pay that are offered; none for a payment that nobody can pay (any more)."""
     processor: Processor | None
     """Who would charge it; None when nobody can."""
     blocked: frozenset[str]
@@ -121,7 +121,8 @@ async def visit_after(runtime: Runtime, request: Request, visit: Visit, payment:
 
 async def _visit(runtime: Runtime, request: Request, found: HostedPage, *, fresh: bool) -> Visit:
     payment, now = found.payment, runtime.now(found.payment.tenant)
-    decisions = await offer_methods(runtime, payment) if is_payable(payment, now) else []
+    decided = await offer_methods(runtime, payment) if is_payable(payment, now) else []
+    decisions = [decision for decision in decided if decision.offered]
     policy = await load_policy(runtime, payment.tenant)
     processor = processor_for(find_processors(runtime, policy), payment.mode)
     forced = None if found.session is None else found.session.customization.force_language

@@ -255,7 +255,12 @@ def country_names(locale: str) -> tuple[tuple[str, str], ...]:
 
 def country_name(code: str, locale: Locale) -> str:
     """Return a country's name in this language."""
-    return dict(country_names(str(locale)))[code]
+    return _by_code(str(locale))[code]
+
+
+@lru_cache(maxsize=64)
+def _by_code(locale: str) -> dict[str, str]:
+    return dict(country_names(locale))
 
 
 def _plain(name: str) -> str:

@@ -37,9 +37,7 @@ def templates(prefix: str, language: str) -> Environment:
         "integrity": static.integrity,
     }
     environment = _Templates(constants)
-    environment.globals.clear()  # an import in a template looks at each of them
-    environment.globals |= {"asset": constants["asset"], "integrity": constants["integrity"]}
-    environment.globals["picture"] = lambda image_id: f"{prefix}/images/{image_id}/small"
+    environment.filters["picture"] = lambda image_id: f"{prefix}/images/{image_id}/small"
     return environment
 
 
@@ -55,6 +53,8 @@ class _Templates(Environment):
             lstrip_blocks=True,
             auto_reload=False,  # it would ask for the time of each file for each page
         )
+        self.globals.clear()  # an import in a template looks at each of them
+        self.getattr = getattr  # type: ignore[assignment] # no view is a mapping, whose keys would be tried as well
         self._calls = _Calls(constants)
 
     def _generate(

@@ -3,7 +3,7 @@
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -231,7 +231,12 @@ def expiry_text(card: CardDetails, texts: Texts) -> str:
 
 def day_text(moment: datetime, locale: Locale) -> str:
     """Return a moment's day in UTC, as people of this locale write it."""
-    return str(format_date(moment.astimezone(UTC), "long", locale))
+    return _long_date(moment.astimezone(UTC).date(), locale)
+
+
+@lru_cache(maxsize=512)
+def _long_date(day: date, locale: Locale) -> str:
+    return str(format_date(day, "long", locale))
 
 
 @lru_cache(maxsize=1024)  # a page names its total once for each way to pay
@@ -251,10 +256,15 @@ def amount_text(minor: int, currency: str, locale: Locale) -> str:
 
 def date_text(moment: datetime, locale: Locale) -> str:
     """Write a moment in UTC as date and time of day, with the zone in words: few customers know the abbreviation."""
-    day, time = format_date(moment, "long", locale), format_time(moment, "short", tzinfo=UTC, locale=locale)
-    together = str(get_datetime_format("medium", locale))
+    time = format_time(moment, "short", tzinfo=UTC, locale=locale)
+    return _date_and_time(locale).replace("{0}", time).replace("{1}", _long_date(moment.date(), locale))
+
+
+@lru_cache(maxsize=256)
+def _date_and_time(locale: Locale) -> str:
+    """Return the pattern of a moment, with its time for `{0}` and its date for `{1}`."""
     zone = locale.time_zones["Etc/UTC"]["long"]["standard"]
-    return f"{together.replace('{0}', time).replace('{1}', day)} UTC ({zone})"
+    return f"{get_datetime_format('medium', locale)} UTC ({zone})"
 
 
 def mask_email(email: str) -> str | None:
