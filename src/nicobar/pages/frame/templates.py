@@ -4,18 +4,24 @@ What a page says to everybody alike is written into the compiled template: a thi
 to be looked up nor to be escaped again.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.visitor import NodeTransformer
+from markupsafe import Markup, escape
 
 from nicobar.pages.frame.static_files import StaticFiles
 from nicobar.pages.texts.texts import LANGUAGES, load_texts
 
 _FOLDER: Final = Path(__file__).parents[1] / "templates"
+
+_SPECIAL: Final = re.compile(r"""[&<>'"]""")
+"""What `escape` replaces."""
 
 Constant = Callable[[str], str]
 """A function of a template that always returns the same for the same argument, as text that is not escaped yet."""
@@ -41,8 +47,25 @@ def templates(prefix: str, language: str) -> Environment:
     return environment
 
 
+def written(value: object) -> str:
+    """Return a value as HTML: most texts hold nothing to escape, and are spared a copy that says so."""
+    if type(value) is Markup or (type(value) is str and _SPECIAL.search(value) is None):
+        return value
+    return escape(value)
+
+
+class _Code(CodeGenerator):
+    """Jinja's compiler, which writes each value with `written`."""
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
+        self.write("environment.written(")
+
+
 class _Templates(Environment):
     """Jinja's environment, which calls constant functions when it compiles a template."""
+
+    code_generator_class = _Code
+    written = staticmethod(written)
 
     def __init__(self, constants: Mapping[str, Constant]) -> None:
         super().__init__(
