@@ -198,7 +198,7 @@ def asked_details(
     texts, country = reader.texts, countries.get(billed.billing.country)
     known = {"customer_name": billed.customer.name, "phone": billed.customer.phone_number or ""}
     contact = [
-        _text_field(name, texts, errors, shown, required=True, value=known[name]) for name in contact_fields(billed)
+        _filled(_empty_field(name, texts, required=True), known[name], errors, shown) for name in contact_fields(billed)
     ]
     if billed.is_free:
         return AskedDetails(contact, [], [])
@@ -269,16 +269,15 @@ def _plain(name: str) -> str:
     return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
 
 
-def _text_field(
+def _empty_field(
     name: str,
     texts: Texts,
-    errors: Mapping[str, str],
-    shown: Mapping[str, str],
     *,
     required: bool,
     label: str | None = None,
-    value: str = "",
     hint: str | None = None,
+    half: bool = False,
+    prices: bool = False,
 ) -> DetailField:
     key = "name" if name == "customer_name" else name
     if hint is None and f"details.{key}_hint" in texts and name != "tax_id":
@@ -287,13 +286,19 @@ def _text_field(
         name=name,
         label=label or texts(f"details.{key}"),
         autocomplete=_AUTOCOMPLETE[name],
-        value=shown.get(name, value),
         required=required,
         hint=hint,
-        error=errors.get(name),
         maximum=LENGTHS[name],
+        half=half,
+        prices=prices,
         kind="tel" if name == "phone" else "text",
     )
+
+
+def _filled(field: DetailField, value: str | None, errors: Mapping[str, str], shown: Mapping[str, str]) -> DetailField:
+    """Return an empty field with what is known of it or was typed, and with what is wrong with that."""
+    value, error = shown.get(field.name, value or ""), errors.get(field.name)
+    return msgspec.structs.replace(field, value=value, error=error) if value or error else field
 
 
 def _country_field(billed: Billed, reader: Reader, blocked: frozenset[str], errors: Mapping[str, str]) -> DetailField:
@@ -318,28 +323,28 @@ def _countries(locale: str, blocked: frozenset[str]) -> Choices:
 def _address_fields(
     billed: Billed, country: Country, texts: Texts, errors: Mapping[str, str], shown: Mapping[str, str]
 ) -> list[DetailField]:
-    address = billed.billing
+    address, code = billed.billing, country.alpha2
     values = {"street": address.street, "city": address.city, "zipcode": address.zipcode, "state": address.state}
-    required, code = required_parts(country, billed.options), country.alpha2
-    labels = {"zipcode": texts(f"details.zipcode_{country.postal_code_kind}"), "state": state_label(country, texts)}
-    prices = {"state", "zipcode", "city"} if tax_regions().asks_for_code(code) else {"state"}
-    parts, pair, fields = shown_parts(billed.options, country), paired_parts(country), []
+    required, parts, pair = required_parts(country, billed.options), shown_parts(billed.options, country), []
+    if set(paired_parts(country)) <= set(parts):
+        pair = paired_parts(country)
+    fields = []
     for name in parts:
-        field = _text_field(
-            name,
-            texts,
-            errors,
-            shown,
-            required=required.get(name, False),
-            label=labels.get(name) or texts(f"details.{name}"),
-            value=values[name] or "",
-        )
-        half = name in pair and set(pair) <= set(parts)
-        field = msgspec.structs.replace(field, half=half, prices=name in prices)
+        empty = _empty_part(name, code, texts, required=required.get(name, False), half=name in pair)
+        field = _filled(empty, values[name], errors, shown)
         if name == "state" and code in states():
             field = msgspec.structs.replace(field, choices=_states(code, texts).html(state_value(country, field.value)))
         fields.append(field)
     return fields
+
+
+@lru_cache(maxsize=4096)
+def _empty_part(name: str, alpha2: str, texts: Texts, *, required: bool, half: bool) -> DetailField:
+    """Return the field of one part of an address in its country."""
+    country = countries.get(alpha2)
+    labels = {"zipcode": texts(f"details.zipcode_{country.postal_code_kind}"), "state": state_label(country, texts)}
+    prices = name == "state" or (name in ("zipcode", "city") and tax_regions().asks_for_code(alpha2))
+    return _empty_field(name, texts, required=required, label=labels.get(name), half=half, prices=prices)
 
 
 @lru_cache(maxsize=512)
@@ -352,19 +357,21 @@ def _states(alpha2: str, texts: Texts) -> Choices:
 def _business_fields(
     billed: Billed, country: Country, reader: Reader, errors: Mapping[str, str], shown: Mapping[str, str]
 ) -> list[DetailField]:
-    texts, options = reader.texts, billed.options
+    options = billed.options
+    values = {"tax_id": options.tax_id, "business_name": options.customer_business_name}
+    empty = [field for field in _empty_business(country.alpha2, reader) if field.name not in options.locked]
+    return [_filled(field, values[field.name], errors, shown) for field in empty]
+
+
+@lru_cache(maxsize=1024)
+def _empty_business(alpha2: str, reader: Reader) -> tuple[DetailField, DetailField]:
+    texts, country = reader.texts, countries.get(alpha2)
     hint = texts("details.tax_id_hint_plain")
     if country.tax_id_name is not None:
-        name = country_name(country.alpha2, reader.locale)
+        name = country_name(alpha2, reader.locale)
         hint = texts("details.tax_id_hint", country=name, name=country.tax_id_name)
-    fields = [
-        msgspec.structs.replace(
-            _text_field("tax_id", texts, errors, shown, required=False, value=options.tax_id or "", hint=hint),
-            prices=True,
-        ),
-        _text_field("business_name", texts, errors, shown, required=False, value=options.customer_business_name or ""),
-    ]
-    return [field for field in fields if field.name not in options.locked]
+    tax_id = _empty_field("tax_id", texts, required=False, hint=hint, prices=True)
+    return tax_id, _empty_field("business_name", texts, required=False)
 
 
 def address_line(address: Address, reader: Reader) -> str:

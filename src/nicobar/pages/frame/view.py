@@ -3,7 +3,7 @@
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -256,8 +256,13 @@ def amount_text(minor: int, currency: str, locale: Locale) -> str:
 
 def date_text(moment: datetime, locale: Locale) -> str:
     """Write a moment in UTC as date and time of day, with the zone in words: few customers know the abbreviation."""
-    time = format_time(moment, "short", tzinfo=UTC, locale=locale)
-    return _date_and_time(locale).replace("{0}", time).replace("{1}", _long_date(moment.date(), locale))
+    together = _date_and_time(locale).replace("{0}", _short_time(moment.hour, moment.minute, locale))
+    return together.replace("{1}", _long_date(moment.date(), locale))
+
+
+@lru_cache(maxsize=4096)
+def _short_time(hour: int, minute: int, locale: Locale) -> str:
+    return str(format_time(time(hour, minute), "short", tzinfo=UTC, locale=locale))
 
 
 @lru_cache(maxsize=256)
