@@ -99,6 +99,11 @@ class DetailField(msgspec.Struct, frozen=True, kw_only=True):
     placeholder: str | None = None
 
     @property
+    def is_plain(self) -> bool:
+        """Whether nothing is typed into it or chosen, and nothing wrong with it: it is the same for everybody then."""
+        return not (self.value or self.error or self.choices)
+
+    @property
     def described_by(self) -> str | None:
         """Ids of the texts that belong to the field, for `aria-describedby`."""
         ids = [f"{self.name}-error"] if self.error else []

@@ -5,13 +5,14 @@ to be looked up nor to be escaped again.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.runtime import Macro
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
 
@@ -43,6 +44,7 @@ def templates(prefix: str, language: str) -> Environment:
         "integrity": static.integrity,
     }
     environment = _Templates(constants)
+    environment.filters["rendered_by"] = rendered_by
     environment.filters["picture"] = lambda image_id: f"{prefix}/images/{image_id}/small"
     return environment
 
@@ -52,6 +54,24 @@ def written(value: object) -> str:
     if type(value) is Markup or (type(value) is str and _SPECIAL.search(value) is None):
         return value
     return escape(value)
+
+
+class View(Hashable, Protocol):
+    """What a macro shows."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the same for every customer."""
+
+
+def rendered_by(view: View, macro: Macro) -> str:
+    """Return what a macro makes of a view and nothing else; a plain view is rendered once for all who see it."""
+    return _plain(view, macro) if view.is_plain else macro(view)
+
+
+@lru_cache(maxsize=4096)
+def _plain(view: View, macro: Macro) -> str:
+    return macro(view)
 
 
 class _Code(CodeGenerator):

@@ -90,6 +90,11 @@ class FieldView(msgspec.Struct, frozen=True):
     """What the script says when the field is left with something that cannot be right."""
 
     @property
+    def is_plain(self) -> bool:
+        """Whether nothing is typed into it, and nothing wrong with it: it is the same for everybody then."""
+        return not (self.value or self.error)
+
+    @property
     def described_by(self) -> str | None:
         """Ids of the texts that belong to the field, for `aria-describedby`."""
         ids = [f"{self.name}-error"] if self.error else []

@@ -98,11 +98,16 @@ class MethodOption(msgspec.Struct, frozen=True, kw_only=True):
     chosen: bool
     lead: str | None = None
     """What happens when the customer goes on."""
-    fields: list[FieldView] = []
+    fields: tuple[FieldView, ...] = ()
     terms: str | None = None
     """What the customer agrees to by going on."""
     submit: str
     alternative: Alternative | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all of its fields are."""
+        return all(field.is_plain for field in self.fields)
 
 
 class MethodsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,9 +230,9 @@ def _option(
     return msgspec.structs.replace(
         empty,
         chosen=chosen == key,
-        fields=[
+        fields=tuple(
             filled(each, texts, checked.errors.get(each.name), checked.shown.get(each.name)) for each in empty.fields
-        ],
+        ),
         terms=_optional(texts, f"methods.terms_{key}", seller=seller, amount=amount),
         submit=empty.submit or texts("form.submit", amount=amount),
     )
@@ -244,7 +249,7 @@ def _empty_option(key: str, country: str, texts: Texts, mode: Mode) -> MethodOpt
         note=_optional(texts, f"methods.note_{key}"),
         chosen=False,
         lead=_optional(texts, f"methods.lead_{method.flow}", name=name),
-        fields=[_empty_field(texts, *field, mode) for field in _FIELDS.get(key, ())],
+        fields=tuple(_empty_field(texts, *field, mode) for field in _FIELDS.get(key, ())),
         submit=_optional(texts, f"methods.submit_{method.flow}", name=name) or "",
         alternative=Alternative("upi", "qr", texts("methods.submit_upi_qr")) if method.flow == "upi_id" else None,
     )
@@ -256,7 +261,7 @@ def _elsewhere(option: MethodOption, texts: Texts) -> MethodOption:
         return msgspec.structs.replace(option, lead=texts("methods.lead_fields"), submit=texts("details.submit"))
     if not option.fields:
         return option
-    return msgspec.structs.replace(option, fields=[], terms=None, submit=texts("details.submit"), alternative=None)
+    return msgspec.structs.replace(option, fields=(), terms=None, submit=texts("details.submit"), alternative=None)
 
 
 def _only_heading(option: MethodOption, texts: Texts) -> str:
