@@ -27,6 +27,7 @@ from nicobar.pages.texts.language import asked_language, reader_of, with_languag
 from nicobar.pages.texts.texts import Reader
 from nicobar.processors.accounts.registry import processor_for
 from nicobar.processors.base import Processor
+from nicobar.reference import methods
 from nicobar.storage.belongings.hosted_page import HostedPage, find_hosted_page
 from nicobar.storage.discounts.redemptions import own_codes
 from nicobar.storage.payments.hosted_pages import PageFacts
@@ -50,7 +51,7 @@ class Visit(NamedTuple):
     frame: Frame | None
     """The frame on the seller's page that it is shown in; None for a page of its own."""
     decisions: list[Decision]
-    """The ways to pay that are offered; none for a payment that nobody can pay (any more)."""
+    """Which ways to pay in service are offered; empty for a payment that nobody can pay (any more)."""
     processor: Processor | None
     """Who would charge it; None when nobody can."""
     blocked: frozenset[str]
@@ -121,8 +122,7 @@ async def visit_after(runtime: Runtime, request: Request, visit: Visit, payment:
 
 async def _visit(runtime: Runtime, request: Request, found: HostedPage, *, fresh: bool) -> Visit:
     payment, now = found.payment, runtime.now(found.payment.tenant)
-    decided = await offer_methods(runtime, payment) if is_payable(payment, now) else []
-    decisions = [decision for decision in decided if decision.offered]
+    decisions = await offer_methods(runtime, payment, methods.offered()) if is_payable(payment, now) else []
     policy = await load_policy(runtime, payment.tenant)
     processor = processor_for(find_processors(runtime, policy), payment.mode)
     forced = None if found.session is None else found.session.customization.force_language

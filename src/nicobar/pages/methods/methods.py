@@ -157,10 +157,11 @@ def methods_view(
     texts, country = reader.texts, payment.billing.country
     keys = _ordered(decisions, country)
     chosen = _chosen(payment, checked, keys)
+    named = {"seller": seller, "amount": amount_text(payment.total_amount, payment.currency, reader.locale)}
     options = [
         _card(form, texts, chosen=chosen)
         if key == CARD
-        else _option(key, payment, seller, checked, reader, chosen=chosen)
+        else _option(key, payment, named, checked, texts, chosen=chosen)
         for key in keys
     ]
     if elsewhere:
@@ -223,18 +224,17 @@ def _card(form: FormView, texts: Texts, *, chosen: str) -> MethodOption:
 
 
 def _option(
-    key: str, payment: Payment, seller: str, checked: CheckedForm, reader: Reader, *, chosen: str
+    key: str, payment: Payment, named: Mapping[str, str], checked: CheckedForm, texts: Texts, *, chosen: str
 ) -> MethodOption:
-    texts, empty = reader.texts, _empty_option(key, payment.billing.country, reader.texts, payment.mode)
-    amount = amount_text(payment.total_amount, payment.currency, reader.locale)
+    empty = _empty_option(key, payment.billing.country, texts, payment.mode)
     return msgspec.structs.replace(
         empty,
         chosen=chosen == key,
         fields=tuple(
             filled(each, texts, checked.errors.get(each.name), checked.shown.get(each.name)) for each in empty.fields
         ),
-        terms=_optional(texts, f"methods.terms_{key}", seller=seller, amount=amount),
-        submit=empty.submit or texts("form.submit", amount=amount),
+        terms=_optional(texts, f"methods.terms_{key}", **named),
+        submit=empty.submit or texts("form.submit", **named),
     )
 
 
