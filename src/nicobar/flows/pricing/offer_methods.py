@@ -12,9 +12,9 @@ from nicobar.reference import methods
 
 
 async def offer_methods(
-    runtime: Runtime, payment: Payment, asked: Iterable[MethodFacts] = methods.ALL
+    runtime: Runtime, payment: Payment, candidates: Iterable[MethodFacts] = methods.ALL
 ) -> list[Decision]:
-    """Return one decision for each type that is asked about: those of the contract, in the contract's order.
+    """Return one decision for each candidate: for each of the contract's types, in the contract's order, by default.
 
     The payment is taken as it is: after a change of country or total the answer may be another one. Raises
     Problem EXCHANGE_RATE_NOT_FOUND when a minimum cannot be converted.
@@ -29,4 +29,4 @@ async def offer_methods(
         for_business=payment.options.tax_id is not None,
         allowed=payment.options.allowed_payment_method_types,
     )
-    return eligible(asked, context)
+    return eligible(candidates, context)
