@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
 from jinja2.compiler import CodeGenerator, Frame
-from jinja2.runtime import Macro
+from jinja2.runtime import Context, Macro
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
 
@@ -81,10 +81,21 @@ class _Code(CodeGenerator):
         self.write("environment.written(")
 
 
+class _Context(Context):
+    """The names of a template. Jinja's own looks at each function before a call, for whether it takes them as well."""
+
+    def call(
+        self, function: Callable[..., Any], /, *args: Any, _loop_vars: Any = None, _block_vars: Any = None, **named: Any
+    ) -> Any:
+        """Call a macro or another function."""
+        return function(*args, **named)
+
+
 class _Templates(Environment):
     """Jinja's environment, which calls constant functions when it compiles a template."""
 
     code_generator_class = _Code
+    context_class = _Context
     written = staticmethod(written)
 
     def __init__(self, constants: Mapping[str, Constant]) -> None:
