@@ -6,9 +6,11 @@ the simulator, which no live payment ever reaches.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Final, get_args
 
 import msgspec
+from markupsafe import Markup
 
 from nicobar.core.payments.methods import Decision
 from nicobar.core.payments.payment import Outcome, Payment
@@ -28,6 +30,9 @@ FIELD: Final = "panel"
 _CARDS: Final = {"credit": "4242424242424242", "debit": "4000056655665556"}
 """Published test cards that pay, by payment method type; one that the payment is offered is used."""
 
+_USUAL: Final = "GENERIC_DECLINE"
+"""The failure code that is chosen until another one is."""
+
 _SCENARIOS: Final[tuple[Scenario, ...]] = get_args(Scenario)
 
 
@@ -38,8 +43,8 @@ class PanelView(msgspec.Struct, frozen=True):
     action: str
     can_charge: bool
     """False for an order of nothing, and where no kind of card can pay: only the link can be ended then."""
-    codes: list[str]
-    """Every failure code of the contract."""
+    codes: Markup
+    """Every failure code of the contract, as the entries of a list."""
 
 
 def panel_view(visit: Visit, token: str, action: str) -> PanelView | None:
@@ -48,7 +53,7 @@ def panel_view(visit: Visit, token: str, action: str) -> PanelView | None:
     if not is_simulated(visit.processor, payment.mode):
         return None
     can_charge = not payment.is_free and _card_number(visit.decisions) is not None
-    return PanelView(token, action, can_charge, [failure.code for failure in failures.ALL])
+    return PanelView(token, action, can_charge, _codes())
 
 
 async def use_panel(
@@ -86,6 +91,12 @@ def _simulated_charge(payment: Payment, visit: Visit, choice: str, error_code: s
     year = visit.now.year + 2
     card = CardInput(number, 12, year, "123", payment.customer.name or None)
     return SimulatedCharge(card, scenario, error_code if scenario == "decline" else None)
+
+
+@cache
+def _codes() -> Markup:
+    entries = "\n".join(f"<option>{failure.code}</option>" for failure in failures.ALL)
+    return Markup(entries.replace(f">{_USUAL}<", f" selected>{_USUAL}<"))  # noqa: S704 - of our own codes
 
 
 def _card_number(decisions: Sequence[Decision]) -> str | None:

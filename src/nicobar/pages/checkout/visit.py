@@ -27,6 +27,7 @@ from nicobar.pages.texts.language import asked_language, reader_of, with_languag
 from nicobar.pages.texts.texts import Reader
 from nicobar.processors.accounts.registry import processor_for
 from nicobar.processors.base import Processor
+from nicobar.reference import methods
 from nicobar.storage.belongings.hosted_page import HostedPage, find_hosted_page
 from nicobar.storage.discounts.redemptions import own_codes
 from nicobar.storage.payments.hosted_pages import PageFacts
@@ -50,7 +51,7 @@ class Visit(NamedTuple):
     frame: Frame | None
     """The frame on the seller's page that it is shown in; None for a page of its own."""
     decisions: list[Decision]
-    """Which ways to pay are offered; empty for a payment that nobody can pay (any more)."""
+    """Which ways to pay in service are offered; empty for a payment that nobody can pay (any more)."""
     processor: Processor | None
     """Who would charge it; None when nobody can."""
     blocked: frozenset[str]
@@ -88,18 +89,21 @@ class Visit(NamedTuple):
     @property
     def path(self) -> str:
         """Where a form leads back to: the same page in its next state."""
-        link_id = self.payment.link_id
-        return with_language(f"/{link_id}" if self.frame is None else self.frame.path(link_id), self.asked)
+        return self._path_in(self.frame)
 
     @property
     def action(self) -> str:
         """Where the form that pays leads. It says so itself, because the page may also answer the form of a part."""
-        return self._replace(frame=self.frame and self.frame.after(self.payment)).path
+        return self._path_in(self.frame and self.frame.after(self.payment))
 
     def part(self, name: str) -> str:
         """Return where the form of a part of the page leads."""
         path, mark, query = self.action.partition("?")
         return f"{path}/{name}{mark}{query}"
+
+    def _path_in(self, frame: Frame | None) -> str:
+        link_id = self.payment.link_id
+        return with_language(f"/{link_id}" if frame is None else frame.path(link_id), self.asked)
 
 
 async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> Visit:
@@ -124,7 +128,7 @@ async def visit_after(runtime: Runtime, request: Request, visit: Visit, payment:
 
 async def _visit(runtime: Runtime, request: Request, found: HostedPage, *, fresh: bool) -> Visit:
     payment, now = found.payment, runtime.now(found.payment.tenant)
-    decisions = await offer_methods(runtime, payment) if is_payable(payment, now) else []
+    decisions = await offer_methods(runtime, payment, methods.offered()) if is_payable(payment, now) else []
     policy = await load_policy(runtime, payment.tenant)
     processor = processor_for(find_processors(runtime, policy), payment.mode)
     forced = None if found.session is None else found.session.customization.force_language

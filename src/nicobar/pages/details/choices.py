@@ -1,26 +1,29 @@
 """The entries of a list that one is chosen from."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 
-import msgspec
 from markupsafe import Markup, escape
 
 
-class Choice(msgspec.Struct, frozen=True):
-    """One entry of a list."""
+class Choices:
+    """The entries, escaped once: there are 250 countries, and a template would take half of a page's time."""
 
-    value: str
-    name: str
-    chosen: bool
+    def __init__(self, named: Iterable[tuple[str, str]]) -> None:
+        """Take value and name of each entry in order; a value stands in the list once."""
+        self._entries = {value: _entry(value, name) for value, name in named}
+
+    def __contains__(self, value: str) -> bool:
+        """Return whether an entry has this value."""
+        return value in self._entries
+
+    def html(self, chosen: str | None) -> Markup:
+        """Return the entries as HTML, with one chosen; a value that none of them has becomes the last one."""
+        entries = self._entries
+        if chosen is not None:
+            entry = entries.get(chosen) or _entry(chosen, chosen)
+            entries = entries | {chosen: entry.replace(">", " selected>", 1)}
+        return Markup("\n".join(entries.values()))  # noqa: S704 - of escaped texts
 
 
-def options(choices: Iterable[Choice]) -> Markup:
-    """Return the entries of a list as HTML. There are 250 countries: a template would take half of a page's time."""
-    return Markup("\n".join([_option(choice) for choice in choices]))  # noqa: S704 - of escaped texts
-
-
-@lru_cache(maxsize=8192)
-def _option(choice: Choice) -> str:
-    selected = " selected" if choice.chosen else ""
-    return f'<option value="{escape(choice.value)}"{selected}>{escape(choice.name)}</option>'
+def _entry(value: str, name: str) -> str:
+    return f'<option value="{escape(value)}">{escape(name)}</option>'

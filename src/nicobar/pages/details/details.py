@@ -6,12 +6,13 @@ first; once all is known, the form is folded.
 """
 
 import unicodedata
-from collections.abc import Collection, Mapping
-from functools import cache, lru_cache
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from babel import Locale
+from markupsafe import Markup
 
 from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.payments.payment import Payment, PaymentOptions
@@ -24,7 +25,7 @@ from nicobar.pages.details.address_parts import (
     state_label,
     state_value,
 )
-from nicobar.pages.details.choices import Choice
+from nicobar.pages.details.choices import Choices
 from nicobar.pages.texts.texts import Reader, Texts
 from nicobar.reference import countries
 from nicobar.reference.countries import Country
@@ -82,7 +83,8 @@ class DetailField(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     autocomplete: str
     value: str = ""
-    choices: list[Choice] = []
+    choices: Markup | None = None
+    """The entries of a list, as HTML."""
     required: bool
     hint: str | None = None
     error: str | None = None
@@ -95,6 +97,11 @@ class DetailField(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "text"
     """What is typed: the `type` of an input, or `decimal` or `count`; `box` is ticked."""
     placeholder: str | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is typed into it or chosen, and nothing wrong with it: it is the same for everybody then."""
+        return not (self.value or self.error or self.choices)
 
     @property
     def described_by(self) -> str | None:
@@ -161,7 +168,7 @@ def details_view(
     *,
     action: str,
     token: str,
-    blocked: Collection[str],
+    blocked: frozenset[str],
     errors: Mapping[str, str],
     shown: Mapping[str, str],
 ) -> DetailsView | None:
@@ -190,13 +197,13 @@ def details_view(
 
 
 def asked_details(
-    billed: Billed, reader: Reader, *, blocked: Collection[str], errors: Mapping[str, str], shown: Mapping[str, str]
+    billed: Billed, reader: Reader, *, blocked: frozenset[str], errors: Mapping[str, str], shown: Mapping[str, str]
 ) -> AskedDetails:
     """Return the fields of the details, with `errors`, `shown` and `blocked` as in `details_view`."""
     texts, country = reader.texts, countries.get(billed.billing.country)
     known = {"customer_name": billed.customer.name, "phone": billed.customer.phone_number or ""}
     contact = [
-        _text_field(name, texts, errors, shown, required=True, value=known[name]) for name in contact_fields(billed)
+        _filled(_empty_field(name, texts, required=True), known[name], errors, shown) for name in contact_fields(billed)
     ]
     if billed.is_free:
         return AskedDetails(contact, [], [])
@@ -253,7 +260,12 @@ def country_names(locale: str) -> tuple[tuple[str, str], ...]:
 
 def country_name(code: str, locale: Locale) -> str:
     """Return a country's name in this language."""
-    return dict(country_names(str(locale)))[code]
+    return _by_code(str(locale))[code]
+
+
+@lru_cache(maxsize=64)
+def _by_code(locale: str) -> dict[str, str]:
+    return dict(country_names(locale))
 
 
 def _plain(name: str) -> str:
@@ -262,16 +274,15 @@ def _plain(name: str) -> str:
     return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
 
 
-def _text_field(
+def _empty_field(
     name: str,
     texts: Texts,
-    errors: Mapping[str, str],
-    shown: Mapping[str, str],
     *,
     required: bool,
     label: str | None = None,
-    value: str = "",
     hint: str | None = None,
+    half: bool = False,
+    prices: bool = False,
 ) -> DetailField:
     key = "name" if name == "customer_name" else name
     if hint is None and f"details.{key}_hint" in texts and name != "tax_id":
@@ -280,19 +291,24 @@ def _text_field(
         name=name,
         label=label or texts(f"details.{key}"),
         autocomplete=_AUTOCOMPLETE[name],
-        value=shown.get(name, value),
         required=required,
         hint=hint,
-        error=errors.get(name),
         maximum=LENGTHS[name],
+        half=half,
+        prices=prices,
         kind="tel" if name == "phone" else "text",
     )
 
 
-def _country_field(billed: Billed, reader: Reader, blocked: Collection[str], errors: Mapping[str, str]) -> DetailField:
+def _filled(field: DetailField, value: str | None, errors: Mapping[str, str], shown: Mapping[str, str]) -> DetailField:
+    """Return an empty field with what is known of it or was typed, and with what is wrong with that."""
+    value, error = shown.get(field.name, value or ""), errors.get(field.name)
+    return msgspec.structs.replace(field, value=value, error=error) if value or error else field
+
+
+def _country_field(billed: Billed, reader: Reader, blocked: frozenset[str], errors: Mapping[str, str]) -> DetailField:
     current = billed.billing.country
-    names = country_names(str(reader.locale))
-    choices = [Choice(code, name, code == current) for code, name in names if code == current or code not in blocked]
+    choices = _countries(str(reader.locale), blocked - {current}).html(current)
     return DetailField(
         name="country",
         label=reader.texts("details.country"),
@@ -304,65 +320,63 @@ def _country_field(billed: Billed, reader: Reader, blocked: Collection[str], err
     )
 
 
+@lru_cache(maxsize=64)
+def _countries(locale: str, blocked: frozenset[str]) -> Choices:
+    return Choices((code, name) for code, name in country_names(locale) if code not in blocked)
+
+
 def _address_fields(
     billed: Billed, country: Country, texts: Texts, errors: Mapping[str, str], shown: Mapping[str, str]
 ) -> list[DetailField]:
-    address = billed.billing
+    address, code = billed.billing, country.alpha2
     values = {"street": address.street, "city": address.city, "zipcode": address.zipcode, "state": address.state}
-    required, code = required_parts(country, billed.options), country.alpha2
-    labels = {"zipcode": texts(f"details.zipcode_{country.postal_code_kind}"), "state": state_label(country, texts)}
-    prices = {"state", "zipcode", "city"} if tax_regions().asks_for_code(code) else {"state"}
-    parts, pair, fields = shown_parts(billed.options, country), paired_parts(country), []
+    required, parts, pair = required_parts(country, billed.options), shown_parts(billed.options, country), []
+    if set(paired_parts(country)) <= set(parts):
+        pair = paired_parts(country)
+    fields = []
     for name in parts:
-        field = _text_field(
-            name,
-            texts,
-            errors,
-            shown,
-            required=required.get(name, False),
-            label=labels.get(name) or texts(f"details.{name}"),
-            value=values[name] or "",
-        )
-        half = name in pair and set(pair) <= set(parts)
-        field = msgspec.structs.replace(field, half=half, prices=name in prices)
+        empty = _empty_part(name, code, texts, required=required.get(name, False), half=name in pair)
+        field = _filled(empty, values[name], errors, shown)
         if name == "state" and code in states():
-            field = msgspec.structs.replace(field, choices=_state_choices(country, field.value, texts))
+            field = msgspec.structs.replace(field, choices=_states(code, texts).html(state_value(country, field.value)))
         fields.append(field)
     return fields
 
 
-@cache
-def _state_names(alpha2: str) -> tuple[tuple[str, str], ...]:
-    """Return value and name of each state of a country, ordered by the names."""
+@lru_cache(maxsize=4096)
+def _empty_part(name: str, alpha2: str, texts: Texts, *, required: bool, half: bool) -> DetailField:
+    """Return the field of one part of an address in its country."""
+    country = countries.get(alpha2)
+    labels = {"zipcode": texts(f"details.zipcode_{country.postal_code_kind}"), "state": state_label(country, texts)}
+    prices = name == "state" or (name in ("zipcode", "city") and tax_regions().asks_for_code(alpha2))
+    return _empty_field(name, texts, required=required, label=labels.get(name), half=half, prices=prices)
+
+
+@lru_cache(maxsize=512)
+def _states(alpha2: str, texts: Texts) -> Choices:
+    """Return the list of a country's states, ordered by their names."""
     listed = sorted(states()[alpha2], key=lambda each: _plain(each.names[0]))
-    return tuple((each.value, each.names[0]) for each in listed)
-
-
-def _state_choices(country: Country, state: str, texts: Texts) -> list[Choice]:
-    """Return the list of states; one that was given otherwise and is not in it comes last."""
-    chosen = state_value(country, state)
-    choices = [Choice(value, name, value == chosen) for value, name in _state_names(country.alpha2)]
-    if chosen and not any(choice.chosen for choice in choices):
-        choices.append(Choice(chosen, chosen, chosen=True))
-    return [Choice("", texts("details.choose"), not chosen), *choices]
+    return Choices([("", texts("details.choose")), *((each.value, each.names[0]) for each in listed)])
 
 
 def _business_fields(
     billed: Billed, country: Country, reader: Reader, errors: Mapping[str, str], shown: Mapping[str, str]
 ) -> list[DetailField]:
-    texts, options = reader.texts, billed.options
+    options = billed.options
+    values = {"tax_id": options.tax_id, "business_name": options.customer_business_name}
+    empty = [field for field in _empty_business(country.alpha2, reader) if field.name not in options.locked]
+    return [_filled(field, values[field.name], errors, shown) for field in empty]
+
+
+@lru_cache(maxsize=1024)
+def _empty_business(alpha2: str, reader: Reader) -> tuple[DetailField, DetailField]:
+    texts, country = reader.texts, countries.get(alpha2)
     hint = texts("details.tax_id_hint_plain")
     if country.tax_id_name is not None:
-        name = country_name(country.alpha2, reader.locale)
+        name = country_name(alpha2, reader.locale)
         hint = texts("details.tax_id_hint", country=name, name=country.tax_id_name)
-    fields = [
-        msgspec.structs.replace(
-            _text_field("tax_id", texts, errors, shown, required=False, value=options.tax_id or "", hint=hint),
-            prices=True,
-        ),
-        _text_field("business_name", texts, errors, shown, required=False, value=options.customer_business_name or ""),
-    ]
-    return [field for field in fields if field.name not in options.locked]
+    tax_id = _empty_field("tax_id", texts, required=False, hint=hint, prices=True)
+    return tax_id, _empty_field("business_name", texts, required=False)
 
 
 def address_line(address: Address, reader: Reader) -> str:

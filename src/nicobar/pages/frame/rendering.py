@@ -3,14 +3,11 @@
 import gzip
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import msgspec
 import structlog
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -18,10 +15,11 @@ from starlette.types import Receive, Scope, Send
 from nicobar.core.problems import Problem
 from nicobar.flows.business_time.recall_clocks import recall_clocks
 from nicobar.flows.runtime import Runtime
-from nicobar.pages.details.choices import options
 from nicobar.pages.frame.embedding import FrameView, error_view
-from nicobar.pages.frame.static_files import StaticFiles, takes_gzip
+from nicobar.pages.frame.static_files import takes_gzip
+from nicobar.pages.frame.templates import static_files, templates
 from nicobar.pages.texts.language import LanguageView, reader_of
+from nicobar.pages.texts.texts import Texts
 from nicobar.storage.database import DatabaseUnavailable
 
 _log = structlog.get_logger(__name__)
@@ -50,31 +48,6 @@ _PROBLEM_TEXTS: Final = {403: "forbidden", 404: "missing", 413: "large", 429: "m
 """HTTP status to the name of its sentences; every other refusal is a form that cannot be read."""
 
 
-@cache
-def _static_files() -> StaticFiles:
-    return StaticFiles()
-
-
-@cache
-def _environment(prefix: str) -> Environment:
-    """Return the templates for addresses below a path, compiled once, however many applications a process makes."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,  # it would ask for the time of each file for each page
-    )
-    static = _static_files()
-    environment.globals.clear()  # an import in a template looks at each of them
-    environment.globals["asset"] = lambda name: f"{prefix}/static/{static.name(name)}"
-    environment.globals["picture"] = lambda image_id: f"{prefix}/images/{image_id}/small"
-    environment.filters["options"] = options
-    environment.globals["integrity"] = static.integrity
-    return environment
-
-
 class Look(NamedTuple):
     """How a session wants its pages to look."""
 
@@ -90,8 +63,7 @@ class Renderer:
 
     def __init__(self, public_url: str) -> None:
         self._prefix = urlsplit(public_url).path.rstrip("/")
-        self.static = _static_files()
-        self._environment = _environment(self._prefix)
+        self.static = static_files()
 
     def path(self, path: str) -> str:
         """Return the address of one of our own pages, without scheme and host."""
@@ -101,6 +73,7 @@ class Renderer:
         self,
         template: str,
         *,
+        texts: Texts,
         status: int = 200,
         form_action: str = "'self'",
         frame: FrameView | None = None,
@@ -108,12 +81,13 @@ class Renderer:
         look: Look | None = None,
         **values: Any,
     ) -> Response:
-        """Render a page. `form_action` are the sources that its forms may lead to.
+        """Render a page in the language of `texts`. `form_action` are the sources that its forms may lead to.
 
         Nobody may frame it, except the origins of `frame`: those that the seller has allowed. `languages` is the
         selector at its foot, `look` how a session wants the page to look.
         """
-        body = self._environment.get_template(template).render(frame=frame, languages=languages, look=look, **values)
+        values |= {"texts": texts, "frame": frame, "languages": languages, "look": look}
+        body = templates(self._prefix, texts.language).get_template(template).render(values)
         ancestors = "'none'" if frame is None else frame.ancestors
         policy = f"{_POLICY}frame-ancestors {ancestors}; form-action {form_action}"
         headers = {**_HEADERS, "content-security-policy": policy}

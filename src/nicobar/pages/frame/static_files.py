@@ -52,6 +52,7 @@ class StaticFiles:
         self._names: dict[str, str] = {}
         self._files: dict[str, tuple[bytes, str]] = {}
         self._packed: dict[str, bytes] = {}
+        self._hashes: dict[str, str] = {}
         for path in sorted(_FOLDER.iterdir()):
             if path.suffix in _TYPES:
                 self._keep(path.name, path.read_bytes())
@@ -65,13 +66,14 @@ class StaticFiles:
 
     def integrity(self, plain: str) -> str:
         """Return the hash that a page states of a file, so that a browser takes nothing else for it."""
-        content, _ = self._files[self._names[plain]]
-        return f"sha256-{base64.b64encode(hashlib.sha256(content).digest()).decode()}"
+        return self._hashes[plain]
 
     def _keep(self, plain: str, content: bytes) -> None:
         stem, _, suffix = plain.rpartition(".")
-        name = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
+        digest = hashlib.sha256(content)
+        name = f"{stem}.{digest.hexdigest()[:12]}.{suffix}"
         self._names[plain] = name
+        self._hashes[plain] = f"sha256-{base64.b64encode(digest.digest()).decode()}"
         self._files[name] = (content, _TYPES[f".{suffix}"])
         self._packed[name] = gzip.compress(content, mtime=0)
 

@@ -3,7 +3,7 @@
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -88,6 +88,11 @@ class FieldView(msgspec.Struct, frozen=True):
     """Characters that the field takes."""
     wrong: str | None = None
     """What the script says when the field is left with something that cannot be right."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is typed into it, and nothing wrong with it: it is the same for everybody then."""
+        return not (self.value or self.error)
 
     @property
     def described_by(self) -> str | None:
@@ -196,7 +201,8 @@ def form_view(
         return FormView(token, [], own_words or texts("form.free_submit"), None)
     amount = amount_text(payment.total_amount, payment.currency, reader.locale)
     submit = own_words or texts("form.submit", amount=amount)
-    fields = [_field(texts, name, errors.get(name), shown.get(name, ""), payment.mode) for name in _FIELDS]
+    empty = [_empty_field(texts, name, payment.mode) for name in _FIELDS]
+    fields = [filled(field, texts, errors.get(field.name), shown.get(field.name)) for field in empty]
     declined = payment.status == "failed" and not errors
     return FormView(token, fields, submit, decline_text(payment.error_code, texts) if declined else None)
 
@@ -230,7 +236,12 @@ def expiry_text(card: CardDetails, texts: Texts) -> str:
 
 def day_text(moment: datetime, locale: Locale) -> str:
     """Return a moment's day in UTC, as people of this locale write it."""
-    return str(format_date(moment.astimezone(UTC), "long", locale))
+    return _long_date(moment.astimezone(UTC).date(), locale)
+
+
+@lru_cache(maxsize=512)
+def _long_date(day: date, locale: Locale) -> str:
+    return str(format_date(day, "long", locale))
 
 
 @lru_cache(maxsize=1024)  # a page names its total once for each way to pay
@@ -250,10 +261,20 @@ def amount_text(minor: int, currency: str, locale: Locale) -> str:
 
 def date_text(moment: datetime, locale: Locale) -> str:
     """Write a moment in UTC as date and time of day, with the zone in words: few customers know the abbreviation."""
-    day, time = format_date(moment, "long", locale), format_time(moment, "short", tzinfo=UTC, locale=locale)
-    together = str(get_datetime_format("medium", locale))
+    together = _date_and_time(locale).replace("{0}", _short_time(moment.hour, moment.minute, locale))
+    return together.replace("{1}", _long_date(moment.date(), locale))
+
+
+@lru_cache(maxsize=4096)
+def _short_time(hour: int, minute: int, locale: Locale) -> str:
+    return str(format_time(time(hour, minute), "short", tzinfo=UTC, locale=locale))
+
+
+@lru_cache(maxsize=256)
+def _date_and_time(locale: Locale) -> str:
+    """Return the pattern of a moment, with its time for `{0}` and its date for `{1}`."""
     zone = locale.time_zones["Etc/UTC"]["long"]["standard"]
-    return f"{together.replace('{0}', time).replace('{1}', day)} UTC ({zone})"
+    return f"{get_datetime_format('medium', locale)} UTC ({zone})"
 
 
 def mask_email(email: str) -> str | None:
@@ -293,13 +314,20 @@ _WRONG: Final = {
 }
 
 
-def _field(texts: Texts, name: str, reason: Reason | None, value: str, mode: Mode) -> FieldView:
+def filled(field: FieldView, texts: Texts, reason: Reason | None, value: str | None) -> FieldView:
+    """Return an empty field with what was typed, and with what is wrong with it in place of its hint."""
+    if reason is not None:
+        field = msgspec.structs.replace(field, error=reason.sentence(texts), hint=None)
+    return msgspec.structs.replace(field, value=value) if value else field
+
+
+@lru_cache(maxsize=512)
+def _empty_field(texts: Texts, name: str, mode: Mode) -> FieldView:
     autocomplete, numeric, maximum = _FIELDS[name]
-    error = reason.sentence(texts) if reason else None
-    hints = () if error else (f"form.{name}_hint_{mode}", f"form.{name}_hint")
+    hints = (f"form.{name}_hint_{mode}", f"form.{name}_hint")
     hint = next((texts(key) for key in hints if key in texts), None)
     wrong = texts(f"error.{_WRONG[name]}") if name in _WRONG else None
-    return FieldView(name, texts(f"form.{name}"), autocomplete, hint, value, error, numeric, maximum, wrong)
+    return FieldView(name, texts(f"form.{name}"), autocomplete, hint, "", None, numeric, maximum, wrong)
 
 
 def _order(payment: Payment, pictures: dict[str, str], reader: Reader, *, tax_open: bool) -> OrderView:

@@ -8,17 +8,19 @@ apart.
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
 from stdnum import iban
 from stdnum.us import rtn
 
+from nicobar.core.business.tenant import Mode
 from nicobar.core.payments.methods import CARD_TYPES, Decision
 from nicobar.core.payments.payment import Payment
 from nicobar.core.typed_text import compact, plain, without_label
 from nicobar.pages.frame.posted_form import PostedForm
-from nicobar.pages.frame.view import FieldView, FormView, amount_text
+from nicobar.pages.frame.view import FieldView, FormView, amount_text, filled
 from nicobar.pages.methods.card_form import CheckedForm, check_card
 from nicobar.pages.texts.method_names import method_name
 from nicobar.pages.texts.texts import Reader, Reason, Texts
@@ -96,11 +98,16 @@ class MethodOption(msgspec.Struct, frozen=True, kw_only=True):
     chosen: bool
     lead: str | None = None
     """What happens when the customer goes on."""
-    fields: list[FieldView] = []
+    fields: tuple[FieldView, ...] = ()
     terms: str | None = None
     """What the customer agrees to by going on."""
     submit: str
     alternative: Alternative | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all of its fields are."""
+        return all(field.is_plain for field in self.fields)
 
 
 class MethodsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,10 +157,11 @@ def methods_view(
     texts, country = reader.texts, payment.billing.country
     keys = _ordered(decisions, country)
     chosen = _chosen(payment, checked, keys)
+    named = {"seller": seller, "amount": amount_text(payment.total_amount, payment.currency, reader.locale)}
     options = [
         _card(form, texts, chosen=chosen)
         if key == CARD
-        else _option(key, payment, seller, checked, reader, chosen=chosen)
+        else _option(key, payment, named, checked, texts, chosen=chosen)
         for key in keys
     ]
     if elsewhere:
@@ -216,26 +224,34 @@ def _card(form: FormView, texts: Texts, *, chosen: str) -> MethodOption:
 
 
 def _option(
-    key: str, payment: Payment, seller: str, checked: CheckedForm, reader: Reader, *, chosen: str
+    key: str, payment: Payment, named: Mapping[str, str], checked: CheckedForm, texts: Texts, *, chosen: str
 ) -> MethodOption:
-    texts, method = reader.texts, methods.get(key)
-    amount = amount_text(payment.total_amount, payment.currency, reader.locale)
-    name = method_name(key, payment.billing.country, texts)
-    alternative = None
-    if method.flow == "upi_id":
-        alternative = Alternative("upi", "qr", texts("methods.submit_upi_qr"))
-    submit_key = f"methods.submit_{method.flow}"
+    empty = _empty_option(key, payment.billing.country, texts, payment.mode)
+    return msgspec.structs.replace(
+        empty,
+        chosen=chosen == key,
+        fields=tuple(
+            filled(each, texts, checked.errors.get(each.name), checked.shown.get(each.name)) for each in empty.fields
+        ),
+        terms=_optional(texts, f"methods.terms_{key}", **named),
+        submit=empty.submit or texts("form.submit", **named),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _empty_option(key: str, country: str, texts: Texts, mode: Mode) -> MethodOption:
+    """Return what an option is for every payment: not chosen, and without what names the amount or the seller."""
+    method, name = methods.get(key), method_name(key, country, texts)
     return MethodOption(
         key=key,
         kind=method.family,
         name=name,
         note=_optional(texts, f"methods.note_{key}"),
-        chosen=chosen == key,
+        chosen=False,
         lead=_optional(texts, f"methods.lead_{method.flow}", name=name),
-        fields=[_field(texts, *field, checked, payment.mode) for field in _FIELDS.get(key, ())],
-        terms=_optional(texts, f"methods.terms_{key}", seller=seller, amount=amount),
-        submit=texts(submit_key, name=name) if submit_key in texts else texts("form.submit", amount=amount),
-        alternative=alternative,
+        fields=tuple(_empty_field(texts, *field, mode) for field in _FIELDS.get(key, ())),
+        submit=_optional(texts, f"methods.submit_{method.flow}", name=name) or "",
+        alternative=Alternative("upi", "qr", texts("methods.submit_upi_qr")) if method.flow == "upi_id" else None,
     )
 
 
@@ -245,7 +261,7 @@ def _elsewhere(option: MethodOption, texts: Texts) -> MethodOption:
         return msgspec.structs.replace(option, lead=texts("methods.lead_fields"), submit=texts("details.submit"))
     if not option.fields:
         return option
-    return msgspec.structs.replace(option, fields=[], terms=None, submit=texts("details.submit"), alternative=None)
+    return msgspec.structs.replace(option, fields=(), terms=None, submit=texts("details.submit"), alternative=None)
 
 
 def _only_heading(option: MethodOption, texts: Texts) -> str:
@@ -256,13 +272,11 @@ def _optional(texts: Texts, key: str, **values: object) -> str | None:
     return texts(key, **values) if key in texts else None
 
 
-def _field(texts: Texts, name: str, numeric: bool, maximum: int, checked: CheckedForm, mode: str) -> FieldView:
-    reason = checked.errors.get(name)
-    error = reason.sentence(texts) if reason else None
-    hints = () if error else (f"methods.{name}_hint_{mode}", f"methods.{name}_hint")
+def _empty_field(texts: Texts, name: str, numeric: bool, maximum: int, mode: Mode) -> FieldView:
+    hints = (f"methods.{name}_hint_{mode}", f"methods.{name}_hint")
     hint = next((texts(key) for key in hints if key in texts), None)
-    label, value, wrong = texts(f"methods.{name}"), checked.shown.get(name, ""), texts(f"error.{name}_unreadable")
-    return FieldView(name, label, "off", hint, value, error, numeric, maximum, wrong)
+    wrong = texts(f"error.{name}_unreadable")
+    return FieldView(name, texts(f"methods.{name}"), "off", hint, "", None, numeric, maximum, wrong)
 
 
 def _value(form: PostedForm, name: str, errors: dict[str, Reason], shown: dict[str, str]) -> str:

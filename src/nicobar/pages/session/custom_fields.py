@@ -10,7 +10,7 @@ from nicobar.core.payments.payment import CustomFieldResponse
 from nicobar.core.problems import Problem
 from nicobar.core.sessions.checkout_session import CustomField
 from nicobar.core.typed_text import plain, tidy
-from nicobar.pages.details.choices import Choice
+from nicobar.pages.details.choices import Choices
 from nicobar.pages.details.details import DetailField
 from nicobar.pages.frame.posted_form import PostedForm, text_fault
 from nicobar.pages.texts.texts import Texts
@@ -38,10 +38,10 @@ def custom_field_view(
     """Return one question as the form shows it; a dropdown has choices, a yes or no is a box."""
     name = field_name(index)
     value = shown.get(name, "")
-    choices = []
+    choices = None
     if field.field_type == "dropdown":
-        choices = [Choice(option, option, option == value) for option in field.options]
-        choices.insert(0, Choice("", texts("details.choose"), not any(choice.chosen for choice in choices)))
+        listed = Choices([("", texts("details.choose")), *((option, option) for option in field.options)])
+        choices = listed.html(value if value in listed else "")
     return DetailField(
         name=name,
         label=field.label,

@@ -1,6 +1,6 @@
 """The form of a session's page: what is asked, and what was entered."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -11,7 +11,7 @@ from nicobar.core.sessions.checkout_session import CheckoutSession
 from nicobar.core.sessions.told_details import ToldDetails, may_edit
 from nicobar.flows.sessions.draft_payment import DraftedPayment
 from nicobar.flows.sessions.offer_addons import OfferedAddon
-from nicobar.pages.details.choices import Choice
+from nicobar.pages.details.choices import Choices
 from nicobar.pages.details.details import LENGTHS, DetailField, DetailsView, details_view
 from nicobar.pages.frame.posted_form import holds_card_number
 from nicobar.pages.frame.view import amount_text
@@ -84,7 +84,7 @@ def session_form(
     *,
     offers: Sequence[OfferedAddon],
     action: str,
-    blocked: Collection[str],
+    blocked: frozenset[str],
     currencies: Sequence[str],
 ) -> SessionForm:
     """Return the form; `offers` are the add-ons that the buyer may take, `currencies` those that the buyer can choose
@@ -226,12 +226,12 @@ def _currency(current: str, currencies: Sequence[str], reader: Reader) -> Detail
     if len(currencies) < 2:
         return None
     names = reader.locale.currencies
-    choices = [Choice(code, f"{code} – {names.get(code, code)}", code == current) for code in sorted(currencies)]
+    listed = Choices((code, f"{code} – {names.get(code, code)}") for code in sorted(currencies))
     return DetailField(
         name="currency",
         label=reader.texts("session.currency"),
         autocomplete="transaction-currency",
-        choices=choices,
+        choices=listed.html(current if current in listed else None),
         required=True,
         prices=True,
     )

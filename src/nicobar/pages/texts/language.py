@@ -1,7 +1,7 @@
 """In which language a page speaks: what the address asks for, what the seller knows, what the browser prefers."""
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -55,8 +55,7 @@ class LanguageView(NamedTuple):
     @property
     def name(self) -> Markup:
         """The page's language in itself, as HTML."""
-        language = _BY_CODE[self.chosen]
-        return Markup('<span lang="{}">{}</span>').format(language.tag, language.native_name)
+        return _native_name(self.chosen)
 
     @property
     def buttons(self) -> Markup:
@@ -101,6 +100,12 @@ def language_view(address: str, reader: Reader, typed: TypedForm | None = None) 
     path = f"{urlsplit(typed.action if typed else address).path}{'?' if kept else ''}{urlencode(kept)}"
     form = None if typed is None else typed.id
     return LanguageView(parts.path, kept, reader.texts.language, form, with_language(path, ""))
+
+
+@cache
+def _native_name(code: str) -> Markup:
+    language = _BY_CODE[code]
+    return Markup('<span lang="{}">{}</span>').format(language.tag, language.native_name)
 
 
 @lru_cache(maxsize=1024)

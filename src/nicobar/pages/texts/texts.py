@@ -1,5 +1,6 @@
 """The sentences of the hosted pages, one file for each language."""
 
+import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,9 @@ from babel import Locale
 from nicobar.reference import locales
 
 _FOLDER: Final = Path(__file__).parents[1] / "locales"
+
+_BEYOND_CYRILLIC: Final = re.compile("[\u0590-\U0010ffff]")
+"""Characters among which all those are that are written from right to left."""
 
 LANGUAGES: Final = frozenset(path.stem for path in _FOLDER.glob("*.toml"))
 """The languages that there are sentences in."""
@@ -57,7 +61,9 @@ class Texts:
 
 def _turns(value: object) -> bool:
     """Return whether a value holds a letter that is written from right to left."""
-    return isinstance(value, str) and not value.isascii() and any(bidirectional(char) in ("R", "AL") for char in value)
+    return isinstance(value, str) and any(
+        bidirectional(char) in ("R", "AL") for char in _BEYOND_CYRILLIC.findall(value)
+    )
 
 
 class Reader(NamedTuple):
