@@ -62,11 +62,12 @@ def last_day(now: datetime) -> date:
 def can_pay(method: SavedMethod, payment: Payment) -> bool:
     """Return whether a saved method can pay this payment: its type is allowed, and its network takes the currency."""
     allowed = payment.options.allowed_payment_method_types
-    return (allowed is None or method.payment_method_type in allowed) and _takes(method, payment.currency)
+    return (allowed is None or method.payment_method_type in allowed) and takes(method.card, payment.currency)
 
 
-def _takes(method: SavedMethod, currency: str) -> bool:
-    currencies = _NETWORK_CURRENCIES.get(method.card.network)
+def takes(card: CardDetails, currency: str) -> bool:
+    """Return whether the network of a card, saved or typed, takes a currency."""
+    currencies = _NETWORK_CURRENCIES.get(card.network)
     return currencies is None or currency in currencies
 
 
@@ -78,5 +79,5 @@ def check_can_pay(method: SavedMethod, payment: Payment) -> None:
 
 def check_takes(method: SavedMethod, currency: str) -> None:
     """Raise Problem NO_ELIGIBLE_PAYMENT_METHODS when the saved method can pay nothing in a currency."""
-    if not _takes(method, currency):
+    if not takes(method.card, currency):
         raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")

@@ -16,7 +16,7 @@ from nicobar.core.payments.methods import CARD_TYPES, decide
 from nicobar.core.payments.paying import is_payable, revision
 from nicobar.core.payments.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, method_type
 from nicobar.core.payments.repricing import PaymentChange
-from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, check_can_pay
+from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, check_can_pay, takes
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY
@@ -274,6 +274,8 @@ async def _accepted_card(
     kind = method_type(details)
     if kind not in usable:
         raise CardRefused("number", f"only_{min(usable)}_cards" if usable else "method_unavailable")
+    if not takes(details, payment.currency):
+        raise CardRefused("number", "card_currency")
     return _Accepted(instrument, details, "card", kind)
 
 
