@@ -109,3 +109,15 @@ async def test_in_its_own_currency_it_is_good(club: Club) -> None:
     path = f"/subscriptions/{other['subscription_id']}/update-payment-method"
     await club.call("POST", path, {"type": "existing", "payment_method_id": rupay})
     assert (await club.read(other["subscription_id"]))["payment_method_id"] == rupay
+
+
+async def test_of_another_processor_it_pays_nowhere(club: Club) -> None:
+    own = await club.subscribe()
+    async with club.runtime.database.transaction() as tx:
+        await tx.execute("UPDATE saved_methods SET processor = 'another'")
+    method, customer = own["payment_method_id"], {"customer_id": own["customer"]["customer_id"]}
+    bought = {"billing": {"country": "US"}, "customer": customer, "quantity": 1, "payment_method_id": method}
+    for changes in ({}, {"trial_period_days": 7}):
+        await refused(club, "/subscriptions", bought | {"product_id": own["product_id"]} | changes)
+    path = f"/subscriptions/{own['subscription_id']}/update-payment-method"
+    await refused(club, path, {"type": "existing", "payment_method_id": method})

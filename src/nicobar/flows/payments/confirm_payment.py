@@ -16,7 +16,7 @@ from nicobar.core.payments.methods import CARD_TYPES, decide
 from nicobar.core.payments.paying import is_payable, revision
 from nicobar.core.payments.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, method_type
 from nicobar.core.payments.repricing import PaymentChange
-from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, check_can_pay, takes
+from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, takes
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY
@@ -28,10 +28,11 @@ from nicobar.flows.customers.check_only_subscription import check_only_subscript
 from nicobar.flows.discounts.hold_codes import hold_codes
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.payments.reprice_payment import reprice_payment
+from nicobar.flows.payments.require_saved_method import require_saved_method
 from nicobar.flows.pricing.build_method_context import build_method_context
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.accounts.registry import is_chargeable, is_simulated, processor_for
+from nicobar.processors.accounts.registry import is_simulated, processor_for
 from nicobar.processors.base import (
     CardInput,
     CardRefused,
@@ -47,7 +48,6 @@ from nicobar.storage.database import DatabaseUnavailable, Tx, UniqueViolation
 from nicobar.storage.payments.attempts import get_attempt
 from nicobar.storage.payments.payment_moves import begin_attempt
 from nicobar.storage.payments.payments import lock_payment
-from nicobar.storage.payments.saved_methods import get_method
 
 _log = structlog.get_logger(__name__)
 
@@ -260,12 +260,10 @@ async def _accepted_card(
     NO_ELIGIBLE_PAYMENT_METHODS for a saved method.
     """
     if isinstance(instrument, SavedChoice):
-        method = await get_method(tx, payment.tenant, payment.customer.customer_id, instrument.payment_method_id)
-        if method is None:
-            raise Problem("NOT_FOUND", what=f"Payment method {instrument.payment_method_id}", path="payment_method_id")
-        check_can_pay(method, payment)
-        if not is_chargeable(method, processor) or method.payment_method_type not in usable:
-            raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
+        customer_id, method_id = payment.customer.customer_id, instrument.payment_method_id
+        method = await require_saved_method(
+            tx, payment.tenant, customer_id, method_id, processor, payment.currency, usable
+        )
         return _Accepted(method, method.card, "card", method.payment_method_type)
     if not is_simulated(processor, payment.mode):
         raise Problem("UNSUPPORTED_ACTION", detail=f"A card for {processor.name} is never typed here")
