@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.saved_method import SavedChoice
 from nicobar.flows.accounts.find_charging_processor import find_charging_processor
+from nicobar.flows.customers.require_saved_method import require_saved_method
 from nicobar.flows.payments.confirm_payment import confirm_payment
-from nicobar.flows.payments.require_saved_method import require_saved_method
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
 

@@ -25,10 +25,10 @@ from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.accounts.require_account import require_account
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.customers.check_only_subscription import check_only_subscription
+from nicobar.flows.customers.require_saved_method import require_saved_method
 from nicobar.flows.discounts.hold_codes import hold_codes
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.payments.reprice_payment import reprice_payment
-from nicobar.flows.payments.require_saved_method import require_saved_method
 from nicobar.flows.pricing.build_method_context import build_method_context
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.runtime import Runtime

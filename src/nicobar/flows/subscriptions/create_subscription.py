@@ -15,11 +15,11 @@ from nicobar.core.subscriptions.due import wake_at
 from nicobar.core.subscriptions.subscription_request import CreatedSubscription, SubscriptionRequest
 from nicobar.flows.accounts.find_charging_processor import find_charging_processor
 from nicobar.flows.customers.check_only_subscription import check_only_subscription
+from nicobar.flows.customers.require_saved_method import require_saved_method
 from nicobar.flows.discounts.reserve_codes import reserve_codes
 from nicobar.flows.payments.charge_saved_method import charge_saved_method
 from nicobar.flows.payments.decide_creation import PaymentIds
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
-from nicobar.flows.payments.require_saved_method import require_saved_method
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.decide_subscription import DecidedSubscriptions
 from nicobar.flows.subscriptions.draft_subscription import draft_subscription

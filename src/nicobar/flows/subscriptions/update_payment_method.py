@@ -17,7 +17,7 @@ from nicobar.core.subscriptions.subscription import UNPAID, Subscription
 from nicobar.flows.accounts.find_charging_processor import find_charging_processor
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.load_policy import load_policy
-from nicobar.flows.payments.require_saved_method import require_saved_method
+from nicobar.flows.customers.require_saved_method import require_saved_method
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
