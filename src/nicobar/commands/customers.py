@@ -14,7 +14,6 @@ from nicobar.commands.terminal.parts import (
     Json,
     Yes,
     confirm,
-    counted,
     look_up,
     look_up_one,
     print_json,
@@ -22,6 +21,7 @@ from nicobar.commands.terminal.parts import (
     refuse_without_database,
     with_runtime,
 )
+from nicobar.core.counted import counted
 from nicobar.program.banner import answer, say
 from nicobar.program.configuration import read_configuration
 

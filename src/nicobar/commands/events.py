@@ -22,6 +22,7 @@ from nicobar.commands.terminal.parts import (
     refuse_without_database,
     with_runtime,
 )
+from nicobar.core.counted import counted
 from nicobar.core.events.event import EventType
 from nicobar.program.banner import answer, command, plain, say
 from nicobar.program.configuration import ConfigurationError, read_configuration
@@ -206,7 +207,7 @@ async def send_again(
     if count == 0:
         words = "No enabled webhook endpoint wants it, or it is on its way. --forward-to sends it to an address."
         return Sent(False, words)
-    return Sent(True, f"It is sent again to {count} webhook endpoint{'' if count == 1 else 's'}.")
+    return Sent(True, f"It is sent again to {counted(count, 'webhook endpoint')}.")
 
 
 def plain_json(value: object) -> list[str]:

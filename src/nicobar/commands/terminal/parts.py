@@ -249,11 +249,6 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
         yield "  ".join(cells).rstrip()
 
 
-def counted(count: int, noun: str) -> str:
-    """Write how many there are of what takes an s in the plural: `1 payment`, `1,200 payments`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def moment(at: datetime | None) -> str:
     """Write a moment in UTC to the millisecond."""
     return "-" if at is None else f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"
