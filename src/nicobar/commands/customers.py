@@ -65,7 +65,7 @@ def show(
     """
     configuration = read_configuration(data=data, database_url=database_url)
 
-    async def find(read: "Read", tenant: "Tenant") -> "CustomerHistory | None":
+    async def find(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "CustomerHistory | None":
         from nicobar.storage.customers.customers import get_customer
 
         customer = await get_customer(read, tenant, customer_id)

@@ -16,6 +16,7 @@ from nicobar.commands.terminal.parts import (
     InMode,
     Json,
     look_up,
+    look_up_one,
     moment,
     print_json,
     print_table,
@@ -24,7 +25,7 @@ from nicobar.commands.terminal.parts import (
 )
 from nicobar.core.counted import counted
 from nicobar.core.events.event import EventType
-from nicobar.program.banner import answer, command, plain, say
+from nicobar.program.banner import answer, plain, say
 from nicobar.program.configuration import ConfigurationError, read_configuration
 
 if TYPE_CHECKING:
@@ -114,18 +115,14 @@ def show(
     """Show an event: its body as of its moment, and each try to deliver it with the receiver's answer."""
     configuration = read_configuration(data=data, database_url=database_url)
 
-    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "tuple[Event, list[Delivery]] | None":
+    async def find(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "tuple[Event, list[Delivery]] | None":
         from nicobar.storage.events.events import get_event
         from nicobar.storage.webhooks.delivery_log import deliveries_of
 
         event = await get_event(read, tenant, event_id)
         return None if event is None else (event, await deliveries_of(read, tenant, [event_id]))
 
-    found = look_up(configuration, "events", mode, query)
-    if found is None:
-        see = command(configuration, f"events list --mode {mode}")
-        raise ConfigurationError(f"There is no {mode} event with the id {event_id!r}. The newest are listed by: {see}")
-    event, deliveries = found
+    event, deliveries = look_up_one(configuration, "event", event_id, mode, find)
     payload = msgspec.json.decode(event.payload)
     if json:
         print_json(_item(event, deliveries) | {"payload": payload})
