@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -28,6 +29,7 @@ from harness import (
     Merchant,
     Server,
     ServerThread,
+    Statements,
     client_for,
     make_keys,
     make_merchant,
@@ -43,7 +45,7 @@ from nicobar.processors.base import Processor
 from nicobar.processors.simulator.simulator import Simulator
 from nicobar.processors.webhooks.webhooks import Webhooks
 from nicobar.program.installation import FOLLOWERS
-from nicobar.storage.database import Database
+from nicobar.storage.database import Database, Read
 from nicobar.storage.embedded.embedded import EmbeddedPostgres, open_embedded
 from nicobar.storage.migrate import migrate
 from nicobar.storage.simulator.simulator import SimulatorRecords
@@ -196,6 +198,30 @@ async def server(server_thread: ServerThread, databases: Databases) -> Server:
     keys = await make_keys(runtime, business_id)
     await database.close()
     return Server(server_thread.base_url, Tenant(business_id, "test"), *keys)
+
+
+@pytest.fixture
+def statements(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Statements:
+    """Return what hands out the statements since it was asked last, each by its first words, in their order."""
+    heard: list[str] = []
+    take = Database._take
+
+    async def listening(self: Database) -> Read:
+        connection = await take(self)
+        connection.add_query_logger(hear)
+        return connection
+
+    def hear(record: Any) -> None:
+        heard.append(" ".join(record.query.split()))
+
+    async def since() -> list[str]:
+        await asyncio.sleep(0)  # the driver tells of a statement in the next turn of the loop
+        told = heard[:]
+        heard.clear()
+        return told
+
+    monkeypatch.setattr(Database, "_take", listening)
+    return since
 
 
 @pytest.fixture(scope="session")

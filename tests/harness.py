@@ -5,6 +5,7 @@ import base64
 import random
 import socket
 import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,6 +38,10 @@ VAULT_KEYS = Keys.parse(base64.b64encode(bytes(range(32))).decode())
 
 VAULT = Vault(VAULT_KEYS, None)
 """What tests encrypt with."""
+
+
+Statements = Callable[[], Awaitable[list[str]]]
+"""Hands out the statements since it was asked last, each on one line."""
 
 
 class FakeClock:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from math import ceil
 from typing import Final
 
+from nicobar.core.counted import counted
 from nicobar.core.problems import Problem
 
 REMEMBERED: Final = 10_000
@@ -55,4 +56,4 @@ class Allowance:
         """Raise Problem TOO_MANY_REQUESTS when the key has no try left."""
         seconds = self.wait(key, now)
         if seconds:
-            raise Problem("TOO_MANY_REQUESTS", seconds=seconds, retry_after=seconds)
+            raise Problem("TOO_MANY_REQUESTS", after=counted(seconds, "second"), retry_after=seconds)

@@ -11,6 +11,7 @@ from nicobar.api.rate_limits import RateLimits
 from nicobar.app import create_app
 from nicobar.clock import SystemClock
 from nicobar.core.business.request_rate import DEFAULT_RATE, RequestRate
+from nicobar.core.counted import counted
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.purge_request_shares import purge_request_shares
@@ -104,7 +105,7 @@ async def test_reads_do_not_starve_payments_and_answers_tell_what_is_left(
         refused = answers[-1]
         seconds = refused.headers["retry-after"]
         assert 1 <= int(seconds) <= 60
-        message = f"Too many requests. Try again in {seconds} seconds"
+        message = f"Too many requests. Try again in {counted(int(seconds), 'second')}"
         assert refused.json() == {"code": "TOO_MANY_REQUESTS", "message": message}
         assert refused.headers["content-type"] == "application/json"
         assert (refused.headers["x-ratelimit-remaining"], refused.headers["x-ratelimit-reset"]) == ("0", f"{end:.0f}")

@@ -202,7 +202,7 @@ def test_too_many_processes_for_the_database_are_refused_in_one_sentence(own_dat
     result = run("serve", "--port", "0", "--data", own_data, "--workers", "40")
     assert result.returncode == 2
     assert result.stderr == (
-        "nicobar: PostgreSQL allows 97 connections, and 40 server processes need 172. "
+        "nicobar: PostgreSQL allows 97 connections, of the 172 that 40 server processes must have. "
         "Take fewer with --workers, or raise max_connections of that PostgreSQL.\n"
     )
     assert postmaster(own_data) is None

@@ -1,45 +1,16 @@
 """Where docs/tour.md gives a number of queries, statements or transactions, the statements are counted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
-import pytest
 from starlette.types import ASGIApp
 
-from harness import Merchant, client_for
+from harness import Merchant, Statements, client_for
 from nicobar.flows.payments.store_payment import AT_MOST
 from nicobar.flows.runtime import Runtime
 from nicobar.program import books_audit
-from nicobar.storage.database import Database, Read
 from orders import pay
-
-Statements = Callable[[], Awaitable[list[str]]]
-
-
-@pytest.fixture
-def statements(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Statements:
-    """Return what hands out the statements since it was asked last, each by its first words, in their order."""
-    heard: list[str] = []
-    take = Database._take
-
-    async def listening(self: Database) -> Read:
-        connection = await take(self)
-        connection.add_query_logger(hear)
-        return connection
-
-    def hear(record: Any) -> None:
-        heard.append(" ".join(record.query.split()))
-
-    async def since() -> list[str]:
-        await asyncio.sleep(0)  # the driver tells of a statement in the next turn of the loop
-        told = heard[:]
-        heard.clear()
-        return told
-
-    monkeypatch.setattr(Database, "_take", listening)
-    return since
 
 
 async def made(merchant: Merchant, **changes: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from nicobar.core.business.request_rate import RequestRate
+from nicobar.core.counted import counted
 from nicobar.core.problems import Problem
 from nicobar.flows.business.lease_requests import lease_requests
 from nicobar.flows.runtime import Runtime
@@ -105,7 +106,7 @@ class RateLimits:
                 if window.is_spent:
                     self._tell(window, headers, 0)
                     seconds = max(1, ceil(window.starts_at + window.seconds - now))
-                    raise Problem("TOO_MANY_REQUESTS", seconds=seconds, retry_after=seconds)
+                    raise Problem("TOO_MANY_REQUESTS", after=counted(seconds, "second"), retry_after=seconds)
                 await asyncio.shield(self._leasing(window))
         for window in windows:
             window.used += 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from nicobar.commands.terminal.parts import WHERE, Data, DatabaseUrl, refuse_without_database, with_runtime
+from nicobar.core.counted import counted
 from nicobar.program.banner import answer, say, step
 from nicobar.program.configuration import Configuration, ConfigurationError, read_configuration
 
@@ -94,8 +95,8 @@ def restore(
             raise ConfigurationError(f"The database cannot be used. psql says: {found.stderr.strip()}")
         if found.stdout.strip() != "0":
             raise ConfigurationError(
-                f"The database has {found.stdout.strip()} tables already. A backup is loaded into an empty one: choose "
-                "another folder with --data, or make a new database."
+                f"The database has {counted(int(found.stdout), 'table')} already. A backup is loaded into an empty "
+                "one: choose another folder with --data, or make a new database."
             )
         if (why := programs.load(file)) is not None:
             raise ConfigurationError(f"Nothing was restored. PostgreSQL says: {why}")

@@ -14,7 +14,6 @@ from nicobar.commands.terminal.parts import (
     Json,
     Yes,
     confirm,
-    counted,
     look_up,
     look_up_one,
     print_json,
@@ -22,6 +21,7 @@ from nicobar.commands.terminal.parts import (
     refuse_without_database,
     with_runtime,
 )
+from nicobar.core.counted import counted
 from nicobar.program.banner import answer, say
 from nicobar.program.configuration import read_configuration
 
@@ -65,7 +65,7 @@ def show(
     """
     configuration = read_configuration(data=data, database_url=database_url)
 
-    async def find(read: "Read", tenant: "Tenant") -> "CustomerHistory | None":
+    async def find(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "CustomerHistory | None":
         from nicobar.storage.customers.customers import get_customer
 
         customer = await get_customer(read, tenant, customer_id)

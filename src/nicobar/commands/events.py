@@ -16,14 +16,16 @@ from nicobar.commands.terminal.parts import (
     InMode,
     Json,
     look_up,
+    look_up_one,
     moment,
     print_json,
     print_table,
     refuse_without_database,
     with_runtime,
 )
+from nicobar.core.counted import counted
 from nicobar.core.events.event import EventType
-from nicobar.program.banner import answer, command, plain, say
+from nicobar.program.banner import answer, plain, say
 from nicobar.program.configuration import ConfigurationError, read_configuration
 
 if TYPE_CHECKING:
@@ -113,18 +115,14 @@ def show(
     """Show an event: its body as of its moment, and each try to deliver it with the receiver's answer."""
     configuration = read_configuration(data=data, database_url=database_url)
 
-    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "tuple[Event, list[Delivery]] | None":
+    async def find(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "tuple[Event, list[Delivery]] | None":
         from nicobar.storage.events.events import get_event
         from nicobar.storage.webhooks.delivery_log import deliveries_of
 
         event = await get_event(read, tenant, event_id)
         return None if event is None else (event, await deliveries_of(read, tenant, [event_id]))
 
-    found = look_up(configuration, "events", mode, query)
-    if found is None:
-        see = command(configuration, f"events list --mode {mode}")
-        raise ConfigurationError(f"There is no {mode} event with the id {event_id!r}. The newest are listed by: {see}")
-    event, deliveries = found
+    event, deliveries = look_up_one(configuration, "event", event_id, mode, find)
     payload = msgspec.json.decode(event.payload)
     if json:
         print_json(_item(event, deliveries) | {"payload": payload})
@@ -206,7 +204,7 @@ async def send_again(
     if count == 0:
         words = "No enabled webhook endpoint wants it, or it is on its way. --forward-to sends it to an address."
         return Sent(False, words)
-    return Sent(True, f"It is sent again to {count} webhook endpoint{'' if count == 1 else 's'}.")
+    return Sent(True, f"It is sent again to {counted(count, 'webhook endpoint')}.")
 
 
 def plain_json(value: object) -> list[str]:

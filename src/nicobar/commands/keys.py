@@ -20,6 +20,7 @@ from nicobar.commands.terminal.parts import (
     with_runtime,
 )
 from nicobar.core.business.tenant import SCOPES, Scope
+from nicobar.core.counted import counted
 from nicobar.program.banner import answer, command, say
 from nicobar.program.configuration import Configuration, ConfigurationError, read_configuration
 
@@ -162,7 +163,7 @@ def rotate(
         return (await rotate_key(runtime, old.key.tenant.business_id, key_id, overlap))[1]
 
     answer(with_runtime(configuration, work))
-    say(f"The key {key_id} ends in {overlap_hours} {'hour' if overlap_hours == 1 else 'hours'}.", sys.stderr)
+    say(f"The key {key_id} ends in {counted(overlap_hours, 'hour')}.", sys.stderr)
     return 0
 
 

@@ -61,7 +61,7 @@ def show(
     """
     configuration = read_configuration(data=data, database_url=database_url)
 
-    async def find(read: "Read", tenant: "Tenant") -> "PaymentHistory | None":
+    async def find(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "PaymentHistory | None":
         from nicobar.storage.payments.payments import get_payment
 
         payment = await get_payment(read, tenant, payment_id)

@@ -13,12 +13,12 @@ from nicobar.commands.terminal.parts import (
     Json,
     Yes,
     confirm,
-    counted,
     print_json,
     print_table,
     refuse_without_database,
     with_runtime,
 )
+from nicobar.core.counted import counted
 from nicobar.program.banner import answer, command, say
 from nicobar.program.configuration import Configuration, ConfigurationError, read_configuration, read_secret
 

@@ -19,6 +19,7 @@ from nicobar.commands.terminal.parts import (
     told_name,
     with_runtime,
 )
+from nicobar.core.counted import counted
 from nicobar.program.banner import answer, say, step
 from nicobar.program.configuration import ConfigurationError, read_configuration
 
@@ -181,7 +182,7 @@ def _tell_changes(before: "Rates", taken: "Taken") -> None:
 def _report(taken: "Taken", *, dry_run: bool = False) -> int:
     """Report what became of a feed, and return the exit status."""
     verb = "would be" if dry_run else "is" if len(taken.changed) == 1 else "are"
-    subject = f"The rate of {taken.changed[0]}" if len(taken.changed) == 1 else f"{len(taken.changed)} rates"
+    subject = f"The rate of {taken.changed[0]}" if len(taken.changed) == 1 else counted(len(taken.changed), "rate")
     answer(f"{subject} {verb} new.{' Nothing was changed.' if dry_run else ''}")
     if taken.older:
         say(f"Passed over, because the rate in force is of a later day: {', '.join(taken.older)}.", sys.stderr)
@@ -195,7 +196,7 @@ def _report(taken: "Taken", *, dry_run: bool = False) -> int:
 
 
 def _age(days: int) -> str:
-    return "1 day" if days == 1 else f"{max(days, 0)} days"
+    return counted(max(days, 0), "day")
 
 
 def _bytes(file: Path) -> bytes:

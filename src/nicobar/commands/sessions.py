@@ -13,11 +13,12 @@ from nicobar.commands.terminal.parts import (
     InMode,
     Json,
     look_up,
+    look_up_one,
     print_json,
     print_table,
 )
-from nicobar.program.banner import answer, command, say
-from nicobar.program.configuration import ConfigurationError, read_configuration
+from nicobar.program.banner import answer, say
+from nicobar.program.configuration import read_configuration
 
 if TYPE_CHECKING:
     from nicobar.core.business.tenant import Tenant
@@ -96,7 +97,7 @@ def show(
     """
     configuration = read_configuration(data=data, database_url=database_url)
 
-    async def query(
+    async def find(
         runtime: "Runtime", read: "Read", tenant: "Tenant"
     ) -> "tuple[dict[str, Any], CheckoutSession] | None":
         from nicobar.storage.sessions.sessions import get_session, get_session_status
@@ -105,12 +106,7 @@ def show(
         session = await get_session(read, tenant, session_id)
         return None if status is None or session is None else (_told(runtime, tenant, status), session)
 
-    found = look_up(configuration, "sessions", mode, query)
-    if found is None:
-        see = command(configuration, f"sessions list --mode {mode}")
-        raise ConfigurationError(
-            f"There is no {mode} session with the id {session_id!r}. The newest are listed by: {see}"
-        )
+    found = look_up_one(configuration, "session", session_id, mode, find)
     from nicobar.wire.common import to_builtins
 
     told, session = found

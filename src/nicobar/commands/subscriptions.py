@@ -14,12 +14,13 @@ from nicobar.commands.terminal.parts import (
     Json,
     OfCustomer,
     look_up,
+    look_up_one,
     print_json,
     print_table,
 )
 from nicobar.core.subscriptions.subscription import SubscriptionStatus
-from nicobar.program.banner import answer, command, say
-from nicobar.program.configuration import ConfigurationError, read_configuration
+from nicobar.program.banner import answer, say
+from nicobar.program.configuration import read_configuration
 
 if TYPE_CHECKING:
     from nicobar.commands.terminal.subscription_screen import SubscriptionHistory
@@ -62,7 +63,7 @@ def show(
     """
     configuration = read_configuration(data=data, database_url=database_url)
 
-    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "SubscriptionHistory | None":
+    async def find(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "SubscriptionHistory | None":
         from nicobar.commands.terminal.subscription_screen import SubscriptionHistory
         from nicobar.storage.events.events import events_of
         from nicobar.storage.payments.payments import PaymentFilters, list_payments
@@ -77,12 +78,7 @@ def show(
         charges = await charges_of_subscription(read, tenant, subscription_id)
         return SubscriptionHistory(subscription, charges, payments, await events_of(read, tenant, subscription_id))
 
-    found = look_up(configuration, "subscriptions", mode, query)
-    if found is None:
-        see = command(configuration, f"subscriptions list --mode {mode}")
-        raise ConfigurationError(
-            f"There is no {mode} subscription with the id {subscription_id!r}. The newest are listed by: {see}"
-        )
+    found = look_up_one(configuration, "subscription", subscription_id, mode, find)
     from nicobar.commands.terminal.subscription_screen import history_json, screen
 
     if json:

@@ -19,6 +19,7 @@ from nicobar.commands.terminal.parts import (
     told_name,
     with_runtime,
 )
+from nicobar.core.counted import counted
 from nicobar.program.banner import answer, say
 from nicobar.program.configuration import ConfigurationError, read_configuration
 
@@ -139,7 +140,7 @@ def export(
             out.write(text)
     except OSError as error:
         raise ConfigurationError(f"The table cannot be written to a new file {file}: {error.strerror}.") from error
-    say(f"{len(_sheet(stored).rows)} rows are in {file}. {_origin(stored)}", sys.stderr)
+    say(f"{file} has {counted(len(_sheet(stored).rows), 'row')}. {_origin(stored)}", sys.stderr)
     return 0
 
 
@@ -179,8 +180,8 @@ def import_(
 
     before, sheet = with_runtime(configuration, work)
     _tell_changes(before, sheet)
-    places = len({row.country for row in sheet.rows})
-    size = f"{len(sheet.rows)} rows for {places} {'country' if places == 1 else 'countries'}"
+    places = counted(len({row.country for row in sheet.rows}), "country", "countries")
+    size = f"{counted(len(sheet.rows), 'row')} for {places}"
     if dry_run:
         answer(f"The tax table of {mode} mode would have {size}. Nothing was changed.")
     else:
@@ -195,7 +196,7 @@ def _tell_changes(before: "TaxSheet", after: "TaxSheet") -> None:
     for change in changes[:LISTED_CHANGES]:
         answer(change)
     if len(changes) > LISTED_CHANGES:
-        answer(f"... and {len(changes) - LISTED_CHANGES} more changes.")
+        answer(f"... and {counted(len(changes) - LISTED_CHANGES, 'more change')}.")
     if not changes:
         answer("No rate changes.")
 

@@ -14,12 +14,13 @@ from nicobar.commands.terminal.parts import (
     InMode,
     Json,
     look_up,
+    look_up_one,
     print_json,
     print_table,
     read_file,
     with_runtime,
 )
-from nicobar.program.banner import answer, command, plain, say
+from nicobar.program.banner import answer, plain, say
 from nicobar.program.configuration import WEBHOOK_KEY, ConfigurationError, read_configuration, read_secret
 
 if TYPE_CHECKING:
@@ -92,18 +93,14 @@ def show(
     """Show a webhook endpoint, without its secrets, and how many deliveries are in which state."""
     configuration = read_configuration(data=data, database_url=database_url)
 
-    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "tuple[Endpoint, dict[str, int]] | None":
+    async def find(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "tuple[Endpoint, dict[str, int]] | None":
         from nicobar.storage.webhooks.delivery_log import count_deliveries
         from nicobar.storage.webhooks.endpoints import get_endpoint
 
         endpoint = await get_endpoint(read, tenant, endpoint_id)
         return None if endpoint is None else (endpoint, await count_deliveries(read, tenant, endpoint_id))
 
-    found = look_up(configuration, "webhook endpoints", mode, query)
-    if found is None:
-        see = command(configuration, f"webhooks list --mode {mode}")
-        raise ConfigurationError(f"There is no {mode} webhook endpoint with the id {endpoint_id!r}. See: {see}")
-    endpoint, counts = found
+    endpoint, counts = look_up_one(configuration, "webhook endpoint", endpoint_id, mode, find, "webhooks")
     if json:
         print_json(_as_json(endpoint) | {"deliveries": counts})
         return 0

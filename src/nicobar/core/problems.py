@@ -20,7 +20,7 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     ),
     "TOO_MANY_REQUESTS": CatalogueEntry(
         429,
-        "Too many requests. Try again in {seconds} seconds",
+        "Too many requests. Try again in {after}",
         "A key made more requests than `NICOBAR_RATE_LIMIT` allows; too many tries to pay through one link; or too "
         "many keys or links that do not exist from one address.",
     ),

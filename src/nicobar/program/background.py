@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from nicobar.api.auth import take_key_uses
+from nicobar.core.counted import counted
 from nicobar.flows.business.record_key_uses import record_key_uses
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.probe_readiness import probe_readiness
@@ -89,10 +90,10 @@ async def telling(running: Callable[[], Mapping[str, int]]) -> AsyncIterator[Non
 
 def waiting_for(running: Mapping[str, int]) -> str:
     """Return the sentence; empty when nothing is running."""
-    counted = [f"{count} {_NOUNS[name][count != 1]}" for name, count in running.items() if count]
-    if not counted:
+    waited_for = [counted(count, *_NOUNS[name]) for name, count in running.items() if count]
+    if not waited_for:
         return ""
-    *others, last = counted
+    *others, last = waited_for
     return f"Waiting for {', '.join(others)}{' and ' if others else ''}{last} ..."
 
 

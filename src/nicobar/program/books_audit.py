@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from nicobar.core.counted import counted
 from nicobar.processors.stripe.stripe_account import NAME
 from nicobar.program.finding import Finding
 from nicobar.storage.accounts.account_uses import left_without_keys
@@ -127,7 +128,7 @@ async def _discounts(read: Read) -> list[WrongRow]:
         WrongRow(
             found.mode,
             found.code,
-            f"counts {found.times_used} uses and {found.times_reserved} reserved, "
+            f"counts {counted(found.times_used, 'use')} and {found.times_reserved} reserved, "
             f"and its payments have {found.redeemed} and {found.reserved}",
         )
         for found in await discount_counter_differences(read)

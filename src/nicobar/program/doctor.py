@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from nicobar.clock import Clock, SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME, settings_from
 from nicobar.core.business.tenant import Mode, Tenant
+from nicobar.core.counted import counted
 from nicobar.flows.audit.examine_audit_log import examine_audit_log
 from nicobar.program.banner import command, step, version
 from nicobar.program.books_audit import PARTS, prepare_audit
@@ -226,9 +227,10 @@ async def check_secrets(examined: Examined) -> Finding:
     if file.exists() and folder.exists() and file.stat().st_uid != folder.stat().st_uid:
         advice = f"Give it to the owner of the data folder: chown --reference={folder} {file}"
         return Finding(False, f"The encryption key {file} belongs to another user than the data folder.", advice)
-    count = "1 account" if len(accounts) == 1 else f"{len(accounts)} accounts"
     more = f" So can the secrets that sign webhooks ({webhooks})." if webhooks else ""
-    return Finding(True, f"The keys of {count} at payment processors can be decrypted.{more}")
+    return Finding(
+        True, f"The keys of {counted(len(accounts), 'account')} at payment processors can be decrypted.{more}"
+    )
 
 
 async def check_audit_log(examined: Examined) -> Finding:
@@ -275,7 +277,7 @@ async def check_keys(examined: Examined) -> Finding:
     business_id = await first_business(examined.read)
     keys = [] if business_id is None else await list_keys(examined.read, business_id)
     valid = sum(stored.is_valid(examined.facts.now) for stored in keys)
-    sentence = f"{valid} API {'key is' if valid == 1 else 'keys are'} valid." if valid else "There is no valid API key."
+    sentence = f"{counted(valid, 'API key is', 'API keys are')} valid." if valid else "There is no valid API key."
     return Finding(valid > 0, sentence, f"Make one with: {command(examined.configuration, 'keys create')}")
 
 
@@ -318,7 +320,7 @@ async def check_webhooks(examined: Examined) -> Finding:
         advice = "Mend the receiver, enable it with PATCH /webhooks/{id}, and replay what it missed."
         return Finding(False, "\n".join([sentence, *named]), advice)
     enabled = sum(not endpoint.disabled for endpoint in endpoints)
-    sentence = f"{enabled} webhook endpoint{'' if enabled == 1 else 's'} of {len(endpoints)} enabled."
+    sentence = f"{counted(enabled, 'webhook endpoint')} of {len(endpoints)} enabled."
     private = " They may lead into the own network (NICOBAR_ALLOW_PRIVATE_WEBHOOKS)."
     return Finding(True, sentence + (private if examined.configuration.allow_private_webhooks else ""))
 

@@ -9,6 +9,7 @@ import uvloop
 
 from nicobar.clock import SystemClock
 from nicobar.core.business.business_settings import DEFAULT_NAME
+from nicobar.core.counted import counted
 from nicobar.core.webhooks.endpoint import listener_place
 from nicobar.flows.business.create_business import create_business
 from nicobar.flows.business_time.recall_clocks import recall_clocks
@@ -116,7 +117,8 @@ def share_of_connections(allowed: int, processes: int) -> int:
     if share < LEAST_CONNECTIONS:
         needed = SPARED_CONNECTIONS + processes * LEAST_CONNECTIONS
         raise InstallationError(
-            f"PostgreSQL allows {allowed} connections, and {processes} server processes need {needed}. "
+            f"PostgreSQL allows {counted(allowed, 'connection')}, of the {needed} that "
+            f"{counted(processes, 'server process', 'server processes')} must have. "
             f"Take fewer with --workers, or raise max_connections of that PostgreSQL."
         )
     return min(POOL_SIZE, share)

@@ -29,4 +29,6 @@ async def check_test_clock(configuration: Configuration, read: Read, real: datet
     if now == real:
         return Finding(True, "Test mode goes by real time.")
     days = round((now - real) / timedelta(days=1), 1)
-    return Finding(True, f"Test mode is {days:g} days ahead. Overdue work is looked for by real time.")
+    return Finding(
+        True, f"Test mode is {days:g} {'day' if days == 1 else 'days'} ahead. Overdue work is looked for by real time."
+    )

@@ -7,7 +7,8 @@ import pytest
 from starlette.types import ASGIApp
 
 from api.subscriptions.subscribing import PRICE, Club, open_club
-from harness import FakeClock, Merchant
+from harness import FakeClock, Merchant, Statements
+from nicobar.flows.events import write_events
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.brands import get_brand, insert_brand
 
@@ -125,3 +126,32 @@ async def test_no_subscription_slips_into_a_brand_while_it_is_archived(clubs: tu
         assert (await club.call("GET", f"/subscriptions?brand_id={old}"))["items"] == []
         if made.status_code != 200:
             assert made.json()["code"] == "BRAND_NOT_ENABLED"
+
+
+async def test_many_are_moved_with_as_many_statements_as_one(
+    clubs: tuple[Club, Club], statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    club, _ = clubs
+    await club.call("POST", "/discounts", {"type": "percentage", "amount": 1000, "code": "TEN"})
+    new, taken = await brand(club, "New"), []
+    for count in (1, 6):
+        old = await brand(club, f"Old {count}")
+        sold = await product(club, old)
+        for number in range(count):
+            await club.subscribe(sold, discount_codes=["TEN"] if number % 2 == 0 else [])
+        await statements()
+        answer = await club.call("POST", f"/brands/{old}/archive", {"move_products_to": new})
+        assert answer["subscriptions_moved"] == count
+        taken.append(await statements())
+    assert [words[:30] for words in taken[1]] == [words[:30] for words in taken[0]]
+    bodies = (await club.bodies("subscription.updated"))[-6:]
+    assert [body["subscription_id"] for body in bodies] == sorted(body["subscription_id"] for body in bodies)
+    for body in bodies:
+        own = await club.read(body["subscription_id"])
+        assert (body["brand_id"], body["discounts"]) == (new, own["discounts"])
+    assert sorted(len(body["discounts"] or []) for body in bodies) == [0, 0, 0, 1, 1, 1]
+    monkeypatch.setattr(write_events, "AT_ONCE", 4)
+    last = await brand(club, "Last")
+    await club.call("POST", f"/brands/{new}/archive", {"move_products_to": last})
+    assert [body["brand_id"] for body in (await club.bodies("subscription.updated"))[-7:]] == [last] * 7
+    await club.books_agree()

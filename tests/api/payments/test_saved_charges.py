@@ -71,7 +71,11 @@ async def test_an_expired_card_is_declined(shop: Shop, clock: FakeClock) -> None
 
 async def test_what_a_saved_method_cannot_pay_is_refused(shop: Shop, runtime: Runtime) -> None:
     credit = (await shop.sell(**CONSENT))["payment_method_id"]
-    rupay = (await shop.sell(**CONSENT, number="6074825972083818"))["payment_method_id"]
+    price = {"type": "one_time_price", "currency": "INR", "price": 50_000}
+    product = {"name": "Guide", "tax_category": "e_book", "price": price}
+    sold = (await shop.merchant.client.post("/products", json=product)).json()["product_id"]
+    rupees = {"product_cart": [{"product_id": sold, "quantity": 1}], "billing": {"country": "IN"}}
+    rupay = (await shop.sell(rupees, **CONSENT, number="6074825972083818"))["payment_method_id"]
     path = f"/customers/{shop.customer_id}/payment-methods/"
     gone = (await shop.sell(**CONSENT, number="5555555555554444"))["payment_method_id"]
     assert (await shop.merchant.client.delete(path + gone)).status_code == 204

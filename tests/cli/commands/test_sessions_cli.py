@@ -61,8 +61,9 @@ def test_the_list_and_one_session(made: dict[str, Any], data: Path) -> None:
 def test_what_is_not_there(made: dict[str, Any], data: Path) -> None:
     result = run("sessions", "show", "cks_no", "--data", data)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("nicobar: There is no test session with the id 'cks_no'. The newest are listed by")
+    assert result.stderr.startswith("nicobar: There is no session with the id 'cks_no'. The newest are listed by")
     live = run("sessions", "show", made["session_id"], "--mode", "live", "--data", data)
     assert (live.returncode, live.stdout) == (2, "")
+    assert live.stderr.startswith(f"nicobar: {made['session_id']} is a test session. It is shown by: ")
     none = run("sessions", "list", "--mode", "live", "--data", data)
     assert (none.returncode, none.stdout, none.stderr) == (0, "", "There are no live sessions yet.\n")

@@ -162,7 +162,7 @@ def test_the_tax_table_is_exported_edited_imported_and_reset(beside: Path, empty
     file = empty_folder / "rates.csv"
     exported = run("tax", "export", file, "--data", beside)
     assert (exported.returncode, exported.stdout) == (0, "")
-    assert exported.stderr == f"243 rows are in {file}. This is the shipped table.\n"
+    assert exported.stderr == f"{file} has 243 rows. This is the shipped table.\n"
     text = file.read_text(encoding="utf-8")
     assert run("tax", "export", "--data", beside).stdout == text
     again = run("tax", "export", file, "--data", beside)

@@ -73,5 +73,16 @@ def test_one_screen_says_what_happens_next_and_what_was_charged(made: str, data:
 
 def test_an_unknown_id_is_refused_with_advice(made: str, data: Path) -> None:
     result = run("subscriptions", "show", "sub_no", "--data", data)
-    assert result.returncode != 0 and "nicobar subscriptions list" in result.stderr
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(
+        "nicobar: There is no subscription with the id 'sub_no'. The newest are listed by: "
+    )
+    assert "nicobar subscriptions list --mode test" in result.stderr
     assert made not in result.stderr
+
+
+def test_one_of_the_other_mode_is_named(made: str, data: Path) -> None:
+    result = run("subscriptions", "show", made, "--mode", "live", "--data", data)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"nicobar: {made} is a test subscription. It is shown by: ")
+    assert f"nicobar subscriptions show {made} --mode test" in result.stderr

@@ -122,10 +122,14 @@ async def test_an_event_from_its_trigger_to_its_log(serve: Any, data_alone: Path
     assert facts["Description"] == "Shop \\x1b[2J"
     told = json.loads((await asyncio.to_thread(run, "webhooks", "show", endpoint_id, "--json", "--data", data)).stdout)
     assert (told["id"], told["deliveries"], told["given_up_at"]) == (endpoint_id, {"delivered": 1}, None)
+    other = await asyncio.to_thread(run, "webhooks", "show", endpoint_id, "--mode", "live", "--data", data)
+    assert (other.returncode, other.stdout) == (2, "")
+    assert other.stderr.startswith(f"nicobar: {endpoint_id} is a test webhook endpoint. It is shown by: ")
+    assert f"webhooks show {endpoint_id} --mode test" in other.stderr
     await delete(served, key, endpoint_id)
     gone = await asyncio.to_thread(run, "webhooks", "show", endpoint_id, "--data", data)
     assert (gone.returncode, gone.stdout) == (2, "")
-    assert gone.stderr.startswith(f"nicobar: There is no test webhook endpoint with the id '{endpoint_id}'. See: ")
+    assert gone.stderr.startswith(f"nicobar: There is no webhook endpoint with the id '{endpoint_id}'. The newest")
     assert arrived["message_id"] == failed["message_id"]
 
 
@@ -198,8 +202,8 @@ def test_what_is_pasted_is_checked_without_a_database(empty_folder: Path, tmp_pa
 def test_what_cannot_be_done_is_said_in_a_sentence(data: Path, empty_folder: Path) -> None:
     event_id, payment_id = triggered(data, "payment.cancelled")
     for words, sentence in (
-        (["events", "show", "evt_no"], "There is no test event with the id 'evt_no'."),
-        (["events", "show", event_id, "--mode", "live"], f"There is no live event with the id '{event_id}'."),
+        (["events", "show", "evt_no"], "There is no event with the id 'evt_no'."),
+        (["events", "show", event_id, "--mode", "live"], f"{event_id} is a test event. It is shown by: "),
         (["events", "resend", "evt_no"], "Event not found"),
         (
             ["events", "resend", event_id, "--forward-to", "localhost", "--mode", "live"],

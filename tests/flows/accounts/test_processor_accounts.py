@@ -96,7 +96,7 @@ async def test_an_account_with_payments_under_way_stays(
     with pytest.raises(Problem) as refused:
         await remove_processor_account(runtime, merchant.tenant, "stripe")
     assert refused.value.code == "UNSUPPORTED_ACTION"
-    assert refused.value.message.startswith("1 test payments are under way there")
+    assert refused.value.message.startswith("Under way there: 1 test payment and 0 refunds. ")
     async with runtime.database.read() as read:
         assert await read.fetchval("SELECT count(*) FROM processor_accounts") == 1
 

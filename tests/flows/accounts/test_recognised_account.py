@@ -140,7 +140,7 @@ async def test_an_account_is_removed_when_nothing_is_under_way_and_goes_on_when_
     with pytest.raises(Problem) as refused:
         await remove_processor_account(runtime, tenant, "stripe", named(localstripe))
     assert refused.value.code == "UNSUPPORTED_ACTION"
-    assert refused.value.message.startswith("1 test payments are under way there, and 0 refunds")
+    assert refused.value.message.startswith("Under way there: 1 test payment and 0 refunds. ")
     assert await dump(runtime) == before
     with pytest.raises(Problem, match="There is no account acct_none at stripe for test payments"):
         await remove_processor_account(runtime, tenant, "stripe", "acct_none")
@@ -258,7 +258,7 @@ async def test_a_removal_waits_for_what_begins_at_the_account_and_is_refused_the
             await asyncio.sleep(0.01)
     assert not removing.done()
     go_on.set()
-    with pytest.raises(Problem, match="1 test payments are under way there"):
+    with pytest.raises(Problem, match="Under way there: 1 test payment and 0 refunds"):
         await removing
     assert isinstance((await paying).outcome, NeedsAction)
     assert await accounts_of(runtime, tenant) == [(named(localstripe), True, True)]
@@ -316,7 +316,7 @@ async def test_a_refund_and_a_charge_to_give_back_without_keys_are_found_and_sta
     with monkeypatch.context() as patch:
         lose_answers(patch, "refund")
         in_doubt = await refund_payment(runtime, tenant, NewRefund(sold.payment_id))
-    with pytest.raises(Problem, match="0 test payments are under way there, and 1 refunds"):
+    with pytest.raises(Problem, match="Under way there: 0 test payments and 1 refund"):
         await remove_processor_account(runtime, tenant, "stripe")
     async with runtime.database.transaction() as tx:
         await tx.execute(

@@ -11,7 +11,7 @@ from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.processors.base import ChargeRequest
 from nicobar.processors.simulator.simulator import Simulator
-from orders import pay
+from orders import pay, token_of
 
 ASKS_ITS_HOLDER = "4000002500003155"
 
@@ -43,6 +43,21 @@ async def test_of_two_pages_one_is_paid(club: Club) -> None:
     await club.pay(other)  # the first is over, so this is the only one
     assert await statuses(club, one, other) == ["cancelled", "active"]
     await club.books_agree()
+
+
+async def test_a_page_tells_a_program_no_more_than_a_person(club: Club) -> None:
+    """Whoever typed the address of somebody else learns neither their customer id nor that they have a subscription."""
+    await one_each(club)
+    product_id = await club.product()
+    one, other = await club.request(product_id), await club.request(product_id)
+    await club.pay(one)
+    club.browser.headers["accept"] = "application/json"
+    token = token_of(await club.browser.get(page(other), headers={"accept": "text/html"}))
+    card = {"number": GOOD_CARD, "expiry": "06/32", "cvc": "123", "name": "Eve", "token": token}
+    refused = await club.browser.post(page(other), data=card)
+    sentence = "This order cannot be made as it is. Please check your details."
+    assert (refused.status_code, refused.json()) == (409, {"code": "UNSUPPORTED_ACTION", "message": sentence})
+    assert await statuses(club, one, other) == ["active", "pending"]
 
 
 async def test_of_two_pages_sent_at_one_moment_one_is_paid(club: Club) -> None:

@@ -176,6 +176,7 @@ def test_every_wrong_line_of_a_csv_file_is_named() -> None:
         "CHF,0.9",
         "EUR,0.93,",
         "SEK,0.000,",
+        "NOK",
     ]
     with pytest.raises(Problem) as refused:
         read_rates("\n".join(lines).encode(), "rates.csv", TODAY, KNOWN)
@@ -187,6 +188,7 @@ def test_every_wrong_line_of_a_csv_file_is_named() -> None:
         "line 6: it has 2 cells, and the first line has 3.",
         "line 7: EUR is there twice.",
         "line 8: not a positive decimal number: '0.000'.",
+        "line 9: it has 1 cell, and the first line has 3.",
     ]
 
 

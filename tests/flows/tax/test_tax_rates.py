@@ -129,6 +129,7 @@ HEADER = "country,region,region_names,name,standard_percent,e_book_percent,saas_
             "valid_to is the first day on which the rate no longer holds, so it comes after valid_from",
         ),
         ("DE,,,VAT,19,,,,", "it has 9 cells, and the first line has 10"),
+        ("DE", "it has 1 cell, and the first line has 10"),
         (f"DE,,,{'V' * 501},19,,,,,", "name is longer than 500 characters"),
         ("FR,,,TVA,21,,,,,", "line 2 is a row of FR with no valid_from, too"),
         ('FR,,,"TVA,21,,,,,', "it is not CSV: unexpected end of data"),

@@ -273,6 +273,14 @@ async def test_doctor_says_how_the_clock_stands(club: Club) -> None:
     assert await told() == (True, ahead, "")
 
 
+@pytest.mark.parametrize(("days", "ahead"), [(1, "1 day"), (1.5, "1.5 days")])
+async def test_doctor_says_how_far_it_is_ahead(club: Club, days: float, ahead: str) -> None:
+    await advance(club, days=days)
+    async with club.runtime.database.read() as read:
+        found = await check_test_clock(Configuration(), read, club.clock.now())
+    assert found.sentence == f"Test mode is {ahead} ahead. Overdue work is looked for by real time."
+
+
 async def test_two_processes_have_one_time(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process learns of a move before it begins, and never dates anything before what it has seen."""
     monkeypatch.setattr(module, "SETTLING_SECONDS", 0.05)

@@ -41,6 +41,19 @@ async def test_a_saved_card_is_charged_from_now_on(club: Club) -> None:
     assert [(each["status"], each["card_last_four"]) for each in paid] == [("succeeded", "4242"), ("succeeded", "4444")]
 
 
+async def test_a_card_that_cannot_pay_in_its_currency_is_not_offered(club: Club) -> None:
+    visitor, subscription_id, place, customer_id = await subscribed(club)
+    rupees = await club.product(currency="INR", price=50_000)
+    customer = {"customer_id": customer_id}
+    other = await club.subscribe(rupees, "6074825972083818", billing={"country": "IN"}, customer=customer)
+    assert "RuPay" not in await visitor.get(f"{place}/card")
+    assert "RuPay ending in 3818" in await visitor.get(f"subscriptions/{other['subscription_id']}/card")
+    before = await club.read(subscription_id)
+    answer = await visitor.send(f"{place}/card", status=422, card=other["payment_method_id"])
+    assert "This saved card cannot be used any more." in answer.text
+    assert await club.read(subscription_id) == before
+
+
 async def test_another_card_is_entered_on_the_payment_page(club: Club) -> None:
     visitor, subscription_id, place, _ = await subscribed(club)
     before = await club.read(subscription_id)

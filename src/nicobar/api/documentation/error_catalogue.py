@@ -20,7 +20,7 @@ _SAMPLES: Final = {
     "paid": "40",
     "product_id": "pdt_0CbKX2hT9vQ1mN4rZ7sLe",
     "request_id": "req_0CbKX2hT9vQ1mN4rZ7sLe",
-    "seconds": "30",
+    "after": "30 seconds",
     "source": "EUR",
     "step": "KWD 0.010",
     "target": "VES",

@@ -155,27 +155,31 @@ def look_up_one(
     noun: str,
     object_id: str,
     mode: "Mode",
-    find: "Callable[[Read, Tenant], Awaitable[ResultT | None]]",
+    find: "Callable[[Runtime, Read, Tenant], Awaitable[ResultT | None]]",
+    commands: str | None = None,
 ) -> ResultT:
     """Return what `find` finds of the object with this id; `noun` is what it is, as "payment".
+
+    `commands` is the group of commands about it, where that is not the plural of the noun.
 
     Raises ConfigurationError without a database, and for an unknown id or one of the other mode, which it names.
     """
 
-    async def query(_runtime: "Runtime", read: "Read", tenant: "Tenant") -> "tuple[ResultT | None, Mode]":
+    async def query(runtime: "Runtime", read: "Read", tenant: "Tenant") -> "tuple[ResultT | None, Mode]":
         from nicobar.core.business.tenant import Tenant
 
-        if (found := await find(read, tenant)) is not None:
+        if (found := await find(runtime, read, tenant)) is not None:
             return found, mode
         other: Mode = "live" if mode == "test" else "test"
-        return None, other if await find(read, Tenant(tenant.business_id, other)) is not None else mode
+        return None, other if await find(runtime, read, Tenant(tenant.business_id, other)) is not None else mode
 
+    group = commands or f"{noun}s"
     found, its_mode = look_up(configuration, f"{noun}s", mode, query)
     if its_mode != mode:
-        see = command(configuration, f"{noun}s show {object_id} --mode {its_mode}")
+        see = command(configuration, f"{group} show {object_id} --mode {its_mode}")
         raise ConfigurationError(f"{object_id} is a {its_mode} {noun}. It is shown by: {see}")
     if found is None:
-        see = command(configuration, f"{noun}s list --mode {mode}")
+        see = command(configuration, f"{group} list --mode {mode}")
         raise ConfigurationError(f"There is no {noun} with the id {object_id!r}. The newest are listed by: {see}")
     return found
 
@@ -247,11 +251,6 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
             room = " " * (width - cell_len(cell))
             cells.append(room + cell if index in right else cell + room)
         yield "  ".join(cells).rstrip()
-
-
-def counted(count: int, noun: str) -> str:
-    """Write how many there are of what takes an s in the plural: `1 payment`, `1,200 payments`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def moment(at: datetime | None) -> str:

@@ -5,8 +5,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from nicobar.commands.terminal.parts import counted, moment, table
+from nicobar.commands.terminal.parts import moment, table
 from nicobar.commands.terminal.payment_screen import money, person
+from nicobar.core.counted import counted
 from nicobar.core.events.event import Event
 from nicobar.core.payments.payment import Payment
 from nicobar.core.subscriptions.calendar import Span

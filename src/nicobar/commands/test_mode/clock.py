@@ -13,13 +13,13 @@ from nicobar.commands.terminal.parts import (
     DatabaseUrl,
     Json,
     confirm,
-    counted,
     moment,
     print_json,
     print_table,
     refuse_without_database,
     with_runtime,
 )
+from nicobar.core.counted import counted
 from nicobar.program.banner import answer, command, say
 from nicobar.program.configuration import Configuration, ConfigurationError, read_configuration
 

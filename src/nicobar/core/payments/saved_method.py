@@ -1,12 +1,12 @@
 """Saved payment methods: a card that a customer agreed to keep for later purchases, by the processor's token for it."""
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from nicobar.core.payments.payment import CardDetails, Payment, method_type
-from nicobar.core.problems import Problem
+from nicobar.core.payments.payment import CardDetails, method_type
 
 _NETWORK_CURRENCIES: Final = {"rupay": frozenset({"INR"})}
 """Networks whose cards can be charged in some currencies only (contract, payment methods, section 1: RuPay)."""
@@ -59,24 +59,13 @@ def last_day(now: datetime) -> date:
     return (now.astimezone(UTC) - timedelta(days=1)).date()
 
 
-def can_pay(method: SavedMethod, payment: Payment) -> bool:
-    """Return whether a saved method can pay this payment: its type is allowed, and its network takes the currency."""
-    allowed = payment.options.allowed_payment_method_types
-    return (allowed is None or method.payment_method_type in allowed) and _takes(method, payment.currency)
+def can_pay(method: SavedMethod, currency: str, allowed: Collection[str] | None) -> bool:
+    """Return whether a saved method can pay: its type is among the `allowed` (None allows all), its network takes the
+    currency."""
+    return (allowed is None or method.payment_method_type in allowed) and takes(method.card, currency)
 
 
-def _takes(method: SavedMethod, currency: str) -> bool:
-    currencies = _NETWORK_CURRENCIES.get(method.card.network)
+def takes(card: CardDetails, currency: str) -> bool:
+    """Return whether the network of a card, saved or typed, takes a currency."""
+    currencies = _NETWORK_CURRENCIES.get(card.network)
     return currencies is None or currency in currencies
-
-
-def check_can_pay(method: SavedMethod, payment: Payment) -> None:
-    """Raise Problem NO_ELIGIBLE_PAYMENT_METHODS when the saved method cannot pay this payment."""
-    if not can_pay(method, payment):
-        raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
-
-
-def check_takes(method: SavedMethod, currency: str) -> None:
-    """Raise Problem NO_ELIGIBLE_PAYMENT_METHODS when the saved method can pay nothing in a currency."""
-    if not _takes(method, currency):
-        raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, get_args
 
 import msgspec
 
+from nicobar.core.counted import counted
 from nicobar.core.money.money import decimal_text
 from nicobar.core.problems import Problem
 from nicobar.core.tax.tax import MILLION, Taxability, TaxIdEffect, TaxRow, TaxTable
@@ -163,7 +164,7 @@ def _read_line(
 ) -> None:
     """Read one line into `lines`, or add what is wrong with it to `errors`."""
     if len(cells) != len(header):
-        errors.append(f"line {number}: it has {len(cells)} cells, and the first line has {len(header)}.")
+        errors.append(f"line {number}: it has {counted(len(cells), 'cell')}, and the first line has {len(header)}.")
         return
     row = {column: cell.strip() for column, cell in zip(header, cells, strict=True)}
     wrong = [column for column, cell in row.items() if len(cell) > LARGEST_CELL]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nicobar.core.accounts.processor_account import ProcessorAccount
 from nicobar.core.business.tenant import Tenant
+from nicobar.core.counted import counted
 from nicobar.core.problems import Problem
 from nicobar.flows.accounts.identify_accounts import identify_accounts
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
@@ -33,8 +34,8 @@ async def remove_processor_account(
         if work.under_way:
             raise Problem(
                 "UNSUPPORTED_ACTION",
-                detail=f"{work.open_attempts} {tenant.mode} payments are under way there, and "
-                f"{work.pending_refunds + work.returns} refunds: only this account can tell how they end.",
+                detail=f"Under way there: {counted(work.open_attempts, f'{tenant.mode} payment')} and "
+                f"{counted(work.pending_refunds + work.returns, 'refund')}. Only this account can tell how they end.",
             )
         account_id = stored.account_id or identified.get(stored.number)
         await retire_account(tx, stored, account_id, runtime.real_now(), keep_keys=False)

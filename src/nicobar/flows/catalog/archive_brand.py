@@ -6,8 +6,8 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.brand import ArchivedBrand, Brand, check_usable
 from nicobar.core.problems import Problem
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
-from nicobar.flows.events.load_whole_subscription import load_whole_subscription
-from nicobar.flows.events.write_event import write_event
+from nicobar.flows.events.load_whole_subscriptions import load_whole_subscriptions
+from nicobar.flows.events.write_events import write_events
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import brands, products
 from nicobar.storage.database import Tx
@@ -35,9 +35,8 @@ async def archive_brand(runtime: Runtime, tenant: Tenant, brand_id: str, target_
             products_moved = await products.move_products(tx, tenant, brand_id, target_id, moment)
             moved = await subscriptions.move_subscriptions(tx, tenant, brand_id, target_id)
             subscriptions_moved = len(moved)
-            for subscription in moved:
-                whole = await load_whole_subscription(tx, subscription)
-                await write_event(runtime, tx, tenant, "subscription.updated", whole, moment)
+            whole = await load_whole_subscriptions(tx, moved)
+            await write_events(runtime, tx, tenant, "subscription.updated", whole, moment)
         elif await products.brand_has_products(tx, tenant, brand_id):
             raise _needs_target("products")
         elif await subscriptions.brand_has_subscriptions(tx, tenant, brand_id):

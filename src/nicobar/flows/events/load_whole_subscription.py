@@ -10,4 +10,5 @@ async def load_whole_subscription(
     read: Read, subscription: Subscription, payment_id: str | None = None
 ) -> WholeSubscription:
     """Read what belongs to a subscription; `payment_id` is what an event of a renewal names."""
-    return WholeSubscription(subscription, await running_discounts(read, subscription), payment_id)
+    (discounts,) = await running_discounts(read, [subscription])
+    return WholeSubscription(subscription, discounts, payment_id)

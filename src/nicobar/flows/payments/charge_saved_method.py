@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable
 
 from nicobar.core.payments.payment import Payment
-from nicobar.core.payments.saved_method import SavedChoice, check_can_pay
-from nicobar.core.problems import Problem
+from nicobar.core.payments.saved_method import SavedChoice
+from nicobar.flows.accounts.find_charging_processor import find_charging_processor
+from nicobar.flows.customers.require_saved_method import require_saved_method
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
-from nicobar.storage.payments.saved_methods import get_method
 
 
 async def charge_saved_method(
@@ -21,10 +21,12 @@ async def charge_saved_method(
     method, NO_ELIGIBLE_PAYMENT_METHODS when it cannot pay this, and UNSUPPORTED_ACTION when no processor is there;
     nothing is stored then.
     """
-    async with runtime.database.read() as read:
-        method = await get_method(read, payment.tenant, payment.customer.customer_id, payment_method_id)
-    if method is None:
-        raise Problem("NOT_FOUND", what=f"Payment method {payment_method_id}", path="payment_method_id")
-    check_can_pay(method, payment)
+    processor = await find_charging_processor(runtime, payment.tenant)
+    if processor is not None:  # without one nothing can be confirmed
+        customer_id, allowed = payment.customer.customer_id, payment.options.allowed_payment_method_types
+        async with runtime.database.read() as read:
+            await require_saved_method(
+                read, payment.tenant, customer_id, payment_method_id, processor, payment.currency, allowed
+            )
     choice = SavedChoice(payment_method_id)
     await confirm_payment(runtime, payment.tenant, payment.payment_id, choice, create=store)

@@ -16,7 +16,7 @@ from nicobar.core.payments.methods import CARD_TYPES, decide
 from nicobar.core.payments.paying import is_payable, moves_alone, revision
 from nicobar.core.payments.payment import Attempt, CardDetails, Outcome, Payment, Succeeded, method_type
 from nicobar.core.payments.repricing import PaymentChange
-from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, check_can_pay
+from nicobar.core.payments.saved_method import SavedChoice, SavedMethod, takes
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.simulator.simulated_scenario import METADATA_KEY
@@ -25,6 +25,7 @@ from nicobar.flows.accounts.find_processors import find_processors
 from nicobar.flows.accounts.require_account import require_account
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.customers.check_only_subscription import check_only_subscription
+from nicobar.flows.customers.require_saved_method import require_saved_method
 from nicobar.flows.discounts.hold_codes import hold_codes
 from nicobar.flows.payments.begin_first_attempt import BegunAttempt, begin_first_attempt
 from nicobar.flows.payments.end_first_attempt import end_first_attempt
@@ -33,7 +34,7 @@ from nicobar.flows.payments.reprice_payment import reprice_payment
 from nicobar.flows.pricing.build_method_context import build_method_context
 from nicobar.flows.pricing.find_runnable_methods import find_runnable_methods
 from nicobar.flows.runtime import Runtime
-from nicobar.processors.accounts.registry import is_chargeable, is_simulated, processor_for
+from nicobar.processors.accounts.registry import is_simulated, processor_for
 from nicobar.processors.base import (
     CardInput,
     CardRefused,
@@ -49,7 +50,6 @@ from nicobar.storage.database import DatabaseUnavailable, Tx, UniqueViolation
 from nicobar.storage.payments.attempts import get_attempt
 from nicobar.storage.payments.payment_moves import begin_attempt
 from nicobar.storage.payments.payments import VersionedPayment, lock_payment
-from nicobar.storage.payments.saved_methods import get_method
 
 _log = structlog.get_logger(__name__)
 
@@ -250,7 +250,7 @@ async def _record_intent(
     if wish.instrument is None:
         raise Problem("INVALID_REQUEST_BODY", path="number", detail="A card is needed to pay.")
     if isinstance(wish.instrument, SavedChoice):
-        accepted = await _accepted_saved(tx, processor, wish.instrument, _usable_cards(payment, policy), payment)
+        accepted = await _accepted_saved(tx, policy, processor, wish.instrument, payment)
     else:
         accepted = _accepted(runtime, policy, processor, wish.instrument, payment, at)
     saved = accepted.instrument.payment_method_id if isinstance(accepted.instrument, SavedMethod) else None
@@ -318,15 +318,13 @@ def _usable_cards(payment: Payment, policy: Policy) -> frozenset[str]:
 
 
 async def _accepted_saved(
-    tx: Tx, processor: Processor, choice: SavedChoice, usable: frozenset[str], payment: Payment
+    tx: Tx, policy: Policy, processor: Processor, choice: SavedChoice, payment: Payment
 ) -> _Accepted:
     """Return what is charged. Raises Problem NOT_FOUND or NO_ELIGIBLE_PAYMENT_METHODS."""
-    method = await get_method(tx, payment.tenant, payment.customer.customer_id, choice.payment_method_id)
-    if method is None:
-        raise Problem("NOT_FOUND", what=f"Payment method {choice.payment_method_id}", path="payment_method_id")
-    check_can_pay(method, payment)
-    if not is_chargeable(method, processor) or method.payment_method_type not in usable:
-        raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
+    customer_id, usable = payment.customer.customer_id, _usable_cards(payment, policy)
+    method = await require_saved_method(
+        tx, payment.tenant, customer_id, choice.payment_method_id, processor, payment.currency, usable
+    )
     return _Accepted(method, method.card, "card", method.payment_method_type)
 
 
@@ -351,6 +349,8 @@ def _accepted(
     kind, usable = method_type(details), _usable_cards(payment, policy)
     if kind not in usable:
         raise CardRefused("number", f"only_{min(usable)}_cards" if usable else "method_unavailable")
+    if not takes(details, payment.currency):
+        raise CardRefused("number", "card_currency")
     return _Accepted(instrument, details, "card", kind)
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.fields import checked_metadata
+from nicobar.core.pricing.pricing import check_minimum, quote
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.due import is_over
 from nicobar.core.subscriptions.plan import Plan
@@ -13,18 +14,19 @@ from nicobar.core.subscriptions.plan_change_request import DemandedCharge
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
-from nicobar.flows.plans.price_due import WhatIsDue, price_due
+from nicobar.flows.plans.price_due import PricedDue, WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.place_charge import ChargeOrder, Overtaken, place_charge
 from nicobar.flows.subscriptions.require_subscription import require_subscription
+from nicobar.reference import currencies
 
 
 async def charge_on_demand(runtime: Runtime, tenant: Tenant, subscription_id: str, demanded: DemandedCharge) -> str:
     """Charge the stored method and return the id of the payment; a decline is no refusal, and changes no status.
 
     Raises Problem NOT_FOUND, SUBSCRIPTION_NOT_ON_DEMAND, SUBSCRIPTION_EXPIRED, SUBSCRIPTION_INACTIVE,
-    CHARGE_NOT_ALLOWED_FOR_SCHEDULED_CANCELLATION, PREVIOUS_PAYMENT_PENDING, NO_ELIGIBLE_PAYMENT_METHODS, and what
-    `price_due` and `place_charge` refuse; nothing is stored then.
+    CHARGE_NOT_ALLOWED_FOR_SCHEDULED_CANCELLATION, PREVIOUS_PAYMENT_PENDING, NO_ELIGIBLE_PAYMENT_METHODS,
+    TOTAL_PAYMENT_AMOUNT_BELOW_MINIMUM_AMOUNT, and what `price_due` and `place_charge` refuse; nothing is stored then.
     """
     subscription = await require_subscription(runtime, tenant, subscription_id)
     at = runtime.now(tenant)
@@ -37,6 +39,7 @@ async def charge_on_demand(runtime: Runtime, tenant: Tenant, subscription_id: st
     plan = _plan(subscription, demanded)
     due = WhatIsDue(plan, [], subscription.credit, None, demanded.fees_inclusive)
     priced = price_due(subscription, due, policy, tax_id, at)
+    _check_price(priced, subscription.currency)
     order = ChargeOrder(
         charge_type="on_demand",
         plan=plan,
@@ -66,6 +69,16 @@ def _check(subscription: Subscription, at: datetime) -> None:
         raise Problem("CHARGE_NOT_ALLOWED_FOR_SCHEDULED_CANCELLATION")
     if subscription.open_charge is not None:
         raise Problem("PREVIOUS_PAYMENT_PENDING")
+
+
+def _check_price(priced: PricedDue, currency: str) -> None:
+    """Refuse a price that is too small to be charged, as a payment of it is, instead of charging more than was asked.
+
+    Where credit leaves too little of a larger one, `price_due` has raised the charge, and the difference is credit.
+    """
+    if priced.charge.quote.total:
+        demanded = quote(priced.lines, priced.terms)
+        check_minimum(demanded, currencies.get(currency).minimum_minor, priced.terms.exponent)
 
 
 def _plan(subscription: Subscription, demanded: DemandedCharge) -> Plan:

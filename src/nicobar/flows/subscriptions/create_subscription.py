@@ -9,13 +9,13 @@ from nicobar.core.business.tenant import Tenant, secret_hash
 from nicobar.core.catalog.brand import check_usable
 from nicobar.core.customers.buyer import Buyer
 from nicobar.core.payments.payment import Payment, Succeeded
-from nicobar.core.payments.saved_method import check_can_pay
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charge_record import ChargeRecord
 from nicobar.core.subscriptions.due import wake_at
 from nicobar.core.subscriptions.subscription_request import CreatedSubscription, SubscriptionRequest
 from nicobar.flows.accounts.find_charging_processor import find_charging_processor
 from nicobar.flows.customers.check_only_subscription import check_only_subscription
+from nicobar.flows.customers.require_saved_method import require_saved_method
 from nicobar.flows.discounts.reserve_codes import reserve_codes
 from nicobar.flows.payments.charge_saved_method import charge_saved_method
 from nicobar.flows.payments.decide_creation import PaymentIds
@@ -23,11 +23,9 @@ from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.decide_subscription import DecidedSubscriptions
 from nicobar.flows.subscriptions.draft_subscription import draft_subscription
-from nicobar.processors.accounts.registry import is_chargeable
 from nicobar.storage.catalog.brands import lock_brand
 from nicobar.storage.database import Tx
 from nicobar.storage.payments.payment_insertion import insert_payment
-from nicobar.storage.payments.saved_methods import get_method
 from nicobar.storage.subscriptions.charges import insert_charge
 from nicobar.storage.subscriptions.subscriptions import has_live_subscription, insert_subscription
 
@@ -101,12 +99,8 @@ class _Record:
         processor = None if method is None else await find_charging_processor(self._runtime, self._tenant)
         async with self._runtime.database.transaction() as tx:
             if method is not None:
-                saved = await get_method(tx, self._tenant, self.buyer.customer_id, method)
-                if saved is None:
-                    raise Problem("NOT_FOUND", what=f"Payment method {method}", path="payment_method_id")
-                check_can_pay(saved, payment)
-                if not is_chargeable(saved, processor):
-                    raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
+                customer_id, allowed = self.buyer.customer_id, payment.options.allowed_payment_method_types
+                await require_saved_method(tx, self._tenant, customer_id, method, processor, payment.currency, allowed)
             await self._write(tx)
             if self._decided.succeeds_at_once:
                 stored = msgspec.structs.replace(payment, customer=self.buyer)

@@ -7,7 +7,6 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.core.payments.return_url import checked_return_url
-from nicobar.core.payments.saved_method import check_takes
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import price_left
 from nicobar.core.subscriptions.due import retry_of
@@ -18,6 +17,7 @@ from nicobar.core.subscriptions.subscription import UNPAID, Subscription
 from nicobar.flows.accounts.find_charging_processor import find_charging_processor
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.business.load_policy import load_policy
+from nicobar.flows.customers.require_saved_method import require_saved_method
 from nicobar.flows.plans.check_tax_id_again import check_tax_id_again
 from nicobar.flows.plans.price_due import WhatIsDue, price_due
 from nicobar.flows.runtime import Runtime
@@ -25,8 +25,6 @@ from nicobar.flows.subscriptions.charge_due import charge_due
 from nicobar.flows.subscriptions.place_charge import CHANGED_METHOD, ChargeOrder, Overtaken, PlacedCharge, place_charge
 from nicobar.flows.subscriptions.require_subscription import require_subscription
 from nicobar.flows.subscriptions.save_move import save_move
-from nicobar.processors.accounts.registry import is_chargeable
-from nicobar.storage.payments.saved_methods import get_method
 from nicobar.storage.subscriptions.subscriptions import lock_subscription
 
 
@@ -68,12 +66,8 @@ async def _replace(runtime: Runtime, subscription: Subscription, payment_method_
         own = await lock_subscription(tx, tenant, subscription.subscription_id)
         if own != subscription:
             raise Overtaken
-        method = await get_method(tx, tenant, subscription.customer.customer_id, payment_method_id)
-        if method is None:
-            raise Problem("NOT_FOUND", what=f"Payment method {payment_method_id}", path="payment_method_id")
-        check_takes(method, subscription.currency)
-        if not is_chargeable(method, processor):
-            raise Problem("NO_ELIGIBLE_PAYMENT_METHODS", path="payment_method_id")
+        customer_id, currency = subscription.customer.customer_id, subscription.currency
+        await require_saved_method(tx, tenant, customer_id, payment_method_id, processor, currency, None)
         await save_move(runtime, tx, replace_method(subscription, payment_method_id, at), at)
         ids = [subscription.subscription_id]
         await write_audit_entry(runtime, tx, tenant, CHANGED_METHOD, ids, ["payment_method_id"])

@@ -98,10 +98,11 @@ class CheckoutPage:
             answer = await self._pay_only(request, posted)
         if not isinstance(answer, Problem):
             return answer
-        if wants_json(request):
-            raise answer
         # As little as the form of a session says: whoever typed somebody's address does not learn what they have.
-        why = Stale(posted.visit.reader.texts("session.refused"), "details.error_heading")
+        sentence = posted.visit.reader.texts("session.refused")
+        if wants_json(request):
+            raise Problem("UNSUPPORTED_ACTION", status=409, detail=sentence)
+        why = Stale(sentence, "details.error_heading")
         return self._states.form(posted.visit, CheckedForm(None, {}, {}), status=409, stale=why)
 
     async def _pay_only(self, request: Request, posted: _Posted) -> Response | Problem:

@@ -54,6 +54,9 @@ class PageLimits:
         tax id may cost a question to a register."""
         self.guesses_by_address = Allowance(100, timedelta(hours=1))
         """The same by the client's address: a static link opens one session after the other to everybody."""
+        self.known_buyers = Allowance(60, timedelta(hours=1))
+        """Orders that were refused because their buyer may have one subscription and has it, by the client's address:
+        the refusal does not say so, and still tells who types addresses of others which of them are subscribers."""
         self.fields = Allowance(60, timedelta(minutes=10))
         """Looks at the page with a processor's own fields, by link: each is a question to the processor."""
         self.simulated_charges = Allowance(200, timedelta(hours=1))

@@ -106,7 +106,7 @@ async def proven_methods(
             return []
         methods = await list_methods(read, payment.tenant, customer_id)
     kept = [method for method in methods if is_chargeable(method, processor)]
-    usable = [method for method in kept if method.payment_method_type in offered and can_pay(method, payment)]
+    usable = [method for method in kept if can_pay(method, payment.currency, offered)]
     today = runtime.now(payment.tenant)
     return [method for method in usable if not method.is_expired(today)][:MAXIMUM_SHOWN]
 

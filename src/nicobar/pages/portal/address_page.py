@@ -24,7 +24,7 @@ from nicobar.pages.details.details import asked_details, country_name
 from nicobar.pages.frame.posted_form import PostedForm, holds_card_number
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import allowed
-from nicobar.pages.portal.portal_visit import Portal, PortalVisit
+from nicobar.pages.portal.portal_visit import FORM, Portal, PortalVisit
 from nicobar.pages.texts.texts import Texts
 from nicobar.reference import countries
 from nicobar.reference.codes import codes
@@ -55,14 +55,18 @@ class AddressPage:
     async def save(self, request: Request, visit: PortalVisit, form: PostedForm) -> Response:
         """Store what was typed; what cannot be used is said at its field, and then nothing is stored.
 
-        Raises Problem NOT_FOUND, and with status 403 when it may not be changed.
+        Another language, which comes as a form so that what was typed is kept, stores nothing either. Raises Problem
+        NOT_FOUND, and with status 403 when it may not be changed.
         """
         subscription = await own_subscription(self._portal, request, visit)
         if not allowed(subscription, visit.settings).change_address:
             raise switched_off()
         texts, shown_for = visit.reader.texts, _bill(subscription, form.text("shown_country"))
-        read = read_details(shown_for, form, texts, insist=True)
+        read = read_details(shown_for, form, texts, insist=not form.text("lang"))
         told = _told(shown_for, read.change)
+        if form.text("lang"):
+            return self._form(visit, subscription, told, read._replace(errors={}))
+        read = read._replace(shown={name: text for name, text in read.shown.items() if name in read.errors})
         if told.billing.country in visit.settings.blocked_countries and told.billing != subscription.billing:
             name = country_name(told.billing.country, visit.reader.locale)
             read.errors["country"] = texts("portal.country_blocked", country=name)
@@ -81,7 +85,7 @@ class AddressPage:
 
     def _form(self, visit: PortalVisit, subscription: Subscription, bill: Bill, read: ReadDetails) -> Response:
         """Show the form for this bill, with the errors and what could not be read of it."""
-        shown = {name: text for name, text in read.shown.items() if name in read.errors}
+        shown = dict(read.shown)
         if holds_card_number(bill.options.tax_id or ""):
             shown["tax_id"] = ""
         blocked, texts = visit.settings.blocked_countries, visit.reader.texts
@@ -92,6 +96,7 @@ class AddressPage:
             "portal_address.html",
             place=f"subscriptions/{subscription.subscription_id}/address",
             status=422 if read.errors else 200,
+            form_id=FORM,
             name=subscription.plan.product.name,
             fields=fields,
             errors=[field for group in fields for field in group if field.error],

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nicobar.core.payments.saved_method import SavedMethod
+from nicobar.core.payments.saved_method import SavedMethod, takes
 from nicobar.core.subscriptions.change_request import SubscriptionChange
 from nicobar.core.subscriptions.plan_change_request import MethodUpdate
 from nicobar.core.subscriptions.subscription import UNPAID, Subscription
@@ -17,7 +17,7 @@ from nicobar.pages.frame.rendering import redirect
 from nicobar.pages.frame.view import decline_text
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import Allowed, allowed, card_item
-from nicobar.pages.portal.portal_visit import Portal, PortalVisit
+from nicobar.pages.portal.portal_visit import FORM, Portal, PortalVisit
 from nicobar.pages.texts.language import with_language
 from nicobar.processors.accounts.registry import is_chargeable
 from nicobar.storage.payments.payments import get_payment
@@ -64,7 +64,9 @@ class BillingPages:
         if not may.change_card:
             raise switched_off()
         runtime, attempts, choice = self._portal.runtime, self._portal.limits.attempts, form.text("card")
-        own = await self._methods(visit)
+        if form.text("lang"):  # the choice is kept
+            return await self._cards(visit, subscription, chosen=choice)
+        own = await self._methods(visit, subscription.currency)
         if choice != NEW_CARD and choice not in {method.payment_method_id for method in own}:
             return await self._cards(visit, subscription, error=visit.reader.texts("error.saved_gone"))
         attempts.take(subscription.subscription_id, runtime.clock.elapsed())
@@ -97,24 +99,28 @@ class BillingPages:
         await update_subscription(self._portal.runtime, visit.tenant, subscription.subscription_id, change)
         return self._portal.back(visit, done=True)
 
-    async def _methods(self, visit: PortalVisit) -> list[SavedMethod]:
-        """Return the customer's saved cards that can be charged: not expired, and kept by the account that charges."""
+    async def _methods(self, visit: PortalVisit, currency: str) -> list[SavedMethod]:
+        """Return the saved cards that can be charged: not expired, of the account that charges, good for a currency."""
         runtime = self._portal.runtime
         now, processor = runtime.now(visit.tenant), await find_charging_processor(runtime, visit.tenant)
         async with runtime.database.read() as read:
             methods = await list_methods(read, visit.tenant, visit.customer.customer_id)
-        return [method for method in methods if is_chargeable(method, processor) and not method.is_expired(now)]
+        kept = [method for method in methods if is_chargeable(method, processor) and not method.is_expired(now)]
+        return [method for method in kept if takes(method.card, currency)]
 
-    async def _cards(self, visit: PortalVisit, subscription: Subscription, *, error: str | None = None) -> Response:
+    async def _cards(
+        self, visit: PortalVisit, subscription: Subscription, *, error: str | None = None, chosen: str | None = None
+    ) -> Response:
         texts = visit.reader.texts
         return self._portal.page(
             visit,
             "portal_card.html",
             place=f"subscriptions/{subscription.subscription_id}/card",
             status=200 if error is None else 422,
+            form_id=FORM,
             heading=texts("portal.card_heading", name=subscription.plan.product.name),
-            cards=[card_item(method, texts) for method in await self._methods(visit)],
-            current=subscription.payment_method_id,
+            cards=[card_item(method, texts) for method in await self._methods(visit, subscription.currency)],
+            current=subscription.payment_method_id if chosen is None else chosen,
             new_card=NEW_CARD,
             owes=subscription.status in UNPAID,
             error=error,

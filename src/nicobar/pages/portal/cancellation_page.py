@@ -14,7 +14,7 @@ from nicobar.pages.frame.posted_form import PostedForm, holds_card_number, text_
 from nicobar.pages.frame.view import day_text
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import allowed
-from nicobar.pages.portal.portal_visit import Portal, PortalVisit
+from nicobar.pages.portal.portal_visit import FORM, Portal, PortalVisit
 
 MAXIMUM_COMMENT: Final = 500
 """Characters of the customer's own words."""
@@ -41,8 +41,10 @@ class CancellationPage:
         subscription = await own_subscription(self._portal, request, visit)
         may = allowed(subscription, visit.settings)
         when, reason, comment = form.text("when"), form.text("reason"), tidy(form.text("comment"))
+        shown = "" if holds_card_number(comment) else comment
+        if form.text("lang") and may.cancel:  # what was typed is kept
+            return self._form(visit, subscription, when=when, reason=reason, comment=shown)
         if (error := text_fault(comment, MAXIMUM_COMMENT, visit.reader.texts)) is not None:
-            shown = "" if holds_card_number(comment) else comment
             return self._form(visit, subscription, when=when, reason=reason, comment=shown, error=error)
         if not {"later": may.cancel_later, "now": may.cancel_now}.get(when, False):
             raise switched_off()
@@ -78,6 +80,7 @@ class CancellationPage:
             "portal_cancel.html",
             place=f"subscriptions/{subscription.subscription_id}/cancel",
             status=200 if error is None else 422,
+            form_id=FORM,
             heading=texts("portal.cancel_heading", name=subscription.plan.product.name),
             ways=[(value, label, value == chosen) for value, label in ways],
             reasons=[(each, texts(f"portal.reason_{each}"), each == reason) for each in FEEDBACKS],

@@ -13,7 +13,7 @@ from nicobar.pages.changes.details_form import read_phone
 from nicobar.pages.details.details import LENGTHS, DetailField
 from nicobar.pages.frame.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.portal.overview import switched_off
-from nicobar.pages.portal.portal_visit import Portal, PortalVisit
+from nicobar.pages.portal.portal_visit import FORM, Portal, PortalVisit
 
 _NOWHERE: Final = "ZZ"
 """No country in particular: a phone number has to say its own."""
@@ -33,7 +33,10 @@ class DetailsPage:
         return self._form(visit, known, {})
 
     async def save(self, _request: Request, visit: PortalVisit, form: PostedForm) -> Response:
-        """Store what was typed; what cannot be used is said at its field, and then nothing is stored."""
+        """Store what was typed; what cannot be used is said at its field, and then nothing is stored.
+
+        Another language, which comes as a form so that what was typed is kept, stores nothing either.
+        """
         if not visit.settings.portal_details:
             raise switched_off()
         texts, errors = visit.reader.texts, dict[str, str]()
@@ -46,10 +49,10 @@ class DetailsPage:
             errors["phone"] = fault
         else:
             phone = read_phone(typed, _NOWHERE, errors, texts)
-        if errors:
+        if errors or form.text("lang"):
             again = {"customer_name": name, "phone": typed}
             shown = {field: "" if holds_card_number(text) else text for field, text in again.items()}
-            return self._form(visit, shown, errors)
+            return self._form(visit, shown, {} if form.text("lang") else errors)
         change = CustomerChange(name=name, phone_number=phone)
         await update_customer(self._portal.runtime, visit.tenant, visit.customer.customer_id, change)
         return self._portal.back(visit, done=True)
@@ -73,4 +76,6 @@ class DetailsPage:
             )
         ]
         status = 422 if errors else 200
-        return self._portal.page(visit, "portal_details.html", place="details", status=status, fields=fields)
+        return self._portal.page(
+            visit, "portal_details.html", place="details", status=status, form_id=FORM, fields=fields
+        )

@@ -30,11 +30,21 @@ from nicobar.pages.entry.limits import PageLimits
 from nicobar.pages.frame.posted_form import PostedForm, read_form
 from nicobar.pages.frame.rendering import Handler, Renderer, keep_cookie, redirect, refuse_foreign_forms, wants_json
 from nicobar.pages.frame.view import monogram
-from nicobar.pages.texts.language import asked_language, language_view, reader_of, with_language, with_parameter
+from nicobar.pages.texts.language import (
+    TypedForm,
+    asked_language,
+    language_view,
+    reader_of,
+    with_language,
+    with_parameter,
+)
 from nicobar.pages.texts.texts import Reader
 from nicobar.storage.customers.customers import get_customer
 from nicobar.storage.customers.portal_sessions import find_portal_session
 from nicobar.storage.payments.hosted_pages import PageFacts, offer_facts
+
+FORM: Final = "portal-form"
+"""Id of the form that something can be typed into."""
 
 COOKIE: Final = "portal"
 
@@ -129,20 +139,35 @@ class Portal:
 
         return post
 
-    def page(self, visit: PortalVisit, template: str, *, place: str = "", status: int = 200, **values: Any) -> Response:
-        """Render a page of the portal; `place` is where it can be asked for again, in another language."""
+    def page(
+        self,
+        visit: PortalVisit,
+        template: str,
+        *,
+        place: str = "",
+        status: int = 200,
+        form_id: str | None = None,
+        **values: Any,
+    ) -> Response:
+        """Render a page of the portal; `place` is where it can be asked for again, in another language.
+
+        `form_id` is the form that goes along then, so that what was typed is kept; None for a page without one.
+        """
         facts, texts = visit.facts, visit.reader.texts
+        here = self.renderer.path(visit.path(place))
+        typed = None if form_id is None else TypedForm(form_id, here)
         return self.renderer.page(
             template,
             status=status,
-            languages=language_view(self.renderer.path(visit.path(place)), visit.reader),
+            languages=language_view(here, visit.reader, typed),
+            form_id=form_id,
             texts=texts,
             page=SellerView(facts.seller, monogram(facts.seller), facts.image_id),
             seller=facts.seller,
             support_email=facts.support_email,
             test_mode=visit.session.mode == "test",
             overview=self.renderer.path(visit.path()),
-            place=self.renderer.path(visit.path(place)),
+            place=here,
             token=visit.token(place),
             **values,
         )

@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from nicobar.client_address import client_address
 from nicobar.core.ids import is_session_id
 from nicobar.core.payments.payment import Payment
 from nicobar.core.payments.repricing import MAXIMUM_CODES
@@ -115,10 +116,12 @@ class SessionPage:
         if ways is not None:
             self._one_step.check_limits(request)
         try:
-            started = (await start_payment(self._runtime, visit.session, typed.told)).payment
+            started = await self._started(request, visit.session, typed.told, drafted)
         except Problem as problem:
             if problem.code == "CHECKOUT_SESSION_CONSUMED":
                 return redirect(self._renderer.path(self._path(request, visit)))
+            if problem.code == "TOO_MANY_REQUESTS":
+                raise
             errors = {**typed.errors, **blamed(problem, typed.told, visit.reader)}
             return await self._form(request, visit, msgspec.structs.replace(typed, errors=errors), checked, 422)
         if ways is None or total_shown(started) != total_shown(due):  # or its page shows the new total first
@@ -127,6 +130,29 @@ class SessionPage:
         path = with_language(f"/{link_id}" if frame is None else frame.path(link_id), asked_language(request))
         in_place = ways.ahead is not None and form.text("in_place") == "yes"
         return await self._one_step.pay(request, started, checked, path, framed=frame is not None, in_place=in_place)
+
+    async def _started(
+        self, request: Request, session: CheckoutSession, told: ToldDetails, drafted: DraftedPayment
+    ) -> Payment:
+        """Make the payment. Raises Problem as `start_payment`.
+
+        Where customers may have one subscription, a refusal tells that an address has it: few may be tried.
+        The try is taken before that is known, so that many at once have no more of them. Raises Problem
+        TOO_MANY_REQUESTS.
+        """
+        settings = (await load_policy(self._runtime, session.tenant)).settings
+        if not drafted.subscriptions or settings.multiple_subscriptions:
+            return (await start_payment(self._runtime, session, told)).payment
+        address, refused = client_address(request), False
+        self._limits.known_buyers.take(address, self._runtime.clock.elapsed())
+        try:
+            return (await start_payment(self._runtime, session, told)).payment
+        except Problem as problem:
+            refused = problem.code == "CUSTOMER_HAS_EXISTING_SUBSCRIPTION"
+            raise
+        finally:
+            if not refused:
+                self._limits.known_buyers.give_back(address)
 
     async def sheet(self, request: Request) -> Response:
         """Answer GET of the style sheet that a session brings."""

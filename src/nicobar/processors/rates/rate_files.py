@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 from xml.parsers import expat
 
+from nicobar.core.counted import counted
 from nicobar.core.money.fx import BASE
 from nicobar.core.money.rate_feed import QuotedRate
 from nicobar.core.problems import Problem
@@ -100,7 +101,7 @@ def _csv_quote(
     header: list[str], cells: list[str], source: str, today: date, known: Container[str]
 ) -> tuple[str, QuotedRate]:
     if len(cells) != len(header):
-        raise ValueError(f"it has {len(cells)} cells, and the first line has {len(header)}")
+        raise ValueError(f"it has {counted(len(cells), 'cell')}, and the first line has {len(header)}")
     row = {column: cell.strip() for column, cell in zip(header, cells, strict=True)}
     code = row["code"].upper()
     if code not in known:

@@ -1,5 +1,6 @@
 """The outbox: events wait here for their delivery. A row is written in the commit of the change that it reports."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -14,9 +15,12 @@ from nicobar.storage.listing import Condition, equal, where
 _INSERT: Final = """
 WITH event AS (
     INSERT INTO events (business_id, mode, event_id, type, object_id, payload, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING business_id, mode, event_id, type
+    SELECT $1, $2, event_id, type, object_id, payload, created_at
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::json[], $7::timestamptz[]) WITH ORDINALITY
+        AS given (event_id, type, object_id, payload, created_at, place)
+    ORDER BY place RETURNING business_id, mode, event_id, type
 )
-SELECT schedule_webhooks(business_id, mode, event_id, type, $8) FROM event
+SELECT sum(schedule_webhooks(business_id, mode, event_id, type, $8)) FROM event
 """
 
 _UPDATE: Final = "UPDATE events SET payload = $4 WHERE business_id = $1 AND mode = $2 AND event_id = $3"
@@ -52,11 +56,19 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
-async def insert_event(tx: Tx, tenant: Tenant, event: Event, at: datetime) -> int:
-    """Store an event with its deliveries, due at `at` in the tenant's time; return how many endpoints want it."""
-    payload = msgspec.Raw(event.payload)
-    row = (tenant.business_id, tenant.mode, event.event_id, event.type, event.object_id, payload, event.created_at)
-    return int(await tx.fetchval(_INSERT, *row, at))
+async def insert_events(tx: Tx, tenant: Tenant, events: Sequence[Event], at: datetime) -> int:
+    """Store events with their deliveries, due at `at` in the tenant's time; return how many deliveries there are.
+
+    They are numbered in the given order.
+    """
+    columns = [
+        [event.event_id for event in events],
+        [event.type for event in events],
+        [event.object_id for event in events],
+        [msgspec.Raw(event.payload) for event in events],
+        [event.created_at for event in events],
+    ]
+    return int(await tx.fetchval(_INSERT, tenant.business_id, tenant.mode, *columns, at))
 
 
 async def update_event(tx: Tx, tenant: Tenant, event_id: str, payload: bytes) -> None:

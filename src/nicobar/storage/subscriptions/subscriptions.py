@@ -79,13 +79,14 @@ SELECT EXISTS (SELECT FROM subscriptions WHERE business_id = $1 AND mode = $2 AN
 """
 
 # Rows are locked in the order of their ids, as a payment that starts several locks them.
+# An array, because a join of `held` reads all subscriptions for each of them where PostgreSQL expects a single one.
 _MOVE: Final = f"""
 WITH held AS (
     SELECT subscription_id FROM subscriptions WHERE business_id = $1 AND mode = $2 AND brand_id = $3
         AND {_NOT_ENDED} ORDER BY subscription_id FOR UPDATE
 ), moved AS (
-    UPDATE subscriptions s SET brand_id = $4 FROM held
-    WHERE s.business_id = $1 AND s.mode = $2 AND s.subscription_id = held.subscription_id RETURNING s.subscription_id
+    UPDATE subscriptions SET brand_id = $4 WHERE business_id = $1 AND mode = $2
+        AND subscription_id = ANY(ARRAY(SELECT subscription_id FROM held)) RETURNING subscription_id
 )
 SELECT array_agg(subscription_id) FROM moved
 """
