@@ -228,9 +228,8 @@ async def check_secrets(examined: Examined) -> Finding:
         advice = f"Give it to the owner of the data folder: chown --reference={folder} {file}"
         return Finding(False, f"The encryption key {file} belongs to another user than the data folder.", advice)
     more = f" So can the secrets that sign webhooks ({webhooks})." if webhooks else ""
-    return Finding(
-        True, f"The keys of {counted(len(accounts), 'account')} at payment processors can be decrypted.{more}"
-    )
+    keys = f"The keys of {counted(len(accounts), 'account')} at payment processors"
+    return Finding(True, f"{keys} can be decrypted.{more}")
 
 
 async def check_audit_log(examined: Examined) -> Finding:

@@ -19,7 +19,9 @@ from flows.accounts.stripe_sales import (
     wait,
     wrong,
 )
+from flows.payments.paying import as_read
 from harness import FakeClock, Merchant
+from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Declined, NeedsAction, Succeeded, Unknown
 from nicobar.core.payments.saved_method import SavedChoice
 from nicobar.core.problems import Problem
@@ -38,8 +40,10 @@ from nicobar.processors.accounts.accounts import Accounts
 from nicobar.processors.base import MethodInput
 from nicobar.processors.stripe.stripe_account import StripeAccount
 from nicobar.storage.accounts.account_uses import account_uses
-from nicobar.storage.accounts.processor_accounts import hold_account, known_accounts
+from nicobar.storage.accounts.processor_accounts import close_account, hold_account, known_accounts
+from nicobar.storage.database import Database
 from nicobar.storage.payments.attempts import get_attempt
+from nicobar.storage.payments.first_attempts import FirstAttempt, begin_first_attempts
 from nicobar.storage.payments.payment_moves import begin_attempt
 from nicobar.vault import Keys, Vault
 from orders import attempts_of, dump, order, place, reload
@@ -174,9 +178,10 @@ async def test_nothing_begins_at_an_account_that_a_server_does_not_know_to_be_re
     ordered = len(localstripe.intents())
     await remove_processor_account(runtime, tenant, "stripe")
     before = await dump(runtime)
-    for instrument in (MethodInput("credit"), SavedChoice(str(sold.payment_method_id))):
+    seen, saved = await as_read(runtime, unpaid), SavedChoice(str(sold.payment_method_id))
+    for instrument, known in ((MethodInput("credit"), None), (MethodInput("credit"), seen), (saved, seen)):
         with pytest.raises(Problem, match="The account at stripe for test payments is not configured any more") as told:
-            await confirm_payment(runtime, tenant, unpaid.payment_id, instrument)
+            await confirm_payment(runtime, tenant, unpaid.payment_id, instrument, known=known)
         assert told.value.code == "UNSUPPORTED_ACTION"
     with pytest.raises(Problem, match="The account at stripe for test payments is not configured any more"):
         await refund_payment(runtime, tenant, NewRefund(sold.payment_id))
@@ -235,8 +240,9 @@ async def test_keys_that_cannot_be_decrypted_are_forgotten_with_their_account_an
     ]
 
 
+@pytest.mark.parametrize("way", ["locked", "unlocked"])
 async def test_a_removal_waits_for_what_begins_at_the_account_and_is_refused_then(
-    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     tenant = merchant.tenant
     await connect(runtime, tenant, localstripe, check=True)
@@ -248,8 +254,19 @@ async def test_a_removal_waits_for_what_begins_at_the_account_and_is_refused_the
         await go_on.wait()
         await begin_attempt(*args, **named)
 
+    async def commit_slowly(database: Database, tenant: Tenant, new: list[FirstAttempt]) -> Any:
+        async with database.transaction() as tx:
+            begun = await begin_first_attempts(tx, tenant, new)
+            held.set()
+            await go_on.wait()
+        return begun
+
     monkeypatch.setattr("nicobar.flows.payments.confirm_payment.begin_attempt", begin_slowly)
-    paying = asyncio.create_task(confirm_payment(runtime, tenant, payment.payment_id, MethodInput("credit")))
+    monkeypatch.setattr("nicobar.flows.payments.begin_first_attempt._begin", commit_slowly)
+    known = await as_read(runtime, payment) if way == "unlocked" else None
+    paying = asyncio.create_task(
+        confirm_payment(runtime, tenant, payment.payment_id, MethodInput("credit"), known=known)
+    )
     await held.wait()
     removing = asyncio.create_task(remove_processor_account(runtime, tenant, "stripe"))
     async with runtime.database.read() as read:
@@ -265,7 +282,7 @@ async def test_a_removal_waits_for_what_begins_at_the_account_and_is_refused_the
 
 
 async def test_those_who_begin_at_an_account_do_not_wait_for_each_other(
-    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant = merchant.tenant
     await connect(runtime, tenant, localstripe, check=True)
@@ -273,6 +290,30 @@ async def test_those_who_begin_at_an_account_do_not_wait_for_each_other(
         assert await hold_account(tx, tenant, "stripe", named(localstripe))
         assert not await hold_account(tx, merchant.live_tenant, "stripe", named(localstripe))
         await charge(runtime, tenant)
+        payment = await place(runtime, order(runtime, tenant))
+        known = await as_read(runtime, payment)
+        monkeypatch.delattr("nicobar.flows.payments.confirm_payment._begin_locked")
+        paid = await confirm_payment(runtime, tenant, payment.payment_id, MethodInput("credit"), known=known)
+    assert isinstance(paid.outcome, NeedsAction)
+
+
+async def test_who_begins_while_the_account_is_being_removed_waits_for_the_end_of_that(
+    runtime: Runtime, merchant: Merchant, localstripe: LocalStripe
+) -> None:
+    tenant = merchant.tenant
+    await connect(runtime, tenant, localstripe, check=True)
+    payment = await place(runtime, order(runtime, tenant))
+    known = await as_read(runtime, payment)
+    async with runtime.database.read() as read:
+        (stored,) = await known_accounts(read, tenant)
+    async with runtime.database.transaction() as tx:
+        await close_account(tx, stored)
+        pay = confirm_payment(runtime, tenant, payment.payment_id, MethodInput("credit"), known=known)
+        paying = asyncio.create_task(pay)
+        await asyncio.sleep(0.1)
+        assert (paying.done(), await attempts_of(runtime, payment)) == (False, [])
+    assert isinstance((await paying).outcome, NeedsAction)
+    assert len(await attempts_of(runtime, payment)) == 1
 
 
 async def test_nothing_is_decided_about_a_charge_of_an_account_whose_keys_are_gone(

@@ -12,6 +12,7 @@ import msgspec
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Attempt
 from nicobar.flows.runtime import Runtime
+from nicobar.processors.base import Processor
 from nicobar.storage.database import Database, UniqueViolation
 from nicobar.storage.gathering import Gatherings
 from nicobar.storage.payments.first_attempts import FirstAttempt, begin_first_attempts
@@ -34,12 +35,17 @@ class BegunAttempt(NamedTuple):
 
 
 async def begin_first_attempt(
-    runtime: Runtime, before: VersionedPayment, attempt: Attempt, payment_method: str, payment_method_type: str
+    runtime: Runtime,
+    before: VersionedPayment,
+    processor: Processor,
+    attempt: Attempt,
+    payment_method: str,
+    payment_method_type: str,
 ) -> BegunAttempt | None:
     """Store an attempt, and move its payment to `processing`.
 
-    None, and no change, when the payment has changed since it was read, when somebody works on it at this moment, or
-    when it has a live attempt already. Its lock tells more then.
+    None, and no change, when the payment has changed since it was read, when somebody works on it or on the account at
+    the processor at this moment, or when it has a live attempt already. Its lock tells more then.
     """
     begun = msgspec.structs.replace(
         before.payment,
@@ -50,7 +56,7 @@ async def begin_first_attempt(
         card=attempt.card,
     )
     tenant, database = begun.tenant, runtime.database
-    new = FirstAttempt(before, attempt, begun)
+    new = FirstAttempt(before, attempt, begun, not runtime.is_built_in(processor))
     try:
         left = await _BEGINNINGS.of(database).ask(tenant, new, partial(_begin, database.shared, tenant))
     except UniqueViolation as error:

@@ -199,16 +199,14 @@ async def _begin_unlocked(
         return None
     at = runtime.now(payment.tenant)
     processor = processor_for(find_processors(runtime, policy), payment.mode)
-    if processor is None or not runtime.is_built_in(processor) or not _is_meant(payment, wish, at):
-        return None
-    if _is_undated(payment, policy, wish, at):
+    if processor is None or not _is_meant(payment, wish, at) or _is_undated(payment, policy, wish, at):
         return None
     try:
         accepted = _accepted(runtime, policy, processor, instrument, payment, at)
     except (InputRefused, Problem):
         return None  # it is refused under the lock, unless the payment cannot be paid any more
     attempt = _attempt(runtime, processor, payment, accepted, wish, at)
-    begun = await begin_first_attempt(runtime, known, attempt, accepted.family, accepted.type)
+    begun = await begin_first_attempt(runtime, known, processor, attempt, accepted.family, accepted.type)
     if begun is None:
         return None
     return _ProcessorCall(processor, _charge_request(runtime, processor, payment, attempt, accepted, wish), begun)

@@ -25,7 +25,7 @@ from nicobar.storage.payments.payments import VersionedPayment
 # its tenant, and joined by whole keys alone: so PostgreSQL expects one row, and looks each up by its key.
 _HELD: Final = """
 held AS MATERIALIZED (
-    SELECT g.* FROM given g
+    SELECT g.* FROM {given} g
     JOIN payments p ON (p.business_id, p.mode, p.payment_id) = (g.business_id, g.mode, g.payment_id)
     WHERE p.xmin = g.version AND p.status = ANY(g.origins) {unchanged}
     FOR UPDATE OF p SKIP LOCKED
@@ -42,14 +42,26 @@ _UNCHANGED: Final = """
         WHERE (a.business_id, a.mode, a.attempt_id) = (g.business_id, g.mode, g.attempt_id))
 """
 
+# As `hold_account` does, so that an account is not removed while something begins there.
+_ACCOUNTS: Final = """
+accounts AS MATERIALIZED (
+    SELECT processor, account FROM processor_accounts
+    WHERE business_id = $1 AND mode = $2 AND sealed IS NOT NULL
+      AND (processor, account) IN (SELECT processor, account FROM given WHERE needs_account)
+    FOR KEY SHARE SKIP LOCKED
+), chargeable AS MATERIALIZED (
+    SELECT * FROM given WHERE NOT needs_account OR (processor, account) IN (SELECT * FROM accounts)
+)
+"""
+
 _BEGIN: Final = f"""
 WITH given AS MATERIALIZED (
     SELECT * FROM json_to_recordset($3) AS g(
         business_id text, mode text, payment_id text, version xid, origins text[], attempt_id text, processor text,
-        account text, amount bigint, currency text, card jsonb, at timestamptz, payment_method text,
-        payment_method_type text)
+        account text, needs_account boolean, amount bigint, currency text, card jsonb, at timestamptz,
+        payment_method text, payment_method_type text)
     WHERE business_id = $1 AND mode = $2
-), {_HELD.format(unchanged="")}, begun AS (
+), {_ACCOUNTS}, {_HELD.format(given="chargeable", unchanged="")}, begun AS (
     INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, account, amount, currency, card,
                           created_at, updated_at, save_method)
     SELECT $1, $2, attempt_id, payment_id, processor, account, amount, currency, card, at, at, false FROM held
@@ -69,7 +81,7 @@ WITH given AS MATERIALIZED (
         attempt_id text, outcome jsonb, at timestamptz, status text, error_code text, error_message text,
         payment_method_type text, card jsonb, three_ds jsonb, entry json, event_id text, type text, payload json)
     WHERE business_id = $1 AND mode = $2
-), {_HELD.format(unchanged=_UNCHANGED)}, ended AS (
+), {_HELD.format(given="given", unchanged=_UNCHANGED)}, ended AS (
     UPDATE attempts a SET outcome = h.outcome, updated_at = h.at, resolved_at = h.at
     FROM held h WHERE (a.business_id, a.mode, a.attempt_id) = (h.business_id, h.mode, h.attempt_id)
 ), moved AS (
@@ -96,6 +108,8 @@ class FirstAttempt(NamedTuple):
     attempt: Attempt
     payment: Payment
     """As it is from then on."""
+    needs_account: bool
+    """Whether the processor has keys of the seller, without which it could not tell how the attempt ends."""
 
 
 class FirstEnd(NamedTuple):
@@ -124,6 +138,7 @@ class _BeginRow(msgspec.Struct, frozen=True):
     attempt_id: str
     processor: str
     account: str
+    needs_account: bool
     amount: int
     currency: str
     card: CardDetails | None
@@ -159,8 +174,9 @@ class _EndRow(msgspec.Struct, frozen=True):
 async def begin_first_attempts(tx: Tx, tenant: Tenant, new: Sequence[FirstAttempt]) -> list[VersionedPayment | None]:
     """Store new attempts and move their payments to `processing`, all in one statement.
 
-    Return each payment as it is then; None, and no change, for one that has changed or that somebody holds. Raises
-    UniqueViolation `attempts_one_live`, and stores none, when a payment has a live attempt already or is given twice.
+    Return each payment as it is then; None, and no change, for one that has changed or that somebody holds, and where
+    the account at the processor is not there any more, or just being removed. Raises UniqueViolation
+    `attempts_one_live`, and stores none, when a payment has a live attempt already or is given twice.
     """
     allowed = origins("processing")
     rows = [
@@ -173,6 +189,7 @@ async def begin_first_attempts(tx: Tx, tenant: Tenant, new: Sequence[FirstAttemp
             one.attempt.attempt_id,
             one.attempt.processor,
             one.attempt.account,
+            one.needs_account,
             one.attempt.amount,
             one.attempt.currency,
             one.attempt.card,
