@@ -15,9 +15,10 @@ from nicobar.core.payments.payment import (
 from nicobar.flows.payments.begin_first_attempt import AT_MOST
 from nicobar.flows.payments.confirm_payment import Confirmation
 from nicobar.flows.runtime import Follower, Runtime
+from nicobar.processors.base import MethodInput
 from nicobar.storage.database import UniqueViolation
 from nicobar.storage.simulator.simulator import SimulatorRecords
-from orders import attempts_of, dump, reload
+from orders import attempts_of, dump, line, reload
 
 
 @pytest.fixture
@@ -95,6 +96,16 @@ async def test_the_event_shows_what_has_changed_while_the_charge_was_under_way(
     assert row["type"] == "payment.succeeded"
     data = row["payload"]["data"]
     assert (data["metadata"], data["customer"]["name"]) == (after.metadata, after.customer.name)
+
+
+async def test_the_processor_is_told_of_the_customer_as_they_are_now(runtime: Runtime, tenant: Tenant) -> None:
+    """Klarna decides by the published address, which the customer has got after the page was read."""
+    known = await placed(runtime, tenant, lines=[line(subtotal=9000)])
+    await run(runtime, "UPDATE customers SET email = 'customer+denied@email.us'")
+    await pay(runtime, known, MethodInput("klarna"))
+    async with runtime.database.read() as read:
+        reason = await read.fetchval("SELECT choices #>> '{approve,error_code}' FROM simulator.charges")
+    assert reason == "PAYMENT_METHOD_PROVIDER_DECLINED"
 
 
 async def test_a_form_for_what_has_changed_since_begins_nothing(

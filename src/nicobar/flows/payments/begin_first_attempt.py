@@ -44,8 +44,8 @@ async def begin_first_attempt(
 ) -> BegunAttempt | None:
     """Store an attempt, and move its payment to `processing`.
 
-    None, and no change, when the payment has changed since it was read, when somebody works on it or on the account at
-    the processor at this moment, or when it has a live attempt already. Its lock tells more then.
+    None, and no change, when the payment or its customer has changed since it was read, when somebody works on it or on
+    the account at the processor at this moment, or when it has a live attempt already. Its lock tells more then.
     """
     begun = msgspec.structs.replace(
         before.payment,

@@ -23,20 +23,19 @@ from nicobar.storage.payments.payments import VersionedPayment
 
 # Lines and amounts never change without a change of the payment's own row. What is given is narrowed to
 # its tenant, and joined by whole keys alone: so PostgreSQL expects one row, and looks each up by its key.
+# Subqueries, because a join could be led by the customer, who may have any number of payments.
 _HELD: Final = """
 held AS MATERIALIZED (
     SELECT g.* FROM {given} g
     JOIN payments p ON (p.business_id, p.mode, p.payment_id) = (g.business_id, g.mode, g.payment_id)
-    WHERE p.xmin = g.version AND p.status = ANY(g.origins) {unchanged}
+    WHERE p.xmin = g.version AND p.status = ANY(g.origins) AND g.customer_version = (
+        SELECT c.xmin FROM customers c
+        WHERE (c.business_id, c.mode, c.customer_id) = (p.business_id, p.mode, p.customer_id)) {further}
     FOR UPDATE OF p SKIP LOCKED
 )
 """
 
-# Subqueries, because a join could be led by the customer, who may have any number of payments.
-_UNCHANGED: Final = """
-    AND g.customer_version = (
-        SELECT c.xmin FROM customers c
-        WHERE (c.business_id, c.mode, c.customer_id) = (p.business_id, p.mode, p.customer_id))
+_UNRESOLVED: Final = """
     AND (
         SELECT a.resolved_at IS NULL FROM attempts a
         WHERE (a.business_id, a.mode, a.attempt_id) = (g.business_id, g.mode, g.attempt_id))
@@ -57,11 +56,11 @@ accounts AS MATERIALIZED (
 _BEGIN: Final = f"""
 WITH given AS MATERIALIZED (
     SELECT * FROM json_to_recordset($3) AS g(
-        business_id text, mode text, payment_id text, version xid, origins text[], attempt_id text, processor text,
-        account text, needs_account boolean, amount bigint, currency text, card jsonb, at timestamptz,
-        payment_method text, payment_method_type text)
+        business_id text, mode text, payment_id text, version xid, customer_version xid, origins text[],
+        attempt_id text, processor text, account text, needs_account boolean, amount bigint, currency text, card jsonb,
+        at timestamptz, payment_method text, payment_method_type text)
     WHERE business_id = $1 AND mode = $2
-), {_ACCOUNTS}, {_HELD.format(given="chargeable", unchanged="")}, begun AS (
+), {_ACCOUNTS}, {_HELD.format(given="chargeable", further="")}, begun AS (
     INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, account, amount, currency, card,
                           created_at, updated_at, save_method)
     SELECT $1, $2, attempt_id, payment_id, processor, account, amount, currency, card, at, at, false FROM held
@@ -81,7 +80,7 @@ WITH given AS MATERIALIZED (
         attempt_id text, outcome jsonb, at timestamptz, status text, error_code text, error_message text,
         payment_method_type text, card jsonb, three_ds jsonb, entry json, event_id text, type text, payload json)
     WHERE business_id = $1 AND mode = $2
-), {_HELD.format(given="given", unchanged=_UNCHANGED)}, ended AS (
+), {_HELD.format(given="given", further=_UNRESOLVED)}, ended AS (
     UPDATE attempts a SET outcome = h.outcome, updated_at = h.at, resolved_at = h.at
     FROM held h WHERE (a.business_id, a.mode, a.attempt_id) = (h.business_id, h.mode, h.attempt_id)
 ), moved AS (
@@ -134,6 +133,7 @@ class _BeginRow(msgspec.Struct, frozen=True):
     mode: str
     payment_id: str
     version: int
+    customer_version: int
     origins: Sequence[str]
     attempt_id: str
     processor: str
@@ -174,8 +174,8 @@ class _EndRow(msgspec.Struct, frozen=True):
 async def begin_first_attempts(tx: Tx, tenant: Tenant, new: Sequence[FirstAttempt]) -> list[VersionedPayment | None]:
     """Store new attempts and move their payments to `processing`, all in one statement.
 
-    Return each payment as it is then; None, and no change, for one that has changed or that somebody holds, and where
-    the account at the processor is not there any more, or just being removed. Raises UniqueViolation
+    Return each payment as it is then; None, and no change, for one that has changed, or its customer, or that somebody
+    holds, and where the account at the processor is not there any more, or just being removed. Raises UniqueViolation
     `attempts_one_live`, and stores none, when a payment has a live attempt already or is given twice.
     """
     allowed = origins("processing")
@@ -185,6 +185,7 @@ async def begin_first_attempts(tx: Tx, tenant: Tenant, new: Sequence[FirstAttemp
             tenant.mode,
             one.payment.payment_id,
             one.before.version,
+            one.before.customer_version,
             allowed,
             one.attempt.attempt_id,
             one.attempt.processor,
@@ -211,8 +212,8 @@ async def begin_first_attempts(tx: Tx, tenant: Tenant, new: Sequence[FirstAttemp
 async def end_first_attempts(tx: Tx, tenant: Tenant, ended: Sequence[FirstEnd]) -> list[int | None]:
     """Store how attempts ended with all that follows: status, books, event and its deliveries, all in one statement.
 
-    Return how many endpoints want each event; None, and no change, for a payment that has changed or that somebody
-    holds.
+    Return how many endpoints want each event; None, and no change, for a payment that has changed, or its customer, or
+    that somebody holds.
     """
     rows = [_end_row(one) for one in ended]
     told = await tx.fetch(_END, tenant.business_id, tenant.mode, rows)

@@ -6,6 +6,11 @@ from nicobar.storage.database import Tx
 
 _NAME: Final = "SELECT set_config('nicobar.emptied_test_mode', $1, true)"
 
+# Whoever records what becomes of a payment holds it first, and the rest then.
+_HOLD_PAYMENTS: Final = """
+SELECT count(*) FROM (SELECT FROM payments WHERE business_id = $1 AND mode = 'test' FOR UPDATE) held
+"""
+
 # Pictures and what they belong to name each other.
 _LET_PICTURES_GO: Final = (
     "UPDATE products SET image_id = NULL WHERE business_id = $1 AND mode = 'test' AND image_id IS NOT NULL",
@@ -72,6 +77,7 @@ async def empty_tables(tx: Tx, business_id: str) -> int:
     Webhook endpoints that were given up are enabled again.
     """
     await tx.fetchval(_NAME, business_id)
+    await tx.fetchval(_HOLD_PAYMENTS, business_id)
     for statement in (*_LET_PICTURES_GO, _ENDPOINTS):
         await tx.execute(statement, business_id)
     statements = [f"DELETE FROM {table} WHERE business_id = $1 AND mode = 'test'" for table in EMPTIED]
