@@ -13,6 +13,6 @@ async def analyze_tables(runtime: Runtime) -> None:
     async with runtime.database.read() as read:
         tables = await tables_without_statistics(read)
     for table in tables:
+        _log.info("analysing_table", table=table)
         async with runtime.database.statement() as tx:
             await analyze(tx, table)
-        _log.info("table_analysed", table=table)
