@@ -4,7 +4,10 @@ import asyncio
 import re
 from typing import Any
 
-from harness import FakeClock
+import pytest
+import pytest_asyncio
+
+from harness import EmptyingDatabase, FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.paying import revision
 from nicobar.core.payments.payment import (
@@ -40,6 +43,18 @@ class Gated(Simulator):
         self.waiting.release()
         await self.gate.wait()
         return self.answer or await super().charge(request)
+
+
+@pytest.fixture(name="bank")
+def gated_bank(clock: FakeClock, tests_database: EmptyingDatabase) -> Gated:
+    """A bank of the test's own."""
+    return Gated(clock, SimulatorRecords(tests_database.database))
+
+
+@pytest_asyncio.fixture(name="runtime")
+async def gated_runtime(runtime: Runtime, bank: Gated) -> Runtime:
+    """A runtime whose charges go to that bank."""
+    return runtime._replace(processors={"simulator": bank})
 
 
 async def run(runtime: Runtime, query: str, *values: object) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
 
-from flows.payments.paying import TABLES, Gated, as_read, pay, rows_of, run, told
-from harness import START, EmptyingDatabase, FakeClock, Merchant
+from flows.payments.paying import TABLES, Gated, as_read, gated_bank, gated_runtime, pay, rows_of, run, told
+from harness import START, FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.paying import moves_alone, revision
 from nicobar.core.payments.payment import (
@@ -31,9 +30,10 @@ from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import CardInput, MethodInput, SimulatedCharge
 from nicobar.storage.payments.payments import VersionedPayment
-from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card, line, order, place
 from proof import length
+
+__all__ = ["gated_bank", "gated_runtime"]
 
 UNANSWERED = {"nicobar_scenario": "drop_after"}
 
@@ -51,16 +51,6 @@ INSTRUMENTS: dict[str, Callable[[], CardInput | MethodInput | SimulatedCharge]] 
 
 CHANGES = ("nothing", "nothing", "nothing", "customer", "customer", "order", "link", "twice", "tried before")
 """What happens to a payment between its page and the form."""
-
-
-@pytest.fixture
-def bank(clock: FakeClock, tests_database: EmptyingDatabase) -> Gated:
-    return Gated(clock, SimulatorRecords(tests_database.database))
-
-
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime, bank: Gated) -> Runtime:
-    return runtime._replace(processors={"simulator": bank})
 
 
 class Drawing:

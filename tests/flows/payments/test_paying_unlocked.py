@@ -4,10 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from flows.payments.paying import Gated, pay, placed, run, several
-from harness import EmptyingDatabase, FakeClock
+from flows.payments.paying import Gated, gated_bank, gated_runtime, pay, placed, run, several
+from harness import FakeClock
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import (
     Succeeded,
@@ -17,18 +16,9 @@ from nicobar.flows.payments.confirm_payment import Confirmation
 from nicobar.flows.runtime import Follower, Runtime
 from nicobar.processors.base import MethodInput
 from nicobar.storage.database import UniqueViolation
-from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import attempts_of, dump, line, reload
 
-
-@pytest.fixture
-def bank(clock: FakeClock, tests_database: EmptyingDatabase) -> Gated:
-    return Gated(clock, SimulatorRecords(tests_database.database))
-
-
-@pytest_asyncio.fixture
-async def runtime(runtime: Runtime, bank: Gated) -> Runtime:
-    return runtime._replace(processors={"simulator": bank})
+__all__ = ["gated_bank", "gated_runtime"]
 
 
 async def test_those_who_come_together_share_the_commits(runtime: Runtime, tenant: Tenant) -> None:

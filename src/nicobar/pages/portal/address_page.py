@@ -24,7 +24,7 @@ from nicobar.pages.details.details import asked_details, country_name
 from nicobar.pages.frame.posted_form import PostedForm, holds_card_number
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import allowed
-from nicobar.pages.portal.portal_visit import FORM, Portal, PortalVisit
+from nicobar.pages.portal.portal_visit import Portal, PortalVisit
 from nicobar.pages.texts.texts import Texts
 from nicobar.reference import countries
 from nicobar.reference.codes import codes
@@ -96,7 +96,7 @@ class AddressPage:
             "portal_address.html",
             place=f"subscriptions/{subscription.subscription_id}/address",
             status=422 if read.errors else 200,
-            form_id=FORM,
+            has_form=True,
             name=subscription.plan.product.name,
             fields=fields,
             errors=[field for group in fields for field in group if field.error],

@@ -17,7 +17,7 @@ from nicobar.pages.frame.rendering import redirect
 from nicobar.pages.frame.view import decline_text
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import Allowed, allowed, card_item
-from nicobar.pages.portal.portal_visit import FORM, Portal, PortalVisit
+from nicobar.pages.portal.portal_visit import Portal, PortalVisit
 from nicobar.pages.texts.language import with_language
 from nicobar.processors.accounts.registry import is_chargeable
 from nicobar.storage.payments.payments import get_payment
@@ -117,7 +117,7 @@ class BillingPages:
             "portal_card.html",
             place=f"subscriptions/{subscription.subscription_id}/card",
             status=200 if error is None else 422,
-            form_id=FORM,
+            has_form=True,
             heading=texts("portal.card_heading", name=subscription.plan.product.name),
             cards=[card_item(method, texts) for method in await self._methods(visit, subscription.currency)],
             current=subscription.payment_method_id if chosen is None else chosen,

@@ -14,7 +14,7 @@ from nicobar.pages.frame.posted_form import PostedForm, holds_card_number, text_
 from nicobar.pages.frame.view import day_text
 from nicobar.pages.portal.overview import own_subscription, switched_off
 from nicobar.pages.portal.portal_views import allowed
-from nicobar.pages.portal.portal_visit import FORM, Portal, PortalVisit
+from nicobar.pages.portal.portal_visit import Portal, PortalVisit
 
 MAXIMUM_COMMENT: Final = 500
 """Characters of the customer's own words."""
@@ -80,7 +80,7 @@ class CancellationPage:
             "portal_cancel.html",
             place=f"subscriptions/{subscription.subscription_id}/cancel",
             status=200 if error is None else 422,
-            form_id=FORM,
+            has_form=True,
             heading=texts("portal.cancel_heading", name=subscription.plan.product.name),
             ways=[(value, label, value == chosen) for value, label in ways],
             reasons=[(each, texts(f"portal.reason_{each}"), each == reason) for each in FEEDBACKS],

@@ -13,7 +13,7 @@ from nicobar.pages.changes.details_form import read_phone
 from nicobar.pages.details.details import LENGTHS, DetailField
 from nicobar.pages.frame.posted_form import PostedForm, holds_card_number, text_fault
 from nicobar.pages.portal.overview import switched_off
-from nicobar.pages.portal.portal_visit import FORM, Portal, PortalVisit
+from nicobar.pages.portal.portal_visit import Portal, PortalVisit
 
 _NOWHERE: Final = "ZZ"
 """No country in particular: a phone number has to say its own."""
@@ -77,5 +77,5 @@ class DetailsPage:
         ]
         status = 422 if errors else 200
         return self._portal.page(
-            visit, "portal_details.html", place="details", status=status, form_id=FORM, fields=fields
+            visit, "portal_details.html", place="details", status=status, has_form=True, fields=fields
         )

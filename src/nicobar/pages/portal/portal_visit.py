@@ -43,7 +43,7 @@ from nicobar.storage.customers.customers import get_customer
 from nicobar.storage.customers.portal_sessions import find_portal_session
 from nicobar.storage.payments.hosted_pages import PageFacts, offer_facts
 
-FORM: Final = "portal-form"
+_FORM: Final = "portal-form"
 """Id of the form that something can be typed into."""
 
 COOKIE: Final = "portal"
@@ -146,16 +146,17 @@ class Portal:
         *,
         place: str = "",
         status: int = 200,
-        form_id: str | None = None,
+        has_form: bool = False,
         **values: Any,
     ) -> Response:
         """Render a page of the portal; `place` is where it can be asked for again, in another language.
 
-        `form_id` is the form that goes along then, so that what was typed is kept; None for a page without one.
+        A page that has a form takes it along then, so that what was typed is kept.
         """
         facts, texts = visit.facts, visit.reader.texts
         here = self.renderer.path(visit.path(place))
-        typed = None if form_id is None else TypedForm(form_id, here)
+        form_id = _FORM if has_form else None
+        typed = TypedForm(_FORM, here) if has_form else None
         return self.renderer.page(
             template,
             status=status,

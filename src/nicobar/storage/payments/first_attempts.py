@@ -126,8 +126,8 @@ class FirstEnd(NamedTuple):
     at: datetime
 
 
-class _BeginRow(msgspec.Struct, frozen=True):
-    """An attempt that begins, as the statement reads it."""
+class _Row(msgspec.Struct, frozen=True):
+    """What both statements read: the payment, what it must still be, and the attempt."""
 
     business_id: str
     mode: str
@@ -136,6 +136,11 @@ class _BeginRow(msgspec.Struct, frozen=True):
     customer_version: int
     origins: Sequence[str]
     attempt_id: str
+
+
+class _BeginRow(_Row, frozen=True):
+    """An attempt that begins, as the statement reads it."""
+
     processor: str
     account: str
     needs_account: bool
@@ -147,16 +152,9 @@ class _BeginRow(msgspec.Struct, frozen=True):
     payment_method_type: str | None
 
 
-class _EndRow(msgspec.Struct, frozen=True):
+class _EndRow(_Row, frozen=True):
     """An attempt that ends, as the statement reads it."""
 
-    business_id: str
-    mode: str
-    payment_id: str
-    version: int
-    customer_version: int
-    origins: Sequence[str]
-    attempt_id: str
     outcome: Outcome
     at: datetime
     status: str
