@@ -96,6 +96,7 @@ class Database:
                 self.dsn,
                 timeout=CONNECT_TIMEOUT,
                 command_timeout=self._command_timeout,
+                max_cached_statement_lifetime=0,  # PostgreSQL itself replans what ANALYZE or DDL outdates
                 server_settings={"application_name": self.application_name, "timezone": "UTC"},  # for times in JSON
             )
             await connection.set_type_codec(
