@@ -19,6 +19,8 @@ from bench.webhooks import Worked, process, read_line
 CONNECTIONS = (1, 16, 64)
 USUAL = 16
 """Connections where one number has to do."""
+BUYERS = (USUAL, 48)
+"""Connections that buy: the pages let 60 tries of one address be under way."""
 SHARES = (0.25, 0.5, 0.75)
 
 
@@ -128,8 +130,16 @@ def _row(server: Server, what: str, requests: Sequence[str], length: Length) -> 
     return row
 
 
-def measure_purchases(server: Server, dsn: str, goods: Goods, length: Length) -> Purchases:
-    """Create and pay with a webhook endpoint. The clock stops when the last event has arrived.
+def measure_purchases(server: Server, dsn: str, goods: Goods, length: Length) -> list[Purchases]:
+    """Create and pay with a webhook endpoint; afterwards the books have to be in order."""
+    bought = [_buy(server, dsn, goods, length, connections) for connections in BUYERS]
+    books = server.command("doctor")
+    assert books.returncode == 0, books.stdout
+    return bought
+
+
+def _buy(server: Server, dsn: str, goods: Goods, length: Length, connections: int) -> Purchases:
+    """Buy at so many connections. The clock stops when the last event has arrived.
 
     Each connection plans each of a dozen statements five times before it keeps the plan: that takes the first seconds.
     """
@@ -141,24 +151,26 @@ def measure_purchases(server: Server, dsn: str, goods: Goods, length: Length) ->
         for warms in (True, *[False] * length.rounds):
             seconds = length.seconds * (2 if warms else 1)
             before = _purchases(dsn)
-            cost = server.measure([goods.payment], USUAL, seconds, buys=True)
+            cost = server.measure([goods.payment], connections, seconds, buys=True)
             paid = time.perf_counter()
             made = _purchases(dsn) - before
             hoped = taken + made
             while taken < hoped:
                 taken = int(read_line(receiver))
             rate = made / (made / cost.rate + time.perf_counter() - paid)
+            hand = pgbench(dsn, goods.hand, connections, "-T", str(max(1, round(length.seconds))))
             if not warms:
-                hand = pgbench(dsn, goods.hand, USUAL, "-T", str(max(1, round(seconds))))
-                found.append(Purchases(rate, rate / hand, cost))
+                found.append(Purchases(connections, rate, hand, rate / hand, cost))
         server.call("DELETE", f"/webhooks/{endpoint['id']}")
     purchases = Purchases(
-        median(one.rate for one in found), median(one.ratio for one in found), middle([one.cost for one in found])
+        connections,
+        median(one.rate for one in found),
+        median(one.by_hand for one in found),
+        median(one.ratio for one in found),
+        middle([one.cost for one in found]),
     )
-    show("create, pay on the page, webhook", purchases.cost)
+    show(f"create, pay, webhook, {connections} connections", purchases.cost)
     say(f"  {purchases.rate:.0f} /s until the last webhook has arrived; ratio to pgbench {purchases.ratio:.2f}")
-    books = server.command("doctor")
-    assert books.returncode == 0, books.stdout
     return purchases
 
 

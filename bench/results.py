@@ -50,9 +50,12 @@ class Row(msgspec.Struct):
 class Purchases(msgspec.Struct):
     """Payments that were created and paid on their pages, and told to a webhook endpoint before the clock stopped."""
 
+    connections: int
     rate: float
+    by_hand: float
+    """Transactions of pgbench in a second, at as many connections."""
     ratio: float
-    """To pgbench's transactions at as many connections."""
+    """Purchases to transactions: the median of the rounds."""
     cost: Cost
 
 
@@ -93,7 +96,7 @@ class Results(msgspec.Struct):
     several: list[Creation]
     """With `SEVERAL` processes of the server."""
     rows: list[Row]
-    purchases: Purchases
+    purchases: list[Purchases]
     constant: list[Constant]
     deliveries: Worked
     renewals: Worked
@@ -107,6 +110,7 @@ def about(method: str) -> About:
     changed = " and changes that are not committed" if _git("status", "--porcelain", "--", "src", "bench") else ""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    machine += f", Python {platform.python_version()} ({platform.python_compiler()})"
     return About(f"{datetime.now(UTC):%Y-%m-%d}", commit + changed, machine, method)
 
 
