@@ -19,7 +19,7 @@ from nicobar.app import create_app
 from nicobar.core.business.tenant import Tenant
 from nicobar.flows.payments.confirm_payment import confirm_payment
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.belongings.hosted_page import find_hosted_page
+from nicobar.storage.belongings.hosted_page import find_hosted_pages
 from nicobar.storage.customers.customers import CustomerFilters, list_customers
 from nicobar.storage.database import Read
 from nicobar.storage.events.events import EventFilter, list_events
@@ -152,14 +152,14 @@ async def run_the_path(runtime: Runtime) -> Tenant:
     for is_known in (True, False):  # without the payment's lock, and under it
         created = (await merchant.client.post("/payments", json=known)).json()
         async with runtime.database.read() as read:
-            found = await find_hosted_page(read, created["payment_link"].rpartition("/")[2])
+            (found,) = await find_hosted_pages(read, [created["payment_link"].rpartition("/")[2]])
         assert found is not None
         as_read = found.versioned if is_known else None
         await confirm_payment(runtime, merchant.tenant, created["payment_id"], card(), known=as_read)
     assert (await merchant.client.get("/payments")).status_code == 200
     async with runtime.database.read() as read:
         assert await find_payment_by_link(read, link_id) is not None
-        assert await find_hosted_page(read, link_id) is not None
+        assert None not in await find_hosted_pages(read, [link_id, created["payment_link"].rpartition("/")[2]])
         for filters in FILTERS["payments"]:
             await list_payments(read, merchant.tenant, PaymentFilters(**filters), 10, 0)
         for filters in FILTERS["refunds"]:

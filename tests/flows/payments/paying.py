@@ -19,7 +19,7 @@ from nicobar.flows.payments.confirm_payment import Confirmation, confirm_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import CardInput, ChargeRequest, MethodInput, SimulatedCharge
 from nicobar.processors.simulator.simulator import Simulator
-from nicobar.storage.belongings.hosted_page import find_hosted_page
+from nicobar.storage.belongings.hosted_page import find_hosted_pages
 from nicobar.storage.payments.payments import VersionedPayment
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card, order, place
@@ -65,7 +65,7 @@ async def run(runtime: Runtime, query: str, *values: object) -> None:
 async def as_read(runtime: Runtime, payment: Payment) -> VersionedPayment:
     """Return a payment as its page reads it."""
     async with runtime.database.read() as read:
-        found = await find_hosted_page(read, payment.link_id or "")
+        (found,) = await find_hosted_pages(read, [payment.link_id or ""])
     assert found is not None
     return found.versioned
 

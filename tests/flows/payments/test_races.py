@@ -33,7 +33,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.processors.base import ChargeRequest, Notice
 from nicobar.processors.simulator.simulator import Simulator
-from nicobar.storage.belongings.hosted_page import find_hosted_page
+from nicobar.storage.belongings.hosted_page import find_hosted_pages
 from nicobar.storage.payments.attempts import live_attempt
 from nicobar.storage.simulator.simulator import SimulatorRecords
 from orders import card, order, place
@@ -84,7 +84,7 @@ class Track:
         known = None
         if self.chance.random() < 0.7:
             async with self.runtime.database.read() as read:
-                found = await find_hosted_page(read, payment.link_id or "")
+                (found,) = await find_hosted_pages(read, [payment.link_id or ""])
             known = None if found is None else found.versioned
         await confirm_payment(self.runtime, self.tenant, payment.payment_id, card(self.card), known=known)
 

@@ -240,7 +240,7 @@ async def test_a_bug_of_ours_is_told_kindly(
     async def broken(*_arguments: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("nicobar.pages.checkout.visit.find_hosted_page", broken)
+    monkeypatch.setattr("nicobar.pages.entry.links.find_hosted_pages", broken)
     response = await browser.get("/AAAAAAAA", headers=headers)
     assert response.status_code == 500
     assert response.headers["request-id"].startswith("req_")

@@ -28,7 +28,7 @@ from nicobar.pages.texts.texts import Reader
 from nicobar.processors.accounts.registry import processor_for
 from nicobar.processors.base import Processor
 from nicobar.reference import methods
-from nicobar.storage.belongings.hosted_page import HostedPage, find_hosted_page
+from nicobar.storage.belongings.hosted_page import HostedPage
 from nicobar.storage.discounts.redemptions import own_codes
 from nicobar.storage.payments.hosted_pages import PageFacts
 from nicobar.storage.payments.payments import VersionedPayment, get_pricing
@@ -112,10 +112,10 @@ async def load_visit(runtime: Runtime, limits: PageLimits, request: Request) -> 
     A payment that is under way is queried first, so that nobody waits for the background sweep alone. Only then is it
     read a second time: the answer may have changed it.
     """
-    found, fresh = await find_link(runtime, limits, request, find_hosted_page), True
+    found, fresh = await find_link(runtime, limits, request), True
     if found.payment.status in ("processing", "requires_customer_action"):
         fresh = await resolve_attempt(runtime, found.payment.tenant, found.payment.payment_id, came_back=True)
-        found = await find_link(runtime, limits, request, find_hosted_page)
+        found = await find_link(runtime, limits, request)
     return await _visit(runtime, request, found, fresh=fresh)
 
 

@@ -1,8 +1,9 @@
 """Payment links: how one is found, and its QR code, for paper, posters and screens that somebody points a phone at."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
+from functools import partial
 from io import BytesIO
-from typing import Final, TypeVar
+from typing import Final
 
 import segno
 from starlette.convertors import Convertor, register_url_convertor
@@ -12,8 +13,9 @@ from starlette.responses import Response
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime
 from nicobar.pages.entry.limits import PageLimits
-from nicobar.storage.database import Read
-from nicobar.storage.payments.payments import find_payment_by_link
+from nicobar.storage.belongings.hosted_page import HostedPage, find_hosted_pages
+from nicobar.storage.database import Database
+from nicobar.storage.gathering import Gatherings
 
 _QUIET_ZONE: Final = 4
 """Modules of white around the code, as ISO/IEC 18004 wants it."""
@@ -67,27 +69,27 @@ register_url_convertor("clinging", ClingingConvertor())
 register_url_convertor("change", ChangeConvertor())
 
 
-FoundT = TypeVar("FoundT")
+_LOOKUPS: Final = Gatherings[str, HostedPage | None](at_most=8, lanes=2)
 
 
-async def find_link(
-    runtime: Runtime,
-    limits: PageLimits,
-    request: Request,
-    load: Callable[[Read, str], Awaitable[FoundT | None]],
-) -> FoundT:
-    """Return what `load` finds behind the link in the request's path, with one query.
+async def find_link(runtime: Runtime, limits: PageLimits, request: Request) -> HostedPage:
+    """Return what is behind the link in the request's path. Links that are asked for side by side share a query.
 
     Raises Problem NOT_FOUND for an unknown link, and TOO_MANY_REQUESTS for an unknown one from an address that asked
     for too many of them. A link that exists always opens: behind a proxy that does not tell whom it speaks for, all
     customers share one address, and nobody may lock them out. What keeps links from being guessed is their length.
     """
-    async with runtime.database.read() as read:
-        found = await load(read, request.path_params["link_id"])
+    lookups = _LOOKUPS.of(runtime.database)
+    found = await lookups.ask("", request.path_params["link_id"], partial(_look_up, runtime.database))
     if found is None:
         limits.miss(request, runtime.clock.elapsed())
         raise Problem("NOT_FOUND", what="Payment link")
     return found
+
+
+async def _look_up(database: Database, link_ids: list[str]) -> Sequence[HostedPage | None]:
+    async with database.read() as read:
+        return await find_hosted_pages(read, link_ids)
 
 
 class QrCodes:
@@ -106,7 +108,7 @@ class QrCodes:
         return await self._picture(request, "png", "image/png")
 
     async def _picture(self, request: Request, kind: str, media_type: str) -> Response:
-        payment = await find_link(self._runtime, self._limits, request, find_payment_by_link)
+        payment = (await find_link(self._runtime, self._limits, request)).payment
         if payment.status != "succeeded" and self._runtime.now(payment.tenant) >= payment.expires_on:
             raise Problem("NOT_FOUND", status=410, message="This payment link has expired")
         url = self._runtime.link_url(request.path_params["link_id"])

@@ -1,12 +1,13 @@
-"""All that the page of a payment link shows, in one query."""
+"""All that the page of a payment link shows, in one query for one link or for many."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from nicobar.core.payments.payment import Attempt, Payment
 from nicobar.core.sessions.checkout_session import SessionRequest
-from nicobar.storage.database import Read
+from nicobar.storage.database import Read, Record
 from nicobar.storage.payments.attempts import ATTEMPT_COLUMNS
 from nicobar.storage.payments.hosted_pages import FACTS_COLUMNS, WITH_SELLER, PageFacts
 from nicobar.storage.payments.payments import (
@@ -17,7 +18,9 @@ from nicobar.storage.payments.payments import (
     versioned_of_row,
 )
 
+# `OFFSET 0` has each link looked up by its index, and all that belongs to its payment by their keys.
 _FIND: Final = f"""
+SELECT found.* FROM unnest($1::text[]) AS asked (link_id) CROSS JOIN LATERAL (
 SELECT {PAYMENT_COLUMNS}, {LINES}, {VERSION_COLUMNS}, {FACTS_COLUMNS},
     (SELECT to_json(a) FROM (
         SELECT {ATTEMPT_COLUMNS} FROM attempts t
@@ -26,7 +29,8 @@ SELECT {PAYMENT_COLUMNS}, {LINES}, {VERSION_COLUMNS}, {FACTS_COLUMNS},
     (SELECT s.request FROM checkout_sessions s
     WHERE (s.business_id, s.mode, s.session_id) = (p.business_id, p.mode, p.options ->> 'checkout_session_id')
     ) AS session
-{WITH_SELLER} WHERE p.link_id = $1
+{WITH_SELLER} WHERE p.link_id = asked.link_id OFFSET 0
+) found
 """
 
 _FACTS: Final = PageFacts.__struct_fields__
@@ -48,11 +52,13 @@ class HostedPage(NamedTuple):
         return self.versioned.payment
 
 
-async def find_hosted_page(read: Read, link_id: str) -> HostedPage | None:
-    """Return what is behind a link: the link itself is the customer's permission, so no tenant is asked."""
-    row = await read.fetchrow(_FIND, link_id)
-    if row is None:
-        return None
+async def find_hosted_pages(read: Read, link_ids: Sequence[str]) -> list[HostedPage | None]:
+    """Return what is behind each link: the link itself is the customer's permission, so no tenant is asked."""
+    found = {row["link_id"]: _page_of_row(row) for row in await read.fetch(_FIND, link_ids)}
+    return [found.get(link_id) for link_id in link_ids]
+
+
+def _page_of_row(row: Record) -> HostedPage:
     facts = msgspec.convert({name: row[name] for name in _FACTS}, PageFacts)
     attempt = msgspec.convert(row["attempt"], Attempt | None)
     return HostedPage(versioned_of_row(row), facts, attempt, msgspec.convert(row["session"], SessionRequest | None))
