@@ -13,7 +13,7 @@ from harness import Server
 # The SDK marks POST /payments as legacy; it is the endpoint that this server is about.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 NODE_MODULES = ROOT / "build" / "node" / "node_modules"
 
 ITERATE = """
