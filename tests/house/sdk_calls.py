@@ -36,6 +36,18 @@ A test compares the page with both.
 
 A call that is not there is answered with status 404 or 405, and has changed nothing. The two that read a webhook ask no
 server, and work. What answers contain is in the API's own documentation, at `/docs` of your server.
+
+Lists count their pages from 0, as those of Dodo Payments do, and the SDKs count on from 1: iterating over a list leaves
+out its second page. In Python ask for one page after the other until one is empty; in JavaScript and Go give
+`page_number` 0, and iterating is right.
+
+```python
+page = 0
+while payments := client.payments.list(page_number=page, page_size=100).items:
+    for payment in payments:
+        print(payment.payment_id, payment.status)
+    page += 1
+```
 """
 
 

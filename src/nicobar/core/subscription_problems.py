@@ -4,6 +4,10 @@ from typing import Final
 
 from nicobar.core.catalogue_entry import CatalogueEntry
 
+NO_NEW_CHARGE: Final = "Cannot create new charge as previous payment is not successful yet"
+"""What `PREVIOUS_PAYMENT_PENDING` says of a new charge, in the contract's words; the catalogue's sentence is for all
+else that has to wait."""
+
 SUBSCRIPTION_PROBLEMS: Final[dict[str, CatalogueEntry]] = {
     "ADDONS_NOT_ALLOWED_FOR_ON_DEMAND": CatalogueEntry(
         422, "Addons are not allowed for on demand subscriptions", "An on-demand subscription with add-ons."

@@ -48,7 +48,8 @@ Every error has the same body, two keys and no more:
 - A refusal would be the same next time, so it carries `x-should-retry: false`, which the official SDKs obey. Answers
   with status 429, 500 or 503 do not carry it: trying again may help, after a 429 when the seconds of its `retry-after`
   header are over. `IDEMPOTENT_REQUEST_RUNNING` carries `x-should-retry: true`, and in `retry-after-ms` when to ask.
-- Every answer, good or bad, carries its own `request-id` header. The log of the server has it on every line.
+- Every answer, good or bad, carries its own `request-id` header. The log of the server has it on every line. Only what
+  is no valid HTTP/1.1 (400), or has a head that is too long (431), is refused before it gets one.
 - A declined card is not an error: the payment gets `status: failed` with an `error_code` and an `error_message`.
 """
 

@@ -33,7 +33,8 @@ first answer with `Idempotent-Replayed: true`. The official libraries send none 
 payment or, in its path, an object.
 
 Lists come in pages that count from zero: `page_number` and `page_size`. A page past the end is empty, which is how a \
-list ends. Pages end after {MAXIMUM_OFFSET} objects.
+list ends. Pages end after {MAXIMUM_OFFSET} objects. The official libraries count on from one when they iterate by \
+themselves, and leave out the second page: ask for each page, or, in JavaScript and Go, begin with `page_number` 0.
 
 Every error is `{{"code": "...", "message": "..."}}`: programs decide by `code`, people read `message`. A refused \
 request has changed nothing and carries `x-should-retry: false`. A path that does not exist \

@@ -8,6 +8,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.fields import checked_metadata
 from nicobar.core.pricing.pricing import check_minimum, quote
 from nicobar.core.problems import Problem
+from nicobar.core.subscription_problems import NO_NEW_CHARGE
 from nicobar.core.subscriptions.due import is_over
 from nicobar.core.subscriptions.plan import Plan
 from nicobar.core.subscriptions.plan_change_request import DemandedCharge
@@ -54,7 +55,7 @@ async def charge_on_demand(runtime: Runtime, tenant: Tenant, subscription_id: st
     try:
         placed = await place_charge(runtime, subscription, order, tax_id, at)
     except Overtaken as error:
-        raise Problem("PREVIOUS_PAYMENT_PENDING") from error
+        raise Problem("PREVIOUS_PAYMENT_PENDING", message=NO_NEW_CHARGE) from error
     return placed.payment.payment_id
 
 
@@ -68,7 +69,7 @@ def _check(subscription: Subscription, at: datetime) -> None:
     if subscription.cancel_at_next_billing_date:
         raise Problem("CHARGE_NOT_ALLOWED_FOR_SCHEDULED_CANCELLATION")
     if subscription.open_charge is not None:
-        raise Problem("PREVIOUS_PAYMENT_PENDING")
+        raise Problem("PREVIOUS_PAYMENT_PENDING", message=NO_NEW_CHARGE)
 
 
 def _check_price(priced: PricedDue, currency: str) -> None:

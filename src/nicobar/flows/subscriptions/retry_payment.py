@@ -5,6 +5,7 @@ from typing import NamedTuple
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Payment
 from nicobar.core.problems import Problem
+from nicobar.core.subscription_problems import NO_NEW_CHARGE
 from nicobar.core.subscriptions.due import retry_of
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.subscriptions.charge_due import NothingToCharge, charge_due
@@ -32,12 +33,12 @@ async def retry_payment(runtime: Runtime, tenant: Tenant, payment_id: str) -> Re
     if state.reason == "UNSUPPORTED_ACTION" or state.subscription is None:
         raise Problem("UNSUPPORTED_ACTION", detail="Only failed renewals of subscriptions can be retried")
     if state.reason is not None:
-        raise Problem(state.reason)
+        raise Problem(state.reason, message=NO_NEW_CHARGE if state.reason == "PREVIOUS_PAYMENT_PENDING" else None)
     due = retry_of(state.subscription)
     try:
         placed = await charge_due(runtime, state.subscription, due, runtime.now(tenant), is_manual=True)
     except Overtaken as error:
-        raise Problem("PREVIOUS_PAYMENT_PENDING") from error
+        raise Problem("PREVIOUS_PAYMENT_PENDING", message=NO_NEW_CHARGE) from error
     except NothingToCharge as error:
         raise Problem("NO_ELIGIBLE_PAYMENT_METHODS") from error
     async with runtime.database.snapshot() as read:
