@@ -8,6 +8,7 @@ import msgspec
 from nicobar.core.customers.buyer import Address
 from nicobar.core.fields import blank_to_none, checked_web_address
 from nicobar.core.problems import Problem
+from nicobar.core.return_url import checked_return_url
 from nicobar.core.sessions.checkout_session import CustomField, SessionRequest
 from nicobar.core.sessions.theme import ColourSet, ThemeConfig, css_colour, css_length
 from nicobar.flows.sessions.check_buys_something import check_buys_something
@@ -18,8 +19,9 @@ MAXIMUM_BUTTON_TEXT: Final = 100
 _THEME: Final = "customization.theme_config"
 
 
-def check_session_request(request: SessionRequest) -> None:
-    """Refuse what contradicts itself or could never be paid. Raises Problem for the first check that fails.
+def check_session_request(request: SessionRequest) -> SessionRequest:
+    """Return the request as it is stored. Raises Problem for the first thing that contradicts itself or could never be
+    paid.
 
     What is checked of every payment (addresses, metadata, codes) is checked where the session is priced.
     """
@@ -40,9 +42,10 @@ def check_session_request(request: SessionRequest) -> None:
     check_buys_something(request)
     _check_custom_fields(request)
     _check_theme(request.customization.theme_config)
-    checked_web_address(request.cancel_url, "cancel_url")
+    cancel_url = checked_return_url(request.cancel_url, "cancel_url")
     if request.confirm:
         _check_confirmed(request)
+    return msgspec.structs.replace(request, cancel_url=cancel_url)
 
 
 def _invalid(path: str, detail: str) -> Problem:
