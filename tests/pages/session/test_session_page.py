@@ -81,26 +81,6 @@ async def test_what_the_session_has_is_not_asked(shop: Shop) -> None:
     assert (await payment_of(shop, page))["billing"] == ADDRESS
 
 
-@pytest.mark.parametrize(
-    ("customer", "asked"),
-    [
-        ({"customer_id": " ", "email": "ana@example.com", "name": " "}, {"customer_name", "phone"}),
-        ({"email": " ", "name": "Ana", "phone_number": " "}, {"email", "phone"}),
-        ({"email": "", "name": "\u200b", "phone_number": ""}, {"email", "customer_name", "phone"}),
-    ],
-)
-async def test_a_blank_is_asked_for_like_what_is_missing(shop: Shop, customer: dict[str, str], asked: set[str]) -> None:
-    page = await open_page(shop, item(await shop.product(2000)), customer=customer)
-    fields = fields_of(page)
-    assert {name for name in fields if name in ("email", "customer_name", "phone")} == asked
-    assert [fields[name] for name in asked] == [""] * len(asked)
-    details = TYPED | PLACE | {"customer_name": "Ana", "phone": "+4930555010"}
-    typed = {name: value for name, value in details.items() if name in fields}
-    assert (await send(shop.browser, page, **typed)).status_code == 303
-    buyer = (await payment_of(shop, page))["customer"]
-    assert (buyer["name"], buyer["phone_number"]) == ("Ana", "+4930555010")
-
-
 async def test_what_flags_open_can_be_changed(shop: Shop) -> None:
     names = ("email", "name", "street", "city", "state", "zipcode", "country", "tax_id")
     flags = {f"allow_customer_editing_{name}": True for name in names}
