@@ -11,7 +11,7 @@ from pages.session.filling import errors_of, fields_of, send
 from shop import Shop, item
 
 CARD = {"method": "card", "number": "4242424242424242", "expiry": "12/34", "cvc": "123", "name": "Kim Park"}
-MONTHLY = {
+MONTHLY: dict[str, Any] = {
     "type": "recurring_price",
     "payment_frequency_count": 1,
     "payment_frequency_interval": "Month",
