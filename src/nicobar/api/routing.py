@@ -68,13 +68,15 @@ class Operation(NamedTuple):
     status: int = 200
     reveals_secret: bool = False
     """Whether it tells, without changing anything, what its reader can act with."""
+    is_preview: bool = False
+    """Whether it only tells what another operation would do: it is asked with a body, and changes nothing."""
     is_public: bool = False
     """Whether it is answered without a key: it reads, and tells everybody the same."""
 
     @property
     def needs_write_access(self) -> bool:
         """Whether a key must be allowed to write this class of operations."""
-        return self.method != "GET" or self.reveals_secret
+        return (self.method != "GET" and not self.is_preview) or self.reveals_secret
 
 
 RouteEndpoint = Callable[[Request], Awaitable[Response]]
@@ -168,7 +170,7 @@ def _writing(
     reader = reader_of(operation, operations)
 
     async def endpoint(request: Request) -> Response:
-        key = await keys.authenticate(request, runtime, writes=True)
+        key = await keys.authenticate(request, runtime, writes=operation.needs_write_access)
         if key.tenant.mode == "test":
             await recall_clocks(runtime, key.tenant.business_id)
         raw = b"" if decoder is None else await read_body(request)

@@ -30,7 +30,7 @@ SUBSCRIPTION_PROBLEMS: Final[dict[str, CatalogueEntry]] = {
         "Customer {customer_id} has an existing subscription. To allow multiple subscriptions per customer, change "
         "business settings",
         "The setting `multiple_subscriptions` is off, and the customer has a live subscription, or pays for one at "
-        "this moment.",
+        "this moment, or the cart has several.",
     ),
     "DUPLICATE_ADDON_IDS_IN_REQUEST": CatalogueEntry(
         422, "Duplicate addon IDs are not allowed", "A request names one add-on twice."

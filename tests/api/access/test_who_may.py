@@ -31,6 +31,12 @@ UNKNOWN_SUBSCRIPTION = {"DELETE /subscriptions/{subscription_id}/change-plan/sch
 """The one operation whose 404 means something else: that no change is scheduled."""
 
 
+PREVIEWS = {
+    "POST /checkouts/preview",
+    "POST /refunds/preview",
+    "POST /subscriptions/{subscription_id}/change-plan/preview",
+}
+
 PUBLIC = {"GET /checkout/supported_countries"}
 """What everybody may ask, with any key or none: it is the same for all."""
 
@@ -151,9 +157,25 @@ async def test_what_is_not_yours_does_not_exist(
     assert await dump(runtime) == before
 
 
+async def test_a_key_for_reading_sees_what_would_happen(
+    runtime: Runtime, app: ASGIApp, stand: Stand, ids: dict[str, str]
+) -> None:
+    """A preview changes nothing, so whoever may read may ask for it, and so may a key that writes something else."""
+    table = requests(stand, ids)
+    assert {f"{each.method} {each.path}" for each in OPERATIONS if each.is_preview} == PREVIEWS
+    before = await dump(runtime)
+    expected = dict.fromkeys(PREVIEWS, (200, None))
+    client = stand.shop.merchant.read_only_client
+    assert await statuses(client, table, PREVIEWS) == expected
+    assert await dump(runtime) == before
+    _, text = await create_key(runtime, stand.shop.merchant.tenant, False, scopes=frozenset(["webhooks"]))
+    async with client_for(app, text) as client:
+        assert await statuses(client, table, PREVIEWS) == expected
+
+
 async def test_a_key_for_reading_writes_nothing(runtime: Runtime, stand: Stand, ids: dict[str, str]) -> None:
     table = requests(stand, ids)
-    writing = [name for name in table if not name.startswith("GET ")]
+    writing = [name for name in table if not name.startswith("GET ") and name not in PREVIEWS]
     assert set(writing) >= {"POST /payments", "POST /refunds"}
     before = await dump(runtime)
     found = await statuses(stand.shop.merchant.read_only_client, table, writing)

@@ -45,8 +45,11 @@ async def test_a_link_is_told_once_and_only_its_hash_is_kept(shop: Shop, runtime
 
 
 @pytest.mark.parametrize("send_email", ["true", "false"])
-async def test_the_parameters_of_the_contract_are_taken(shop: Shop, runtime: Runtime, send_email: str) -> None:
-    query = {"send_email": send_email, "return_url": "https://shop.example/account?tab=plan"}
+@pytest.mark.parametrize("return_url", ["https://shop.example/account?tab=plan", "myapp://account"])
+async def test_the_parameters_of_the_contract_are_taken(
+    shop: Shop, runtime: Runtime, send_email: str, return_url: str
+) -> None:
+    query = {"send_email": send_email, "return_url": return_url}
     assert (await shop.merchant.client.post(path_of(shop), params=query)).status_code == 200
     async with runtime.database.read() as read:
         assert await read.fetchval("SELECT return_url FROM portal_sessions") == query["return_url"]
@@ -57,6 +60,7 @@ async def test_the_parameters_of_the_contract_are_taken(shop: Shop, runtime: Run
     [
         ({"return_url": "javascript:alert(1)"}, 422, "INVALID_QUERY_PARAMS"),
         ({"return_url": "/account"}, 422, "INVALID_QUERY_PARAMS"),
+        ({"return_url": "intent://account"}, 422, "INVALID_QUERY_PARAMS"),
         ({"return_url": "https://shop.example/" + "a" * 2048}, 422, "INVALID_QUERY_PARAMS"),
         ({"send_email": "perhaps"}, 422, "INVALID_QUERY_PARAMS"),
     ],

@@ -92,7 +92,10 @@ def test_a_key_is_forbidden_what_changes_something_and_the_secret_of_webhooks(
     told: dict[str, set[tuple[str, int]]],
 ) -> None:
     forbidden = {call for call, refusals in told.items() if ("UNAUTHORIZED", 403) in refusals}
-    assert forbidden == {call for call in told if not call.startswith("GET ")} | {"GET /webhooks/{webhook_id}/secret"}
+    previews = {"POST /checkouts/preview", "POST /refunds/preview"}
+    previews.add("POST /subscriptions/{subscription_id}/change-plan/preview")
+    writing = {call for call in told if not call.startswith("GET ")} - previews
+    assert forbidden == writing | {"GET /webhooks/{webhook_id}/secret"}
 
 
 def test_a_refused_key_is_told_for_every_reason() -> None:
@@ -107,6 +110,9 @@ def test_a_refused_key_is_told_for_every_reason() -> None:
     assert summary("Unauthorized") == "No API key, or an unknown, expired or revoked one."
     assert summary("ReadOnlyKey") == "The API key is read-only, or its scopes do not cover this."
     about = document["components"]["securitySchemes"]["apiKey"]["description"]
-    assert "A read-only key may only read, and a key with scopes may write only what they name." in about
+    assert (
+        "A read-only key may only read and ask for previews, and a key with scopes may write only what they name."
+        in about
+    )
     assert "The secret of a webhook endpoint is read only by keys that may write webhooks." in about
     assert "A key may have an end, after which it opens nothing." in about

@@ -60,6 +60,18 @@ async def test_whom_a_session_is_for(shop: Shop) -> None:
     ]
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\u200b\n"])
+async def test_blanks_name_nobody(shop: Shop, blank: str) -> None:
+    customer = {"customer_id": "", "email": blank.replace("\u200b", ""), "name": blank, "phone_number": " "}
+    made = await create_session(shop, item(await shop.product()), customer=customer)
+    told = await shop.read(f"/checkouts/{made['session_id']}")
+    assert (told["customer_email"], told["customer_name"]) == (None, None)
+    padded = {"email": " ana@example.com ", "name": " Ana \u200b Lima "}
+    made = await create_session(shop, item(await shop.product()), customer=padded)
+    told = await shop.read(f"/checkouts/{made['session_id']}")
+    assert (told["customer_email"], told["customer_name"]) == ("ana@example.com", "Ana Lima")
+
+
 async def test_a_confirmed_session_has_its_payment(shop: Shop) -> None:
     created = await create_session(shop, item(await shop.product(2000)), metadata={"order": 7}, **CONFIRMED)
     payment = await shop.read(f"/payments/{created['payment_id']}")

@@ -125,6 +125,8 @@ async def test_it_leads_back_where_the_session_or_the_business_says(club: Club, 
     assert 'href="https://shop.example/home"' in await (await enter(club, customer)).get()
     page = await (await enter(club, customer, return_url="https://shop.example/account")).get()
     assert 'href="https://shop.example/account"' in page and "shop.example/home" not in page
+    await set_address(club, "myapp://home")
+    assert 'href="myapp://home"' in await (await enter(club, customer)).get()
 
 
 async def set_address(club: Club, address: str) -> None:

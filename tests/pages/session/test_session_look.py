@@ -50,6 +50,22 @@ async def test_colours_corners_and_words_reach_both_pages(shop: Shop) -> None:
     assert '<a href="https://shop.example.com/cart?x=1" rel="noreferrer">' in paying.text
 
 
+@pytest.mark.parametrize(
+    ("given", "href"),
+    [
+        ("myapp://cart?x=1", "myapp://cart?x=1"),
+        (" https://bücher.example/korb ", "https://xn--bcher-kva.example/korb"),
+        (" ", None),
+    ],
+)
+async def test_the_way_back_without_paying_may_lead_to_an_app(shop: Shop, given: str, href: str | None) -> None:
+    created = await create_session(shop, item(await shop.product(2000)), minimal_address=True, cancel_url=given)
+    page = await shop.browser.get(created["checkout_url"])
+    onward = await send(shop.browser, page, **TYPED)
+    for shown in (page, await shop.browser.get(onward.headers["location"])):
+        assert re.findall(r'<p class="back"><a href="([^"]*)"', shown.text) == ([] if href is None else [href])
+
+
 @pytest.mark.parametrize(("theme", "style"), [("dark", "checkout.dark."), ("light", "checkout.light."), (None, "")])
 async def test_one_scheme_or_the_systems(shop: Shop, theme: str | None, style: str) -> None:
     colours = {"light": {"text_primary": "red"}, "dark": {"text_primary": "blue"}}

@@ -43,8 +43,9 @@ header, which the server's log knows."""
 
 _ABOUT_KEYS: Final = """\
 An API key of this server, such as `nicobar_test_...`. The key decides whether it is test money or real money. \
-A read-only key may only read, and a key with scopes may write only what they name. The secret of a webhook endpoint \
-is read only by keys that may write webhooks. A key may have an end, after which it opens nothing."""
+A read-only key may only read and ask for previews, and a key with scopes may write only what they name. The secret \
+of a webhook endpoint is read only by keys that may write webhooks. A key may have an end, after which it opens \
+nothing."""
 
 
 class _Refusal(NamedTuple):

@@ -95,6 +95,7 @@ OPERATIONS: Final = [
         body=RefundCreate,
         summary="Preview what a refund gives back (an addition of this server)",
         problems=_REFUSALS,
+        is_preview=True,
     ),
     Operation("GET", "/refunds/{refund_id}", retrieve, RefundRead, summary="Get a refund", problems=("NOT_FOUND",)),
     Operation(

@@ -76,6 +76,7 @@ OPERATIONS: Final = [
         body=CheckoutPreviewRequest,
         summary="Preview the price of a cart",
         problems=(*PRICING_PROBLEMS, *_CART_PROBLEMS),
+        is_preview=True,
     ),
     Operation(
         "GET",

@@ -189,6 +189,7 @@ OPERATIONS: Final = [
         body=PlanChangeBody,
         summary="Preview a plan change",
         problems=_PLAN_PROBLEMS,
+        is_preview=True,
     ),
     Operation(
         "DELETE",

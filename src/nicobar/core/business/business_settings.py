@@ -13,10 +13,10 @@ import msgspec
 
 from nicobar.core.business.origin import parse_origins
 from nicobar.core.business.portal_settings import PortalSettings
-from nicobar.core.fields import checked_web_address
 from nicobar.core.money.charm import CharmKind
 from nicobar.core.money.fx import DODO_FEES, NO_FEE, FeeTiers
 from nicobar.core.problems import Problem
+from nicobar.core.return_url import checked_return_url
 
 DEFAULT_NAME: Final = "My business"
 """The name of a business whose owner has not chosen one."""
@@ -256,7 +256,7 @@ def _format_percentages(value: Mapping[str, int], _codes: Codes) -> str:
 
 def _parse_address(text: str, _codes: Codes) -> str:
     try:
-        return checked_web_address(text) or ""
+        return checked_return_url(text) or ""
     except Problem as problem:
         raise ValueError('a web address such as https://shop.example/account, or "" for none') from problem
 

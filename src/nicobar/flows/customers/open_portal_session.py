@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from nicobar.core.business.tenant import Tenant, secret_hash
 from nicobar.core.customers.portal_session import LIFETIME, PREFIX, SECRET_LENGTH, PortalSession
-from nicobar.core.fields import checked_web_address
 from nicobar.core.problems import Problem
+from nicobar.core.return_url import checked_return_url
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.customers.customers import get_customer
 from nicobar.storage.customers.portal_sessions import insert_portal_session
@@ -31,7 +31,7 @@ async def open_portal_session(
     Raises Problem INVALID_QUERY_PARAMS for a return address that is none, and NOT_FOUND for an unknown customer.
     """
     try:
-        address = checked_web_address(return_url, "return_url")
+        address = checked_return_url(return_url)
     except Problem as problem:
         detail = "It is not a full web address, such as https://example.com/."
         raise Problem("INVALID_QUERY_PARAMS", path="return_url", detail=detail) from problem

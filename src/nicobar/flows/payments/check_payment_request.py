@@ -11,9 +11,9 @@ from nicobar.core.discounts.discounts import requested_codes
 from nicobar.core.fields import blank_to_none, checked_metadata
 from nicobar.core.payments.payment import PaymentOptions
 from nicobar.core.payments.payment_request import PaymentRequest, RequestedCustomer, cart_request
-from nicobar.core.payments.return_url import checked_return_url
 from nicobar.core.pricing.cart import CartRequest
 from nicobar.core.problems import Problem
+from nicobar.core.return_url import checked_return_url
 from nicobar.core.simulator.simulated_scenario import check_scenario
 from nicobar.core.typed_text import tidy
 from nicobar.reference import failures

@@ -7,9 +7,12 @@ import msgspec
 
 from nicobar.core.customers.buyer import Address
 from nicobar.core.fields import blank_to_none, checked_web_address
+from nicobar.core.payments.payment_request import RequestedCustomer
 from nicobar.core.problems import Problem
+from nicobar.core.return_url import checked_return_url
 from nicobar.core.sessions.checkout_session import CustomField, SessionRequest
 from nicobar.core.sessions.theme import ColourSet, ThemeConfig, css_colour, css_length
+from nicobar.core.typed_text import tidy
 from nicobar.flows.sessions.check_buys_something import check_buys_something
 from nicobar.reference import countries
 from nicobar.reference.tax_regions import tax_regions
@@ -18,8 +21,9 @@ MAXIMUM_BUTTON_TEXT: Final = 100
 _THEME: Final = "customization.theme_config"
 
 
-def check_session_request(request: SessionRequest) -> None:
-    """Refuse what contradicts itself or could never be paid. Raises Problem for the first check that fails.
+def check_session_request(request: SessionRequest) -> SessionRequest:
+    """Return the request as it is stored. Raises Problem for the first thing that contradicts itself or could never be
+    paid.
 
     What is checked of every payment (addresses, metadata, codes) is checked where the session is priced.
     """
@@ -40,9 +44,22 @@ def check_session_request(request: SessionRequest) -> None:
     check_buys_something(request)
     _check_custom_fields(request)
     _check_theme(request.customization.theme_config)
-    checked_web_address(request.cancel_url, "cancel_url")
+    cancel_url = checked_return_url(request.cancel_url, "cancel_url")
     if request.confirm:
         _check_confirmed(request)
+    return msgspec.structs.replace(request, cancel_url=cancel_url, customer=_without_blanks(request.customer))
+
+
+def _without_blanks(customer: RequestedCustomer | None) -> RequestedCustomer | None:
+    """Return the customer with nothing where a text is blank: the page asks for what nobody has told."""
+    if customer is None:
+        return None
+    return RequestedCustomer(
+        customer_id=blank_to_none(customer.customer_id),
+        email=blank_to_none(customer.email),
+        name=tidy(customer.name or "") or None,
+        phone_number=blank_to_none(customer.phone_number),
+    )
 
 
 def _invalid(path: str, detail: str) -> Problem:

@@ -39,7 +39,7 @@ async def create_session(
     in the same commit for a request that comes again. Raises Problem for the first check that fails; nothing is
     stored then.
     """
-    check_session_request(request)
+    request = check_session_request(request)
     at = runtime.now(tenant)
     session = CheckoutSession(
         business_id=tenant.business_id,

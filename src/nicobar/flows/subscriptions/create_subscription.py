@@ -113,8 +113,7 @@ class _Record:
         # Held until the commit: a brand that is archived meanwhile takes no subscription along.
         check_usable(await lock_brand(tx, tenant, payment.brand_id, "use"), "product_cart")
         self.buyer = await insert_payment(tx, payment, self._hash, first.quote.inputs, first.customer)
-        several = len(self._decided.subscriptions) > 1
-        if not self._decided.multiple and (several or await has_live_subscription(tx, tenant, self.buyer.customer_id)):
+        if not self._decided.multiple and await has_live_subscription(tx, tenant, self.buyer.customer_id):
             raise Problem("CUSTOMER_HAS_EXISTING_SUBSCRIPTION", customer_id=self.buyer.customer_id)
         for position, pending in enumerate(self._decided.subscriptions):
             subscription = msgspec.structs.replace(pending, customer=self.buyer)

@@ -95,9 +95,10 @@ def decide_subscription(
 ) -> DecidedSubscriptions:
     """Price a whole cycle and the first payment, and put all objects together as they are at `at`.
 
-    Raises Problem for the first check that fails: the products, the add-ons, what cannot be sold together, then what
-    `quote_cart` and `decide_creation` refuse.
+    Raises Problem for the first check that fails: several where a customer may have one, the products, the add-ons,
+    what cannot be sold together, then what `quote_cart` and `decide_creation` refuse.
     """
+    _check_number(request, facts)
     sold = [_sold(wanted, request, facts) for wanted in request.plans]
     with_codes = _codes_apply(sold, checked)
     plans, first_plans = [each.plan for each in sold], [each.first for each in sold]
@@ -132,6 +133,16 @@ def decide_subscription(
         )
         line += len(each.plan.lines)
     return DecidedSubscriptions(subscriptions, decided, uses, facts.pricing.policy.settings.multiple_subscriptions)
+
+
+def _check_number(request: SubscriptionRequest, facts: SubscriptionFacts) -> None:
+    """Refuse several subscriptions at once where a customer may have one: they could be ordered and never paid."""
+    if len(request.plans) > 1 and not facts.pricing.policy.settings.multiple_subscriptions:
+        message = (
+            "A customer may have one subscription, and the cart has several. To allow multiple subscriptions per "
+            "customer, change business settings"
+        )
+        raise Problem("CUSTOMER_HAS_EXISTING_SUBSCRIPTION", path="product_cart", message=message)
 
 
 def _sold(wanted: RequestedPlan, request: SubscriptionRequest, facts: SubscriptionFacts) -> _Sold:

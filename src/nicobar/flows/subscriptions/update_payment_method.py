@@ -6,8 +6,8 @@ import msgspec
 
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.methods import CARD_TYPES
-from nicobar.core.payments.return_url import checked_return_url
 from nicobar.core.problems import Problem
+from nicobar.core.return_url import checked_return_url
 from nicobar.core.subscriptions.charges import price_left
 from nicobar.core.subscriptions.due import retry_of
 from nicobar.core.subscriptions.lifecycle import replace_method

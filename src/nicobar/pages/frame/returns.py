@@ -3,7 +3,7 @@
 from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 
 from nicobar.core.payments.payment import Payment
-from nicobar.core.payments.return_schemes import may_return_to
+from nicobar.core.return_schemes import may_return_to
 from nicobar.core.web_address import ascii_address
 
 

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from nicobar.core.catalog.product import OneTimePrice, Price
 from nicobar.core.customers.buyer import Address
-from nicobar.core.fields import MAXIMUM_METADATA_PAIRS, checked_web_address
+from nicobar.core.fields import MAXIMUM_METADATA_PAIRS
 from nicobar.core.payments.payment_request import RequestedCustomer
 from nicobar.core.pricing.cart import MAXIMUM_QUANTITY
 from nicobar.core.problems import Problem
+from nicobar.core.return_url import checked_return_url
 from nicobar.core.sessions.checkout_session import Customization, FeatureFlags, SessionItem, SessionRequest
 from nicobar.core.sessions.theme import Theme
 from nicobar.core.typed_text import tidy, unusable
@@ -117,7 +118,7 @@ def _currency(query: Mapping[str, str]) -> str | None:
 
 def _address(text: str | None) -> str | None:
     try:
-        return checked_web_address(text)
+        return checked_return_url(text)
     except Problem:
         return None
 

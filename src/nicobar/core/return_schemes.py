@@ -1,4 +1,4 @@
-"""Which schemes an address may have that customers are sent back to after paying."""
+"""Which schemes an address may have that customers are led back to."""
 
 from typing import Final
 
