@@ -37,7 +37,7 @@ class RecoveryRules(NamedTuple):
 
 
 def activate(subscription: Subscription, payment_method_id: str | None, at: datetime, *, charged: bool) -> Moved:
-    """Begin the life of a subscription whose first payment succeeded; `charged` says whether it took money.
+    """Begin the life of a subscription whose first payment succeeded; `charged`: whether it took money for a period.
 
     With a trial the first cycle and the term begin at its end.
     """
