@@ -144,6 +144,20 @@ def test_tax_can_lift_a_small_cycle_above_the_smallest_charge() -> None:
     assert (priced.quote.total, priced.credit_use) == (54, CreditUse(45, 0, 0))
 
 
+@pytest.mark.parametrize(("price", "kept"), [(1000, True), (1010, False)])
+def test_the_codes_of_a_cycle_that_is_carried_on_are_told(price: int, kept: bool) -> None:
+    """97 % off 10.10 leave 0.303: what rounding took away cannot be covered, so the line stands for itself."""
+    most = DiscountTerms("dsc_1", "MOST", "percentage", 9700)
+    priced = price_cycle(cart_lines(plan(price)), DOLLARS, [most], 0, 50, 0)
+    assert (priced.quote.total, priced.quote.rounded_away, priced.credit_use.carried) == (0, False, 30)
+    assert [code.code for code in priced.quote.inputs.codes] == (["MOST", "CARRIED"] if kept else ["CARRIED"])
+
+
+def test_credit_waits_where_only_the_tax_lifts_a_cycle_above_the_smallest_charge() -> None:
+    priced = price_cycle(cart_lines(plan(45), 200_000), DOLLARS, [], 5, 50, 0)
+    assert (priced.quote.total, priced.credit_use) == (54, CreditUse(45, 0, 0))
+
+
 def test_a_code_may_leave_less_than_a_cent_of_a_cycle() -> None:
     nearly_all = DiscountTerms("dsc_1", "MOST", "percentage", 9_999)
     priced = price_cycle(cart_lines(plan(30)), DOLLARS, [nearly_all], 0, 50, 0)

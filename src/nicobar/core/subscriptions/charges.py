@@ -72,10 +72,14 @@ def price_cycle(
     uncredited = quote(lines, terms, codes)
     if not (0 < uncredited.total < minimum or uncredited.rounded_away):
         charge = price_charge(lines, terms, codes, credit, minimum)
+        if charge.credit_use.due > whole:  # only the tax lifts it above the smallest charge: no credit can be used
+            charge = price_charge(lines, terms, codes, 0, minimum)
         return charge._replace(price=price, credit_use=charge.credit_use._replace(carried=-carried))
     use = use_credit(whole, credit, 0)
-    exact = at_amounts(lines, terms, _shared(whole, nets))
-    nothing = quote(exact, terms, [*_credit(use.used), *_carried(use.due)])
+    covered = [*_credit(use.used), *_carried(use.due)]
+    nothing = quote(lines, terms, [*codes, *covered])
+    if nothing.total or nothing.rounded_away:  # a part of a unit that rounding has dealt with is left
+        nothing = quote(at_amounts(lines, terms, _shared(whole, nets)), terms, covered)
     return PricedCharge(nothing, price, CreditUse(0, use.used, 0, use.due - carried))
 
 
