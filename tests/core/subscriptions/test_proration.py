@@ -153,9 +153,15 @@ def test_the_codes_of_a_cycle_that_is_carried_on_are_told(price: int, kept: bool
     assert [code.code for code in priced.quote.inputs.codes] == (["MOST", "CARRIED"] if kept else ["CARRIED"])
 
 
-def test_credit_waits_where_only_the_tax_lifts_a_cycle_above_the_smallest_charge() -> None:
-    priced = price_cycle(cart_lines(plan(45), 200_000), DOLLARS, [], 5, 50, 0)
-    assert (priced.quote.total, priced.credit_use) == (54, CreditUse(45, 0, 0))
+def test_credit_waits_where_only_the_tax_lifts_a_charge_above_the_smallest() -> None:
+    """Raised to the smallest charge before tax, it would take more than it costs: a cycle, a part, a demanded price."""
+    lines = cart_lines(plan(45), 200_000)
+    for priced in (
+        price_cycle(lines, DOLLARS, [], 5, 50, 0),
+        price_part(cart_lines(plan(90), 200_000), DOLLARS, [], 45, 5, 50),
+        price_charge(lines, DOLLARS, [], 5, 50),
+    ):
+        assert (priced.quote.total, priced.credit_use) == (54, CreditUse(45, 0, 0))
 
 
 def test_a_code_may_leave_less_than_a_cent_of_a_cycle() -> None:

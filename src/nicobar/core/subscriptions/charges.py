@@ -46,6 +46,9 @@ def price_charge(
     credit_use = use_credit(price, credit, 0)
     priced = quote(lines, terms, [*codes, *_credit(credit_use.used)])
     if 0 < priced.total < minimum or priced.rounded_away:
+        itself = quote(lines, terms, codes)
+        if price < minimum <= itself.total:  # only the tax lifts it to the smallest charge: no credit can be used
+            return PricedCharge(itself, price, CreditUse(price, 0, 0))
         credit_use = use_credit(price, credit, minimum)
         raised = at_amounts(lines, terms, allocate(price + credit_use.added, nets))
         priced = quote(raised, terms, _credit(credit_use.used))
@@ -72,8 +75,6 @@ def price_cycle(
     uncredited = quote(lines, terms, codes)
     if not (0 < uncredited.total < minimum or uncredited.rounded_away):
         charge = price_charge(lines, terms, codes, credit, minimum)
-        if charge.credit_use.due > whole:  # only the tax lifts it above the smallest charge: no credit can be used
-            charge = price_charge(lines, terms, codes, 0, minimum)
         return charge._replace(price=price, credit_use=charge.credit_use._replace(carried=-carried))
     use = use_credit(whole, credit, 0)
     covered = [*_credit(use.used), *_carried(use.due)]
