@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from api.subscriptions.subscribing import Club
+from api.subscriptions.subscribing import Club, addon_of
 from harness import START, Merchant
 from nicobar.flows.business.change_setting import change_setting
-from orders import token_of
+from orders import dump, token_of
 
 ONCE = {"name": "Setup", "tax_category": "saas", "price": {"type": "one_time_price", "currency": "USD", "price": 500}}
 ON_DEMAND = {"mandate_only": True}
@@ -204,6 +204,45 @@ async def test_a_one_time_product_is_no_subscription(club: Club) -> None:
         "message": f"product_id: Product {product_id} is a one-time product; subscriptions need a recurring price. "
         "POST /payments and POST /checkouts sell one-time products",
     }
+
+
+@pytest.mark.parametrize("what", ["the plan", "a trial", "another plan", "an add-on", "nothing"])
+async def test_only_one_time_products_are_sold_once(club: Club, what: str) -> None:
+    """What the plan consists of, too: it was charged a second time, at the price that the plan's line has."""
+    plan = await club.product(trial_period_days=7 if what == "a trial" else 0)
+    seat, other = await addon_of(club, plan), await club.product()
+    once = {"the plan": plan, "a trial": plan, "another plan": other, "an add-on": seat, "nothing": "pdt_nobodys"}[what]
+    body = {
+        "billing": {"country": "US"},
+        "customer": {"email": "a@example.com"},
+        "product_id": plan,
+        "quantity": 1,
+        "addons": [{"addon_id": seat, "quantity": 1}],
+        "one_time_product_cart": [{"product_id": once, "quantity": 1}],
+    }
+    before, unknown = await dump(club.runtime), what in ("an add-on", "nothing")
+    refused = await club.call("POST", "/subscriptions", body, 404 if unknown else 422)
+    assert refused["code"] == ("NOT_FOUND" if unknown else "UNSUPPORTED_ACTION")
+    assert refused["message"].startswith(f"one_time_product_cart[0].product_id: Product {once} ")
+    assert await dump(club.runtime) == before
+
+
+async def test_a_session_sells_no_addon_once(club: Club) -> None:
+    plan = await club.product()
+    seat = await addon_of(club, plan)
+    lines = [
+        {"product_id": seat, "quantity": 2},
+        {"product_id": plan, "quantity": 1, "addons": [{"addon_id": seat, "quantity": 1}]},
+    ]
+    body = {
+        "billing_address": {"country": "US"},
+        "product_cart": lines,
+    }
+    refused = await club.call("POST", "/checkouts/preview", body, 404)
+    assert (refused["code"], refused["message"]) == (
+        "NOT_FOUND",
+        f"product_cart[0].product_id: Product {seat} not found",
+    )
 
 
 async def test_one_live_subscription_a_customer_where_the_setting_says_so(club: Club) -> None:

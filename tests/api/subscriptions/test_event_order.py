@@ -35,6 +35,34 @@ async def _begin_a_trial(club: Club) -> None:
     await club.subscribe(await club.product(trial_period_days=14))
 
 
+async def _begin_a_paid_trial(club: Club) -> None:
+    await club.subscribe(await club.product(trial_period_days=14, trial_amount=500))
+
+
+async def _begin_a_trial_with_what_is_sold_once(club: Club) -> None:
+    price = {"type": "one_time_price", "currency": "USD", "price": 500}
+    once = await club.call("POST", "/products", {"name": "Setup", "tax_category": "saas", "price": price})
+    cart = [{"product_id": once["product_id"], "quantity": 1}]
+    await club.subscribe(await club.product(trial_period_days=14), one_time_product_cart=cart)
+
+
+async def _begin_a_trial_with_another_plan(club: Club) -> None:
+    plans = [await club.product(trial_period_days=14), await club.product()]
+    billing = {"country": "US", "state": "NY", "city": "New York", "street": "1 Road", "zipcode": "10118"}
+    body = {
+        "product_cart": [{"product_id": plan, "quantity": 1} for plan in plans],
+        "billing_address": billing,
+        "customer": {"email": "ana@example.com", "name": "Ana"},
+        "confirm": True,
+    }
+    made = await club.call("POST", "/checkouts", body)
+    await club.pay(await club.call("GET", f"/payments/{made['payment_id']}"))
+
+
+async def _begin_on_demand_with_a_charge(club: Club) -> None:
+    await club.subscribe(on_demand={"mandate_only": False, "product_price": 700})
+
+
 async def _renew(club: Club) -> None:
     await club.subscribe()
     await club.work(days=31)
@@ -89,6 +117,10 @@ REPLACED = ["subscription.update_payment_method", "subscription.updated"]
 SEQUENCES: list[tuple[Happen, list[str]]] = [
     (_start, BEGUN),
     (_begin_a_trial, BEGUN[:2]),
+    (_begin_a_paid_trial, BEGUN),
+    (_begin_a_trial_with_what_is_sold_once, BEGUN[:2]),
+    (_begin_a_trial_with_another_plan, ["payment.succeeded", "subscription.active", *BEGUN[1:]]),
+    (_begin_on_demand_with_a_charge, BEGUN[:2]),
     (_fail_to_start, [*BEGUN, *BEGUN, "payment.failed", "subscription.failed"]),
     (_renew, [*BEGUN, "payment.succeeded", "subscription.renewed", "subscription.updated"]),
     (_fail_to_renew, [*BEGUN, "payment.failed", "subscription.on_hold"]),

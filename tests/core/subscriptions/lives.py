@@ -9,7 +9,7 @@ import msgspec
 from core.subscriptions.plans import DOLLARS, cart_lines, pending, price_of
 from nicobar.core.pricing.quote import Quote
 from nicobar.core.subscriptions.calendar import ServicePeriod, after
-from nicobar.core.subscriptions.charges import PricedCharge, price_charge, price_part
+from nicobar.core.subscriptions.charges import PricedCharge, price_cycle, price_part
 from nicobar.core.subscriptions.due import ChargeDue, next_step, retry_of, wake_at
 from nicobar.core.subscriptions.lifecycle import (
     RecoveryRules,
@@ -109,7 +109,8 @@ class Life:
         owed = own.arrears.price if own.arrears is not None and due.retry_attempt else None
         terms = working_terms(own.codes if due.change is None else due.change.codes)
         if owed is None:
-            priced = price_charge(cart_lines(plan), DOLLARS, terms, own.credit, MINIMUM)
+            priced = price_cycle(cart_lines(plan), DOLLARS, terms, own.credit, MINIMUM, own.carried)
+            assert net(priced.quote) <= priced.price + own.carried, "nobody pays more than what cycles cost"
         else:
             priced = price_part(cart_lines(plan), DOLLARS, terms, owed, own.credit, MINIMUM)
         charge = OpenCharge(

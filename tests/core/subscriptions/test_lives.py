@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import proof
-from core.subscriptions.lives import Life
+from core.subscriptions.lives import MINIMUM, Life
 from core.subscriptions.plans import moment, plan
 from nicobar.core.subscriptions.calendar import Span, after
 from nicobar.core.subscriptions.lifecycle import RecoveryRules
@@ -21,7 +21,7 @@ MODES: list[ProrationMode] = [
     "full_immediately",
     "do_not_bill",
 ]
-PRICES = [1, 99, 1000, 2000, 3000, 4999, 8000, 31_337]
+PRICES = [1, 20, 30, 99, 1000, 2000, 3000, 4999, 8000, 31_337]
 FREQUENCIES = [Span(1, "Month"), Span(3, "Month"), Span(1, "Year"), Span(7, "Day"), Span(2, "Week")]
 STARTS = [
     "2026-01-31T10:11:12",
@@ -35,8 +35,8 @@ STARTS = [
 def check(life: Life) -> None:
     """What holds in every moment of every life."""
     own = life.subscription
-    assert own.credit >= 0
-    assert sum(life.charged) == sum(life.costs) + own.credit
+    assert own.credit >= 0 and 0 <= own.carried < MINIMUM
+    assert sum(life.charged) + own.carried == sum(life.costs) + own.credit
     assert own.period_price == life.current_cost
     if own.status == "active":
         assert own.next_billing_date == after(own.anchor, own.plan.frequency, own.number)
@@ -109,3 +109,4 @@ def test_lives_reach_every_status_and_change() -> None:
         "subscription.on_hold",
     }
     assert any(life.skips for life in lives) and any(life.subscription.credit for life in lives)
+    assert any(life.subscription.carried for life in lives)

@@ -4,9 +4,11 @@ import msgspec
 import pytest
 
 from core.subscriptions.plans import DOLLARS, active, cart_lines, code, moment, plan, price_of
+from nicobar.core.discounts.discounts import DiscountTerms
+from nicobar.core.pricing.pricing import recompute
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.calendar import ServicePeriod
-from nicobar.core.subscriptions.charges import price_charge, price_part
+from nicobar.core.subscriptions.charges import price_charge, price_cycle, price_part
 from nicobar.core.subscriptions.plan_change import change_cost, changed_period, check_changeable, kept_codes
 from nicobar.core.subscriptions.proration import CreditUse, ProrationMode, Share, prorate, remaining, use_credit
 from nicobar.core.subscriptions.subscription import OpenCharge, PlanChange
@@ -111,6 +113,61 @@ def test_what_fills_up_a_small_charge_is_charged_and_kept() -> None:
     priced = price_charge(cart_lines(plan(1000, 500)), DOLLARS, [], 1490, 50)
     assert (priced.quote.total, priced.price, priced.credit_use) == (50, 1500, CreditUse(50, 1490, 40))
     assert sum(line.total for line in priced.quote.lines) == 50
+
+
+@pytest.mark.parametrize(
+    ("prices", "credit", "carried", "total", "credit_use"),
+    [
+        ((30,), 0, 0, 0, CreditUse(0, 0, 0, 30)),
+        ((30,), 0, 30, 60, CreditUse(60, 0, 0, -30)),
+        ((49, 0), 0, 0, 0, CreditUse(0, 0, 0, 49)),
+        ((50,), 0, 0, 50, CreditUse(50, 0, 0, 0)),
+        ((10, 5), 4, 20, 0, CreditUse(0, 4, 0, 11)),
+        ((10, 5), 40, 30, 0, CreditUse(0, 40, 0, -25)),
+        ((0,), 0, 30, 0, CreditUse(0, 0, 0, 0)),
+        ((1000,), 0, 49, 1049, CreditUse(1049, 0, 0, -49)),
+        ((1000,), 990, 30, 50, CreditUse(50, 990, 10, -30)),
+        ((0,), 0, 0, 0, CreditUse(0, 0, 0, 0)),
+    ],
+)
+def test_a_cycle_below_the_smallest_charge_is_carried_on(
+    prices: tuple[int, ...], credit: int, carried: int, total: int, credit_use: CreditUse
+) -> None:
+    """Nobody pays more than the price: what cannot be charged waits for a later cycle."""
+    priced = price_cycle(cart_lines(plan(*prices)), DOLLARS, [], credit, 50, carried)
+    assert (priced.quote.total, priced.price, priced.credit_use) == (total, sum(prices), credit_use)
+    assert recompute(priced.quote.inputs) == priced.quote
+
+
+def test_tax_can_lift_a_small_cycle_above_the_smallest_charge() -> None:
+    priced = price_cycle(cart_lines(plan(45), 200_000), DOLLARS, [], 0, 50, 0)
+    assert (priced.quote.total, priced.credit_use) == (54, CreditUse(45, 0, 0))
+
+
+@pytest.mark.parametrize(("price", "kept"), [(1000, True), (1010, False)])
+def test_the_codes_of_a_cycle_that_is_carried_on_are_told(price: int, kept: bool) -> None:
+    """97 % off 10.10 leave 0.303: what rounding took away cannot be covered, so the line stands for itself."""
+    most = DiscountTerms("dsc_1", "MOST", "percentage", 9700)
+    priced = price_cycle(cart_lines(plan(price)), DOLLARS, [most], 0, 50, 0)
+    assert (priced.quote.total, priced.quote.rounded_away, priced.credit_use.carried) == (0, False, 30)
+    assert [code.code for code in priced.quote.inputs.codes] == (["MOST", "CARRIED"] if kept else ["CARRIED"])
+
+
+def test_credit_waits_where_only_the_tax_lifts_a_charge_above_the_smallest() -> None:
+    """Raised to the smallest charge before tax, it would take more than it costs: a cycle, a part, a demanded price."""
+    lines = cart_lines(plan(45), 200_000)
+    for priced in (
+        price_cycle(lines, DOLLARS, [], 5, 50, 0),
+        price_part(cart_lines(plan(90), 200_000), DOLLARS, [], 45, 5, 50),
+        price_charge(lines, DOLLARS, [], 5, 50),
+    ):
+        assert (priced.quote.total, priced.credit_use) == (54, CreditUse(45, 0, 0))
+
+
+def test_a_code_may_leave_less_than_a_cent_of_a_cycle() -> None:
+    nearly_all = DiscountTerms("dsc_1", "MOST", "percentage", 9_999)
+    priced = price_cycle(cart_lines(plan(30)), DOLLARS, [nearly_all], 0, 50, 0)
+    assert (priced.quote.total, priced.quote.rounded_away, priced.credit_use.carried) == (0, False, 0)
 
 
 def test_tax_can_lift_a_small_charge_above_the_smallest() -> None:

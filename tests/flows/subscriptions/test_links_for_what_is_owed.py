@@ -81,6 +81,41 @@ async def test_a_saved_card_takes_the_place_of_a_page(club: Club, number: str) -
     await club.books_agree()
 
 
+@pytest.mark.parametrize("declined", [False, True])
+@pytest.mark.parametrize("works", [False, True])
+async def test_a_retry_by_hand_takes_the_place_of_a_page(club: Club, declined: bool, works: bool) -> None:
+    """Whoever opened the page and went away stands in nobody's way; nor does who tried a card there in vain."""
+    own = await club.subscribe(metadata={"nicobar_scenario": f"renewal_decline:1:INSUFFICIENT_FUNDS:{2 - works}"})
+    await club.work(days=31)
+    failed = (await club.payments(own["subscription_id"]))[-1]["payment_id"]
+    club.clock.advance(seconds=1)
+    lost = await club.call("POST", f"/subscriptions/{own['subscription_id']}/update-payment-method", {"type": "new"})
+    if declined:
+        await club.pay(lost, "4000000000000002")
+        failed = lost["payment_id"]
+    club.clock.advance(seconds=1)
+    state = await club.call("GET", f"/payments/{failed}/retry")
+    assert (state["can_retry"], state["reason"]) == (True, None)
+    made = await club.call("POST", f"/payments/{failed}/retry")
+    end, status = ("succeeded", "active") if works else ("failed", "on_hold")
+    assert (made["status"], made["sends_used"]) == (end, 1)
+    assert (await club.read(own["subscription_id"]))["status"] == status
+    assert (await club.browser.get(page_of(lost))).status_code == 410
+    left = ("failed" if declined else "cancelled", 3000)
+    assert await totals(club, own) == [("succeeded", 3000), ("failed", 3000), left, (end, 3000)]
+    await club.books_agree()
+
+
+async def test_no_retry_joins_somebody_who_is_paying(club: Club) -> None:
+    own, path = await overdue(club)
+    failed = (await club.payments(own["subscription_id"]))[-1]["payment_id"]
+    await club.pay(await club.call("POST", path, {"type": "new"}), CHALLENGED)
+    before = await dump(club.runtime)
+    assert (await club.call("GET", f"/payments/{failed}/retry"))["reason"] == "PREVIOUS_PAYMENT_PENDING"
+    assert (await club.call("POST", f"/payments/{failed}/retry", status=409))["code"] == "PREVIOUS_PAYMENT_PENDING"
+    assert await dump(club.runtime) == before
+
+
 @pytest.mark.parametrize("kind", ["new", "existing"])
 async def test_a_page_on_which_somebody_pays_stays(club: Club, kind: str) -> None:
     own, path = await overdue(club)

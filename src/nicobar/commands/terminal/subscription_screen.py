@@ -101,6 +101,8 @@ def screen(history: SubscriptionHistory) -> str:
     lines.append(f"  Payment method: {own.payment_method_id or _NONE}")
     if own.credit:
         lines.append(f"  Credit: {money(own.credit, currency)}")
+    if own.carried:
+        lines.append(f"  Too small to be charged, carried on to the next cycle: {money(own.carried, currency)}")
     for code in own.codes:
         left = "every cycle" if code.cycles_remaining is None else f"{counted(code.cycles_remaining, 'cycle')} left"
         lines.append(f"  Code {plain(code.terms.code)}: {left}")

@@ -80,24 +80,32 @@ def check_products(items: Sequence[RequestedItem], products: Mapping[str, Sellab
     """
     if not items:
         raise Problem("PRODUCT_CART_EMTPY")
-    brands = set()
-    for index, item in enumerate(items):
-        product = products.get(item.product_id)
-        where = f"product_cart[{index}].product_id"
-        if product is None:
-            raise Problem("NOT_FOUND", what=f"Product {item.product_id}", path=where)
-        if product.archived:
-            raise Problem("PRODUCT_IS_DELETED", product_id=item.product_id, path=where)
-        if not isinstance(product.price, OneTimePrice):
-            raise Problem("UNSUPPORTED_ACTION", detail=_not_sold_once(product), path=where)
-        if not product.name.strip():
-            raise Problem("MISSING_PRODUCT_INFORMATION", product_id=item.product_id, path=where)
-        brands.add(product.brand_id)
+    brands = {
+        require_sold_once(products, item.product_id, f"product_cart[{index}].product_id").brand_id
+        for index, item in enumerate(items)
+    }
     if len(brands) > 1:
         raise Problem("BRAND_MISMATCH", path="product_cart")
     if not all(products[item.product_id].brand_enabled for item in items):
         raise Problem("BRAND_NOT_ENABLED", path="product_cart")
     return brands.pop()
+
+
+def require_sold_once(products: Mapping[str, SellableProduct], product_id: str, path: str) -> SellableProduct:
+    """Return a product that is sold once; `path` is where a refusal finds it.
+
+    Raises Problem NOT_FOUND, PRODUCT_IS_DELETED, UNSUPPORTED_ACTION or MISSING_PRODUCT_INFORMATION.
+    """
+    product = products.get(product_id)
+    if product is None:
+        raise Problem("NOT_FOUND", what=f"Product {product_id}", path=path)
+    if product.archived:
+        raise Problem("PRODUCT_IS_DELETED", product_id=product_id, path=path)
+    if not isinstance(product.price, OneTimePrice):
+        raise Problem("UNSUPPORTED_ACTION", detail=_not_sold_once(product), path=path)
+    if not product.name.strip():
+        raise Problem("MISSING_PRODUCT_INFORMATION", product_id=product_id, path=path)
+    return product
 
 
 def _not_sold_once(product: SellableProduct) -> str:

@@ -15,6 +15,9 @@ from nicobar.core.subscriptions.proration import CreditUse, use_credit
 CREDIT: Final = "CREDIT"
 """What the explanation of a price calls the credit of a subscription."""
 
+CARRIED: Final = "CARRIED"
+"""What it calls a cycle that is too small to be charged, and is charged with a later one."""
+
 
 class PricedCharge(NamedTuple):
     """A charge with its amounts."""
@@ -43,10 +46,42 @@ def price_charge(
     credit_use = use_credit(price, credit, 0)
     priced = quote(lines, terms, [*codes, *_credit(credit_use.used)])
     if 0 < priced.total < minimum or priced.rounded_away:
+        itself = quote(lines, terms, codes)
+        if price < minimum <= itself.total:  # only the tax lifts it to the smallest charge: no credit can be used
+            return PricedCharge(itself, price, CreditUse(price, 0, 0))
         credit_use = use_credit(price, credit, minimum)
         raised = at_amounts(lines, terms, allocate(price + credit_use.added, nets))
         priced = quote(raised, terms, _credit(credit_use.used))
     return PricedCharge(priced, price, credit_use)
+
+
+def price_cycle(
+    lines: Sequence[CartLine],
+    terms: ChargeTerms,
+    codes: Sequence[DiscountTerms],
+    credit: int,
+    minimum: int,
+    carried: int,
+) -> PricedCharge:
+    """Price a cycle together with what is carried on from earlier ones, which were too small to be charged.
+
+    What both come to without credit is never raised: below `minimum` nothing is charged, and it is carried on. Raises
+    Problem as `pricing.quote` does.
+    """
+    nets = net_prices(lines, terms, codes)
+    price, whole = sum(nets), sum(nets) + carried
+    if carried:
+        lines, codes = at_amounts(lines, terms, _shared(whole, nets)), []
+    uncredited = quote(lines, terms, codes)
+    if not (0 < uncredited.total < minimum or uncredited.rounded_away):
+        charge = price_charge(lines, terms, codes, credit, minimum)
+        return charge._replace(price=price, credit_use=charge.credit_use._replace(carried=-carried))
+    use = use_credit(whole, credit, 0)
+    covered = [*_credit(use.used), *_carried(use.due)]
+    nothing = quote(lines, terms, [*codes, *covered])
+    if nothing.total or nothing.rounded_away:  # a part of a unit that rounding has dealt with is left
+        nothing = quote(at_amounts(lines, terms, _shared(whole, nets)), terms, covered)
+    return PricedCharge(nothing, price, CreditUse(0, use.used, 0, use.due - carried))
 
 
 def at_amounts(lines: Sequence[CartLine], terms: ChargeTerms, amounts: Sequence[int]) -> list[CartLine]:
@@ -76,9 +111,17 @@ def price_part(
 ) -> PricedCharge:
     """Price a part of a whole period's price, shared among the lines by what they cost."""
     nets = net_prices(lines, terms, codes)
-    shares = allocate(part, nets) if sum(nets) else [part, *[0] * (len(nets) - 1)]
-    return price_charge(at_amounts(lines, terms, shares), terms, [], credit, minimum)
+    return price_charge(at_amounts(lines, terms, _shared(part, nets)), terms, [], credit, minimum)
+
+
+def _shared(amount: int, nets: Sequence[int]) -> list[int]:
+    """Return an amount shared among the lines by what they cost; the first has all of it where they cost nothing."""
+    return allocate(amount, nets) if sum(nets) else [amount, *[0] * (len(nets) - 1)]
 
 
 def _credit(amount: int) -> list[DiscountTerms]:
     return [DiscountTerms("", CREDIT, "flat", amount, source="credit of plan changes")] if amount else []
+
+
+def _carried(amount: int) -> list[DiscountTerms]:
+    return [DiscountTerms("", CARRIED, "flat", amount, source="charged with a later cycle")] if amount else []

@@ -37,7 +37,7 @@ class RecoveryRules(NamedTuple):
 
 
 def activate(subscription: Subscription, payment_method_id: str | None, at: datetime, *, charged: bool) -> Moved:
-    """Begin the life of a subscription whose first payment succeeded; `charged` says whether it took money.
+    """Begin the life of a subscription whose first payment succeeded; `charged`: whether it took money for a period.
 
     With a trial the first cycle and the term begin at its end.
     """
@@ -78,7 +78,8 @@ def open_charge(subscription: Subscription, charge: OpenCharge, at: datetime) ->
 def charge_paid(subscription: Subscription, charge: OpenCharge, at: datetime) -> Moved:
     """Apply the success of the open charge: its period is paid, its plan change applied, what was owed is settled."""
     credit = subscription.credit + charge.credit_use.movement + charge.credit_otherwise
-    fields: dict[str, object] = {"open_charge": None, "credit": credit}
+    carried = subscription.carried + charge.credit_use.carried + charge.carried_otherwise
+    fields: dict[str, object] = {"open_charge": None, "credit": credit, "carried": carried}
     if charge.replaces_method or (charge.payment_method_id and not subscription.payment_method_id):
         fields["payment_method_id"] = charge.payment_method_id
     told = ("subscription.update_payment_method",) if charge.replaces_method else ()
@@ -234,7 +235,8 @@ def _owed_change(subscription: Subscription, charge: OpenCharge, change: PlanCha
         price=charge.price,
         factor=charge.factor,
     )
-    held = moved(changed, "on_hold", at, credit=credit, arrears=arrears).subscription
+    carried = changed.carried + charge.carried_otherwise
+    held = moved(changed, "on_hold", at, credit=credit, carried=carried, arrears=arrears).subscription
     return Moved(held, ("subscription.plan_changed", "subscription.on_hold", "subscription.updated"))
 
 

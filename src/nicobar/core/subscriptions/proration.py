@@ -107,6 +107,8 @@ class CreditUse(NamedTuple):
     """What was taken of the credit."""
     added: int
     """What fills up a charge that would be too small, and is kept as credit."""
+    carried: int = 0
+    """By how much what is carried on to the next cycle grows; below zero when that is charged."""
 
     @property
     def movement(self) -> int:

@@ -121,6 +121,8 @@ class OpenCharge(msgspec.Struct, frozen=True, kw_only=True):
     """When the link ends through which it is paid; None for a charge of a saved method."""
     credit_otherwise: int = 0
     """By how much more the credit is when it is counted as the prices of the change are: with tax, or before it."""
+    carried_otherwise: int = 0
+    """The same of what is carried on."""
 
     def with_method(self, payment_method_id: str) -> "OpenCharge":
         """Return the charge as it was paid by this saved method."""
@@ -209,6 +211,9 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """What plan changes gave back, charges raised to the minimum took beyond the price, and late payments brought.
 
     A sum before tax; with the tax where the price contains it."""
+    carried: int = 0
+    """What earlier cycles cost that were too small to be charged: a sum like the credit. A later cycle is charged with
+    it, and when none follows, nobody is."""
     scheduled_change: PlanChange | None = None
     open_charge: OpenCharge | None = None
     arrears: Arrears | None = None

@@ -51,8 +51,9 @@ async def foresee_renewal(runtime: Runtime, subscription: Subscription) -> Fores
         if subscription.tax_id is not None:
             settings = msgspec.structs.replace(policy.settings, tax_id_check="offline")
             tax_id = await check_tax_id(runtime, subscription.billing.country, subscription.tax_id, settings)
-        (credit,) = count_otherwise(subscription, [subscription.credit], policy, tax_id, at, tax_inclusive=inclusive)
-        total = price_due(subscription, WhatIsDue(plan, codes, credit), policy, tax_id, at).charge.quote.total
+        amounts = (subscription.credit, subscription.carried)
+        credit, carried = count_otherwise(subscription, amounts, policy, tax_id, at, tax_inclusive=inclusive)
+        total = price_due(subscription, WhatIsDue(plan, codes, credit, carried), policy, tax_id, at).charge.quote.total
     except Problem:
         return Foreseen(at, ends=False, total=None)
     return Foreseen(at, ends=False, total=total)

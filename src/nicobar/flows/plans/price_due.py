@@ -11,7 +11,7 @@ from nicobar.core.money.fx import ChargeTerms, charge_terms, settlement_currency
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.pricing.pricing import check_minimum, check_step, with_fee
 from nicobar.core.pricing.quote import CartLine
-from nicobar.core.subscriptions.charges import PricedCharge, price_charge, price_part
+from nicobar.core.subscriptions.charges import PricedCharge, price_charge, price_cycle, price_part
 from nicobar.core.subscriptions.plan import Plan
 from nicobar.core.subscriptions.subscription import Subscription
 from nicobar.core.tax.tax_id import CheckedTaxId
@@ -28,6 +28,9 @@ class WhatIsDue(NamedTuple):
     """Those that the charge gets."""
     credit: int
     """What can be used up."""
+    carried: int | None = None
+    """What is carried on from earlier cycles. None for a charge that is no whole cycle: that is raised to the smallest
+    charge, where a cycle is carried on."""
     part: int | None = None
     """A part of one cycle's price, in the subscription's currency; None for the whole."""
     fees_inclusive: bool | None = None
@@ -66,10 +69,12 @@ def price_due(
     if terms.conversions or terms.settlement is not None:
         terms = with_fee(lines, terms, due.codes, settings.fee_tiers, policy.rates, currencies.exponents())
     minimum = currencies.get(currency).minimum_minor
-    if due.part is None:
-        charge = price_charge(lines, terms, due.codes, due.credit, minimum)
-    else:
+    if due.part is not None:
         charge = price_part(lines, terms, due.codes, due.part, due.credit, minimum)
+    elif due.carried is not None:
+        charge = price_cycle(lines, terms, due.codes, due.credit, minimum, due.carried)
+    else:
+        charge = price_charge(lines, terms, due.codes, due.credit, minimum)
     check_minimum(charge.quote, minimum, terms.exponent)
     check_step(charge.quote.total, currency, charge_step(policy.charging, currency), terms.exponent)
     return PricedDue(charge, lines, terms)

@@ -86,7 +86,12 @@ async def _renewal(runtime: Runtime, subscription: Subscription, inputs: QuoteIn
 def _priced(
     lines: Sequence[CartLine], terms: ChargeTerms, codes: Sequence[DiscountTerms], credit: int, policy: Policy
 ) -> Quote:
-    """Return what a renewal is charged; its fee for conversion is decided by what it costs, as it will be then."""
+    """Return what a renewal costs; its fee for conversion is decided by that, as it will be then.
+
+    That of a cycle which is too small to be charged by itself, and is charged with a later one, is told all the same.
+    """
     if terms.conversions or terms.settlement is not None:
         terms = with_fee(lines, terms, codes, policy.settings.fee_tiers, policy.rates, currencies.exponents())
-    return price_charge(lines, terms, codes, credit, currencies.get(terms.currency).minimum_minor).quote
+    minimum = currencies.get(terms.currency).minimum_minor
+    itself = price_charge(lines, terms, codes, 0, 0).quote
+    return itself if itself.total < minimum else price_charge(lines, terms, codes, credit, minimum).quote

@@ -69,7 +69,7 @@ async def activate_subscription(
         price = counted_otherwise(price, own, nets, tax_inclusive=paid.tax_inclusive)
     paid = msgspec.structs.replace(paid, period_price=price)
     method = payment.payment_method_id or payment.options.payment_method_id
-    return activate(paid, method, at, charged=payment.total_amount > 0)
+    return activate(paid, method, at, charged=price > 0 and not paid.on_demand)
 
 
 def _recurring(

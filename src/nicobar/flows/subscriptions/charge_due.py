@@ -48,8 +48,9 @@ async def charge_due(
     codes = working_terms(subscription.codes if change is None else change.codes)
     part = arrears.price if arrears is not None and due.retry_attempt else None
     inclusive = subscription.tax_inclusive if change is None else change.tax_inclusive
-    (credit,) = count_otherwise(subscription, [subscription.credit], policy, tax_id, at, tax_inclusive=inclusive)
-    what = WhatIsDue(plan, [] if part is not None else codes, credit, part)
+    amounts = (subscription.credit, subscription.carried)
+    credit, carried = count_otherwise(subscription, amounts, policy, tax_id, at, tax_inclusive=inclusive)
+    what = WhatIsDue(plan, [] if part is not None else codes, credit, carried, part)
     priced = price_due(subscription, what, policy, tax_id, at)
     method = payment_method_id or subscription.payment_method_id
     if priced.charge.quote.total > 0 and not await _exists(runtime, subscription, method):
@@ -73,6 +74,7 @@ async def charge_due(
         replaces_method=replaces,
         action=CHANGED_METHOD if replaces else None,
         credit_otherwise=credit - subscription.credit,
+        carried_otherwise=carried - subscription.carried,
     )
     if subscription.mode == "test" and METADATA_KEY in order.metadata and due.charge_type == "renewal":
         order = order._replace(renewal=await _renewal(runtime, subscription, due.retry_attempt))

@@ -38,7 +38,7 @@ async def charge_on_demand(runtime: Runtime, tenant: Tenant, subscription_id: st
     policy = await load_policy(runtime, tenant)
     tax_id = await check_tax_id_again(runtime, subscription, policy)
     plan = _plan(subscription, demanded)
-    due = WhatIsDue(plan, [], subscription.credit, None, demanded.fees_inclusive)
+    due = WhatIsDue(plan, [], subscription.credit, fees_inclusive=demanded.fees_inclusive)
     priced = price_due(subscription, due, policy, tax_id, at)
     _check_price(priced, subscription.currency)
     order = ChargeOrder(

@@ -49,7 +49,8 @@ class DecidedChange(NamedTuple):
     def after(self, subscription: Subscription, at: datetime) -> Moved:
         """Return the subscription on its new plan, with its credit as if the charge were paid."""
         moves = self.order.credit_use.movement + self.order.credit_otherwise
-        credited = msgspec.structs.replace(subscription, credit=subscription.credit + moves)
+        carried = subscription.carried + self.order.carried_otherwise
+        credited = msgspec.structs.replace(subscription, credit=subscription.credit + moves, carried=carried)
         begins = at if self.order.period is None else max(at, self.order.period.starts_at)
         return apply_change(credited, self.change, self.order.priced.charge.price, begins)
 
@@ -76,10 +77,11 @@ async def decide_plan_change(
     codes = _codes(subscription, request, plan)
     tax_id = await check_tax_id_again(runtime, subscription, policy)
     terms = working_terms(codes)
-    whole = price_due(subscription, WhatIsDue(plan, terms, 0, None, request.fees_inclusive), policy, tax_id, at)
+    a_cycle = WhatIsDue(plan, terms, 0, fees_inclusive=request.fees_inclusive)
+    whole = price_due(subscription, a_cycle, policy, tax_id, at)
     inclusive, gone = whole.lines[0].tax_inclusive, None
-    amounts = (subscription.period_price, subscription.credit)
-    paid, credit = count_otherwise(subscription, amounts, policy, tax_id, at, tax_inclusive=inclusive)
+    amounts = (subscription.period_price, subscription.credit, subscription.carried)
+    paid, credit, carried = count_otherwise(subscription, amounts, policy, tax_id, at, tax_inclusive=inclusive)
     if scheduled:
         cost = prorate("full_immediately", paid, whole.charge.price, WHOLE, restarts=True)
     else:
@@ -87,7 +89,7 @@ async def decide_plan_change(
             gone = await load_given_back(read, subscription, tax_inclusive=inclusive)
         kept = msgspec.structs.replace(subscription, period_price=max(0, paid - gone))
         cost = change_cost(kept, request.mode, plan, whole.charge.price, at)
-    due = WhatIsDue(plan, terms, credit + cost.credit, cost.price, request.fees_inclusive)
+    due = WhatIsDue(plan, terms, credit + cost.credit, None, cost.price, request.fees_inclusive)
     priced = price_due(subscription, due, policy, tax_id, at)
     if priced.charge.quote.total == 0 or not cost.restarts:
         # The next change looks at the same charges again, and what went back is counted by this one already: no more
@@ -108,6 +110,7 @@ async def decide_plan_change(
         begins = await free_moment(read, subscription.tenant, subscription.subscription_id, at)
     order = _order(subscription, change, cost, priced, begins)
     order = order._replace(given_back=gone, credit_otherwise=credit - subscription.credit)
+    order = order._replace(carried_otherwise=carried - subscription.carried)
     return DecidedChange(change, cost, order, tax_id, scheduled)
 
 

@@ -13,7 +13,7 @@ from nicobar.core.discounts.discount_record import CodeUse, DiscountRecord
 from nicobar.core.discounts.discounts import FULL_BPS
 from nicobar.core.money.money import round_half_up
 from nicobar.core.payments.methods import CARD_TYPES
-from nicobar.core.pricing.cart import SellableProduct
+from nicobar.core.pricing.cart import SellableProduct, require_sold_once
 from nicobar.core.pricing.pricing_facts import PricedCart, PricingFacts
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import net_prices
@@ -96,10 +96,11 @@ def decide_subscription(
     """Price a whole cycle and the first payment, and put all objects together as they are at `at`.
 
     Raises Problem for the first check that fails: several where a customer may have one, the products, the add-ons,
-    what cannot be sold together, then what `quote_cart` and `decide_creation` refuse.
+    what is sold once, what cannot be sold together, then what `quote_cart` and `decide_creation` refuse.
     """
     _check_number(request, facts)
     sold = [_sold(wanted, request, facts) for wanted in request.plans]
+    _check_sold_once(request, facts.pricing)
     with_codes = _codes_apply(sold, checked)
     plans, first_plans = [each.plan for each in sold], [each.first for each in sold]
     codes = () if with_codes else checked.cart.discount_codes
@@ -160,6 +161,18 @@ def _sold(wanted: RequestedPlan, request: SubscriptionRequest, facts: Subscripti
     days = price.trial_period_days if request.trial_period_days is None else request.trial_period_days
     days = days if request.on_demand is None else 0
     return _Sold(product, price, plan, _first_prices(plan, price, request.on_demand, trial=days > 0), days)
+
+
+def _check_sold_once(request: SubscriptionRequest, facts: PricingFacts) -> None:
+    """Refuse to sell once what is no one-time product: the price of a plan's line would stand for that of its product.
+
+    Raises Problem as `require_sold_once` does.
+    """
+    in_session = request.payment.checkout_session_id is not None
+    first = sum(1 + len(plan.addons) for plan in request.plans)
+    for index, item in enumerate(request.one_time_items):
+        line = f"product_cart[{first + index}]" if in_session else f"one_time_product_cart[{index}]"
+        require_sold_once(facts.cart.products, item.product_id, f"{line}.product_id")
 
 
 def _codes_apply(sold: Sequence[_Sold], checked: CheckedRequest) -> bool:

@@ -104,6 +104,8 @@ class ChargeOrder(NamedTuple):
     it is no part of it."""
     credit_otherwise: int = 0
     """By how much more the credit is when it is counted as the prices of the new plan are: with tax, or before it."""
+    carried_otherwise: int = 0
+    """The same of what is carried on."""
     action: str | None = None
     """What the audit log calls the change that it is charged for; None where nobody changes anything."""
 
@@ -178,6 +180,7 @@ async def _store_charge(
         change=order.change,
         factor=order.factor,
         credit_otherwise=order.credit_otherwise,
+        carried_otherwise=order.carried_otherwise,
     )
     record = ChargeRecord(
         payment_id=payment_id,

@@ -26,6 +26,8 @@ class RetriedPayment(NamedTuple):
 async def retry_payment(runtime: Runtime, tenant: Tenant, payment_id: str) -> RetriedPayment:
     """Charge the stored method once more and return the new payment; a decline is no refusal.
 
+    A link for what is owed ends, which its customer may have lost: the charge takes its place.
+
     Raises Problem NOT_FOUND, the reason that `load_retry_state` gives, PREVIOUS_PAYMENT_PENDING, and
     NO_ELIGIBLE_PAYMENT_METHODS without a method that can pay; nothing is changed then.
     """

@@ -86,7 +86,8 @@ async def _by_page(
     part = 0 if not owes or arrears is None else arrears.price
     codes = working_terms(subscription.codes) if part is None else []
     credit = subscription.credit if owes else 0
-    priced = price_due(subscription, WhatIsDue(subscription.plan, codes, credit, part), policy, tax_id, at)
+    due_now = WhatIsDue(subscription.plan, codes, credit, subscription.carried, part)
+    priced = price_due(subscription, due_now, policy, tax_id, at)
     priced = priced._replace(charge=price_left(priced.charge, priced.lines, priced.terms))
     due = retry_of(subscription) if owes else None
     order = ChargeOrder(
