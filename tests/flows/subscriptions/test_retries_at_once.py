@@ -1,4 +1,4 @@
-"""A retry by hand beside everything else that may pay the same period at that moment: it is paid once, and not lost."""
+"""A retry by hand while everything else may pay the same period, too: it is paid once, and no payment is lost."""
 
 import asyncio
 import random
