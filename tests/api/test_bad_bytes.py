@@ -99,6 +99,9 @@ async def test_in_notices(app: ASGIApp, merchant: Merchant, body: bytes) -> None
         *("feed:https://example.com/", "FEED://example.com", "intent://pay#Intent;scheme=https;end", "view-source:x"),
         *("javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd"),
         *("blob:https://x", "filesystem:https://x", "about:blank", "ms-settings:x", "mailto:a@example.com", "tel:1"),
+        *("search:query=x&crumb=location:%5C%5Cevil", "ms-search:x", "MS-Visio:ofe|u|https://x", "applescript://x?y"),
+        *("itms-services://?url=https://x", "Microsoft-Edge:https://x", "livescript:x", " \tjavascript:alert(1)"),
+        *("java\tscript:alert(1)", "java\nscript:x", "\x01javascript:x", "javascript\u200b:x", "\uff4aavascript:x"),
         *("https://[", "https://]", "https://[::1", "https://exa[mple.com/", "https://example.com\\@evil.example/"),
         *(
             "https://example.com/\x00",

@@ -74,9 +74,14 @@ class Operation(NamedTuple):
     """Whether it is answered without a key: it reads, and tells everybody the same."""
 
     @property
+    def writes(self) -> bool:
+        """Whether it changes something, and so is carried out once however often the same request comes."""
+        return self.method != "GET" and not self.is_preview
+
+    @property
     def needs_write_access(self) -> bool:
         """Whether a key must be allowed to write this class of operations."""
-        return (self.method != "GET" and not self.is_preview) or self.reveals_secret
+        return self.writes or self.reveals_secret
 
 
 RouteEndpoint = Callable[[Request], Awaitable[Response]]
@@ -191,7 +196,7 @@ def _writing(
             read = Call(runtime, key.tenant, names, None, reader.query())
             return encoder.encode(await reader.handler(read))
 
-        known_by = fingerprint(request, key, raw, body)
+        known_by = fingerprint(request, key, raw, body) if operation.writes else None
         if known_by is None:
             return respond(await carry_out(runtime), operation.status)
         return await retries.response(runtime, known_by, Work(operation.status, carry_out, as_it_is))

@@ -1,4 +1,4 @@
-"""A request for every writing operation, that it carries out."""
+"""A request for every writing operation and every preview, that it carries out."""
 
 from typing import Any, NamedTuple
 

@@ -86,13 +86,8 @@ async def subscribe(shop: Shop, names: dict[str, str]) -> None:
     names["failed"] = next(each["payment_id"] for each in payments if each["status"] == "failed")
 
 
-WRITING = [f"{operation.method} {operation.path}" for operation in OPERATIONS if operation.method != "GET"]
-
-COMMIT_NOTHING = {
-    "POST /checkouts/preview",
-    "POST /refunds/preview",
-    "POST /subscriptions/{subscription_id}/change-plan/preview",
-}
+WRITING = [f"{operation.method} {operation.path}" for operation in OPERATIONS if operation.writes]
+PREVIEWS = [f"{operation.method} {operation.path}" for operation in OPERATIONS if operation.is_preview]
 
 
 async def prepare(stand: Stand, operation: str) -> None:
@@ -125,7 +120,7 @@ async def dump(runtime: Runtime) -> dict[str, list[str]]:
 
 
 def test_every_writing_operation_has_a_sample() -> None:
-    assert set(samples(defaultdict(str))) == set(WRITING)
+    assert set(samples(defaultdict(str))) == {*WRITING, *PREVIEWS}
 
 
 @pytest.mark.parametrize("operation", WRITING)
@@ -148,7 +143,7 @@ async def test_every_writing_operation_is_carried_out_once(runtime: Runtime, sta
     assert await dump(runtime) == before
 
 
-@pytest.mark.parametrize("operation", [name for name in WRITING if name not in COMMIT_NOTHING])
+@pytest.mark.parametrize("operation", WRITING)
 async def test_a_crash_before_the_answer_is_kept_does_nothing_twice(
     runtime: Runtime, stand: Stand, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
@@ -190,6 +185,21 @@ async def test_the_scope_of_a_key_is_business_mode_method_and_path(
         again = await rotated.post("/brands", json=body, headers=headers)
     assert (again.json(), again.headers[REPLAYED]) == (answers[0].json(), "true")
     assert (await merchant.read_only_client.post("/brands", json=body, headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize("operation", PREVIEWS)
+async def test_nothing_is_kept_of_a_preview(runtime: Runtime, stand: Stand, operation: str) -> None:
+    """A key that may only read stores nothing, whatever it sends along; every preview tells what would happen now."""
+    await prepare(stand, operation)
+    sample, merchant = samples(stand.names)[operation], stand.shop.merchant
+    async with runtime.database.read() as read:
+        before = await read.fetchval("SELECT count(*) FROM kept_answers")
+    for client in (merchant.read_only_client, merchant.client):
+        for key in ("a", "a", "b", None):
+            answer = await send(client, operation, sample, key)
+            assert answer.status_code == 200 and REPLAYED not in answer.headers, answer.text
+    async with runtime.database.read() as read:
+        assert await read.fetchval("SELECT count(*) FROM kept_answers") == before
 
 
 async def test_a_refusal_is_not_kept(merchant: Merchant) -> None:

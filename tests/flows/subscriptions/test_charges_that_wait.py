@@ -3,6 +3,7 @@
 from api.subscriptions.subscribing import RENEWALS_FAIL, Club
 from orders import dump
 
+CHALLENGED = "4000002760003184"
 NO_NEW_CHARGE = {
     "code": "PREVIOUS_PAYMENT_PENDING",
     "message": "Cannot create new charge as previous payment is not successful yet",
@@ -29,7 +30,8 @@ async def test_so_does_a_retry_by_hand(club: Club) -> None:
     own = await club.subscribe(number=RENEWALS_FAIL)
     await club.work(days=31)
     failed = next(each for each in await club.payments(own["subscription_id"]) if each["status"] == "failed")
-    await club.call("POST", f"/subscriptions/{own['subscription_id']}/update-payment-method", {"type": "new"})
+    made = await club.call("POST", f"/subscriptions/{own['subscription_id']}/update-payment-method", {"type": "new"})
+    await club.pay(made, CHALLENGED)
     path = f"/payments/{failed['payment_id']}/retry"
     assert (await club.call("GET", path))["reason"] == "PREVIOUS_PAYMENT_PENDING"
     before = await dump(club.runtime)

@@ -121,3 +121,32 @@ async def test_of_another_processor_it_pays_nowhere(club: Club) -> None:
         await refused(club, "/subscriptions", bought | {"product_id": own["product_id"]} | changes)
     path = f"/subscriptions/{own['subscription_id']}/update-payment-method"
     await refused(club, path, {"type": "existing", "payment_method_id": method})
+
+
+@pytest.mark.parametrize("whose", ["nobody's", "another customer's", "of another currency"])
+async def test_nothing_that_cannot_pay_takes_a_place_where_credit_pays(club: Club, whose: str) -> None:
+    """Nothing is charged to it then, but all that follows would be."""
+    customer_id, rupay = await rupay_of(club)
+    own = await club.subscribe(number=RENEWALS_FAIL, customer={"customer_id": customer_id})
+    other = await club.subscribe(customer={"email": "bo@example.com", "name": "Bo"})
+    await club.work(days=31)
+    async with club.runtime.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE subscriptions SET credit = 3000, details = jsonb_set(details::jsonb, '{credit}', '3000') "
+            "WHERE subscription_id = $1",
+            own["subscription_id"],
+        )
+    path = f"/subscriptions/{own['subscription_id']}/update-payment-method"
+    named = {"nobody's": "pm_nobodys", "another customer's": other["payment_method_id"]}.get(whose, rupay)
+    if whose == "of another currency":
+        await refused(club, path, {"type": "existing", "payment_method_id": named})
+    else:
+        before = await dump(club.runtime)
+        told = await club.call("POST", path, {"type": "existing", "payment_method_id": named}, 404)
+        assert (told["code"], await dump(club.runtime)) == ("NOT_FOUND", before)
+    made = await club.call("POST", path, {"type": "existing", "payment_method_id": own["payment_method_id"]})
+    paid = await club.call("GET", f"/payments/{made['payment_id']}")
+    assert (paid["status"], paid["total_amount"]) == ("succeeded", 0)
+    after = await club.read(own["subscription_id"])
+    assert (after["status"], after["payment_method_id"]) == ("active", own["payment_method_id"])
+    await club.books_agree()

@@ -190,3 +190,25 @@ async def test_it_is_counted_as_the_prices_of_the_new_plan_are(
     await club.work(days=31)
     assert (await club.payments(own["subscription_id"]))[-1]["total_amount"] == total
     await club.books_agree()
+
+
+async def test_what_was_stored_before_anything_was_carried_on_is_read(club: Club) -> None:
+    """An open charge says with three numbers how it meets the credit, the subscription nothing of what it carries."""
+    own = await club.subscribe(number=RENEWALS_FAIL)
+    await club.work(days=31)
+    club.clock.advance(seconds=1)
+    made = await club.call("POST", f"/subscriptions/{own['subscription_id']}/update-payment-method", {"type": "new"})
+    async with club.runtime.database.transaction() as tx:
+        await tx.execute("""
+            UPDATE subscriptions SET details = jsonb_set(
+                details::jsonb #- '{carried}' #- '{open_charge,carried_otherwise}' #- '{open_charge,credit_use,3}',
+                '{credit}', '1000'), credit = 1000
+        """)
+        stored = await tx.fetchval("SELECT details::jsonb #>> '{open_charge,credit_use}' FROM subscriptions")
+    assert stored == "[3000, 0, 0]"
+    await club.pay(made)
+    async with club.runtime.database.read() as read:
+        found = await get_subscription(read, club.merchant.tenant, own["subscription_id"])
+    assert found is not None
+    assert (found.status, found.credit, found.carried, found.open_charge) == ("active", 1000, 0, None)
+    await club.books_agree()

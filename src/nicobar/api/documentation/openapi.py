@@ -209,7 +209,7 @@ def _operation(
     if text and text.rstrip(".") != operation.summary:
         described["description"] = text
     parameters = _path_parameters(operation.path) + _query_parameters(resolve(query, components))
-    if operation.method != "GET":
+    if operation.writes:
         parameters.append(_IDEMPOTENCY_KEY)
     if parameters:
         described["parameters"] = parameters
@@ -297,7 +297,7 @@ def _general(operation: Operation) -> Iterable[_Refusal]:
         yield from _BODIES
     if operation.query is not NoQuery:
         yield from _QUERIES
-    if operation.method != "GET":
+    if operation.writes:
         yield from _KEYED
         yield from _REPEATED
 

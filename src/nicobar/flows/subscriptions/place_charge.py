@@ -20,7 +20,9 @@ from nicobar.core.subscriptions.plan import Plan
 from nicobar.core.subscriptions.proration import CreditUse
 from nicobar.core.subscriptions.subscription import Moved, OpenCharge, PlanChange, Subscription
 from nicobar.core.tax.tax_id import CheckedTaxId
+from nicobar.flows.accounts.find_charging_processor import find_charging_processor
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
+from nicobar.flows.customers.require_saved_method import require_saved_method
 from nicobar.flows.payments.charge_saved_method import charge_saved_method
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.plans.price_due import PricedDue
@@ -155,7 +157,12 @@ async def place_charge(
     if payment.total_amount > 0 and order.payment_method_id is not None:
         await charge_saved_method(runtime, payment, order.payment_method_id, store)
         return PlacedCharge(payment, secret)
+    unseen = order.payment_method_id if order.replaces_method else None  # no charge shows whether it can pay
+    processor = None if unseen is None else await find_charging_processor(runtime, payment.tenant)
     async with runtime.database.transaction() as tx:
+        if unseen is not None:
+            customer_id, allowed = payment.customer.customer_id, payment.options.allowed_payment_method_types
+            await require_saved_method(tx, payment.tenant, customer_id, unseen, processor, payment.currency, allowed)
         await store(tx)
         if payment.total_amount == 0 and payment.link_id is None:
             await record_payment_outcome(runtime, tx, payment, None, Succeeded("free"), at)
