@@ -57,6 +57,27 @@ async def test_with_two_lanes_the_next_group_begins_while_the_first_is_under_way
     assert doubling.calls == [[1], [2, 3], [4, 5]]
 
 
+async def test_a_lane_leaves_the_others_their_share_of_what_there_is_beyond_the_usual() -> None:
+    gathering: Gathering[int, int] = Gathering(20, lanes=2, usual=2)
+    doubling = Doubling()
+    tasks = await asked(gathering, doubling, *range(8))
+    assert doubling.calls == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    tasks += await asked(gathering, doubling, *range(8, 14))
+    doubling.may_end.set()
+    assert await asyncio.gather(*tasks) == [2 * number for number in range(14)]
+    assert doubling.calls[2:] == [[8, 9, 10, 11, 12], [13]]
+
+
+async def test_what_one_lane_may_not_take_opens_the_next() -> None:
+    gathering: Gathering[int, int] = Gathering(3, lanes=2)
+    doubling = Doubling()
+    tasks = await asked(gathering, doubling, 1, 2, 3, 4, 5, 6, 7)
+    assert doubling.calls == [[1, 2, 3], [4, 5, 6]]
+    doubling.may_end.set()
+    assert await asyncio.gather(*tasks) == [2, 4, 6, 8, 10, 12, 14]
+    assert doubling.calls == [[1, 2, 3], [4, 5, 6], [7]]
+
+
 async def test_those_who_come_at_one_moment_share_the_first_statement() -> None:
     gathering: Gathering[int, int] = Gathering(20)
     doubling = Doubling()

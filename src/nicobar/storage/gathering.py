@@ -20,23 +20,27 @@ CarryOut = Callable[[list[Item]], Awaitable[Sequence[Result]]]
 
 
 class _Queue(Generic[Item, Result]):
-    """What waits under one key, and how many tasks are serving it."""
+    """What waits under one key, how much of it is being carried out, and how many tasks do that."""
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self.lanes = 0
+        self.under_way = 0
 
 
 class Gathering(Generic[Item, Result]):
     """Queues of what is to be done together, one for each key."""
 
-    def __init__(self, at_most: int, lanes: int = 1) -> None:
+    def __init__(self, at_most: int, lanes: int = 1, usual: int | None = None) -> None:
         """Take how many items are carried out together at most, and how many such groups of one key side by side.
 
-        With one lane everybody waits for the slowest of the group before; each further one takes a connection.
+        With one lane everybody waits for the slowest of the group before; each further one takes a connection. A group
+        takes all that waits. With `usual` it leaves the other lanes their share of what there is, so that none of them
+        stands idle, as soon as its own is more than that.
         """
         self._at_most = at_most
         self._lanes = lanes
+        self._usual = usual
         self._queues: dict[Hashable, _Queue[Item, Result]] = {}
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -51,20 +55,31 @@ class Gathering(Generic[Item, Result]):
             queue = self._queues[key] = _Queue()
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         queue.waiting.append((item, future))
-        if queue.lanes < self._lanes and len(queue.waiting) == 1:
+        if len(queue.waiting) == 1:
+            self._open_lane(key, queue, carry_out)
+        return await future
+
+    def _open_lane(self, key: Hashable, queue: _Queue[Item, Result], carry_out: CarryOut[Item, Result]) -> None:
+        """Let another task serve a queue, if one more may."""
+        if queue.lanes < self._lanes:
             queue.lanes += 1
             task = asyncio.create_task(self._serve(key, queue, carry_out))
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
-        return await future
 
     async def _serve(self, key: Hashable, queue: _Queue[Item, Result], carry_out: CarryOut[Item, Result]) -> None:
         """Carry out what waits until nothing does."""
         waiting, taken = queue.waiting, []
         try:
             while waiting:
-                taken = [waiting.popleft() for _ in range(min(len(waiting), self._at_most))]
-                await _answer_each([asked for asked in taken if not asked[1].done()], carry_out)
+                taken = [waiting.popleft() for _ in range(self._size(queue))]
+                queue.under_way += len(taken)
+                if waiting:
+                    self._open_lane(key, queue, carry_out)
+                try:
+                    await _answer_each([asked for asked in taken if not asked[1].done()], carry_out)
+                finally:
+                    queue.under_way -= len(taken)
         except BaseException as error:  # nobody waits for ever for what is not going to be done
             for _, future in (*taken, *waiting):
                 if isinstance(error, asyncio.CancelledError):
@@ -77,13 +92,21 @@ class Gathering(Generic[Item, Result]):
             if not queue.lanes:
                 del self._queues[key]
 
+    def _size(self, queue: _Queue[Item, Result]) -> int:
+        """Return how many of those that wait the next group takes."""
+        size = min(len(queue.waiting), self._at_most)
+        if self._usual is None:
+            return size
+        share = -(-(len(queue.waiting) + queue.under_way) // self._lanes)
+        return min(size, max(share, self._usual))
+
 
 class Gatherings(Generic[Item, Result]):
     """One gathering for each database, because a process may work on several."""
 
-    def __init__(self, at_most: int, lanes: int = 1) -> None:
+    def __init__(self, at_most: int, lanes: int = 1, usual: int | None = None) -> None:
         """Take the bounds of each, as `Gathering` does."""
-        self._bounds = at_most, lanes
+        self._bounds = at_most, lanes, usual
         self._of: WeakKeyDictionary[Database, Gathering[Item, Result]] = WeakKeyDictionary()
 
     def of(self, database: Database) -> Gathering[Item, Result]:

@@ -69,7 +69,7 @@ register_url_convertor("clinging", ClingingConvertor())
 register_url_convertor("change", ChangeConvertor())
 
 
-_LOOKUPS: Final = Gatherings[str, HostedPage | None](at_most=8, lanes=2)
+_LOOKUPS: Final = Gatherings[str, HostedPage | None](at_most=32, lanes=2)
 
 
 async def find_link(runtime: Runtime, limits: PageLimits, request: Request) -> HostedPage:

@@ -165,7 +165,7 @@ class _NewCharge(NamedTuple):
     notices: list[SimulatedNotice]
 
 
-_PLACING: Final = Gatherings[_NewCharge, bool](at_most=6, lanes=2)
+_PLACING: Final = Gatherings[_NewCharge, bool](at_most=32, lanes=2)
 
 
 class SimulatorRecords:
