@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from nicobar.core.catalog.product import OneTimePrice, Price
 from nicobar.core.customers.buyer import Address
-from nicobar.core.fields import MAXIMUM_METADATA_PAIRS
+from nicobar.core.fields import MAXIMUM_METADATA_PAIRS, checked_web_address
 from nicobar.core.payments.payment_request import RequestedCustomer
 from nicobar.core.pricing.cart import MAXIMUM_QUANTITY
 from nicobar.core.problems import Problem
-from nicobar.core.return_url import checked_return_url
 from nicobar.core.sessions.checkout_session import Customization, FeatureFlags, SessionItem, SessionRequest
 from nicobar.core.sessions.theme import Theme
 from nicobar.core.typed_text import tidy, unusable
@@ -117,8 +116,9 @@ def _currency(query: Mapping[str, str]) -> str | None:
 
 
 def _address(text: str | None) -> str | None:
+    """Return an address of the web: anybody can write such a link, which then opens no app."""
     try:
-        return checked_return_url(text)
+        return checked_web_address(text)
     except Problem:
         return None
 
