@@ -91,16 +91,25 @@ def check_products(items: Sequence[RequestedItem], products: Mapping[str, Sellab
     return brands.pop()
 
 
-def require_sold_once(products: Mapping[str, SellableProduct], product_id: str, path: str) -> SellableProduct:
-    """Return a product that is sold once; `path` is where a refusal finds it.
+def require_product(products: Mapping[str, SellableProduct], product_id: str, path: str) -> SellableProduct:
+    """Return a product that is still sold; `path` is where a refusal finds it.
 
-    Raises Problem NOT_FOUND, PRODUCT_IS_DELETED, UNSUPPORTED_ACTION or MISSING_PRODUCT_INFORMATION.
+    Raises Problem NOT_FOUND or PRODUCT_IS_DELETED.
     """
     product = products.get(product_id)
     if product is None:
         raise Problem("NOT_FOUND", what=f"Product {product_id}", path=path)
     if product.archived:
         raise Problem("PRODUCT_IS_DELETED", product_id=product_id, path=path)
+    return product
+
+
+def require_sold_once(products: Mapping[str, SellableProduct], product_id: str, path: str) -> SellableProduct:
+    """Return a product that is sold once.
+
+    Raises Problem as `require_product` does, UNSUPPORTED_ACTION or MISSING_PRODUCT_INFORMATION.
+    """
+    product = require_product(products, product_id, path)
     if not isinstance(product.price, OneTimePrice):
         raise Problem("UNSUPPORTED_ACTION", detail=_not_sold_once(product), path=path)
     if not product.name.strip():

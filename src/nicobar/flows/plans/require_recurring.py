@@ -3,22 +3,18 @@
 from collections.abc import Mapping
 
 from nicobar.core.catalog.product import OneTimePrice, RecurringPrice
-from nicobar.core.pricing.cart import SellableProduct
+from nicobar.core.pricing.cart import SellableProduct, require_product
 from nicobar.core.problems import Problem
 
 
 def require_recurring(
     products: Mapping[str, SellableProduct], product_id: str, path: str
 ) -> tuple[SellableProduct, RecurringPrice]:
-    """Return the product with its recurring price; `path` is where a refusal finds it.
+    """Return the product with its recurring price.
 
-    Raises Problem NOT_FOUND, PRODUCT_IS_DELETED, and UNSUPPORTED_ACTION for a price of another kind.
+    Raises Problem as `require_product` does, and UNSUPPORTED_ACTION for a price of another kind.
     """
-    product = products.get(product_id)
-    if product is None:
-        raise Problem("NOT_FOUND", what=f"Product {product_id}", path=path)
-    if product.archived:
-        raise Problem("PRODUCT_IS_DELETED", product_id=product_id, path=path)
+    product = require_product(products, product_id, path)
     if not isinstance(product.price, RecurringPrice):
         once = isinstance(product.price, OneTimePrice)
         kind = "a one-time product" if once else "sold by measured use"
