@@ -11,7 +11,7 @@ from nicobar.flows.upkeep.sweep import sweep
 from nicobar.program.statistics_check import check_statistics
 from nicobar.storage.database import Read
 from nicobar.storage.statistics import tables_without_statistics
-from storage.plans import Listening, never_analysed, nodes
+from storage.plans.explained import Listening, never_analysed, nodes
 
 CUSTOMERS = """
 INSERT INTO customers (business_id, mode, customer_id, email, email_key, name, metadata, created_at, updated_at)

@@ -200,6 +200,7 @@ async def test_an_event_without_endpoints_is_one_statement(runtime: Runtime, ten
         payment = await place(runtime, order(runtime, tenant))
         whole = await load_whole_payment(runtime, tx, payment)
         listener = lambda record: heard.append(record.query)  # noqa: E731
+        await write_event(runtime, tx, tenant, "payment.processing", whole, runtime.now(tenant))  # asks for its types
         tx.add_query_logger(listener)
         await write_event(runtime, tx, tenant, "payment.succeeded", whole, runtime.now(tenant))
         await asyncio.sleep(0)

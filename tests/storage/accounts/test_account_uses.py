@@ -8,7 +8,7 @@ from nicobar.core.accounts.processor_account import ProcessorAccount
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.accounts.account_uses import account_work
 from nicobar.storage.database import Read
-from storage.plans import explained
+from storage.plans.explained import explained
 
 MANY = """
 INSERT INTO attempts (business_id, mode, attempt_id, payment_id, processor, account, amount, currency, created_at,

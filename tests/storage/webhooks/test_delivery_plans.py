@@ -30,7 +30,7 @@ from nicobar.storage.events.events import EventFilter, list_events
 from nicobar.storage.webhooks.listeners import events_after
 from orders import card, order, place, with_processors
 from receiver import answer, endpoint_at, receiving
-from storage.plans import Heard, Listening, explained, never_analysed
+from storage.plans.explained import Heard, Listening, explained, never_analysed
 
 MANY: Final = 50_000
 

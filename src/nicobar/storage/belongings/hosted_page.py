@@ -18,9 +18,10 @@ from nicobar.storage.payments.payments import (
     versioned_of_row,
 )
 
-# `OFFSET 0` has each link looked up by its index, and all that belongs to its payment by their keys.
+# `OFFSET 0` has each link looked up by its index, and all that belongs to its payment by their keys. The links come as
+# JSON, so that PostgreSQL keeps the plan whatever their number.
 _FIND: Final = f"""
-SELECT found.* FROM unnest($1::text[]) AS asked (link_id) CROSS JOIN LATERAL (
+SELECT found.* FROM json_array_elements_text($1) AS asked (link_id) CROSS JOIN LATERAL (
 SELECT {PAYMENT_COLUMNS}, {LINES}, {VERSION_COLUMNS}, {FACTS_COLUMNS},
     (SELECT to_json(a) FROM (
         SELECT {ATTEMPT_COLUMNS} FROM attempts t

@@ -45,7 +45,7 @@ DISPUTES_OF_PAYMENT: Final = (
 
 # Payment by payment: without statistics PostgreSQL would read all disputes of a seller for a list of payments.
 _LATEST: Final = """
-SELECT page.payment_id, d.status FROM unnest($3::text[]) AS page (payment_id) CROSS JOIN LATERAL (
+SELECT page.payment_id, d.status FROM json_array_elements_text($3) AS page (payment_id) CROSS JOIN LATERAL (
     SELECT status FROM disputes WHERE business_id = $1 AND mode = $2 AND payment_id = page.payment_id
     ORDER BY dispute_id DESC LIMIT 1
 ) d

@@ -33,7 +33,8 @@ SELECT coalesce(
 """
 PROCESSOR_OF_PAYMENT: Final = _PROCESSOR.format("$3")
 _PROCESSORS: Final = f"""
-SELECT payment_id, ({_PROCESSOR.format("page.payment_id")}) AS processor FROM unnest($3::text[]) AS page (payment_id)
+SELECT payment_id, ({_PROCESSOR.format("page.payment_id")}) AS processor
+FROM json_array_elements_text($3) AS page (payment_id)
 """
 
 _UPDATE: Final = """

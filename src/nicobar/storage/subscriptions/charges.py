@@ -21,7 +21,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 # `OFFSET 0` has each payment's looked up by the key: without statistics, reading all of a seller's looks as good.
 _OF_PAYMENTS: Final = f"""
-SELECT {_COLUMNS} FROM (SELECT DISTINCT unnest($3::text[]) AS id) asked CROSS JOIN LATERAL (
+SELECT {_COLUMNS} FROM (SELECT DISTINCT json_array_elements_text($3) AS id) asked CROSS JOIN LATERAL (
     SELECT {_COLUMNS} FROM subscription_charges
     WHERE business_id = $1 AND mode = $2 AND payment_id = asked.id OFFSET 0
 ) c ORDER BY payment_id, position

@@ -85,7 +85,7 @@ SELECT d.event_id, d.message_id, d.step, d.tries, e.type, e.object_id,
     convert_to(e.payload::text, 'UTF8') AS payload, e.created_at,
     p.url, p.secret, p.previous_secret, p.previous_ends_at, p.headers, p.failing_since,
     {NEWEST} AS is_newest
-FROM webhook_endpoints p CROSS JOIN unnest($4::text[]) AS asked (event_id)
+FROM webhook_endpoints p CROSS JOIN json_array_elements_text($4) AS asked (event_id)
 CROSS JOIN LATERAL (
     SELECT event_id, message_id, step, tries FROM webhook_deliveries
     WHERE business_id = $1 AND mode = $2 AND event_id = asked.event_id AND endpoint_id = $3 AND state = 'waiting'

@@ -27,7 +27,7 @@ from nicobar.storage.payments.payments import PaymentFilters, find_payment_by_li
 from nicobar.storage.refunds.refunds import RefundFilters, list_refunds
 from nicobar.storage.subscriptions.subscriptions import SubscriptionFilters, list_subscriptions
 from orders import card, with_processors
-from storage.plans import Heard, Listening, Plan, never_analysed, nodes, plans_of
+from storage.plans.explained import Heard, Listening, Plan, never_analysed, nodes, plans_of
 
 ROWS: Final = (0, 100, 2_000, 20_000, 50_000)
 """How many each large table has, one number after the other: what PostgreSQL takes for best depends on it."""
