@@ -4,7 +4,8 @@ Closed: each connection takes its next turn when the last one has ended, so that
 Open: turns begin at a constant rate, whatever the server does, and last from the moment at which they were to begin: a
 turn that waits for a free connection has that in its latency.
 
-A turn is one request, or a purchase: a payment is created, its page opened, its form sent.
+A turn is one request, or a purchase: a payment is created, its page opened, its form sent. Where pages have been
+opened before, a turn creates a payment and sends the form of another one.
 
 It reads a `Job` as JSON from standard input and writes `Figures`.
 """
@@ -26,6 +27,8 @@ import uvloop
 
 TOKEN = re.compile(rb'name="token" value="([^"]+)"')
 LINK = re.compile(rb'"payment_link":"https?://[^/"]+(/[^"]+)"')
+OPENING = 60.0
+"""Seconds that opening pages ahead may take."""
 CARD = {"number": "4242424242424242", "expiry": "12 / 34", "cvc": "123", "name": "Ana Lima"}
 
 
@@ -41,6 +44,9 @@ class Job(msgspec.Struct):
     """Turns a second of an open load; 0 for a closed one."""
     buys: bool = False
     """Whether each request creates a payment, which is then paid on its page."""
+    forms: list[str] = []
+    """Requests that send the form of a page that is open already. Each turn sends one of them after its request, and a
+    closed load ends with them."""
 
 
 class Figures(msgspec.Struct):
@@ -71,8 +77,8 @@ def asking(request: bytes) -> Turn:
     yield request
 
 
-def buying(request: bytes) -> Turn:
-    """Create a payment, open its page, send the form with a card."""
+def opening(request: bytes, forms: list[bytes]) -> Turn:
+    """Create a payment, open its page, add the request that sends its form with a card."""
     created = yield request
     link = LINK.search(created.body)
     assert link is not None, created.body
@@ -80,10 +86,31 @@ def buying(request: bytes) -> Turn:
     token = TOKEN.search(page.body)
     assert token is not None, page.body
     form = urlencode(CARD | {"token": token[1].decode()}).encode()
-    yield (
+    forms.append(
         b"POST %b HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/x-www-form-urlencoded\r\n"
         b"content-length: %d\r\n\r\n%b" % (link[1], len(form), form)
     )
+
+
+def buying(request: bytes) -> Turn:
+    """Create a payment, open its page, send the form."""
+    forms: list[bytes] = []
+    yield from opening(request, forms)
+    yield forms[0]
+
+
+def paying(request: bytes, form: bytes) -> Turn:
+    """Create a payment, and send the form of another one."""
+    yield request
+    yield form
+
+
+def turns_of(job: Job) -> Iterator[Turn]:
+    """Return the turns of a job; all but those with forms go on for ever."""
+    requests = cycle([text.encode() for text in job.requests])
+    if job.forms:
+        return (paying(request, form.encode()) for request, form in zip(requests, job.forms, strict=False))
+    return map(buying if job.buys else asking, requests)
 
 
 class Connection(asyncio.Protocol):
@@ -134,18 +161,15 @@ class Connection(asyncio.Protocol):
 class Load:
     """A load while it goes on."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, turns: Iterator[Turn] | None = None) -> None:
+        """Take the job, and other turns than its own."""
         self._job = job
-        self._requests: Iterator[bytes] = cycle([text.encode() for text in job.requests])
+        self._turns = turns_of(job) if turns is None else turns
         self._idle: list[Connection] = []
         self._waiting: deque[float] = deque()
         """Moments at which turns were to begin that no connection was free for."""
         self._running = 0
         self._over = asyncio.Event()
-
-    def _turn(self) -> Turn:
-        request = next(self._requests)
-        return buying(request) if self._job.buys else asking(request)
 
     def _rested(self, connection: Connection) -> None:
         """Let a connection that is free go on, or rest."""
@@ -162,8 +186,12 @@ class Load:
             self._over.set()
 
     def _begin(self, connection: Connection, since: float) -> None:
+        turn = next(self._turns, None)
+        if turn is None:
+            self._until = since  # nothing is left to do
+            return
         self._running += 1
-        connection.begin(self._turn(), since)
+        connection.begin(turn, since)
 
     def _arrive(self, moment: float) -> None:
         if self._idle:
@@ -212,6 +240,15 @@ class Load:
             spent / count * 1e6,
             next((connection.refused for connection in connections if connection.refused), ""),
         )
+
+
+async def open_pages(port: int, request: str, count: int, connections: int) -> list[str]:
+    """Create so many payments, open their pages, and return the requests that send their forms."""
+    forms: list[bytes] = []
+    turns = (opening(request.encode(), forms) for _ in range(count))
+    figures = await Load(Job(port, [], connections, OPENING), turns).run()
+    assert not figures.refused, figures.refused
+    return [form.decode() for form in forms]
 
 
 async def main() -> None:

@@ -9,9 +9,10 @@ from statistics import median
 from typing import NamedTuple
 
 import msgspec
+import uvloop
 from bench.by_hand import ByHand, by_hand, pgbench, psql
 from bench.growth import grow
-from bench.load import Job
+from bench.load import OPENING, Job, open_pages
 from bench.results import SEVERAL, Constant, Creation, Grown, Memory, Purchases, Row
 from bench.server import NICOBAR, Cost, Server, bare, measured, middle, resident
 from bench.webhooks import Worked, process, read_line
@@ -21,6 +22,8 @@ USUAL = 16
 """Connections where one number has to do."""
 BUYERS = (USUAL, 48)
 """Connections that buy: the pages let 60 tries of one address be under way."""
+FORMS = 500
+"""Pages that are opened ahead for each second of paying."""
 SHARES = (0.25, 0.5, 0.75)
 
 
@@ -132,13 +135,15 @@ def _row(server: Server, what: str, requests: Sequence[str], length: Length) -> 
 
 def measure_purchases(server: Server, dsn: str, goods: Goods, length: Length) -> list[Purchases]:
     """Create and pay with a webhook endpoint; afterwards the books have to be in order."""
-    bought = [_buy(server, dsn, goods, length, connections) for connections in BUYERS]
+    bought = [
+        _buy(server, dsn, goods, length, connections, opens=opens) for opens in (False, True) for connections in BUYERS
+    ]
     books = server.command("doctor")
     assert books.returncode == 0, books.stdout
     return bought
 
 
-def _buy(server: Server, dsn: str, goods: Goods, length: Length, connections: int) -> Purchases:
+def _buy(server: Server, dsn: str, goods: Goods, length: Length, connections: int, *, opens: bool) -> Purchases:
     """Buy at so many connections. The clock stops when the last event has arrived.
 
     Each connection plans each of a dozen statements five times before it keeps the plan: that takes the first seconds.
@@ -150,8 +155,9 @@ def _buy(server: Server, dsn: str, goods: Goods, length: Length, connections: in
         taken = 0
         for warms in (True, *[False] * length.rounds):
             seconds = length.seconds * (2 if warms else 1)
+            forms = [] if opens else _opened(server, goods, connections, seconds)
             before = _purchases(dsn)
-            cost = server.measure([goods.payment], connections, seconds, buys=True)
+            cost = server.measure([goods.payment], connections, OPENING if forms else seconds, buys=opens, forms=forms)
             paid = time.perf_counter()
             made = _purchases(dsn) - before
             hoped = taken + made
@@ -160,18 +166,24 @@ def _buy(server: Server, dsn: str, goods: Goods, length: Length, connections: in
             rate = made / (made / cost.rate + time.perf_counter() - paid)
             hand = pgbench(dsn, goods.hand, connections, "-T", str(max(1, round(length.seconds))))
             if not warms:
-                found.append(Purchases(connections, rate, hand, rate / hand, cost))
+                found.append(Purchases(opens, connections, rate, hand, rate / hand, cost))
         server.call("DELETE", f"/webhooks/{endpoint['id']}")
     purchases = Purchases(
+        opens,
         connections,
         median(one.rate for one in found),
         median(one.by_hand for one in found),
         median(one.ratio for one in found),
         middle([one.cost for one in found]),
     )
-    show(f"create, pay, webhook, {connections} connections", purchases.cost)
+    show(f"create, {'open, ' if opens else ''}pay, webhook, {connections}", purchases.cost)
     say(f"  {purchases.rate:.0f} /s until the last webhook has arrived; ratio to pgbench {purchases.ratio:.2f}")
     return purchases
+
+
+def _opened(server: Server, goods: Goods, connections: int, seconds: float) -> list[str]:
+    """Return the forms of as many open pages as there can be purchases in so many seconds, or somewhat more."""
+    return uvloop.run(open_pages(server.port, goods.payment, round(FORMS * seconds), connections))
 
 
 def _purchases(dsn: str) -> int:

@@ -50,6 +50,8 @@ class Row(msgspec.Struct):
 class Purchases(msgspec.Struct):
     """Payments that were created and paid on their pages, and told to a webhook endpoint before the clock stopped."""
 
+    opens: bool
+    """Whether each page was opened while the clock ran; otherwise that of a payment made before."""
     connections: int
     rate: float
     by_hand: float

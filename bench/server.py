@@ -113,10 +113,17 @@ class Server:
         return f"{head}\r\n{text}"
 
     def measure(
-        self, requests: Sequence[str], connections: int, seconds: float, *, rate: float = 0.0, buys: bool = False
+        self,
+        requests: Sequence[str],
+        connections: int,
+        seconds: float,
+        *,
+        rate: float = 0.0,
+        buys: bool = False,
+        forms: Sequence[str] = (),
     ) -> Cost:
         """Load it, and return what came of it."""
-        job = Job(self.port, list(requests), connections, seconds, rate, buys)
+        job = Job(self.port, list(requests), connections, seconds, rate, buys, list(forms))
         return measured(self._processes(), job, self.data)
 
     def _processes(self) -> list[psutil.Process]:

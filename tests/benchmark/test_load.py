@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from bench.load import Job, Load
+from bench.load import Job, Load, open_pages
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -66,6 +66,24 @@ async def test_a_purchase_follows_the_link_and_sends_the_form() -> None:
     assert server.asked[1].startswith(b"GET /Ab3 HTTP/1.1\r\n")
     assert server.asked[2].startswith(b"POST /Ab3 HTTP/1.1\r\n")
     assert b"number=4242424242424242" in server.asked[2] and b"token=17.abc" in server.asked[2]
+
+
+async def test_pages_are_opened_ahead_and_each_form_is_sent_once() -> None:
+    """Each turn creates a payment and pays another one; the load ends with the forms, long before its seconds."""
+    created = b'{"payment_link":"http://127.0.0.1:1/Ab3","payment_id":"pay_1"}'
+    page = b'<input type="hidden" name="token" value="17.abc">'
+    answers = [b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body) for body in (created, page)]
+    server = Answering(0.0, *answers)
+    request = "POST /payments HTTP/1.1\r\n\r\n"
+    async with server.serving() as port:
+        forms = await open_pages(port, request, 3, 1)
+        opened = len(server.asked)
+        figures = await Load(Job(port, [request], 2, 60.0, forms=forms)).run()
+    assert opened == 6 and len(forms) == figures.count == 3
+    assert figures.refused == ""
+    paid = [one for one in server.asked[opened:] if one.startswith(b"POST /Ab3 HTTP/1.1\r\n")]
+    assert sorted(paid) == sorted(form.encode() for form in forms)
+    assert server.asked[opened:].count(request.encode()) == 3
 
 
 @pytest.mark.parametrize("rate", [0.0, 20.0])
