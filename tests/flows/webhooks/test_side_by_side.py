@@ -20,7 +20,8 @@ from nicobar.flows.webhooks.deliver_webhook import deliver_webhook
 from nicobar.flows.webhooks.update_endpoint import update_endpoint
 from nicobar.storage.database import Database, Read
 from nicobar.storage.due_work import Claim
-from nicobar.storage.webhooks.deliveries import Try, record_tries
+from nicobar.storage.gathering import Gathering
+from nicobar.storage.webhooks.deliveries import PLACES, Try, record_tries
 from orders import card, order, place, with_processors
 from receiver import Got, answer, endpoint_at, receiving
 
@@ -220,6 +221,27 @@ async def test_a_try_after_the_lease_changes_nothing_of_the_next_one_beside_othe
         first.key[0]: (due, 0, 1),
         second.key[0]: (START + timedelta(hours=1), 1, 1),
     }
+
+
+async def test_two_tries_of_one_event_that_end_together_are_both_kept(runtime: Runtime, tenant: Tenant) -> None:
+    """As when the first one took longer than its lease: they are recorded one after the other."""
+    endpoint = await endpoint_at(runtime, tenant, "http://127.0.0.1:1/")
+    await paid(runtime, tenant, 2)
+    first, second = await claim_deliveries(runtime, {})
+    made = [Try(claim.key[0], 1, attempt(number, "It broke.")) for number, claim in enumerate((first, first, second))]
+    with pytest.raises(ValueError, match="an event was tried twice"):
+        async with runtime.database.statement() as tx:
+            await record_tries(tx, tenant, endpoint.endpoint_id, made)
+    assert await states(runtime) == [("waiting", 0, 0)] * 2
+
+    async def store(tries: list[Try]) -> list[None]:
+        async with runtime.database.statement() as tx:
+            await record_tries(tx, tenant, endpoint.endpoint_id, tries)
+        return [None] * len(tries)
+
+    records = Gathering[Try, None](PLACES)
+    await asyncio.gather(*(records.ask(None, each, store) for each in made))
+    assert await states(runtime) == [("waiting", 2, 2), ("waiting", 1, 1)]
 
 
 async def test_recording_and_stopping_at_once_do_not_lock_each_other_out(runtime: Runtime, tenant: Tenant) -> None:

@@ -99,24 +99,41 @@ WHERE p.business_id = $1 AND p.mode = $2 AND p.endpoint_id = $3 AND p.deleted_at
 """
 
 # A row that another has taken since, or that was stopped meanwhile, keeps its state unless the try arrived. Deliveries
-# are locked in the order of their events, and the endpoint after the last of them: `count(*)` sees to that.
+# are locked in the order in which they are given, and the endpoint after the last of them: `count(*)` sees to that.
+# What is given is narrowed to the endpoint, so that PostgreSQL expects one row, and looks each up by its key.
 _RECORD: Final = """
-WITH delivery AS (
-    UPDATE webhook_deliveries SET attempts = attempts + 1, updated_at = $5,
-        step = CASE WHEN tries = $6 THEN step + 1 ELSE step END,
-        state = CASE WHEN $11 THEN 'delivered'
-                     WHEN state = 'waiting' AND tries = $6 AND $10::timestamptz IS NULL THEN 'failed' ELSE state END,
-        due_at = CASE WHEN $11 THEN NULL WHEN state = 'waiting' AND tries = $6 THEN $10 ELSE due_at END
-    WHERE business_id = $1 AND mode = $2 AND event_id = $3 AND endpoint_id = $4
-    RETURNING attempts
+WITH given AS MATERIALIZED (
+    SELECT * FROM json_to_recordset($4) AS g(
+        endpoint_id text, event_id text, tries integer, attempted_at timestamptz, duration_ms integer, status integer,
+        answer text, reason text, next_at timestamptz)
+    WHERE endpoint_id = $3
+), locked AS MATERIALIZED (
+    SELECT g.* FROM given g CROSS JOIN LATERAL (
+        SELECT FROM webhook_deliveries w
+        WHERE w.business_id = $1 AND w.mode = $2 AND w.event_id = g.event_id AND w.endpoint_id = g.endpoint_id
+        FOR NO KEY UPDATE
+    ) w
+), delivery AS (
+    UPDATE webhook_deliveries w SET attempts = w.attempts + 1, updated_at = g.attempted_at,
+        step = CASE WHEN w.tries = g.tries THEN w.step + 1 ELSE w.step END,
+        state = CASE
+            WHEN g.reason IS NULL THEN 'delivered'
+            WHEN w.state = 'waiting' AND w.tries = g.tries AND g.next_at IS NULL THEN 'failed' ELSE w.state END,
+        due_at = CASE
+            WHEN g.reason IS NULL THEN NULL
+            WHEN w.state = 'waiting' AND w.tries = g.tries THEN g.next_at ELSE w.due_at END
+    FROM locked g
+    WHERE (w.business_id, w.mode, w.event_id, w.endpoint_id) = ($1, $2, g.event_id, g.endpoint_id)
+    RETURNING g.*, w.attempts
 ), tried AS (
     INSERT INTO webhook_attempts (business_id, mode, event_id, endpoint_id, number, attempted_at, duration_ms, status,
         answer, reason, next_at)
-    SELECT $1, $2, $3, $4, attempts, $5, $7, $8, $9, $12, $10 FROM delivery
+    SELECT $1, $2, event_id, endpoint_id, attempts, attempted_at, duration_ms, status, answer, reason, next_at
+    FROM delivery
 )
-UPDATE webhook_endpoints SET failing_since = CASE WHEN $14 THEN $15 ELSE coalesce(failing_since, $15) END
-WHERE business_id = $1 AND mode = $2 AND endpoint_id = $4 AND $13 AND (SELECT count(*) FROM delivery) >= 0
-  AND failing_since IS DISTINCT FROM CASE WHEN $14 THEN $15::timestamptz ELSE coalesce(failing_since, $15) END
+UPDATE webhook_endpoints SET failing_since = CASE WHEN $5 THEN $6 ELSE coalesce(failing_since, $6) END
+WHERE business_id = $1 AND mode = $2 AND endpoint_id = $3 AND (SELECT count(*) FROM delivery) >= 0
+  AND failing_since IS DISTINCT FROM CASE WHEN $5 THEN $6::timestamptz ELSE coalesce(failing_since, $6) END
 """
 
 # Locks in the order in which tries are recorded.
@@ -177,10 +194,25 @@ class Try(msgspec.Struct, frozen=True):
     """Its number is counted where it is stored."""
 
 
+class _TryRow(msgspec.Struct, frozen=True):
+    """A try, as the statement reads it."""
+
+    endpoint_id: str
+    event_id: str
+    tries: int
+    attempted_at: datetime
+    duration_ms: int
+    status: int | None
+    answer: str | None
+    reason: str | None
+    next_at: datetime | None
+
+
 async def record_tries(tx: Tx, tenant: Tenant, endpoint_id: str, made: Sequence[Try]) -> None:
     """Keep tries of one endpoint, given in the order in which they ended, and move their deliveries on: all or none.
 
-    The endpoint fails since the first failure after its last success. It is one round trip and one commit.
+    The endpoint fails since the first failure after its last success. Raises ValueError, and keeps none, when an event
+    was tried twice: one statement changes a delivery once.
     """
     arrived, failing_since = False, None
     for attempt in (one.attempt for one in made):
@@ -188,29 +220,24 @@ async def record_tries(tx: Tx, tenant: Tenant, endpoint_id: str, made: Sequence[
             arrived, failing_since = True, None
         elif failing_since is None:
             failing_since = attempt.attempted_at
-    ordered = sorted(made, key=lambda one: one.event_id)
-    await tx.executemany(
-        _RECORD,
-        [
-            (
-                tenant.business_id,
-                tenant.mode,
-                one.event_id,
-                endpoint_id,
-                one.attempt.attempted_at,
-                one.tries,
-                one.attempt.duration_ms,
-                one.attempt.status,
-                one.attempt.answer,
-                one.attempt.next_at,
-                one.attempt.reason is None,
-                one.attempt.reason,
-                one is ordered[-1],
-                arrived,
-                failing_since,
-            )
-            for one in ordered
-        ],
+    rows = [_try_row(endpoint_id, one) for one in sorted(made, key=lambda one: one.event_id)]
+    if len({row.event_id for row in rows}) < len(rows):
+        raise ValueError("an event was tried twice")
+    await tx.execute(_RECORD, tenant.business_id, tenant.mode, endpoint_id, rows, arrived, failing_since)
+
+
+def _try_row(endpoint_id: str, made: Try) -> _TryRow:
+    attempt = made.attempt
+    return _TryRow(
+        endpoint_id,
+        made.event_id,
+        made.tries,
+        attempt.attempted_at,
+        attempt.duration_ms,
+        attempt.status,
+        attempt.answer,
+        attempt.reason,
+        attempt.next_at,
     )
 
 
