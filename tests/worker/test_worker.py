@@ -342,13 +342,42 @@ async def test_a_commit_wakes_the_worker_of_its_process(
         assert await _notices(runtime, "tries") == [(0,)]
         with pytest.raises(LookupError):
             async with runtime.database.transaction() as tx:
-                runtime.database.announce_work(tx)
+                runtime.database.announce_work(tx, NOTICES.table)
                 raise LookupError  # what did not commit wakes nobody
         await asyncio.sleep(0.1)
         assert await _notices(runtime, "tries") == [(0,)]
         async with runtime.database.transaction() as tx:
-            runtime.database.announce_work(tx)
+            runtime.database.announce_work(tx, DELIVERIES.table)  # what is due elsewhere is not looked for
+        await asyncio.sleep(0.1)
+        assert await _notices(runtime, "tries") == [(0,)]
+        async with runtime.database.transaction() as tx:
+            runtime.database.announce_work(tx, DELIVERIES.table)
+            runtime.database.announce_work(tx, NOTICES.table)
         await _until(lambda: _is_empty(runtime))
+
+
+async def test_work_that_is_announced_all_the_time_keeps_no_other_kind_from_being_looked_at(
+    runtime: Runtime, handled_by: Callable[[Handle], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def done(*_arguments: object) -> bool:
+        return True
+
+    async def announce() -> None:
+        while True:
+            runtime.database.work_announced.tell(DELIVERIES.table)
+            await asyncio.sleep(0.001)
+
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(module, "PACE_SECONDS", 0.001)
+    handled_by(done)
+    announcing = asyncio.create_task(announce())
+    try:
+        async with Working(runtime):
+            await asyncio.sleep(0.1)
+            await _add(runtime, "silent")
+            await _until(lambda: _is_empty(runtime))
+    finally:
+        announcing.cancel()
 
 
 @pytest.mark.usefixtures("quick")

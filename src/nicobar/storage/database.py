@@ -61,6 +61,26 @@ class Companion(Protocol):
         """Write the rows."""
 
 
+class WorkAnnounced:
+    """The tables in which transactions of this process have committed work that is due at once."""
+
+    def __init__(self) -> None:
+        self._tables: set[str] = set()
+        self._any = asyncio.Event()
+
+    def tell(self, *tables: str) -> None:
+        """Announce tables."""
+        self._tables.update(tables)
+        self._any.set()
+
+    async def take(self) -> set[str]:
+        """Wait for an announcement, and return all tables that have been announced since the last time."""
+        await self._any.wait()
+        self._any.clear()
+        taken, self._tables = self._tables, set()
+        return taken
+
+
 class Database:
     """A pool of at most `size` connections to one database."""
 
@@ -73,11 +93,11 @@ class Database:
         self._idle: list[Read] = []
         self.bound(size)
         self._in_use: set[Read] = set()
-        self._announcing: set[Read] = set()
+        self._announcing: dict[Read, set[str]] = {}
         self._companion: Companion | None = None
         self._shared: Database | None = None
-        self.work_announced = asyncio.Event()
-        """Set when a transaction of this process has committed work that is due at once (`announce_work`)."""
+        self.work_announced = WorkAnnounced()
+        """What wakes the worker of this process."""
 
     def bound(self, size: int) -> None:
         """Have at most so many connections from now on. To be called before the pool is used."""
@@ -159,16 +179,16 @@ class Database:
                 if companion is not None:
                     companion.written = True
                 if connection in self._announcing:
-                    self.work_announced.set()
+                    self.work_announced.tell(*self._announcing[connection])
             finally:
-                self._announcing.discard(connection)
+                self._announcing.pop(connection, None)
 
-    def announce_work(self, tx: Tx) -> None:
-        """Wake the worker of this process when this transaction has committed, for the work that it leaves behind.
+    def announce_work(self, tx: Tx, table: str) -> None:
+        """Wake the worker of this process when this transaction has committed, for what it leaves behind in a table.
 
         Other processes find the work when they look. A NOTIFY would tell them, and make commits wait for one another.
         """
-        self._announcing.add(tx)
+        self._announcing.setdefault(tx, set()).add(table)
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Tx]:

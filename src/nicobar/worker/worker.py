@@ -42,21 +42,26 @@ DRAIN_SECONDS: Final = 5.0
 async def work(runtime: Runtime, running: Counter[str]) -> None:
     """Work on what is due until cancelled, then let what runs end, within `DRAIN_SECONDS` or until cancelled again.
 
-    It looks at once when this process has left work (`Database.announce_work`), and every `LOOK_SECONDS` for what
-    others have left. `running` counts, by the names of the kinds, what it is working on.
+    It looks at once where this process has left work (`Database.announce_work`), and everywhere every `LOOK_SECONDS`
+    for what others have left. `running` counts, by the names of the kinds, what it is working on.
     """
     places = [_Places(runtime, kind, running) for kind in KINDS]
-    announced = runtime.database.work_announced
+    announced: set[str] = set()
+    time, everywhere_at = asyncio.get_running_loop().time, 0.0
     try:
         while True:
-            announced.clear()
+            everywhere = time() >= everywhere_at
+            if everywhere:
+                everywhere_at = time() + LOOK_SECONDS
             for place in places:
-                await _guarded("look_failed", place.fill)
+                if everywhere or place.table in announced:
+                    await _guarded("look_failed", place.fill)
             if not any(place.is_full for place in places):  # where one is, more is waiting
                 await asyncio.sleep(PACE_SECONDS)
+            announced = set()
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await announced.wait()
+                async with asyncio.timeout_at(everywhere_at):
+                    announced = await runtime.database.work_announced.take()
     finally:
         await _drain(set().union(*(place.running for place in places)))
 
@@ -94,6 +99,11 @@ class _Places:
         self.running: set[asyncio.Task[None]] = set()
 
     @property
+    def table(self) -> str:
+        """Where its rows are."""
+        return self._kind.rows.table
+
+    @property
     def is_full(self) -> bool:
         """Whether a group has no place left."""
         return any(taken >= self._kind.places for taken in self._by_group.values())
@@ -114,7 +124,7 @@ class _Places:
         self._by_group[group] -= 1
         self._counts[self._kind.name] -= 1
         if self._by_group[group] == self._kind.places // 2:
-            self._runtime.database.work_announced.set()
+            self._runtime.database.work_announced.tell(self.table)
         if not self._by_group[group]:
             del self._by_group[group]
 

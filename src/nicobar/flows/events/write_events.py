@@ -13,6 +13,7 @@ from nicobar.core.events.event import Event, EventSubject, EventType
 from nicobar.flows.events.make_event import make_event
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
+from nicobar.storage.due_work import DELIVERIES
 from nicobar.storage.events.events import insert_events
 
 AT_ONCE: Final = 500
@@ -27,6 +28,6 @@ async def write_events(
     for start in range(0, len(subjects), AT_ONCE):
         events = [make_event(runtime, tenant, type, subject, at) for subject in subjects[start : start + AT_ONCE]]
         if await insert_events(tx, tenant, events, runtime.now(tenant)):
-            runtime.database.announce_work(tx)
+            runtime.database.announce_work(tx, DELIVERIES.table)
         written += events
     return written

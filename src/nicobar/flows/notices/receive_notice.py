@@ -10,6 +10,7 @@ from nicobar.flows.accounts.find_processor_of import find_processor_of
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
 from nicobar.processors.base import Notice, NoticeRefused, Processor, without_its_words
+from nicobar.storage.due_work import NOTICES
 from nicobar.storage.notices.notices import insert_notice
 
 _log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ async def receive_notice(
             account,
         )
         if new:
-            runtime.database.announce_work(tx)
+            runtime.database.announce_work(tx, NOTICES.table)
 
 
 async def _senders(runtime: Runtime, tenant: Tenant, processor_name: str) -> list[Processor]:

@@ -25,6 +25,7 @@ from nicobar.flows.events.make_event import make_event
 from nicobar.flows.payments.begin_first_attempt import AT_MOST, LANES, BegunAttempt
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Database
+from nicobar.storage.due_work import DELIVERIES
 from nicobar.storage.gathering import Gatherings
 from nicobar.storage.payments.first_attempts import FirstEnd, end_first_attempts
 
@@ -56,7 +57,7 @@ async def end_first_attempt(runtime: Runtime, begun: BegunAttempt, outcome: Outc
     if scheduled is None:
         return False
     if scheduled:
-        database.work_announced.set()
+        database.work_announced.tell(DELIVERIES.table)
     _log.info("payment_moved", payment_id=payment.payment_id, origin=left.payment.status, status=payment.status)
     return True
 

@@ -33,6 +33,7 @@ from nicobar.flows.ledger.book_payment import book_payment
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
 from nicobar.storage.discounts.redemptions import redeem, release
+from nicobar.storage.due_work import RETURNS
 from nicobar.storage.payments.attempts import overrule_attempt, update_attempt
 from nicobar.storage.payments.payment_moves import move_payment
 from nicobar.storage.payments.saved_methods import keep_method, touch_method
@@ -168,7 +169,7 @@ async def _accept_late_charge(
     if pays:
         await _move(runtime, tx, payment, attempt, outcome, at, overruled=True)
     elif attempt.amount:
-        runtime.database.announce_work(tx)
+        runtime.database.announce_work(tx, RETURNS.table)
         _log.error(
             "charged_twice",
             payment_id=payment.payment_id,

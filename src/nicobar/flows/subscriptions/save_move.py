@@ -8,6 +8,7 @@ from nicobar.flows.events.load_whole_subscription import load_whole_subscription
 from nicobar.flows.events.write_event import write_event
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Tx
+from nicobar.storage.due_work import SUBSCRIPTIONS
 from nicobar.storage.subscriptions.subscriptions import update_subscription
 
 
@@ -22,4 +23,4 @@ async def save_move(runtime: Runtime, tx: Tx, result: Moved, at: datetime, payme
         paid_by = payment_id if type == "subscription.renewed" else None
         whole = await load_whole_subscription(tx, subscription, paid_by)
         await write_event(runtime, tx, subscription.tenant, type, whole, at)
-    runtime.database.announce_work(tx)
+    runtime.database.announce_work(tx, SUBSCRIPTIONS.table)

@@ -9,6 +9,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.problems import Problem
 from nicobar.flows.business.load_policy import load_policy
 from nicobar.flows.runtime import Runtime
+from nicobar.storage.due_work import DELIVERIES
 from nicobar.storage.events.events import get_event
 from nicobar.storage.webhooks.delivery_log import Replay, find_replayed, schedule
 from nicobar.storage.webhooks.endpoints import get_endpoint, lock_endpoints
@@ -47,5 +48,5 @@ async def replay_events(runtime: Runtime, tenant: Tenant, replay: Replay) -> int
             raise Problem("INVALID_REQUEST_PARAMETERS", path="until", detail=detail)
         await schedule(tx, tenant, pairs, runtime.now(tenant))
         if pairs:
-            runtime.database.announce_work(tx)
+            runtime.database.announce_work(tx, DELIVERIES.table)
     return len(pairs)
