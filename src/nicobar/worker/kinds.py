@@ -52,7 +52,7 @@ class Kind(NamedTuple):
     group: Callable[[Claim], str] = _one_group
     """Whose places a row takes: rows of one group never wait for those of another."""
     places: int = AT_ONCE
-    """Places of one group; when half of them have come free, the worker looks for more."""
+    """Places of one group. Where there was more to take, the worker looks again as soon as half of them are free."""
 
 
 KINDS: Final[list[Kind]] = [

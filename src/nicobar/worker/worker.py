@@ -96,6 +96,8 @@ class _Places:
     def __init__(self, runtime: Runtime, kind: Kind, counts: Counter[str]) -> None:
         self._runtime, self._kind, self._counts = runtime, kind, counts
         self._by_group: Counter[str] = Counter()
+        self._longer: set[str] = set()
+        """Groups that had more to take at the last look than places."""
         self.running: set[asyncio.Task[None]] = set()
 
     @property
@@ -110,23 +112,33 @@ class _Places:
 
     async def fill(self) -> None:
         """Take as many rows as there are free places, and begin to work on them."""
+        taken = self._by_group.copy()
         for claim in await self._kind.claim(self._runtime, self._kind.rows, self._by_group):
             group = self._kind.group(claim)
+            taken[group] += 1
             self._by_group[group] += 1
             self._counts[self._kind.name] += 1
             task = asyncio.create_task(_handle(self._runtime, self._kind, claim))
             self.running.add(task)
             task.add_done_callback(partial(self._ended, group))
+        self._longer = {group for group, number in taken.items() if number >= self._kind.places}
+        for group in list(self._longer):
+            self._look_again(group)
 
     def _ended(self, group: str, task: asyncio.Task[None]) -> None:
-        """Free a place; when half of a group's have come free, more may be waiting: look at once."""
+        """Free a place."""
         self.running.discard(task)
         self._by_group[group] -= 1
         self._counts[self._kind.name] -= 1
-        if self._by_group[group] == self._kind.places // 2:
-            self._runtime.database.work_announced.tell(self.table)
+        self._look_again(group)
         if not self._by_group[group]:
             del self._by_group[group]
+
+    def _look_again(self, group: str) -> None:
+        """Look for more of a group that had more, as soon as half of its places are free."""
+        if group in self._longer and self._by_group[group] <= self._kind.places // 2:
+            self._longer.discard(group)
+            self._runtime.database.work_announced.tell(self.table)
 
 
 async def _guarded(event: str, act: Callable[[], Coroutine[object, object, None]], **known: object) -> None:
