@@ -308,7 +308,7 @@ def _filled(field: DetailField, value: str | None, errors: Mapping[str, str], sh
 
 def _country_field(billed: Billed, reader: Reader, blocked: frozenset[str], errors: Mapping[str, str]) -> DetailField:
     current = billed.billing.country
-    choices = _countries(str(reader.locale), blocked - {current}).html(current)
+    choices = _chosen_country(str(reader.locale), blocked - {current}, current)
     return DetailField(
         name="country",
         label=reader.texts("details.country"),
@@ -318,6 +318,11 @@ def _country_field(billed: Billed, reader: Reader, blocked: frozenset[str], erro
         error=errors.get("country"),
         prices=True,
     )
+
+
+@lru_cache(maxsize=64)  # of some 20 KB each
+def _chosen_country(locale: str, blocked: frozenset[str], current: str) -> Markup:
+    return _countries(locale, blocked).html(current)
 
 
 @lru_cache(maxsize=64)

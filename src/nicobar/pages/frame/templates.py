@@ -10,8 +10,9 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, nodes
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.environment import TemplateModule
 from jinja2.runtime import Context, Macro
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
@@ -91,11 +92,19 @@ class _Context(Context):
         return function(*args, **named)
 
 
+class _Template(Template):
+    """A template. There are no globals, and Jinja's own looks for new ones at each import."""
+
+    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
+        return super()._get_default_module()
+
+
 class _Templates(Environment):
     """Jinja's environment, which calls constant functions when it compiles a template."""
 
     code_generator_class = _Code
     context_class = _Context
+    template_class = _Template
     written = staticmethod(written)
 
     def __init__(self, constants: Mapping[str, Constant]) -> None:

@@ -155,7 +155,7 @@ def methods_view(
     With `elsewhere` cards and accounts are typed into the processor's own fields on the next page.
     """
     texts, country = reader.texts, payment.billing.country
-    keys = _ordered(decisions, country)
+    keys = _ordered(_keys(decisions), country)
     chosen = _chosen(payment, checked, keys)
     named = {"seller": seller, "amount": amount_text(payment.total_amount, payment.currency, reader.locale)}
     options = [
@@ -202,13 +202,16 @@ def read_method(
     return CheckedForm(MethodInput(chosen, "/".join(values)), errors, shown, chosen)
 
 
-def _keys(decisions: Sequence[Decision]) -> set[str]:
-    return {CARD if decision.type in CARD_TYPES else decision.type for decision in decisions if decision.offered}
+def _keys(decisions: Sequence[Decision]) -> frozenset[str]:
+    return frozenset(
+        [CARD if decision.type in CARD_TYPES else decision.type for decision in decisions if decision.offered]
+    )
 
 
-def _ordered(decisions: Sequence[Decision], country: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def _ordered(keys: frozenset[str], country: str) -> tuple[str, ...]:
     ranking = [*WALLETS, CARD, *FAVOURITES.get(country, ()), *RANKING]
-    return sorted(_keys(decisions), key=lambda key: (ranking.index(key) if key in ranking else len(ranking), key))
+    return tuple(sorted(keys, key=lambda key: (ranking.index(key) if key in ranking else len(ranking), key)))
 
 
 def _chosen(payment: Payment, checked: CheckedForm, keys: Collection[str]) -> str:
@@ -227,6 +230,8 @@ def _option(
     key: str, payment: Payment, named: Mapping[str, str], checked: CheckedForm, texts: Texts, *, chosen: str
 ) -> MethodOption:
     empty = _empty_option(key, payment.billing.country, texts, payment.mode)
+    if key != chosen and not empty.fields and empty.submit and f"methods.terms_{key}" not in texts:
+        return empty
     return msgspec.structs.replace(
         empty,
         chosen=chosen == key,
