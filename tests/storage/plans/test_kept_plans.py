@@ -19,7 +19,7 @@ from storage.plans.explained import never_analysed
 
 ROUNDS: Final = 30
 
-PLANNED_AT_MOST: Final = 12
+PLANNED_AT_MOST: Final = 6
 """PostgreSQL plans five times before it compares, and looks again where tables have grown since."""
 
 CARD: Final = {"number": "4242424242424242", "expiry": "12 / 34", "cvc": "123", "name": "Ana Lima"}

@@ -19,7 +19,8 @@ from nicobar.storage.payments.payments import (
 )
 
 # `OFFSET 0` has each link looked up by its index, and all that belongs to its payment by their keys. The links come as
-# JSON, so that PostgreSQL keeps the plan whatever their number.
+# JSON, so that PostgreSQL keeps the plan whatever their number. The last condition always holds, and has it expect one
+# link: for a hundred it would plan anew whenever a table has grown by some pages.
 _FIND: Final = f"""
 SELECT found.* FROM json_array_elements_text($1) AS asked (link_id) CROSS JOIN LATERAL (
 SELECT {PAYMENT_COLUMNS}, {LINES}, {VERSION_COLUMNS}, {FACTS_COLUMNS},
@@ -31,7 +32,7 @@ SELECT {PAYMENT_COLUMNS}, {LINES}, {VERSION_COLUMNS}, {FACTS_COLUMNS},
     WHERE (s.business_id, s.mode, s.session_id) = (p.business_id, p.mode, p.options ->> 'checkout_session_id')
     ) AS session
 {WITH_SELLER} WHERE p.link_id = asked.link_id OFFSET 0
-) found
+) found WHERE asked.link_id || '' = asked.link_id
 """
 
 _FACTS: Final = PageFacts.__struct_fields__
