@@ -20,7 +20,7 @@ from nicobar.storage.payments.payments import (
 
 # `OFFSET 0` has each link looked up by its index, and all that belongs to its payment by their keys. The links come as
 # JSON, so that PostgreSQL keeps the plan whatever their number. The last condition always holds, and has it expect one
-# link: for a hundred it would plan anew whenever a table has grown by some pages.
+# link: for a hundred it would plan the query again whenever a table has grown by some pages.
 _FIND: Final = f"""
 SELECT found.* FROM json_array_elements_text($1) AS asked (link_id) CROSS JOIN LATERAL (
 SELECT {PAYMENT_COLUMNS}, {LINES}, {VERSION_COLUMNS}, {FACTS_COLUMNS},
