@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from nicobar.storage.database import DatabaseUnavailable, Deadlock
-from nicobar.storage.gathering import PATIENCE, Gathering
+from nicobar.storage.gathering import Gathering
 
 
 class Doubling:
@@ -95,54 +95,6 @@ async def test_keys_do_not_wait_for_one_another() -> None:
     assert not waiting.done()
     slow.may_end.set()
     assert await waiting == 2
-
-
-async def test_gatherings_share_their_slots_and_groups_grow_while_they_wait() -> None:
-    slots = asyncio.Semaphore(1)
-    payments: Gathering[int, int] = Gathering(20, slots=slots)
-    pages: Gathering[int, int] = Gathering(20, slots=slots)
-    paying, showing = Doubling(), Doubling()
-    tasks = await asked(payments, paying, 1)
-    tasks += await asked(pages, showing, 2)
-    tasks += await asked(pages, showing, 3)
-    assert (paying.calls, showing.calls) == ([[1]], [])
-    showing.may_end.set()
-    paying.may_end.set()
-    assert await asyncio.gather(*tasks) == [2, 4, 6]
-    assert showing.calls == [[2, 3]]
-    assert not slots.locked()
-
-
-async def test_a_group_that_does_not_end_keeps_others_waiting_for_a_moment_only() -> None:
-    slots = asyncio.Semaphore(1)
-    payments: Gathering[int, int] = Gathering(20, slots=slots)
-    pages: Gathering[int, int] = Gathering(20, slots=slots)
-    paying, showing = Doubling(), Doubling()
-    showing.may_end.set()
-    (stuck,) = await asked(payments, paying, 1)
-    started = asyncio.get_running_loop().time()
-    assert await pages.ask("a", 2, showing) == 4
-    assert asyncio.get_running_loop().time() - started >= PATIENCE * 0.9
-    assert not stuck.done() and slots.locked()
-    paying.may_end.set()
-    assert await stuck == 2
-    assert not slots.locked()
-
-
-async def test_who_is_cancelled_while_a_group_waits_for_a_slot_takes_back_what_has_not_begun() -> None:
-    slots = asyncio.Semaphore(1)
-    payments: Gathering[int, int] = Gathering(20, slots=slots)
-    pages: Gathering[int, int] = Gathering(20, slots=slots)
-    paying, showing = Doubling(), Doubling()
-    tasks = await asked(payments, paying, 1)
-    tasks += await asked(pages, showing, 2, 3)
-    tasks[1].cancel()
-    paying.may_end.set()
-    showing.may_end.set()
-    assert await tasks[0] == 2
-    assert await tasks[2] == 6
-    assert showing.calls == [[3]]
-    assert not slots.locked()
 
 
 async def test_one_that_fails_spoils_no_other() -> None:

@@ -1,13 +1,13 @@
 """Gathering: what is asked for while a statement is under way is done together by the next one.
 
-Whoever comes when nobody is being served is served at once. Under load it saves most of the statements and commits.
+It waits for nothing: whoever comes when nobody is being served is served at once. Under load it saves most of the
+statements and commits.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
-from contextlib import asynccontextmanager
-from typing import Final, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from nicobar.storage.database import Database, DatabaseUnavailable, Deadlock
@@ -17,14 +17,6 @@ Result = TypeVar("Result")
 
 CarryOut = Callable[[list[Item]], Awaitable[Sequence[Result]]]
 """Does something for all items, or for none of them, and returns a result for each, in their order."""
-
-
-SLOTS: Final = 3
-"""Groups of all kinds that one process has under way at one database. The others grow meanwhile: with 48 who buy at
-once PostgreSQL takes a sixth less for each than without a bound. With two, the server waits too often."""
-
-PATIENCE: Final = 0.05
-"""Seconds that a group waits for a slot at most: those that wait for a lock keep nobody else waiting for long."""
 
 
 class _Queue(Generic[Item, Result]):
@@ -39,19 +31,16 @@ class _Queue(Generic[Item, Result]):
 class Gathering(Generic[Item, Result]):
     """Queues of what is to be done together, one for each key."""
 
-    def __init__(
-        self, at_most: int, lanes: int = 1, usual: int | None = None, slots: asyncio.Semaphore | None = None
-    ) -> None:
+    def __init__(self, at_most: int, lanes: int = 1, usual: int | None = None) -> None:
         """Take how many items are carried out together at most, and how many such groups of one key side by side.
 
         With one lane everybody waits for the slowest of the group before; each further one takes a connection. A group
         takes all that waits. With `usual` it leaves the other lanes their share of what there is, so that none of them
-        stands idle, as soon as its own is more than that. `slots` are shared with other gatherings.
+        stands idle, as soon as its own is more than that.
         """
         self._at_most = at_most
         self._lanes = lanes
         self._usual = usual
-        self._slots = slots or asyncio.Semaphore(SLOTS)
         self._queues: dict[Hashable, _Queue[Item, Result]] = {}
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -83,15 +72,14 @@ class Gathering(Generic[Item, Result]):
         waiting, taken = queue.waiting, []
         try:
             while waiting:
-                async with self._slot():
-                    taken = [waiting.popleft() for _ in range(self._size(queue))]
-                    queue.under_way += len(taken)
-                    if waiting:
-                        self._open_lane(key, queue, carry_out)
-                    try:
-                        await _answer_each([asked for asked in taken if not asked[1].done()], carry_out)
-                    finally:
-                        queue.under_way -= len(taken)
+                taken = [waiting.popleft() for _ in range(self._size(queue))]
+                queue.under_way += len(taken)
+                if waiting:
+                    self._open_lane(key, queue, carry_out)
+                try:
+                    await _answer_each([asked for asked in taken if not asked[1].done()], carry_out)
+                finally:
+                    queue.under_way -= len(taken)
         except BaseException as error:  # nobody waits for ever for what is not going to be done
             for _, future in (*taken, *waiting):
                 if isinstance(error, asyncio.CancelledError):
@@ -104,23 +92,6 @@ class Gathering(Generic[Item, Result]):
             if not queue.lanes:
                 del self._queues[key]
 
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        """Hold a slot for a group, or none after `PATIENCE`."""
-        if self._slots.locked():
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    await self._slots.acquire()
-            except TimeoutError:
-                yield
-                return
-        else:
-            await self._slots.acquire()
-        try:
-            yield
-        finally:
-            self._slots.release()
-
     def _size(self, queue: _Queue[Item, Result]) -> int:
         """Return how many of those that wait the next group takes."""
         size = min(len(queue.waiting), self._at_most)
@@ -128,10 +99,6 @@ class Gathering(Generic[Item, Result]):
             return size
         share = -(-(len(queue.waiting) + queue.under_way) // self._lanes)
         return min(size, max(share, self._usual))
-
-
-_SLOTS: Final[WeakKeyDictionary[Database, asyncio.Semaphore]] = WeakKeyDictionary()
-"""Of each database, for all kinds of groups."""
 
 
 class Gatherings(Generic[Item, Result]):
@@ -147,8 +114,7 @@ class Gatherings(Generic[Item, Result]):
         shared = database.shared
         found = self._of.get(shared)
         if found is None:
-            slots = _SLOTS.setdefault(shared, asyncio.Semaphore(SLOTS))
-            found = self._of[shared] = Gathering(*self._bounds, slots)
+            found = self._of[shared] = Gathering(*self._bounds)
         return found
 
 
