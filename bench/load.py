@@ -96,13 +96,19 @@ def buying(request: bytes) -> Turn:
     """Create a payment, open its page, send the form."""
     forms: list[bytes] = []
     yield from opening(request, forms)
-    yield forms[0]
+    yield from sending(forms[0])
 
 
 def paying(request: bytes, form: bytes) -> Turn:
     """Create a payment, and send the form of another one."""
     yield request
-    yield form
+    yield from sending(form)
+
+
+def sending(form: bytes) -> Turn:
+    """Send a form, which is to lead on: shown again, it would have paid nothing."""
+    answer = yield form
+    assert answer.status == 303, answer.body
 
 
 def turns_of(job: Job) -> Iterator[Turn]:

@@ -156,7 +156,7 @@ def _buy(server: Server, dsn: str, goods: Goods, length: Length, connections: in
         for warms in (True, *[False] * length.rounds):
             seconds = length.seconds * (2 if warms else 1)
             forms = [] if opens else _opened(server, goods, connections, seconds)
-            before = _purchases(dsn)
+            before, spent = _purchases(dsn), server.spent()
             cost = server.measure([goods.payment], connections, OPENING if forms else seconds, buys=opens, forms=forms)
             paid = time.perf_counter()
             made = _purchases(dsn) - before
@@ -164,6 +164,8 @@ def _buy(server: Server, dsn: str, goods: Goods, length: Length, connections: in
             while taken < hoped:
                 taken = int(read_line(receiver))
             rate = made / (made / cost.rate + time.perf_counter() - paid)
+            each = [(late - early) / made * 1e6 for early, late in zip(spent, server.spent(), strict=True)]
+            cost = msgspec.structs.replace(cost, server_us=each[0], postgres_us=each[1])
             hand = pgbench(dsn, goods.hand, connections, "-T", str(max(1, round(length.seconds))))
             if not warms:
                 found.append(Purchases(opens, connections, rate, hand, rate / hand, cost))
@@ -182,7 +184,7 @@ def _buy(server: Server, dsn: str, goods: Goods, length: Length, connections: in
 
 
 def _opened(server: Server, goods: Goods, connections: int, seconds: float) -> list[str]:
-    """Return the forms of as many open pages as there can be purchases in so many seconds, or somewhat more."""
+    """Return the forms of pages that are open, `FORMS` for each second. The load ends with them."""
     return uvloop.run(open_pages(server.port, goods.payment, round(FORMS * seconds), connections))
 
 

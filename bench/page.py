@@ -99,8 +99,9 @@ def _purchases(found: Results) -> list[str]:
         *_paragraph(
             "A payment is created, its page opened, its form sent with a card, and the simulator asked; ledger and "
             "events are written, and one webhook endpoint is told. Where no page is opened, that of another payment "
-            "was before the clock ran: as many are created, and as many paid. The clock stops when the last webhook "
-            "has arrived, and `nicobar doctor` finds the books in order. Purchases for twice as long come first, "
+            "was before the clock ran: as many are created, and as many paid, 500 for each second of a load. The "
+            "clock stops when the last webhook has arrived, which is when costs are read, too, of a whole purchase; "
+            "`nicobar doctor` finds the books in order. Purchases for twice as long come first, "
             "because each connection plans each of a dozen statements five times before it keeps the plan. pgbench "
             "writes the rows of a created payment as above, at as many connections, and is measured again after "
             "each round."

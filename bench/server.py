@@ -126,6 +126,10 @@ class Server:
         job = Job(self.port, list(requests), connections, seconds, rate, buys, list(forms))
         return measured(self._processes(), job, self.data)
 
+    def spent(self) -> tuple[float, float]:
+        """Return the processor time of the server and of its PostgreSQL so far, in seconds."""
+        return cpu_seconds(self._processes()), postgres_seconds(self.data)
+
     def _processes(self) -> list[psutil.Process]:
         """Return all that serve: one, or who watches the others and they."""
         first = psutil.Process(self.process.pid)

@@ -51,12 +51,12 @@ async def work(runtime: Runtime, running: Counter[str]) -> None:
     try:
         while True:
             everywhere = time() >= everywhere_at
+            looked = [place for place in places if everywhere or place.table in announced]
+            for place in looked:
+                await _guarded("look_failed", place.fill)
             if everywhere:
                 everywhere_at = time() + LOOK_SECONDS
-            for place in places:
-                if everywhere or place.table in announced:
-                    await _guarded("look_failed", place.fill)
-            if not any(place.is_full for place in places):  # where one is, more is waiting
+            if not any(place.filled for place in looked):  # where one was, more is waiting
                 await asyncio.sleep(PACE_SECONDS)
             announced = set()
             with suppress(TimeoutError):
@@ -97,7 +97,9 @@ class _Places:
         self._runtime, self._kind, self._counts = runtime, kind, counts
         self._by_group: Counter[str] = Counter()
         self._longer: set[str] = set()
-        """Groups that had more to take at the last look than places."""
+        """Groups of which more may be waiting: the last look that had room for them took as much as there was room."""
+        self.filled = False
+        """Whether the last look took the last place of a group."""
         self.running: set[asyncio.Task[None]] = set()
 
     @property
@@ -105,14 +107,10 @@ class _Places:
         """Where its rows are."""
         return self._kind.rows.table
 
-    @property
-    def is_full(self) -> bool:
-        """Whether a group has no place left."""
-        return any(taken >= self._kind.places for taken in self._by_group.values())
-
     async def fill(self) -> None:
         """Take as many rows as there are free places, and begin to work on them."""
-        taken = self._by_group.copy()
+        in_use, taken = self._by_group.copy(), Counter[str]()
+        self.filled = False
         for claim in await self._kind.claim(self._runtime, self._kind.rows, self._by_group):
             group = self._kind.group(claim)
             taken[group] += 1
@@ -121,8 +119,10 @@ class _Places:
             task = asyncio.create_task(_handle(self._runtime, self._kind, claim))
             self.running.add(task)
             task.add_done_callback(partial(self._ended, group))
-        self._longer = {group for group, number in taken.items() if number >= self._kind.places}
-        for group in list(self._longer):
+        full = {group for group, number in (in_use + taken).items() if number >= self._kind.places}
+        self.filled = not full.isdisjoint(taken)
+        self._longer = set(full)
+        for group in full:
             self._look_again(group)
 
     def _ended(self, group: str, task: asyncio.Task[None]) -> None:
