@@ -160,6 +160,7 @@ def _buy(server: Server, dsn: str, goods: Goods, length: Length, connections: in
             cost = server.measure([goods.payment], connections, OPENING if forms else seconds, buys=opens, forms=forms)
             paid = time.perf_counter()
             made = _purchases(dsn) - before
+            assert not forms or made == len(forms), f"{made} of {len(forms)} forms paid"
             hoped = taken + made
             while taken < hoped:
                 taken = int(read_line(receiver))

@@ -194,18 +194,12 @@ class Try(msgspec.Struct, frozen=True):
     """Its number is counted where it is stored."""
 
 
-class _TryRow(msgspec.Struct, frozen=True):
+class _TryRow(DeliveryAttempt, frozen=True, kw_only=True):
     """A try, as the statement reads it."""
 
     endpoint_id: str
     event_id: str
     tries: int
-    attempted_at: datetime
-    duration_ms: int
-    status: int | None
-    answer: str | None
-    reason: str | None
-    next_at: datetime | None
 
 
 async def record_tries(tx: Tx, tenant: Tenant, endpoint_id: str, made: Sequence[Try]) -> None:
@@ -227,18 +221,8 @@ async def record_tries(tx: Tx, tenant: Tenant, endpoint_id: str, made: Sequence[
 
 
 def _try_row(endpoint_id: str, made: Try) -> _TryRow:
-    attempt = made.attempt
-    return _TryRow(
-        endpoint_id,
-        made.event_id,
-        made.tries,
-        attempt.attempted_at,
-        attempt.duration_ms,
-        attempt.status,
-        attempt.answer,
-        attempt.reason,
-        attempt.next_at,
-    )
+    attempt = msgspec.structs.asdict(made.attempt)
+    return _TryRow(**attempt, endpoint_id=endpoint_id, event_id=made.event_id, tries=made.tries)
 
 
 async def stop_deliveries(tx: Tx, tenant: Tenant, endpoint_id: str, at: datetime) -> None:
