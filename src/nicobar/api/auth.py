@@ -1,12 +1,12 @@
 """Bearer keys: who is calling, and may they write?
 
-A key that was found is remembered for `REMEMBERED_SECONDS`, which is therefore the longest time that a revoked key
-can still work. Keys are looked up by their hash; the key itself is neither stored nor logged.
+A key that was found is remembered for `REMEMBERED_FOR`, which is therefore the longest time that a revoked key can
+still work; half of that after it was read, one request reads it again. Keys are looked up by their hash; the key itself
+is neither stored nor logged.
 """
 
 from collections import OrderedDict
 from datetime import datetime, timedelta
-from time import monotonic
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -19,10 +19,11 @@ from nicobar.core.audit.entry import Actor
 from nicobar.core.business.tenant import ApiKey, Scope, secret_hash
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime, acting
+from nicobar.freshness import Freshness
 from nicobar.storage.business.keys import StoredKey, find_stored_key
 from nicobar.storage.database import Database
 
-REMEMBERED_SECONDS: Final = 5.0
+REMEMBERED_FOR: Final = timedelta(seconds=5)
 _MAXIMUM_REMEMBERED: Final = 1024
 
 HEADERS: Final = "nicobar.headers"
@@ -61,12 +62,20 @@ its path."""
 _log = structlog.get_logger("nicobar.auth")
 
 
+class _Remembered:
+    """What is remembered of a key that opened something."""
+
+    def __init__(self, key: ApiKey) -> None:
+        self.key = key
+        self.freshness = Freshness(REMEMBERED_FOR / 2, REMEMBERED_FOR)
+
+
 class KeyRing:
     """Finds the key of a request, in memory for a few seconds or in the database, and counts its requests."""
 
     def __init__(self, limits: RateLimits | None = None) -> None:
         self._limits = limits
-        self._remembered: dict[bytes, tuple[ApiKey, float]] = {}
+        self._remembered: dict[bytes, _Remembered] = {}
         self._met: OrderedDict[bytes, None] = OrderedDict()
         """Hashes of keys that opened something once: guesses of others at the same address do not lock them out."""
         self._guesses = Allowance(GUESSES, timedelta(minutes=1))
@@ -98,13 +107,20 @@ class KeyRing:
         return key
 
     async def _find(self, key_hash: bytes, runtime: Runtime) -> ApiKey:
-        now = monotonic()
-        if (
-            (found := self._remembered.get(key_hash)) is not None
-            and now < found[1]
-            and not found[0].has_expired(runtime.real_now())
-        ):
-            return found[0]
+        """Return the key with this hash. Raises Problem UNAUTHORIZED and TOO_MANY_REQUESTS as `authenticate`."""
+        found = self._remembered.get(key_hash)
+        if found is None:
+            return await self._read(key_hash, runtime)
+        freshness = found.freshness
+        if freshness.suffices(runtime.clock.elapsed()) and not found.key.has_expired(runtime.real_now()):
+            return found.key
+        async with freshness.reading:
+            is_known = self._remembered.get(key_hash) is found and not found.key.has_expired(runtime.real_now())
+            if is_known and freshness.is_fresh(runtime.clock.elapsed()):
+                return found.key
+            return await self._read(key_hash, runtime)
+
+    async def _read(self, key_hash: bytes, runtime: Runtime) -> ApiKey:
         address, elapsed = acting.get().address, runtime.clock.elapsed()
         if address and key_hash not in self._met:
             self._guesses.check(address, elapsed)
@@ -115,13 +131,16 @@ class KeyRing:
             self._met.pop(key_hash, None)
             self._guesses.spend(address, elapsed)
             raise _unauthorized(stored)
-        self._remember(key_hash, stored.key, now)
+        self._remember(key_hash, stored.key, elapsed)
         return stored.key
 
-    def _remember(self, key_hash: bytes, key: ApiKey, now: float) -> None:
-        if len(self._remembered) >= _MAXIMUM_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[key_hash] = (key, now + REMEMBERED_SECONDS)
+    def _remember(self, key_hash: bytes, key: ApiKey, read_at: timedelta) -> None:
+        found = self._remembered.get(key_hash)
+        if found is None:
+            if len(self._remembered) >= _MAXIMUM_REMEMBERED:
+                self._remembered.clear()
+            found = self._remembered[key_hash] = _Remembered(key)
+        found.key, found.freshness.read_at = key, read_at
         self._met[key_hash] = None
         self._met.move_to_end(key_hash)
         if len(self._met) > _MAXIMUM_REMEMBERED:

@@ -4,7 +4,6 @@ Every moment at which a row is due is a moment of its tenant's time. Real time i
 test modes that nobody ever moved, so one query finds their rows; a test mode with a clock is asked for by itself.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -12,6 +11,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from nicobar.core.business.business_clock import BusinessClock, Reckoning
+from nicobar.freshness import Freshness
 from nicobar.storage.database import Database, Read, Tx
 
 REMEMBERED_FOR: Final = timedelta(milliseconds=500)
@@ -103,8 +103,7 @@ class RememberedClocks:
     """What a process remembers of the clocks. Its time of a business never goes back but by a reset."""
 
     def __init__(self) -> None:
-        self.reading = asyncio.Lock()
-        self._read_at: timedelta | None = None
+        self.freshness = Freshness(REMEMBERED_FOR / 2, REMEMBERED_FOR)
         self._clocks: dict[str, BusinessClock] = {}
         self._floors: dict[str, datetime] = {}
 
@@ -119,7 +118,7 @@ class RememberedClocks:
         self._clocks = {business_id: clock for business_id, clock in self._clocks.items() if business_id in known}
         for clock in found:
             self.keep(clock, real)
-        self._read_at = read_at
+        self.freshness.read_at = read_at
 
     def keep(self, clock: BusinessClock, real: datetime) -> None:
         """Remember one clock."""
@@ -130,16 +129,10 @@ class RememberedClocks:
         self._floors[clock.business_id] = clock.moment(real) if is_reset else self.now(clock.business_id, real)
         self._clocks[clock.business_id] = clock
 
-    def is_fresh(self, elapsed: timedelta, business_id: str | None) -> bool:
-        """Return whether one may go by it, for one business or for all: not while its clock is being moved."""
-        if self._read_at is None or not timedelta() <= elapsed - self._read_at < REMEMBERED_FOR:
-            return False
+    def is_moving(self, business_id: str | None) -> bool:
+        """Return whether the clock of a business, or any one, is being moved: nobody may go by what he remembers."""
         asked = self._clocks.values() if business_id is None else [self._clocks.get(business_id)]
-        return all(clock is None or clock.moving_to is None for clock in asked)
-
-    def is_read_between(self, asked: timedelta, now: timedelta) -> bool:
-        """Return whether the last reading began after somebody asked: it saw whatever was committed before that."""
-        return self._read_at is not None and asked < self._read_at <= now
+        return any(clock is not None and clock.moving_to is not None for clock in asked)
 
     def reckonings(self, real: datetime) -> list[Reckoning]:
         """Return whose rows are due by which time, for workers: a clock that is being moved has its own worker."""

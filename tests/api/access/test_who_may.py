@@ -5,7 +5,6 @@ The table is that of the API itself, so a new operation is covered, or has no re
 
 from collections.abc import Iterable
 from datetime import timedelta
-from time import monotonic
 from typing import Any
 
 import httpx
@@ -15,7 +14,7 @@ from starlette.types import ASGIApp
 from api.access.one_of_everything import Asked, own_ids, requests
 from api.retries.test_idempotency_keys import Stand, stand
 from harness import FakeClock, Merchant, client_for
-from nicobar.api.auth import REMEMBERED_SECONDS
+from nicobar.api.auth import REMEMBERED_FOR
 from nicobar.app import OPERATIONS
 from nicobar.core.business.tenant import SCOPES, ApiKey
 from nicobar.flows.business.create_key import create_key
@@ -230,7 +229,6 @@ async def test_a_key_that_worked_a_moment_ago_opens_nothing_once_it_is_forgotten
     clock: FakeClock,
     stand: Stand,
     ids: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     table = requests(stand, ids)
     merchant = stand.shop.merchant
@@ -239,8 +237,7 @@ async def test_a_key_that_worked_a_moment_ago_opens_nothing_once_it_is_forgotten
         assert (await send(client, table["GET /payments"])).status_code == 200
         await revoke_key(runtime, merchant.business_id, key.key_id)
         before = await dump(runtime)
-        moment = monotonic() + REMEMBERED_SECONDS
-        monkeypatch.setattr("nicobar.api.auth.monotonic", lambda: moment)
+        clock.advance(seconds=REMEMBERED_FOR.total_seconds())
         for name in table:
             clock.advance(seconds=1)
             assert await statuses(client, table, [name]) == closed([name])

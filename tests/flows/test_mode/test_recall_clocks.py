@@ -11,7 +11,7 @@ from nicobar.flows.business_time import recall_clocks as module
 from nicobar.flows.business_time.recall_clocks import recall_clocks
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Read
-from nicobar.storage.test_clocks import begin_move, read_clocks
+from nicobar.storage.test_clocks import REMEMBERED_FOR, begin_move, read_clocks
 
 
 @pytest.mark.parametrize("moves", [False, True])
@@ -43,3 +43,36 @@ async def test_those_who_wait_share_the_next_reading(
     may_end.set()
     await asyncio.gather(first, *others)
     assert begun == (2 if moves else 1), "the reading that was under way may have missed what came before the question"
+
+
+async def test_one_reads_again_while_the_others_go_on(
+    runtime: Runtime, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, begun = asyncio.Event(), 0
+
+    async def slowly(read: Read) -> list[BusinessClock]:
+        nonlocal begun
+        begun += 1
+        found = await read_clocks(read)
+        await may_end.wait()
+        return found
+
+    clock._elapsed += timedelta(hours=3)  # what another test has read is old
+    await recall_clocks(runtime)
+    monkeypatch.setattr(module, "read_clocks", slowly)
+    clock._elapsed += REMEMBERED_FOR / 2 - timedelta(microseconds=1)
+    await recall_clocks(runtime)
+    assert begun == 0
+    clock._elapsed += timedelta(microseconds=1)
+    first = asyncio.create_task(recall_clocks(runtime))
+    while not begun:
+        await asyncio.sleep(0)
+    for _ in range(20):
+        await recall_clocks(runtime)
+    clock._elapsed += REMEMBERED_FOR / 2
+    late = asyncio.create_task(recall_clocks(runtime))
+    await asyncio.sleep(0.05)
+    assert (begun, first.done(), late.done()) == (1, False, False)
+    may_end.set()
+    await asyncio.gather(first, late)
+    assert begun == 2, "what was read half a second ago is too old"

@@ -6,7 +6,6 @@ moment at which its reading began, and none is used beyond `OLDEST`, which is th
 is in force, in this process and in every other one.
 """
 
-import asyncio
 from datetime import timedelta
 from functools import cache
 from typing import Final
@@ -19,6 +18,7 @@ from nicobar.core.money.rate_feed import rates_in_force
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.tax.tax import TaxTable
 from nicobar.flows.runtime import Runtime
+from nicobar.freshness import Freshness
 from nicobar.reference.codes import codes
 from nicobar.reference.rate_seed import seed
 from nicobar.reference.shipped_tax import shipped_sheet
@@ -43,8 +43,7 @@ class _Shelf:
     def __init__(self) -> None:
         self.policy: Policy | None = None
         self.state: PolicyState | None = None
-        self.read_at: timedelta | None = None
-        self.reading = asyncio.Lock()
+        self.freshness = Freshness(FRESH, OLDEST)
 
 
 _shelves: "WeakKeyDictionary[Database, dict[Tenant, _Shelf]]" = WeakKeyDictionary()
@@ -58,13 +57,11 @@ async def load_policy(runtime: Runtime, tenant: Tenant) -> Policy:
     database gets one question at a time. Raises DatabaseUnavailable.
     """
     shelf = _shelf(runtime.database.shared, tenant)
-    age = _age(shelf, runtime.clock.elapsed())
-    if shelf.policy is not None and (age < FRESH or (age < OLDEST and shelf.reading.locked())):
+    freshness = shelf.freshness
+    if shelf.policy is not None and freshness.suffices(runtime.clock.elapsed()):
         return shelf.policy
-    async with shelf.reading:
-        if (
-            shelf.policy is None or _age(shelf, runtime.clock.elapsed()) >= FRESH
-        ):  # else another read it in the meantime
+    async with freshness.reading:
+        if shelf.policy is None or not freshness.is_fresh(runtime.clock.elapsed()):
             shelf.policy = await _read(runtime, tenant, shelf)
         return shelf.policy
 
@@ -77,11 +74,6 @@ def _shelf(database: Database, tenant: Tenant) -> _Shelf:
             shelves.clear()
         shelf = shelves[tenant] = _Shelf()
     return shelf
-
-
-def _age(shelf: _Shelf, now: timedelta) -> timedelta:
-    """Return how old the remembered policy is: beyond any age when there is none."""
-    return timedelta.max if shelf.read_at is None else now - shelf.read_at
 
 
 async def _read(runtime: Runtime, tenant: Tenant, shelf: _Shelf) -> Policy:
@@ -106,7 +98,7 @@ async def _read(runtime: Runtime, tenant: Tenant, shelf: _Shelf) -> Policy:
             rates = await _rates(read)
         if accounts is None:
             accounts = await list_accounts(read, tenant)
-    shelf.state, shelf.read_at = state, began
+    shelf.state, shelf.freshness.read_at = state, began
     return Policy(settings, tax_table, rates, accounts)
 
 

@@ -5,17 +5,20 @@ from nicobar.storage.test_clocks import read_clocks, remembered_clocks
 
 
 async def recall_clocks(runtime: Runtime, business_id: str | None = None) -> None:
-    """Read the clocks, unless they were read half a second ago or later; one that is being moved is always read.
+    """Read the clocks, unless what is remembered is younger than half a second; one that is being moved is always read.
 
     `business_id` limits that to the clock of one business. `Runtime.now` goes by what is remembered after it.
     """
     clocks, asked = remembered_clocks(runtime.database), runtime.clock.elapsed()
-    if clocks.is_fresh(asked, business_id):
+    freshness = clocks.freshness
+    if freshness.suffices(asked) and not clocks.is_moving(business_id):
         return
-    async with clocks.reading:
-        began = runtime.clock.elapsed()
-        if clocks.is_read_between(asked, began) or clocks.is_fresh(began, business_id):
-            return  # another has read them meanwhile, for all who waited
+    async with freshness.reading:
+        began, read_at = runtime.clock.elapsed(), freshness.read_at
+        if read_at is not None and asked < read_at <= began:
+            return  # another has read them since this one asked
+        if freshness.is_fresh(began) and not clocks.is_moving(business_id):
+            return
         async with runtime.database.shared.read() as read:
             found = await read_clocks(read)
         clocks.take(found, began, runtime.real_now())
