@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from nicobar.program.ports import accepting
 from nicobar.program.server import server_config
 
 
@@ -32,7 +33,7 @@ def constant(size: int) -> Any:
 async def serve(size: int) -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     print(listener.getsockname()[1], flush=True)
-    await uvicorn.Server(server_config(constant(size))).serve([listener])
+    await uvicorn.Server(server_config(constant(size))).serve(accepting(listener))
 
 
 if __name__ == "__main__":

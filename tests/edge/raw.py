@@ -14,6 +14,7 @@ import uvloop
 
 from nicobar.program.http.http_connections import Connections
 from nicobar.program.http.http_limits import allow_many_connections
+from nicobar.program.ports import accepting
 from nicobar.program.server import server_config
 
 PATIENCE = 20.0
@@ -75,7 +76,7 @@ class RawServer(threading.Thread):
 
     def run(self) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._server.serve([self._listener]))
+            runner.run(self._server.serve(accepting(self._listener)))
 
     def stop(self) -> None:
         self._server.should_exit = True

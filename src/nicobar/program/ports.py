@@ -11,6 +11,9 @@ from typing import Final
 from nicobar.metrics import counting
 from nicobar.program.configuration import DEFAULT_PORT
 
+ACCEPTED_AT_ONCE: Final = 8
+"""How many new connections one turn of the event loop takes. Each more costs a system call for a lone newcomer."""
+
 METRICS_HOST: Final = "127.0.0.1"
 """Where Prometheus reads the numbers of `metrics.py`, at `/metrics`."""
 
@@ -45,6 +48,15 @@ def listen(listener: socket.socket, host: str) -> None:
         listener.listen(2048)
     except OSError as error:
         raise port_error(host, listener.getsockname()[1], error) from error
+
+
+def accepting(listener: socket.socket) -> list[socket.socket]:
+    """Return a listening socket and `ACCEPTED_AT_ONCE` - 1 duplicates, all of which are to be served.
+
+    Of each socket that it listens on, libuv accepts one connection in a turn of the event loop. A turn under load takes
+    milliseconds, and clients that come together would wait for one another.
+    """
+    return [listener, *(listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
 
 
 def port_error(host: str, port: int, error: OSError, option: str = "--port") -> PortError:

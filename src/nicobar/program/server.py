@@ -23,7 +23,7 @@ from nicobar.program.http.http_connections import Connections
 from nicobar.program.http.http_limits import BoundedProtocol, allow_many_connections
 from nicobar.program.installation import check_secrets, explained, open_runtime, own_business
 from nicobar.program.logs import configure_logs
-from nicobar.program.ports import listen
+from nicobar.program.ports import accepting, listen
 from nicobar.program.postgres import Postgres, data_folder
 from nicobar.program.stop import Stop
 from nicobar.storage.business.keys import list_keys
@@ -99,7 +99,7 @@ async def _serve(
             listen(listener, configuration.host)
             running = await opened.enter_async_context(in_background(runtime, postgres, jobs=jobs))
             server = _Server(server_config(app), lambda: announce(banner), running)
-            await server.serve([listener])
+            await server.serve(accepting(listener))
 
 
 async def _prepare(runtime: Runtime, configuration: Configuration, postgres: Postgres, *, demo: bool) -> str:
