@@ -6,6 +6,7 @@ import re
 import pytest
 
 from api.sessions.opening import ADDRESS, ANA, create_session
+from harness import FakeClock
 from nicobar.core.sessions.theme import css_colour, css_length
 from orders import dump
 from pages.session.filling import errors_of, fields_of, send
@@ -64,6 +65,25 @@ async def test_the_way_back_without_paying_may_lead_to_an_app(shop: Shop, given:
     onward = await send(shop.browser, page, **TYPED)
     for shown in (page, await shop.browser.get(onward.headers["location"])):
         assert re.findall(r'<p class="back"><a href="([^"]*)"', shown.text) == ([] if href is None else [href])
+
+
+@pytest.mark.parametrize("cancel_url", ["https://shop.example.com/cart?x=1", None])
+async def test_a_checkout_that_has_ended_leads_back_to_the_shop(
+    shop: Shop, clock: FakeClock, cancel_url: str | None
+) -> None:
+    brand = (await shop.client.post("/brands", json={"name": "Pens & Co"})).json()
+    product = await shop.product(2000, brand_id=brand["brand_id"])
+    untold = await create_session(shop, item(product), minimal_address=True, cancel_url=cancel_url)
+    told = await create_session(shop, item(product), minimal_address=True, cancel_url=cancel_url)
+    payment = await send(shop.browser, await shop.browser.get(told["checkout_url"]), **TYPED)
+    clock.advance(days=2)
+    before = await dump(shop.runtime)
+    for address in (untold["checkout_url"], payment.headers["location"]):
+        ended = await shop.browser.get(address)
+        button = re.findall(r'<a class="button" href="([^"]*)" rel="noreferrer">([^<]*)<', ended.text)
+        wanted = [] if cancel_url is None else [(cancel_url, "Return to Pens &amp; Co")]
+        assert (ended.status_code, button) == (410, wanted), address
+    assert await dump(shop.runtime) == before
 
 
 @pytest.mark.parametrize(("theme", "style"), [("dark", "checkout.dark."), ("light", "checkout.light."), (None, "")])

@@ -72,9 +72,7 @@ class StatePages:
         token = form_token(payment, visit.facts.form_key)
         words = own_words(wished_look(self._renderer, visit), visit.frame)
         form = form_view(payment, visit.reader, token, checked.errors, checked.shown, words)
-        back = return_address(payment, with_email=True) if payment.status == "failed" else None
-        if back is None and visit.session is not None and visit.frame is None:
-            back = visit.session.cancel_url
+        back = _way_back(visit, over=payment.status == "failed")
         failed, consent = "saved" in checked.errors, "save" in checked.shown
         saved = saved_view(visit.saved, visit.reader.texts, failed=failed, consent=consent)
         elsewhere = brings_fields(visit.processor)
@@ -149,7 +147,7 @@ class StatePages:
             status=410,
             heading=visit.reader.texts("ended.heading" if over else "ended.cancelled_heading"),
             text=visit.reader.texts("ended.text", seller=visit.facts.seller),
-            back=return_address(visit.payment, with_email=True),
+            back=_way_back(visit, over=True),
         )
 
     def can_charge(self, visit: Visit) -> bool:
@@ -203,6 +201,14 @@ class StatePages:
         path = self._renderer.path(f"/{visit.payment.link_id}")
         keep_cookie(response, LED_ON, "yes", timedelta(days=1), path, self._runtime.public_url)
         return response
+
+
+def _way_back(visit: Visit, *, over: bool) -> str | None:
+    """Return where who does not pay goes: once it is `over` to the `return_url`, else the session's `cancel_url`."""
+    back = return_address(visit.payment, with_email=True) if over else None
+    if back is None and visit.session is not None and visit.frame is None:
+        back = visit.session.cancel_url
+    return back
 
 
 def _typed_form(parts: dict[str, Any]) -> TypedForm | None:

@@ -108,6 +108,7 @@ class Renderer:
             heading=heading,
             text=texts(f"problem.{name}_text"),
             frame=None if frame is None else error_view(frame, heading),
+            page=None,
             seller=None,
             support_email=None,
             test_mode=False,

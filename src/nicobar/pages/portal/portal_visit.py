@@ -223,6 +223,7 @@ class Portal:
             texts=texts,
             heading=texts("portal.ended_heading"),
             text=texts("portal.ended_text"),
+            page=None,
             seller=None,
             support_email=None,
             test_mode=False,

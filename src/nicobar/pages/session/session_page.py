@@ -89,19 +89,19 @@ class SessionPage:
         visit = await self._visit(request)
         if visit.frame is not None and is_alone(request):
             return redirect(self._renderer.path(self._path(request, visit._replace(frame=None))))
-        over = self._over(request, visit)
+        over = await self._over(request, visit)
         return over if over is not None else await self._form(request, visit, Typed())
 
     async def submit(self, request: Request) -> Response:
         """Answer POST: price the order again, or make its payment and lead on to it."""
         refuse_foreign_forms(request)
         visit = await self._visit(request)
-        if (over := self._over(request, visit)) is not None:
+        if (over := await self._over(request, visit)) is not None:
             return over
         form = await read_form(request, MAXIMUM_FIELDS, MAXIMUM_FORM)
         drafted, typed = await self._drafted(visit, await self._read(request, visit, form))
         if drafted is None:
-            return self._message(visit, "session.gone_heading", "session.gone_text", status=410)
+            return await self._message(visit, "session.gone_heading", "session.gone_text")
         typed, due = msgspec.structs.replace(typed, drafted=drafted), drafted.payment
         ways = await self._one_step.ways(visit.session, due)
         checked = UNREAD if ways is None else await self._one_step.read(form, due, ways)
@@ -179,7 +179,7 @@ class SessionPage:
         frame = request.state.frame = await frame_of(self._runtime, request, session.tenant)
         return SessionVisit(session, payment, reader_of(request, forced=forced), frame)
 
-    def _over(self, request: Request, visit: SessionVisit) -> Response | None:
+    async def _over(self, request: Request, visit: SessionVisit) -> Response | None:
         """Return the answer for a session that asks for nothing any more: that of its payment, or that it has ended."""
         session, payment = visit.session, visit.payment
         if payment is not None and payment.link_id is not None:
@@ -189,7 +189,7 @@ class SessionPage:
             return None
         if wants_json(request):
             raise Problem("NOT_FOUND", status=410, message="This checkout session has ended")
-        return self._message(visit, "session.ended_heading", "session.ended_text", status=410)
+        return await self._message(visit, "session.ended_heading", "session.ended_text")
 
     async def _form(
         self,
@@ -208,7 +208,7 @@ class SessionPage:
         """
         drafted, typed = await self._drafted(visit, typed)
         if drafted is None:
-            return self._message(visit, "session.gone_heading", "session.gone_text", status=410)
+            return await self._message(visit, "session.gone_heading", "session.gone_text")
         session, payment, reader = visit.session, drafted.payment, visit.reader
         settings = (await load_policy(self._runtime, session.tenant)).settings
         chooses = session.request.flags.allow_currency_selection and settings.adaptive_pricing == "on"
@@ -333,28 +333,34 @@ class SessionPage:
         unasked = moved and not payment.is_free and bool(missing_parts(payment.options, payment.billing))
         return Typed(told=wanted, errors=errors, shown=shown, unasked=unasked, drafted=drafted), False
 
-    async def _facts(self, visit: SessionVisit, payment: Payment) -> PageFacts:
+    async def _facts(self, visit: SessionVisit, payment: Payment | None) -> PageFacts:
+        """Return the facts for the page; without a payment, which names the brand, those of the primary one."""
         session, customer = visit.session, visit.session.request.customer
-        products = [line.product_id for line in payment.lines]
+        brand_id = session.business_id if payment is None else payment.brand_id
+        products = [] if payment is None else [line.product_id for line in payment.lines]
         async with self._runtime.database.read() as read:
             return await offer_facts(
-                read, session.tenant, payment.brand_id, products, None if customer is None else customer.customer_id
+                read, session.tenant, brand_id, products, None if customer is None else customer.customer_id
             )
 
-    def _message(self, visit: SessionVisit, heading: str, text: str, *, status: int) -> Response:
-        texts, frame = visit.reader.texts, visit.frame
+    async def _message(self, visit: SessionVisit, heading: str, text: str) -> Response:
+        """Answer 410: nothing can be paid here any more. The way back is that of the form."""
+        texts, frame, session = visit.reader.texts, visit.frame, visit.session
+        drafted, _ = await self._drafted(visit, Typed())
+        facts = await self._facts(visit, None if drafted is None else drafted.payment)
         return self._renderer.page(
             "message.html",
-            status=status,
-            frame=None if frame is None else session_frame_view(frame, visit.session.session_id, None),
-            look=look_of(self._renderer, visit.session.session_id, visit.session.request),
+            status=410,
+            frame=None if frame is None else session_frame_view(frame, session.session_id, None),
+            look=look_of(self._renderer, session.session_id, session.request),
             texts=texts,
             heading=texts(heading),
             text=texts(text),
-            seller=None,
-            support_email=None,
-            test_mode=visit.session.mode == "test",
-            back=None,
+            page=None,
+            seller=facts.seller,
+            support_email=facts.support_email,
+            test_mode=session.mode == "test",
+            back=session.request.cancel_url if frame is None else None,
         )
 
     def _path(self, request: Request, visit: SessionVisit) -> str:
