@@ -6,6 +6,11 @@ from typing import Any, Final
 
 from msgspec import inspect
 
+from nicobar.wire.patterns import EXPECTED
+
+_SAID: Final = {f"Expected `str` matching regex {pattern!r}": words for pattern, words in EXPECTED.items()}
+"""Ours for msgspec's words."""
+
 _STEP: Final = re.compile(r"\.([^.\[]+)|\[([^\]]*)\]")
 
 
@@ -21,10 +26,10 @@ def allowed_values(shape: Any, path: str) -> list[str]:
     return [str(value) for value in dict.fromkeys(found)]
 
 
-def list_values(words: str, shape: Any, path: str) -> str:
-    """Return msgspec's words about a wrong value, with those that are allowed added to them."""
+def explained(words: str, shape: Any, path: str) -> str:
+    """Return msgspec's words about a wrong value, with those that are allowed added to them, and no pattern."""
     if not words.startswith(("Invalid enum value", "Invalid value")):
-        return words
+        return _SAID.get(words, words)
     allowed = allowed_values(shape, path)
     return f"{words}; it is one of: {', '.join(allowed)}" if allowed else words
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from nicobar.api.allowed_values import list_values
+from nicobar.api.allowed_values import explained
 from nicobar.api.auth import KeyRing
 from nicobar.api.missing_fields import missing_fields
 from nicobar.api.retries import Retries, Work, fingerprint, respond
@@ -293,7 +293,7 @@ def decode_query(request: Request, shape: type[QueryT]) -> QueryT:
     except msgspec.ValidationError as error:
         message, _, path = str(error).rpartition(" - at `$.")
         path = path.rstrip("`") if message else "query"
-        message = list_values(message, shape, f".{path}")
+        message = explained(message, shape, f".{path}")
         raise Problem("INVALID_QUERY_PARAMS", path=path, detail=f"{message or error}.") from error
     for name, value in pairs.items():
         if "\x00" in value or "\x00" in name:
@@ -315,7 +315,7 @@ def _schema_problem(words: str, shape: Any, raw: bytes) -> Problem:
     """
     message, _, at = words.replace(" - at `key` in `", " - at `").rpartition(" - at `$")
     at = at.rstrip("`")
-    message, path = (list_values(message, shape, at), at.removeprefix(".")) if message else (words, "")
+    message, path = (explained(message, shape, at), at.removeprefix(".")) if message else (words, "")
     if missing := _MISSING.fullmatch(message):
         path = f"{path}.{missing[1]}".removeprefix(".")
         others = ", ".join(place for place in missing_fields(shape, raw) if place != path)

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from nicobar.core.customers.buyer import Address
 from nicobar.core.problems import Problem
 from nicobar.wire.codes import AllowedMethodType, CountryCode
+from nicobar.wire.patterns import NAME
 
 INT32_MAX: Final = 2_147_483_647
 
@@ -31,7 +32,7 @@ DiscountCodeText = Annotated[str, Meta(max_length=64)]
 DiscountCodes = Annotated[list[DiscountCodeText], Meta(max_length=20)]
 MethodTypes = Annotated[list[AllowedMethodType], Meta(max_length=200)]
 
-MetadataKey = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"\A[A-Za-z0-9_-]+\Z")]
+MetadataKey = Annotated[str, Meta(min_length=1, max_length=40, pattern=NAME)]
 MetadataText = Annotated[str, Meta(max_length=500)]
 MetadataInteger = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Metadata = dict[MetadataKey, MetadataText | MetadataInteger | float | bool]

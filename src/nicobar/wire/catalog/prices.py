@@ -14,10 +14,11 @@ from nicobar.core.catalog.product import (
 )
 from nicobar.wire.codes import CurrencyCode, TimeInterval
 from nicobar.wire.common import Amount, BasisPoints, ObjectId, PositiveInt32, RequestBody, ResponseBody, to_builtins
+from nicobar.wire.patterns import DECIMAL, UNIT_PRICE
 
 WholePercent = Annotated[int, Meta(ge=0, le=100, description="Whole percent")]
-UnitPrice = Annotated[str, Meta(pattern=r"^[0-9]{1,5}([.][0-9]{1,12})?$(?!\n)", description="Minor units, as text")]
-DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,18}([.][0-9]{1,12})?$(?!\n)", description="A number, as text")]
+UnitPrice = Annotated[str, Meta(pattern=UNIT_PRICE, description="Minor units, as text")]
+DecimalText = Annotated[str, Meta(pattern=DECIMAL, description="A number, as text")]
 
 
 class PriceRequest(RequestBody, frozen=True, kw_only=True):

@@ -7,8 +7,9 @@ from msgspec import Meta
 
 from nicobar.core.sessions.short_link import ShortLink, static_path
 from nicobar.wire.common import ObjectId, PageQuery, RequestBody, ResponseBody
+from nicobar.wire.patterns import NAME
 
-Slug = Annotated[str, Meta(min_length=3, max_length=64, pattern=r"\A[A-Za-z0-9_-]+\Z")]
+Slug = Annotated[str, Meta(min_length=3, max_length=64, pattern=NAME)]
 StaticParameters = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=2048)]],
     Meta(max_length=100),
