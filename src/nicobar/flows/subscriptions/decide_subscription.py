@@ -11,11 +11,11 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.addon import Addon
 from nicobar.core.catalog.product import RecurringPrice
 from nicobar.core.discounts.discount_record import CodeUse, DiscountRecord
-from nicobar.core.discounts.discounts import FULL_BPS
 from nicobar.core.money.money import round_half_up
 from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.core.pricing.cart import SellableProduct, require_sold_once
 from nicobar.core.pricing.pricing_facts import PricedCart, PricingFacts
+from nicobar.core.pricing.quote import Quote
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import net_prices
 from nicobar.core.subscriptions.plan import Plan, RunningCode
@@ -133,7 +133,7 @@ def decide_subscription(
             msgspec.structs.replace(
                 pending,
                 trial_period_days=each.trial_days,
-                trial_amount=_discounted(each.first) or None if each.trial_days else None,
+                trial_amount=_trial_amount(each.first, decided.quote, line) if each.trial_days else None,
                 payment_method_required=asks,
             )
         )
@@ -292,9 +292,17 @@ def _first_prices(plan: Plan, price: RecurringPrice, on_demand: OnDemand | None,
     return plan
 
 
-def _discounted(plan: Plan) -> int:
-    price = plan.product.price
-    return round_half_up(price.price * (FULL_BPS - price.discount_bps), FULL_BPS)
+def _trial_amount(first: Plan, charged: Quote, line: int) -> int | None:
+    """Return what one unit of a trial costs after discounts, in the currency of its price; None for nothing.
+
+    `charged` is the first payment, and `line` that of the trial. The share that discounts leave of it is that of the
+    price, which may be in another currency.
+    """
+    itself = msgspec.structs.replace(charged.inputs.lines[line], discount_bps=0)
+    (undiscounted,) = net_prices([itself], charged.inputs.charge, [])
+    if not undiscounted:
+        return None
+    return round_half_up(first.product.price.price * charged.lines[line].net, undiscounted) or None
 
 
 def _asks_for_card(price: RecurringPrice, first: DecidedCreation, *, trial: bool) -> bool:
