@@ -1,10 +1,15 @@
 """The three kinds of price: what is stored, what is returned, what is refused."""
 
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 import pytest
 
 from harness import Merchant
+from nicobar.reference.rate_seed import seed
+from shop import EXAMPLE_RATES, Shop
+
+LOAD_POLICY: Final = import_module("nicobar.flows.business.load_policy")
 
 ONCE: dict[str, Any] = {"type": "one_time_price", "currency": "USD", "price": 1999}
 PERIODS: dict[str, Any] = {
@@ -235,3 +240,48 @@ async def test_between_the_subscription_prices_a_product_may_change(merchant: Me
         "message": "price.type: A product stays one-time or recurring; create another product.",
     }
     assert (await merchant.client.get(path)).json()["price"] == METERED_READ
+
+
+@pytest.mark.parametrize(("currency", "least"), [("USD", 100), ("EUR", 92), ("JPY", 150), ("KWD", 308), ("USD", 0)])
+async def test_a_cycle_costs_a_dollar_or_nothing(merchant: Merchant, shop: Shop, currency: str, least: int) -> None:
+    """In other currencies by the exchange rate, rounded up: 1 USD is 149.37 JPY."""
+    await shop.rates(EXAMPLE_RATES)
+    smallest = MONTHLY | {"currency": currency, "price": least}
+    _, made = await post(merchant, smallest)
+    assert made["price"]["price"] == smallest["price"]
+    if not least:
+        return
+    listed = (await merchant.client.get("/products")).json()
+    status, refused = await post(merchant, smallest | {"price": least - 1})
+    message = f"price.price: It must be 0, or at least {least} for 1 US dollar."
+    assert (status, refused) == (422, {"code": "INVALID_REQUEST_PARAMETERS", "message": message})
+    assert (await merchant.client.get("/products")).json() == listed
+    path = f"/products/{made['product_id']}"
+    body = {"name": "Other", "price": smallest | {"price": least - 1}}
+    response = await merchant.client.patch(path, json=body)
+    assert (response.status_code, response.json()) == (422, refused)
+    assert (await merchant.client.get(path)).json() == made
+
+
+async def test_a_price_that_became_too_small_may_stay(merchant: Merchant, shop: Shop) -> None:
+    """Exchange rates move; what was stored is no reason to refuse another change."""
+    await shop.rates(EXAMPLE_RATES)
+    _, made = await post(merchant, MONTHLY | {"currency": "JPY", "price": 150})
+    await shop.rates(EXAMPLE_RATES | {"JPY": "160.00"})
+    path = f"/products/{made['product_id']}"
+    changed = await merchant.client.patch(path, json={"name": "Other", "price": made["price"]})
+    assert changed.status_code == 200
+    now = (await merchant.client.get(path)).json()
+    assert (now["name"], now["price"]) == ("Other", made["price"])
+    assert (await post(merchant, made["price"]))[0] == 422
+
+
+async def test_without_a_rate_nobody_knows_what_a_dollar_is(
+    merchant: Merchant, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = seed()
+    rest = {code: rate for code, rate in plain.rates.items() if code != "CHF"}
+    monkeypatch.setattr(LOAD_POLICY, "seed", lambda: plain._replace(rates=rest))
+    await shop.rates({"EUR": "0.92"})  # so that the rates are read again
+    assert (await post(merchant, MONTHLY | {"currency": "CHF", "price": 1}))[0] == 200
+    assert (await post(merchant, MONTHLY | {"currency": "EUR", "price": 1}))[0] == 422

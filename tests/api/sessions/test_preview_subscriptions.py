@@ -85,6 +85,39 @@ async def test_a_trial(club: Club, amount: int | None) -> None:
     assert charged == ([[0]] if amount is None else [[300, 9000]])  # without a card nothing can be charged
 
 
+@pytest.mark.parametrize(
+    ("price", "codes", "unit", "due"),
+    [
+        ({"trial_apply_discounts": True}, ["HALF"], 500, 1500),
+        ({"trial_apply_discounts": True, "discount_bps": 1000}, ["HALF"], 450, 1350),
+        ({"trial_apply_discounts": True, "tax_inclusive": True}, ["HALF"], 500, 1500),
+        ({"trial_apply_discounts": True, "currency": "EUR"}, ["HALF"], 500, 1630),  # 15.00 EUR are 16.30 USD
+        ({"trial_apply_discounts": True}, ["FLAT"], 900, 2700),
+        ({"trial_apply_discounts": True}, ["FREE"], None, 0),
+        ({"discount_bps": 1000}, ["HALF"], 1000, 3000),
+        ({"trial_apply_discounts": True}, [], 1000, 3000),
+    ],
+)
+async def test_what_a_unit_of_a_trial_costs_is_told_after_discounts(
+    club: Club, shop: Shop, price: dict[str, Any], codes: list[str], unit: int | None, due: int
+) -> None:
+    """The first payment got the codes, and the trial was told as without them."""
+    await shop.rates(EXAMPLE_RATES)
+    await shop.settings(adaptive_pricing="on", adaptive_fees="none")
+    await shop.percentage("HALF", 5000)
+    await shop.percentage("FREE", 10_000)
+    await shop.flat("FLAT", 300)
+    plan = await club.product(trial_period_days=7, trial_amount=1000, **price)
+    wanted = {"discount_codes": codes, "billing_currency": "USD"}
+    told = await preview_of(club, {"product_cart": [item(plan, 3)]} | wanted | KNOWN)
+    assert (told["trial_amount"], told["total_price"], told["currency"]) == (unit, due, "USD")
+    body = {"product_id": plan, "quantity": 3, "customer": ANA, "billing": {"country": "US"}}
+    made = await club.call("POST", "/subscriptions", body | wanted)
+    assert made["trial_amount"] == unit
+    assert (await club.read(made["subscription_id"]))["trial_amount"] == unit
+    assert (await club.call("GET", f"/payments/{made['payment_id']}"))["total_amount"] == due
+
+
 @pytest.mark.parametrize(("cycles", "renewal"), [(1, 3000), (2, 1500), (None, 1500)])
 async def test_a_code_lasts_as_many_cycles_as_it_says(club: Club, cycles: int | None, renewal: int) -> None:
     code = {"type": "percentage", "amount": 5000, "code": "HALF", "subscription_cycles": cycles}

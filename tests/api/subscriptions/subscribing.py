@@ -48,6 +48,10 @@ class Club:
         made: str = (await self.call("POST", "/products", body))["product_id"]
         return made
 
+    async def small_product(self, price: int, **more: Any) -> str:
+        """Create a product whose own discount leaves less than the smallest charge of a cycle; return its id."""
+        return await self.product(price=1000, discount_bps=10_000 - 10 * price, **more)
+
     async def request(self, product_id: str, **changes: Any) -> dict[str, Any]:
         """Ask for a subscription; return the answer."""
         body = {

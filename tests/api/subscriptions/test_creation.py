@@ -227,6 +227,47 @@ async def test_only_one_time_products_are_sold_once(club: Club, what: str) -> No
     assert await dump(club.runtime) == before
 
 
+@pytest.mark.parametrize(
+    ("what", "code", "blamed"),
+    [
+        ("no amount", "PAY_AS_YOU_WANT_AMOUNT_REQUIRED", "one_time_product_cart[1].amount: "),
+        ("a low amount", "REQUEST_AMOUNT_BELOW_MINIMUM", "one_time_product_cart[1].amount: "),
+        ("another brand", "BRAND_MISMATCH", "one_time_product_cart: "),
+        ("another currency", "UNSUPPORTED_CURRENCY", "one_time_product_cart: "),
+        ("a brand that is off", "BRAND_NOT_ENABLED", "product_id: "),
+    ],
+)
+async def test_a_refusal_names_the_fields_of_the_request(club: Club, what: str, code: str, blamed: str) -> None:
+    """The body has no `product_cart`, whose lines are those of the payment."""
+    price = {"type": "one_time_price", "currency": "USD", "price": 500, "pay_what_you_want": "amount" in what}
+    once: dict[str, Any] = ONCE | {"price": price}
+    if what == "another brand":
+        once["brand_id"] = (await club.call("POST", "/brands", {"name": "Other"}))["brand_id"]
+    if what == "another currency":
+        await change_setting(club.runtime, club.merchant.tenant, "adaptive_pricing", "off")
+        once["price"] = price | {"currency": "EUR"}
+    plan = await club.product()
+    seat = await addon_of(club, plan)
+    sound, wrong = [(await club.call("POST", "/products", each))["product_id"] for each in (ONCE, once)]
+    if what == "a brand that is off":
+        async with club.runtime.database.transaction() as tx:
+            await tx.execute("UPDATE brands SET enabled = false")
+    line = {"product_id": wrong, "quantity": 1} | ({"amount": 499} if what == "a low amount" else {})
+    body = {
+        "billing": {"country": "US"},
+        "customer": {"email": "a@example.com"},
+        "product_id": plan,
+        "quantity": 1,
+        "addons": [{"addon_id": seat, "quantity": 1}],
+        "one_time_product_cart": [{"product_id": sound, "quantity": 1}, line],
+    }
+    club.clock.advance(seconds=10)
+    before = await dump(club.runtime)
+    refused = await club.call("POST", "/subscriptions", body, 422)
+    assert refused["code"] == code and refused["message"].startswith(blamed), refused
+    assert await dump(club.runtime) == before
+
+
 async def test_a_session_sells_no_addon_once(club: Club) -> None:
     plan = await club.product()
     seat = await addon_of(club, plan)

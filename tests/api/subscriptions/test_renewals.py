@@ -1,7 +1,7 @@
 """Renewals: each cycle charged once, late ones caught up, failed ones held, retried and recovered."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -116,6 +116,29 @@ async def test_the_automatic_retries_of_a_failed_renewal_are_counted(club: Club)
     assert await state() == (2, 2, True), "what is queued is counted, whatever the setting says now"
     await club.work(days=2)
     assert await state() == (None, None, False)
+
+
+async def test_a_retry_by_hand_is_not_followed_by_one_at_once(club: Club) -> None:
+    """The automatic one had waited for a page, and was due when the merchant sent the charge by hand."""
+    await change_setting(club.runtime, club.merchant.tenant, "renewal_retry_days", "13")
+    club.clock.advance(seconds=10)
+    own = await club.subscribe()
+    await _decline_from_now_on(club, own["subscription_id"], {"nicobar_scenario": "decline=INSUFFICIENT_FUNDS"})
+    await club.work(days=31)
+    await club.call("POST", f"/subscriptions/{own['subscription_id']}/update-payment-method", {"type": "new"})
+    await club.work(hours=13)
+    failed = [each for each in await club.payments(own["subscription_id"]) if each["status"] == "failed"][-1]
+    sent = await club.call("POST", f"/payments/{failed['payment_id']}/retry")
+    assert (sent["status"], sent["sends_used"]) == ("failed", 1)
+    state = await club.call("GET", f"/payments/{sent['payment_id']}/retry")
+    at = datetime.fromisoformat(state["next_automatic_retry_at"])
+    assert (at - club.clock.now(), state["automatic_retry_number"]) == (timedelta(hours=12), 1)
+    made = len(await club.payments(own["subscription_id"]))
+    await club.work(hours=11)
+    assert len(await club.payments(own["subscription_id"])) == made
+    await club.work(hours=1)
+    assert len(await club.payments(own["subscription_id"])) == made + 1
+    await club.books_agree()
 
 
 async def _decline_from_now_on(club: Club, subscription_id: str, metadata: dict[str, Any]) -> None:

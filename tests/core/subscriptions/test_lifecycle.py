@@ -112,6 +112,35 @@ def test_soft_declines_are_retried_and_a_hard_one_ends_the_chain() -> None:
     assert arrears is not None and arrears.next_retry_at is None and wake_at(life.subscription) is None
 
 
+@pytest.mark.parametrize(
+    ("sent", "following", "window"),
+    [
+        (11, 12, 13),
+        (12, 12 + 12, 13),  # due already: the next one keeps its delay from the one by hand
+        (13, 13 + 12, 13),
+        (13, None, 1),
+    ],
+)
+def test_sending_by_hand_moves_only_what_is_due_already(sent: int, following: int | None, window: int) -> None:
+    """By hand at the moment of an automatic try, one declined charge was followed by another at once."""
+    life = Life.begin(plan(3000), START, RecoveryRules(retry_window=timedelta(days=window)))
+    due = life.subscription.next_billing_date
+    life.advance_to(due, pays=False)
+    life.now = due + timedelta(hours=sent)
+    life.retry(pays=False)
+    arrears = life.subscription.arrears
+    assert arrears is not None and (arrears.automatic_tries, arrears.manual_sends) == (0, 1)
+    assert arrears.next_retry_at == (None if following is None else due + timedelta(hours=following))
+
+
+def test_sending_by_hand_takes_up_no_ladder_that_has_ended() -> None:
+    life = Life.begin(plan(3000), START, RecoveryRules(retry_window=timedelta(days=13)))
+    life.advance_to(life.subscription.next_billing_date, pays=False, soft=False)
+    life.retry(pays=False)
+    arrears = life.subscription.arrears
+    assert arrears is not None and arrears.next_retry_at is None
+
+
 def test_codes_count_charged_cycles() -> None:
     life = Life.begin(plan(3000), START, trial_days=7)
     life.subscription = msgspec.structs.replace(life.subscription, codes=(code(5000, 2), code(1000, None)))

@@ -81,7 +81,7 @@ class SmallLife:
         draw, club = self.draw, self.club
         within, days, quantity = draw.random() < 0.4, draw.choice([30, 30, 30, 10]), draw.choice([1, 1, 2])
         frequency = {"payment_frequency_count": days, "payment_frequency_interval": "Day"}
-        product_id = await club.product(price=price, currency=self.currency, tax_inclusive=within, **frequency)
+        product_id = await club.small_product(price, currency=self.currency, tax_inclusive=within, **frequency)
         nets, addons = [price * quantity], []
         if draw.random() < 0.3:
             body = {"name": "Seat", "price": 20, "currency": self.currency, "tax_category": "saas"}

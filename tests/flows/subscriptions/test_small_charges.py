@@ -67,7 +67,7 @@ async def test_credit_may_leave_less_than_the_smallest_charge(club: Club, price:
 async def small(club: Club, number: str = GOOD_CARD) -> dict[str, Any]:
     """Return a subscription to a plan that was made smaller, whose cycle cost 0.30: too little to be charged."""
     own = await club.subscribe(await club.product(price=1000), number)
-    await change(club, own, await club.product(price=30))
+    await change(club, own, await club.small_product(30))
     await club.work(days=31)
     return own
 
@@ -116,7 +116,7 @@ async def test_a_small_cycle_is_charged_with_the_next(club: Club) -> None:
 
 async def test_a_buyer_is_told_what_a_small_cycle_costs(club: Club) -> None:
     """Two that are sold together can be charged together, and are renewed each by itself."""
-    items = [{"product_id": await club.product(price=price), "quantity": 1} for price in (30, 40)]
+    items = [{"product_id": await club.small_product(price), "quantity": 1} for price in (30, 40)]
     billing = {"country": "US", "state": "NY", "city": "New York", "street": "1 Road", "zipcode": "10118"}
     customer = {"email": "ana@example.com", "name": "Ana"}
     body = {"product_cart": items, "billing_address": billing, "customer": customer, "confirm": True}
@@ -182,10 +182,10 @@ async def test_it_is_counted_as_the_prices_of_the_new_plan_are(
     """0.36 with 19 % of tax in it is 0.30 before it, and the other way round."""
     await shop.settings(tax="table", seller_country="DE")
     own = await club.subscribe(await club.product(price=1000, tax_inclusive=within), billing={"country": "DE"})
-    await change(club, own, await club.product(price=first, tax_inclusive=within))
+    await change(club, own, await club.small_product(first, tax_inclusive=within))
     await club.work(days=31)
     assert await carried(club, own) == first
-    await change(club, own, await club.product(price=then, tax_inclusive=not within))
+    await change(club, own, await club.small_product(then, tax_inclusive=not within))
     assert await carried(club, own) == kept
     await club.work(days=31)
     assert (await club.payments(own["subscription_id"]))[-1]["total_amount"] == total

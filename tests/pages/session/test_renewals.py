@@ -51,7 +51,7 @@ async def test_session_payment_and_receipt_say_the_same(club: Club) -> None:
 async def test_the_receipt_knows_of_credit_and_of_a_scheduled_change(
     club: Club, price: int, charged: int, amount: str
 ) -> None:
-    product_id, cheaper = await club.product(), await club.product(price=price)
+    product_id, cheaper = await club.product(), await club.small_product(price)
     page = await open_session(club, item(product_id))
     link = (await send(club.browser, page, **TYPED, **PLACE)).headers["location"]
     await pay(club.browser, link)

@@ -122,8 +122,10 @@ class ProductChange(msgspec.Struct, frozen=True, kw_only=True):
     """The extras that change, by name; None clears one where it can be empty."""
 
 
-def check_price(price: Price) -> None:
+def check_price(price: Price, least_cycle: int) -> None:
     """Refuse a price whose fields contradict each other (contract, "Unit price" and "Products").
+
+    `least_cycle` is what a cycle of a recurring price costs at least, in minor units, where it is not free.
 
     Raises Problem INVALID_SUGGESTED_PRICE, DUPLICATE_METER_IDS_IN_REQUEST or INVALID_REQUEST_PARAMETERS.
     """
@@ -134,6 +136,8 @@ def check_price(price: Price) -> None:
         return
     _check_period(price)
     if isinstance(price, RecurringPrice):
+        if 0 < price.price < least_cycle:
+            raise _contradiction("price", f"It must be 0, or at least {least_cycle} for 1 US dollar.")
         if price.trial_amount and not price.trial_period_days:
             raise _contradiction("trial_amount", "A paid trial needs trial_period_days above 0.")
     else:

@@ -270,8 +270,8 @@ def _arrears(
             manual_sends=before.manual_sends + charge.is_manual,
         )
     retried = soft and again.charge_type == "renewal"
-    if charge.is_manual and soft:
-        following = before.next_retry_at  # sending by hand does not move the ladder
+    if charge.is_manual and soft and (before.next_retry_at is None or before.next_retry_at > at):
+        following = before.next_retry_at  # sending by hand moves no rung of the ladder but one that is due already
     else:
         following = next_retry(again.created_at, at, again.automatic_tries, rules.retry_window) if retried else None
     return msgspec.structs.replace(again, next_retry_at=following)

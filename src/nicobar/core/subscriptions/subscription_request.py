@@ -47,6 +47,11 @@ class SubscriptionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """None means the product's."""
     on_demand: OnDemand | None = None
 
+    @property
+    def in_session(self) -> bool:
+        """Whether a checkout session asks, whose cart has all lines in one list, and not POST /subscriptions."""
+        return self.payment.checkout_session_id is not None
+
 
 class CreatedSubscription(NamedTuple):
     """Subscriptions that were just created."""

@@ -11,6 +11,7 @@ from nicobar.core.fields import blank_to_none, checked_metadata, checked_name, g
 from nicobar.core.problems import Problem
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.catalog.exchange_picture import exchange_picture
+from nicobar.flows.catalog.find_least_cycle import find_least_cycle
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import products
 from nicobar.storage.catalog.brands import lock_brand
@@ -26,11 +27,12 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, chan
     price would turn from one-time to recurring or back, and what `create_product` raises for malformed values; nothing
     is changed then.
     """
+    least_cycle = 0 if change.price is UNSET else await find_least_cycle(runtime, tenant, change.price)
     async with runtime.database.transaction() as tx:
         stored = await products.lock_product(tx, tenant, product_id)
         if stored is None:
             raise Problem("NOT_FOUND", what="Product")
-        changed = _changed(stored, change)
+        changed = _changed(stored, change, least_cycle)
         if changed == stored:
             return stored
         if changed.brand_id != stored.brand_id:
@@ -46,11 +48,9 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, chan
         return changed
 
 
-def _changed(stored: Product, change: ProductChange) -> Product:
+def _changed(stored: Product, change: ProductChange, least_cycle: int) -> Product:
     name = stored.name if change.name is UNSET else checked_name(change.name)
     price = given(change.price, stored.price)
-    if change.price is not UNSET:
-        check_price(price)
     if is_recurring(price) != stored.is_recurring:
         # Buyers of the product hold payments or subscriptions that the other kind of price could not explain.
         raise Problem(
@@ -58,6 +58,8 @@ def _changed(stored: Product, change: ProductChange) -> Product:
             path="price.type",
             detail="A product stays one-time or recurring; create another product.",
         )
+    if price != stored.price:
+        check_price(price, least_cycle)
     return msgspec.structs.replace(
         stored,
         brand_id=blank_to_none(given(change.brand_id, None)) or stored.brand_id,

@@ -68,7 +68,8 @@ async def create_subscription(
             runtime.first_commit.answer_with(answer(known))
         return known
 
-    stored = _Record(runtime, tenant, decided, secret, know, also_record)
+    brand_field = "product_cart" if request.in_session else "product_id"
+    stored = _Record(runtime, tenant, decided, secret, brand_field, know, also_record)
     await stored.record(at)
     return know(stored.buyer)
 
@@ -82,11 +83,13 @@ class _Record:
         tenant: Tenant,
         decided: DecidedSubscriptions,
         secret: str,
+        brand_field: str,
         know: Callable[[Buyer], object],
         also_record: Callable[[Tx, Payment], Awaitable[None]] | None,
     ) -> None:
         self._runtime, self._tenant, self._decided = runtime, tenant, decided
         self._hash, self._know, self._also_record = secret_hash(secret), know, also_record
+        self._brand_field = brand_field
         self.buyer = decided.first.payment.customer
 
     async def record(self, at: datetime) -> None:
@@ -111,7 +114,7 @@ class _Record:
         tenant, first = self._tenant, self._decided.first
         payment = first.payment
         # Held until the commit: a brand that is archived meanwhile takes no subscription along.
-        check_usable(await lock_brand(tx, tenant, payment.brand_id, "use"), "product_cart")
+        check_usable(await lock_brand(tx, tenant, payment.brand_id, "use"), self._brand_field)
         self.buyer = await insert_payment(tx, payment, self._hash, first.quote.inputs, first.customer)
         if not self._decided.multiple and await has_live_subscription(tx, tenant, self.buyer.customer_id):
             raise Problem("CUSTOMER_HAS_EXISTING_SUBSCRIPTION", customer_id=self.buyer.customer_id)

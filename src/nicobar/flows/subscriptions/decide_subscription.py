@@ -1,6 +1,7 @@
 """Decide what starting subscriptions writes. No I/O: facts, ids and the moment are arguments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,11 +11,11 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.addon import Addon
 from nicobar.core.catalog.product import RecurringPrice
 from nicobar.core.discounts.discount_record import CodeUse, DiscountRecord
-from nicobar.core.discounts.discounts import FULL_BPS
 from nicobar.core.money.money import round_half_up
 from nicobar.core.payments.methods import CARD_TYPES
 from nicobar.core.pricing.cart import SellableProduct, require_sold_once
 from nicobar.core.pricing.pricing_facts import PricedCart, PricingFacts
+from nicobar.core.pricing.quote import Quote
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import net_prices
 from nicobar.core.subscriptions.plan import Plan, RunningCode
@@ -100,19 +101,23 @@ def decide_subscription(
     """
     _check_number(request, facts)
     sold = [_sold(wanted, request, facts) for wanted in request.plans]
-    _check_sold_once(request, facts.pricing)
+    otherwise = "one_time_product_cart" if request.one_time_items else "product_id"
+    with _blaming_fields(request, otherwise):
+        _check_sold_once(request, facts.pricing)
     with_codes = _codes_apply(sold, checked)
     plans, first_plans = [each.plan for each in sold], [each.first for each in sold]
     codes = () if with_codes else checked.cart.discount_codes
     items = [item for plan in plans for item in plan.items()]
     one_cycle = msgspec.structs.replace(checked.cart, items=items, discount_codes=codes)
-    whole = quote_cart(one_cycle, _facts_of(sold, plans, facts.pricing), at)
+    with _blaming_fields(request, "product_id"):
+        whole = quote_cart(one_cycle, _facts_of(sold, plans, facts.pricing), at)
     first = _first_request(request, checked, plans, whole.quote.currency, with_codes=with_codes)
     if not with_codes or request.on_demand is not None or any(each.is_full_trial for each in sold):
         locked = sorted({*first.options.locked, "discount"})  # what is refused in a request no page may bring in
         first = first._replace(options=msgspec.structs.replace(first.options, locked=locked))
     first = first._replace(options=msgspec.structs.replace(first.options, starts=list(subscription_ids)))
-    decided = decide_creation(tenant, first, _facts_of(sold, first_plans, facts.pricing), runnable, ids, at)
+    with _blaming_fields(request, otherwise):
+        decided = decide_creation(tenant, first, _facts_of(sold, first_plans, facts.pricing), runnable, ids, at)
     asks = any(_asks_for_card(each.price, decided, trial=bool(each.trial_days)) for each in sold)
     payment = msgspec.structs.replace(
         decided.payment, options=msgspec.structs.replace(decided.payment.options, keeps_method=asks)
@@ -128,7 +133,7 @@ def decide_subscription(
             msgspec.structs.replace(
                 pending,
                 trial_period_days=each.trial_days,
-                trial_amount=_discounted(each.first) or None if each.trial_days else None,
+                trial_amount=_trial_amount(each.first, decided.quote, line) if each.trial_days else None,
                 payment_method_required=asks,
             )
         )
@@ -168,11 +173,31 @@ def _check_sold_once(request: SubscriptionRequest, facts: PricingFacts) -> None:
 
     Raises Problem as `require_sold_once` does.
     """
-    in_session = request.payment.checkout_session_id is not None
-    first = sum(1 + len(plan.addons) for plan in request.plans)
+    first = _plan_lines(request)
     for index, item in enumerate(request.one_time_items):
-        line = f"product_cart[{first + index}]" if in_session else f"one_time_product_cart[{index}]"
-        require_sold_once(facts.cart.products, item.product_id, f"{line}.product_id")
+        require_sold_once(facts.cart.products, item.product_id, f"product_cart[{first + index}].product_id")
+
+
+def _plan_lines(request: SubscriptionRequest) -> int:
+    """Return how many lines of the first payment are of plans; those that are sold once follow."""
+    return sum(1 + len(plan.addons) for plan in request.plans)
+
+
+@contextmanager
+def _blaming_fields(request: SubscriptionRequest, otherwise: str) -> Iterator[None]:
+    """Let what refuses lines of the payment name the fields of POST /subscriptions, whose body has no cart.
+
+    `otherwise` is the field to name where no line that is sold once is at fault.
+    """
+    try:
+        yield
+    except Problem as problem:
+        path = problem.path or ""
+        if path.startswith("product_cart") and not request.in_session:
+            index, _, field = path.removeprefix("product_cart[").partition("].")
+            once = int(index) - _plan_lines(request) if index.isdigit() else -1
+            problem.path = otherwise if once < 0 else f"one_time_product_cart[{once}].{field}"
+        raise
 
 
 def _codes_apply(sold: Sequence[_Sold], checked: CheckedRequest) -> bool:
@@ -267,9 +292,17 @@ def _first_prices(plan: Plan, price: RecurringPrice, on_demand: OnDemand | None,
     return plan
 
 
-def _discounted(plan: Plan) -> int:
-    price = plan.product.price
-    return round_half_up(price.price * (FULL_BPS - price.discount_bps), FULL_BPS)
+def _trial_amount(first: Plan, charged: Quote, line: int) -> int | None:
+    """Return what one unit of a trial costs after discounts, in the currency of its price; None for nothing.
+
+    `charged` is the first payment, and `line` that of the trial. The share that discounts leave of it is that of the
+    price, which may be in another currency.
+    """
+    itself = msgspec.structs.replace(charged.inputs.lines[line], discount_bps=0)
+    (undiscounted,) = net_prices([itself], charged.inputs.charge, [])
+    if not undiscounted:
+        return None
+    return round_half_up(first.product.price.price * charged.lines[line].net, undiscounted) or None
 
 
 def _asks_for_card(price: RecurringPrice, first: DecidedCreation, *, trial: bool) -> bool:

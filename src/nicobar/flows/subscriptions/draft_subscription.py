@@ -47,9 +47,8 @@ def _check_on_demand(request: SubscriptionRequest) -> None:
     for plan in request.plans:
         if any(addon.quantity for addon in plan.addons):
             raise Problem("ADDONS_NOT_ALLOWED_FOR_ON_DEMAND", path=f"{plan.where}addons")
-    in_session = request.payment.checkout_session_id is not None
     if request.one_time_items:
-        path = "product_cart" if in_session else "one_time_product_cart"
+        path = "product_cart" if request.in_session else "one_time_product_cart"
         raise Problem("ONE_TIME_PRODUCTS_NOT_ALLOWED_FOR_ON_DEMAND", path=path)
     if len(request.plans) > 1:
         detail = "An on-demand subscription is sold by itself"
