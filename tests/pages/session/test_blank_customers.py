@@ -2,8 +2,9 @@
 
 import pytest
 
-from api.sessions.opening import create_session
-from pages.session.filling import fields_of, send
+from api.answers import answered
+from api.sessions.opening import ADDRESS, create_session
+from pages.session.filling import errors_of, fields_of, send
 from shop import Shop, item
 
 DETAILS = {
@@ -15,6 +16,14 @@ DETAILS = {
     "zipcode": "10119",
     "city": "Berlin",
 }
+
+CARD = {"method": "card", "number": "5555 5555 5555 4444", "expiry": "06 / 32", "cvc": "123", "name": "Kim Park"}
+
+
+async def customer_named(shop: Shop, name: str) -> str:
+    body = {"email": "kim@example.com", "name": name}
+    customer_id: str = answered(await shop.client.post("/customers", json=body))["customer_id"]
+    return customer_id
 
 
 @pytest.mark.parametrize(
@@ -36,3 +45,32 @@ async def test_a_blank_is_asked_for_like_what_is_missing(shop: Shop, customer: d
     (payment,) = (await shop.read("/payments"))["items"]
     buyer = payment["customer"]
     assert (buyer["name"], buyer["phone_number"]) == ("Ana", "+4930555010")
+
+
+@pytest.mark.parametrize("single_page", [False, True])
+async def test_the_name_of_a_known_customer_without_one_is_asked_for_and_kept(shop: Shop, single_page: bool) -> None:
+    customer_id = await customer_named(shop, "")
+    flags = {"single_page": single_page, "allow_phone_number_collection": False}
+    fields = {"customer": {"customer_id": customer_id}, "billing_address": ADDRESS, "feature_flags": flags}
+    created = await create_session(shop, item(await shop.product(2000)), **fields)
+    page = await shop.browser.get(created["checkout_url"])
+    assert {name for name in fields_of(page) if name in ("email", "customer_name", "phone")} == {"customer_name"}
+    card = CARD if single_page else {}
+    refused = await send(shop.browser, page, **card)
+    assert (refused.status_code, list(errors_of(refused))) == (422, ["customer_name"])
+    assert (await shop.read("/payments"))["items"] == []
+    assert (await send(shop.browser, refused, customer_name="Kim Park", **card)).status_code == 303
+    (payment,) = (await shop.read("/payments"))["items"]
+    buyer, status = payment["customer"], "succeeded" if single_page else "requires_payment_method"
+    assert (payment["status"], buyer["customer_id"], buyer["name"]) == (status, customer_id, "Kim Park")
+    assert (await shop.read(f"/customers/{customer_id}"))["name"] == "Kim Park"
+
+
+@pytest.mark.parametrize(("name", "flags"), [("Kim", {}), ("", {"allow_customer_editing_name": False})])
+async def test_a_known_name_and_one_that_is_locked_are_not_asked_for(
+    shop: Shop, name: str, flags: dict[str, bool]
+) -> None:
+    customer_id = await customer_named(shop, name)
+    fields = {"customer": {"customer_id": customer_id}, "feature_flags": {"single_page": True} | flags}
+    created = await create_session(shop, item(await shop.product(2000)), **fields)
+    assert "customer_name" not in fields_of(await shop.browser.get(created["checkout_url"]))

@@ -18,19 +18,23 @@ async def start_payment(runtime: Runtime, session: CheckoutSession, told: ToldDe
     """Create the payment as POST /payments does, with its subscriptions, and give it to the session in that commit.
 
     A session has one payment, whoever asks for it at the same moment. A customer whom the session names by an id, and
-    whose phone number nobody knew, gets the one that the buyer told. Raises Problem as `place_order`, and
+    whose name or phone number nobody knew, gets what the buyer told. Raises Problem as `place_order`, and
     CHECKOUT_SESSION_CONSUMED when the session has its payment already or has expired; nothing is stored then.
     """
     if session.request.billing is None and told.billing is None:
         raise Problem("INVALID_REQUEST_BODY", path="billing.country", detail="The country is missing.")
     otherwise = told.billing.country if told.billing is not None else ""
     phone_number = _told_phone_number(session, told)
+    named = session.request.customer.customer_id if session.request.customer is not None else None
 
     async def claim(tx: Tx, payment: Payment) -> None:
         if not await claim_session(tx, session, payment.payment_id, payment.created_at):
             raise Problem("CHECKOUT_SESSION_CONSUMED")
-        if phone_number is not None and payment.customer.phone_number is None:
-            await complete_customer(tx, session.tenant, payment.customer, "", phone_number, payment.created_at)
+        buyer = payment.customer
+        name = (told.name or "") if buyer.customer_id == named and not buyer.name else ""
+        number = phone_number if buyer.phone_number is None else None
+        if name or number is not None:
+            await complete_customer(tx, session.tenant, buyer, name, number, payment.created_at)
 
     return await place_order(runtime, session, told, claim, otherwise=otherwise)
 

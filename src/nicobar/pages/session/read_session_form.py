@@ -79,7 +79,7 @@ def read_session_form(
     details = read_details(asked, form, texts, insist=insist)
     errors, change = dict(details.errors), details.change
     billing = base.payment.billing if change.billing is UNSET else change.billing
-    contact = _read_contact(session, form, billing.country, reader, errors)
+    contact = _read_contact(session, base, form, billing.country, reader, errors)
     amounts = _read_prices(session, base, form, reader, errors)
     addons = read_addons(offers, form, texts, errors)
     responses: list[CustomFieldResponse] = []
@@ -105,7 +105,7 @@ def read_session_form(
         addons=addons,
         responses=responses,
     )
-    return ReadSession(told, errors, {**_shown(session, offers, form), **details.shown})
+    return ReadSession(told, errors, {**_shown(session, base, offers, form), **details.shown})
 
 
 def codes_of(request: SessionRequest) -> list[str]:
@@ -127,11 +127,16 @@ def read_code(form: PostedForm, told: ToldDetails, reader: Reader) -> tuple[list
 
 
 def _read_contact(
-    session: CheckoutSession, form: PostedForm, country: str, reader: Reader, errors: dict[str, str]
+    session: CheckoutSession,
+    base: DraftedPayment,
+    form: PostedForm,
+    country: str,
+    reader: Reader,
+    errors: dict[str, str],
 ) -> dict[str, str]:
     """Return e-mail address, name and phone number, as far as they can be used."""
     texts, found = reader.texts, {}
-    for name in contact_names(session):
+    for name in contact_names(session, base):
         text = plain(form.text(name)) if name == "phone" else tidy(form.text(name))
         if not text:
             if name != "phone" or session.request.flags.require_phone_number:
@@ -188,12 +193,14 @@ def _chosen_currency(form: PostedForm) -> str | None:
     return _currency(form.text("chosen_currency"))
 
 
-def _shown(session: CheckoutSession, offers: Sequence[OfferedAddon], form: PostedForm) -> dict[str, str]:
+def _shown(
+    session: CheckoutSession, base: DraftedPayment, offers: Sequence[OfferedAddon], form: PostedForm
+) -> dict[str, str]:
     """Return what was typed, cut to what its field takes; nothing of what may be a card number."""
     questions = [field_name(index) for index in range(len(session.request.custom_fields))]
     prices = [f"amount_{place}" for place in range(len(session.request.items)) if form.text(f"amount_{place}")]
     addons = [addon_field(offered) for offered in offers]
-    names = [*contact_names(session), *questions, *prices, *addons, "street", "city", "tax_id", "business_name"]
+    names = [*contact_names(session, base), *questions, *prices, *addons, "street", "city", "tax_id", "business_name"]
     limits = dict.fromkeys(prices, LONGEST) | dict.fromkeys(addons, LONGEST_COUNT)
     typed = {name: form.text(name) for name in names if not holds_card_number(form.text(name))}
     return {name: text[: limits.get(name, _SHORT)] for name, text in typed.items()}

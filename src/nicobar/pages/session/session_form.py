@@ -108,7 +108,7 @@ def session_form(
             ("chosen_currency", typed.told.billing_currency or ""),
             *((f"code_{index}", code) for index, code in enumerate(payment.options.discount_codes)),
         ],
-        contact=_contact(session, reader, errors, shown),
+        contact=_contact(session, drafted, reader, errors, shown),
         details=details,
         prices=_prices(session, drafted, typed, reader),
         addons=addon_views(offers, reader, errors, shown),
@@ -143,11 +143,16 @@ def without_contact(drafted: DraftedPayment) -> DraftedPayment:
     return drafted._replace(payment=msgspec.structs.replace(payment, customer=buyer))
 
 
-def contact_names(session: CheckoutSession) -> list[str]:
-    """Return the fields of the contact that this session's buyer fills in."""
+def contact_names(session: CheckoutSession, drafted: DraftedPayment) -> list[str]:
+    """Return the fields of the contact that this session's buyer fills in.
+
+    The name of a customer whom the merchant named by an id is asked for where nothing is stored, and the buyer cannot
+    become somebody else by an e-mail address.
+    """
     request = session.request
     names = ["email"] if may_edit(request, "email") else []
-    if may_edit(request, "name") and not (request.customer and request.customer.customer_id):
+    is_known = request.customer is not None and request.customer.customer_id is not None
+    if may_edit(request, "name") and not (is_known and (names or drafted.payment.customer.name)):
         names.append("customer_name")
     asked = request.flags.allow_phone_number_collection
     known = request.customer is not None and (request.customer.phone_number or request.customer.customer_id)
@@ -157,7 +162,11 @@ def contact_names(session: CheckoutSession) -> list[str]:
 
 
 def _contact(
-    session: CheckoutSession, reader: Reader, errors: Mapping[str, str], shown: Mapping[str, str]
+    session: CheckoutSession,
+    drafted: DraftedPayment,
+    reader: Reader,
+    errors: Mapping[str, str],
+    shown: Mapping[str, str],
 ) -> list[DetailField]:
     texts, customer, flags = reader.texts, session.request.customer, session.request.flags
     known = {} if customer is None else {"email": customer.email, "customer_name": customer.name}
@@ -167,7 +176,7 @@ def _contact(
         "phone": (texts("details.phone"), "tel", "tel", flags.require_phone_number),
     }
     fields = []
-    for name in contact_names(session):
+    for name in contact_names(session, drafted):
         label, autocomplete, kind, required = looks[name]
         fields.append(
             DetailField(
