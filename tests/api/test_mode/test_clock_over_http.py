@@ -195,13 +195,6 @@ async def test_every_table_with_a_mode_is_emptied_or_kept_on_purpose(club: Club)
     assert set(EMPTIED) & set(KEPT) == set()
     assert {row["table_name"] for row in found} == {*EMPTIED, *KEPT}
     assert len(EMPTIED) == len(set(EMPTIED))
-    wrong = [
-        (row["by"], row["named"])
-        for row in links
-        if row["by"] in EMPTIED and row["named"] in EMPTIED and row["named"] != "pictures"
-        if EMPTIED.index(row["by"]) > EMPTIED.index(row["named"])
-    ]
-    assert wrong == []
     assert [row["by"] for row in links if row["by"] in KEPT and row["named"] in EMPTIED] == ["brands"]
 
 

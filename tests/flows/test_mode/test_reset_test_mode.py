@@ -1,11 +1,15 @@
 """Emptying test mode while a payment is just being recorded."""
 
 import asyncio
+from collections.abc import Iterator
+from itertools import count, takewhile
 from typing import Any
 
+import httpx
 import pytest
 
 from flows.payments.paying import pay, placed
+from harness import FakeClock, Merchant
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment import Succeeded
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
@@ -13,6 +17,13 @@ from nicobar.flows.runtime import Runtime
 from nicobar.flows.test_mode import advance_clock
 from nicobar.flows.test_mode.reset_test_mode import reset_test_mode
 from nicobar.storage.payments import first_attempts
+from shop import item, order_request
+
+LONELY = """
+SELECT count(*) FROM payments p
+WHERE NOT EXISTS (SELECT FROM payment_lines l WHERE l.payment_id = p.payment_id)
+    OR NOT EXISTS (SELECT FROM customers c WHERE c.customer_id = p.customer_id)
+"""
 
 TABLES = ("payments", "payment_lines", "attempts", "ledger_entries", "events", "customers")
 
@@ -46,6 +57,53 @@ async def test_it_waits_for_what_is_just_recorded_and_takes_it_along(
     emptied = await reset_test_mode(runtime, tenant)
     assert isinstance((await paying).outcome, Succeeded)
     assert emptied > len(TABLES)
+    async with runtime.database.read() as read:
+        for table in TABLES:
+            assert await read.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+
+
+def _until(over: asyncio.Event) -> Iterator[int]:
+    """Count until it is over."""
+    return takewhile(lambda _: not over.is_set(), count())
+
+
+async def test_it_empties_what_is_just_being_filled(
+    runtime: Runtime, merchant: Merchant, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything goes, or stays whole: nobody has a payment without its lines, and nobody is told of a fault."""
+    monkeypatch.setattr(advance_clock, "SETTLING_SECONDS", 0)
+    client, answers = merchant.client, list[httpx.Response]()
+    price = {"type": "one_time_price", "currency": "USD", "price": 2000}
+
+    async def create(ways: Iterator[dict[str, Any]], product_id: str) -> None:
+        for customer in ways:
+            clock.advance(seconds=0.001)
+            answers.append(await client.post("/payments", json=order_request(item(product_id), customer=customer)))
+
+    for turn in range(5):
+        made = await client.post("/products", json={"name": "Guide", "tax_category": "e_book", "price": price})
+        known = await client.post("/customers", json={"email": "ana@example.com", "name": "Ana"})
+        product_id, customer_id, over = made.json()["product_id"], known.json()["customer_id"], asyncio.Event()
+        ways = [
+            ({"email": f"new{turn}-{number}@example.com"} for number in _until(over)),
+            ({"email": "ben@example.com"} for _ in _until(over)),
+            ({"customer_id": customer_id} for _ in _until(over)),
+        ]
+        buying = [asyncio.create_task(create(way, product_id)) for way in (*ways, *ways)]
+        answers.clear()
+        try:
+            while len(answers) < 30:
+                await asyncio.sleep(0.01)
+            assert {answer.status_code for answer in answers} == {200}
+            assert await reset_test_mode(runtime, merchant.tenant) > 0
+        finally:
+            over.set()
+            await asyncio.gather(*buying)
+        assert {answer.status_code for answer in answers} <= {200, 404, 503}
+        async with runtime.database.read() as read:
+            assert await read.fetchval("SELECT count(*) FROM products") == 0
+            assert await read.fetchval(LONELY) == 0
+    await reset_test_mode(runtime, merchant.tenant)
     async with runtime.database.read() as read:
         for table in TABLES:
             assert await read.fetchval(f"SELECT count(*) FROM {table}") == 0, table

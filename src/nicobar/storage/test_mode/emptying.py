@@ -6,16 +6,15 @@ from nicobar.storage.database import Tx
 
 _NAME: Final = "SELECT set_config('nicobar.emptied_test_mode', $1, true)"
 
-# Whoever records what becomes of a payment holds it first, and the rest then.
-_HOLD_PAYMENTS: Final = """
-SELECT count(*) FROM (SELECT FROM payments WHERE business_id = $1 AND mode = 'test' FOR UPDATE) held
-"""
+_HELD: Final = ("payments", "subscriptions", "customers", "discounts", "products")
+"""The tables whose rows are held before any is deleted, so that nothing new can name them: whoever does waits for us.
+Whoever records what becomes of a payment holds it first, and the rest then; so it is here."""
 
-# Pictures and what they belong to name each other.
-_LET_PICTURES_GO: Final = (
-    "UPDATE products SET image_id = NULL WHERE business_id = $1 AND mode = 'test' AND image_id IS NOT NULL",
-    "UPDATE brands SET image_id = NULL WHERE business_id = $1 AND mode = 'test' AND image_id IS NOT NULL",
-)
+_HOLD: Final = "SELECT count(*) FROM (SELECT FROM {table} WHERE business_id = $1 AND mode = 'test' FOR UPDATE) held"
+
+_LET_PICTURES_GO: Final = """
+UPDATE brands SET image_id = NULL WHERE business_id = $1 AND mode = 'test' AND image_id IS NOT NULL
+"""
 
 EMPTIED: Final = (
     "kept_answers",
@@ -46,7 +45,7 @@ EMPTIED: Final = (
     "localized_prices",
     "products",
 )
-"""The tables whose rows of a test mode are deleted, those that name others first. Of brands the primary one stays."""
+"""The tables whose rows of a test mode are deleted. Of brands the primary one stays."""
 
 KEPT: Final = (
     "api_keys",
@@ -60,26 +59,35 @@ KEPT: Final = (
 )
 """The tables with a mode whose rows stay: what the business has decided, its keys, and the record of who did what."""
 
-_BRANDS: Final = "DELETE FROM brands WHERE business_id = $1 AND mode = 'test' AND brand_id <> business_id"
-
 # What was found out about receivers is dated by the clock that is set back.
 _ENDPOINTS: Final = """
 UPDATE webhook_endpoints SET failing_since = NULL, disabled = disabled AND given_up_at IS NULL, given_up_at = NULL
 WHERE business_id = $1 AND mode = 'test' AND (failing_since IS NOT NULL OR given_up_at IS NOT NULL)
 """
 
-_SIMULATOR: Final = "DELETE FROM simulator.charges WHERE business_id = $1"
+_DELETIONS: Final = {
+    **{table: f"DELETE FROM {table} WHERE business_id = $1 AND mode = 'test' RETURNING 1" for table in EMPTIED},
+    "brands": "DELETE FROM brands WHERE business_id = $1 AND mode = 'test' AND brand_id <> business_id RETURNING 1",
+    "charges": "DELETE FROM simulator.charges WHERE business_id = $1 RETURNING 1",
+}
+
+# One statement sees one moment. By several a payment that is created meanwhile would lose its lines and stay itself.
+_DELETE: Final = f"""
+WITH {", ".join(f"deleted_{table} AS ({deletion})" for table, deletion in _DELETIONS.items())}
+SELECT {" + ".join(f"(SELECT count(*) FROM deleted_{table})" for table in _DELETIONS)}
+"""
 
 
 async def empty_tables(tx: Tx, business_id: str) -> int:
     """Delete all objects of a test mode, the simulator's books of it too; return how many rows that were.
 
-    Webhook endpoints that were given up are enabled again.
+    Webhook endpoints that were given up are enabled again. What is created meanwhile goes whole or stays whole; where
+    it names what was made between holding and deleting, PostgreSQL refuses the whole, which is to be tried again.
     """
     await tx.fetchval(_NAME, business_id)
-    await tx.fetchval(_HOLD_PAYMENTS, business_id)
-    for statement in (*_LET_PICTURES_GO, _ENDPOINTS):
+    for table in _HELD:
+        await tx.fetchval(_HOLD.format(table=table), business_id)
+    for statement in (_LET_PICTURES_GO, _ENDPOINTS):
         await tx.execute(statement, business_id)
-    statements = [f"DELETE FROM {table} WHERE business_id = $1 AND mode = 'test'" for table in EMPTIED]
-    done = [await tx.execute(statement, business_id) for statement in (*statements, _BRANDS, _SIMULATOR)]
-    return sum(int(tag.rpartition(" ")[2]) for tag in done)
+    deleted: int = await tx.fetchval(_DELETE, business_id)
+    return deleted
