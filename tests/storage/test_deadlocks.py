@@ -6,7 +6,7 @@ import pytest
 
 from harness import Merchant
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.database import Collision
+from nicobar.storage.database import Deadlock
 
 RENAME = "UPDATE customers SET name = $2 WHERE customer_id = $1"
 
@@ -29,8 +29,8 @@ async def test_one_of_two_is_ended_and_the_other_goes_on(runtime: Runtime, merch
     ended = await asyncio.gather(rename(ids, "First"), rename(ids[::-1], "Second"), return_exceptions=True)
     (winner,) = [each for each in ended if isinstance(each, str)]
     (loser,) = [each for each in ended if isinstance(each, BaseException)]
-    assert isinstance(loser, Collision)
-    with pytest.raises(Collision, match="deadlock detected"):
+    assert isinstance(loser, Deadlock)
+    with pytest.raises(Deadlock, match="deadlock detected"):
         raise loser
     names = [(await merchant.client.get(f"/customers/{one}")).json()["name"] for one in ids]
     assert names == [winner, winner]

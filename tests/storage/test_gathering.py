@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from nicobar.storage.database import Collision, DatabaseUnavailable
+from nicobar.storage.database import DatabaseUnavailable, Deadlock
 from nicobar.storage.gathering import Gathering
 
 
@@ -124,7 +124,7 @@ async def test_a_database_that_is_away_is_not_asked_for_each() -> None:
 async def test_after_a_deadlock_each_is_carried_out_alone() -> None:
     gathering: Gathering[int, int] = Gathering(20)
     doubling = Doubling()
-    doubling.error = Collision("deadlock detected")
+    doubling.error = Deadlock("deadlock detected")
     doubling.may_end.set()
     results = await asyncio.gather(
         *(gathering.ask("a", number, doubling) for number in (101, 2)), return_exceptions=True

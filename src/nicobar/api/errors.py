@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nicobar.core.problems import Problem
-from nicobar.storage.database import DatabaseUnavailable
+from nicobar.storage.database import DatabaseUnavailable, ReferenceGone
 
 _log = structlog.get_logger(__name__)
 
@@ -68,6 +68,12 @@ async def on_database_unavailable(request: Request, error: Exception) -> Respons
     return problem_response(Problem("SERVICE_UNAVAILABLE"))
 
 
+async def on_reference_gone(request: Request, error: Exception) -> Response:
+    """Answer 503 when something went that a request was about to name; asked again, it is found to be missing."""
+    _log.error("reference_gone", why=str(error), path=request.state.told_path, exc_info=error)
+    return problem_response(Problem("SERVICE_UNAVAILABLE"))
+
+
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router refuses: no such path (404) or no such method on it (405)."""
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for this class alone
@@ -86,6 +92,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 HANDLERS: Final[Mapping[type[Exception], _Handler]] = {
     Problem: on_problem,
     DatabaseUnavailable: on_database_unavailable,
+    ReferenceGone: on_reference_gone,
     HTTPException: on_http_exception,
 }
 """Who answers by the class of what was raised."""

@@ -39,9 +39,12 @@ class DatabaseUnavailable(Exception):
     """PostgreSQL cannot be reached, refuses the login, or went away in the middle of a statement."""
 
 
-class Collision(DatabaseUnavailable):
-    """Another transaction was faster, and this one is undone: the two waited for each other, or the other one deleted
-    what this one was about to name. It can be tried again at once."""
+class Deadlock(DatabaseUnavailable):
+    """PostgreSQL ended a transaction that waited for another, which waited for it; it can be tried again at once."""
+
+
+class ReferenceGone(Exception):
+    """A row is named that is not there, or one is deleted that another names: mostly another was faster to do it."""
 
 
 class UniqueViolation(Exception):
@@ -222,8 +225,10 @@ class Database:
                 yield connection
             except asyncpg.UniqueViolationError as error:
                 raise UniqueViolation(error.constraint_name or "") from error
-            except (asyncpg.DeadlockDetectedError, asyncpg.ForeignKeyViolationError) as error:
-                raise Collision(str(error)) from error
+            except asyncpg.ForeignKeyViolationError as error:
+                raise ReferenceGone(str(error)) from error
+            except asyncpg.DeadlockDetectedError as error:
+                raise Deadlock(str(error)) from error
             except (
                 OSError,
                 TimeoutError,

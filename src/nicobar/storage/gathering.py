@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from nicobar.storage.database import Collision, Database, DatabaseUnavailable
+from nicobar.storage.database import Database, DatabaseUnavailable, Deadlock
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -125,7 +125,7 @@ async def _answer_each(taken: list[tuple[Item, "asyncio.Future[Result]"]], carry
     try:
         results = await carry_out([item for item, _ in taken])
     except Exception as error:  # noqa: BLE001 - whoever asked gets it
-        is_away = isinstance(error, DatabaseUnavailable) and not isinstance(error, Collision)
+        is_away = isinstance(error, DatabaseUnavailable) and not isinstance(error, Deadlock)
         if len(taken) > 1 and not is_away:
             for asked in taken:
                 if not asked[1].done():

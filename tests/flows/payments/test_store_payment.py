@@ -158,7 +158,7 @@ async def test_one_that_is_refused_leaves_its_neighbours_stored(runtime: Runtime
         return_exceptions=True,
     )
     assert results[0] == buyer
-    assert [type(result).__name__ for result in results[1:]] == ["Collision", "UniqueViolation"]
+    assert [type(result).__name__ for result in results[1:]] == ["ReferenceGone", "UniqueViolation"]
     after = await rows_of(runtime, tenant)
     added = [row["payment_id"] for row in after["payments"] if row not in before["payments"]]
     assert added == [good.payment_id]

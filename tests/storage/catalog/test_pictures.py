@@ -11,7 +11,7 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.picture import Picture
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.pictures import Awaited, insert_awaited, store_picture
-from nicobar.storage.database import Collision, UniqueViolation
+from nicobar.storage.database import ReferenceGone, UniqueViolation
 
 IMAGE_ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 TICKET = bytes(32)
@@ -65,11 +65,11 @@ async def test_a_picture_that_is_shown_cannot_be_lost_and_none_of_another_mode_s
     await store(runtime, merchant.tenant)
     show = f"UPDATE brands SET image_id = '{IMAGE_ID}' WHERE mode = '{mode}'"
     if mode == "live":
-        with pytest.raises(Collision, match="brands_image"):
+        with pytest.raises(ReferenceGone, match="brands_image"):
             await change(runtime, show)
     else:
         await change(runtime, show)
-        with pytest.raises(Collision, match="brands_image"):
+        with pytest.raises(ReferenceGone, match="brands_image"):
             await change(runtime, "DELETE FROM pictures")
 
 

@@ -11,7 +11,7 @@ from harness import START, Merchant
 from nicobar.core.catalog.product import OneTimePrice, Product
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.products import get_products, insert_product
-from nicobar.storage.database import Collision
+from nicobar.storage.database import ReferenceGone
 
 
 def product(merchant: Merchant, **changes: Any) -> Product:
@@ -65,6 +65,6 @@ async def test_a_wrong_product_is_not_stored(
 
 
 async def test_a_product_needs_a_brand_of_its_business(runtime: Runtime, merchant: Merchant) -> None:
-    with pytest.raises(Collision, match="violates foreign key constraint"):
+    with pytest.raises(ReferenceGone, match="violates foreign key constraint"):
         async with runtime.database.transaction() as tx:
             await insert_product(tx, merchant.tenant, product(merchant, brand_id="brd_unknown"))

@@ -24,13 +24,15 @@ _CREATIONS: Final = Gatherings[NewPayment, Buyer](AT_MOST, LANES, USUAL)
 
 
 async def store_payment(runtime: Runtime, new: NewPayment) -> Buyer:
-    """Store a payment in a commit that others may share, and return its customer as `insert_payments` does.
+    """Store a payment in a commit that others of its mode may share, and return its customer as `insert_payments` does.
+
+    Live mode waits for no rows of test mode, which are held while one is emptied.
 
     One that cannot be stored spoils no other: then each is stored alone, in the order in which they came, and so are
     those that store the same customer. Raises UniqueViolation when another request with the same idempotency key was
     faster.
     """
-    buyer = await _CREATIONS.of(runtime.database).ask(None, new, partial(_store, runtime.database.shared))
+    buyer = await _CREATIONS.of(runtime.database).ask(new.payment.mode, new, partial(_store, runtime.database.shared))
     if runtime.first_commit is not None:
         runtime.first_commit.written = new.kept is not None
     return buyer

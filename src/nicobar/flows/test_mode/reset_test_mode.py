@@ -9,7 +9,7 @@ from nicobar.core.test_mode.clock_goal import LIVE_HAS_NO_CLOCK
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.test_mode import advance_clock
-from nicobar.storage.database import Collision
+from nicobar.storage.database import Deadlock, ReferenceGone
 from nicobar.storage.test_clocks import remembered_clocks, reset_clock
 from nicobar.storage.test_mode.due_moments import clock_held
 from nicobar.storage.test_mode.emptying import empty_tables
@@ -38,7 +38,7 @@ async def reset_test_mode(runtime: Runtime, tenant: Tenant) -> int:
 async def _empty(runtime: Runtime, tenant: Tenant, *, sets_clock_back: bool) -> int:
     """Delete the objects, and set the clock back if it is to be; return how many rows that were.
 
-    It is tried again while others create what names the objects. Raises Collision when that does not end.
+    It is tried again while others create what names the objects. Raises Deadlock or ReferenceGone if that does not end.
     """
     for tries_left in reversed(range(_TRIES)):
         try:
@@ -48,7 +48,7 @@ async def _empty(runtime: Runtime, tenant: Tenant, *, sets_clock_back: bool) -> 
                     clock = await reset_clock(tx, tenant.business_id, runtime.real_now())
                     await write_audit_entry(runtime, tx, tenant, "test_mode.emptied", [tenant.business_id])
             break
-        except Collision:
+        except (Deadlock, ReferenceGone):
             if not tries_left:
                 raise
     if clock is not None:

@@ -4,6 +4,9 @@ from typing import Final
 
 from nicobar.storage.database import Tx
 
+DELETE_SECONDS: Final = 3600.0
+"""How long deleting may take: it is one statement for whatever there is."""
+
 _NAME: Final = "SELECT set_config('nicobar.emptied_test_mode', $1, true)"
 
 _HELD: Final = ("payments", "subscriptions", "customers", "discounts", "products")
@@ -89,5 +92,5 @@ async def empty_tables(tx: Tx, business_id: str) -> int:
         await tx.fetchval(_HOLD.format(table=table), business_id)
     for statement in (_LET_PICTURES_GO, _ENDPOINTS):
         await tx.execute(statement, business_id)
-    deleted: int = await tx.fetchval(_DELETE, business_id)
+    deleted: int = await tx.fetchval(_DELETE, business_id, timeout=DELETE_SECONDS)
     return deleted
