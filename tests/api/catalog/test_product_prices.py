@@ -253,7 +253,7 @@ async def test_a_cycle_costs_a_dollar_or_nothing(merchant: Merchant, shop: Shop,
         return
     listed = (await merchant.client.get("/products")).json()
     status, refused = await post(merchant, smallest | {"price": least - 1})
-    message = f"price.price: It must be 0, or at least {least} for 1 US dollar."
+    message = f"price.price: It must be 0 or at least {least}, which is 1 US dollar."
     assert (status, refused) == (422, {"code": "INVALID_REQUEST_PARAMETERS", "message": message})
     assert (await merchant.client.get("/products")).json() == listed
     path = f"/products/{made['product_id']}"

@@ -137,7 +137,7 @@ def check_price(price: Price, least_cycle: int) -> None:
     _check_period(price)
     if isinstance(price, RecurringPrice):
         if 0 < price.price < least_cycle:
-            raise _contradiction("price", f"It must be 0, or at least {least_cycle} for 1 US dollar.")
+            raise _contradiction("price", f"It must be 0 or at least {least_cycle}, which is 1 US dollar.")
         if price.trial_amount and not price.trial_period_days:
             raise _contradiction("trial_amount", "A paid trial needs trial_period_days above 0.")
     else:

@@ -5,9 +5,10 @@ from nicobar.storage.test_clocks import read_clocks, remembered_clocks
 
 
 async def recall_clocks(runtime: Runtime, business_id: str | None = None) -> None:
-    """Read the clocks, unless what is remembered is younger than half a second; one that is being moved is always read.
+    """Read the clocks, unless what is remembered is fresh enough; one that is being moved is always read.
 
-    `business_id` limits that to the clock of one business. `Runtime.now` goes by what is remembered after it.
+    Nobody goes by what is half a second old; one reads again before, while the others go on. `business_id` limits that
+    to the clock of one business. `Runtime.now` goes by what is remembered after it.
     """
     clocks, asked = remembered_clocks(runtime.database), runtime.clock.elapsed()
     freshness = clocks.freshness

@@ -333,21 +333,22 @@ class SessionPage:
         unasked = moved and not payment.is_free and bool(missing_parts(payment.options, payment.billing))
         return Typed(told=wanted, errors=errors, shown=shown, unasked=unasked, drafted=drafted), False
 
-    async def _facts(self, visit: SessionVisit, payment: Payment | None) -> PageFacts:
-        """Return the facts for the page; without a payment, which names the brand, those of the primary one."""
+    async def _facts(self, visit: SessionVisit, payment: Payment) -> PageFacts:
         session, customer = visit.session, visit.session.request.customer
-        brand_id = session.business_id if payment is None else payment.brand_id
-        products = [] if payment is None else [line.product_id for line in payment.lines]
+        products = [line.product_id for line in payment.lines]
         async with self._runtime.database.read() as read:
             return await offer_facts(
-                read, session.tenant, brand_id, products, None if customer is None else customer.customer_id
+                read, session.tenant, payment.brand_id, products, None if customer is None else customer.customer_id
             )
 
     async def _message(self, visit: SessionVisit, heading: str, text: str) -> Response:
-        """Answer 410: nothing can be paid here any more. The way back is that of the form."""
+        """Answer 410: nothing can be paid here any more.
+
+        The way back is that of the form. What cannot be priced any more names no seller, and has none.
+        """
         texts, frame, session = visit.reader.texts, visit.frame, visit.session
         drafted, _ = await self._drafted(visit, Typed())
-        facts = await self._facts(visit, None if drafted is None else drafted.payment)
+        facts = None if drafted is None else await self._facts(visit, drafted.payment)
         return self._renderer.page(
             "message.html",
             status=410,
@@ -357,10 +358,10 @@ class SessionPage:
             heading=texts(heading),
             text=texts(text),
             page=None,
-            seller=facts.seller,
-            support_email=facts.support_email,
+            seller=None if facts is None else facts.seller,
+            support_email=None if facts is None else facts.support_email,
             test_mode=session.mode == "test",
-            back=session.request.cancel_url if frame is None else None,
+            back=session.request.cancel_url if facts is not None and frame is None else None,
         )
 
     def _path(self, request: Request, visit: SessionVisit) -> str:
