@@ -1,5 +1,6 @@
 """Orders for tests: payments as the creation stores them, with every part open to change."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -104,6 +105,14 @@ async def place(runtime: Runtime, payment: Payment) -> Payment:
     async with runtime.database.transaction() as tx:
         stored = await insert_payment(tx, payment, secret, pricing_of(payment), customer)
     return msgspec.structs.replace(payment, customer=stored)
+
+
+async def some_wait_for_rows(runtime: Runtime) -> None:
+    """Wait until a statement waits for rows that another transaction holds."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with runtime.database.read() as read:
+        while not await read.fetchval(query):
+            await asyncio.sleep(0.01)
 
 
 async def reload(runtime: Runtime, payment: Payment) -> Payment:

@@ -206,20 +206,25 @@ async def test_a_one_time_product_is_no_subscription(club: Club) -> None:
     }
 
 
+def with_once(plan: str, addon: str, *lines: dict[str, Any]) -> dict[str, Any]:
+    """Return a request for a plan with one add-on, and with lines that are sold once."""
+    return {
+        "billing": {"country": "US"},
+        "customer": {"email": "a@example.com"},
+        "product_id": plan,
+        "quantity": 1,
+        "addons": [{"addon_id": addon, "quantity": 1}],
+        "one_time_product_cart": list(lines),
+    }
+
+
 @pytest.mark.parametrize("what", ["the plan", "a trial", "another plan", "an add-on", "nothing"])
 async def test_only_one_time_products_are_sold_once(club: Club, what: str) -> None:
     """What the plan consists of, too: it was charged a second time, at the price that the plan's line has."""
     plan = await club.product(trial_period_days=7 if what == "a trial" else 0)
     seat, other = await addon_of(club, plan), await club.product()
     once = {"the plan": plan, "a trial": plan, "another plan": other, "an add-on": seat, "nothing": "pdt_nobodys"}[what]
-    body = {
-        "billing": {"country": "US"},
-        "customer": {"email": "a@example.com"},
-        "product_id": plan,
-        "quantity": 1,
-        "addons": [{"addon_id": seat, "quantity": 1}],
-        "one_time_product_cart": [{"product_id": once, "quantity": 1}],
-    }
+    body = with_once(plan, seat, {"product_id": once, "quantity": 1})
     before, unknown = await dump(club.runtime), what in ("an add-on", "nothing")
     refused = await club.call("POST", "/subscriptions", body, 404 if unknown else 422)
     assert refused["code"] == ("NOT_FOUND" if unknown else "UNSUPPORTED_ACTION")
@@ -253,14 +258,7 @@ async def test_a_refusal_names_the_fields_of_the_request(club: Club, what: str, 
         async with club.runtime.database.transaction() as tx:
             await tx.execute("UPDATE brands SET enabled = false")
     line = {"product_id": wrong, "quantity": 1} | ({"amount": 499} if what == "a low amount" else {})
-    body = {
-        "billing": {"country": "US"},
-        "customer": {"email": "a@example.com"},
-        "product_id": plan,
-        "quantity": 1,
-        "addons": [{"addon_id": seat, "quantity": 1}],
-        "one_time_product_cart": [{"product_id": sound, "quantity": 1}, line],
-    }
+    body = with_once(plan, seat, {"product_id": sound, "quantity": 1}, line)
     club.clock.advance(seconds=10)
     before = await dump(club.runtime)
     refused = await club.call("POST", "/subscriptions", body, 422)

@@ -19,7 +19,7 @@ from nicobar.flows.runtime import Runtime
 from nicobar.storage.gathering import Gatherings
 from nicobar.storage.payments.payment_insertion import NewPayment, insert_payments
 from nicobar.storage.retries.kept_answers import AnswerToKeep
-from orders import line, order, place, pricing_of
+from orders import line, order, place, pricing_of, some_wait_for_rows
 from proof import length
 
 TABLES = ("customers", "payments", "payment_lines", "kept_answers")
@@ -163,3 +163,21 @@ async def test_one_that_is_refused_leaves_its_neighbours_stored(runtime: Runtime
     added = [row["payment_id"] for row in after["payments"] if row not in before["payments"]]
     assert added == [good.payment_id]
     assert after["customers"] == before["customers"]
+
+
+async def test_live_mode_waits_for_no_rows_of_test_mode(runtime: Runtime, merchant: Merchant) -> None:
+    """They are held while a test mode is emptied, and a group waits for all of its rows."""
+    known = [await place(runtime, order(runtime, each)) for each in (merchant.tenant, merchant.live_tenant)]
+    new = [
+        NewPayment(order(runtime, each.tenant, customer=each.customer), bytes(32), pricing_of(each)) for each in known
+    ]
+    more = order(runtime, merchant.tenant, customer=known[0].customer)
+    async with runtime.database.transaction() as tx:
+        await tx.fetch("SELECT FROM customers WHERE mode = 'test' FOR UPDATE")
+        waiting = [asyncio.create_task(store_payment(runtime, new[0]))]
+        await some_wait_for_rows(runtime)
+        waiting.append(asyncio.create_task(store_payment(runtime, NewPayment(more, bytes(32), pricing_of(more)))))
+        live = asyncio.create_task(store_payment(runtime, new[1]))
+        assert await asyncio.wait_for(live, 10) == known[1].customer
+        assert [task.done() for task in waiting] == [False, False]
+    assert await asyncio.gather(*waiting) == [known[0].customer] * 2

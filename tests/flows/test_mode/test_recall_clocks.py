@@ -14,6 +14,20 @@ from nicobar.storage.database import Read
 from nicobar.storage.test_clocks import REMEMBERED_FOR, begin_move, read_clocks
 
 
+class Readings:
+    """How often the clocks were read, and when those that are under way may end."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.may_end = asyncio.Event()
+
+    async def read(self, read: Read) -> list[BusinessClock]:
+        self.begun += 1
+        found = await read_clocks(read)
+        await self.may_end.wait()
+        return found
+
+
 @pytest.mark.parametrize("moves", [False, True])
 async def test_those_who_wait_share_the_next_reading(
     runtime: Runtime, clock: FakeClock, merchant: Merchant, monkeypatch: pytest.MonkeyPatch, moves: bool
@@ -23,16 +37,8 @@ async def test_those_who_wait_share_the_next_reading(
     if moves:
         async with runtime.database.transaction() as tx:
             assert await begin_move(tx, merchant.tenant.business_id, target, now, now, now)
-    may_end, begun = asyncio.Event(), 0
-
-    async def slowly(read: Read) -> list[BusinessClock]:
-        nonlocal begun
-        begun += 1
-        found = await read_clocks(read)
-        await may_end.wait()
-        return found
-
-    monkeypatch.setattr(module, "read_clocks", slowly)
+    readings = Readings()
+    monkeypatch.setattr(module, "read_clocks", readings.read)
     clock._elapsed += timedelta(hours=1 + moves)  # what another test has read is old
     first = asyncio.create_task(recall_clocks(runtime))
     await asyncio.sleep(0.05)
@@ -40,39 +46,33 @@ async def test_those_who_wait_share_the_next_reading(
     others = [asyncio.create_task(recall_clocks(runtime)) for _ in range(20)]
     await asyncio.sleep(0)
     clock._elapsed += timedelta(milliseconds=1)
-    may_end.set()
+    readings.may_end.set()
     await asyncio.gather(first, *others)
-    assert begun == (2 if moves else 1), "the reading that was under way may have missed what came before the question"
+    assert readings.begun == (2 if moves else 1), (
+        "the reading that was under way may have missed what came before the question"
+    )
 
 
 async def test_one_reads_again_while_the_others_go_on(
     runtime: Runtime, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    may_end, begun = asyncio.Event(), 0
-
-    async def slowly(read: Read) -> list[BusinessClock]:
-        nonlocal begun
-        begun += 1
-        found = await read_clocks(read)
-        await may_end.wait()
-        return found
-
+    readings = Readings()
     clock._elapsed += timedelta(hours=3)  # what another test has read is old
     await recall_clocks(runtime)
-    monkeypatch.setattr(module, "read_clocks", slowly)
+    monkeypatch.setattr(module, "read_clocks", readings.read)
     clock._elapsed += REMEMBERED_FOR / 2 - timedelta(microseconds=1)
     await recall_clocks(runtime)
-    assert begun == 0
+    assert readings.begun == 0
     clock._elapsed += timedelta(microseconds=1)
     first = asyncio.create_task(recall_clocks(runtime))
-    while not begun:
+    while not readings.begun:
         await asyncio.sleep(0)
     for _ in range(20):
         await recall_clocks(runtime)
     clock._elapsed += REMEMBERED_FOR / 2
     late = asyncio.create_task(recall_clocks(runtime))
     await asyncio.sleep(0.05)
-    assert (begun, first.done(), late.done()) == (1, False, False)
-    may_end.set()
+    assert (readings.begun, first.done(), late.done()) == (1, False, False)
+    readings.may_end.set()
     await asyncio.gather(first, late)
-    assert begun == 2, "what was read half a second ago is too old"
+    assert readings.begun == 2, "what was read half a second ago is too old"

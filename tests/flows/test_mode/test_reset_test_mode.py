@@ -1,4 +1,4 @@
-"""Emptying test mode while a payment is just being recorded."""
+"""Emptying test mode while payments are being recorded and created."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,8 +15,12 @@ from nicobar.core.payments.payment import Succeeded
 from nicobar.flows.payments.record_payment_outcome import record_payment_outcome
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.test_mode import advance_clock
+from nicobar.flows.test_mode import reset_test_mode as module
 from nicobar.flows.test_mode.reset_test_mode import reset_test_mode
+from nicobar.storage.database import ReferenceGone, Tx
 from nicobar.storage.payments import first_attempts
+from nicobar.storage.test_mode.emptying import empty_tables
+from orders import dump, some_wait_for_rows
 from shop import item, order_request
 
 LONELY = """
@@ -107,3 +111,49 @@ async def test_it_empties_what_is_just_being_filled(
     async with runtime.database.read() as read:
         for table in TABLES:
             assert await read.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+
+
+async def test_nobody_fills_it_for_ever(runtime: Runtime, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is undone because of others is tried ten times, and leaves nothing of the tries before."""
+    monkeypatch.setattr(advance_clock, "SETTLING_SECONDS", 0)
+    tries, failing = 0, 9
+
+    async def overtaken(tx: Tx, business_id: str) -> int:
+        nonlocal tries
+        tries += 1
+        emptied = await empty_tables(tx, business_id)
+        if tries <= failing:
+            raise ReferenceGone("customers")
+        return emptied
+
+    monkeypatch.setattr(module, "empty_tables", overtaken)
+    await placed(runtime, tenant)
+    assert await reset_test_mode(runtime, tenant) > 0
+    assert tries == 11, "the tenth try, and once more for what was under way"
+    await placed(runtime, tenant)
+    before, tries, failing = await dump(runtime), 0, 10
+    with pytest.raises(ReferenceGone):
+        await reset_test_mode(runtime, tenant)
+    assert tries == 10
+    assert await dump(runtime) == before
+
+
+async def test_a_request_for_a_customer_who_is_just_deleted_is_to_be_made_again(
+    runtime: Runtime, merchant: Merchant
+) -> None:
+    price = {"type": "one_time_price", "currency": "USD", "price": 2000}
+    made = await merchant.client.post("/products", json={"name": "Guide", "tax_category": "e_book", "price": price})
+    known = await merchant.client.post("/customers", json={"email": "ana@example.com", "name": "Ana"})
+    customer = {"customer_id": known.json()["customer_id"]}
+    request = order_request(item(made.json()["product_id"]), customer=customer)
+    async with runtime.database.transaction() as tx:
+        await tx.execute("DELETE FROM customers")
+        waiting = asyncio.create_task(merchant.client.post("/payments", json=request))
+        await some_wait_for_rows(runtime)
+    first, again = await waiting, await merchant.client.post("/payments", json=request)
+    assert [(each.status_code, each.json()["code"]) for each in (first, again)] == [
+        (503, "SERVICE_UNAVAILABLE"),
+        (404, "NOT_FOUND"),
+    ]
+    async with runtime.database.read() as read:
+        assert await read.fetchval("SELECT count(*) FROM payments") == 0

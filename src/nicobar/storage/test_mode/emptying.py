@@ -84,8 +84,9 @@ SELECT {" + ".join(f"(SELECT count(*) FROM deleted_{table})" for table in _DELET
 async def empty_tables(tx: Tx, business_id: str) -> int:
     """Delete all objects of a test mode, the simulator's books of it too; return how many rows that were.
 
-    Webhook endpoints that were given up are enabled again. What is created meanwhile goes whole or stays whole; where
-    it names what was made between holding and deleting, PostgreSQL refuses the whole, which is to be tried again.
+    Webhook endpoints that were given up are enabled again. A payment that is created meanwhile goes with its lines and
+    its customer or stays with them. Where something names what was made between holding and deleting, PostgreSQL
+    refuses the whole, which is to be tried again.
     """
     await tx.fetchval(_NAME, business_id)
     for table in _HELD:
