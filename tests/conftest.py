@@ -10,11 +10,12 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
 import pytest_asyncio
+import structlog
 from starlette.types import ASGIApp
 
 from api.subscriptions.subscribing import Club, open_club
@@ -53,6 +54,15 @@ from proof import pytest_collection_modifyitems, pytest_terminal_summary
 from shop import Shop
 
 __all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary"]
+
+# The one that structlog chooses by itself draws tracebacks with all variables, for seconds in which no server answers.
+_LOG: Final = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> None:
+    """Log lines are shown with a failure, in little time."""
+    structlog.configure(processors=[structlog.processors.add_log_level, _LOG])
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ TRIES = int(os.environ.get("NICOBAR_LOST_ANSWERS", "10"))
 
 AT_ONCE = 20
 
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds that a client waits for an answer: more than the server ever needs, because a third loss is an error."""
 
 

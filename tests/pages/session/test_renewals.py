@@ -12,7 +12,7 @@ from nicobar.flows.business import load_policy as policy_loading
 from nicobar.pages.texts.texts import load_texts, sentences_of
 from nicobar.reference import locales
 from nicobar.reference.rate_seed import seed
-from orders import pay
+from orders import pay, token_of
 from pages.session.filling import send, total_of
 from shop import Shop, item
 
@@ -124,6 +124,22 @@ async def test_each_kind_says_its_own(
     assert (total_of(page), said(page)) == (total, sentences)
     link = (await send(club.browser, page, **TYPED, **PLACE)).headers["location"]
     assert said(await club.browser.get(link)) == sentences
+
+
+async def test_a_trial_is_free_or_paid_by_the_codes_that_are_used_now(club: Club, shop: Shop) -> None:
+    await shop.percentage("TRY", 10_000, subscription_cycles=1)
+    trial = {"trial_period_days": 14, "trial_amount": 100, "trial_apply_discounts": True}
+    page = await open_session(club, item(await club.product(**trial)), discount_codes=["TRY"])
+    free = ["Free until March 28, 2026, then $0.00 every month.", "Without the discount: $30.00 every month."]
+    assert (total_of(page), said(page)) == ("$0.00", free)
+    link = (await send(club.browser, page, **TYPED, **PLACE)).headers["location"]
+    page = await club.browser.get(link)
+    assert said(page) == free
+    removing = f"{link.partition('?')[0]}/discount"
+    answer = await club.browser.post(removing, data={"token": token_of(page), "remove": "TRY"})
+    assert answer.status_code == 303
+    page = await club.browser.get(link)
+    assert (total_of(page), said(page)) == ("$1.00", ["Trial until March 28, 2026, then $30.00 every month."])
 
 
 async def test_tax_is_part_of_what_is_renewed(club: Club, shop: Shop) -> None:

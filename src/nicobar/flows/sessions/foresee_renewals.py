@@ -9,7 +9,7 @@ from nicobar.core.discounts.discounts import DiscountTerms
 from nicobar.core.money.fx import ChargeTerms
 from nicobar.core.payments.payment import Payment
 from nicobar.core.pricing.policy import Policy
-from nicobar.core.pricing.pricing import with_fee
+from nicobar.core.pricing.pricing import recompute, with_fee
 from nicobar.core.pricing.quote import CartLine, Quote, QuoteInputs
 from nicobar.core.problems import Problem
 from nicobar.core.subscriptions.charges import price_charge
@@ -77,7 +77,7 @@ async def _renewal(runtime: Runtime, subscription: Subscription, inputs: QuoteIn
         cycle=plan.frequency,
         at=subscription.next_billing_date,
         in_trial=subscription.in_trial,
-        paid_trial=subscription.trial_amount is not None,
+        paid_trial=recompute(inputs).lines[line].net > 0,  # codes may have come and gone since it was created
         on_demand=subscription.on_demand,
         ends=ends is not None and ends <= subscription.next_billing_date,
     )

@@ -20,7 +20,7 @@ from nicobar.pages.frame.static_files import takes_gzip
 from nicobar.pages.frame.templates import static_files, templates
 from nicobar.pages.texts.language import LanguageView, reader_of
 from nicobar.pages.texts.texts import Texts
-from nicobar.storage.database import DatabaseUnavailable
+from nicobar.storage.database import DatabaseUnavailable, ReferenceGone
 
 _log = structlog.get_logger(__name__)
 
@@ -208,10 +208,11 @@ class PageEndpoint:
             response = self._renderer.problem(request, problem.status)
             if problem.retry_after is not None:
                 response.headers["retry-after"] = str(problem.retry_after)
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, ReferenceGone) as error:
             if wants_json(request):
                 raise
-            _log.error("database_unavailable", why=str(error), path=request.state.told_path)
+            event = "database_unavailable" if isinstance(error, DatabaseUnavailable) else "reference_gone"
+            _log.error(event, why=str(error), path=request.state.told_path)
             response = self._renderer.problem(request, 503)
         except Exception:
             if not wants_json(request):
