@@ -19,9 +19,9 @@ from nicobar.core.audit.entry import Actor
 from nicobar.core.business.tenant import ApiKey, Scope, secret_hash
 from nicobar.core.problems import Problem
 from nicobar.flows.runtime import Runtime, acting
-from nicobar.freshness import Freshness
 from nicobar.storage.business.keys import StoredKey, find_stored_key
 from nicobar.storage.database import Database
+from nicobar.storage.freshness import Freshness
 
 REMEMBERED_FOR: Final = timedelta(seconds=5)
 _MAXIMUM_REMEMBERED: Final = 1024
@@ -114,7 +114,7 @@ class KeyRing:
         freshness = found.freshness
         if freshness.suffices(runtime.clock.elapsed()) and not found.key.has_expired(runtime.real_now()):
             return found.key
-        async with freshness.reading:
+        async with freshness.reading():
             is_known = self._remembered.get(key_hash) is found and not found.key.has_expired(runtime.real_now())
             if is_known and freshness.is_fresh(runtime.clock.elapsed()):
                 return found.key

@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from nicobar.core.business.business_clock import BusinessClock, Reckoning
-from nicobar.freshness import Freshness
 from nicobar.storage.database import Database, Read, Tx
+from nicobar.storage.freshness import Freshness
 
 REMEMBERED_FOR: Final = timedelta(milliseconds=500)
 """How long a process goes by what it has read. Nobody moves a clock before all have learnt that it will be moved."""

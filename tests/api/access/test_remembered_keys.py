@@ -11,7 +11,7 @@ from nicobar.flows.business.create_key import create_key
 from nicobar.flows.business.revoke_key import revoke_key
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.business.keys import StoredKey, find_stored_key
-from nicobar.storage.database import Read
+from nicobar.storage.database import DatabaseUnavailable, Read
 
 HALF = auth.REMEMBERED_FOR.total_seconds() / 2
 
@@ -23,11 +23,14 @@ class Readings:
         self.begun = 0
         self.may_end = asyncio.Event()
         self.may_end.set()
+        self.failure: Exception | None = None
 
     async def find(self, read: Read, key_hash: bytes) -> StoredKey | None:
         self.begun += 1
         found = await find_stored_key(read, key_hash)
         await self.may_end.wait()
+        if self.failure is not None:
+            raise self.failure
         return found
 
 
@@ -83,3 +86,24 @@ async def test_all_wait_for_one_reading_once_a_key_is_too_old(
         answers = await asyncio.gather(*asked)
     assert [answer.status_code for answer in answers] == [401 if revoked else 200] * 20
     assert readings.begun == (21 if revoked else 2)
+
+
+async def test_a_database_that_hangs_is_waited_for_once(
+    app: ASGIApp, clock: FakeClock, merchant: Merchant, readings: Readings
+) -> None:
+    """Those who waited for the reading of another fail with it, and the next request asks again."""
+    assert (await merchant.client.get("/locales")).status_code == 200
+    clock.advance(seconds=2 * HALF)
+    readings.may_end.clear()
+    asked = [asyncio.create_task(merchant.client.get("/locales")) for _ in range(20)]
+    while readings.begun < 2:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.05)
+    readings.failure = DatabaseUnavailable("it hangs")
+    readings.may_end.set()
+    answers = await asyncio.gather(*asked)
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(503, "SERVICE_UNAVAILABLE")] * 20
+    assert readings.begun == 2
+    readings.failure = None
+    assert (await merchant.client.get("/locales")).status_code == 200
+    assert readings.begun == 3

@@ -18,13 +18,13 @@ from nicobar.core.money.rate_feed import rates_in_force
 from nicobar.core.pricing.policy import Policy
 from nicobar.core.tax.tax import TaxTable
 from nicobar.flows.runtime import Runtime
-from nicobar.freshness import Freshness
 from nicobar.reference.codes import codes
 from nicobar.reference.rate_seed import seed
 from nicobar.reference.shipped_tax import shipped_sheet
 from nicobar.storage.accounts.processor_accounts import list_accounts
 from nicobar.storage.business.policy import PolicyState, policy_state
 from nicobar.storage.database import Database, Read
+from nicobar.storage.freshness import Freshness
 from nicobar.storage.rates.rates import newest_rates
 from nicobar.storage.tax.tax_rates import newest_tax_table
 
@@ -60,7 +60,7 @@ async def load_policy(runtime: Runtime, tenant: Tenant) -> Policy:
     freshness = shelf.freshness
     if shelf.policy is not None and freshness.suffices(runtime.clock.elapsed()):
         return shelf.policy
-    async with freshness.reading:
+    async with freshness.reading():
         if shelf.policy is None or not freshness.is_fresh(runtime.clock.elapsed()):
             shelf.policy = await _read(runtime, tenant, shelf)
         return shelf.policy

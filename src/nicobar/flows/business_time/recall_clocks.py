@@ -14,7 +14,7 @@ async def recall_clocks(runtime: Runtime, business_id: str | None = None) -> Non
     freshness = clocks.freshness
     if freshness.suffices(asked) and not clocks.is_moving(business_id):
         return
-    async with freshness.reading:
+    async with freshness.reading():
         began, read_at = runtime.clock.elapsed(), freshness.read_at
         if read_at is not None and asked < read_at <= began:
             return  # another has read them since this one asked

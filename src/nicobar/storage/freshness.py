@@ -5,7 +5,11 @@ with what there is until it is really too old: so the database is asked once, an
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+
+from nicobar.storage.database import DatabaseUnavailable
 
 
 class Freshness:
@@ -15,14 +19,32 @@ class Freshness:
         """Take how old it may be before somebody reads it again, and how old while somebody does."""
         self._fresh = fresh
         self._oldest = oldest
-        self.reading = asyncio.Lock()
-        """Held by who reads it again."""
+        self._lock = asyncio.Lock()
+        self._failed = 0
+        """How many readings the database did not answer."""
         self.read_at: timedelta | None = None
         """When the last reading began: it saw whatever was committed before that."""
 
     def suffices(self, now: timedelta) -> bool:
         """Return whether one may go by what is remembered without waiting for `reading`."""
-        return self._age(now) < (self._oldest if self.reading.locked() else self._fresh)
+        return self._age(now) < (self._oldest if self._lock.locked() else self._fresh)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Wait for whoever reads it again, and be the one who does.
+
+        Raises DatabaseUnavailable where a reading failed so while this one waited: a database that hangs would be
+        waited for by one after the other.
+        """
+        failed = self._failed
+        async with self._lock:
+            if self._failed != failed:
+                raise DatabaseUnavailable("it did not answer another request that asked the same")
+            try:
+                yield
+            except DatabaseUnavailable:
+                self._failed += 1
+                raise
 
     def is_fresh(self, now: timedelta) -> bool:
         """Return whether there is nothing to read again, for who holds `reading`: another has meanwhile."""
