@@ -1,5 +1,8 @@
 # Set-up, serving and tests. `make` alone lists the targets. Each set-up step leaves a stamp file and is a no-op after.
 
+# Where it is set, as in many containers, each start of a command would compile all of Nicobar again.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SDK := dodopayments
@@ -25,7 +28,7 @@ serve: $(if $(RELOAD),.venv/development.stamp,.venv/program.stamp) ## Serve a de
 	@exec $(if $(RELOAD),$(WATCHED),$(SERVE))
 
 test: setup check ## Run every check and every test
-	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" $(BIN)/python -m pytest -n 3 $(ARGS)
+	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" $(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 prove: setup build/next/node_modules/next ## Run what draws at random in full, not for the tenth or less of `make test`, and write docs/proof.md (minutes)
 	@CHROMIUM="$$(cat build/chromium 2>/dev/null)" NICOBAR_PROVE=1 $(BIN)/python -m pytest -n 2 -m proof $(ARGS)
