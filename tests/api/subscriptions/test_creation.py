@@ -266,6 +266,19 @@ async def test_a_refusal_names_the_fields_of_the_request(club: Club, what: str, 
     assert await dump(club.runtime) == before
 
 
+async def test_a_refused_currency_of_a_charge_on_demand_is_named(club: Club) -> None:
+    terms = {"mandate_only": False, "product_price": 700, "product_currency": "KWD"}
+    customer = {"email": "ana@example.com", "name": "Ana"}
+    body = {"billing": {"country": "US"}, "customer": customer, "product_id": await club.product(), "quantity": 1}
+    before = await dump(club.runtime)
+    refused = await club.call("POST", "/subscriptions", body | {"on_demand": terms}, 422)
+    assert (refused["code"], refused["message"]) == (
+        "UNSUPPORTED_CURRENCY",
+        "on_demand.product_currency: Currency Not Supported: KWD",
+    )
+    assert await dump(club.runtime) == before
+
+
 async def test_a_session_sells_no_addon_once(club: Club) -> None:
     plan = await club.product()
     seat = await addon_of(club, plan)

@@ -116,6 +116,8 @@ def decide_subscription(
         locked = sorted({*first.options.locked, "discount"})  # what is refused in a request no page may bring in
         first = first._replace(options=msgspec.structs.replace(first.options, locked=locked))
     first = first._replace(options=msgspec.structs.replace(first.options, starts=list(subscription_ids)))
+    if request.on_demand is not None and request.on_demand.product_currency and not request.one_time_items:
+        otherwise = "on_demand.product_currency"  # the plan itself was priced in its own one
     with _blaming_fields(request, otherwise):
         decided = decide_creation(tenant, first, _facts_of(sold, first_plans, facts.pricing), runnable, ids, at)
     asks = any(_asks_for_card(each.price, decided, trial=bool(each.trial_days)) for each in sold)
