@@ -1,5 +1,6 @@
 """A customer of a session of whom a merchant sent blanks: the page asks, as it does where nothing was sent."""
 
+import httpx
 import pytest
 
 from api.answers import answered
@@ -74,3 +75,38 @@ async def test_a_known_name_and_one_that_is_locked_are_not_asked_for(
     fields = {"customer": {"customer_id": customer_id}, "feature_flags": {"single_page": True} | flags}
     created = await create_session(shop, item(await shop.product(2000)), **fields)
     assert "customer_name" not in fields_of(await shop.browser.get(created["checkout_url"]))
+
+
+async def with_open_address(shop: Shop, customer_id: str) -> httpx.Response:
+    """Return the one page on which a known customer may type an e-mail address, which can be somebody else's."""
+    flags = {"single_page": True, "allow_phone_number_collection": False, "allow_customer_editing_email": True}
+    fields = {"customer": {"customer_id": customer_id}, "billing_address": ADDRESS, "feature_flags": flags}
+    created = await create_session(shop, item(await shop.product(2000)), **fields)
+    return await shop.browser.get(created["checkout_url"])
+
+
+async def test_who_can_become_somebody_else_in_one_step_tells_a_name(shop: Shop) -> None:
+    customer_id = await customer_named(shop, "Kim")
+    page = await with_open_address(shop, customer_id)
+    assert {name: value for name, value in fields_of(page).items() if name in ("email", "customer_name")} == {
+        "email": "",
+        "customer_name": "",
+    }
+    refused = await send(shop.browser, page, email="lea@example.com", **CARD)
+    assert (refused.status_code, list(errors_of(refused))) == (422, ["customer_name"])
+    assert (await shop.read("/payments"))["items"] == []
+    assert (await send(shop.browser, refused, customer_name="Lea", **CARD)).status_code == 303
+    (payment,) = (await shop.read("/payments"))["items"]
+    buyer = payment["customer"]
+    assert (payment["status"], buyer["email"], buyer["name"]) == ("succeeded", "lea@example.com", "Lea")
+    assert (await shop.read(f"/customers/{customer_id}"))["name"] == "Kim"
+
+
+async def test_who_stays_the_same_by_the_address_keeps_the_name(shop: Shop) -> None:
+    customer_id = await customer_named(shop, "Kim")
+    page = await with_open_address(shop, customer_id)
+    sent = await send(shop.browser, page, email="kim@example.com", customer_name="Eve", **CARD)
+    assert sent.status_code == 303
+    (payment,) = (await shop.read("/payments"))["items"]
+    buyer = payment["customer"]
+    assert (payment["status"], buyer["customer_id"], buyer["name"]) == ("succeeded", customer_id, "Kim")

@@ -146,13 +146,15 @@ def without_contact(drafted: DraftedPayment) -> DraftedPayment:
 def contact_names(session: CheckoutSession, drafted: DraftedPayment) -> list[str]:
     """Return the fields of the contact that this session's buyer fills in.
 
-    The name of a customer whom the merchant named by an id is asked for where nothing is stored, and the buyer cannot
-    become somebody else by an e-mail address.
+    The name of a customer whom the merchant named by an id is asked for where nothing is stored. A buyer who can become
+    somebody else by an e-mail address is asked on the page of the payment, or here where the payment is made at once.
     """
     request = session.request
     names = ["email"] if may_edit(request, "email") else []
-    is_known = request.customer is not None and request.customer.customer_id is not None
-    if may_edit(request, "name") and not (is_known and (names or drafted.payment.customer.name)):
+    asks_name = True
+    if request.customer is not None and request.customer.customer_id is not None:
+        asks_name = request.flags.single_page if names else not drafted.payment.customer.name
+    if asks_name and may_edit(request, "name"):
         names.append("customer_name")
     asked = request.flags.allow_phone_number_collection
     known = request.customer is not None and (request.customer.phone_number or request.customer.customer_id)
