@@ -13,7 +13,7 @@ from nicobar.core.catalog.localized_price import LocalizedPrice, agreed_currency
 from nicobar.core.catalog.product import OneTimePrice, Price, RecurringPrice
 from nicobar.core.customers.buyer import Address, Buyer
 from nicobar.core.pricing.pricing import buyer_price
-from nicobar.core.pricing.quote import UNCHANGED, CartLine
+from nicobar.core.pricing.quote import UNCHANGED, CartLine, ConvertedFee
 from nicobar.core.problems import Problem
 from nicobar.core.tax.tax import Category, TaxDecision
 
@@ -61,6 +61,8 @@ class SellableProduct(msgspec.Struct, frozen=True):
     pricing_mode: str | None
     archived: bool
     brand_enabled: bool
+    converted: ConvertedFee | None = None
+    """How the price bears a conversion fee, when a charge of a subscription converted it already."""
 
 
 class CartFacts(msgspec.Struct, frozen=True):
@@ -200,6 +202,7 @@ def _line(item: RequestedItem, product: SellableProduct, pricing: Pricing, where
         ppp_percent=pricing.purchasing_power_percent if price.purchasing_power_parity else UNCHANGED,
         localized=localized,
         pay_what_you_want=price.pay_what_you_want,
+        converted=product.converted,
         tax_rule=tax.rule,
         tax_source=tax.source,
         tax_place=tax.place,

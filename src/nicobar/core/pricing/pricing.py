@@ -293,6 +293,8 @@ def _line_quote(line: CartLine, ladder: list[int]) -> LineQuote:
 
 def bears_fee(line: CartLine, charge: ChargeTerms) -> bool:
     """Return whether the line is converted: into the charge currency, or, at a localized price, on settlement."""
+    if line.converted is not None:
+        return True
     return line.currency != charge.currency or (line.localized and charge.settlement is not None)
 
 
@@ -300,11 +302,12 @@ def fee_on_top(lines: Sequence[CartLine], charge: ChargeTerms) -> int:
     """Return the fee that raises the rate, in basis points.
 
     There is none without conversion, or when fees are inclusive, which a localized price and a line that takes charm
-    pricing force on the whole cart: their buyers pay exactly the price they saw.
+    pricing force on the whole cart: their buyers pay exactly the price they saw. An amount that was converted that
+    way stays so.
     """
     if not charge.fee_bps or charge.fees_inclusive:
         return 0
-    if any(line.localized or _takes_charm(line, charge) for line in lines):
+    if any(line.localized or line.converted == "fee_inclusive" or _takes_charm(line, charge) for line in lines):
         return 0
     return charge.fee_bps if any(bears_fee(line, charge) for line in lines) else 0
 

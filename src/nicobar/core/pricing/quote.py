@@ -1,7 +1,7 @@
 """What is priced and what it came to: the lines of a cart, and the quote with everything that it depends on."""
 
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -13,6 +13,10 @@ from nicobar.core.money.fx import ChargeTerms
 
 UNCHANGED: Final = 100
 """The purchasing power percentage that leaves a price as it is."""
+
+
+ConvertedFee = Literal["fee_on_top", "fee_inclusive"]
+"""How an amount that was converted already bears the conversion fee: raised by it, or not."""
 
 
 class CartLine(msgspec.Struct, frozen=True, gc=False):
@@ -42,6 +46,8 @@ class CartLine(msgspec.Struct, frozen=True, gc=False):
     localized: bool = False
     """Whether `unit_price` is a localized price."""
     pay_what_you_want: bool = False
+    converted: ConvertedFee | None = None
+    """Set when `unit_price` was converted into the charge currency before it became this line's."""
     tax_rule: str = ""
     """The tax decision in words, for the explanation."""
     tax_source: str = ""
@@ -97,6 +103,8 @@ class KeptProduct(msgspec.Struct, frozen=True, gc=False):
     pricing_mode: str | None = None
     localized: tuple[LocalizedPrice, ...] = ()
     """The localized prices that were active, of all markets."""
+    converted: ConvertedFee | None = None
+    """As `CartLine.converted` says of its line."""
 
 
 class QuoteInputs(msgspec.Struct, frozen=True, gc=False):

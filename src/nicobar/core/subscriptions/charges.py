@@ -8,8 +8,8 @@ import msgspec
 from nicobar.core.discounts.discounts import DiscountTerms
 from nicobar.core.money.fx import ChargeTerms
 from nicobar.core.money.money import allocate
-from nicobar.core.pricing.pricing import quote
-from nicobar.core.pricing.quote import UNCHANGED, CartLine, Quote
+from nicobar.core.pricing.pricing import bears_fee, fee_on_top, quote
+from nicobar.core.pricing.quote import UNCHANGED, CartLine, ConvertedFee, Quote
 from nicobar.core.subscriptions.proration import CreditUse, use_credit
 
 CREDIT: Final = "CREDIT"
@@ -85,7 +85,11 @@ def price_cycle(
 
 
 def at_amounts(lines: Sequence[CartLine], terms: ChargeTerms, amounts: Sequence[int]) -> list[CartLine]:
-    """Return the lines at amounts of the charge currency that stand for themselves: nothing lowers or converts them."""
+    """Return the lines at amounts of the charge currency that stand for themselves: nothing lowers or converts them.
+
+    What they were converted from bore the fee, and so do they: it is a part of them that is not the merchant's.
+    """
+    fee: ConvertedFee = "fee_on_top" if fee_on_top(lines, terms) else "fee_inclusive"
     return [
         msgspec.structs.replace(
             line,
@@ -95,6 +99,7 @@ def at_amounts(lines: Sequence[CartLine], terms: ChargeTerms, amounts: Sequence[
             discount_bps=0,
             ppp_percent=UNCHANGED,
             localized=False,
+            converted=fee if bears_fee(line, terms) else None,
         )
         for line, amount in zip(lines, amounts, strict=True)
     ]

@@ -70,6 +70,7 @@ def _products(
             pricing_mode=kept[line.product_id].pricing_mode,
             archived=False,
             brand_enabled=True,
+            converted=kept[line.product_id].converted,
         )
         for line in payment.lines
     }

@@ -77,6 +77,8 @@ def _quoted(request: CartRequest, facts: PricingFacts, now: datetime, brand_id: 
         if kept is not None and kept.inputs.charge.currency == currency and not kept.inputs.charge.fee_bps:
             tiers = NO_FEE  # what was made without one gets none
         terms = with_fee(lines, terms, codes, tiers, policy.rates, currencies.exponents())
+        if kept is not None and any(line.converted is not None for line in lines):
+            terms = msgspec.structs.replace(terms, fee_bps=kept.inputs.charge.fee_bps)  # it is in the amounts already
     priced = quote(lines, terms, codes)
     inputs = msgspec.structs.replace(priced.inputs, products=_kept_products(request, facts), tax_date=now.date())
     priced = msgspec.structs.replace(priced, inputs=inputs)

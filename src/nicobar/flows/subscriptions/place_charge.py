@@ -227,6 +227,7 @@ def _payment(
                 purchasing_power_parity=False,
             ),
             localized=(),  # another address brings other taxes, and no other market: the price was agreed on
+            converted=inputs.converted,
         )
         for line, inputs in zip(lines, quote.inputs.lines, strict=True)
     )
