@@ -85,7 +85,7 @@ def own(payment: Payment) -> Settled:
 def plan(
     payment: Payment, wish: RefundInstruction, settled: Settled | None = None, **terms: Any
 ) -> list[tuple[int, int, int, int, int]]:
-    lines = refundable_lines(payment, own(payment) if settled is None else settled)
+    lines = refundable_lines(payment, own(payment) if settled is None else settled, [])
     found = plan_refund(payment, lines, wish, msgspec.structs.replace(TERMS, **terms))
     return [msgspec.structs.astuple(part) for part in found]
 

@@ -79,8 +79,9 @@ async def test_a_setting_is_in_force_in_every_process_after_five_seconds(
     old: int | str,
     new: int | str,
 ) -> None:
-    request = order_request(item(await shop.product(2000, purchasing_power_parity=True)), country=country)
     await shop.settings(**before)
+    product = await shop.product(2000, purchasing_power_parity=before.get("adaptive_pricing") == "on")
+    request = order_request(item(product), country=country)
     assert await outcomes(processes, request) == {old}
     await change_setting(shop.runtime, shop.merchant.tenant, name, text)
     shop.clock.advance(seconds=5)

@@ -59,7 +59,7 @@ async def test_what_refunds_take_is_carried_over(of_before: Database, clock: Fak
     assert (line.refund_reserved_amount, line.refund_reserved_tax) == (1900, 317)
     assert (line.refund_reserved_settlement_amount, line.refund_reserved_settlement_tax) == (1900, 317)
     async with database.read() as read:
-        left = [one.paid.left for one in refundable_lines(half, await load_settled_lines(read, half))]
+        left = [one.paid.left for one in refundable_lines(half, await load_settled_lines(read, half), [])]
         assert (left, await refund_differences(read)) == ([500], [])
         pending = await get_refund(read, TENANT, PENDING)
         untouched = await read.fetch(

@@ -104,6 +104,11 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
         "Amount cannot be less than minimum amount specified for the product",
         "The `amount` of a pay-what-you-want line is below the product's price.",
     ),
+    "ppp_not_enabled_for_business": CatalogueEntry(
+        422,
+        "Purchasing power parity needs adaptive pricing, which is off for this business.",
+        "A price has `purchasing_power_parity`, and the setting `adaptive_pricing` is off. The code is in small letters.",
+    ),
     "INVALID_SUGGESTED_PRICE": CatalogueEntry(
         422, "Suggested Price cannot be lower than minimum price.", "`suggested_price` is below `price`."
     ),
@@ -257,6 +262,11 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
         422, "Duplicate item_ids specified in items array", "A refund names one item twice."
     ),
     "LINE_ITEM_NOT_FOUND": CatalogueEntry(422, "Line item {id} not found in payment", "The payment has no such item."),
+    "LINE_ITEM_PRORATED": CatalogueEntry(
+        422,
+        "Line item {id} cannot be refunded because its prorated",
+        "The item charges a part of a period, at a plan change. Such a payment is refunded without `items`, as a whole.",
+    ),
     "LINE_ITEM_FULLY_REFUNDED": CatalogueEntry(
         422,
         "Line item {id} has been fully refunded cannot be refunded further.",

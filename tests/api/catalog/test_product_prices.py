@@ -7,6 +7,7 @@ import pytest
 
 from harness import Merchant
 from nicobar.reference.rate_seed import seed
+from orders import dump
 from shop import EXAMPLE_RATES, Shop
 
 LOAD_POLICY: Final = import_module("nicobar.flows.business.load_policy")
@@ -90,8 +91,30 @@ async def test_defaults(merchant: Merchant, price: dict[str, Any], expected: dic
     ],
     ids=["one_time", "recurring", "usage_based"],
 )
-async def test_every_field_comes_back_as_it_was_sent(merchant: Merchant, full: dict[str, Any]) -> None:
-    assert await stored(merchant, full) == full
+async def test_every_field_comes_back_as_it_was_sent(shop: Shop, full: dict[str, Any]) -> None:
+    await shop.settings(adaptive_pricing="on")
+    assert await stored(shop.merchant, full) == full
+
+
+async def test_parity_needs_adaptive_pricing(shop: Shop) -> None:
+    price = ONCE | {"purchasing_power_parity": True}
+    told = (
+        "price.purchasing_power_parity: Purchasing power parity needs adaptive pricing, which is off for this business."
+    )
+    path = f"/products/{await shop.product(1999, name='Guide')}"
+    before = await dump(shop.runtime)
+    created = await shop.client.post("/products", json={"name": "Guide", "tax_category": "saas", "price": price})
+    changed = await shop.client.patch(path, json={"price": price, "name": "Other"})
+    for answer in (created, changed):
+        assert (answer.status_code, answer.json()["code"]) == (422, "ppp_not_enabled_for_business")
+        assert answer.json()["message"] == told
+    assert await dump(shop.runtime) == before
+    await shop.settings(adaptive_pricing="on")
+    assert (await shop.client.patch(path, json={"price": price})).status_code == 200
+    await shop.settings(adaptive_pricing="off")  # what was accepted stays, and can be changed otherwise
+    assert (await shop.client.patch(path, json={"price": price | {"price": 2099}})).status_code == 200
+    read = (await shop.client.get(path)).json()["price"]
+    assert (read["price"], read["purchasing_power_parity"]) == (2099, True)
 
 
 async def test_texts_of_meters_are_not_read_from_requests(merchant: Merchant) -> None:

@@ -165,7 +165,7 @@ async def test_blank_texts_mean_not_sent(merchant: Merchant) -> None:
         ({"metadata": {"a": "x" * 501}}, "metadata"),
         ({"metadata": {"a": None}}, "metadata"),
         ({"metadata": {"a": {"b": 1}}}, "metadata"),
-        ({"addons": ["a"] * 51}, "addons"),
+        ({"addons": ["a"] * 11}, "addons"),
         ({"entitlements": [{"entitlement_id": "e"}] * 51}, "entitlements"),
         ({"credit_entitlements": [{"credit_entitlement_id": "e", "credits_amount": "1"}] * 6}, "credit_entitlements"),
         (

@@ -37,6 +37,7 @@ async def stock(shop: Shop) -> tuple[list[dict[str, Any]], list[dict[str, Any]],
     """Fill the shop; return lines in dollars, lines in all kinds of prices, and lines that are refused."""
     plain = await shop.product(1999)
     book = await shop.product(333, tax_category="e_book", tax_inclusive=True, discount_bps=3333)
+    await shop.settings(adaptive_pricing="on")
     parity = await shop.product(10_000, purchasing_power_parity=True)
     gift = await shop.product(500, pay_what_you_want=True)
     local = await shop.product(2500, pricing_mode="by_country")

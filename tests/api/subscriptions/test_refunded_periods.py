@@ -11,6 +11,7 @@ from nicobar.flows.business.change_setting import change_setting
 from nicobar.flows.subscriptions import change_plan as module
 from nicobar.flows.subscriptions.decide_plan_change import DecidedChange, decide_plan_change
 from nicobar.storage.payments.payments import get_payment
+from orders import dump
 
 
 async def refund(club: Club, payment_id: str, amount: int | None = None) -> None:
@@ -204,4 +205,25 @@ async def test_a_refund_at_the_same_moment_is_not_overlooked(
     assert await club.read(own["subscription_id"]) == own
     assert len(await club.payments(own["subscription_id"])) == 1
     assert await change(club, own, price) == ((4000, 0) if price == 8000 else (500, 0))
+    await club.books_agree()
+
+
+async def test_a_part_of_a_period_is_refunded_as_a_whole_only(club: Club) -> None:
+    """Its item cannot be named, as the contract has it; that of a whole period can."""
+    own = await halfway(club, 3000)
+    assert await change(club, own, 8000) == (2500, 0)
+    prorated = (await club.payments(own["subscription_id"]))[-1]["payment_id"]
+    (line,) = (await club.call("GET", f"/payments/{prorated}/line-items"))["items"]
+    before = await dump(club.runtime)
+    for amount in (1000, 2500, None):
+        items = [{"item_id": line["items_id"], "amount": amount}]
+        for path in ("/refunds/preview", "/refunds"):
+            refused = await club.call("POST", path, {"payment_id": prorated, "items": items}, 422)
+            assert refused["code"] == "LINE_ITEM_PRORATED"
+            assert refused["message"] == f"Line item {line['items_id']} cannot be refunded because its prorated"
+    assert await dump(club.runtime) == before
+    await refund(club, prorated)
+    club.clock.advance(seconds=1)
+    assert await change(club, own, 9000, "difference_immediately") == (9000 - 3000, 0)
+    await refund(club, (await club.payments(own["subscription_id"]))[-1]["payment_id"], 1000)
     await club.books_agree()

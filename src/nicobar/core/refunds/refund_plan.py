@@ -6,7 +6,7 @@ rounded half-up: tax to amount, and settlement to what was paid. So one refund h
 section 9), no sequence of refunds drifts away from them, and the last one takes exactly what is left.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -56,16 +56,24 @@ class RefundableLine(NamedTuple):
     item_id: str
     paid: Side
     settled: Side
+    prorated: bool
+    """Whether it was charged for a part of a period."""
 
 
-def refundable_lines(payment: Payment, settled: Sequence[tuple[int, int]]) -> list[RefundableLine]:
-    """Return a payment's lines; `settled` has each line's total and tax in the settlement currency."""
+def refundable_lines(
+    payment: Payment, settled: Sequence[tuple[int, int]], prorated: Collection[int]
+) -> list[RefundableLine]:
+    """Return a payment's lines; `settled` has each line's total and tax in the settlement currency.
+
+    `prorated` are the positions of those that were charged for a part of a period.
+    """
     return [
         RefundableLine(
             line.position,
             line.product_id,
             Side(line.total, line.tax, line.refund_reserved_amount, line.refund_reserved_tax),
             Side(total, tax, line.refund_reserved_settlement_amount, line.refund_reserved_settlement_tax),
+            line.position in prorated,
         )
         for line, (total, tax) in zip(payment.lines, settled, strict=True)
     ]
@@ -79,7 +87,7 @@ def plan_refund(
     Raises Problem, in this order: PAYMENT_NOT_SUCCEEDED, ZERO_AMOUNT_PAYMENT_REFUND_NOT_ALLOWED,
     REFUND_WINDOW_EXPIRED, EXISTING_REFUND_REQUEST_PROCESSING, PAYMENT_ALREADY_REFUNDED or NOTHING_TO_REFUND,
     UNSUPPORTED_ACTION after `MAXIMUM_REFUNDS`, UNSUPPORTED_CURRENCY, DUPLICATE_LINE_ITEMS_IN_REQUEST; then for each
-    item LINE_ITEM_NOT_FOUND, LINE_ITEM_FULLY_REFUNDED, LINE_ITEM_REFUND_AMOUNT_TOO_LOW,
+    item LINE_ITEM_NOT_FOUND, LINE_ITEM_PRORATED, LINE_ITEM_FULLY_REFUNDED, LINE_ITEM_REFUND_AMOUNT_TOO_LOW,
     LINE_ITEM_REFUND_AMOUNT_TOO_HIGH, REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT; and PARTIAL_REFUND_NOT_ALLOWED,
     UNSUPPORTED_ACTION for what a dispute holds, and AMOUNT_NOT_CHARGEABLE for a part that the processor cannot move.
     """
@@ -157,9 +165,11 @@ def _of_item(
 def _check_item(
     item: RefundItem, own: Sequence[RefundableLine], currency: str, exponent: int, *, in_paid: bool
 ) -> None:
-    """Refuse an item that is not there, has nothing left, or has less than is asked for."""
+    """Refuse an item that is not there, was prorated, has nothing left, or has less than is asked for."""
     if not own:
         raise Problem("LINE_ITEM_NOT_FOUND", id=item.item_id)
+    if any(line.prorated for line in own):
+        raise Problem("LINE_ITEM_PRORATED", id=item.item_id)
     asked = 0 if item.amount is None and not any(line.paid.total for line in own) else item.amount
     if not any(line.paid.left for line in own) and any(line.paid.total for line in own):
         raise Problem("LINE_ITEM_FULLY_REFUNDED", id=item.item_id)

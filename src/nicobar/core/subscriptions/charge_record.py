@@ -7,6 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from nicobar.core.payments.payment import ChargeType, Payment, PaymentLine
+from nicobar.core.subscriptions.proration import WHOLE, read_share
 
 ChargeState = Literal["open", "paid", "failed", "credited"]
 
@@ -42,3 +43,13 @@ def lines_of_charge(charge: ChargeRecord, payment: Payment) -> Sequence[PaymentL
     starts = [index for index, line in enumerate(payment.lines) if not line.product_id.startswith(_ADDON)]
     starts.append(len(payment.lines))
     return payment.lines[starts[charge.position] : starts[charge.position + 1]]
+
+
+def prorated_positions(charges: Sequence[ChargeRecord], payment: Payment) -> set[int]:
+    """Return the positions of the payment's lines that were charged for a part of a period."""
+    return {
+        line.position
+        for charge in charges
+        if read_share(charge.factor) != WHOLE
+        for line in lines_of_charge(charge, payment)
+    }

@@ -10,6 +10,7 @@ from nicobar.core.catalog.product import Product, ProductChange, changed_extras,
 from nicobar.core.fields import blank_to_none, checked_metadata, checked_name, given
 from nicobar.core.problems import Problem
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
+from nicobar.flows.catalog.check_parity import check_parity
 from nicobar.flows.catalog.exchange_picture import exchange_picture
 from nicobar.flows.catalog.find_least_cycle import find_least_cycle
 from nicobar.flows.runtime import Runtime
@@ -35,6 +36,8 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, chan
         changed = _changed(stored, change, least_cycle)
         if changed == stored:
             return stored
+        if changed.price.purchasing_power_parity and not stored.price.purchasing_power_parity:
+            await check_parity(runtime, tenant, changed.price)
         if changed.brand_id != stored.brand_id:
             check_usable(await lock_brand(tx, tenant, changed.brand_id, "use"), "brand_id")
         moment = runtime.now(tenant)

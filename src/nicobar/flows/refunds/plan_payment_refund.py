@@ -7,6 +7,7 @@ from nicobar.core.pricing.policy import Policy
 from nicobar.core.problems import Problem
 from nicobar.core.refunds.refund import RefundInstruction, RefundLine, RefundTerms
 from nicobar.core.refunds.refund_plan import plan_refund, refundable_lines
+from nicobar.core.subscriptions.charge_record import prorated_positions
 from nicobar.flows.accounts.find_processor_of import find_processor_of
 from nicobar.flows.pricing.load_settled_lines import load_settled_lines
 from nicobar.flows.refunds.load_disputed_amount import load_disputed_amount
@@ -17,6 +18,7 @@ from nicobar.reference.charge_steps import charge_step
 from nicobar.storage.database import Read
 from nicobar.storage.payments.attempts import paying_attempt
 from nicobar.storage.refunds.refunds import refund_history
+from nicobar.storage.subscriptions.charges import charges_of_payments
 
 
 class RefundPlan(NamedTuple):
@@ -48,7 +50,8 @@ async def plan_payment_refund(
         exponents=currencies.exponents(),
         step=charge_step(None if attempt is None else attempt.processor, payment.currency),
     )
-    lines = refundable_lines(payment, await load_settled_lines(read, payment))
+    charges = await charges_of_payments(read, payment.tenant, [payment.payment_id])
+    lines = refundable_lines(payment, await load_settled_lines(read, payment), prorated_positions(charges, payment))
     planned = plan_refund(payment, lines, wish, terms)
     if attempt is None:
         raise RuntimeError(f"{payment.payment_id} was paid by no attempt")

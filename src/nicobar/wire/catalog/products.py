@@ -83,7 +83,7 @@ class LicenseKeyDuration(RequestBody, frozen=True, kw_only=True):
     interval: TimeInterval
 
 
-AddonIds = Annotated[list[ObjectId], Meta(max_length=50)]
+AddonIds = Annotated[list[ObjectId], Meta(max_length=10)]
 EntitlementLinks = Annotated[list[EntitlementLink], Meta(max_length=50)]
 CreditEntitlementLinks = Annotated[list[CreditEntitlementLink], Meta(max_length=5)]
 
