@@ -367,3 +367,11 @@ async def test_a_date_before_the_paid_period_counts_as_now_and_at_its_very_begin
     renewed = await club.read(own["subscription_id"])
     assert (renewed["status"], renewed["previous_billing_date"]) == ("active", now)
     await club.books_agree()
+
+
+async def test_what_was_cancelled_cannot_be_paused(club: Club) -> None:
+    own = await club.subscribe()
+    await patch(club, own, {"status": "cancelled"})
+    cancelled = await club.read(own["subscription_id"])
+    assert (await patch(club, own, {"status": "paused"}, 422))["code"] == "SUBSCRIPTION_NOT_ELIGIBLE_FOR_PAUSE"
+    assert await club.read(own["subscription_id"]) == cancelled

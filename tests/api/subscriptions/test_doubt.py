@@ -1,8 +1,10 @@
 """Renewals whose processor does not answer: nothing is charged meanwhile, and nothing twice."""
 
+from datetime import datetime, timedelta
+
 import pytest
 
-from api.subscriptions.subscribing import Club
+from api.subscriptions.subscribing import Club, halfway, plan
 from nicobar.flows.upkeep.sweep import sweep
 from nicobar.processors.simulator.simulator import Simulator
 
@@ -39,4 +41,38 @@ async def test_a_renewal_in_doubt_is_asked_about(club: Club, monkeypatch: pytest
     await club.work()
     expected = 3 if charged else 2  # what was missed meanwhile is caught up, once each
     assert len(await club.payments(own["subscription_id"])) == expected
+    await club.books_agree()
+
+
+@pytest.mark.parametrize("mode", ["full_immediately", "prorated_immediately"])
+async def test_a_plan_change_that_is_paid_later_pays_for_the_period_from_then_on(
+    club: Club, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """The new cycle begins when it is paid, and so does what the payment says that it is for."""
+    own = await halfway(club)
+    whole = Simulator.charge
+
+    async def broken(self: Simulator, request: object) -> object:
+        await whole(self, request)  # type: ignore[arg-type]
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Simulator, "charge", broken)
+    body = {"product_id": await plan(club, 8000), "quantity": 1, "proration_billing_mode": mode}
+    await club.call("POST", f"/subscriptions/{own['subscription_id']}/change-plan", body)
+    monkeypatch.undo()
+    begun = (await club.payments(own["subscription_id"]))[-1]
+    assert begun["status"] == "processing"
+    club.clock.advance(hours=2)
+    await sweep(club.runtime)
+    paid, after = (await club.payments(own["subscription_id"]))[-1], await club.read(own["subscription_id"])
+    assert (paid["status"], after["product_id"]) == ("succeeded", body["product_id"])
+    (period,) = paid["service_periods"]
+    started = datetime.fromisoformat(period["starts_at"]) - datetime.fromisoformat(begun["created_at"])
+    if mode == "full_immediately":
+        assert (period["starts_at"], started) == (after["previous_billing_date"], timedelta(hours=2))
+    else:
+        assert (after["previous_billing_date"], started) == (own["previous_billing_date"], timedelta(0))
+    assert period["ends_at"] == after["next_billing_date"]
+    told = (await club.bodies("payment.succeeded"))[-1]
+    assert told["service_periods"] == paid["service_periods"]
     await club.books_agree()

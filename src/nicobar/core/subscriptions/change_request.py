@@ -75,6 +75,8 @@ def changed(subscription: Subscription, change: SubscriptionChange, at: datetime
     if subscription.status in FINAL:
         if subscription.status == "cancelled" and change.status == "cancelled":
             return Moved(subscription)
+        if change.status == "paused":
+            raise Problem("SUBSCRIPTION_NOT_ELIGIBLE_FOR_PAUSE")
         raise Problem("SUBSCRIPTION_INACTIVE")
     if change.status == "paused":
         return _paused(subscription, at)

@@ -98,8 +98,11 @@ async def _succeeded(
     elif opened is not None and opened.payment_id == payment.payment_id:
         if payment.payment_method_id is not None:
             opened = opened.with_method(payment.payment_method_id)
-        await end_charge(tx, tenant, charge, "paid")
-        await save_move(runtime, tx, charge_paid(subscription, opened, at), at, payment.payment_id)
+        move = charge_paid(subscription, opened, at)
+        period = move.subscription.period
+        restarted = opened.change is not None and period.starts_at != subscription.previous_billing_date
+        await end_charge(tx, tenant, charge, "paid", *((period.starts_at, period.ends_at) if restarted else ()))
+        await save_move(runtime, tx, move, at, payment.payment_id)
     elif charge.state != "paid":
         # The bank accepted the charge after it had been given up: what was paid becomes credit.
         _log.error("charge_paid_late", payment_id=payment.payment_id, subscription_id=subscription.subscription_id)
