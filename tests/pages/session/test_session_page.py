@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from api.sessions.opening import ADDRESS, ANA, create_session
 from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
-from orders import dump, pay, token_in, token_of
+from orders import dump, pay, token_of
 from pages.session.filling import errors_of, fields_of, notice_of, send, total_of
 from saved_cards import CONSENT
 from shop import EXAMPLE_RATES, Shop, item
@@ -330,22 +330,6 @@ async def test_a_code_that_has_ended_since_is_named_and_left_out(shop: Shop, clo
     assert (total_of(later), errors_of(later)) == ("$20.00", {"code": "This code has expired."})
     assert (await send(shop.browser, later, **TYPED, **PLACE)).status_code == 303
     assert (await payment_of(shop, page))["total_amount"] == 2000
-
-
-async def test_a_free_order_asks_for_a_contact_alone(shop: Shop) -> None:
-    await shop.percentage("FREE", 10_000)
-    page = await open_page(shop, item(await shop.product(2000)), discount_codes=["FREE"])
-    assert {name for name in fields_of(page) if not name.startswith(("shown_", "chosen_", "code_"))} == {
-        "email",
-        "customer_name",
-        "phone",
-        "code",
-    }
-    onward = await send(shop.browser, page, email="kim@example.com", customer_name="Kim")
-    assert onward.status_code == 303
-    token = token_in((await shop.browser.get(onward.headers["location"])).text)
-    await shop.browser.post(onward.headers["location"], data={"token": token})
-    assert (await payment_of(shop, page))["status"] == "succeeded"
 
 
 async def test_a_proven_customer_is_offered_the_saved_card(shop: Shop) -> None:

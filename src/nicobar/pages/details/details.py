@@ -209,7 +209,7 @@ def asked_details(
         return AskedDetails(contact, [], [])
     address = _address_fields(billed, country, texts, errors, shown)
     if "country" not in billed.options.locked:
-        address.insert(0, _country_field(billed, reader, blocked, errors))
+        address.insert(0, country_field(billed, reader, blocked, errors))
     return AskedDetails(contact, address, _business_fields(billed, country, reader, errors, shown))
 
 
@@ -306,7 +306,8 @@ def _filled(field: DetailField, value: str | None, errors: Mapping[str, str], sh
     return msgspec.structs.replace(field, value=value, error=error) if value or error else field
 
 
-def _country_field(billed: Billed, reader: Reader, blocked: frozenset[str], errors: Mapping[str, str]) -> DetailField:
+def country_field(billed: Billed, reader: Reader, blocked: frozenset[str], errors: Mapping[str, str]) -> DetailField:
+    """Return the list of countries, without those that are `blocked`."""
     current = billed.billing.country
     choices = _chosen_country(str(reader.locale), blocked - {current}, current)
     return DetailField(

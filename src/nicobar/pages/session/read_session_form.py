@@ -25,6 +25,7 @@ from nicobar.pages.session.custom_fields import field_name, read_custom_field
 from nicobar.pages.session.price_entry import LONGEST, read_price
 from nicobar.pages.session.session_form import (
     CONTACT_LENGTHS,
+    asks_country_alone,
     contact_names,
     least_price,
     priced_items,
@@ -79,6 +80,8 @@ def read_session_form(
     details = read_details(asked, form, texts, insist=insist)
     errors, change = dict(details.errors), details.change
     billing = base.payment.billing if change.billing is UNSET else change.billing
+    if asks_country_alone(session, base.payment) and form.text("country") in codes().countries:
+        billing = Address(form.text("country"))
     contact = _read_contact(session, base, form, billing.country, reader, errors)
     amounts = _read_prices(session, base, form, reader, errors)
     addons = read_addons(offers, form, texts, errors)

@@ -12,7 +12,7 @@ from nicobar.core.sessions.told_details import ToldDetails, may_edit
 from nicobar.flows.sessions.draft_payment import DraftedPayment
 from nicobar.flows.sessions.offer_addons import OfferedAddon
 from nicobar.pages.details.choices import Choices
-from nicobar.pages.details.details import LENGTHS, DetailField, DetailsView, details_view
+from nicobar.pages.details.details import LENGTHS, DetailField, DetailsView, country_field, details_view
 from nicobar.pages.frame.posted_form import holds_card_number
 from nicobar.pages.frame.view import amount_text
 from nicobar.pages.session.addon_entry import addon_views
@@ -108,7 +108,10 @@ def session_form(
             ("chosen_currency", typed.told.billing_currency or ""),
             *((f"code_{index}", code) for index, code in enumerate(payment.options.discount_codes)),
         ],
-        contact=_contact(session, drafted, reader, errors, shown),
+        contact=[
+            *_contact(session, drafted, reader, errors, shown),
+            *([country_field(payment, reader, blocked, errors)] if asks_country_alone(session, payment) else []),
+        ],
         details=details,
         prices=_prices(session, drafted, typed, reader),
         addons=addon_views(offers, reader, errors, shown),
@@ -161,6 +164,14 @@ def contact_names(session: CheckoutSession, drafted: DraftedPayment) -> list[str
     if asked and (not known or request.flags.require_phone_number):
         names.append("phone")
     return names
+
+
+def asks_country_alone(session: CheckoutSession, payment: Payment) -> bool:
+    """Return whether the country is all that is asked of the address: nothing is due, and nobody has told it.
+
+    A subscription whose trial needs no card is taxed by it later, and a receipt names it.
+    """
+    return payment.is_free and session.request.billing is None
 
 
 def _contact(
