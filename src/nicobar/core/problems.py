@@ -107,7 +107,7 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "ppp_not_enabled_for_business": CatalogueEntry(
         422,
         "Purchasing power parity needs adaptive pricing, which is off for this business.",
-        "A price has `purchasing_power_parity`, and the setting `adaptive_pricing` is off. The code is in small letters.",
+        "A price has `purchasing_power_parity`, and the setting `adaptive_pricing` is off. The code has small letters.",
     ),
     "INVALID_SUGGESTED_PRICE": CatalogueEntry(
         422, "Suggested Price cannot be lower than minimum price.", "`suggested_price` is below `price`."
@@ -265,7 +265,7 @@ CATALOGUE: Final[dict[str, CatalogueEntry]] = {
     "LINE_ITEM_PRORATED": CatalogueEntry(
         422,
         "Line item {id} cannot be refunded because its prorated",
-        "The item charges a part of a period, at a plan change. Such a payment is refunded without `items`, as a whole.",
+        "The item charges a part of a period, at a plan change. Its payment is refunded as a whole, without `items`.",
     ),
     "LINE_ITEM_FULLY_REFUNDED": CatalogueEntry(
         422,

@@ -10,6 +10,7 @@ from harness import FakeClock, Merchant
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.upkeep.sweep import sweep
 from orders import dump, pay
+from pages.session.filling import errors_of, send
 from saved_cards import CONSENT
 from shop import Shop, item
 
@@ -122,6 +123,35 @@ async def test_a_saved_method_is_charged_in_the_session(shop: Shop, runtime: Run
     assert payment["checkout_session_id"] == created["session_id"]
     status = await shop.read(f"/checkouts/{created['session_id']}")
     assert (status["payment_status"], status["customer_email"]) == ("succeeded", "ana@example.com")
+    page = await shop.browser.get(f"/session/{created['session_id']}")
+    assert (page.status_code, "This order is paid. You do not need to pay again." in page.text) == (200, True)
+
+
+async def test_a_name_that_is_known_need_not_be_told_again(shop: Shop) -> None:
+    assert (await shop.client.post("/customers", json=ANA)).status_code == 200
+    told = CONFIRMED | {"customer": {"email": ANA["email"]}}
+    created = await create_session(shop, item(await shop.product()), **told)
+    assert (await shop.read(f"/payments/{created['payment_id']}"))["customer"]["name"] == ANA["name"]
+
+
+async def test_a_method_of_another_country_is_sold_to_whoever_comes_from_there(shop: Shop) -> None:
+    """Nobody knows the country before the page has asked for it."""
+    only = {"allowed_payment_method_types": ["ideal"]}
+    product = item(await shop.product(2000, "EUR"))
+    created = await create_session(shop, product, **only)
+    page = await shop.browser.get(created["checkout_url"])
+    assert page.status_code == 200
+    typed = {"email": "kim@example.com", "customer_name": "Kim", "street": "Dam 1", "city": "Amsterdam"}
+    place = {"country": "NL", "zipcode": "1012 JS"}
+    refused = await send(shop.browser, page, **typed, **place | {"country": "DE", "zipcode": "10119"})
+    assert (refused.status_code, set(errors_of(refused))) == (422, {"country"})
+    onward = await send(shop.browser, refused, **typed, **place)
+    assert onward.status_code == 303
+    before = await dump(shop.runtime)
+    told = {"product_cart": [product], "billing_address": ADDRESS} | only
+    response = await shop.client.post("/checkouts", json=told)
+    assert (response.status_code, response.json()["code"]) == (422, "NO_ELIGIBLE_PAYMENT_METHODS")
+    assert await dump(shop.runtime) == before
 
 
 async def test_a_confirmed_session_can_be_paid_for_fifteen_minutes(shop: Shop, clock: FakeClock) -> None:
@@ -161,11 +191,12 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"customer_business_name": "Ana GmbH"}, "INVALID_REQUEST_BODY", "customer_business_name"),
     ({"customer": {"customer_id": "cus_no"}}, "NOT_FOUND", "customer.customer_id"),
     ({"customer": {"email": "no address"}}, "INVALID_REQUEST_BODY", "customer.email"),
+    (CONFIRMED | {"customer": {"email": "bo@example.com"}}, "INVALID_REQUEST_BODY", "customer.name"),
     ({"discount_code": "A", "discount_codes": ["B"]}, "INVALID_REQUEST_BODY", "discount_code"),
     ({"discount_codes": ["NOPE"]}, "INVALID_DISCOUNT_CODE", "discount_codes[0]"),
     ({"discount_codes": ["A"] * 21}, "INVALID_REQUEST_BODY", "discount_codes"),
     ({"billing_address": {"country": "XX"}}, "INVALID_REQUEST_BODY", "billing_address.country"),
-    ({"billing_address": {"country": "KP"}}, "UNSUPPORTED_COUNTRY", "billing.country"),
+    ({"billing_address": {"country": "KP"}}, "UNSUPPORTED_COUNTRY", "billing_address.country"),
     ({"allowed_payment_method_types": ["sunbit"]}, "NO_ELIGIBLE_PAYMENT_METHODS", "allowed_payment_method_types"),
     ({"feature_flags": {"require_phone_number": True, "allow_phone_number_collection": False}},
      "INVALID_REQUEST_BODY", "feature_flags.require_phone_number"),

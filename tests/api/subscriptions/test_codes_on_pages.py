@@ -226,7 +226,8 @@ async def test_what_takes_no_codes_takes_none_on_its_page(club: Club) -> None:
     trial = await club.product(trial_period_days=7, trial_amount=1000)
     cart = [{"product_id": each, "quantity": 1} for each in (trial, product_id)]
     address = {"country": "US", "state": "NY", "city": "New York", "street": "350 Fifth Avenue", "zipcode": "10118"}
-    body = {"product_cart": cart, "confirm": True, "billing_address": address, "customer": {"email": "bo@example.com"}}
+    customer = {"email": "bo@example.com", "name": "Bo"}
+    body = {"product_cart": cart, "confirm": True, "billing_address": address, "customer": customer}
     session = await club.call("POST", "/checkouts", body)
     onward = await club.browser.get(session["checkout_url"])
     both = {"payment_link": onward.headers["location"]}

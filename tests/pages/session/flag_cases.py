@@ -64,9 +64,10 @@ CASES: Final[list[Case]] = [
     *flag(
         "allow_customer_editing_business_name",
         "#business_name[value='Lima GmbH']",
-        feature_flags={"allow_customer_editing_tax_id": False},
+        feature_flags={"allow_customer_editing_tax_id": False, "allow_tax_id": False},
         **COMPANY,
     ),
+    *flag("allow_tax_id", "#business_name[value='Lima GmbH']", **COMPANY),
     # what the session lacks is locked by false, but for the e-mail address and the country
     *flag("allow_customer_editing_name", "#customer_name"),
     *flag("allow_customer_editing_street", "#street"),

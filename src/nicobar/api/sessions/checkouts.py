@@ -1,5 +1,7 @@
 """Checkout sessions: create, read, preview."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from nicobar.api.order_problems import ORDER_PROBLEMS, PRICING_PROBLEMS, SUBSCRIBING_PROBLEMS
@@ -35,7 +37,8 @@ async def create(call: Call[CheckoutSessionCreate, NoQuery]) -> CheckoutSessionC
             publishable_key=None if payment is None else publishable_key(call.tenant),
         )
 
-    return response(await create_session(call.runtime, call.tenant, read_session(call.body), response))
+    with _naming_fields():
+        return response(await create_session(call.runtime, call.tenant, read_session(call.body), response))
 
 
 async def retrieve(call: Call[None, NoQuery]) -> CheckoutSessionRead:
@@ -53,7 +56,24 @@ async def retrieve(call: Call[None, NoQuery]) -> CheckoutSessionRead:
 
 async def preview(call: Call[CheckoutPreviewRequest, NoQuery]) -> CheckoutPreview:
     """Return what a cart would cost, by the same rules as a payment, and store nothing."""
-    return render_preview(await preview_checkout(call.runtime, call.tenant, read_preview(call.body)))
+    with _naming_fields():
+        return render_preview(await preview_checkout(call.runtime, call.tenant, read_preview(call.body)))
+
+
+@contextmanager
+def _naming_fields() -> Iterator[None]:
+    """Let a refusal of the payment that a session is checked as speak of the session's fields.
+
+    The address has another name there, and a total that no payment can hold asks for less (contract, "product_cart").
+    """
+    try:
+        yield
+    except Problem as problem:
+        if problem.path is not None and problem.path.startswith("billing."):
+            problem.path = f"billing_address.{problem.path.removeprefix('billing.')}"
+        if problem.code == "INTEGER_CONVERSION_FAILURE":
+            problem.path, problem.message = "product_cart", f"{problem.message}. A smaller quantity may fit."
+        raise
 
 
 _CART_PROBLEMS: Final = ("PRODUCT_CART_EMTPY", *SUBSCRIBING_PROBLEMS)

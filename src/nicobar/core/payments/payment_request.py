@@ -59,6 +59,8 @@ class PaymentRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether nobody has to visit a page for it, so that one of nothing succeeds at once."""
     always_new_customer: bool = False
     """Whether an e-mail address stands for somebody new, even where it is a customer's already."""
+    guessed_country: bool = False
+    """In a draft: whether the country of `billing` is ours, as nobody has told one."""
     draft: bool = False
     """Whether it is only priced: lines without a price of the buyer's cost what the product suggests."""
 

@@ -27,7 +27,8 @@ class ToldDetails(msgspec.Struct, frozen=True, kw_only=True):
     business_name: str | None = None
     billing_currency: str | None = None
     discount_codes: Sequence[str] | None = None
-    """All codes of the order, in their order; None leaves those of the session."""
+    """All codes of the order, in their order; None leaves those of the session. Where the buyer may change none of
+    them, they can only be left out together, when they cannot be used any more."""
     amounts: Mapping[int, int] = {}
     """What a pay-what-you-want line costs a unit, by its place in the cart."""
     addons: Mapping[int, Sequence[RequestedAddon]] = {}
@@ -43,7 +44,9 @@ def may_edit(request: SessionRequest, field: str) -> bool:
     """
     flags = request.flags
     if field == "business_name":
-        return flags.allow_customer_editing_business_name or may_edit(request, "tax_id")
+        return bool(
+            flags.allow_customer_editing_business_name or flags.allow_customer_editing_tax_id or flags.allow_tax_id
+        )
     flag: bool | None = getattr(flags, f"allow_customer_editing_{field}")
     is_missing = blank_to_none(_supplied(request, field)) is None
     if is_missing and field in ("email", "country"):
@@ -86,10 +89,11 @@ def payment_request(
     """
     request, flags = session.request, session.request.flags
     tax_id, business_name = _business(request, told)
-    codes = told.discount_codes if told.discount_codes is not None and flags.allow_discount_code else None
+    codes = told.discount_codes if flags.allow_discount_code or not told.discount_codes else None
+    billing = told_address(request, told.billing)
     return PaymentRequest(
         items=told_items(request, told),
-        billing=told_address(request, told.billing) or Address(otherwise),
+        billing=billing or Address(otherwise),
         customer=_customer(request, told, draft=draft),
         fees_inclusive=request.fees_inclusive,
         allowed_payment_method_types=request.allowed_payment_method_types,
@@ -112,6 +116,7 @@ def payment_request(
         minimal_address=request.is_minimal,
         expires_on=session.expires_at,
         always_new_customer=flags.always_create_new_customer,
+        guessed_country=billing is None,
         draft=draft,
         confirmed=request.confirm,
     )

@@ -16,7 +16,8 @@ async def create_product(runtime: Runtime, tenant: Tenant, new: NewProduct) -> P
     """Store a new product, under the primary brand unless another is named, and return it.
 
     Raises Problem INVALID_REQUEST_BODY for a malformed value, what `core.catalog.product.check_price` raises,
-    ppp_not_enabled_for_business, MAXIMUM_KEYS_REACHED, NOT_FOUND for an unknown brand or file, and BRAND_NOT_ENABLED; nothing is stored then.
+    ppp_not_enabled_for_business, MAXIMUM_KEYS_REACHED, NOT_FOUND for an unknown brand or file, and BRAND_NOT_ENABLED;
+    nothing is stored then.
     """
     name = checked_name(new.name)
     check_price(new.price, await find_least_cycle(runtime, tenant, new.price))

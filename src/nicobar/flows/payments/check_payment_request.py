@@ -33,6 +33,7 @@ class CheckedRequest(NamedTuple):
     """As in `PaymentRequest`, and so are the next."""
     confirmed: bool = False
     always_new_customer: bool = False
+    guessed_country: bool = False
 
 
 def check_payment_request(mode: Mode, request: PaymentRequest) -> CheckedRequest:
@@ -51,8 +52,16 @@ def check_payment_request(mode: Mode, request: PaymentRequest) -> CheckedRequest
         single_code=request.discount_codes is None,
         suggest_amounts=request.draft,
     )
-    always_new = request.always_new_customer
-    return CheckedRequest(cart, customer, options, metadata, request.expires_on, request.confirmed, always_new)
+    return CheckedRequest(
+        cart,
+        customer,
+        options,
+        metadata,
+        request.expires_on,
+        confirmed=request.confirmed,
+        always_new_customer=request.always_new_customer,
+        guessed_country=request.guessed_country,
+    )
 
 
 def _options(request: PaymentRequest) -> PaymentOptions:

@@ -59,11 +59,13 @@ def decide_creation(
 
     `runnable` are the method types that the processor runs, as `require_method` takes them. Raises Problem for the
     first rung of the ladder that fails: those of `quote_cart`, `require_method`, then a region that decides the tax
-    and is missing with nobody to ask for it, and a phone number that is required and missing.
+    and is missing with nobody to ask for it, and a phone number that is required and missing,
+    or the name of a new customer whom no page asks for it.
     """
     options, given = request.options, request.customer
     priced = quote_cart(request.cart, facts, at)
-    require_method(priced, request.cart.billing.country, options.allowed_payment_method_types, runnable)
+    country, allowed = request.cart.billing.country, options.allowed_payment_method_types
+    require_method(priced, country, allowed, runnable, guessed_country=request.guessed_country)
     if options.payment_method_id is not None and priced.tax_is_open and priced.quote.total:
         raise Problem("INVALID_REQUEST_BODY", path="billing.zipcode", detail=REGION_MISSING)
     known = priced.customer
@@ -71,6 +73,9 @@ def decide_creation(
     page_asks = options.payment_link and not request.confirmed
     if options.require_phone_number and not page_asks and not phone_number:
         raise Problem("INVALID_REQUEST_BODY", path="customer.phone_number", detail="phone_number is required.")
+    if request.confirmed and not given.customer_id and not (given.name or (known and known.name)):
+        detail = "With confirm: true a new customer needs a name."
+        raise Problem("INVALID_REQUEST_BODY", path="customer.name", detail=detail)
     payment = _payment(tenant, request, priced, ids, at)
     at_once = priced.quote.total == 0 and (payment.link_id is None or request.confirmed)
     customer = _customer_to_store(ids.customer_id, known, given, always_new=request.always_new_customer)

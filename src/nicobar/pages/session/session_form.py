@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from nicobar.core.payments.payment import Payment
+from nicobar.core.payments.payment_request import RequestedCustomer
 from nicobar.core.pricing.quote import Quote
 from nicobar.core.sessions.checkout_session import CheckoutSession
 from nicobar.core.sessions.told_details import ToldDetails, may_edit
@@ -149,19 +150,20 @@ def without_contact(drafted: DraftedPayment) -> DraftedPayment:
 def contact_names(session: CheckoutSession, drafted: DraftedPayment) -> list[str]:
     """Return the fields of the contact that this session's buyer fills in.
 
-    The name of a customer whom the merchant named by an id is asked for where nothing is stored. A buyer who can become
-    somebody else by an e-mail address is asked on the page of the payment, or here where the payment is made at once.
+    The name of a customer whom the merchant named by an id is asked for where nothing is stored, and so is a phone
+    number that is required. A buyer who can become somebody else by an e-mail address is asked for the name on the page
+    of the payment, or here where the payment is made at once.
     """
-    request = session.request
+    request, flags = session.request, session.request.flags
+    customer, stored = request.customer or RequestedCustomer(), drafted.payment.customer
     names = ["email"] if may_edit(request, "email") else []
-    asks_name = True
-    if request.customer is not None and request.customer.customer_id is not None:
-        asks_name = request.flags.single_page if names else not drafted.payment.customer.name
+    asks_name, asks_phone = True, not customer.phone_number
+    if customer.customer_id is not None:
+        asks_name = flags.single_page if names else not stored.name
+        asks_phone = flags.require_phone_number and bool(names or not stored.phone_number)
     if asks_name and may_edit(request, "name"):
         names.append("customer_name")
-    asked = request.flags.allow_phone_number_collection
-    known = request.customer is not None and (request.customer.phone_number or request.customer.customer_id)
-    if asked and (not known or request.flags.require_phone_number):
+    if asks_phone and flags.allow_phone_number_collection:
         names.append("phone")
     return names
 

@@ -180,7 +180,10 @@ class SessionPage:
         return SessionVisit(session, payment, reader_of(request, forced=forced), frame)
 
     async def _over(self, request: Request, visit: SessionVisit) -> Response | None:
-        """Return the answer for a session that asks for nothing any more: that of its payment, or that it has ended."""
+        """Return the answer for a session that asks for nothing any more: that of its payment, or that it has ended.
+
+        What a saved method has paid has no page of its own, and no receipt is shown to whoever has the link.
+        """
         session, payment = visit.session, visit.payment
         if payment is not None and payment.link_id is not None:
             return self._onward(request, visit, payment)
@@ -189,6 +192,8 @@ class SessionPage:
             return None
         if wants_json(request):
             raise Problem("NOT_FOUND", status=410, message="This checkout session has ended")
+        if status == "succeeded":
+            return await self._message(visit, "receipt.heading", "receipt.again", paid=True)
         return await self._message(visit, "session.ended_heading", "session.ended_text")
 
     async def _form(
@@ -288,6 +293,9 @@ class SessionPage:
         if limited and carried:
             left = [code for code in before.discount_codes or () if code not in carried]
             before = msgspec.structs.replace(before, discount_codes=left)
+        changes = session.request.flags.allow_discount_code
+        if not changes:
+            before = msgspec.structs.replace(before, discount_codes=None)
         base, _ = await self._drafted(visit, Typed(told=before))
         if base is None:
             return Typed(told=before), False
@@ -296,10 +304,10 @@ class SessionPage:
         offers = await offer_addons(self._runtime, session)
         told, errors, shown = read_session_form(session, base, offers, form, reader)
         told = msgspec.structs.replace(told, discount_codes=before.discount_codes)
-        codes, fault = read_code(form, told, reader) if session.request.flags.allow_discount_code else ([], None)
+        codes, fault = read_code(form, told, reader) if changes else (list(base.payment.options.discount_codes), None)
         if limited and told.tax_id:
             errors["tax_id"], told = reader.texts("details.tax_id_guesses"), msgspec.structs.replace(told, tax_id=None)
-        if limited and (form.text("code") or carried):
+        if limited and changes and (form.text("code") or carried):
             codes, fault = list(before.discount_codes or ()), reader.texts("discount.guesses")
         if fault is not None:
             errors["code"] = fault
@@ -341,8 +349,8 @@ class SessionPage:
                 read, session.tenant, payment.brand_id, products, None if customer is None else customer.customer_id
             )
 
-    async def _message(self, visit: SessionVisit, heading: str, text: str) -> Response:
-        """Answer 410: nothing can be paid here any more.
+    async def _message(self, visit: SessionVisit, heading: str, text: str, *, paid: bool = False) -> Response:
+        """Answer 410: nothing can be paid here any more; or 200 that all is `paid`.
 
         The way back is that of the form. What cannot be priced any more names no seller, and has none.
         """
@@ -351,7 +359,8 @@ class SessionPage:
         facts = None if drafted is None else await self._facts(visit, drafted.payment)
         return self._renderer.page(
             "message.html",
-            status=410,
+            status=200 if paid else 410,
+            paid=paid,
             frame=None if frame is None else session_frame_view(frame, session.session_id, None),
             look=look_of(self._renderer, session.session_id, session.request),
             texts=texts,
@@ -361,7 +370,7 @@ class SessionPage:
             seller=None if facts is None else facts.seller,
             support_email=None if facts is None else facts.support_email,
             test_mode=session.mode == "test",
-            back=session.request.cancel_url if facts is not None and frame is None else None,
+            back=session.request.cancel_url if facts is not None and frame is None and not paid else None,
         )
 
     def _path(self, request: Request, visit: SessionVisit) -> str:
