@@ -68,6 +68,43 @@ async def test_a_lane_leaves_the_others_their_share_of_what_there_is_beyond_the_
     assert doubling.calls[2:] == [[8, 9, 10, 11, 12], [13]]
 
 
+async def test_a_lone_lane_leaves_half_to_its_next_group_beyond_the_usual() -> None:
+    gathering: Gathering[int, int] = Gathering(20, usual=2)
+    doubling = Doubling()
+    doubling.may_end.set()
+    tasks = await asked(gathering, doubling, *range(9))
+    assert await asyncio.gather(*tasks) == [2 * number for number in range(9)]
+    assert doubling.calls == [[0, 1, 2, 3, 4], [5, 6], [7, 8]]
+
+
+async def test_a_group_that_is_held_up_holds_up_nobody_else() -> None:
+    """Others wait for it a moment and not longer, and one lane is enough again when it has ended."""
+    gathering: Gathering[int, int] = Gathering(2)
+    stuck, quick = Doubling(), Doubling()
+    quick.may_end.set()
+
+    async def carry_out(numbers: list[int]) -> Sequence[int]:
+        return await (stuck if 1 in numbers else quick)(numbers)
+
+    async def ask(*numbers: int) -> list[int]:
+        return await asyncio.gather(*(gathering.ask("a", number, carry_out) for number in numbers))
+
+    held = asyncio.create_task(gathering.ask("a", 1, carry_out))
+    await asyncio.sleep(0)
+    assert await ask(2, 3, 4, 5, 6) == [4, 6, 8, 10, 12]
+    assert (stuck.calls, quick.calls) == ([[1]], [[2, 3], [4, 5], [6]])
+    assert not held.done()
+    stuck.may_end.set()
+    assert await held == 2
+    quick.may_end.clear()
+    tasks = await asked(gathering, quick, 7)
+    tasks += await asked(gathering, quick, 8)
+    assert quick.calls[3:] == [[7]]
+    quick.may_end.set()
+    assert await asyncio.gather(*tasks) == [14, 16]
+    assert quick.calls[3:] == [[7], [8]]
+
+
 async def test_what_one_lane_may_not_take_opens_the_next() -> None:
     gathering: Gathering[int, int] = Gathering(3, lanes=2)
     doubling = Doubling()

@@ -7,7 +7,7 @@ statements and commits.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from nicobar.storage.database import Database, DatabaseUnavailable, Deadlock
@@ -17,6 +17,10 @@ Result = TypeVar("Result")
 
 CarryOut = Callable[[list[Item]], Awaitable[Sequence[Result]]]
 """Does something for all items, or for none of them, and returns a result for each, in their order."""
+
+
+PATIENCE: Final = 0.1
+"""Seconds after which whoever waits first gets a further lane: a group under way is held up, by a lock or the disk."""
 
 
 class _Queue(Generic[Item, Result]):
@@ -35,8 +39,8 @@ class Gathering(Generic[Item, Result]):
         """Take how many items are carried out together at most, and how many such groups of one key side by side.
 
         With one lane everybody waits for the slowest of the group before; each further one takes a connection. A group
-        takes all that waits. With `usual` it leaves the other lanes their share of what there is, so that none of them
-        stands idle, as soon as its own is more than that.
+        takes all that waits. With `usual` it leaves the other lanes their share of what there is, or a lone lane's next
+        group half of it, so that no one stands idle, as soon as its own is more than that.
         """
         self._at_most = at_most
         self._lanes = lanes
@@ -56,30 +60,44 @@ class Gathering(Generic[Item, Result]):
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         queue.waiting.append((item, future))
         if len(queue.waiting) == 1:
-            self._open_lane(key, queue, carry_out)
+            if queue.lanes < self._lanes:
+                self._open_lane(key, queue, carry_out)
+            else:
+                self._relieve_later(key, queue, carry_out)
         return await future
 
     def _open_lane(self, key: Hashable, queue: _Queue[Item, Result], carry_out: CarryOut[Item, Result]) -> None:
-        """Let another task serve a queue, if one more may."""
-        if queue.lanes < self._lanes:
-            queue.lanes += 1
-            task = asyncio.create_task(self._serve(key, queue, carry_out))
-            self._serving.add(task)
-            task.add_done_callback(self._serving.discard)
+        """Let another task serve a queue."""
+        queue.lanes += 1
+        task = asyncio.create_task(self._serve(key, queue, carry_out))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    def _relieve_later(self, key: Hashable, queue: _Queue[Item, Result], carry_out: CarryOut[Item, Result]) -> None:
+        """Open one lane too many when whoever is first to wait still is after a while."""
+        first = queue.waiting[0][1]
+
+        def relieve() -> None:
+            if queue.waiting and queue.waiting[0][1] is first and queue.lanes == self._lanes:
+                self._open_lane(key, queue, carry_out)
+
+        asyncio.get_running_loop().call_later(PATIENCE, relieve)
 
     async def _serve(self, key: Hashable, queue: _Queue[Item, Result], carry_out: CarryOut[Item, Result]) -> None:
-        """Carry out what waits until nothing does."""
+        """Carry out what waits until nothing does, or until there is one lane too many."""
         waiting, taken = queue.waiting, []
         try:
             while waiting:
                 taken = [waiting.popleft() for _ in range(self._size(queue))]
                 queue.under_way += len(taken)
-                if waiting:
+                if waiting and queue.lanes < self._lanes:
                     self._open_lane(key, queue, carry_out)
                 try:
                     await _answer_each([asked for asked in taken if not asked[1].done()], carry_out)
                 finally:
                     queue.under_way -= len(taken)
+                if queue.lanes > self._lanes:
+                    break
         except BaseException as error:  # nobody waits for ever for what is not going to be done
             for _, future in (*taken, *waiting):
                 if isinstance(error, asyncio.CancelledError):
@@ -91,13 +109,15 @@ class Gathering(Generic[Item, Result]):
             queue.lanes -= 1
             if not queue.lanes:
                 del self._queues[key]
+            elif waiting:
+                self._relieve_later(key, queue, carry_out)
 
     def _size(self, queue: _Queue[Item, Result]) -> int:
         """Return how many of those that wait the next group takes."""
         size = min(len(queue.waiting), self._at_most)
         if self._usual is None:
             return size
-        share = -(-(len(queue.waiting) + queue.under_way) // self._lanes)
+        share = -(-(len(queue.waiting) + queue.under_way) // max(2, self._lanes))
         return min(size, max(share, self._usual))
 
 

@@ -14,14 +14,14 @@ from nicobar.core.business.tenant import Tenant, secret_hash
 from nicobar.core.customers.buyer import Buyer
 from nicobar.core.customers.customer import CustomerUpsert
 from nicobar.core.retries.fingerprint import Fingerprint, KeptAnswer
-from nicobar.flows.payments.store_payment import AT_MOST, USUAL, store_payment
+from nicobar.flows.payments.store_payment import AT_MOST, store_payment
 from nicobar.flows.runtime import Runtime
-from nicobar.storage.gathering import Gatherings
 from nicobar.storage.payments.payment_insertion import NewPayment, insert_payments
 from nicobar.storage.retries.kept_answers import AnswerToKeep
 from orders import line, order, place, pricing_of, some_wait_for_rows
 from proof import length
 
+FEW = 6
 TABLES = ("customers", "payments", "payment_lines", "kept_answers")
 
 Stored = Buyer | type[BaseException]
@@ -101,17 +101,15 @@ async def test_any_group_is_stored_as_its_members_would_be_one_after_the_other(
     merchant: Merchant,
     other_merchant: Merchant,
     record_property: Callable[[str, object], None],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With one lane, so that all who come at one moment are one group, in the order in which they came."""
-    monkeypatch.setattr("nicobar.flows.payments.store_payment._CREATIONS", Gatherings[NewPayment, Buyer](AT_MOST))
+    """All who come at one moment are one group, in the order in which they came."""
     together, alone = merchant.tenant, other_merchant.tenant
     groups = length(200)
     for seed in range(groups):
         left, right = Drawing(runtime, together, seed), Drawing(runtime, alone, seed)
         await left.begin()
         await right.begin()
-        size = Random(seed).randrange(1, AT_MOST + 1 if seed % 4 == 0 else USUAL + 1)  # noqa: S311
+        size = Random(seed).randrange(1, AT_MOST + 1 if seed % 4 == 0 else FEW + 1)  # noqa: S311
         creations = [left.creation() for _ in range(size)]
         found = await asyncio.gather(*(store_payment(runtime, new) for new in creations), return_exceptions=True)
         expected: list[Buyer | BaseException] = []
@@ -136,9 +134,9 @@ async def test_those_who_come_together_share_a_commit(runtime: Runtime, tenant: 
     buyer = Buyer(known["customer_id"], known["email"], known["name"], None, {})
     new = [
         NewPayment(payment, bytes(32), pricing_of(payment))
-        for payment in (order(runtime, tenant, customer=buyer) for _ in range(USUAL))
+        for payment in (order(runtime, tenant, customer=buyer) for _ in range(FEW))
     ]
-    assert await asyncio.gather(*(store_payment(runtime, one) for one in new)) == [buyer] * USUAL
+    assert await asyncio.gather(*(store_payment(runtime, one) for one in new)) == [buyer] * FEW
     ids = [one.payment.payment_id for one in new]
     async with runtime.database.read() as read:
         query = "SELECT count(DISTINCT xmin::text) FROM payments WHERE payment_id = ANY($1)"

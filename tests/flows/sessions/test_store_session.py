@@ -11,13 +11,14 @@ from nicobar.core.business.tenant import Tenant
 from nicobar.core.payments.payment_request import RequestedCustomer
 from nicobar.core.retries.fingerprint import Fingerprint, KeptAnswer
 from nicobar.core.sessions.checkout_session import CheckoutSession, SessionItem, SessionRequest
-from nicobar.flows.payments.store_payment import AT_MOST, USUAL
+from nicobar.flows.payments.store_payment import AT_MOST
 from nicobar.flows.runtime import Runtime
 from nicobar.flows.sessions.store_session import store_session
 from nicobar.storage.database import UniqueViolation
 from nicobar.storage.retries.kept_answers import AnswerToKeep
 from nicobar.storage.sessions.sessions import NewSession, get_session, insert_sessions
 
+FEW = 6
 CUSTOMERS = (
     None,
     RequestedCustomer(customer_id=" cus_1 "),
@@ -58,15 +59,15 @@ async def test_they_share_a_commit_and_are_as_if_alone(
     runtime: Runtime, merchant: Merchant, other_merchant: Merchant
 ) -> None:
     together, alone = merchant.tenant, other_merchant.tenant
-    kept = [number if number % 2 else None for number in range(USUAL)]
-    new = [session_of(together, number) for number in range(USUAL)]
+    kept = [number if number % 2 else None for number in range(FEW)]
+    new = [session_of(together, number) for number in range(FEW)]
     answers = [None if number is None else answer_of(together, number) for number in kept]
     await asyncio.gather(*(store_session(runtime, *one) for one in zip(new, answers, strict=True)))
     async with runtime.database.read() as read:
         commits = "SELECT count(DISTINCT xmin::text) FROM checkout_sessions WHERE business_id = $1"
         assert await read.fetchval(commits, together.business_id) == 1
         assert [await get_session(read, together, one.session_id) for one in new] == new
-    for number in range(USUAL):
+    for number in range(FEW):
         async with runtime.database.transaction() as tx:
             await tx.execute("DELETE FROM checkout_sessions WHERE session_id = $1", new[number].session_id)
             answer = None if kept[number] is None else answer_of(alone, number)
@@ -77,7 +78,7 @@ async def test_they_share_a_commit_and_are_as_if_alone(
         ("cus_1", None),
         (None, "ana@example.com"),
     ]
-    assert [row["metadata"] for row in (row["request"] for row in sessions)] == [{"n": str(n)} for n in range(USUAL)]
+    assert [row["metadata"] for row in (row["request"] for row in sessions)] == [{"n": str(n)} for n in range(FEW)]
     assert (await rows_of(runtime, together))[1] == answers_alone
 
 

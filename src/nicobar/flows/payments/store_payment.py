@@ -10,17 +10,10 @@ from nicobar.storage.database import Database
 from nicobar.storage.gathering import Gatherings
 from nicobar.storage.payments.payment_insertion import NewPayment, insert_payments
 
-AT_MOST: Final = 32
+AT_MOST: Final = 64
 """Payments that are stored together at most."""
 
-USUAL: Final = 6
-"""As many are not shared among the groups. More would cost each a little less, and let the server wait for the database
-more often: with 16 callers at once, six are the fastest, and with 64 the even shares."""
-
-LANES: Final = 2
-"""How many such groups are under way at once: with one, everybody would wait for the slowest of the group before."""
-
-_CREATIONS: Final = Gatherings[NewPayment, Buyer](AT_MOST, LANES, USUAL)
+_CREATIONS: Final = Gatherings[NewPayment, Buyer](AT_MOST)
 
 
 async def store_payment(runtime: Runtime, new: NewPayment) -> Buyer:

@@ -18,7 +18,9 @@ from nicobar.storage.discounts.redemptions import load_codes
 from nicobar.storage.gathering import Gatherings
 from nicobar.storage.pricing.cart import CartLookup, load_cart_facts
 
-_LOOKUPS: Final = Gatherings[CartLookup, CartFacts](at_most=8)
+_LOOKUPS: Final = Gatherings[CartLookup, CartFacts](at_most=32, usual=6)
+"""A group leaves half of what there is to the next one: while PostgreSQL reads for it, the server decides about the
+group before, which is then stored."""
 
 
 async def load_pricing_facts(runtime: Runtime, tenant: Tenant, request: CartRequest) -> PricingFacts:

@@ -5,14 +5,14 @@ from functools import partial
 from typing import Final
 
 from nicobar.core.sessions.checkout_session import CheckoutSession
-from nicobar.flows.payments.store_payment import AT_MOST, LANES, USUAL
+from nicobar.flows.payments.store_payment import AT_MOST
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.database import Database
 from nicobar.storage.gathering import Gatherings
 from nicobar.storage.retries.kept_answers import AnswerToKeep
 from nicobar.storage.sessions.sessions import NewSession, insert_sessions
 
-_CREATIONS: Final = Gatherings[NewSession, None](AT_MOST, LANES, USUAL)
+_CREATIONS: Final = Gatherings[NewSession, None](AT_MOST)
 
 
 async def store_session(runtime: Runtime, session: CheckoutSession, kept: AnswerToKeep | None) -> None:
