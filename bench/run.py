@@ -46,11 +46,11 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 def method(seconds: float, rounds: int, fewer: int) -> str:
     """Return how long each measurement takes, and what its figures are of so many rounds.
 
-    Creating payments has `rounds`, and what is repeated besides has `fewer`.
+    Creating payments and constant rates have `rounds`, and what is repeated besides has `fewer`.
     """
     return (
-        f"loads of {seconds:g} s; creating payments: {_figure(rounds)}; buying, constant rates and requests: "
-        f"{_figure(fewer)}; work, start and memory: measured once"
+        f"loads of {seconds:g} s; creating payments and constant rates: {_figure(rounds)}; buying and "
+        f"requests: {_figure(fewer)}; work, start and memory: measured once"
     )
 
 
@@ -75,7 +75,7 @@ def measure(server: Server, dsn: str, options: argparse.Namespace, starts: tuple
     say("Buying")
     purchases = measure_purchases(server, dsn, goods, short)
     say("Constant rates")
-    constant = measure_constant(server, goods, max(one.payments.rate for one in creations), short)
+    constant = measure_constant(server, goods, max(one.payments.rate for one in creations), length)
     say("Other requests")
     rows = measure_requests(server, goods, short)
     say("Work")

@@ -58,12 +58,12 @@ def test_it_is_said_what_a_ratio_is_taken_against() -> None:
     [
         (
             (3, 2),
-            "loads of 3 s; creating payments: the median of 3 rounds; buying, constant rates and requests: "
+            "loads of 3 s; creating payments and constant rates: the median of 3 rounds; buying and requests: "
             "the mean of 2 rounds; work, start and memory: measured once",
         ),
         (
             (1, 1),
-            "loads of 3 s; creating payments: one round; buying, constant rates and requests: one round; "
+            "loads of 3 s; creating payments and constant rates: one round; buying and requests: one round; "
             "work, start and memory: measured once",
         ),
     ],
