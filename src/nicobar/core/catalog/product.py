@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -122,13 +122,23 @@ class ProductChange(msgspec.Struct, frozen=True, kw_only=True):
     """The extras that change, by name; None clears one where it can be empty."""
 
 
-def check_price(price: Price, least_cycle: int) -> None:
-    """Refuse a price whose fields contradict each other (contract, "Unit price" and "Products").
+class PriceRules(NamedTuple):
+    """What a business allows of a price."""
 
-    `least_cycle` is what a cycle of a recurring price costs at least, in minor units, where it is not free.
+    least_cycle: int
+    """What a cycle of a recurring price costs at least, in minor units, where it is not free."""
+    takes_parity: bool
+    """Whether it may have purchasing power parity, which does nothing without adaptive pricing."""
 
-    Raises Problem INVALID_SUGGESTED_PRICE, DUPLICATE_METER_IDS_IN_REQUEST or INVALID_REQUEST_PARAMETERS.
+
+def check_price(price: Price, rules: PriceRules) -> None:
+    """Refuse a price whose fields contradict each other (contract, "Unit price" and "Products"), or the rules.
+
+    Raises Problem INVALID_SUGGESTED_PRICE, DUPLICATE_METER_IDS_IN_REQUEST, INVALID_REQUEST_PARAMETERS or
+    ppp_not_enabled_for_business.
     """
+    if price.purchasing_power_parity and not rules.takes_parity:
+        raise Problem("ppp_not_enabled_for_business", path="price.purchasing_power_parity")
     if isinstance(price, OneTimePrice):
         suggested = price.suggested_price
         if price.pay_what_you_want and suggested is not None and suggested < price.price:
@@ -136,8 +146,8 @@ def check_price(price: Price, least_cycle: int) -> None:
         return
     _check_period(price)
     if isinstance(price, RecurringPrice):
-        if 0 < price.price < least_cycle:
-            raise _contradiction("price", f"It must be 0 or at least {least_cycle}, which is 1 US dollar.")
+        if 0 < price.price < rules.least_cycle:
+            raise _contradiction("price", f"It must be 0 or at least {rules.least_cycle}, which is 1 US dollar.")
         if price.trial_amount and not price.trial_period_days:
             raise _contradiction("trial_amount", "A paid trial needs trial_period_days above 0.")
     else:

@@ -40,7 +40,8 @@ def may_edit(request: SessionRequest, field: str) -> bool:
     """Return whether the buyer may set a field: one of `ADDRESS_PARTS`, `email`, `name`, `tax_id`, `business_name`.
 
     What the session lacks can be told unless a flag says no, and what it has only where a flag says yes. Without an
-    e-mail address and a country there is no order, so these two are always asked for where they are missing.
+    e-mail address and a country there is no order, so these two are always asked for where they are missing. A business
+    can be named where any of three flags lets it (contract, `allow_customer_editing_business_name`).
     """
     flags = request.flags
     if field == "business_name":

@@ -5,8 +5,7 @@ from nicobar.core.catalog.brand import check_usable
 from nicobar.core.catalog.product import NewProduct, Product, changed_extras, check_price, is_recurring
 from nicobar.core.fields import blank_to_none, checked_metadata, checked_name
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
-from nicobar.flows.catalog.check_parity import check_parity
-from nicobar.flows.catalog.find_least_cycle import find_least_cycle
+from nicobar.flows.catalog.load_price_rules import load_price_rules
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog.brands import lock_brand
 from nicobar.storage.catalog.products import insert_product
@@ -16,12 +15,10 @@ async def create_product(runtime: Runtime, tenant: Tenant, new: NewProduct) -> P
     """Store a new product, under the primary brand unless another is named, and return it.
 
     Raises Problem INVALID_REQUEST_BODY for a malformed value, what `core.catalog.product.check_price` raises,
-    ppp_not_enabled_for_business, MAXIMUM_KEYS_REACHED, NOT_FOUND for an unknown brand or file, and BRAND_NOT_ENABLED;
-    nothing is stored then.
+    MAXIMUM_KEYS_REACHED, NOT_FOUND for an unknown brand or file, and BRAND_NOT_ENABLED; nothing is stored then.
     """
     name = checked_name(new.name)
-    check_price(new.price, await find_least_cycle(runtime, tenant, new.price))
-    await check_parity(runtime, tenant, new.price)
+    check_price(new.price, await load_price_rules(runtime, tenant, new.price))
     moment = runtime.now(tenant)
     product = Product(
         business_id=tenant.business_id,

@@ -6,13 +6,12 @@ from msgspec import UNSET
 from nicobar.core.audit.entry import changed_fields
 from nicobar.core.business.tenant import Tenant
 from nicobar.core.catalog.brand import check_usable
-from nicobar.core.catalog.product import Product, ProductChange, changed_extras, check_price, is_recurring
+from nicobar.core.catalog.product import PriceRules, Product, ProductChange, changed_extras, check_price, is_recurring
 from nicobar.core.fields import blank_to_none, checked_metadata, checked_name, given
 from nicobar.core.problems import Problem
 from nicobar.flows.audit.write_audit_entry import write_audit_entry
-from nicobar.flows.catalog.check_parity import check_parity
 from nicobar.flows.catalog.exchange_picture import exchange_picture
-from nicobar.flows.catalog.find_least_cycle import find_least_cycle
+from nicobar.flows.catalog.load_price_rules import load_price_rules
 from nicobar.flows.runtime import Runtime
 from nicobar.storage.catalog import products
 from nicobar.storage.catalog.brands import lock_brand
@@ -28,16 +27,14 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, chan
     price would turn from one-time to recurring or back, and what `create_product` raises for malformed values; nothing
     is changed then.
     """
-    least_cycle = 0 if change.price is UNSET else await find_least_cycle(runtime, tenant, change.price)
+    rules = None if change.price is UNSET else await load_price_rules(runtime, tenant, change.price)
     async with runtime.database.transaction() as tx:
         stored = await products.lock_product(tx, tenant, product_id)
         if stored is None:
             raise Problem("NOT_FOUND", what="Product")
-        changed = _changed(stored, change, least_cycle)
+        changed = _changed(stored, change, rules)
         if changed == stored:
             return stored
-        if changed.price.purchasing_power_parity and not stored.price.purchasing_power_parity:
-            await check_parity(runtime, tenant, changed.price)
         if changed.brand_id != stored.brand_id:
             check_usable(await lock_brand(tx, tenant, changed.brand_id, "use"), "brand_id")
         moment = runtime.now(tenant)
@@ -51,7 +48,8 @@ async def update_product(runtime: Runtime, tenant: Tenant, product_id: str, chan
         return changed
 
 
-def _changed(stored: Product, change: ProductChange, least_cycle: int) -> Product:
+def _changed(stored: Product, change: ProductChange, rules: PriceRules | None) -> Product:
+    """Return the product with the change; `rules` are those of a new price. A price that has parity may keep it."""
     name = stored.name if change.name is UNSET else checked_name(change.name)
     price = given(change.price, stored.price)
     if is_recurring(price) != stored.is_recurring:
@@ -61,8 +59,8 @@ def _changed(stored: Product, change: ProductChange, least_cycle: int) -> Produc
             path="price.type",
             detail="A product stays one-time or recurring; create another product.",
         )
-    if price != stored.price:
-        check_price(price, least_cycle)
+    if rules is not None and price != stored.price:
+        check_price(price, rules._replace(takes_parity=rules.takes_parity or stored.price.purchasing_power_parity))
     return msgspec.structs.replace(
         stored,
         brand_id=blank_to_none(given(change.brand_id, None)) or stored.brand_id,
